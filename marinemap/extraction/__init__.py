@@ -10,6 +10,7 @@ from marinemap.extraction.dataset import (
     fingerprint,
     list_layers,
 )
+from marinemap.extraction.geometries import read_geometries
 from marinemap.extraction.pipeline import extract
 from marinemap.extraction.request import (
     ExtractionRequest,
@@ -36,4 +37,5 @@ __all__ = [
     "list_layers",
     "parse_area",
     "parse_crs",
+    "read_geometries",
 ]

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pyproj
 import shapely
+from shapely.affinity import translate
 
 from marinemap.errors import RequestError, quote
 from marinemap.extraction.crs import CRS84, parse_crs, reproject_area
@@ -36,12 +37,16 @@ class Area:
     geometry : shapely Polygon or MultiPolygon
         Valid, not empty, x before y.
     crs : pyproj.CRS
+    given : dict
+        The area as it was asked for, before any repair, without what says nothing about it:
+        GeoJSON, or ``{"bbox": ..., "crs": ...}``. Parsing it again gives the same area.
     notes : tuple of str
         What was repaired, in sentences for a person.
     """
 
     geometry: Any
     crs: pyproj.CRS
+    given: dict[str, Any]
     notes: tuple[str, ...] = ()
 
     @property
@@ -78,17 +83,20 @@ def parse_area(value: Any, *, field: str = "area") -> Area:
         If it is not an area, is empty, has too many corners or a number that is not finite,
         lies off the globe, or covers no surface.
     """
-    if isinstance(value, Mapping) and "bbox" in value and "type" not in value:
-        crs = parse_crs(value.get("crs", CRS84), field=f"{field}.crs")
-        return _finish(_box(value["bbox"], field), crs, field)
     if isinstance(value, Sequence) and not isinstance(value, str | bytes):
-        return _finish(_box(value, field), parse_crs(CRS84), field)
+        value = {"bbox": value}
+    if isinstance(value, Mapping) and "bbox" in value and "type" not in value:
+        given = {"bbox": value["bbox"], "crs": value.get("crs", CRS84)}
+        crs = parse_crs(given["crs"], field=f"{field}.crs")
+        return _finish(_box(given["bbox"], field), crs, given, field)
     if not isinstance(value, Mapping):
         raise RequestError(f"not an area; give {_ALLOWED}", field=field, value=value)
-    polygons = [_polygon(rings, field) for rings in _polygon_coordinates(value, field)]
-    if not polygons:
+    coordinates = _polygon_coordinates(value, field)
+    if not coordinates:
         raise RequestError(f"the area is empty; give {_ALLOWED}", field=field, value=_kind(value))
-    return _finish(_joined(polygons), parse_crs(CRS84), field)
+    joined = _joined([_polygon(rings, field) for rings in coordinates])
+    given = {"type": "MultiPolygon", "coordinates": coordinates}
+    return _finish(joined, parse_crs(CRS84), given, field)
 
 
 def _polygon_coordinates(value: Mapping[str, Any], field: str) -> list[Any]:
@@ -237,7 +245,7 @@ def _joined(polygons: list[Any]) -> Any:
     return joined
 
 
-def _finish(geometry: Any, crs: pyproj.CRS, field: str) -> Area:
+def _finish(geometry: Any, crs: pyproj.CRS, given: dict[str, Any], field: str) -> Area:
     notes: list[str] = []
     if not geometry.is_valid:
         # The linework method takes seconds on a star of a hundred corners; structure does not.
@@ -255,7 +263,7 @@ def _finish(geometry: Any, crs: pyproj.CRS, field: str) -> Area:
             field=field,
             value=geometry.geom_type,
         )
-    return Area(geometry, crs, tuple(notes))
+    return Area(geometry, crs, given, tuple(notes))
 
 
 def _within_180(geometry: Any, field: str) -> Any:
@@ -271,9 +279,8 @@ def _within_180(geometry: Any, field: str) -> Any:
         return geometry
     parts = []
     for turn in (-360, 0, 360):
-        world = shapely.transform(_WORLD, lambda xy, turn=turn: xy + [turn, 0])
-        part = shapely.intersection(geometry, world)
-        parts.append(shapely.transform(part, lambda xy, turn=turn: xy - [turn, 0]))
+        part = shapely.intersection(geometry, translate(_WORLD, xoff=turn))
+        parts.append(translate(part, xoff=-turn))
     return shapely.union_all(parts)
 
 

@@ -11,7 +11,11 @@ import shapely
 from marinemap.extraction.crs import Geometries
 
 _COLLECTION = shapely.GeometryType.GEOMETRYCOLLECTION
-_MAKE_MULTI = {0: shapely.multipoints, 1: shapely.multilinestrings, 2: shapely.multipolygons}
+_MAKE_MULTI: dict[int, Any] = {
+    0: shapely.multipoints,
+    1: shapely.multilinestrings,
+    2: shapely.multipolygons,
+}
 
 
 @dataclass(frozen=True)
@@ -64,7 +68,8 @@ def _parts_of_dimension(geometries: Geometries, dimension: int) -> Geometries:
     wanted = shapely.get_dimensions(geometries) == dimension
     wanted &= ~shapely.is_empty(geometries)
     mixed = shapely.get_type_id(geometries) == _COLLECTION
-    result = np.where(wanted & ~mixed, geometries, None)
+    result: Geometries = geometries.copy()
+    result[~wanted | mixed] = None
     for index in np.flatnonzero(mixed):
         result[index] = _largest_kind(geometries[index], dimension)
     return result

@@ -104,7 +104,7 @@ def fingerprint(path: Path) -> str:
     try:
         marks = [(part.name, part.stat().st_size, part.stat().st_mtime_ns) for part in _parts(path)]
     except OSError as error:
-        raise DatasetError(f"{path} is gone or unreadable: {error}", field="source") from error
+        raise DatasetError(f"there is no file {path}", field="source", value=str(path)) from error
     return hashlib.sha256(repr(marks).encode()).hexdigest()[:16]
 
 

@@ -1,0 +1,1 @@
+"""A message queue in SQL, as a kombu transport."""
