@@ -18,7 +18,7 @@ CRS84 = "OGC:CRS84"
 
 # OGC CRS URI (OGC 09-048r6), its URN form (RFC 5165), and the short form.
 _EPSG_FORMS = re.compile(
-    r"(?:EPSG:|urn:ogc:def:crs:EPSG:[\d.]*:|https?://www\.opengis\.net/def/crs/EPSG/[\d.]+/)(\d{4,6})",
+    r"(?:EPSG:|urn:ogc:def:crs:EPSG:[\d.]*:|https?://www\.opengis\.net/def/crs/EPSG/[\d.]+/)(\d{1,6})",
     re.IGNORECASE,
 )
 _CRS84_FORMS = re.compile(
