@@ -10,10 +10,10 @@ _HOME = Path(tempfile.mkdtemp(prefix="marinemap-tests-"))
 atexit.register(shutil.rmtree, _HOME, ignore_errors=True)
 
 # What the person who runs the tests has set for a site of theirs must not reach the tests.
-for _name in list(os.environ):
+_KEPT = ("DJANGO_SETTINGS_MODULE", "MARINEMAP_TEST_DATABASE_URL")
+for _name in set(os.environ) - set(_KEPT):
     if _name.startswith(("MARINEMAP_", "DJANGO_", "CELERY_")) or _name == "DATABASE_URL":
-        if _name not in ("DJANGO_SETTINGS_MODULE", "MARINEMAP_TEST_DATABASE_URL"):
-            del os.environ[_name]
+        del os.environ[_name]
 if _url := os.environ.pop("MARINEMAP_TEST_DATABASE_URL", None):
     os.environ["DATABASE_URL"] = _url
 os.environ["MARINEMAP_HOME"] = str(_HOME)

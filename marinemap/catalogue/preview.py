@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ _BUFFER = 64
 _HALF_WORLD_M = 20_037_508.342789244
 _MERCATOR = "EPSG:3857"
 # Enough to fill a tile on a screen; a tile of more would take the browser longer than the eye.
-_MAX_FEATURES = 5_000
+_MAX_FEATURES = 2_500
 _SCREEN_PIXELS = 512
 
 
@@ -52,8 +53,9 @@ def tile_bounds_3857(z: int, x: int, y: int) -> tuple[float, float, float, float
 def read_tile(layer: Layer, z: int, x: int, y: int) -> bytes:
     """Return a Mapbox vector tile of a layer, empty where nothing of it lies there.
 
-    Made once for each version of the data and then kept in the site's home. Features smaller
-    than half a pixel are thinned to one a pixel, and at most 5,000 are drawn.
+    Made once for each version of the data and then kept in the site's home. The 2,500 largest
+    features are drawn as they are; what is smaller than two pixels, or beyond that number, is
+    drawn together as the squares that it lies in.
 
     Parameters
     ----------
@@ -78,8 +80,21 @@ def read_tile(layer: Layer, z: int, x: int, y: int) -> bytes:
     return tile
 
 
+def remove_stale_tiles() -> list[str]:
+    """Remove the tiles of data that are no longer in the catalogue; return their folders."""
+    current = {_folder(layer).name for layer in Layer.objects.all()}
+    stale = [f for f in _tiles().glob("*") if f.is_dir() and f.name not in current]
+    for folder in stale:
+        shutil.rmtree(folder, ignore_errors=True)
+    return [folder.name for folder in stale]
+
+
+def _tiles() -> Path:
+    return Path(settings.MARINEMAP_HOME) / "tiles"
+
+
 def _folder(layer: Layer) -> Path:
-    return Path(settings.MARINEMAP_HOME) / "tiles" / f"{layer.pk}-{layer.version}"
+    return _tiles() / f"{layer.pk}-{layer.version}"
 
 
 def _make_tile(layer: Layer, bounds: tuple[float, float, float, float]) -> bytes:
@@ -107,28 +122,47 @@ def _read(
         layer.path, layer=layer.source_layer, bbox=box, columns=[name_field] if name_field else []
     )
     geometries = _in_mercator(shapely.from_wkb(wkb), layer.crs)
-    shown = _thin(geometries, pixel)
-    geometries = shapely.simplify(geometries[shown], pixel / 2, preserve_topology=False)
-    geometries = shapely.clip_by_rect(geometries, *window)
-    names = columns[0][shown] if name_field else [None] * len(shown)
+    names = columns[0] if name_field else np.full(len(geometries), None)
+    drawn, rest = _by_size(geometries, 2 * pixel)
+    shapes = shapely.simplify(geometries[drawn], pixel / 2, preserve_topology=False)
+    features = list(zip(shapes, names[drawn], strict=True))
+    features += [(shape, None) for shape in _coverage(geometries[rest], 2 * pixel)]
     return [
-        {"geometry": geometry, "properties": {"name": str(name)} if name else {}}
-        for geometry, name in zip(geometries, names, strict=True)
-        if geometry is not None and not geometry.is_empty
+        {"geometry": shape, "properties": {"name": str(name)} if name else {}}
+        for shape, name in zip(
+            shapely.clip_by_rect([shape for shape, _ in features], *window),
+            [name for _, name in features],
+            strict=True,
+        )
+        if not shape.is_empty
     ]
 
 
-def _thin(geometries: Any, pixel: float) -> Any:
-    """Return the indexes of what is drawn: all that is large, one small feature a pixel."""
+def _by_size(geometries: Any, smallest: float) -> tuple[Any, Any]:
+    """Return the indexes of what is drawn as it is, the largest, and of the rest."""
+    size = _size(geometries)
+    order = np.argsort(-size, kind="stable")
+    order = order[np.isfinite(size[order])]
+    is_point = shapely.get_dimensions(geometries[order]) == 0
+    is_drawn = (is_point | (size[order] >= smallest)) & (np.arange(len(order)) < _MAX_FEATURES)
+    return order[is_drawn], order[~is_drawn]
+
+
+def _coverage(geometries: Any, cell: float) -> list[Any]:
+    """Return where small features lie as one shape of squares, so that none goes unseen."""
+    if len(geometries) == 0:
+        return []
+    cell = max(cell, float(np.median(_size(geometries))))
     bounds = shapely.bounds(geometries)
-    size = np.maximum(bounds[:, 2] - bounds[:, 0], bounds[:, 3] - bounds[:, 1])
-    drawable = np.isfinite(size)
-    small = np.flatnonzero(drawable & (size < pixel / 2))
-    large = np.flatnonzero(drawable & (size >= pixel / 2))
-    cells = np.floor(bounds[small, :2] / pixel).astype(np.int64)
-    _, first = np.unique(cells, axis=0, return_index=True)
-    large = large[np.argsort(-size[large], kind="stable")]
-    return np.concatenate([large, small[first]])[:_MAX_FEATURES]
+    columns_rows = np.floor((bounds[:, :2] + bounds[:, 2:]) / 2 / cell)
+    corners = np.unique(columns_rows, axis=0) * cell
+    squares = shapely.box(*corners.T, *(corners + cell).T)
+    return [shapely.union_all(squares)]
+
+
+def _size(geometries: Any) -> Any:
+    bounds = shapely.bounds(geometries)
+    return np.maximum(bounds[:, 2] - bounds[:, 0], bounds[:, 3] - bounds[:, 1])
 
 
 def _in_mercator(geometries: Any, crs: str) -> Any:

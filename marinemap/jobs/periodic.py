@@ -6,6 +6,7 @@ from celery import shared_task
 from celery.utils.log import get_task_logger
 from django.core.management import call_command
 
+from marinemap.catalogue import preview
 from marinemap.jobs import artifacts, lifecycle
 
 logger = get_task_logger(__name__)
@@ -20,9 +21,11 @@ def clean_up_temp_files() -> None:
 
 @shared_task(ignore_result=True)
 def remove_expired_artifacts() -> None:
-    """Remove archives whose time is over, and those that no job lays claim to."""
+    """Remove archives whose time is over, those that no job lays claim to, and old tiles."""
     for name in [*lifecycle.expire(), *artifacts.remove_orphans()]:
         logger.info("Removed archive %s", name)
+    for name in preview.remove_stale_tiles():
+        logger.info("Removed the map tiles of %s, whose data changed", name)
 
 
 @shared_task(ignore_result=True)

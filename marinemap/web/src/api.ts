@@ -1,0 +1,114 @@
+/** The service as the page sees it: layers, requests, health. */
+
+import type { AreaGeometry } from "./antimeridian.ts";
+
+export interface Collection {
+  id: string;
+  title: string;
+  description?: string;
+  extent?: { spatial: { bbox: [west: number, south: number, east: number, north: number][] } };
+  geometryType?: string;
+  featureCount?: number;
+  license?: string;
+  attribution?: string;
+  version?: string;
+}
+
+export interface Order {
+  layers: string[];
+  area: AreaGeometry;
+  /** Absent: each layer keeps its own. */
+  crs?: string;
+}
+
+export interface Job {
+  jobID: string;
+  status: "accepted" | "running" | "successful" | "failed" | "dismissed";
+  message?: string;
+  progress?: number;
+  created?: string;
+  expires?: string;
+  links?: { rel: string; href: string }[];
+}
+
+/** An answer by RFC 9457, with the field at fault and what to do about it. */
+export interface Problem {
+  title?: string;
+  status?: number;
+  detail?: string;
+  field?: string;
+  hint?: string;
+}
+
+/** The service refused, or could not be reached (then without a status). */
+export class ProblemError extends Error {
+  constructor(readonly problem: Problem) {
+    super(problem.detail ?? problem.title ?? "The service could not do this.");
+  }
+}
+
+const root = document.body.dataset["root"] ?? "/";
+const api = `${root}api`;
+
+export async function listCollections(): Promise<Collection[]> {
+  return (await call<{ collections: Collection[] }>(`${api}/collections`)).collections;
+}
+
+export function tileUrl(id: string, z: number, y: number, x: number): string {
+  return `${api}/collections/${encodeURIComponent(id)}/tiles/WebMercatorQuad/${z}/${y}/${x}`;
+}
+
+export async function submitOrder(order: Order): Promise<Job> {
+  return call<Job>(`${api}/processes/extract/execution`, {
+    method: "POST",
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify({ inputs: order }),
+  });
+}
+
+export async function listJobs(): Promise<Job[]> {
+  return (await call<{ jobs: Job[] }>(`${api}/jobs`)).jobs;
+}
+
+export async function readJob(id: string): Promise<Job> {
+  return call<Job>(jobUrl(id));
+}
+
+export async function cancelJob(id: string): Promise<Job> {
+  return call<Job>(jobUrl(id), { method: "DELETE" });
+}
+
+export function resultsUrl(id: string): string {
+  return `${jobUrl(id)}/results`;
+}
+
+/** Count the workers; undefined if the service does not say. Not being healthy is an answer too. */
+export async function countWorkers(): Promise<number | undefined> {
+  const response = await fetch(`${root}healthz`, { cache: "no-store" });
+  return ((await response.json().catch(() => ({}))) as { workers?: number }).workers;
+}
+
+function jobUrl(id: string): string {
+  return `${api}/jobs/${encodeURIComponent(id)}`;
+}
+
+async function call<T>(url: string, init: RequestInit = {}): Promise<T> {
+  const headers = { Accept: "application/json, application/problem+json", ...init.headers };
+  let response: Response;
+  try {
+    response = await fetch(url, { credentials: "same-origin", cache: "no-store", ...init, headers });
+  } catch {
+    throw new ProblemError({ detail: "The service cannot be reached. Check your connection." });
+  }
+  const body = await response.json().catch(() => null);
+  if (response.ok && body !== null) return body as T;
+  throw new ProblemError(problemOf(response, body));
+}
+
+function problemOf(response: Response, body: unknown): Problem {
+  if (typeof body === "object" && body !== null && ("detail" in body || "title" in body)) {
+    return { ...(body as Problem), status: response.status };
+  }
+  const detail = `The service gave an answer this page does not understand (${response.status}).`;
+  return { status: response.status, detail, hint: "Try again in a moment." };
+}

@@ -1,0 +1,38 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+
+import type { Ring } from "./antimeridian.ts";
+import { areaKm2, densified, ringOfBounds, sizeInWords } from "./area.ts";
+
+test("edges along meridians and parallels get no extra points", () => {
+  const ring = ringOfBounds({ west: -20, south: 30, east: 40, north: 75 });
+  assert.deepEqual(densified(ring), ring);
+});
+
+test("a slanting edge follows the straight line of the map to within ten metres", () => {
+  const ring: Ring = [[0, 40], [40, 70], [0, 70]];
+  const points = densified(ring).filter(([longitude, latitude]) => longitude > 0 && latitude < 70);
+  const y = (latitude: number): number => Math.asinh(Math.tan((latitude * Math.PI) / 180));
+  const slope = (y(70) - y(40)) / 40;
+  assert.ok(points.length > 100);
+  points.forEach(([longitude, latitude], index) => {
+    assert.ok(Math.abs(y(latitude) - (y(40) + slope * longitude)) < 1e-9);
+    const next = points[index + 1];
+    if (!next) return;
+    const middle = (Math.atan(Math.sinh((y(latitude) + y(next[1])) / 2)) * 180) / Math.PI;
+    assert.ok(Math.abs(middle - (latitude + next[1]) / 2) * 111_000 < 10);
+  });
+});
+
+test("area of a rectangle is that of the zone of a sphere", () => {
+  // R² Δλ (sin φ2 - sin φ1), R = 6371.0088 km (mean radius of WGS 84, as OpenLayers has it).
+  const expected = 6371.0088 ** 2 * (Math.PI / 18) * Math.sin(Math.PI / 6);
+  const actual = areaKm2(ringOfBounds({ west: 175, south: 0, east: 185, north: 30 }));
+  assert.ok(Math.abs(actual / expected - 1) < 1e-6);
+});
+
+test("sizes are written with the digits that matter", () => {
+  assert.equal(sizeInWords(0.1234), "0.12 km²");
+  assert.equal(sizeInWords(12.345), "12.3 km²");
+  assert.equal(sizeInWords(1234567.8), "1,234,568 km²");
+});

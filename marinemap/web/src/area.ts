@@ -1,0 +1,87 @@
+/** What is asked about a drawn area: its outline on the ground, its size, its bounds. */
+
+import Polygon from "ol/geom/Polygon.js";
+import { getArea } from "ol/sphere.js";
+
+import type { Position, Ring } from "./antimeridian.ts";
+
+export interface Bounds {
+  west: number;
+  south: number;
+  east: number;
+  north: number;
+}
+
+/** One millionth of a radian is about six metres on the ground. */
+const TOLERANCE_RADIANS = 1e-6;
+const MOST_STEPS_PER_EDGE = 500;
+
+export function ringOfBounds({ west, south, east, north }: Bounds): Ring {
+  return [[west, south], [east, south], [east, north], [west, north]];
+}
+
+export function boundsOf(ring: Ring): Bounds {
+  const longitudes = ring.map(([longitude]) => longitude);
+  const latitudes = ring.map(([, latitude]) => latitude);
+  return {
+    west: Math.min(...longitudes),
+    south: Math.min(...latitudes),
+    east: Math.max(...longitudes),
+    north: Math.max(...latitudes),
+  };
+}
+
+/**
+ * Add points to long slanting edges, so that the area cut is the area seen.
+ *
+ * An edge is straight on the Mercator map, the data are cut along lines that
+ * are straight in longitude and latitude: at 60° north the two lie 100 km apart
+ * in the middle of an edge of 15° each way.
+ */
+export function densified(ring: Ring): Ring {
+  return ring.flatMap((start, index) => stepsAlong(start, ring[(index + 1) % ring.length]!));
+}
+
+/** Area on the ground in square kilometres, on a sphere (within 0.5 % of the ellipsoid). */
+export function areaKm2(ring: Ring): number {
+  const polygon = new Polygon([[...ring, ring[0]!]]);
+  return getArea(polygon, { projection: "EPSG:4326" }) / 1e6;
+}
+
+export function sizeInWords(km2: number): string {
+  const digits = km2 < 10 ? 2 : km2 < 100 ? 1 : 0;
+  return `${km2.toLocaleString("en", { maximumFractionDigits: digits })} km²`;
+}
+
+function stepsAlong(start: Position, end: Position): Ring {
+  const steps = stepsNeeded(start, end);
+  const [startY, endY] = [mercatorY(start[1]), mercatorY(end[1])];
+  const inner = Array.from({ length: steps - 1 }, (_, index): Position => {
+    const share = (index + 1) / steps;
+    const longitude = start[0] + share * (end[0] - start[0]);
+    return [longitude, latitudeOfY(startY + share * (endY - startY))];
+  });
+  return [start, ...inner];
+}
+
+/** A chord over Δφ leaves the curve by Δφ²/8 times its second derivative, here tan φ. */
+function stepsNeeded(start: Position, end: Position): number {
+  const height = radians(end[1] - start[1]);
+  const width = radians(end[0] - start[0]);
+  if (height === 0 || width === 0) return 1;
+  const steepest = Math.tan(radians(Math.min(85, Math.max(Math.abs(start[1]), Math.abs(end[1])))));
+  const apart = ((height * height) / 8) * steepest * (Math.abs(width) / Math.hypot(height, width));
+  return Math.min(MOST_STEPS_PER_EDGE, Math.max(1, Math.ceil(Math.sqrt(apart / TOLERANCE_RADIANS))));
+}
+
+function mercatorY(latitude: number): number {
+  return Math.asinh(Math.tan(radians(latitude)));
+}
+
+function latitudeOfY(y: number): number {
+  return (Math.atan(Math.sinh(y)) * 180) / Math.PI;
+}
+
+function radians(degrees: number): number {
+  return (degrees * Math.PI) / 180;
+}

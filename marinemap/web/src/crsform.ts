@@ -1,0 +1,55 @@
+/** Step 3 of the form: the coordinate systems that suit the area. */
+
+import type { Ring } from "./antimeridian.ts";
+import { epsgCode, isInEurope, utmZone } from "./crs.ts";
+import { element } from "./page.ts";
+import { clearProblem } from "./problems.ts";
+
+const UTM = "utm";
+const OTHER = "other";
+const NO_UTM_YET = "UTM zone of your area (draw it first)";
+const NO_UTM_HERE = "UTM zone (your area is too wide for one)";
+
+/** The code to ask for; null for each layer's own, undefined while what is typed is no code. */
+export type CrsChoice = string | null | undefined;
+
+export class CrsForm {
+  readonly #select = element<HTMLSelectElement>("crs");
+  readonly #code = element<HTMLInputElement>("crs-code");
+  #utmCode: string | null = null;
+
+  constructor(onChange: () => void) {
+    for (const field of [this.#select, this.#code]) {
+      field.addEventListener("input", () => {
+        this.#showCodeField();
+        clearProblem("crs");
+        onChange();
+      });
+    }
+    // Some browsers restore the choice after a reload, but the area is gone.
+    this.fitTo(null);
+    this.#showCodeField();
+  }
+
+  get choice(): CrsChoice {
+    if (this.#select.value === OTHER) return epsgCode(this.#code.value) ?? undefined;
+    if (this.#select.value === UTM) return this.#utmCode;
+    return this.#select.value || null;
+  }
+
+  /** Offer what suits this area; a choice that no longer does goes back to "no change". */
+  fitTo(ring: Ring | null): void {
+    const zone = ring && utmZone(ring);
+    this.#utmCode = zone?.code ?? null;
+    const utm = element<HTMLOptionElement>("crs-utm");
+    utm.disabled = !zone;
+    utm.textContent = zone?.name ?? (ring ? NO_UTM_HERE : NO_UTM_YET);
+    const europe = element<HTMLOptionElement>("crs-europe");
+    europe.hidden = europe.disabled = !(ring && isInEurope(ring));
+    if (this.#select.selectedOptions[0]?.disabled) this.#select.value = "";
+  }
+
+  #showCodeField(): void {
+    element("crs-other").hidden = this.#select.value !== OTHER;
+  }
+}

@@ -1,0 +1,58 @@
+/** The map itself: view, controls, graticule, coordinates under the pointer. */
+
+import Map from "ol/Map.js";
+import View from "ol/View.js";
+import MousePosition from "ol/control/MousePosition.js";
+import ScaleLine from "ol/control/ScaleLine.js";
+import Zoom from "ol/control/Zoom.js";
+import type { Coordinate } from "ol/coordinate.js";
+import { defaults as defaultInteractions } from "ol/interaction/defaults.js";
+import Graticule from "ol/layer/Graticule.js";
+import { transformExtent } from "ol/proj.js";
+
+import type { Bounds } from "./area.ts";
+import { wrapped } from "./crs.ts";
+import { element } from "./page.ts";
+import { graticuleStroke } from "./symbols.ts";
+
+/** Latitude at which the Web Mercator square ends. */
+export const MERCATOR_LIMIT = 85.0511;
+
+const GRATICULE_LEVEL = 1;
+
+export function createMap(): Map {
+  const graticule = new Graticule({ strokeStyle: graticuleStroke, wrapX: true, zIndex: GRATICULE_LEVEL });
+  const map = new Map({
+    target: "map",
+    layers: [graticule],
+    controls: [new Zoom(), new ScaleLine({ minWidth: 80 }), pointerPosition()],
+    interactions: defaultInteractions({ altShiftDragRotate: false, pinchRotate: false }),
+    view: new View({ center: [0, 0], zoom: 2, maxZoom: 18, enableRotation: false }),
+  });
+  zoomTo(map, { west: -170, south: -58, east: 190, north: 76 });
+  return map;
+}
+
+export function zoomTo(map: Map, bounds: Bounds, milliseconds = 0): void {
+  const { west, east } = bounds;
+  const south = Math.max(bounds.south, -MERCATOR_LIMIT);
+  const north = Math.min(bounds.north, MERCATOR_LIMIT);
+  const extent = transformExtent([west, south, east, north], "EPSG:4326", "EPSG:3857");
+  map.getView().fit(extent, { padding: [30, 30, 30, 30], maxZoom: 13, duration: milliseconds });
+}
+
+function pointerPosition(): MousePosition {
+  return new MousePosition({
+    projection: "EPSG:4326",
+    placeholder: "",
+    target: element("pointer"),
+    coordinateFormat: (coordinate) => positionInWords(coordinate ?? []),
+  });
+}
+
+function positionInWords([longitude, latitude]: Coordinate): string {
+  if (longitude === undefined || latitude === undefined) return "";
+  const lon = wrapped(longitude);
+  const northSouth = `${Math.abs(latitude).toFixed(4)}° ${latitude < 0 ? "S" : "N"}`;
+  return `${northSouth}, ${Math.abs(lon).toFixed(4)}° ${lon < 0 ? "W" : "E"}`;
+}

@@ -1,0 +1,141 @@
+"""The main job, through real processes: ask, wait, download, unzip, compare."""
+
+from __future__ import annotations
+
+import signal
+import zipfile
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+
+import fiona
+import pyproj
+import pytest
+import requests
+import shapely
+from shapely.geometry import shape
+
+from tests.acceptance.running_site import Client, RunningSite, wait_for
+
+MakeSite = Callable[..., RunningSite]
+
+# Cuts through cells: its edges run across reefs, and one corner lies in a hole.
+AREA = {
+    "type": "Polygon",
+    "coordinates": [[[1.5, 41.5], [6.2, 41.2], [7.8, 46.5], [3.3, 48.1], [1.5, 41.5]]],
+}
+
+
+def test_extract_holds_what_an_independent_computation_finds(
+    make_site: MakeSite, marine_gpkg: Path, tmp_path: Path
+) -> None:
+    site = make_site()
+    site.start_web()
+    site.start_worker("-B")
+    client = Client(site)
+    job = client.submit(layers=["reefs", "coastline", "ports"], area=AREA, crs="EPSG:3857")
+    info = client.wait(job)
+    assert info["status"] == "successful", info
+    archive = client.download(job, tmp_path)
+    for layer in ("reefs", "coastline", "ports"):
+        expected = _clipped(marine_gpkg, layer)
+        found = _read(archive, layer)
+        assert len(found) == len(expected) > 0
+        # Both compute in double precision; 1e-9 leaves room for the order of operations.
+        assert _measure(found) == pytest.approx(_measure(expected), rel=1e-9)
+    with zipfile.ZipFile(archive) as members:
+        assert members.read("reefs.cpg").strip() == b"UTF-8"
+        assert "EPSG:3857" in members.read("README.txt").decode()
+
+
+def test_job_waits_for_a_worker_and_runs_when_one_starts(make_site: MakeSite) -> None:
+    site = make_site()
+    site.start_web()
+    client = Client(site)
+    job = client.submit(layers=["reefs"], area=AREA)
+    assert site.health()["workers"] == 0
+    assert client.status(job)["status"] == "accepted"
+    site.start_worker()
+    assert client.wait(job)["status"] == "successful"
+
+
+def test_fifth_job_of_a_burst_starts_no_sooner_than_the_rate_allows(make_site: MakeSite) -> None:
+    site = make_site()
+    site.start_web()
+    site.start_worker()
+    client = Client(site)
+    jobs = [client.submit(layers=["ports"], area=AREA) for _ in range(5)]
+    starts = sorted(
+        datetime.fromisoformat(client.wait(job, seconds=150)["started"]) for job in jobs
+    )
+    # Four a minute: the fifth and the first are a whole window apart. The stamps are set a
+    # moment after the queue hands a job out, by up to half a second.
+    assert (starts[4] - starts[0]).total_seconds() > 59.5
+
+
+def test_job_of_a_killed_worker_is_run_by_the_next(make_site: MakeSite) -> None:
+    site = make_site()
+    site.start_web()
+    site.start_worker()
+    client = Client(site)
+    answer = client.post_execution({"inputs": {"message": "hold", "pause": 3}}, process="echo")
+    job = answer.headers["Location"]
+    wait_for(lambda: client.status(job)["status"] == "running", "the start of the job")
+    site.signal("worker", signal.SIGKILL)
+    site.start_worker("-B")
+    info = client.wait(job, seconds=240)
+    assert info["status"] == "successful", info
+
+
+def test_another_browser_does_not_see_the_job(make_site: MakeSite) -> None:
+    site = make_site()
+    site.start_web()
+    owner, stranger = Client(site), Client(site)
+    job = owner.submit(layers=["ports"], area=AREA)
+    stranger.submit(layers=["ports"], area=AREA)
+    assert owner.status(job)["status"] == "accepted"
+    assert stranger.session.get(job, timeout=10).status_code == 404
+    assert stranger.session.delete(job, timeout=10).status_code == 404
+    assert stranger.session.get(f"{job}/results", timeout=10).status_code == 404
+    listed = stranger.session.get(f"{site.base}/api/jobs", timeout=10).json()["jobs"]
+    assert job.rpartition("/")[2] not in {entry["jobID"] for entry in listed}
+
+
+def test_client_without_cookies_reaches_its_job_by_its_address(make_site: MakeSite) -> None:
+    site = make_site()
+    site.start_web()
+    body = {"inputs": {"layers": ["ports"], "area": AREA}}
+    url = f"{site.base}/api/processes/extract/execution"
+    job = requests.post(url, json=body, timeout=10).headers["Location"]
+    assert requests.get(job, timeout=10).status_code == 200
+    browser = {"User-Agent": "Mozilla/5.0"}
+    assert requests.get(job, headers=browser, timeout=10).status_code == 404
+
+
+def _clipped(path: Path, layer: str) -> list[shapely.Geometry]:
+    """Clip feature by feature with shapely, then reproject, without the engine."""
+    area = shape(AREA)
+    move = pyproj.Transformer.from_crs(4326, 3857, always_xy=True).transform
+    found = []
+    with fiona.open(path, layer=layer) as source:
+        for feature in source:
+            geometry = shape(feature.geometry)
+            cut = geometry.intersection(area)
+            if not cut.is_empty and cut.area + cut.length >= 0 and _same_kind(cut, geometry):
+                found.append(shapely.transform(cut, move, interleaved=False))
+    return found
+
+
+def _same_kind(one: shapely.Geometry, other: shapely.Geometry) -> bool:
+    return shapely.get_dimensions(one) == shapely.get_dimensions(other)
+
+
+def _read(archive: Path, layer: str) -> list[shapely.Geometry]:
+    with fiona.open(f"zip://{archive}!{layer}.shp") as source:
+        assert source.crs.to_epsg() == 3857
+        return [shape(feature.geometry) for feature in source]
+
+
+def _measure(geometries: list[shapely.Geometry]) -> tuple[float, float, float]:
+    x = sum(g.centroid.x for g in geometries)
+    return sum(g.area for g in geometries), sum(g.length for g in geometries), x
