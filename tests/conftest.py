@@ -1,13 +1,18 @@
-"""What every room's tests share: real vector files, made fresh."""
+"""What every room's tests share: real vector files made fresh, and whole running sites."""
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pyogrio
 import pytest
 import shapely
+
+from tests.postgresql import make_database, postgresql_server
+from tests.running_site import RunningSite
 
 
 @pytest.fixture(scope="session")
@@ -40,6 +45,48 @@ def marine_gpkg(tmp_path_factory: pytest.TempPathFactory) -> Path:
     points = shapely.points(x + 0.5, y + 0.5)
     _write(path, "ports", "Point", points, {"port_id": numbers})
     return path
+
+
+@pytest.fixture(scope="session")
+def postgresql_url() -> Iterator[str]:
+    """The URL of a running PostgreSQL server."""
+    with postgresql_server() as url:
+        yield url
+
+
+@pytest.fixture(scope="session", params=["sqlite", "postgresql"])
+def prepared(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, marine_gpkg: Path
+) -> RunningSite:
+    """A site with a migrated database and three layers, made once, to be copied."""
+    home = tmp_path_factory.mktemp(f"prepared-{request.param}")
+    url = None
+    if request.param == "postgresql":
+        url = make_database(request.getfixturevalue("postgresql_url"), "prepared")
+    site = RunningSite(home, url)
+    site.manage("migrate", "--verbosity", "0")
+    for layer in ("reefs", "coastline", "ports"):
+        site.manage("addlayer", layer, marine_gpkg, "--layer", layer)
+    return site
+
+
+@pytest.fixture
+def make_site(prepared: RunningSite, tmp_path: Path) -> Iterator[Callable[..., RunningSite]]:
+    """Make sites with a database of their own and three layers; stop them at the end."""
+    sites: list[RunningSite] = []
+
+    def make(**settings: str) -> RunningSite:
+        home = tmp_path / f"home-{len(sites)}"
+        shutil.copytree(prepared.home, home)
+        url = prepared.environment.get("DATABASE_URL")
+        if url:
+            url = make_database(url, f"site_{len(sites)}", template="prepared")
+        sites.append(RunningSite(home, url, **settings))
+        return sites[-1]
+
+    yield make
+    for site in sites:
+        site.stop()
 
 
 def _write(path: Path, layer: str, kind: str, geometries: object, fields: dict) -> None:

@@ -15,7 +15,7 @@ import requests
 import shapely
 from shapely.geometry import shape
 
-from tests.acceptance.running_site import Client, RunningSite, wait_for
+from tests.running_site import Client, RunningSite, wait_for
 
 MakeSite = Callable[..., RunningSite]
 

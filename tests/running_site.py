@@ -15,7 +15,7 @@ import requests
 
 from tests.postgresql import free_port
 
-PROJECT = Path(__file__).resolve().parents[2]
+PROJECT = Path(__file__).resolve().parents[1]
 T = TypeVar("T")
 
 _DEADLINE_SECONDS = 60.0

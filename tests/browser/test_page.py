@@ -1,0 +1,151 @@
+"""The page in a real browser: draw, choose, ask, download."""
+
+from __future__ import annotations
+
+import shutil
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import fiona
+import pytest
+from playwright.sync_api import Locator, Page, expect, sync_playwright
+from shapely.geometry import box, shape
+
+from tests.postgresql import skip_or_fail
+from tests.running_site import RunningSite
+
+MakeSite = Callable[..., RunningSite]
+
+# The page is the same on every database; SQLite is the one that people start with.
+pytestmark = pytest.mark.parametrize("prepared", ["sqlite"], indirect=True)
+
+# No GPU and no calls home; the sandbox needs privileges that a container lacks.
+_ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@pytest.fixture
+def page(tmp_path: Path) -> Iterator[Page]:
+    """A tab of a fresh browser that fails the test on any script error or refused resource."""
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+    if chromium is None:
+        skip_or_fail("Chromium is missing: sudo apt install chromium")
+    troubles: list[str] = []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=_ARGUMENTS)
+        tab = browser.new_page(viewport={"width": 1280, "height": 800})
+        tab.set_default_timeout(60_000)
+        tab.on("pageerror", lambda error: troubles.append(str(error)))
+        tab.on(
+            "console",
+            lambda entry: troubles.append(entry.text) if "Security Policy" in entry.text else None,
+        )
+        yield tab
+        browser.close()
+    assert troubles == []
+
+
+def test_person_draws_a_rectangle_and_downloads_its_shapefiles(
+    page: Page, make_site: MakeSite, tmp_path: Path
+) -> None:
+    site = make_site()
+    site.start_web()
+    site.start_worker()
+    page.goto(site.base)
+    _tag(page, "zoom-reefs").click()
+    expect(_tag(page, "submit")).to_be_disabled()
+    _drag_rectangle(page)
+    _tag(page, "layer-reefs").check()
+    _tag(page, "crs").select_option("EPSG:3857")
+    _tag(page, "submit").click()
+    with page.expect_download() as download:
+        _tag(page, "download").first.click()
+    archive = tmp_path / "reefs.zip"
+    download.value.save_as(archive)
+    assert "reefs.shp" in zipfile.ZipFile(archive).namelist()
+    with fiona.open(f"zip://{archive}!reefs.shp") as source:
+        assert source.crs.to_epsg() == 3857
+        assert 0 < len(source) < 100
+
+
+def test_typed_coordinates_give_exactly_that_area(
+    page: Page, make_site: MakeSite, tmp_path: Path
+) -> None:
+    site = make_site()
+    site.start_web()
+    site.start_worker()
+    page.goto(site.base)
+    page.get_by_text("Type coordinates instead").click()
+    for side, degrees in {"west": 2, "south": 42, "east": 4, "north": 43}.items():
+        _tag(page, f"bound-{side}").fill(str(degrees))
+    _tag(page, "use-bounds").click()
+    _tag(page, "layer-ports").check()
+    _tag(page, "submit").click()
+    with page.expect_download() as download:
+        _tag(page, "download").first.click()
+    archive = tmp_path / "ports.zip"
+    download.value.save_as(archive)
+    with fiona.open(f"zip://{archive}!ports.shp") as source:
+        points = [shape(feature.geometry) for feature in source]
+    # One port in the middle of each cell of one degree.
+    assert len(points) == 2
+    assert all(box(2, 42, 4, 43).contains(point) for point in points)
+
+
+def test_mistake_is_told_beside_the_part_of_the_form_at_fault(
+    page: Page, make_site: MakeSite
+) -> None:
+    site = make_site()
+    site.start_web()
+    page.goto(site.base)
+    page.get_by_text("Type coordinates instead").click()
+    for side, degrees in {"west": 100, "south": 10, "east": 101, "north": 11}.items():
+        _tag(page, f"bound-{side}").fill(str(degrees))
+    _tag(page, "use-bounds").click()
+    _tag(page, "layer-reefs").check()
+    _tag(page, "submit").click()
+    expect(_tag(page, "problem-area")).to_contain_text("outside of every layer")
+
+
+def test_request_is_kept_over_a_reload_and_can_be_cancelled(
+    page: Page, make_site: MakeSite
+) -> None:
+    site = make_site()
+    site.start_web()
+    page.goto(site.base)
+    expect(_tag(page, "paused")).to_be_visible()
+    _tag(page, "zoom-reefs").click()
+    _drag_rectangle(page)
+    _tag(page, "layer-reefs").check()
+    _tag(page, "submit").click()
+    expect(_tag(page, "request-state")).to_contain_text("Waiting")
+    page.reload()
+    expect(_tag(page, "request-row")).to_have_count(1)
+    _tag(page, "cancel").click()
+    expect(_tag(page, "request-state")).to_contain_text("Cancelled")
+
+
+def _tag(page: Page, name: str) -> Locator:
+    return page.get_by_test_id(name)
+
+
+def _drag_rectangle(page: Page) -> None:
+    """Draw across the middle of the map, which shows the reefs."""
+    frame = _tag(page, "map").bounding_box()
+    assert frame is not None
+    _tag(page, "draw-rectangle").click()
+    x, y = frame["x"] + frame["width"] / 2, frame["y"] + frame["height"] / 2
+    page.mouse.move(x - 100, y - 80)
+    page.mouse.down()
+    page.mouse.move(x, y, steps=4)
+    page.mouse.move(x + 100, y + 80, steps=4)
+    page.mouse.up()
+    expect(_tag(page, "area-size")).to_contain_text("km²")
