@@ -120,6 +120,7 @@ USE_TZ = True
 
 STATIC_URL = "static/"
 STATIC_ROOT = MARINEMAP_HOME / "static"
+STATIC_ROOT.mkdir(exist_ok=True)
 # Served straight from the apps' folders: no collectstatic step between a build and a look.
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = DEBUG

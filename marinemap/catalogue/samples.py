@@ -37,12 +37,16 @@ def load() -> Iterator[Layer]:
     ServiceError
         If a file of the project is damaged.
     """
+    unpacked: set[Path] = set()
     for entry in _manifest()["layers"]:
         path = _home() / entry["unpacked_file"]
         known = Layer.objects.filter(pk=entry["id"]).first()
         if known is not None and known.path != path.resolve():
             continue
-        _unpack(entry, path)
+        # Layers that share a shore share a file, for it packs smaller.
+        if path not in unpacked:
+            _unpack(entry, path)
+            unpacked.add(path)
         text = LayerText(
             title=entry["title"],
             description=entry["description"],
