@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Iterable
 from typing import Any
 
-# A value is quoted in a message to be recognised, not to be read in full: an area may have megabytes.
+# A value is quoted to be recognised, not to be read in full: an area may have megabytes.
 _MAX_QUOTED_CHARACTERS = 80
 
 
@@ -73,7 +73,9 @@ def quote(value: Any) -> str:
     Control characters are escaped, so that a value cannot forge a second log line.
     """
     text = value if isinstance(value, str) else repr(value)
-    plain = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text[:200])
+    plain = "".join(
+        c if c.isprintable() else c.encode("unicode_escape").decode() for c in text[:200]
+    )
     if len(plain) > _MAX_QUOTED_CHARACTERS or len(text) > 200:
         return plain[: _MAX_QUOTED_CHARACTERS - 1] + "…"
     return plain

@@ -1,0 +1,1 @@
+"""HTTP: OGC API - Processes and Features, and downloads."""

@@ -1,0 +1,1 @@
+"""The layers that people may ask for."""

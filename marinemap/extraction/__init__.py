@@ -1,0 +1,41 @@
+"""The engine: read, clip, reproject, write, verify, zip. Knows neither Django nor Celery."""
+
+from marinemap.extraction.area import Area, parse_area
+from marinemap.extraction.crs import CRS84, check_fits, crs_label, parse_crs
+from marinemap.extraction.dataset import (
+    Dataset,
+    Field,
+    content_version,
+    describe,
+    fingerprint,
+    list_layers,
+)
+from marinemap.extraction.geometries import read_geometries
+from marinemap.extraction.pipeline import extract
+from marinemap.extraction.request import (
+    ExtractionRequest,
+    ExtractionResult,
+    LayerReport,
+    SourceLayer,
+)
+
+__all__ = [
+    "CRS84",
+    "Area",
+    "Dataset",
+    "ExtractionRequest",
+    "ExtractionResult",
+    "Field",
+    "LayerReport",
+    "SourceLayer",
+    "check_fits",
+    "content_version",
+    "crs_label",
+    "describe",
+    "extract",
+    "fingerprint",
+    "list_layers",
+    "parse_area",
+    "parse_crs",
+    "read_geometries",
+]

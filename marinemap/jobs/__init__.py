@@ -1,0 +1,1 @@
+"""One request and its whole life: submit, queue, run, progress, finish, expire."""

@@ -1,0 +1,1 @@
+"""What can be run: each process is one file of this room."""

@@ -1,0 +1,69 @@
+# MarineMap's commands. `make run` and `make test` set up all that they need.
+
+SHELL := /bin/sh
+HOST ?= 127.0.0.1
+PORT ?= 8000
+VENV := .venv
+BIN := $(VENV)/bin
+WEB := marinemap/web
+PAGE := $(WEB)/static/marinemap/page.js
+
+# The first Python that MarineMap runs on; where there is none, preflight says so.
+PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
+	$$python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
+	2>/dev/null && echo $$python && exit; done; echo python3)
+
+export HOST PORT
+
+.PHONY: run test lint bench clean samples requirements preflight
+
+run: preflight $(VENV)/.ready $(PAGE)
+	@$(BIN)/python manage.py migrate --verbosity 0
+	@$(BIN)/python manage.py loadsamples
+	@exec $(BIN)/python manage.py serve
+
+test: $(VENV)/.dev $(PAGE)
+	@scripts/install_test_tools.sh
+	@$(BIN)/python scripts/node.py test --silent
+	@$(BIN)/python -m pytest
+
+lint: $(VENV)/.dev $(WEB)/node_modules/.ready
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(BIN)/python manage.py makemigrations --check --dry-run
+	@$(BIN)/python scripts/node.py run --silent check
+
+bench: $(VENV)/.dev
+	@$(BIN)/python -m benchmarks
+
+samples: $(VENV)/.dev
+	@$(BIN)/python scripts/make_samples.py
+
+requirements: $(VENV)/.ready
+	@scripts/requirements.sh
+
+clean:
+	rm -rf $(VENV) $(WEB)/node_modules $(WEB)/static/marinemap .mypy_cache .ruff_cache
+	find marinemap tests benchmarks -name __pycache__ -prune -exec rm -rf {} +
+
+preflight:
+	@$(PYTHON) scripts/preflight.py "$(HOST)" "$(PORT)"
+
+$(VENV)/.ready: requirements.txt
+	@scripts/make_venv.sh $(PYTHON) $(VENV) requirements.txt
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.ready requirements-dev.txt
+	@scripts/make_venv.sh $(PYTHON) $(VENV) requirements-dev.txt
+	@touch $@
+
+$(WEB)/node_modules/.ready: $(WEB)/package-lock.json $(VENV)/.ready
+	@$(PYTHON) scripts/node.py ci --silent --no-audit
+	@touch $@
+
+$(PAGE): $(WEB)/node_modules/.ready $(wildcard $(WEB)/src/*)
+	@echo "Building the page"
+	@$(PYTHON) scripts/node.py run --silent build
+	@touch $@

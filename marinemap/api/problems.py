@@ -1,0 +1,141 @@
+"""Errors as HTTP says them: one table of statuses, one body (RFC 9457)."""
+
+from __future__ import annotations
+
+import http
+import logging
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
+from django.db import OperationalError
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+
+from marinemap.api.conf import max_body_bytes
+from marinemap.errors import DatasetError, MarineMapError, RequestError, ServiceError
+from marinemap.processes.registry import NoSuchProcessError
+
+logger = logging.getLogger(__name__)
+
+_OGC = "http://www.opengis.net/def/exceptions/ogcapi-processes-1/1.0/"
+_OWN = "https://marinemap.org/problems/"
+
+
+class NoSuchJobError(RequestError):
+    """There is no job of that id for this client."""
+
+
+class ResultNotReadyError(RequestError):
+    """The job has not finished."""
+
+
+class ResultGoneError(RequestError):
+    """The job has finished, but there is nothing to fetch any more."""
+
+
+class NotFoundError(RequestError):
+    """There is nothing at that address."""
+
+
+class CrossSiteError(RequestError):
+    """A page of another site tried to act in the user's name."""
+
+
+# The most special class first: the first that fits decides.
+_STATUSES: tuple[tuple[type[Exception], int, str], ...] = (
+    (NoSuchProcessError, 404, f"{_OGC}no-such-process"),
+    (NoSuchJobError, 404, f"{_OGC}no-such-job"),
+    (ResultNotReadyError, 404, f"{_OGC}result-not-ready"),
+    (ResultGoneError, 404, f"{_OGC}result-not-available"),
+    (NotFoundError, 404, f"{_OWN}not-found"),
+    (CrossSiteError, 403, f"{_OWN}cross-site"),
+    (RequestError, 400, f"{_OWN}bad-request"),
+    (DatasetError, 500, f"{_OWN}broken-dataset"),
+    (ServiceError, 500, f"{_OWN}service"),
+    (Http404, 404, f"{_OWN}not-found"),
+    (RequestDataTooBig, 413, f"{_OWN}too-large"),
+    (PermissionDenied, 403, f"{_OWN}forbidden"),
+    (SuspiciousOperation, 400, f"{_OWN}bad-request"),
+    (OperationalError, 503, f"{_OWN}database-away"),
+)
+# What a job's row says of its error, by the name of its class.
+_FAILED_JOB_STATUSES = {"RequestError": 400}
+
+
+class ProblemMiddleware:
+    """Turn every error under ``/api/`` into ``application/problem+json``."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self._get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Answer; an error page of Django's own becomes a problem document."""
+        response = self._get_response(request)
+        is_page = response.get("Content-Type", "").startswith("text/html")
+        if not _is_api(request) or response.status_code < 400 or not is_page:
+            return response
+        allowed = response.get("Allow")
+        problem = _problem(request, response.status_code, f"{_OWN}http-{response.status_code}")
+        if allowed:
+            problem.headers["Allow"] = allowed
+        return problem
+
+    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
+        """Answer an error that a view raised."""
+        return problem_response(request, error) if _is_api(request) else None
+
+
+def problem_response(request: HttpRequest, error: Exception) -> HttpResponse:
+    """Return the answer to an error; one that nobody foresaw gets a reference number only."""
+    for kind, status, type_ in _STATUSES:
+        if isinstance(error, kind):
+            return _problem(request, status, type_, **_details(error, status))
+    reference = uuid.uuid4().hex[:12]
+    logger.error("Unexpected error, reference %s", reference, exc_info=error)
+    detail = f"Something went wrong here. If you report it, give the reference {reference}."
+    return _problem(request, 500, f"{_OWN}unexpected", detail=detail, reference=reference)
+
+
+def failed_job_response(request: HttpRequest, problem: dict[str, Any]) -> HttpResponse:
+    """Return the answer to a request for the results of a job that failed."""
+    status = _FAILED_JOB_STATUSES.get(problem["kind"], 500)
+    details = {name: problem[name] for name in ("detail", "field", "value", "hint")}
+    return _problem(request, status, f"{_OWN}job-failed", **details)
+
+
+def _details(error: Exception, status: int) -> dict[str, Any]:
+    if isinstance(error, MarineMapError):
+        return {
+            "detail": error.message,
+            "field": error.field,
+            "value": error.value,
+            "hint": error.hint,
+        }
+    if status == 413:
+        return {"detail": f"The body is larger than the {max_body_bytes():,} bytes allowed."}
+    if status == 503:
+        return {"detail": "The database does not answer; try again in a moment."}
+    return {"detail": str(error) or http.HTTPStatus(status).description}
+
+
+def _problem(request: HttpRequest, status: int, type_: str, **members: Any) -> HttpResponse:
+    body = {"type": type_, "title": http.HTTPStatus(status).phrase, "status": status}
+    # Absent members are left out: the standard's schemas know no null.
+    body |= {name: value for name, value in members.items() if value is not None}
+    body.setdefault("detail", http.HTTPStatus(status).description)
+    response = JsonResponse(body, status=status, content_type=_media_type(request))
+    if status == 503:
+        response.headers["Retry-After"] = "5"
+    return response
+
+
+def _media_type(request: HttpRequest) -> str:
+    # A client that asks for JSON in so many words may not know problem+json.
+    accept = request.headers.get("Accept", "")
+    names_json = "application/json" in accept and "problem+json" not in accept
+    return "application/json" if names_json and "*/*" not in accept else "application/problem+json"
+
+
+def _is_api(request: HttpRequest) -> bool:
+    return request.path.startswith("/api/")

@@ -1,0 +1,212 @@
+"""The views of the API: each reads a request, asks a room, and answers a document."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from typing import Any
+
+from django.db import OperationalError, connection
+from django.http import FileResponse, HttpRequest, HttpResponse, JsonResponse
+from django.http.response import HttpResponseBase
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_http_methods, require_safe
+
+from marinemap.api import schemas
+from marinemap.api.identity import get_job, owner_of, owner_or_new, refuse_cross_site
+from marinemap.api.problems import (
+    NoSuchJobError,
+    NotFoundError,
+    ResultGoneError,
+    ResultNotReadyError,
+    failed_job_response,
+)
+from marinemap.catalogue.models import Layer
+from marinemap.catalogue.preview import MEDIA_TYPE, read_tile
+from marinemap.errors import RequestError, did_you_mean
+from marinemap.jobs import lifecycle, workers
+from marinemap.jobs.artifacts import open_artifact
+from marinemap.jobs.models import Job
+from marinemap.jobs.states import JobStatus
+from marinemap.processes.registry import all_processes, get_process
+
+# Members of an execute request (OGC 18-062r2, execute.yaml).
+_EXECUTE_MEMBERS = ("inputs", "outputs", "response", "subscriber", "mode", "id")
+_MAX_JOBS_LISTED = 1_000
+
+
+@require_safe
+def landing(request: HttpRequest) -> HttpResponse:
+    """Answer where everything is."""
+    return JsonResponse(schemas.landing(request))
+
+
+@require_safe
+def conformance(request: HttpRequest) -> HttpResponse:
+    """Answer the conformance classes that this service meets in full."""
+    return JsonResponse({"conformsTo": []})
+
+
+@require_safe
+def processes(request: HttpRequest) -> HttpResponse:
+    """List what can be run."""
+    listed = [schemas.process_summary(request, p) for p in all_processes().values()]
+    return JsonResponse({"processes": listed, "links": []})
+
+
+@require_safe
+def process(request: HttpRequest, process_id: str) -> HttpResponse:
+    """Describe one process."""
+    return JsonResponse(schemas.process_description(request, get_process(process_id)))
+
+
+@csrf_exempt
+@require_http_methods(["POST"])
+def execution(request: HttpRequest, process_id: str) -> HttpResponse:
+    """Make a job and queue it."""
+    refuse_cross_site(request)
+    get_process(process_id)
+    inputs = _read_inputs(request)
+    owner, is_known = owner_or_new(request)
+    job = lifecycle.submit(process_id, inputs, owner, is_known)
+    info = schemas.status_info(request, job)
+    return JsonResponse(info, status=201, headers={"Location": info["links"][0]["href"]})
+
+
+@require_safe
+def jobs(request: HttpRequest) -> HttpResponse:
+    """List the jobs of whoever asks, the newest first."""
+    owner = owner_of(request)
+    own = Job.objects.filter(owner=owner)[:_MAX_JOBS_LISTED] if owner else []
+    return JsonResponse({"jobs": [schemas.status_info(request, job) for job in own], "links": []})
+
+
+@csrf_exempt
+@require_http_methods(["GET", "HEAD", "DELETE"])
+def job(request: HttpRequest, job_id: uuid.UUID) -> HttpResponse:
+    """Answer how a job stands, or cancel it."""
+    found = get_job(request, job_id)
+    if request.method == "DELETE":
+        refuse_cross_site(request)
+        found = lifecycle.dismiss(found)
+    response = JsonResponse(schemas.status_info(request, found))
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+@require_safe
+def results(request: HttpRequest, job_id: uuid.UUID) -> HttpResponseBase:
+    """Answer what a job made: its archive, or its outputs as JSON."""
+    found = get_job(request, job_id)
+    if not found.is_finished:
+        raise ResultNotReadyError(
+            f"the job is {found.get_status_display()}; ask again when its status is 'successful'",
+            field="jobID",
+            value=str(job_id),
+        )
+    if found.status == JobStatus.FAILED:
+        return failed_job_response(request, found.problem or {})
+    if found.outputs is not None:
+        return JsonResponse(found.outputs)
+    return _download(found)
+
+
+def no_such_job(request: HttpRequest, job_id: str) -> HttpResponse:
+    """Answer an id that no job has, for it has another form."""
+    raise NoSuchJobError("there is no such job", field="jobID", value=job_id)
+
+
+@require_safe
+def collections(request: HttpRequest) -> HttpResponse:
+    """List the layers that people may ask for."""
+    listed = [schemas.collection(request, layer) for layer in Layer.objects.published()]
+    return JsonResponse({"collections": listed, "links": []})
+
+
+@require_safe
+def collection(request: HttpRequest, layer_id: str) -> HttpResponse:
+    """Describe one layer."""
+    return JsonResponse(schemas.collection(request, _layer(layer_id)))
+
+
+@require_safe
+def tile(request: HttpRequest, layer_id: str, z: int, y: int, x: int) -> HttpResponse:
+    """Answer a vector tile of a layer, for drawing."""
+    content = read_tile(_layer(layer_id), z, x, y)
+    response = HttpResponse(content, content_type=MEDIA_TYPE, status=200 if content else 204)
+    response.headers["Cache-Control"] = "public, max-age=300"
+    return response
+
+
+@require_safe
+def health(request: HttpRequest) -> HttpResponse:
+    """Answer whether the database answers, and how many workers are alive."""
+    try:
+        connection.ensure_connection()
+        alive = workers.count_alive()
+    except OperationalError:
+        return JsonResponse({"status": "down", "database": "away"}, status=503)
+    status = "ok" if alive else "no worker"
+    return JsonResponse({"status": status, "database": "ok", "workers": alive})
+
+
+def not_found(request: HttpRequest, path: str = "") -> HttpResponse:
+    """Answer an address under ``/api/`` that means nothing."""
+    raise NotFoundError(
+        "there is nothing at this address; GET /api/ lists what there is", value=request.path
+    )
+
+
+def _read_inputs(request: HttpRequest) -> dict[str, Any]:
+    try:
+        body = json.loads(request.body, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        raise RequestError(
+            f"the body is not JSON: {error}",
+            field="body",
+            hint='Send {"inputs": {"layers": ["..."], "area": {"type": "Polygon", ...}}}.',
+        ) from error
+    if not isinstance(body, dict):
+        raise RequestError("the body is not a JSON object", field="body", value=body)
+    for member in body:
+        if member not in _EXECUTE_MEMBERS:
+            raise RequestError(
+                f"an execute request has no '{member}'; it has 'inputs', 'outputs', 'response' "
+                f"and 'subscriber'.{did_you_mean(member, _EXECUTE_MEMBERS)}",
+                field=member,
+            )
+    inputs = body.get("inputs", {})
+    if not isinstance(inputs, dict):
+        raise RequestError("the inputs are a JSON object", field="inputs", value=inputs)
+    return inputs
+
+
+def _refuse_constant(name: str) -> Any:
+    raise ValueError(f"{name} is not a JSON number (RFC 8259)")
+
+
+def _layer(layer_id: str) -> Layer:
+    layer = Layer.objects.published().filter(pk=layer_id).first()
+    if layer is None:
+        known = Layer.objects.published().values_list("id", flat=True)
+        raise NotFoundError(
+            f"there is no collection '{layer_id}'.{did_you_mean(layer_id, known)}",
+            field="collectionId",
+            value=layer_id,
+        )
+    return layer
+
+
+def _download(job: Job) -> HttpResponseBase:
+    archive = open_artifact(job)
+    if archive is None:
+        raise ResultGoneError(
+            "the files are gone: the job was cancelled, or its time is over; ask again",
+            field="jobID",
+            value=str(job.pk),
+        )
+    response = FileResponse(
+        archive, as_attachment=True, filename=job.file_name, content_type=job.media_type
+    )
+    response.headers["Cache-Control"] = "private, no-store"
+    return response

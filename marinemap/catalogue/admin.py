@@ -1,0 +1,110 @@
+"""The catalogue in Django's admin site."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.forms import ModelForm
+from django.http import HttpRequest
+
+from marinemap.catalogue.models import Layer
+from marinemap.catalogue.registration import LayerText, refresh, register
+from marinemap.errors import MarineMapError
+
+# Django's own classes take a type parameter in its stubs only.
+if TYPE_CHECKING:
+    _LayerForm = ModelForm[Layer]
+    _LayerAdmin = admin.ModelAdmin[Layer]
+else:
+    _LayerForm = ModelForm
+    _LayerAdmin = admin.ModelAdmin
+
+_READ_FROM_DATA = (
+    "crs",
+    "geometry_type",
+    "feature_count",
+    "bounds",
+    "bounds_4326",
+    "fields",
+    "version",
+    "created_at",
+    "updated_at",
+)
+
+
+class LayerForm(_LayerForm):
+    """Check source and layer by reading them, before anything is saved."""
+
+    class Meta:
+        model = Layer
+        fields = (
+            "id",
+            "title",
+            "description",
+            "source",
+            "source_layer",
+            "licence",
+            "attribution",
+            "is_published",
+        )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["source_layer"].required = False
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        if not self.errors:
+            self._register(cleaned)
+        return cleaned
+
+    def _register(self, cleaned: dict[str, Any]) -> None:
+        text = LayerText(
+            **{n: cleaned[n] for n in ("title", "description", "licence", "attribution")}
+        )
+        try:
+            self.registered, _ = register(
+                cleaned.get("id") or self.instance.pk,
+                Path(cleaned["source"]),
+                cleaned["source_layer"] or None,
+                text,
+            )
+        except MarineMapError as error:
+            field = "source_layer" if error.field == "layer" else "source"
+            self.add_error(field, error.message)
+
+
+@admin.register(Layer)
+class LayerAdmin(_LayerAdmin):
+    """List, edit and read again the layers of the catalogue."""
+
+    form = LayerForm
+    list_display = ("id", "title", "geometry_type", "feature_count", "is_published", "updated_at")
+    list_filter = ("is_published", "geometry_type")
+    search_fields = ("id", "title", "description")
+    readonly_fields = _READ_FROM_DATA
+    actions = ("read_again",)
+
+    def get_readonly_fields(
+        self, request: HttpRequest, obj: Layer | None = None
+    ) -> tuple[str, ...]:
+        """Fix the id once the layer exists: jobs and files bear it."""
+        return ("id", *_READ_FROM_DATA) if obj else _READ_FROM_DATA
+
+    def save_model(self, request: HttpRequest, obj: Layer, form: Any, change: bool) -> None:
+        """Save the two things that the form's check did not save itself."""
+        layer = form.registered
+        layer.is_published = obj.is_published
+        layer.save()
+
+    @admin.action(description="Read again from the data")
+    def read_again(self, request: HttpRequest, queryset: QuerySet[Layer]) -> None:
+        """Refresh the chosen layers, telling of each that cannot be read."""
+        for layer in queryset:
+            try:
+                refresh(layer)
+            except MarineMapError as error:
+                self.message_user(request, f"{layer.pk}: {error}", messages.ERROR)

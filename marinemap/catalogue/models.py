@@ -1,0 +1,115 @@
+"""The layers that people may ask for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from django.core.validators import RegexValidator
+from django.db import models
+
+from marinemap.errors import RequestError, did_you_mean
+from marinemap.extraction import SourceLayer
+
+ID_PATTERN = r"[a-z0-9][a-z0-9_-]{0,62}"
+
+
+class LayerQuerySet(models.QuerySet["Layer"]):
+    """Look-ups that the other rooms use."""
+
+    def published(self) -> LayerQuerySet:
+        """Return the layers that people may see."""
+        return self.filter(is_published=True)
+
+    def get_published(self, layer_id: object) -> Layer:
+        """Return one layer by its id.
+
+        Raises
+        ------
+        RequestError
+            If there is none that people may see; the nearest known id is offered.
+        """
+        layer = self.published().filter(pk=layer_id).first() if isinstance(layer_id, str) else None
+        if layer is not None:
+            return layer
+        known = list(self.published().values_list("id", flat=True))
+        listed = ", ".join(f"'{name}'" for name in known) or "no layers yet"
+        raise RequestError(
+            f"no layer '{layer_id}'; the catalogue has {listed}."
+            f"{did_you_mean(str(layer_id), known)}",
+            field="layers",
+            value=layer_id,
+        )
+
+
+class Layer(models.Model):
+    """A layer of the catalogue: where its data are, and what they hold.
+
+    All but the words about it (title, description, licence, attribution) is read from the data;
+    see :func:`marinemap.catalogue.registration.register`. ``bounds`` are (minx, miny, maxx, maxy)
+    in the layer's own CRS, ``bounds_4326`` the same in degrees of longitude and latitude; both
+    are null for an empty layer. ``version`` changes with the content of the data.
+    """
+
+    id = models.CharField(
+        max_length=63,
+        primary_key=True,
+        validators=[
+            RegexValidator(
+                rf"^{ID_PATTERN}\Z",
+                "Use lower-case letters, digits, '-' and '_' only, 63 at most: the id names files.",
+            )
+        ],
+    )
+    title = models.CharField(max_length=200)
+    description = models.TextField(blank=True)
+    source = models.CharField(max_length=1000, help_text="Path of a vector file that GDAL reads.")
+    source_layer = models.CharField(max_length=200, help_text="The layer's name in the source.")
+    licence = models.CharField(max_length=200, blank=True)
+    attribution = models.CharField(max_length=500, blank=True)
+    is_published = models.BooleanField(
+        "published", default=True, help_text="Whether people see it and may ask for it."
+    )
+    crs = models.TextField("CRS")
+    geometry_type = models.CharField(max_length=40)
+    bounds = models.JSONField(null=True, blank=True)
+    bounds_4326 = models.JSONField(null=True, blank=True)
+    fields = models.JSONField(default=list, blank=True)
+    feature_count = models.PositiveBigIntegerField()
+    version = models.CharField(max_length=40)
+    fingerprint = models.CharField(max_length=40)
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    objects = LayerQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["title", "id"]
+
+    def __str__(self) -> str:
+        return f"{self.title} ({self.id})"
+
+    @property
+    def path(self) -> Path:
+        """Where the data are."""
+        return Path(self.source)
+
+    def to_source(self) -> SourceLayer:
+        """Return the layer as the engine reads it."""
+        return SourceLayer(
+            name=self.id,
+            path=self.path,
+            layer=self.source_layer,
+            title=self.title,
+            licence=self.licence,
+            attribution=self.attribution,
+            version=self.version,
+        )
+
+    def touches(self, bounds_4326: tuple[float, float, float, float]) -> bool:
+        """Tell whether a box in degrees meets the layer's own box."""
+        if self.bounds_4326 is None:
+            return False
+        own: list[Any] = self.bounds_4326
+        west, south, east, north = bounds_4326
+        return bool(west <= own[2] and east >= own[0] and south <= own[3] and north >= own[1])

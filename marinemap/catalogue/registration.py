@@ -1,0 +1,111 @@
+"""Put a layer into the catalogue: read it, refuse what cannot be served, keep what it holds."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyproj
+
+from marinemap.catalogue.models import ID_PATTERN, Layer
+from marinemap.errors import DatasetError
+from marinemap.extraction import Dataset, content_version, describe, fingerprint
+
+
+@dataclass(frozen=True)
+class LayerText:
+    """The words about a layer that no file holds; None keeps what the catalogue has."""
+
+    title: str | None = None
+    description: str | None = None
+    licence: str | None = None
+    attribution: str | None = None
+
+    def given(self) -> dict[str, str]:
+        """Return the words that were given."""
+        return {name: text for name, text in vars(self).items() if text is not None}
+
+
+def register(
+    layer_id: str, source: Path, source_layer: str | None = None, text: LayerText | None = None
+) -> tuple[Layer, bool]:
+    """Add a layer to the catalogue, or read a known one again.
+
+    Parameters
+    ----------
+    layer_id : str
+        Lower-case letters, digits, ``-`` and ``_``.
+    source : Path
+        A vector file that GDAL reads.
+    source_layer : str, optional
+        The layer's name in the file; may be left out where the file holds one layer.
+    text : LayerText, optional
+        Title and other words; the title of a new layer is its id unless given.
+
+    Returns
+    -------
+    (Layer, bool)
+        The saved layer, and whether it is new.
+
+    Raises
+    ------
+    DatasetError
+        If the id has another form, or the data cannot be served; see
+        :func:`marinemap.extraction.describe`.
+    """
+    if not re.fullmatch(ID_PATTERN, layer_id):
+        raise DatasetError(
+            "a layer's id has lower-case letters, digits, '-' and '_' only, 63 at most, and "
+            "starts with a letter or digit, because it names files",
+            field="id",
+            value=layer_id,
+        )
+    path = source.expanduser().resolve()
+    layer = Layer.objects.filter(pk=layer_id).first()
+    is_new = layer is None
+    layer = layer or Layer(id=layer_id, title=layer_id)
+    layer.source = str(path)
+    _read(layer, source_layer)
+    for name, words in (text or LayerText()).given().items():
+        setattr(layer, name, words)
+    layer.save()
+    return layer, is_new
+
+
+def refresh(layer: Layer) -> Layer:
+    """Read a layer again if its data changed since it was read last, and save what changed.
+
+    Raises
+    ------
+    DatasetError
+        If the data are gone or can no longer be served.
+    """
+    if fingerprint(layer.path) != layer.fingerprint:
+        _read(layer, layer.source_layer)
+        layer.save()
+    return layer
+
+
+def _read(layer: Layer, source_layer: str | None) -> None:
+    # The mark first: data that change while they are read get another mark, and are read again.
+    layer.fingerprint = fingerprint(layer.path)
+    dataset = describe(layer.path, source_layer)
+    layer.source_layer = dataset.layer
+    layer.crs = dataset.crs
+    layer.geometry_type = dataset.geometry_type
+    layer.bounds = list(dataset.bounds) if dataset.bounds else None
+    layer.bounds_4326 = _in_degrees(dataset)
+    layer.fields = [{"name": field.name, "type": field.type} for field in dataset.fields]
+    layer.feature_count = dataset.feature_count
+    layer.version = content_version(dataset.path)
+
+
+def _in_degrees(dataset: Dataset) -> list[float] | None:
+    if dataset.bounds is None:
+        return None
+    crs = pyproj.CRS.from_user_input(dataset.crs)
+    mover = pyproj.Transformer.from_crs(crs, "OGC:CRS84", always_xy=True)
+    # The edges of a box bend; 51 points along each keep the result within the true box.
+    west, south, east, north = mover.transform_bounds(*dataset.bounds, densify_pts=51)
+    return [west, south, east, north]

@@ -1,0 +1,80 @@
+"""Read the settings of a site from its environment, with errors that name the variable."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from django.core.exceptions import ImproperlyConfigured
+
+_TRUE = {"1", "true", "yes", "on"}
+_FALSE = {"0", "false", "no", "off", ""}
+
+
+def read_flag(name: str, default: bool) -> bool:
+    """Return a variable as true or false.
+
+    Raises
+    ------
+    ImproperlyConfigured
+        If it is set to anything else than a yes or a no.
+    """
+    text = os.environ.get(name)
+    if text is None:
+        return default
+    if text.lower() not in _TRUE | _FALSE:
+        raise ImproperlyConfigured(f"{name}: '{text}' is neither yes nor no; write 1 or 0")
+    return text.lower() in _TRUE
+
+
+def read_list(name: str, default: list[str]) -> list[str]:
+    """Return a variable of comma-separated words as a list."""
+    text = os.environ.get(name)
+    if text is None:
+        return default
+    return [word.strip() for word in text.split(",") if word.strip()]
+
+
+def read_secret_key(home: Path) -> str:
+    """Return ``DJANGO_SECRET_KEY``, or the key made at first start and kept in the home.
+
+    Web server and worker may start at the same moment: the file is made whole under another
+    name and linked in place, so that both read the same key.
+    """
+    if given := os.environ.get("DJANGO_SECRET_KEY"):
+        return given
+    kept = home / "secret_key"
+    if not kept.exists():
+        fresh = home / f".secret_key.{os.getpid()}"
+        file = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(file, "w") as key:
+            key.write(secrets.token_urlsafe(64))
+        try:
+            os.link(fresh, kept)
+        except FileExistsError:
+            pass  # The other process was first; its key is the site's key.
+        finally:
+            fresh.unlink()
+    return kept.read_text().strip()
+
+
+def broker_on_database(database_url: str) -> str:
+    """Return the URL of the message queue that lives in a database.
+
+    Raises
+    ------
+    ImproperlyConfigured
+        If the database is neither SQLite nor PostgreSQL.
+    """
+    scheme = urlsplit(database_url).scheme
+    rest = database_url.partition(":")[2]
+    if scheme == "sqlite":
+        return f"sqla+sqlite:{rest}"
+    if scheme in ("postgres", "postgresql", "postgis"):
+        return f"sqla+postgresql+psycopg:{rest}"
+    raise ImproperlyConfigured(
+        f"DATABASE_URL: '{scheme}' cannot hold the message queue; use sqlite or postgresql, "
+        "or point CELERY_BROKER_URL at a broker of your own"
+    )

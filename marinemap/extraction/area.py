@@ -1,0 +1,304 @@
+"""The area of interest: read from GeoJSON or bounds, checked, repaired where that is safe."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyproj
+import shapely
+from shapely.affinity import translate
+
+from marinemap.errors import RequestError, quote
+from marinemap.extraction.crs import CRS84, parse_crs, reproject_area
+
+# A coastline drawn by a GIS has a few thousand corners; half a million is beyond any person
+# and would hold a worker for minutes.
+MAX_VERTICES = 500_000
+# Collections are walked, not recursed into; five levels cover a feature collection of
+# collections of multi-polygons. GEOS itself crashes at some 20,000 levels.
+_MAX_DEPTH = 5
+_WORLD = shapely.box(-180, -90, 180, 90)
+_ALLOWED = (
+    "a GeoJSON Polygon or MultiPolygon, a Feature or FeatureCollection of them, "
+    "or bounds [west, south, east, north]"
+)
+
+
+@dataclass(frozen=True)
+class Area:
+    """A checked area of interest.
+
+    Parameters
+    ----------
+    geometry : shapely Polygon or MultiPolygon
+        Valid, not empty, x before y.
+    crs : pyproj.CRS
+    given : dict
+        The area as it was asked for, before any repair, without what says nothing about it:
+        GeoJSON, or ``{"bbox": ..., "crs": ...}``. Parsing it again gives the same area.
+    notes : tuple of str
+        What was repaired, in sentences for a person.
+    """
+
+    geometry: Any
+    crs: pyproj.CRS
+    given: dict[str, Any]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def bounds_4326(self) -> tuple[float, float, float, float]:
+        """The area's box (west, south, east, north) in degrees."""
+        bounds = self.in_crs(parse_crs(CRS84)).bounds
+        return (bounds[0], bounds[1], bounds[2], bounds[3])
+
+    def in_crs(self, crs: pyproj.CRS) -> Any:
+        """Return the geometry in another CRS, x before y."""
+        return reproject_area(self.geometry, self.crs, crs)
+
+
+def parse_area(value: Any, *, field: str = "area") -> Area:
+    """Return the area that a user described.
+
+    Parameters
+    ----------
+    value : mapping or sequence of float
+        GeoJSON (RFC 7946: longitude, latitude in degrees), or bounds
+        ``[west, south, east, north]``, or ``{"bbox": [...], "crs": ...}`` as in OGC API -
+        Processes. Bounds whose west is larger than their east cross 180 degrees.
+    field : str
+        The name of the input, for messages.
+
+    Returns
+    -------
+    Area
+        In OGC:CRS84 unless the bounds named another CRS; within -180 to 180 degrees; valid.
+
+    Raises
+    ------
+    RequestError
+        If it is not an area, is empty, has too many corners or a number that is not finite,
+        lies off the globe, or covers no surface.
+    """
+    if isinstance(value, Sequence) and not isinstance(value, str | bytes):
+        value = {"bbox": value}
+    if isinstance(value, Mapping) and "bbox" in value and "type" not in value:
+        given = {"bbox": value["bbox"], "crs": value.get("crs", CRS84)}
+        crs = parse_crs(given["crs"], field=f"{field}.crs")
+        return _finish(_box(given["bbox"], field), crs, given, field)
+    if not isinstance(value, Mapping):
+        raise RequestError(f"not an area; give {_ALLOWED}", field=field, value=value)
+    coordinates = _polygon_coordinates(value, field)
+    if not coordinates:
+        raise RequestError(f"the area is empty; give {_ALLOWED}", field=field, value=_kind(value))
+    joined = _joined([_polygon(rings, field) for rings in coordinates])
+    given = {"type": "MultiPolygon", "coordinates": coordinates}
+    return _finish(joined, parse_crs(CRS84), given, field)
+
+
+def _polygon_coordinates(value: Mapping[str, Any], field: str) -> list[Any]:
+    """Collect the coordinates of each polygon, refusing every other kind of geometry."""
+    found: list[Any] = []
+    for geometry in _geometries(value, field):
+        kind = geometry.get("type")
+        coordinates = geometry.get("coordinates")
+        if kind == "Polygon":
+            found.extend([coordinates] if coordinates else [])
+        elif kind == "MultiPolygon":
+            found.extend(coordinates if isinstance(coordinates, list) else [])
+        else:
+            raise RequestError(
+                f"a {quote(kind)} is not an area; give {_ALLOWED}", field=field, value=kind
+            )
+    _check_vertices(found, field)
+    return found
+
+
+def _geometries(value: Mapping[str, Any], field: str) -> Iterator[Mapping[str, Any]]:
+    waiting: list[tuple[Any, int]] = [(value, 0)]
+    while waiting:
+        item, depth = waiting.pop(0)
+        if not isinstance(item, Mapping):
+            raise RequestError(f"not GeoJSON; give {_ALLOWED}", field=field, value=item)
+        if depth > _MAX_DEPTH:
+            raise RequestError(
+                f"collections are nested more than {_MAX_DEPTH} deep",
+                field=field,
+                value=_kind(item),
+            )
+        members = _members(item)
+        if members is None:
+            yield item
+        else:
+            waiting.extend((member, depth + 1) for member in members)
+
+
+def _members(item: Mapping[str, Any]) -> list[Any] | None:
+    """Return what a Feature or a collection holds, None for a geometry."""
+    kind = item.get("type")
+    if kind == "Feature":
+        return [item["geometry"]] if item.get("geometry") is not None else []
+    key = {"FeatureCollection": "features", "GeometryCollection": "geometries"}.get(str(kind))
+    if key is None:
+        return None
+    members = item.get(key)
+    return members if isinstance(members, list) else []
+
+
+def _check_vertices(polygons: list[Any], field: str) -> None:
+    total = sum(
+        len(ring)
+        for rings in polygons
+        if isinstance(rings, list)
+        for ring in rings
+        if isinstance(ring, list)
+    )
+    if total > MAX_VERTICES:
+        raise RequestError(
+            f"the area has {total:,} corners; at most {MAX_VERTICES:,} are allowed",
+            field=field,
+            value=f"{total} corners",
+            hint="Simplify the area, or cut it into several requests.",
+        )
+
+
+def _polygon(rings: Any, field: str) -> Any:
+    if not isinstance(rings, list) or not rings:
+        raise _not_rings(field, rings)
+    lines = [_ring(ring, field) for ring in rings]
+    return shapely.Polygon(lines[0], lines[1:])
+
+
+def _ring(ring: Any, field: str) -> Any:
+    """Return one ring as an array of shape (corners, 2), closed."""
+    try:
+        positions = np.array([position[:2] for position in ring], dtype=float)
+    except (TypeError, ValueError, KeyError) as error:
+        raise _not_rings(field, ring) from error
+    if positions.ndim != 2 or positions.shape[1:] != (2,):
+        raise _not_rings(field, ring)
+    _check_positions(positions, field)
+    if len(positions) and (positions[0] != positions[-1]).any():
+        positions = np.vstack([positions, positions[:1]])
+    if len(positions) < 4:
+        raise RequestError(
+            "a ring has fewer than three corners; a polygon needs at least three",
+            field=field,
+            value=ring,
+        )
+    return positions
+
+
+def _check_positions(positions: Any, field: str) -> None:
+    if not np.isfinite(positions).all():
+        raise RequestError(
+            "a coordinate is not a finite number; give degrees of longitude and latitude",
+            field=field,
+            value="NaN or Infinity",
+        )
+    # OpenLayers and Leaflet count on beyond 180 when the map is dragged round the world.
+    outside = (np.abs(positions[:, 0]) > 540) | (np.abs(positions[:, 1]) > 90)
+    if outside.any():
+        x, y = positions[outside][0]
+        raise RequestError(
+            "a corner lies off the globe; longitude is -180 to 180 and latitude -90 to 90 "
+            "degrees, longitude first (RFC 7946)",
+            field=field,
+            value=[float(x), float(y)],
+        )
+
+
+def _box(bounds: Any, field: str) -> Any:
+    numbers = (
+        [b for b in bounds if isinstance(b, int | float) and not isinstance(b, bool)]
+        if (isinstance(bounds, Sequence))
+        else []
+    )
+    if len(numbers) not in (4, 6) or len(numbers) != len(bounds):
+        raise RequestError(
+            "bounds are four numbers: west, south, east, north", field=field, value=bounds
+        )
+    if not all(math.isfinite(number) for number in numbers):
+        raise RequestError("a bound is not a finite number", field=field, value=bounds)
+    half = len(numbers) // 2
+    west, south, east, north = numbers[0], numbers[1], numbers[half], numbers[half + 1]
+    if south >= north or west == east:
+        raise RequestError(
+            "the bounds hold no surface; south must be below north and west differ from east",
+            field=field,
+            value=bounds,
+        )
+    return shapely.box(west, south, east + 360 if west > east else east, north)
+
+
+def _joined(polygons: list[Any]) -> Any:
+    if len(polygons) == 1:
+        return polygons[0]
+    joined = shapely.multipolygons(polygons)
+    # Features of a collection may overlap, which is no mistake; but a union adds corners
+    # where edges cross, so it is taken only where it is needed.
+    if not joined.is_valid and all(polygon.is_valid for polygon in polygons):
+        return shapely.union_all(polygons)
+    return joined
+
+
+def _finish(geometry: Any, crs: pyproj.CRS, given: dict[str, Any], field: str) -> Area:
+    notes: list[str] = []
+    if not geometry.is_valid:
+        # The linework method takes seconds on a star of a hundred corners; structure does not.
+        geometry = shapely.make_valid(geometry, method="structure")
+        notes.append(
+            "The outline of the area crosses itself or overlaps; it was repaired, and the "
+            "repaired area was used."
+        )
+    if crs.is_geographic:
+        geometry = _within_180(geometry, field)
+    geometry = _surface(geometry)
+    if geometry.is_empty or geometry.area <= 0:
+        raise RequestError(
+            "the area covers no surface; its corners lie on one line or one point",
+            field=field,
+            value=geometry.geom_type,
+        )
+    return Area(geometry, crs, given, tuple(notes))
+
+
+def _within_180(geometry: Any, field: str) -> Any:
+    """Cut at 180 degrees what reaches beyond, and bring it back (RFC 7946, section 3.1.9)."""
+    minx, miny, maxx, maxy = geometry.bounds if not geometry.is_empty else (0, 0, 0, 0)
+    if miny < -90 or maxy > 90 or minx < -540 or maxx > 540 or maxx - minx > 360:
+        raise RequestError(
+            "the area lies off the globe; longitude is -180 to 180 and latitude -90 to 90 degrees",
+            field=field,
+            value=[minx, miny, maxx, maxy],
+        )
+    if minx >= -180 and maxx <= 180:
+        return geometry
+    parts = []
+    for turn in (-360, 0, 360):
+        part = shapely.intersection(geometry, translate(_WORLD, xoff=turn))
+        parts.append(translate(part, xoff=-turn))
+    return shapely.union_all(parts)
+
+
+def _surface(geometry: Any) -> Any:
+    """Return the polygons of a geometry, without points and lines."""
+    if geometry.geom_type in ("Polygon", "MultiPolygon"):
+        return geometry
+    parts = shapely.get_parts(geometry)
+    return shapely.union_all(parts[shapely.get_dimensions(parts) == 2])
+
+
+def _kind(value: Mapping[str, Any]) -> Any:
+    return value.get("type")
+
+
+def _not_rings(field: str, value: Any) -> RequestError:
+    return RequestError(
+        "the coordinates are not rings of [longitude, latitude] positions (RFC 7946)",
+        field=field,
+        value=value,
+    )

@@ -1,0 +1,200 @@
+"""Coordinate reference systems: which are offered, and how coordinates move between them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import pyproj
+import shapely
+from pyproj.exceptions import CRSError, ProjError
+
+from marinemap.errors import RequestError
+
+CRS84 = "OGC:CRS84"
+
+# OGC CRS URI (OGC 09-048r6), its URN form (RFC 5165), and the short form.
+_EPSG_FORMS = re.compile(
+    r"(?:EPSG:|urn:ogc:def:crs:EPSG:[\d.]*:|https?://www\.opengis\.net/def/crs/EPSG/[\d.]+/)(\d{1,6})",
+    re.IGNORECASE,
+)
+_CRS84_FORMS = re.compile(
+    r"(?:OGC:CRS84|CRS84|urn:ogc:def:crs:OGC:(?:1\.3)?:CRS84|"
+    r"https?://www\.opengis\.net/def/crs/OGC/(?:1\.3|0)/CRS84)",
+    re.IGNORECASE,
+)
+_USABLE_TYPES = ("Geographic 2D CRS", "Projected CRS", "Compound CRS", "Geographic 3D CRS")
+# An edge that is straight in one CRS bends in another; this many corners an edge of the
+# area's full width keep the bend far below a pixel of any map.
+_CORNERS_ALONG_AREA = 200
+
+# Arrays of geometries: numpy object arrays of shapely geometries.
+Geometries = np.ndarray[Any, Any]
+
+
+def parse_crs(text: str, *, field: str = "crs") -> pyproj.CRS:
+    """Return the CRS that a user named.
+
+    Only EPSG codes and OGC:CRS84 are taken: never WKT, PROJ strings, URLs to fetch or file
+    names, so that nothing a user writes is opened or fetched.
+
+    Parameters
+    ----------
+    text : str
+        ``EPSG:3857``, ``urn:ogc:def:crs:EPSG::3857`` or
+        ``http://www.opengis.net/def/crs/EPSG/0/3857``; likewise for CRS84.
+    field : str
+        The name of the input, for the message.
+
+    Raises
+    ------
+    RequestError
+        If it has another form, does not exist, or holds no horizontal positions.
+    """
+    if not isinstance(text, str) or len(text) > 100:
+        raise _not_a_crs(text, field)
+    if _CRS84_FORMS.fullmatch(text.strip()):
+        return _authority_crs("OGC", "CRS84")
+    match = _EPSG_FORMS.fullmatch(text.strip())
+    if not match:
+        raise _not_a_crs(text, field)
+    try:
+        crs = _authority_crs("EPSG", match[1])
+    except CRSError as error:
+        raise RequestError(
+            f"there is no CRS EPSG:{match[1]}",
+            field=field,
+            value=text,
+            hint="Look the code up in the EPSG registry, for example EPSG:4326 or EPSG:3857.",
+        ) from error
+    if crs.type_name not in _USABLE_TYPES:
+        raise RequestError(
+            f"EPSG:{match[1]} is a {crs.type_name}, which holds no map coordinates; "
+            "a geographic or projected CRS is needed",
+            field=field,
+            value=text,
+        )
+    return crs
+
+
+def crs_label(crs: pyproj.CRS) -> str:
+    """Return ``EPSG:<code>`` where the CRS has one, else its name."""
+    authority = crs.to_authority(min_confidence=70)
+    return ":".join(authority) if authority else crs.name
+
+
+def is_same_crs(one: pyproj.CRS, other: pyproj.CRS) -> bool:
+    """Tell whether coordinates in x, y order mean the same place in both."""
+    return one.equals(other, ignore_axis_order=True)
+
+
+def check_fits(crs: pyproj.CRS, bounds_4326: tuple[float, float, float, float], field: str) -> None:
+    """Refuse a CRS that is not defined anywhere within the area.
+
+    Parameters
+    ----------
+    crs : pyproj.CRS
+    bounds_4326 : tuple of float
+        (minx, miny, maxx, maxy) in degrees of longitude and latitude.
+    field : str
+        The name of the input, for the message.
+
+    Raises
+    ------
+    RequestError
+        If the bounds lie wholly outside the CRS's area of use.
+    """
+    use = crs.area_of_use
+    if use is None:
+        return
+    minx, miny, maxx, maxy = bounds_4326
+    crosses_180 = use.west > use.east
+    beside = (
+        maxx < use.west and minx > use.east if crosses_180 else maxx < use.west or minx > use.east
+    )
+    if beside or maxy < use.south or miny > use.north:
+        raise RequestError(
+            f"{crs_label(crs)} ({crs.name}) is made for {use.name}: longitude {use.west} to "
+            f"{use.east}, latitude {use.south} to {use.north}; the area lies outside of it",
+            field=field,
+            value=crs_label(crs),
+            hint="Choose a CRS for the area, or EPSG:4326, which fits everywhere.",
+        )
+
+
+def reproject(geometries: Geometries, source: pyproj.CRS, target: pyproj.CRS) -> Geometries:
+    """Return the geometries in the target CRS, x before y on both sides.
+
+    Parameters
+    ----------
+    geometries : numpy array of shapely geometries
+    source, target : pyproj.CRS
+
+    Raises
+    ------
+    RequestError
+        If a position has no finite coordinates in the target CRS.
+    """
+    if is_same_crs(source, target):
+        return geometries
+    moved: Geometries = shapely.transform(geometries, _mover(source, target))
+    return moved
+
+
+def reproject_area(area: Any, source: pyproj.CRS, target: pyproj.CRS) -> Any:
+    """Return an area in the target CRS, its long edges bent as they run there.
+
+    Parameters
+    ----------
+    area : shapely Polygon or MultiPolygon
+        In the source CRS, x before y.
+    source, target : pyproj.CRS
+    """
+    if is_same_crs(source, target):
+        return area
+    minx, miny, maxx, maxy = area.bounds
+    step = max(maxx - minx, maxy - miny) / _CORNERS_ALONG_AREA
+    dense = shapely.segmentize(area, step)
+    moved = shapely.transform(dense, _mover(source, target))
+    return moved if moved.is_valid else shapely.make_valid(moved, method="structure")
+
+
+def _mover(source: pyproj.CRS, target: pyproj.CRS) -> Callable[[Any], Any]:
+    transformer = pyproj.Transformer.from_crs(source, target, always_xy=True)
+
+    def move(coordinates: Any) -> Any:
+        try:
+            x, y = transformer.transform(coordinates[:, 0], coordinates[:, 1], errcheck=False)
+        except ProjError as error:
+            raise _does_not_fit(target) from error
+        moved = np.column_stack([x, y])
+        if not np.isfinite(moved).all():
+            raise _does_not_fit(target)
+        return moved
+
+    return move
+
+
+def _does_not_fit(target: pyproj.CRS) -> RequestError:
+    return RequestError(
+        f"some positions of the area have no coordinates in {crs_label(target)} ({target.name})",
+        field="crs",
+        value=crs_label(target),
+        hint="Choose a CRS made for the area, draw a smaller area, or take EPSG:4326.",
+    )
+
+
+def _not_a_crs(value: object, field: str) -> RequestError:
+    return RequestError(
+        "not a CRS; write an EPSG code such as 'EPSG:3857', or 'OGC:CRS84'",
+        field=field,
+        value=value,
+    )
+
+
+@lru_cache(maxsize=256)
+def _authority_crs(authority: str, code: str) -> pyproj.CRS:
+    return pyproj.CRS.from_authority(authority, code)

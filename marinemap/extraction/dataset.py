@@ -1,0 +1,222 @@
+"""What a vector file holds, read from the file itself, and why a file cannot be served."""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import fiona
+import pyproj
+from fiona.errors import FionaError
+from pyproj.exceptions import CRSError
+
+from marinemap.errors import DatasetError, did_you_mean
+
+# The files that make up one shapefile (Esri, ShapefileTechnical Description, 1998; .cpg is
+# Esri's later addition).
+_SHAPEFILE_PARTS = (".shp", ".shx", ".dbf", ".prj", ".cpg")
+_SHP_FILE_CODE = 9994
+_CHUNK_BYTES = 1 << 20
+
+
+@dataclass(frozen=True)
+class Field:
+    """A column: its name and its type in OGR's words, such as ``str``, ``int32``, ``date``."""
+
+    name: str
+    type: str
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """One layer of a vector file.
+
+    ``bounds`` are (minx, miny, maxx, maxy) in the layer's own CRS, x before y; None where the
+    layer is empty. ``crs`` is an authority code such as ``EPSG:4326``, or WKT where the CRS has
+    none.
+    """
+
+    path: Path
+    layer: str
+    crs: str
+    bounds: tuple[float, float, float, float] | None
+    geometry_type: str
+    fields: tuple[Field, ...]
+    feature_count: int
+
+
+def list_layers(path: Path) -> list[str]:
+    """Return the names of the layers in a vector file.
+
+    Raises
+    ------
+    DatasetError
+        If there is no such file, or GDAL cannot read it.
+    """
+    if not path.exists():
+        raise DatasetError(f"there is no file {path}", field="source", value=str(path))
+    _check_shapefile_length(path)
+    try:
+        return list(fiona.listlayers(path))
+    except (FionaError, ValueError, OSError) as error:
+        raise _unreadable(path, error) from error
+
+
+def describe(path: Path, layer: str | None = None) -> Dataset:
+    """Read what a layer holds, refusing what cannot be served.
+
+    Parameters
+    ----------
+    path : Path
+        A vector file that GDAL reads.
+    layer : str, optional
+        The layer's name; may be left out where the file holds one layer.
+
+    Raises
+    ------
+    DatasetError
+        If the file or layer is missing or unreadable, a ``.shp`` is shorter or longer than its
+        header says, or the layer has no CRS or no geometry.
+    """
+    name = _pick_layer(path, layer)
+    try:
+        with warnings.catch_warnings():
+            # fiona warns of field types that it passes by; they are listed as they come.
+            warnings.simplefilter("ignore")
+            with fiona.open(path, layer=name) as source:
+                return _describe_open(path, name, source)
+    except (FionaError, ValueError, OSError) as error:
+        raise _unreadable(path, error) from error
+
+
+def fingerprint(path: Path) -> str:
+    """Return a cheap mark that changes when a file is replaced or written to.
+
+    Raises
+    ------
+    DatasetError
+        If the file is gone.
+    """
+    try:
+        marks = [(part.name, part.stat().st_size, part.stat().st_mtime_ns) for part in _parts(path)]
+    except OSError as error:
+        raise DatasetError(f"there is no file {path}", field="source", value=str(path)) from error
+    return hashlib.sha256(repr(marks).encode()).hexdigest()[:16]
+
+
+def content_version(path: Path) -> str:
+    """Return twelve hexadecimal digits that change whenever the content of a file does.
+
+    Reads every byte of the file, and of the files beside it that belong to a shapefile.
+    """
+    digest = hashlib.sha256()
+    for part in _parts(path):
+        if part.is_file():
+            with part.open("rb") as file:
+                while chunk := file.read(_CHUNK_BYTES):
+                    digest.update(chunk)
+    return digest.hexdigest()[:12]
+
+
+def _describe_open(path: Path, name: str, source: Any) -> Dataset:
+    geometry_type = str(source.schema["geometry"])
+    if geometry_type == "None":
+        raise DatasetError(
+            f"layer '{name}' of {path.name} has no geometry: it is a table, not a map layer",
+            field="layer",
+            value=name,
+        )
+    count = len(source)
+    return Dataset(
+        path=path,
+        layer=name,
+        crs=_crs_of(source, path, name),
+        bounds=tuple(source.bounds) if count else None,
+        geometry_type=_found_geometry_type(source, geometry_type),
+        fields=tuple(Field(n, t) for n, t in source.schema["properties"].items()),
+        feature_count=count,
+    )
+
+
+def _found_geometry_type(source: Any, declared: str) -> str:
+    """Return the declared type, or where none is declared the one that the features show."""
+    if declared not in ("Unknown", "Geometry"):
+        return declared
+    kinds = {str(f.geometry.type) for f in source if f.geometry is not None}
+    bases = {kind.removeprefix("Multi") for kind in kinds}
+    if len(bases) != 1:
+        return "Unknown"
+    return max(kinds, key=len)
+
+
+def _crs_of(source: Any, path: Path, name: str) -> str:
+    wkt = source.crs_wkt
+    try:
+        crs = pyproj.CRS.from_wkt(wkt) if wkt else None
+    except CRSError:
+        crs = None
+    if crs is None or crs.is_engineering:
+        raise DatasetError(
+            f"layer '{name}' of {path.name} has no CRS, so nobody can tell where it lies",
+            field="crs",
+            value=name,
+            hint="Add the CRS to the data, for example with ogr2ogr -a_srs EPSG:4326 "
+            "(for a shapefile: its .prj).",
+        )
+    authority = crs.to_authority(min_confidence=100)
+    return ":".join(authority) if authority else wkt
+
+
+def _pick_layer(path: Path, layer: str | None) -> str:
+    known = list_layers(path)
+    listed = ", ".join(f"'{name}'" for name in known)
+    if layer is None and len(known) == 1:
+        return known[0]
+    if layer is None:
+        raise DatasetError(
+            f"{path.name} holds {len(known)} layers: {listed}; say which", field="layer"
+        )
+    if layer not in known:
+        raise DatasetError(
+            f"no layer '{layer}' in {path.name}; it has {listed}.{did_you_mean(layer, known)}",
+            field="layer",
+            value=layer,
+        )
+    return layer
+
+
+def _check_shapefile_length(path: Path) -> None:
+    # GDAL opens a cut .shp without a word and returns features without geometry.
+    if path.suffix.lower() != ".shp":
+        return
+    with path.open("rb") as file:
+        header = file.read(100)
+    if len(header) < 100 or struct.unpack(">i", header[:4])[0] != _SHP_FILE_CODE:
+        raise DatasetError(f"{path.name} has no shapefile header", field="source", value=path.name)
+    # Bytes 24-27: the length in 16-bit words, big-endian.
+    stated = struct.unpack(">I", header[24:28])[0] * 2
+    found = path.stat().st_size
+    if stated != found:
+        raise DatasetError(
+            f"{path.name} is {found:,} bytes long but its header says {stated:,}: it is cut or "
+            "damaged; ask for a whole copy",
+            field="source",
+            value=path.name,
+        )
+
+
+def _parts(path: Path) -> list[Path]:
+    if path.suffix.lower() != ".shp":
+        return [path]
+    siblings = [path.with_suffix(suffix) for suffix in _SHAPEFILE_PARTS]
+    return [path] + [part for part in siblings[1:] if part.exists()]
+
+
+def _unreadable(path: Path, error: Exception) -> DatasetError:
+    return DatasetError(
+        f"{path.name} cannot be read as vector data: {error}", field="source", value=path.name
+    )

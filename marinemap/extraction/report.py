@@ -1,0 +1,65 @@
+"""The README in the archive: what is in it, from where, and under which terms."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+from marinemap.extraction.area import Area
+from marinemap.extraction.request import LayerReport, SourceLayer
+
+_RULE = "-" * 72
+
+
+def write_readme(
+    layers: Iterable[tuple[SourceLayer, LayerReport]], area: Area, made_at: datetime
+) -> str:
+    """Return the README of an archive as text.
+
+    Parameters
+    ----------
+    layers : iterable of (SourceLayer, LayerReport)
+    area : Area
+    made_at : datetime
+        Aware.
+    """
+    west, south, east, north = area.bounds_4326
+    lines = [
+        "MarineMap extract",
+        "=================",
+        "",
+        f"Made:  {made_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC",
+        f"Area:  longitude {west:.6f} to {east:.6f}, latitude {south:.6f} to {north:.6f} degrees;",
+        f"       {_corners(area)} corners; the exact outline is in area.geojson",
+        *(f"Note:  {note}" for note in area.notes),
+        "",
+        "Each shapefile is several files with one name: .shp and .shx hold the geometries, .dbf",
+        "the table, .prj the coordinate reference system, .cpg the encoding (UTF-8). Keep them",
+        "together.",
+    ]
+    for source, report in layers:
+        lines += ["", _RULE, *_layer_lines(source, report)]
+    return "\n".join([*lines, ""])
+
+
+def _layer_lines(source: SourceLayer, report: LayerReport) -> list[str]:
+    lines = [
+        f"{source.title or report.name}",
+        f"  Files:        {', '.join(report.files)}",
+        f"  Features:     {report.features_written:,}",
+        f"  CRS:          {report.crs}",
+        f"  Licence:      {source.licence or 'not stated'}",
+        f"  Attribution:  {source.attribution or 'not stated'}",
+    ]
+    if source.version:
+        lines.append(f"  Data version: {source.version}")
+    if report.renamed_fields:
+        lines.append("  Renamed fields (a shapefile's field names hold ten letters):")
+        lines += [f"    {old} -> {new}" for old, new in report.renamed_fields.items()]
+    return lines + [f"  Note: {note}" for note in report.notes]
+
+
+def _corners(area: Area) -> int:
+    polygons = getattr(area.geometry, "geoms", [area.geometry])
+    rings = [ring for p in polygons for ring in (p.exterior, *p.interiors)]
+    return sum(len(ring.coords) - 1 for ring in rings)

@@ -1,0 +1,103 @@
+"""What an extraction is asked and what it answers: plain frozen values."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from marinemap.errors import RequestError
+from marinemap.extraction.area import Area
+
+
+@dataclass(frozen=True)
+class SourceLayer:
+    """One layer to read.
+
+    Parameters
+    ----------
+    name : str
+        Names the files in the archive; ASCII letters, digits, ``-`` and ``_`` only.
+    path : Path
+        A vector file that GDAL reads.
+    layer : str, optional
+        The layer within the file; may be left out where the file holds one layer.
+    title, licence, attribution, version : str
+        Copied into the README of the archive.
+    """
+
+    name: str
+    path: Path
+    layer: str | None = None
+    title: str = ""
+    licence: str = ""
+    attribution: str = ""
+    version: str = ""
+
+
+@dataclass(frozen=True)
+class ExtractionRequest:
+    """Layers to cut, the area to cut them to, and where the archive goes.
+
+    Parameters
+    ----------
+    layers : sequence of SourceLayer
+        At least one; names must differ, for they name the files.
+    area : Area or GeoJSON mapping or (minx, miny, maxx, maxy)
+        The area of interest. GeoJSON and bounds are longitude, latitude in degrees
+        (OGC:CRS84); bounds whose minx is larger than maxx cross 180 degrees.
+    destination : Path
+        The zip file to make. It appears whole or not at all.
+    crs : str, optional
+        Output CRS as ``EPSG:<code>`` or an OGC CRS URI; by default each layer keeps its own.
+    """
+
+    layers: Sequence[SourceLayer]
+    area: Area | dict[str, Any] | Sequence[float]
+    destination: Path
+    crs: str | None = None
+
+    def __post_init__(self) -> None:
+        names = [layer.name for layer in self.layers]
+        if not names:
+            raise RequestError("no layer is chosen; choose at least one", field="layers", value=[])
+        repeated = sorted({name for name in names if names.count(name) > 1})
+        if repeated:
+            raise RequestError(
+                f"'{repeated[0]}' is listed twice; name each layer once",
+                field="layers",
+                value=repeated[0],
+            )
+
+
+@dataclass(frozen=True)
+class LayerReport:
+    """What became of one layer.
+
+    ``features_read`` counts the features within the area's box, ``features_written`` those in
+    the archive. ``renamed_fields`` maps old names to new. ``notes`` are sentences for a person.
+    """
+
+    name: str
+    files: tuple[str, ...]
+    crs: str
+    features_read: int
+    features_written: int
+    renamed_fields: dict[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ExtractionResult:
+    """The archive that was made, its size, and a report on each layer."""
+
+    archive: Path
+    size_bytes: int
+    layers: tuple[LayerReport, ...]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def features_written(self) -> int:
+        """The number of features in the archive, over all layers."""
+        return sum(layer.features_written for layer in self.layers)

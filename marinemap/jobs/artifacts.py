@@ -1,0 +1,117 @@
+"""Files of jobs: the folder that a run works in, and the archive that it leaves."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from marinemap.jobs.conf import job_settings
+from marinemap.jobs.models import Job
+
+_LOCK_NAME = ".in-use"
+# A folder is made a moment before its lock is taken; younger ones are left alone.
+_GRACE_SECONDS = 60
+
+
+@contextmanager
+def work_folder(job: Job) -> Iterator[Path]:
+    """Make the folder of one run, hold it as in use, and remove it at the end.
+
+    The lock belongs to the process: when that is killed the kernel gives it back, and
+    :func:`remove_abandoned` may take the folder.
+    """
+    folder = job_settings().work / f"{job.pk}-{job.attempt}"
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = os.open(folder / _LOCK_NAME, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        files = folder / "files"
+        files.mkdir(exist_ok=True)
+        yield files
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        os.close(lock)
+
+
+def artifact_path(job: Job) -> Path:
+    """Return where the result of a job's current attempt goes.
+
+    The attempt is part of the name, so that a run which lost its job cannot overwrite the
+    archive of the run that took over.
+    """
+    folder = job_settings().artifacts
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder / f"{job.pk}-{job.attempt}.zip"
+
+
+def open_artifact(job: Job) -> BinaryIO | None:
+    """Open a job's archive for reading; None if it has none, or none any more."""
+    try:
+        return (job_settings().artifacts / job.artifact).open("rb") if job.artifact else None
+    except FileNotFoundError:
+        return None
+
+
+def remove_artifact(name: str) -> None:
+    """Remove an archive; who is downloading it keeps what was opened."""
+    if name:
+        (job_settings().artifacts / name).unlink(missing_ok=True)
+
+
+def remove_abandoned() -> list[str]:
+    """Remove the folders of runs that were killed; return their names."""
+    removed = []
+    for folder in _children(job_settings().work):
+        if folder.is_dir() and not folder.is_symlink() and _is_abandoned(folder):
+            shutil.rmtree(folder, ignore_errors=True)
+            removed.append(folder.name)
+    return removed
+
+
+def remove_orphans() -> list[str]:
+    """Remove archives, whole or partial, that no job lays claim to; return their names."""
+    removed = []
+    for file in _children(job_settings().artifacts):
+        if file.is_file() and not file.is_symlink() and _is_orphan(file):
+            file.unlink(missing_ok=True)
+            removed.append(file.name)
+    return removed
+
+
+def _children(folder: Path) -> list[Path]:
+    return sorted(folder.iterdir()) if folder.is_dir() else []
+
+
+def _is_abandoned(folder: Path) -> bool:
+    if time.time() - folder.stat().st_mtime < _GRACE_SECONDS:
+        return False
+    try:
+        lock = os.open(folder / _LOCK_NAME, os.O_RDWR)
+    except FileNotFoundError:
+        return True
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    finally:
+        os.close(lock)
+    return True
+
+
+def _is_orphan(file: Path) -> bool:
+    if time.time() - file.stat().st_mtime < _GRACE_SECONDS:
+        return False
+    # An archive in the making is ".<job>-<attempt>.zip.<pid>.partial".
+    job_id, _, rest = file.name.lstrip(".").rpartition("-")
+    attempt = rest.partition(".")[0]
+    job = Job.objects.filter(pk=job_id).first() if len(job_id) == 36 else None
+    if job is None:
+        return True
+    is_being_made = job.status == "running" and str(job.attempt) == attempt
+    return not is_being_made and job.artifact != file.name

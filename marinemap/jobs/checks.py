@@ -1,0 +1,49 @@
+"""Mistakes in this room's settings, reported at start-up with the fix."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, register
+
+from marinemap.errors import ServiceError, did_you_mean
+from marinemap.jobs.conf import job_settings
+
+_VARIABLES = {
+    "MARINEMAP_HOME",
+    "MARINEMAP_HTTPS",
+    "MARINEMAP_BEHIND_PROXY",
+    "MARINEMAP_EXTRACT_RATE",
+    "MARINEMAP_KEEP_DAYS",
+    "MARINEMAP_MAX_ATTEMPTS",
+}
+
+
+@register()
+def check_settings(**_: Any) -> list[CheckMessage]:
+    """Report settings out of range, unknown ``MARINEMAP_*`` variables, and pickle."""
+    found: list[CheckMessage] = []
+    try:
+        job_settings()
+    except ServiceError as error:
+        found.append(Error(str(error), hint=f"Set {error.field} anew.", id="marinemap.E001"))
+    for name in sorted(os.environ):
+        if name.startswith("MARINEMAP_") and name not in _VARIABLES:
+            found.append(
+                Error(
+                    f"There is no setting {name}.{did_you_mean(name, _VARIABLES)}",
+                    hint="Known are " + ", ".join(sorted(_VARIABLES)) + ".",
+                    id="marinemap.E002",
+                )
+            )
+    if set(settings.CELERY_ACCEPT_CONTENT) != {"json"}:
+        found.append(
+            Error(
+                "CELERY_ACCEPT_CONTENT lets in more than JSON.",
+                hint="Keep it at ['json']: pickle lets a message run any code.",
+                id="marinemap.E003",
+            )
+        )
+    return found

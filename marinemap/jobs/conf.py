@@ -1,0 +1,85 @@
+"""The settings of this room, read when they are used."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+from django.conf import settings
+
+from marinemap.errors import ServiceError
+
+# Celery's rate strings: a number, and per second, minute or hour.
+RATE_PATTERN = r"\d+(\.\d+)?(/[smh])?"
+
+
+@dataclass(frozen=True)
+class JobSettings:
+    """Where files live, how long they are kept, how often a job is tried.
+
+    Parameters
+    ----------
+    home : Path
+        The site's folder, ``MARINEMAP_HOME``.
+    keep_results : timedelta
+        How long an archive can be downloaded; 1 hour to 365 days.
+    max_attempts : int
+        How often a job whose worker died is tried, the first time included; 1 to 10.
+    extract_rate : str
+        How many jobs start, such as ``4/m``.
+    """
+
+    home: Path
+    keep_results: timedelta
+    max_attempts: int
+    extract_rate: str
+
+    def __post_init__(self) -> None:
+        if not timedelta(hours=1) <= self.keep_results <= timedelta(days=365):
+            raise _wrong("MARINEMAP_KEEP_DAYS", self.keep_results.days, "1 to 365 days")
+        if not 1 <= self.max_attempts <= 10:
+            raise _wrong("MARINEMAP_MAX_ATTEMPTS", self.max_attempts, "a number from 1 to 10")
+        if not re.fullmatch(RATE_PATTERN, self.extract_rate):
+            raise _wrong(
+                "MARINEMAP_EXTRACT_RATE", self.extract_rate, "a rate such as 4/m, 1/s or 100/h"
+            )
+
+    @property
+    def artifacts(self) -> Path:
+        """Where the archives are, ready for download."""
+        return self.home / "artifacts"
+
+    @property
+    def work(self) -> Path:
+        """Where the running jobs keep their temporary files."""
+        return self.home / "work"
+
+
+def job_settings() -> JobSettings:
+    """Return the settings as they stand now.
+
+    Raises
+    ------
+    ServiceError
+        If one is out of its range, naming it.
+    """
+    return JobSettings(
+        home=Path(settings.MARINEMAP_HOME),
+        keep_results=timedelta(days=_number("MARINEMAP_KEEP_DAYS", 7)),
+        max_attempts=int(_number("MARINEMAP_MAX_ATTEMPTS", 3)),
+        extract_rate=settings.MARINEMAP_EXTRACT_RATE,
+    )
+
+
+def _number(name: str, default: float) -> float:
+    value = getattr(settings, name, default)
+    try:
+        return float(value)
+    except (TypeError, ValueError) as error:
+        raise _wrong(name, value, "a number") from error
+
+
+def _wrong(name: str, value: object, allowed: str) -> ServiceError:
+    return ServiceError(f"'{value}' is not {allowed}", field=name, value=value)

@@ -1,0 +1,70 @@
+"""The tables of this room: jobs, and the workers that were seen alive."""
+
+from __future__ import annotations
+
+import uuid
+
+from django.db import models
+from django.utils import timezone
+
+from marinemap.jobs.states import FINISHED, JobStatus
+
+
+class Job(models.Model):
+    """One person's request and its whole life; the truth about it.
+
+    Only :mod:`marinemap.jobs.lifecycle` writes to it. ``attempt`` counts the runs and fences
+    them: what a run writes counts only while its own attempt is the current one.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    process_id = models.CharField(max_length=100)
+    inputs = models.JSONField()
+    owner = models.CharField(max_length=64, db_index=True)
+    is_owner_known = models.BooleanField(
+        default=True,
+        help_text="False while the client that made the job has shown no cookie of its own; "
+        "until it does, the job's id is the key to it.",
+    )
+    status = models.CharField(max_length=10, choices=JobStatus.choices, default=JobStatus.ACCEPTED)
+    progress = models.PositiveSmallIntegerField(default=0, help_text="Percent.")
+    message = models.TextField(blank=True)
+    attempt = models.PositiveSmallIntegerField(default=0)
+    outputs = models.JSONField(null=True, blank=True)
+    problem = models.JSONField(null=True, blank=True, help_text="Why it failed.")
+    artifact = models.CharField(max_length=100, blank=True, help_text="A file in artifacts/.")
+    artifact_bytes = models.PositiveBigIntegerField(null=True, blank=True)
+    media_type = models.CharField(max_length=100, blank=True)
+    file_name = models.CharField(max_length=100, blank=True)
+    created_at = models.DateTimeField(default=timezone.now)
+    started_at = models.DateTimeField(null=True, blank=True)
+    alive_at = models.DateTimeField(null=True, blank=True, help_text="Last sign of the run.")
+    finished_at = models.DateTimeField(null=True, blank=True)
+    updated_at = models.DateTimeField(auto_now=True)
+    expires_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-created_at"]
+        indexes = [
+            models.Index(fields=["status", "created_at"], name="job_status_created"),
+            models.Index(fields=["expires_at"], name="job_expires"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.process_id} {self.pk} ({self.status})"
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether the job has reached a state that it never leaves."""
+        return self.status in FINISHED
+
+
+class WorkerSighting(models.Model):
+    """A worker process that was seen alive; its row goes when it stops in order."""
+
+    name = models.CharField(max_length=255, primary_key=True)
+    started_at = models.DateTimeField()
+    seen_at = models.DateTimeField(db_index=True)
+
+    def __str__(self) -> str:
+        return self.name

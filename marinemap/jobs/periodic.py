@@ -1,0 +1,38 @@
+"""What beat sets off: files, sessions and stalled jobs are looked after."""
+
+from __future__ import annotations
+
+from celery import shared_task
+from celery.utils.log import get_task_logger
+from django.core.management import call_command
+
+from marinemap.jobs import artifacts, lifecycle
+
+logger = get_task_logger(__name__)
+
+
+@shared_task(ignore_result=True)
+def clean_up_temp_files() -> None:
+    """Remove the temporary files of runs that were killed; files in use are left alone."""
+    for name in artifacts.remove_abandoned():
+        logger.info("Removed the temporary files of run %s, which was killed", name)
+
+
+@shared_task(ignore_result=True)
+def remove_expired_artifacts() -> None:
+    """Remove archives whose time is over, and those that no job lays claim to."""
+    for name in [*lifecycle.expire(), *artifacts.remove_orphans()]:
+        logger.info("Removed archive %s", name)
+
+
+@shared_task(ignore_result=True)
+def requeue_stalled_jobs() -> None:
+    """Queue again the jobs whose worker died or whose message was lost."""
+    for job_id in lifecycle.requeue_stalled():
+        logger.warning("Job %s had stalled and was queued again", job_id)
+
+
+@shared_task(ignore_result=True)
+def clear_sessions() -> None:
+    """Remove expired sessions, as Django's ``clearsessions`` does."""
+    call_command("clearsessions")

@@ -1,0 +1,166 @@
+"""``manage.py serve``: web server, worker and beat together, until Ctrl-C."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+_READY_WITHIN_SECONDS = 60
+_STOP_WITHIN_SECONDS = 20
+_PR_SET_PDEATHSIG = 1
+
+
+class Command(BaseCommand):
+    """Run everything that a site needs on one machine."""
+
+    help = "Run web server, worker and beat together. Ctrl-C stops all of it."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Declare the options; the environment's HOST and PORT are their defaults."""
+        parser.add_argument("--host", default=os.environ.get("HOST") or "127.0.0.1")
+        parser.add_argument("--port", default=os.environ.get("PORT") or "8000")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Start both, wait until both answer, then watch them until one ends or Ctrl-C."""
+        host, port = options["host"], _checked_port(options["port"])
+        _check_free(host, port)
+        signal.signal(signal.SIGTERM, _interrupt)
+        processes: dict[str, subprocess.Popen[bytes]] = {}
+        try:
+            processes["web server"] = _start(_gunicorn(host, port))
+            processes["worker"] = _start(_worker())
+            _wait_until_ready(host, port, processes)
+            self.stdout.write(f"MarineMap is ready on http://{_shown(host)}:{port}/", ending="\n")
+            self.stdout.flush()
+            _watch(processes)
+        except KeyboardInterrupt:
+            self.stdout.write("\nStopping.")
+        finally:
+            _stop(processes)
+
+
+def _gunicorn(host: str, port: int) -> list[str]:
+    return [
+        *(sys.executable, "-m", "gunicorn", "marinemap.wsgi"),
+        *("--bind", f"{_shown(host)}:{port}", "--workers", "1", "--threads", "8"),
+        *("--log-level", "warning", "--worker-tmp-dir", "/dev/shm" if _has_shm() else "/tmp"),
+    ]
+
+
+def _worker() -> list[str]:
+    return [sys.executable, "manage.py", "celeryd", "-l", "INFO", "-c", "1", "-B", "-E"]
+
+
+def _start(command: list[str]) -> subprocess.Popen[bytes]:
+    # A session of its own: Ctrl-C in a terminal reaches this process only, which then stops
+    # the others in order.
+    return subprocess.Popen(command, start_new_session=True, preexec_fn=_die_with_parent)
+
+
+def _die_with_parent() -> None:
+    # Linux: were this process killed, its children would live on and hold the port.
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def _wait_until_ready(host: str, port: int, processes: dict[str, subprocess.Popen[bytes]]) -> None:
+    deadline = time.monotonic() + _READY_WITHIN_SECONDS
+    while not _is_healthy(host, port):
+        _check_running(processes)
+        if time.monotonic() > deadline:
+            raise CommandError(
+                f"web server and worker did not both answer within {_READY_WITHIN_SECONDS} "
+                "seconds; their messages are above"
+            )
+        time.sleep(0.2)
+
+
+def _is_healthy(host: str, port: int) -> bool:
+    # A server bound to every address answers on loopback.
+    target = "127.0.0.1" if host in ("0.0.0.0", "::") else _shown(host)
+    request = urllib.request.Request(
+        f"http://{target}:{port}/healthz", headers={"X-Forwarded-Proto": "https"}
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=2) as response:
+            return b'"status": "ok"' in response.read()
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+def _watch(processes: dict[str, subprocess.Popen[bytes]]) -> None:
+    while True:
+        _check_running(processes)
+        time.sleep(0.5)
+
+
+def _check_running(processes: dict[str, subprocess.Popen[bytes]]) -> None:
+    for name, process in processes.items():
+        if process.poll() is not None:
+            raise CommandError(
+                f"the {name} ended with exit code {process.returncode}; its messages are above"
+            )
+
+
+def _stop(processes: dict[str, subprocess.Popen[bytes]]) -> None:
+    for process in processes.values():
+        _signal_group(process, signal.SIGTERM)
+    deadline = time.monotonic() + _STOP_WITHIN_SECONDS
+    for process in processes.values():
+        try:
+            process.wait(max(0.1, deadline - time.monotonic()))
+        except (subprocess.TimeoutExpired, KeyboardInterrupt):
+            # A long extraction does not hold up the end: its job is queued again.
+            _signal_group(process, signal.SIGKILL)
+            process.wait()
+
+
+def _signal_group(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
+    try:
+        if number == signal.SIGKILL:
+            os.killpg(process.pid, number)
+        elif process.poll() is None:
+            process.send_signal(number)
+    except ProcessLookupError:
+        pass  # It ended by itself.
+
+
+def _interrupt(*_: Any) -> None:
+    raise KeyboardInterrupt
+
+
+def _checked_port(text: str) -> int:
+    if not str(text).isdigit() or not 1 <= int(text) <= 65535:
+        raise CommandError(f"PORT: '{text}' is not a port; give a number from 1 to 65535")
+    return int(text)
+
+
+def _check_free(host: str, port: int) -> None:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise CommandError(
+                f"cannot listen on {host}:{port}: {error.strerror}. "
+                f"Try another port: make run PORT={port + 1 if port < 65535 else 8000}"
+            ) from error
+
+
+def _shown(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
+def _has_shm() -> bool:
+    return os.access("/dev/shm", os.W_OK)

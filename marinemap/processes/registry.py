@@ -1,0 +1,45 @@
+"""Every process of the service: each module of this room that holds a ``PROCESS``."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from functools import cache
+
+import marinemap.processes
+from marinemap.errors import RequestError, did_you_mean
+from marinemap.processes.process import Process
+
+
+class NoSuchProcessError(RequestError):
+    """The service has no process of that id."""
+
+
+@cache
+def all_processes() -> dict[str, Process]:
+    """Return the processes by id; a new one is one new file in this room."""
+    found: dict[str, Process] = {}
+    for module in pkgutil.iter_modules(marinemap.processes.__path__, "marinemap.processes."):
+        process = getattr(importlib.import_module(module.name), "PROCESS", None)
+        if isinstance(process, Process):
+            found[process.id] = process
+    return found
+
+
+def get_process(process_id: str) -> Process:
+    """Return one process.
+
+    Raises
+    ------
+    NoSuchProcessError
+        If there is none of that id.
+    """
+    known = all_processes()
+    if process_id not in known:
+        listed = ", ".join(f"'{name}'" for name in known)
+        raise NoSuchProcessError(
+            f"no process '{process_id}'; there are {listed}.{did_you_mean(process_id, known)}",
+            field="processID",
+            value=process_id,
+        )
+    return known[process_id]

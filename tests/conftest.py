@@ -1,0 +1,55 @@
+"""What every room's tests share: real vector files, made fresh."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pyogrio
+import pytest
+import shapely
+
+
+@pytest.fixture(scope="session")
+def marine_gpkg(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A GeoPackage, EPSG:4326, of a small sea between 0 and 10 degrees east, 40 and 50 north.
+
+    ``reefs``: 100 polygons, each 0.8 degrees wide, one in each cell of one degree, with a hole;
+    ``coastline``: 10 lines from west to east; ``ports``: 100 points in the middle of the cells.
+    """
+    path = tmp_path_factory.mktemp("data") / "marine.gpkg"
+    column, row = np.meshgrid(np.arange(10.0), np.arange(40.0, 50.0))
+    x, y = column.ravel(), row.ravel()
+    outer = shapely.box(x + 0.1, y + 0.1, x + 0.9, y + 0.9)
+    hole = shapely.box(x + 0.4, y + 0.4, x + 0.6, y + 0.6)
+    numbers = np.arange(100)
+    _write(
+        path,
+        "reefs",
+        "Polygon",
+        shapely.difference(outer, hole),
+        {
+            "reef_id": numbers,
+            "name": np.array([f"Récif {n} 珊瑚" for n in numbers], dtype=object),
+            "habitat_class": np.array([f"class {n % 4}" for n in numbers], dtype=object),
+            "depth_m": numbers / 10,
+        },
+    )
+    lines = shapely.linestrings([[(0.0, y), (10.0, y)] for y in np.arange(40.5, 50.0)])
+    _write(path, "coastline", "LineString", lines, {"line_id": np.arange(10)})
+    points = shapely.points(x + 0.5, y + 0.5)
+    _write(path, "ports", "Point", points, {"port_id": numbers})
+    return path
+
+
+def _write(path: Path, layer: str, kind: str, geometries: object, fields: dict) -> None:
+    pyogrio.raw.write(
+        path,
+        shapely.to_wkb(geometries),
+        field_data=list(fields.values()),
+        fields=list(fields),
+        layer=layer,
+        geometry_type=kind,
+        crs="EPSG:4326",
+        append=path.exists(),
+    )
