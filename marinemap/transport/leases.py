@@ -26,6 +26,7 @@ from marinemap.transport import statements
 from marinemap.transport.dialects import now_ms
 from marinemap.transport.engine import LOST_CONNECTION, Database
 from marinemap.transport.exchanges import touch_queues
+from marinemap.transport.maintenance import clear_away
 from marinemap.transport.sessions import DirectSession
 from marinemap.transport.tables import consumers, messages
 
@@ -123,6 +124,7 @@ class Lease:
             try:
                 self._renew()
                 reclaim(self._database)
+                clear_away(self._database)
             except LOST_CONNECTION as error:
                 logger.warning("Could not renew the lease of this consumer: %s", error)
 

@@ -14,6 +14,7 @@ import sqlalchemy
 from kombu.exceptions import ChannelError
 from kombu.exceptions import ConnectionError as KombuConnectionError
 from kombu.transport.base import Transport as KombuTransport
+from sqlalchemy.engine.url import make_url
 
 from marinemap.transport import DRIVER_TYPE
 from marinemap.transport.channel import Channel
@@ -110,8 +111,9 @@ class Transport(KombuTransport):
 
     def as_uri(self, uri: str, include_password: bool = False, mask: str = "**") -> str:
         """Return the address for display, its password masked."""
-        address = self.database.engine.url
-        shown = address.render_as_string(hide_password=not include_password)
+        shown = make_url(self.database.url).render_as_string(
+            hide_password=not include_password
+        )
         return f"marinemap+{shown}".replace("***", mask)
 
     # -- receiving
