@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import threading
 from collections import deque
@@ -9,6 +10,7 @@ from contextlib import suppress
 from itertools import count
 from time import monotonic
 from typing import Any
+from weakref import WeakSet
 
 import sqlalchemy
 from kombu.exceptions import ChannelError
@@ -25,6 +27,17 @@ from marinemap.transport.leases import LeaseLostError
 from marinemap.transport.options import read_options
 from marinemap.transport.publishing import Publisher
 from marinemap.transport.wakeup import Signal
+
+
+# Connections to close when the process ends without having done so.
+_consuming: WeakSet[Transport] = WeakSet()
+
+
+@atexit.register
+def _close_all() -> None:
+    for transport in list(_consuming):
+        with suppress(*transport.connection_errors):
+            transport.close_connection(transport)
 
 
 class Transport(KombuTransport):
@@ -181,6 +194,7 @@ class Transport(KombuTransport):
                 deliveries = Deliveries(self.database, self._find_demands, self._fail)
                 deliveries.start()
                 self._deliveries = deliveries
+                _consuming.add(self)
             self._deliveries.lease.queue_names = self._find_queue_names()
             self._deliveries.wake()
             return self._deliveries

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -17,6 +16,7 @@ from kombu import Connection, Consumer, Exchange, Producer, Queue
 from marinemap import transport
 from marinemap.transport.engine import Database, open_database
 from marinemap.transport.options import read_options
+from marinemap.transport.tables import schema_statements
 from tests.transport.postgresql import Cluster, is_installed
 from tests.transport.workers import Worker, WorkerStarter
 
@@ -36,9 +36,6 @@ def cluster() -> Iterator[Cluster]:
     cluster.start()
     yield cluster
     cluster.remove()
-
-
-_numbers = itertools.count(1)
 
 
 @dataclass
@@ -86,10 +83,13 @@ def broker(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Broker]:
         url = f"sqlite:///{tmp_path}/broker.sqlite3"
     else:
         cluster: Cluster = request.getfixturevalue("cluster")
-        name = f"broker{next(_numbers)}"
-        with psycopg.connect(cluster.url("postgres"), autocommit=True) as admin:
-            admin.execute(f"CREATE DATABASE {name}")
-        url = cluster.url(name)
+        url = cluster.url("postgres")
+        with psycopg.connect(url, autocommit=True) as admin:
+            admin.execute("DROP SCHEMA public CASCADE")
+            admin.execute("CREATE SCHEMA public")
+            # As a migration does it; SQLite's tables are made on demand below.
+            for statement in schema_statements("postgresql"):
+                admin.execute(statement)
     broker = Broker(url, options)
     broker.database.verify()
     yield broker

@@ -24,7 +24,9 @@ class Cluster:
 
     @classmethod
     def create(cls) -> Cluster:
-        folder = Path(tempfile.mkdtemp(prefix="marinemap-pg-"))
+        # In memory where that is offered: these tests are not about the disk.
+        memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+        folder = Path(tempfile.mkdtemp(prefix="marinemap-pg-", dir=memory))
         folder.chmod(0o755)
         if os.geteuid() == 0:
             shutil.chown(folder, "postgres")
