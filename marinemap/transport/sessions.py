@@ -1,0 +1,92 @@
+"""Running statements on a connection, the transport's own or the caller's."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import lru_cache
+from typing import Any, Protocol
+
+import psycopg
+from sqlalchemy.engine import Dialect
+from sqlalchemy.sql import Executable
+
+from marinemap.errors import ServiceError
+
+Row = tuple[Any, ...]
+
+
+class Session(Protocol):
+    """Something on which a statement can be run."""
+
+    def run(self, statement: Executable, **parameters: Any) -> list[Row]: ...
+
+
+class DirectSession:
+    """Run statements on a DBAPI connection, compiled once for each dialect.
+
+    The transport runs the same few statements thousands of times a second; going around
+    SQLAlchemy's Connection and Result halves what a claim costs, and lets the same code run
+    on a connection that belongs to Django.
+    """
+
+    def __init__(self, dialect: Dialect, dbapi_connection: Any) -> None:
+        self._dialect = dialect
+        self.dbapi_connection = dbapi_connection
+
+    def run(self, statement: Executable, **parameters: Any) -> list[Row]:
+        sql, literals = compile_statement(statement, self._dialect)
+        if self._dialect.name == "sqlite":
+            # SQLite has no arrays; `among` reads JSON there.
+            parameters = {
+                n: json.dumps(v) if isinstance(v, list) else v for n, v in parameters.items()
+            }
+        cursor = self.dbapi_connection.cursor()
+        try:
+            cursor.execute(sql, {**literals, **parameters})
+            return [] if cursor.description is None else list(cursor.fetchall())
+        finally:
+            cursor.close()
+
+    def run_text(self, sql: str) -> None:
+        cursor = self.dbapi_connection.cursor()
+        try:
+            cursor.execute(sql)
+        finally:
+            cursor.close()
+
+
+@lru_cache(maxsize=500)
+def compile_statement(statement: Executable, dialect: Dialect) -> tuple[str, Mapping[str, Any]]:
+    """Return the SQL of a statement and the values of its literals."""
+    compiled = statement.compile(dialect=dialect)  # type: ignore[attr-defined]
+    return str(compiled), compiled.construct_params(_check=False)
+
+
+class CallerSession(DirectSession):
+    """Run statements in the caller's transaction, which only the caller may end."""
+
+    def run(self, statement: Executable, **parameters: Any) -> list[Row]:
+        try:
+            return super().run(statement, **parameters)
+        except (psycopg.Error, sqlite3.Error) as error:
+            # Not one of LOST_CONNECTION: kombu would try again in a transaction that the
+            # database has already given up.
+            raise ServiceError(
+                f"the message could not be stored in the caller's transaction: {error}",
+                hint="Roll the transaction back and try again.",
+            ) from error
+
+
+@contextmanager
+def begin(session: DirectSession, dialect_name: str) -> Iterator[None]:
+    """Commit what runs inside together, or roll all of it back."""
+    session.run_text("BEGIN IMMEDIATE" if dialect_name == "sqlite" else "BEGIN")
+    try:
+        yield
+    except BaseException:
+        session.run_text("ROLLBACK")
+        raise
+    session.run_text("COMMIT")
