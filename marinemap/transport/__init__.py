@@ -13,7 +13,7 @@ from marinemap.transport.providers import use_caller_connection, use_task_rates
 
 if TYPE_CHECKING:
     from marinemap.transport.position import Position, find_position
-    from marinemap.transport.tables import SCHEMA_VERSION, schema_statements
+    from marinemap.transport.tables import SCHEMA_VERSION, schema_statements, table_names
 
 __all__ = [
     "DRIVER_TYPE",
@@ -22,6 +22,7 @@ __all__ = [
     "find_position",
     "register",
     "schema_statements",
+    "table_names",
     "use_caller_connection",
     "use_task_rates",
 ]
@@ -37,6 +38,7 @@ _LAZY = {
     "find_position": "position",
     "SCHEMA_VERSION": "tables",
     "schema_statements": "tables",
+    "table_names": "tables",
 }
 
 

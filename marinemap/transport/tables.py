@@ -184,6 +184,11 @@ def schema_statements(dialect_name: str) -> list[str]:
     return [*statements, version_row]
 
 
+def table_names() -> list[str]:
+    """Return the names of all tables, for a migration that removes them."""
+    return [table.name for table in metadata.sorted_tables]
+
+
 def _load_dialect(dialect_name: str) -> Dialect:
     if dialect_name not in ("sqlite", "postgresql"):
         raise ValueError(

@@ -124,9 +124,7 @@ class Transport(KombuTransport):
 
     def as_uri(self, uri: str, include_password: bool = False, mask: str = "**") -> str:
         """Return the address for display, its password masked."""
-        shown = make_url(self.database.url).render_as_string(
-            hide_password=not include_password
-        )
+        shown = make_url(self.database.url).render_as_string(hide_password=not include_password)
         return f"marinemap+{shown}".replace("***", mask)
 
     # -- receiving
