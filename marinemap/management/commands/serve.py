@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import ipaddress
 import os
 import signal
@@ -18,9 +17,10 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from marinemap.jobs.workers import end_with_parent
+
 _READY_WITHIN_SECONDS = 60
 _STOP_WITHIN_SECONDS = 20
-_PR_SET_PDEATHSIG = 1
 
 
 class Command(BaseCommand):
@@ -91,13 +91,10 @@ def _worker() -> list[str]:
 def _start(command: list[str]) -> subprocess.Popen[bytes]:
     # A session of its own: Ctrl-C in a terminal reaches this process only, which then stops
     # the others in order.
-    return subprocess.Popen(command, start_new_session=True, preexec_fn=_die_with_parent)
-
-
-def _die_with_parent() -> None:
-    # Linux: were this process killed, its children would live on and hold the port.
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    # Were it killed, they would live on and hold the port.
+    return subprocess.Popen(
+        command, start_new_session=True, preexec_fn=lambda: end_with_parent(signal.SIGTERM)
+    )
 
 
 def _wait_until_ready(host: str, port: int, processes: dict[str, subprocess.Popen[bytes]]) -> None:
