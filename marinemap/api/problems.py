@@ -19,7 +19,7 @@ from marinemap.processes.registry import NoSuchProcessError
 logger = logging.getLogger(__name__)
 
 _OGC = "http://www.opengis.net/def/exceptions/ogcapi-processes-1/1.0/"
-_OWN = "https://marinemap.org/problems/"
+_OWN = "urn:marinemap:problem:"
 
 
 class NoSuchJobError(RequestError):
