@@ -184,3 +184,17 @@ def test_engine_starts_neither_django_nor_celery() -> None:
         check=True,
     )
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    "name,value",
+    [
+        ("MARINEMAP_EXTRACT_RATE", "fast"),
+        ("MARINEMAP_KEEP_DAYS", "forever"),
+        ("MARINEMAP_HOEM", "/srv"),
+    ],
+)
+def test_mistake_in_the_environment_stops_the_start(tmp_path, name, value):
+    from tests.test_settings import run as run_python
+
+    assert run_python("manage.py", "check", home=tmp_path, **{name: value})[0] != 0

@@ -75,10 +75,10 @@ class ProblemMiddleware:
         is_page = response.get("Content-Type", "").startswith("text/html")
         if not _is_api(request) or response.status_code < 400 or not is_page:
             return response
-        allowed = response.get("Allow")
         problem = _problem(request, response.status_code, f"{_OWN}http-{response.status_code}")
-        if allowed:
-            problem.headers["Allow"] = allowed
+        for name, value in response.headers.items():
+            if not name.startswith("Content-") or name == "Content-Security-Policy":
+                problem.headers.setdefault(name, value)
         return problem
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:

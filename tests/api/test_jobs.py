@@ -266,3 +266,12 @@ def test_page_of_another_site_may_change_nothing(
         response = client.delete(location, headers=cross)
     assert_problem(response, 403)
     assert [job.status for job in Job.objects.all()] == ["accepted"]
+
+
+@pytest.mark.django_db
+def test_outputs_of_a_dismissed_job_are_gone(new_client, post):
+    c = new_client()
+    location = post(c, {"inputs": {"message": "x"}}, "echo")["Location"]
+    run(location.rsplit("/", 1)[1])
+    c.delete(location)
+    assert_problem(c.get(location + "/results"), 404)

@@ -194,3 +194,45 @@ def test_answers_carry_the_security_headers(new_client: NewClient) -> None:
     assert response["X-Content-Type-Options"] == "nosniff"
     assert response["X-Frame-Options"] == "DENY"
     assert "default-src 'self'" in response["Content-Security-Policy"]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    "content",
+    [
+        '{"inputs":{"layers":["\\ud800"],"area":[0,40,5,45]}}',
+        '{"inputs":{"layers":["reefs"],"area":{"type":"Polygon","coordinates":[[[0,40],[1%s,40],[5,45]]]}}}'
+        % ("0" * 400),
+        '{"inputs":{"layers":["reefs","reefs"],"area":[0,40,5,45]}}',
+    ],
+    ids=["surrogate", "bigint", "twice"],
+)
+def test_bad_body_is_400(reefs, new_client, post, content):
+    assert_problem(post(new_client(), content), 400)
+
+
+@pytest.mark.django_db
+def test_no_depth_of_json_is_a_500(reefs, new_client, post):
+    c = new_client()
+    assert {
+        post(c, '{"inputs":{"layers":["reefs"],"area":%s}}' % ("[" * d + "]" * d)).status_code
+        for d in range(700, 1000)
+    } == {400}
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    "method,address,status",
+    [
+        ("delete", "/api/jobs/xyz", 404),
+        ("post", "/api/processes", 405),
+        ("put", "/api/jobs", 405),
+        ("post", "/api/nothing", 404),
+    ],
+)
+def test_csrf_does_not_hide_the_answer(new_client, method, address, status):
+    assert_problem(getattr(new_client(), method)(address), status)
+
+
+def test_wrong_host_is_a_problem(new_client):
+    assert_problem(new_client().get("/api/", headers={"Host": "evil.example"}), 400)

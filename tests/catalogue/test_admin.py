@@ -113,3 +113,27 @@ def test_stranger_is_sent_to_sign_in(client: Client, reefs: Layer) -> None:
     response = client.get("/admin/catalogue/layer/")
     assert response.status_code == 302
     assert "/admin/login/" in response.headers["Location"]
+
+
+@pytest.mark.django_db
+def test_layer_can_be_added_in_admin(admin_client, marine_gpkg):
+    r = admin_client.post(
+        "/admin/catalogue/layer/add/",
+        {
+            "id": "reefs",
+            "title": "R",
+            "source": str(marine_gpkg),
+            "source_layer": "reefs",
+            "is_published": "on",
+        },
+    )
+    assert r.status_code == 302
+
+
+@pytest.mark.django_db
+def test_refused_form_changes_nothing(admin_client, reefs, marine_gpkg):
+    admin_client.post(
+        "/admin/catalogue/layer/add/",
+        {"id": "reefs", "title": "Other", "source": str(marine_gpkg), "source_layer": "ports"},
+    )
+    assert Layer.objects.get().title == "reefs"

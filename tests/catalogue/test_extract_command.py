@@ -106,3 +106,14 @@ def test_bad_option_is_refused_with_the_reason(
     with pytest.raises(CommandError, match=reason):
         run(source, **options)
     assert list(tmp_path.glob("*.zip")) == []
+
+
+@pytest.mark.django_db
+def test_extract_command_names_a_bad_number(marine_gpkg, tmp_path):
+    from django.core.management import call_command
+    from django.core.management.base import CommandError
+
+    with pytest.raises(CommandError):
+        call_command(
+            "extract", str(marine_gpkg), layer="ports", area="1.2.3,4,5,6", out=tmp_path / "a.zip"
+        )

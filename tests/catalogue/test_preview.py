@@ -162,3 +162,12 @@ def test_api_answers_tiles_and_no_content(client: Client, reefs: Layer) -> None:
         assert refused.status_code == 400
         assert refused.json()["field"].startswith("tile")
     assert client.get("/api/collections/nothing/tiles/WebMercatorQuad/0/0/0").status_code == 404
+
+
+@pytest.mark.django_db
+@pytest.mark.filterwarnings("ignore:The 'shapely.ops:DeprecationWarning")
+def test_tile_is_of_the_layer_of_the_file_that_is_served(marine_gpkg):
+    from marinemap.catalogue.preview import read_tile
+
+    one = read_tile(register("x", marine_gpkg, "reefs")[0], 5, 16, 10)
+    assert read_tile(register("x", marine_gpkg, "ports")[0], 5, 16, 10) != one

@@ -285,3 +285,19 @@ def test_message_quotes_a_huge_value_in_short() -> None:
         parse_area("x" * 1_000_000)
     assert len(caught.value.value or "") <= 80
     assert len(str(caught.value)) < 500
+
+
+@pytest.mark.parametrize(
+    "area",
+    [
+        {"type": "Polygon", "coordinates": [[[0, 0], [10**400, 0], [1, 1]]]},
+        [0, 0, 10**400, 1],
+        {"bbox": [-1e300, -1e300, 1e300, 1e300], "crs": "EPSG:3857"},
+        {"bbox": [500000, 0, 400000, 100], "crs": "EPSG:3857"},
+        [170, 0, -200, 10],
+        {"type": "Polygon", "coordinates": [[["0", "0"], ["1", "0"], ["1", "1"]]]},
+    ],
+)
+def test_bad_number_is_refused(area: Any) -> None:
+    with pytest.raises(RequestError):
+        assert parse_area(area).bounds_4326

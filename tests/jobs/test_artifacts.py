@@ -147,3 +147,16 @@ def test_young_archive_is_left_alone() -> None:
 
 def test_cleaning_a_site_without_folders_does_nothing() -> None:
     assert artifacts.remove_abandoned() == artifacts.remove_orphans() == []
+
+
+@pytest.mark.django_db
+def test_strange_file_among_the_archives_goes(home):
+    import os
+
+    from marinemap.jobs import artifacts
+
+    f = home / "artifacts" / ("z" * 36 + "-1.zip")
+    f.parent.mkdir(parents=True)
+    f.touch()
+    os.utime(f, (0, 0))
+    assert artifacts.remove_orphans() == [f.name]

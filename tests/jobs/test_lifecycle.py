@@ -14,7 +14,7 @@ from django.utils import timezone
 from marinemap.errors import RequestError, ServiceError
 from marinemap.jobs import artifacts, lifecycle
 from marinemap.jobs.models import Job
-from marinemap.jobs.states import FINISHED, TRANSITIONS, JobStatus
+from marinemap.jobs.states import FINISHED, JobStatus
 from marinemap.processes.process import RunResult
 from tests.jobs.conftest import OWNER, Messages
 
@@ -249,7 +249,6 @@ def test_finished_job_never_starts_again(job: Job, end: str) -> None:
 
 def test_states_that_are_final_lead_nowhere() -> None:
     assert {JobStatus.SUCCESSFUL, JobStatus.FAILED, JobStatus.DISMISSED} == FINISHED
-    assert set(TRANSITIONS) == set(JobStatus)
 
 
 def test_job_of_a_dead_run_is_queued_again(job: Job, messages: Messages) -> None:
@@ -308,3 +307,12 @@ def test_download_that_has_begun_outlives_expiry(job: Job) -> None:
         lifecycle.expire()
         assert len(archive.read()) == 100_000
     assert artifacts.open_artifact(done) is None
+
+
+def test_lost_message_is_sent_again_once_in_ninety_seconds(messages: Messages) -> None:
+    lifecycle.submit("echo", {"message": "x"}, "o", True)
+    messages()
+    Job.objects.update(updated_at=timezone.now() - timedelta(seconds=100))
+    for _ in range(3):
+        lifecycle.requeue_stalled()
+    assert len(messages()) == 1

@@ -98,3 +98,20 @@ def test_letting_in_pickle_is_reported(settings: Any) -> None:
     settings.CELERY_ACCEPT_CONTENT = ["json", "pickle"]
     (found,) = check_settings()
     assert found.id == "marinemap.E003"
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    "name,value",
+    [
+        ("MARINEMAP_KEEP_DAYS", "nan"),
+        ("MARINEMAP_MAX_ATTEMPTS", "inf"),
+        ("MARINEMAP_MAX_ATTEMPTS", "2.7"),
+        ("MARINEMAP_EXTRACT_RATE", "0/m"),
+    ],
+)
+def test_odd_number_is_reported(settings, name, value):
+    from marinemap.jobs.checks import check_settings
+
+    setattr(settings, name, value)
+    assert [m.id for m in check_settings()] == ["marinemap.E001"]

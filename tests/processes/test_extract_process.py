@@ -8,7 +8,9 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+import pyogrio
 import pytest
+import shapely
 
 from marinemap.catalogue.models import Layer
 from marinemap.catalogue.registration import register
@@ -142,3 +144,18 @@ def test_run_reads_again_data_that_changed_since(
     Layer.objects.filter(pk="copy").update(fingerprint="older", version="older")
     extract.run(asked(layers=["copy"]), RunContext(tmp_path, tmp_path / "a.zip", lambda *_: None))
     assert Layer.objects.get(pk="copy").version == layer.version
+
+
+def test_layer_across_180_degrees_can_be_asked_for(tmp_path: Path) -> None:
+    path = tmp_path / "nz.gpkg"
+    pyogrio.raw.write(
+        path,
+        shapely.to_wkb([shapely.box(2e6, 5e6, 4e6, 8e6)]),
+        field_data=[],
+        fields=[],
+        geometry_type="Polygon",
+        crs="EPSG:3851",
+    )
+    layer, _ = register("nz", path)
+    assert layer.bounds_4326[0] > layer.bounds_4326[2]
+    assert extract.check({"layers": ["nz"], "area": [172, -45, 176, -40]})
