@@ -79,6 +79,8 @@ INSTALLED_APPS = [
     "marinemap.web",
 ]
 MIDDLEWARE = [
+    # First, so that it sees the error pages of those below.
+    "marinemap.api.problems.ProblemMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -88,7 +90,6 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "marinemap.api.problems.ProblemMiddleware",
 ]
 ROOT_URLCONF = "marinemap.urls"
 WSGI_APPLICATION = "marinemap.wsgi.application"
