@@ -160,6 +160,8 @@ class Limits:
         self._consumer_id = consumer_id
         self._stated: dict[str, str | None] | None = None
         self._is_any_limited = False
+        # Whether a limited message may wait; asked of the database only after it has changed.
+        self._may_wait = True
         # Until when a task has had all its starts. Others can only add starts, so it cannot
         # be allowed earlier, unless its rate is changed.
         self._blocked_until: dict[str, float] = {}
@@ -167,13 +169,15 @@ class Limits:
 
     def claim(self, session: DirectSession, queue_names: list[str], room: int) -> list[Row]:
         """Claim messages of rate-limited tasks, as far as their rates and `room` allow."""
-        if not self._is_any_limited or not room:
+        if not (self._is_any_limited and self._may_wait and room):
             return []
         now = monotonic()
         blocked = [task for task, until in self._blocked_until.items() if until > now]
         names = {"queue_names": queue_names, "blocked": blocked}
         claimed: list[Row] = []
-        for (task_name,) in session.run(_waiting_tasks, **names):
+        waiting = session.run(_waiting_tasks, **names)
+        self._may_wait = bool(waiting)
+        for (task_name,) in waiting:
             claimed += self._claim_task(session, task_name, queue_names, room - len(claimed))
         return claimed
 
@@ -189,7 +193,12 @@ class Limits:
         free = [task for task, until in self._blocked_until.items() if until <= now]
         for task in free:
             del self._blocked_until[task]
+        self._may_wait |= bool(free)
         return bool(free)
+
+    def expect_messages(self) -> None:
+        """Look for limited messages at the next claim, as some may have come."""
+        self._may_wait = True
 
     def _claim_task(
         self, session: DirectSession, task_name: str, queue_names: list[str], room: int
@@ -254,6 +263,7 @@ class Limits:
         has_changed = table != self._table
         if has_changed:
             self._blocked_until.clear()
+            self._may_wait = True
         self._table = table
         self._is_any_limited = any(row[3] is not None for row in table)
         return has_changed

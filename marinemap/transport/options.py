@@ -50,7 +50,8 @@ class Options:
     delivery_limit : int
         Deliveries after which a message that is never acknowledged becomes a dead letter.
     flush_seconds : float
-        Longest time for which acknowledgements are gathered before they are written.
+        Longest time for which acknowledgements are gathered before they are written, and a
+        claim of less than half the prefetch limit is put off.
     poll_seconds : float
         How often a worker looks on PostgreSQL where no notification came (PgBouncer in
         transaction mode passes none on).
@@ -79,7 +80,7 @@ class Options:
     delivery_limit: int = 20
     flush_seconds: float = 0.01
     poll_seconds: float = 5
-    sqlite_poll_seconds: float = 0.006
+    sqlite_poll_seconds: float = 0.01
     busy_timeout_seconds: float = 30
     claim_batch: int = 100
     max_queue_length: int | None = None
