@@ -111,17 +111,17 @@ class Rate:
     window_ms: int
 
 
-def parse_rate(rate: str | float | None, slack_share: float = 0.0) -> Rate | None:
+def parse_rate(rate: str | float | None, slack_seconds: float = 0.0) -> Rate | None:
     """Return what a rate, as Celery writes it, allows; None for no limit.
 
     Parameters
     ----------
     rate : str or float or None
         ``'4/m'``, ``'10/s'``, ``'0.5/m'``, or a number of starts a second.
-    slack_share : float
-        Share by which the window is lengthened. The transport counts claims; a task starts a
-        little later, not always by the same, and so two claims a window apart could otherwise
-        become starts within one.
+    slack_seconds : float
+        By how much the window is lengthened, at most by a quarter. The transport counts
+        claims; a task starts a little later, not always by the same, and so two claims a
+        window apart could otherwise become starts within one.
 
     Raises
     ------
@@ -149,7 +149,8 @@ def parse_rate(rate: str | float | None, slack_share: float = 0.0) -> Rate | Non
     if number <= 0:
         return None
     max_starts = max(1, int(number))
-    return Rate(max_starts, round(unit_ms * max_starts / number * (1 + slack_share)))
+    window_ms = unit_ms * max_starts / number
+    return Rate(max_starts, round(window_ms + min(slack_seconds * 1000, window_ms / 4)))
 
 
 class Limits:
@@ -286,7 +287,7 @@ class Limits:
     def _set_rate(
         self, session: DirectSession, task_name: str, declared: str | None, rate: str | None
     ) -> None:
-        parsed = parse_rate(rate, self._database.options.start_slack_share)
+        parsed = parse_rate(rate, self._database.options.start_slack_seconds)
         with self._database.begin(session):
             session.run(
                 _set_rate,
