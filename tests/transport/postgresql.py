@@ -10,7 +10,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-PROGRAMS = Path(os.environ.get("MARINEMAP_POSTGRESQL_BIN", "/usr/lib/postgresql/15/bin"))
+PROGRAMS = Path(os.environ.get("POSTGRESQL_BIN", "/usr/lib/postgresql/15/bin"))
 
 
 def is_installed() -> bool:

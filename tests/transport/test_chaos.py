@@ -11,9 +11,9 @@ import pytest
 from tests.transport.conftest import Broker, WorkerStarter, wait_until
 from tests.transport.postgresql import Cluster
 
-KILLS = int(os.environ.get("MARINEMAP_CHAOS_KILLS", "300"))
-RESTARTS = int(os.environ.get("MARINEMAP_CHAOS_RESTARTS", "20"))
-CUTS = int(os.environ.get("MARINEMAP_CHAOS_CUTS", "50"))
+KILLS = int(os.environ.get("CHAOS_KILLS", "300"))
+RESTARTS = int(os.environ.get("CHAOS_RESTARTS", "20"))
+CUTS = int(os.environ.get("CHAOS_CUTS", "50"))
 WORKER = ("-c", "2", "--without-mingle", "--without-gossip")
 TASKS_A_ROUND = 40
 
@@ -43,8 +43,8 @@ def test_no_message_is_lost_when_workers_are_killed_at_random(
     chance = random.Random(1)
     alive = [workers.start(*WORKER) for _ in range(2)]
     for number in range(KILLS):
-        publish_round(workers, number)
         goal = len(workers.journal()) + chance.randrange(1, TASKS_A_ROUND // 2)
+        publish_round(workers, number)
         wait_until(lambda goal=goal: len(workers.journal()) >= goal, "some tasks", 120)
         alive.pop(chance.randrange(len(alive))).kill()
         alive.append(workers.start(*WORKER))
