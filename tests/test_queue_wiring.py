@@ -24,10 +24,10 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture(autouse=True)
-def empty_queue() -> Iterator[None]:
-    yield
+def empty_queue(transactional_db: None) -> Iterator[None]:
     with connection.cursor() as cursor:
         cursor.execute("DELETE FROM broker_messages")
+    yield
 
 
 def test_message_is_stored_in_the_transaction_that_makes_the_job() -> None:
