@@ -320,15 +320,16 @@ class Channel(StdChannel):
         """Return what it has room for: with acknowledgement by prefetch, without always."""
         with self._lock:
             wanted = list(self._subscriptions.values())
-        room = batch
+        room, held = batch, len(self._unacknowledged)
         if self.prefetch_count:
-            room = min(batch, max(0, self.prefetch_count - len(self._unacknowledged)))
+            room = min(batch, max(0, self.prefetch_count - held))
         demands = []
         for no_ack, limit in ((True, batch), (False, room)):
+            is_busy = limit < held
             names = tuple(sorted({s.queue_name for s in wanted if s.no_ack == no_ack}))
             if names:
                 key = (self.channel_id, no_ack, names)
-                demands.append(Demand(key, names, limit, self._hand_over))
+                demands.append(Demand(key, names, limit, is_busy, self._hand_over))
         return demands
 
     def deliver(self, claimed: Claimed) -> None:

@@ -45,6 +45,8 @@ class Demand:
     key: DemandKey
     queue_names: tuple[str, ...]
     room: int
+    # Whether to wait a little for more room, because the consumer has enough to do.
+    is_busy: bool
     hand_over: Callable[[list[Claimed]], None] = field(compare=False)
 
 
@@ -159,6 +161,7 @@ class Deliveries:
             is_new = demand.key not in self._known
             is_named = not notice.queue_names.isdisjoint(demand.queue_names)
             if notice.is_any or is_new or is_named:
+                self._limits.expect_messages()
                 self._hot.add(demand.key)
                 self._known.add(demand.key)
 
@@ -196,12 +199,21 @@ class Deliveries:
     def _claim_all(self, session: DirectSession) -> None:
         self._heat(Notice(is_any=self._limits.is_any_free_again()))
         for demand in self._find_demands():
-            if demand.room and demand.key in self._hot:
+            if demand.room and demand.key in self._hot and not self._should_gather(demand):
                 claimed = self._claim(session, demand)
                 if len(claimed) < demand.room:
                     self._hot.discard(demand.key)
                 if claimed:
                     demand.hand_over([Claimed(r[0], r[1], r[4], r[5]) for r in claimed])
+
+    def _should_gather(self, demand: Demand) -> bool:
+        """Tell whether to put a claim off, so that one commit serves more messages."""
+        flush_seconds = self._database.options.flush_seconds
+        return (
+            demand.is_busy
+            and bool(self.acknowledgements)
+            and self.acknowledgements.waited_seconds < flush_seconds
+        )
 
     def _claim(self, session: DirectSession, demand: Demand) -> list[Row]:
         claimed = self._limits.claim(session, list(demand.queue_names), demand.room)

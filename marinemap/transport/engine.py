@@ -19,6 +19,7 @@ from sqlalchemy.pool import QueuePool
 
 from marinemap.errors import ServiceError
 from marinemap.transport.durability import check_durability, sqlite_pragmas
+from marinemap.transport.forks import sqlite_guard
 from marinemap.transport.options import Options
 from marinemap.transport.providers import find_caller_connection
 from marinemap.transport.schema import check_schema
@@ -66,7 +67,9 @@ class Database:
     @contextmanager
     def session(self) -> Iterator[DirectSession]:
         """Yield a session in which each statement commits by itself."""
-        connection = self.engine.raw_connection()
+        # Opening an SQLite file takes locks of the library's own; see `forks`.
+        with sqlite_guard if self.dialect_name == "sqlite" else nullcontext():
+            connection = self.engine.raw_connection()
         try:
             yield DirectSession(self.engine.dialect, connection.dbapi_connection)
         except BaseException as error:

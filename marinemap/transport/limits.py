@@ -111,17 +111,17 @@ class Rate:
     window_ms: int
 
 
-def parse_rate(rate: str | float | None, slack_share: float = 0.0) -> Rate | None:
+def parse_rate(rate: str | float | None, slack_seconds: float = 0.0) -> Rate | None:
     """Return what a rate, as Celery writes it, allows; None for no limit.
 
     Parameters
     ----------
     rate : str or float or None
         ``'4/m'``, ``'10/s'``, ``'0.5/m'``, or a number of starts a second.
-    slack_share : float
-        Share by which the window is lengthened. The transport counts claims; a task starts a
-        little later, not always by the same, and so two claims a window apart could otherwise
-        become starts within one.
+    slack_seconds : float
+        By how much the window is lengthened, at most by a quarter. The transport counts
+        claims; a task starts a little later, not always by the same, and so two claims a
+        window apart could otherwise become starts within one.
 
     Raises
     ------
@@ -149,7 +149,8 @@ def parse_rate(rate: str | float | None, slack_share: float = 0.0) -> Rate | Non
     if number <= 0:
         return None
     max_starts = max(1, int(number))
-    return Rate(max_starts, round(unit_ms * max_starts / number * (1 + slack_share)))
+    window_ms = unit_ms * max_starts / number
+    return Rate(max_starts, round(window_ms + min(slack_seconds * 1000, window_ms / 4)))
 
 
 class Limits:
@@ -160,6 +161,8 @@ class Limits:
         self._consumer_id = consumer_id
         self._stated: dict[str, str | None] | None = None
         self._is_any_limited = False
+        # Whether a limited message may wait; asked of the database only after it has changed.
+        self._may_wait = True
         # Until when a task has had all its starts. Others can only add starts, so it cannot
         # be allowed earlier, unless its rate is changed.
         self._blocked_until: dict[str, float] = {}
@@ -167,13 +170,15 @@ class Limits:
 
     def claim(self, session: DirectSession, queue_names: list[str], room: int) -> list[Row]:
         """Claim messages of rate-limited tasks, as far as their rates and `room` allow."""
-        if not self._is_any_limited or not room:
+        if not (self._is_any_limited and self._may_wait and room):
             return []
         now = monotonic()
         blocked = [task for task, until in self._blocked_until.items() if until > now]
         names = {"queue_names": queue_names, "blocked": blocked}
         claimed: list[Row] = []
-        for (task_name,) in session.run(_waiting_tasks, **names):
+        waiting = session.run(_waiting_tasks, **names)
+        self._may_wait = bool(waiting)
+        for (task_name,) in waiting:
             claimed += self._claim_task(session, task_name, queue_names, room - len(claimed))
         return claimed
 
@@ -189,7 +194,12 @@ class Limits:
         free = [task for task, until in self._blocked_until.items() if until <= now]
         for task in free:
             del self._blocked_until[task]
+        self._may_wait |= bool(free)
         return bool(free)
+
+    def expect_messages(self) -> None:
+        """Look for limited messages at the next claim, as some may have come."""
+        self._may_wait = True
 
     def _claim_task(
         self, session: DirectSession, task_name: str, queue_names: list[str], room: int
@@ -254,6 +264,7 @@ class Limits:
         has_changed = table != self._table
         if has_changed:
             self._blocked_until.clear()
+            self._may_wait = True
         self._table = table
         self._is_any_limited = any(row[3] is not None for row in table)
         return has_changed
@@ -276,7 +287,7 @@ class Limits:
     def _set_rate(
         self, session: DirectSession, task_name: str, declared: str | None, rate: str | None
     ) -> None:
-        parsed = parse_rate(rate, self._database.options.start_slack_share)
+        parsed = parse_rate(rate, self._database.options.start_slack_seconds)
         with self._database.begin(session):
             session.run(
                 _set_rate,

@@ -31,7 +31,7 @@ _RANGES: dict[str, tuple[float, float, str]] = {
     "sqlite_poll_seconds": (0.001, 1, "an idle worker looks this often"),
     "busy_timeout_seconds": (0.1, 600, "another writer may hold the SQLite file this long"),
     "claim_batch": (1, 1000, "messages taken at once where no prefetch limit is set"),
-    "start_slack_share": (0, 1, "a share of the rate's window"),
+    "start_slack_seconds": (0, 60, "a rate's window is longer by it"),
     "dead_letter_days": (0, 36_500, "days; 0 keeps dead letters for ever"),
     "max_queue_length": (1, 2**40, "messages; leave it out for no limit"),
 }
@@ -50,7 +50,8 @@ class Options:
     delivery_limit : int
         Deliveries after which a message that is never acknowledged becomes a dead letter.
     flush_seconds : float
-        Longest time for which acknowledgements are gathered before they are written.
+        Longest time for which acknowledgements are gathered before they are written, and a
+        claim of less than half the prefetch limit is put off.
     poll_seconds : float
         How often a worker looks on PostgreSQL where no notification came (PgBouncer in
         transaction mode passes none on).
@@ -64,8 +65,9 @@ class Options:
         Messages a queue may hold before it refuses more; a queue's own ``x-max-length`` wins.
     owner_header : str
         Header that names the person whose message it is, for taking turns.
-    start_slack_share : float
-        Share of a rate's window added to it, because a task starts a little after its claim.
+    start_slack_seconds : float
+        Added to a rate's window, up to a quarter of it: a task starts a little after its
+        claim, not always by the same.
     dead_letter_days : float
         Days for which dead letters are kept.
     accept_weak_durability : bool
@@ -79,12 +81,12 @@ class Options:
     delivery_limit: int = 20
     flush_seconds: float = 0.01
     poll_seconds: float = 5
-    sqlite_poll_seconds: float = 0.006
+    sqlite_poll_seconds: float = 0.01
     busy_timeout_seconds: float = 30
     claim_batch: int = 100
     max_queue_length: int | None = None
     owner_header: str = "owner"
-    start_slack_share: float = 0.02
+    start_slack_seconds: float = 0.25
     dead_letter_days: float = 90
     accept_weak_durability: bool = False
     create_tables: bool = False

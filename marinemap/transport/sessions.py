@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import lru_cache
 from typing import Any, Protocol
 
@@ -14,6 +14,7 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.sql import Executable
 
 from marinemap.errors import ServiceError
+from marinemap.transport.forks import sqlite_guard
 
 Row = tuple[Any, ...]
 
@@ -34,6 +35,7 @@ class DirectSession:
 
     def __init__(self, dialect: Dialect, dbapi_connection: Any) -> None:
         self._dialect = dialect
+        self._guard = sqlite_guard if dialect.name == "sqlite" else nullcontext()
         self.dbapi_connection = dbapi_connection
 
     def run(self, statement: Executable, **parameters: Any) -> list[Row]:
@@ -43,19 +45,21 @@ class DirectSession:
             parameters = {
                 n: json.dumps(v) if isinstance(v, list) else v for n, v in parameters.items()
             }
-        cursor = self.dbapi_connection.cursor()
-        try:
-            cursor.execute(sql, {**literals, **parameters})
-            return [] if cursor.description is None else list(cursor.fetchall())
-        finally:
-            cursor.close()
+        with self._guard:
+            cursor = self.dbapi_connection.cursor()
+            try:
+                cursor.execute(sql, {**literals, **parameters})
+                return [] if cursor.description is None else list(cursor.fetchall())
+            finally:
+                cursor.close()
 
     def run_text(self, sql: str) -> None:
-        cursor = self.dbapi_connection.cursor()
-        try:
-            cursor.execute(sql)
-        finally:
-            cursor.close()
+        with self._guard:
+            cursor = self.dbapi_connection.cursor()
+            try:
+                cursor.execute(sql)
+            finally:
+                cursor.close()
 
 
 @lru_cache(maxsize=500)

@@ -28,7 +28,6 @@ from marinemap.transport.options import read_options
 from marinemap.transport.publishing import Publisher
 from marinemap.transport.wakeup import Signal
 
-
 # Connections to close when the process ends without having done so.
 _consuming: WeakSet[Transport] = WeakSet()
 
@@ -124,9 +123,7 @@ class Transport(KombuTransport):
 
     def as_uri(self, uri: str, include_password: bool = False, mask: str = "**") -> str:
         """Return the address for display, its password masked."""
-        shown = make_url(self.database.url).render_as_string(
-            hide_password=not include_password
-        )
+        shown = make_url(self.database.url).render_as_string(hide_password=not include_password)
         return f"marinemap+{shown}".replace("***", mask)
 
     # -- receiving
@@ -212,7 +209,7 @@ class Transport(KombuTransport):
         """Claim a single message in the caller's own thread."""
         claimed: list[Claimed] = []
         demand = Demand(
-            (channel.channel_id, False, (queue_name,)), (queue_name,), 1, claimed.extend
+            (channel.channel_id, False, (queue_name,)), (queue_name,), 1, False, claimed.extend
         )
         self.start_consuming().claim_now(demand)
         channel.hold(claimed)

@@ -8,17 +8,14 @@ from contextlib import suppress
 from time import monotonic
 from typing import Any, Protocol
 
-from sqlalchemy import text
-
 from marinemap.transport.engine import Database
+from marinemap.transport.forks import sqlite_guard
 from marinemap.transport.sessions import DirectSession
 from marinemap.transport.statements import NOTIFY_CHANNEL
 
 # After a change of an SQLite file the next is likely soon: look more often for this long.
 _BUSY_SECONDS = 0.25
 _BUSY_POLL_SECONDS = 0.002
-
-_data_version = text("PRAGMA data_version")
 
 
 class Signal:
@@ -29,6 +26,8 @@ class Signal:
         os.set_blocking(self._reader, False)
         os.set_blocking(self._writer, False)
         self._is_set = False
+        self._poller = select.poll()
+        self._poller.register(self._reader, select.POLLIN)
 
     def fileno(self) -> int:
         """Return the descriptor that becomes readable when the flag is set."""
@@ -48,7 +47,7 @@ class Signal:
 
     def wait(self, seconds: float) -> bool:
         """Wait until the flag is set, and leave it so; tell whether it is."""
-        return self._is_set or wait_for(seconds, self._reader)
+        return self._is_set or bool(self._poller.poll(_round_up_ms(seconds)))
 
     def close(self) -> None:
         """Close the pipe."""
@@ -61,8 +60,12 @@ def wait_for(seconds: float, *descriptors: int) -> bool:
     poller = select.poll()
     for descriptor in descriptors:
         poller.register(descriptor, select.POLLIN)
-    # Rounded up: a wait cut to 0 ms would turn into a busy loop just before its end.
-    return bool(poller.poll(int(seconds * 1000) + 1))
+    return bool(poller.poll(_round_up_ms(seconds)))
+
+
+def _round_up_ms(seconds: float) -> int:
+    # A wait cut down to 0 ms would turn into a busy loop just before its end.
+    return int(seconds * 1000) + 1 if seconds > 0 else 0
 
 
 class Notice:
@@ -93,7 +96,7 @@ class SqliteWatcher:
     """Asks SQLite for the file's version, which changes with each commit by another."""
 
     def __init__(self, session: DirectSession, idle_poll_seconds: float) -> None:
-        self._session = session
+        self._cursor = session.dbapi_connection.cursor()
         self._idle_poll_seconds = idle_poll_seconds
         self._version = self._read_version()
         self._busy_until = 0.0
@@ -116,10 +119,12 @@ class SqliteWatcher:
         return Notice()
 
     def _read_version(self) -> int:
-        return int(self._session.run(_data_version)[0][0])
+        # Straight to the driver: an idle worker does little else.
+        with sqlite_guard:
+            return int(self._cursor.execute("PRAGMA data_version").fetchone()[0])
 
     def close(self) -> None:
-        pass
+        self._cursor.close()
 
 
 class PostgresWatcher:

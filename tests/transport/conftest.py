@@ -25,6 +25,16 @@ DEADLINE_SECONDS = 30.0
 transport.register()
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave the long runs to `make chaos`, which asks for them by their mark."""
+    if "chaos" in config.option.markexpr:
+        return
+    long_runs = [item for item in items if item.get_closest_marker("chaos")]
+    if long_runs:
+        config.hook.pytest_deselected(items=long_runs)
+        items[:] = [item for item in items if item not in long_runs]
+
+
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Cluster]:
     if not is_installed():

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+import traceback
 
 import pytest
 
@@ -163,8 +164,10 @@ def test_child_process_leaves_its_parents_claims_alone(broker: Broker) -> None:
         try:
             connection.release()
             publish(broker.connect(), "the child's")
-        finally:
-            os._exit(0)
+        except BaseException:
+            traceback.print_exc()
+            os._exit(1)
+        os._exit(0)
     assert os.waitpid(child, 0)[1] == 0
     assert inbox.receive(2) == ["the parent's", "the child's"]
     for message in inbox.messages:

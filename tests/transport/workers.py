@@ -29,14 +29,10 @@ class Worker:
         """Signal the worker and its pool: a kill of the parent alone leaves children behind."""
         os.killpg(self.process.pid, signum)
 
-    def stop(self) -> None:
+    def kill(self) -> None:
         if self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
-            try:
-                self.process.wait(20)
-            except subprocess.TimeoutExpired:
-                self.send(signal.SIGKILL)
-                self.process.wait()
+            self.send(signal.SIGKILL)
+        self.process.wait()
 
 
 class WorkerStarter:
@@ -102,4 +98,4 @@ class WorkerStarter:
 
     def stop_all(self) -> None:
         for worker in self.workers:
-            worker.stop()
+            worker.kill()
