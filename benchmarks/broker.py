@@ -227,18 +227,24 @@ class _Run:
         return results
 
     def _measure_rates(self, results: report.Results) -> None:
-        count = self.options.messages
         for name in report.FLOORS.values():
             self._figures[name] = Figures()
         for _ in range(self.options.repetitions):
-            if self._postgresql:
-                rate = insert_into_postgresql(self._database_url("postgres"), count)
-                self._figures[report.FLOORS[report.POSTGRESQL]].publish_rates.append(rate)
-            rate = insert_into_sqlite(self.folder / "floor.sqlite3", count)
-            self._figures[report.FLOORS[report.SQLITE]].publish_rates.append(rate)
             for broker in self.brokers:
                 _say(f"  {broker.name}")
-                publish_and_drain(broker, self._figures[broker.name], count)
+                self._measure_floor(broker.name)
+                publish_and_drain(broker, self._figures[broker.name], self.options.messages)
+
+    def _measure_floor(self, name: str) -> None:
+        """Right before the transport on the same database: a shared disk's speed changes."""
+        count = self.options.messages
+        if name == report.POSTGRESQL:
+            rate = insert_into_postgresql(self._database_url("postgres"), count)
+        elif name == report.SQLITE:
+            rate = insert_into_sqlite(self.folder / "floor.sqlite3", count)
+        else:
+            return
+        self._figures[report.FLOORS[name]].publish_rates.append(rate)
 
     def _measure_idle(self, results: report.Results) -> None:
         options = self.options

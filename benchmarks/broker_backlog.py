@@ -106,7 +106,7 @@ def _time_claims(broker: Broker, count: int) -> float:
         message.ack()
 
     with Connection(broker.url, transport_options=dict(broker.options)) as connection:
-        channel = connection.channel()
+        channel: Any = connection.channel()
         channel.basic_qos(0, broker.prefetch, False)
         with Consumer(channel, [Queue(QUEUE)], on_message=acknowledge):
             while len(received) < count:
