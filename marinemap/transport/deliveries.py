@@ -15,7 +15,7 @@ from marinemap.transport.acknowledgements import Acknowledgements
 from marinemap.transport.engine import LOST_CONNECTION, Database
 from marinemap.transport.leases import Lease, LeaseLostError, notify
 from marinemap.transport.limits import Limits
-from marinemap.transport.sessions import DirectSession, Row
+from marinemap.transport.sessions import DirectSession, Row, hurrying
 from marinemap.transport.wakeup import Notice, Signal, Watcher, open_watcher
 
 logger = logging.getLogger(__name__)
@@ -133,7 +133,10 @@ class Deliveries:
             self._fail(error)
 
     def _claim_until_stopped(self) -> None:
-        with self._database.session() as session:
+        with (
+            self._database.session() as session,
+            hurrying(session, self._database.dialect_name),
+        ):
             watcher = open_watcher(self._database, session)
             try:
                 self._limits.sync(session, reread=True)
