@@ -15,7 +15,8 @@ from marinemap.transport.acknowledgements import Acknowledgements
 from marinemap.transport.engine import LOST_CONNECTION, Database
 from marinemap.transport.leases import Lease, LeaseLostError, notify
 from marinemap.transport.limits import Limits
-from marinemap.transport.sessions import DirectSession, Row
+from marinemap.transport.resuming import Resumption
+from marinemap.transport.sessions import DirectSession, Row, hurrying
 from marinemap.transport.wakeup import Notice, Signal, Watcher, open_watcher
 
 logger = logging.getLogger(__name__)
@@ -77,6 +78,7 @@ class Deliveries:
         self.lease = Lease(database)
         self.acknowledgements = Acknowledgements(database, self.lease.consumer_id)
         self._limits = Limits(database, self.lease.consumer_id)
+        self._resumption = Resumption()
         self._signal = Signal()
         self._stopping = False
         # Demands whose queues may hold messages, by what was seen last.
@@ -133,7 +135,10 @@ class Deliveries:
             self._fail(error)
 
     def _claim_until_stopped(self) -> None:
-        with self._database.session() as session:
+        with (
+            self._database.session() as session,
+            hurrying(session, self._database.dialect_name),
+        ):
             watcher = open_watcher(self._database, session)
             try:
                 self._limits.sync(session, reread=True)
@@ -227,20 +232,38 @@ class Deliveries:
     def _claim_from_postgresql(
         self, session: DirectSession, demand: Demand, room: int
     ) -> list[Row]:
+        lanes = self._resumption.find_lanes(demand.queue_names)
+        claimed = self._claim_lanes(session, demand, room, lanes)
+        if lanes is not None and len(claimed) < room:
+            claimed += self._claim_lanes(session, demand, room - len(claimed), None)
+        return claimed
+
+    def _claim_lanes(
+        self,
+        session: DirectSession,
+        demand: Demand,
+        room: int,
+        lanes: dict[str, list[object]] | None,
+    ) -> list[Row]:
+        if lanes is None:
+            self._resumption.begin()
         ids = self.acknowledgements.take_acknowledged()
         try:
             rows = session.run(
-                statements.claim_postgresql(),
+                statements.claim_postgresql(is_resuming=lanes is not None),
                 consumer_id=self.lease.consumer_id,
                 ids=ids,
-                queue_names=list(demand.queue_names),
                 limit=room,
+                **(lanes or {"queue_names": list(demand.queue_names)}),
             )
         except BaseException:
             self.acknowledgements.put_back(ids)
             raise
         self.acknowledgements.report_refused(len(ids) - rows[0][0])
-        return _in_order(row[1:] for row in rows if row[1] is not None)
+        claimed = _in_order(row[1:] for row in rows if row[1] is not None)
+        if len(claimed) == room:
+            self._resumption.note(claimed)
+        return claimed
 
     def _claim_from_sqlite(self, session: DirectSession, demand: Demand, room: int) -> list[Row]:
         count = len(demand.queue_names)

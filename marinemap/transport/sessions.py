@@ -37,6 +37,8 @@ class DirectSession:
         self._dialect = dialect
         self._guard = sqlite_guard if dialect.name == "sqlite" else nullcontext()
         self.dbapi_connection = dbapi_connection
+        # Whether a single statement is done before it is on the disk; see `hurrying`.
+        self.is_hurrying = False
 
     def run(self, statement: Executable, **parameters: Any) -> list[Row]:
         sql, literals = compile_statement(statement, self._dialect)
@@ -89,8 +91,28 @@ def begin(session: DirectSession, dialect_name: str) -> Iterator[None]:
     """Commit what runs inside together, or roll all of it back."""
     session.run_text("BEGIN IMMEDIATE" if dialect_name == "sqlite" else "BEGIN")
     try:
+        if session.is_hurrying:
+            session.run_text("SET LOCAL synchronous_commit TO DEFAULT")
         yield
     except BaseException:
         session.run_text("ROLLBACK")
         raise
     session.run_text("COMMIT")
+
+
+@contextmanager
+def hurrying(session: DirectSession, dialect_name: str) -> Iterator[None]:
+    """Let single statements not wait for PostgreSQL's disk; what `begin` holds together does.
+
+    For claims and acknowledgements: when the server crashes, the last half second of them is
+    undone, and their messages are delivered again, as if the worker had been killed. Nothing
+    is lost, for only publishing adds messages.
+    """
+    if dialect_name == "sqlite":
+        yield
+        return
+    session.run_text("SET synchronous_commit TO off")
+    session.is_hurrying = True
+    yield
+    session.is_hurrying = False
+    session.run_text("RESET synchronous_commit")

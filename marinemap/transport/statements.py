@@ -7,13 +7,17 @@ a time and PostgreSQL has many.
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Any
 
 from sqlalchemy import (
     BigInteger,
+    BindParameter,
+    ColumnClause,
     ColumnElement,
     Integer,
     ScalarSelect,
     Select,
+    SmallInteger,
     Text,
     and_,
     bindparam,
@@ -40,6 +44,7 @@ from marinemap.transport.tables import (
     is_limited,
     is_unlimited,
     messages,
+    place,
     rates,
 )
 
@@ -155,15 +160,17 @@ delete_acknowledged = (
 
 
 @lru_cache
-def claim_postgresql() -> Executable:
+def claim_postgresql(*, is_resuming: bool) -> Executable:
     """Delete what is acknowledged and claim what is waiting, in one statement.
+
+    Resuming it looks only past the last id of each queue and priority.
 
     Each row of the answer has the number deleted first; the claimed columns are null where
     nothing was claimed. The candidates are locked in a materialised step before the update:
     as a plain subquery the planner may run them again for each row and take too many.
     """
     acknowledged = delete_acknowledged.cte("acknowledged")
-    candidates = _candidates_postgresql().cte("candidates").prefix_with("MATERIALIZED")
+    candidates = _candidates_postgresql(is_resuming).cte("candidates").prefix_with("MATERIALIZED")
     chosen = func.array(select(candidates.c.id).scalar_subquery())
     claimed = (
         update(messages)
@@ -177,15 +184,24 @@ def claim_postgresql() -> Executable:
     return select(deleted, *claimed.c).select_from(one_row.outerjoin(claimed, true()))
 
 
-def _candidates_postgresql() -> Select[tuple[int]]:
-    """Lock the first messages of each queue by its index, then keep the first of all."""
-    name = column("queue_name", Text)
-    lanes = func.unnest(bindparam("queue_names", type_=ARRAY(Text))).table_valued(name)
-    lanes = lanes.render_derived(name="lanes")
+def _candidates_postgresql(is_resuming: bool) -> Select[tuple[int]]:
+    """Lock the first messages of each lane by its index, then keep the first of all."""
+    name, priority = column("queue_name", Text), column("priority", SmallInteger)
+    last_id = column("last_id", BigInteger)
+    arrays: list[BindParameter[Any]] = [bindparam("queue_names", type_=ARRAY(Text()))]
+    columns: list[ColumnClause[Any]] = [name]
+    if is_resuming:
+        arrays.append(bindparam("priorities", type_=ARRAY(SmallInteger())))
+        arrays.append(bindparam("last_ids", type_=ARRAY(BigInteger())))
+        columns += [priority, last_id]
+    lanes = func.unnest(*arrays).table_valued(*columns).render_derived(name="lanes")
+    within = [_m.queue_name == lanes.c.queue_name]
+    if is_resuming:
+        within += [_m.priority == lanes.c.priority, place > lanes.c.last_id]
     ready = (
         select(_m.id, _m.priority)
-        .where(_m.queue_name == lanes.c.queue_name, is_unlimited, is_current, _is_free)
-        .order_by(_m.priority.desc(), _m.id)
+        .where(*within, is_unlimited, is_current, _is_free)
+        .order_by(_m.priority.desc(), place)
         .limit(_bind_ms("limit"))
         .with_for_update(skip_locked=True, key_share=True, of=messages)
         .lateral("ready")
@@ -222,7 +238,7 @@ def _first_waiting(queue_count: int, limit: ColumnElement[int]) -> Select[tuple[
     of_queue = [
         select(_m.id, _m.priority)
         .where(_m.queue_name == _bind_text(f"queue_{number}"), is_unlimited, is_current, _is_free)
-        .order_by(_m.priority.desc(), _m.id)
+        .order_by(_m.priority.desc(), place)
         .limit(limit)
         .subquery()
         for number in range(queue_count)

@@ -14,6 +14,7 @@ from sqlalchemy import (
     Table,
     Text,
     and_,
+    literal_column,
 )
 from sqlalchemy.engine.interfaces import Dialect
 from sqlalchemy.engine.url import make_url
@@ -69,7 +70,10 @@ def _partial(name: str, where: object, *columns: object) -> None:
 
 
 _m = messages.c
-_partial("broker_messages_ready", is_unlimited, _m.queue_name, _m.priority.desc(), _m.id)
+# As an expression, so that only this index can find messages past an id: PostgreSQL would else
+# take the primary key for it, and read all messages of other queues and priorities.
+place = _m.id + literal_column("0", Integer)
+_partial("broker_messages_ready", is_unlimited, _m.queue_name, _m.priority.desc(), place)
 _partial("broker_messages_limited", is_limited, _m.rate_key, _m.priority.desc(), _m.turn, _m.id)
 _partial("broker_messages_turns", is_limited, _m.rate_key, _m.owner, _m.priority, _m.turn)
 _partial("broker_messages_due", _m.due_at_ms.is_not(None), _m.due_at_ms)

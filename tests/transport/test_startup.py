@@ -102,7 +102,7 @@ def describe(broker: Broker) -> dict[str, object]:
 def test_sqlite_settings_survive_a_power_cut(broker: Broker) -> None:
     if broker.dialect != "sqlite":
         pytest.skip("SQLite's settings belong to each connection")
-    expected = ("delete", 3) if sqlite3.sqlite_version_info < (3, 51, 3) else ("wal", 2)
+    expected = ("persist", 3) if sqlite3.sqlite_version_info < (3, 51, 3) else ("wal", 2)
     journal, synchronous = broker.rows("PRAGMA journal_mode"), broker.rows("PRAGMA synchronous")
     assert (journal[0][0], synchronous[0][0]) == expected
     assert sqlite_pragmas((3, 51, 3)) == ["PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL"]
