@@ -1,4 +1,4 @@
-"""A channel: what kombu declares, publishes and consumes through."""
+"""A channel: what kombu publishes and consumes through."""
 
 from __future__ import annotations
 
@@ -6,53 +6,16 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
 
-from amqp.protocol import queue_declare_ok_t
-from kombu.exceptions import ChannelError
 from kombu.exceptions import ConnectionError as KombuConnectionError
-from kombu.message import Message as KombuMessage
-from kombu.transport import base as kombu_base
-from kombu.transport.base import StdChannel
 
-from marinemap.transport import exchanges as topology
+from marinemap.transport.declaring import Declarations
 from marinemap.transport.deliveries import Claimed, Demand
-from marinemap.transport.position import Position, find_position
 from marinemap.transport.publishing import PublishBatch, read_payload
+from marinemap.transport.received import ReceivedMessage
 
 if TYPE_CHECKING:
     from marinemap.transport.transport import Transport
-
-
-# kombu's type stubs do not know this function.
-to_rabbitmq_queue_arguments: Any = vars(kombu_base)["to_rabbitmq_queue_arguments"]
-
-
-class ReceivedMessage(KombuMessage):
-    """A message received; remembers why its body could not be decoded."""
-
-    undecodable: str | None = None
-
-    def _decode(self) -> Any:
-        try:
-            return super()._decode()
-        except Exception as error:
-            # Celery acknowledges such a message to be rid of it (Consumer.on_decode_error).
-            self.undecodable = f"its body could not be decoded: {error}"
-            raise
-
-    def ack(self, multiple: bool = False) -> None:
-        """Acknowledge; what could not be decoded goes to the dead letters instead."""
-        if self.undecodable is not None and not self.acknowledged:
-            self.reject()
-        else:
-            super().ack(multiple=multiple)
-
-    def reject(self, requeue: bool = False) -> None:
-        """Reject; without requeue the message goes to the dead letters."""
-        channel: Any = self.channel
-        channel.rejections[self.delivery_tag] = self.undecodable or "rejected by its consumer"
-        super().reject(requeue=requeue)
 
 
 @dataclass(frozen=True)
@@ -64,14 +27,14 @@ class Subscription:
     no_ack: bool
 
 
-class Channel(StdChannel):
-    """The AMQP channel of a connection, on tables."""
+class Channel(Declarations):
+    """The AMQP channel of a connection, on tables: what it publishes and consumes."""
 
     Message = ReceivedMessage
     supports_batch_publish = True
 
     def __init__(self, connection: Transport, channel_id: int) -> None:
-        self.connection = connection
+        super().__init__(connection)
         self.channel_id = channel_id
         self.closed = False
         self.prefetch_count = 0
@@ -79,119 +42,9 @@ class Channel(StdChannel):
         self.rejections: dict[Any, str] = {}
         self.no_ack_consumers: set[str] = set()
         self._subscriptions: dict[str, Subscription] = {}
-        self._exclusive: set[str] = set()
         # Claimed and not yet acknowledged, in order; shared with the thread that claims.
         self._unacknowledged: dict[int, Claimed] = {}
         self._lock = threading.Lock()
-
-    # -- declaring
-
-    def exchange_declare(
-        self,
-        exchange: str | None = None,
-        type: str | None = "direct",
-        passive: bool = False,
-        **kwargs: Any,
-    ) -> None:
-        """Create an exchange."""
-        kind = type or "direct"
-        name = exchange or f"amq.{kind}"
-        if passive:
-            if not self._exchanges.has_exchange(name):
-                raise _not_found("exchange", name, "Channel.exchange_declare")
-            return
-        self._exchanges.declare_exchange(name, kind)
-
-    def exchange_delete(self, exchange: str, **kwargs: Any) -> None:
-        """Delete an exchange with its bindings."""
-        self._exchanges.delete_exchange(exchange)
-
-    def exchange_bind(self, *args: Any, **kwargs: Any) -> None:
-        """Refuse: bindings between exchanges are not offered."""
-        raise NotImplementedError("exchanges cannot be bound to exchanges")
-
-    exchange_unbind = exchange_bind
-
-    def queue_declare(
-        self,
-        queue: str | None = None,
-        passive: bool = False,
-        exclusive: bool = False,
-        auto_delete: bool = False,
-        arguments: dict[str, Any] | None = None,
-        **kwargs: Any,
-    ) -> queue_declare_ok_t:
-        """Create a queue; count its messages only when asked passively, which may take long."""
-        name = queue or f"amq.gen-{uuid4()}"
-        if passive:
-            if not self._exchanges.has_queue(name):
-                raise _not_found("queue", name, "Channel.queue_declare")
-            return queue_declare_ok_t(name, self._size(name), 0)
-        self._exchanges.declare_queue(
-            name, auto_delete=auto_delete or exclusive, arguments=arguments or {}
-        )
-        if exclusive:
-            self._exclusive.add(name)
-        self.connection.note_declaration()
-        return queue_declare_ok_t(name, 0, 0)
-
-    def prepare_queue_arguments(self, arguments: dict[str, Any] | None, **kwargs: Any) -> Any:
-        """Return kombu's queue options as AMQP arguments."""
-        return to_rabbitmq_queue_arguments(arguments or {}, **kwargs)
-
-    def queue_bind(
-        self,
-        queue: str,
-        exchange: str | None = None,
-        routing_key: str = "",
-        arguments: Any = None,
-        **kwargs: Any,
-    ) -> None:
-        """Bind a queue to an exchange."""
-        self._exchanges.bind(queue, exchange or "amq.direct", routing_key or "")
-        self.connection.note_declaration()
-
-    def queue_unbind(
-        self,
-        queue: str,
-        exchange: str | None = None,
-        routing_key: str = "",
-        arguments: Any = None,
-        **kwargs: Any,
-    ) -> None:
-        """Undo `queue_bind`."""
-        self._exchanges.unbind(queue, exchange or "amq.direct", routing_key or "")
-
-    def queue_delete(
-        self, queue: str, if_unused: bool = False, if_empty: bool = False, **kwargs: Any
-    ) -> None:
-        """Delete a queue with its messages."""
-        if if_empty and self._size(queue):
-            return
-        self._exchanges.delete_queue(queue)
-
-    def queue_purge(self, queue: str, **kwargs: Any) -> int:
-        """Delete the messages of a queue that nobody has claimed; return how many."""
-        with self.connection.database.session() as session:
-            return len(session.run(topology.purge_waiting, queue_name=queue))
-
-    def after_reply_message_received(self, queue: str) -> None:
-        """Delete a reply queue, as its only message has come."""
-        self.queue_delete(queue)
-
-    def list_bindings(self) -> list[tuple[str, str, str]]:
-        """Return queue, exchange and routing key of each binding."""
-        with self.connection.database.session() as session:
-            return [(r[0], r[1], r[2]) for r in session.run(topology.all_bindings)]
-
-    def find_position(self, correlation_id: str) -> Position | None:
-        """Return the place of a waiting message, by its task's id; None when it is not there."""
-        with self.connection.database.session() as session:
-            return find_position(session, correlation_id)
-
-    def _size(self, queue: str) -> int:
-        with self.connection.database.session() as session:
-            return int(session.run(topology.count_waiting, queue_name=queue)[0][0])
 
     # -- publishing
 
@@ -363,10 +216,6 @@ class Channel(StdChannel):
         self._subscriptions.clear()
         self.connection.close_channel(self)
 
-    @property
-    def _exchanges(self) -> topology.Exchanges:
-        return self.connection.exchanges
-
     def hold(self, claimed: list[Claimed]) -> None:
         """Count messages as unacknowledged from their claim on, also while they wait here."""
         self._unacknowledged.update((one.message_id, one) for one in claimed)
@@ -416,7 +265,3 @@ class Channel(StdChannel):
             held = list(self._unacknowledged)
             tags = held[: held.index(delivery_tag) + 1] if delivery_tag in held else []
         return [tag for tag in tags if self._unacknowledged.pop(tag, None) is not None]
-
-
-def _not_found(kind: str, name: str, method: str) -> ChannelError:
-    return ChannelError(f"NOT_FOUND - no {kind} '{name}'", (50, 10), method, 404)
