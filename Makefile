@@ -25,7 +25,7 @@ run: preflight $(VENV)/.ready $(PAGE)
 test: $(VENV)/.dev $(PAGE)
 	@scripts/install_test_tools.sh
 	@$(BIN)/python scripts/node.py test --silent
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 lint: $(VENV)/.dev $(WEB)/node_modules/.ready
 	@$(BIN)/ruff format --check .

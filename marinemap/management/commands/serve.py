@@ -37,7 +37,9 @@ class Command(BaseCommand):
         """Start both, wait until both answer, then watch them until one ends or Ctrl-C."""
         host, port = options["host"], _checked_port(options["port"])
         _check_free(host, port)
-        signal.signal(signal.SIGTERM, _interrupt)
+        # SIGINT, too: a shell starts what it puts in the background with that one ignored.
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, _interrupt)
         processes: dict[str, subprocess.Popen[bytes]] = {}
         try:
             processes["web server"] = _start(_gunicorn(host, port))
