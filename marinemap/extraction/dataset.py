@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import struct
 import warnings
 from dataclasses import dataclass
@@ -21,6 +22,8 @@ from marinemap.errors import DatasetError, did_you_mean
 _SHAPEFILE_PARTS = (".shp", ".shx", ".dbf", ".prj", ".cpg")
 _SHP_FILE_CODE = 9994
 _CHUNK_BYTES = 1 << 20
+# A file of any size must be described at once; its first features stand for the rest.
+_LOOKED_AT = 100
 
 
 @dataclass(frozen=True)
@@ -143,10 +146,11 @@ def _describe_open(path: Path, name: str, source: Any) -> Dataset:
 
 
 def _found_geometry_type(source: Any, declared: str) -> str:
-    """Return the declared type, or where none is declared the one that the features show."""
+    """Return the declared type, or where none is declared the one the first features show."""
     if declared not in ("Unknown", "Geometry"):
         return declared
-    kinds = {str(f.geometry.type) for f in source if f.geometry is not None}
+    first = itertools.islice(source, _LOOKED_AT)
+    kinds = {str(f.geometry.type) for f in first if f.geometry is not None}
     bases = {kind.removeprefix("Multi") for kind in kinds}
     if len(bases) != 1:
         return "Unknown"

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
+from marinemap.extraction.archive import Member
 from marinemap.extraction.area import Area
-from marinemap.extraction.request import LayerReport, SourceLayer
+from marinemap.extraction.request import ExtractionRequest, LayerReport, SourceLayer
 
 _RULE = "-" * 72
 
 
 def write_readme(
-    layers: Iterable[tuple[SourceLayer, LayerReport]], area: Area, made_at: datetime
+    layers: Iterable[tuple[SourceLayer, LayerReport]], area: Area, made_at: datetime | None
 ) -> str:
     """Return the README of an archive as text.
 
@@ -20,7 +23,7 @@ def write_readme(
     ----------
     layers : iterable of (SourceLayer, LayerReport)
     area : Area
-    made_at : datetime
+    made_at : datetime, optional
         Aware.
     """
     west, south, east, north = area.bounds_4326
@@ -28,7 +31,7 @@ def write_readme(
         "MarineMap extract",
         "=================",
         "",
-        f"Made:  {made_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC",
+        *([f"Made:  {made_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"] if made_at else []),
         f"Area:  longitude {west:.6f} to {east:.6f}, latitude {south:.6f} to {north:.6f} degrees;",
         f"       {_corners(area)} corners; the exact outline is in area.geojson",
         *(f"Note:  {note}" for note in area.notes),
@@ -63,3 +66,17 @@ def _corners(area: Area) -> int:
     polygons = getattr(area.geometry, "geoms", [area.geometry])
     rings = [ring for p in polygons for ring in (p.exterior, *p.interiors)]
     return sum(len(ring.coords) - 1 for ring in rings)
+
+
+def write_report(
+    request: ExtractionRequest,
+    area: Area,
+    layers: Iterable[tuple[SourceLayer, LayerReport]],
+    members: Iterable[Member],
+) -> str:
+    """Return the report of an archive as JSON, for programs."""
+    content = {
+        "layers": [dataclasses.asdict(report) for _, report in layers],
+        "files": [{"name": m.name, "bytes": m.size_bytes, "sha256": m.sha256} for m in members],
+    }
+    return json.dumps(content, indent=1, ensure_ascii=False) + "\n"

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,10 @@ class SourceLayer:
         The layer within the file; may be left out where the file holds one layer.
     title, licence, attribution, version : str
         Copied into the README of the archive.
+    fields : sequence of str, optional
+        The fields to keep, in the source's order; all by default.
+    filter : str or mapping, optional
+        Keep only features whose attributes match: CQL2 text or CQL2 JSON.
     """
 
     name: str
@@ -34,6 +39,8 @@ class SourceLayer:
     licence: str = ""
     attribution: str = ""
     version: str = ""
+    fields: Sequence[str] | None = None
+    filter: str | Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -51,12 +58,28 @@ class ExtractionRequest:
         The zip file to make. It appears whole or not at all.
     crs : str, optional
         Output CRS as ``EPSG:<code>`` or an OGC CRS URI; by default each layer keeps its own.
+    mode : {"clip", "intersects", "within"}
+        Cut features at the area's edge; keep whole the features that touch the area; keep those
+        that lie within it.
+    format : str
+        ``shapefile``, ``geopackage``, ``geojson``, ``flatgeobuf``, ``csv``, ``kml`` or
+        ``geoparquet``.
+    full_copy : bool
+        Whether the archive also holds a GeoPackage with the same features where the format
+        loses something: texts cut, values or fields left out, types changed.
+    made_at : datetime, optional
+        Aware. Stands in the archive; without it nothing in the archive tells when it was made.
+        The same request on the same data gives the same bytes.
     """
 
     layers: Sequence[SourceLayer]
     area: Area | dict[str, Any] | Sequence[float]
     destination: Path
     crs: str | None = None
+    mode: str = "clip"
+    format: str = "shapefile"
+    full_copy: bool = True
+    made_at: datetime | None = None
 
     def __post_init__(self) -> None:
         names = [layer.name for layer in self.layers]

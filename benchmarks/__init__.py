@@ -1,0 +1,1 @@
+"""Measurements: each prints a ratio against a floor or a peer, taken in one run."""

@@ -1,0 +1,82 @@
+"""The R-tree of a GeoPackage, asked directly: what lies near an area, in the file's own order."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+Box = tuple[float, float, float, float]
+
+
+@dataclass(frozen=True)
+class RTree:
+    """The spatial index of one layer (GeoPackage 1.3, annex F.3)."""
+
+    path: Path
+    table: str
+    key: str
+
+    def condition(self, boxes: Sequence[Box]) -> str:
+        """Return an attribute filter for the features whose box touches one of the boxes.
+
+        It holds only the names found in the file and our own numbers. The features come in
+        rising order of their key, which reads the table from front to back: over a large area
+        half the time of the index's own order.
+        """
+        return f"{_quoted(self.key)} IN ({self._ids(boxes)} ORDER BY id)"
+
+    def count(self, boxes: Sequence[Box]) -> int:
+        """Return about how many features the condition lets through, never too few.
+
+        A feature that touches two boxes is counted twice; telling them apart would take as
+        long as reading them.
+        """
+        with closing(_open(self.path)) as database:
+            (count,) = database.execute(f"SELECT count(*) FROM ({self._ids(boxes)})").fetchone()
+        return int(count)
+
+    def _ids(self, boxes: Sequence[Box]) -> str:
+        return "SELECT id FROM (" + " UNION ALL ".join(self._ids_in(box) for box in boxes) + ")"
+
+    def _ids_in(self, box: Box) -> str:
+        minx, miny, maxx, maxy = (repr(float(number)) for number in box)
+        return (
+            f"SELECT id FROM {_quoted(self.table)} WHERE maxx >= {minx} AND minx <= {maxx} "
+            f"AND maxy >= {miny} AND miny <= {maxy}"
+        )
+
+
+def find_rtree(path: Path, layer: str) -> RTree | None:
+    """Return the R-tree of a GeoPackage layer, None where it has none or is no GeoPackage."""
+    if path.suffix.lower() != ".gpkg":
+        return None
+    try:
+        with closing(_open(path)) as database:
+            return _find(database, path, layer)
+    except sqlite3.Error:
+        # GDAL says better than SQLite what is wrong with a file.
+        return None
+
+
+def _find(database: sqlite3.Connection, path: Path, layer: str) -> RTree | None:
+    columns = database.execute(
+        "SELECT column_name FROM gpkg_geometry_columns WHERE table_name = ?", [layer]
+    ).fetchall()
+    keys = database.execute("SELECT name FROM pragma_table_info(?) WHERE pk", [layer]).fetchall()
+    if len(columns) != 1 or len(keys) != 1:
+        return None
+    table = f"rtree_{layer}_{columns[0][0]}"
+    exists = database.execute("SELECT 1 FROM sqlite_master WHERE name = ?", [table]).fetchone()
+    return RTree(path, table, keys[0][0]) if exists else None
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+
+
+def _quoted(name: str) -> str:
+    doubled = name.replace('"', '""')
+    return f'"{doubled}"'

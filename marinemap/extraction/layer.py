@@ -1,0 +1,141 @@
+"""One layer on its way through reading, clipping, writing and verifying."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyproj
+
+from marinemap.extraction.area import Area
+from marinemap.extraction.clip import Clipper
+from marinemap.extraction.crs import reproject
+from marinemap.extraction.dataset import Dataset
+from marinemap.extraction.formats import open_writer
+from marinemap.extraction.formats.plan import NO_DATE, IntegersNeedText, WritePlan
+from marinemap.extraction.formats.written import WrittenLayer
+from marinemap.extraction.read import Batch, Source, open_source
+from marinemap.extraction.request import ExtractionRequest, SourceLayer
+from marinemap.extraction.verify import verify
+from marinemap.extraction.wkb import to_column, to_geometries
+
+# Told the fraction done (0 to 1) and what is being done; may raise to stop the extraction.
+Progress = Callable[[float, str], None]
+
+
+@dataclass
+class Tally:
+    """Counts of one pass over a layer."""
+
+    read: int = 0
+    repaired: int = 0
+    not_finite: int = 0
+    trimmed: int = 0
+
+
+@dataclass
+class LayerRun:
+    """Everything that one layer of a request needs, and what was counted.
+
+    Parameters
+    ----------
+    source : SourceLayer
+    dataset : Dataset
+    area : Area
+    request : ExtractionRequest
+    target : pyproj.CRS, optional
+        The output CRS; the layer's own by default.
+    """
+
+    source: SourceLayer
+    dataset: Dataset
+    area: Area
+    request: ExtractionRequest
+    target: pyproj.CRS | None
+    tally: Tally = field(default_factory=Tally)
+
+    @property
+    def own_crs(self) -> pyproj.CRS:
+        """The CRS of the source."""
+        return pyproj.CRS.from_user_input(self.dataset.crs)
+
+    def write(self, folder: Path, format_name: str, tell: Progress) -> list[WrittenLayer]:
+        """Write the layer's features into a folder and read them back.
+
+        Raises
+        ------
+        DatasetError
+            If the source is broken or changes meanwhile.
+        ServiceError
+            If the result cannot be written, or differs when read back.
+        """
+        area = self.area.in_crs(self.own_crs)
+        clipper = Clipper(area, self.request.mode, self.dataset.feature_count)
+        source = open_source(self.dataset, clipper.grid.cover(), self.source.fields)
+        as_text: frozenset[str] = frozenset()
+        while True:
+            try:
+                written = self._write_once(folder, format_name, source, clipper, as_text, tell)
+                break
+            except IntegersNeedText as need:
+                as_text |= {need.field}
+        for layer in written:
+            verify(layer)
+        return written
+
+    def _write_once(
+        self,
+        folder: Path,
+        format_name: str,
+        source: Source,
+        clipper: Clipper,
+        as_text: frozenset[str],
+        tell: Progress,
+    ) -> list[WrittenLayer]:
+        self.tally = Tally()
+        writer = open_writer(format_name, self._plan(folder, source, as_text))
+        try:
+            for batch in self._clipped(source, clipper, tell):
+                writer.write(batch.geometries, batch.attributes)
+            return writer.close()
+        except BaseException:
+            writer.abandon()
+            raise
+
+    def _plan(self, folder: Path, source: Source, as_text: frozenset[str]) -> WritePlan:
+        made_at = self.request.made_at
+        return WritePlan(
+            folder=folder,
+            name=self.source.name,
+            schema=source.schema(),
+            crs=self.target or self.own_crs,
+            geometry_type=self.dataset.geometry_type,
+            has_z=self.dataset.geometry_type.startswith("3D "),
+            made_on=made_at.date() if made_at else NO_DATE,
+            as_text=as_text,
+        )
+
+    def _clipped(self, source: Source, clipper: Clipper, tell: Progress) -> Iterator[Batch]:
+        message = f"Clipping {self.source.title or self.source.name}"
+        expected = source.expected or self.dataset.feature_count or 1
+        for batch in source.batches():
+            cut = clipper.clip(batch.geometries)
+            self.tally.read += len(batch.geometries)
+            self.tally.repaired += cut.repaired
+            self.tally.not_finite += cut.not_finite
+            self.tally.trimmed += cut.trimmed
+            tell(min(1.0, self.tally.read / expected), message)
+            every = len(cut.rows) == len(batch.geometries)
+            kept = batch.attributes if every else batch.attributes.take(pa.array(cut.rows))
+            yield Batch(self._moved(cut.column), kept)
+
+    def _moved(self, column: Any) -> Any:
+        """Return the geometries in the output CRS."""
+        if self.target is None or len(column) == 0:
+            return column
+        geometries = to_geometries(column)
+        moved = reproject(geometries, self.own_crs, self.target)
+        return column if moved is geometries else to_column(moved)
