@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import shapely
 
-from marinemap.errors import DatasetError
+from marinemap.errors import DatasetError, RequestError, did_you_mean
 from marinemap.extraction.grid import EDGE, INSIDE, OUTSIDE, AreaGrid
 from marinemap.extraction.local import LocalParts
 from marinemap.extraction.wkb import (
@@ -32,6 +32,22 @@ _COARSE_LEVEL, _FINE_LEVEL = 6, 9
 _MANY_FEATURES = 20_000
 
 Array = np.ndarray[Any, Any]
+
+
+def check_mode(name: str) -> None:
+    """Refuse a mode that there is not.
+
+    Raises
+    ------
+    RequestError
+        With the modes that there are.
+    """
+    if name not in MODES:
+        raise RequestError(
+            f"no mode '{name}'; there are {', '.join(MODES)}.{did_you_mean(name, MODES)}",
+            field="mode",
+            value=name,
+        )
 
 
 @dataclass(frozen=True)

@@ -125,25 +125,6 @@ def check_fits(crs: pyproj.CRS, bounds_4326: tuple[float, float, float, float], 
         )
 
 
-def reproject(geometries: Geometries, source: pyproj.CRS, target: pyproj.CRS) -> Geometries:
-    """Return the geometries in the target CRS, x before y on both sides.
-
-    Parameters
-    ----------
-    geometries : numpy array of shapely geometries
-    source, target : pyproj.CRS
-
-    Raises
-    ------
-    RequestError
-        If a position has no finite coordinates in the target CRS.
-    """
-    if is_same_crs(source, target):
-        return geometries
-    moved: Geometries = shapely.transform(geometries, _mover(source, target))
-    return moved
-
-
 def reproject_area(area: Any, source: pyproj.CRS, target: pyproj.CRS) -> Any:
     """Return an area in the target CRS, its long edges bent as they run there.
 
@@ -158,12 +139,17 @@ def reproject_area(area: Any, source: pyproj.CRS, target: pyproj.CRS) -> Any:
     minx, miny, maxx, maxy = area.bounds
     step = max(maxx - minx, maxy - miny) / _CORNERS_ALONG_AREA
     dense = shapely.segmentize(area, step)
-    moved = shapely.transform(dense, _mover(source, target))
+    moved = shapely.transform(
+        dense, mover(pyproj.Transformer.from_crs(source, target, always_xy=True), target)
+    )
     return moved if moved.is_valid else shapely.make_valid(moved, method="structure")
 
 
-def _mover(source: pyproj.CRS, target: pyproj.CRS) -> Callable[[Any], Any]:
-    transformer = pyproj.Transformer.from_crs(source, target, always_xy=True)
+def mover(transformer: pyproj.Transformer, target: pyproj.CRS) -> Callable[[Any], Any]:
+    """Return a function that moves an array of positions, shape (n, 2), with a transformer.
+
+    It raises RequestError where a position has no finite coordinates in the target CRS.
+    """
 
     def move(coordinates: Any) -> Any:
         try:

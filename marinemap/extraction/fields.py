@@ -120,6 +120,13 @@ def to_texts(column: Any, kept_as: DbfType) -> DbfTexts:
     return _cut_to_fit(_as_text(column))
 
 
+def to_plain_text(column: Any) -> Any:
+    """Return a column as text in full, as ``to_texts`` writes it, whatever its type."""
+    if pa.types.is_dictionary(column.type):
+        column = column.dictionary_decode()
+    return _as_text(column)
+
+
 def exceeds_exact_integers(column: Any) -> bool:
     """Tell whether a column holds integers of more than 15 digits."""
     if not pa.types.is_integer(column.type) or column.type.bit_width <= 32:

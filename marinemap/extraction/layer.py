@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,19 +11,23 @@ import pyarrow as pa
 import pyproj
 
 from marinemap.extraction.area import Area
-from marinemap.extraction.clip import Clipper
-from marinemap.extraction.crs import reproject
+from marinemap.extraction.clip import Clipped, Clipper
 from marinemap.extraction.dataset import Dataset
 from marinemap.extraction.formats import open_writer
 from marinemap.extraction.formats.plan import NO_DATE, IntegersNeedText, WritePlan
 from marinemap.extraction.formats.written import WrittenLayer
+from marinemap.extraction.prefetch import prefetched
 from marinemap.extraction.read import Batch, Source, open_source
+from marinemap.extraction.reproject import Reprojection
 from marinemap.extraction.request import ExtractionRequest, SourceLayer
 from marinemap.extraction.verify import verify
 from marinemap.extraction.wkb import to_column, to_geometries
 
 # Told the fraction done (0 to 1) and what is being done; may raise to stop the extraction.
 Progress = Callable[[float, str], None]
+
+# Clipping runs beside writing; progress is told in the caller's own thread.
+_BATCHES_AHEAD = 1
 
 
 @dataclass
@@ -34,6 +38,22 @@ class Tally:
     repaired: int = 0
     not_finite: int = 0
     trimmed: int = 0
+
+    def add(self, read: int, cut: Clipped) -> None:
+        """Count a batch."""
+        self.read += read
+        self.repaired += cut.repaired
+        self.not_finite += cut.not_finite
+        self.trimmed += cut.trimmed
+
+
+@dataclass(frozen=True)
+class _Clipped:
+    """A batch after clipping: how many were read, what became of them, what is left."""
+
+    read: int
+    cut: Clipped
+    kept: Batch
 
 
 @dataclass
@@ -56,6 +76,15 @@ class LayerRun:
     request: ExtractionRequest
     target: pyproj.CRS | None
     tally: Tally = field(default_factory=Tally)
+    reprojection: Reprojection = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.reprojection = Reprojection(self.own_crs, self.crs, self.area.bounds_4326)
+
+    @property
+    def crs(self) -> pyproj.CRS:
+        """The CRS of the result."""
+        return self.target or self.own_crs
 
     @property
     def own_crs(self) -> pyproj.CRS:
@@ -96,10 +125,15 @@ class LayerRun:
         tell: Progress,
     ) -> list[WrittenLayer]:
         self.tally = Tally()
+        message = f"Clipping {self.source.title or self.source.name}"
+        expected = source.expected or self.dataset.feature_count or 1
         writer = open_writer(format_name, self._plan(folder, source, as_text))
         try:
-            for batch in self._clipped(source, clipper, tell):
-                writer.write(batch.geometries, batch.attributes)
+            with prefetched(self._clipped(source, clipper), _BATCHES_AHEAD) as batches:
+                for batch in batches:
+                    self.tally.add(batch.read, batch.cut)
+                    tell(min(1.0, self.tally.read / expected), message)
+                    writer.write(batch.kept.geometries, batch.kept.attributes)
             return writer.close()
         except BaseException:
             writer.abandon()
@@ -111,31 +145,22 @@ class LayerRun:
             folder=folder,
             name=self.source.name,
             schema=source.schema(),
-            crs=self.target or self.own_crs,
+            crs=self.crs,
             geometry_type=self.dataset.geometry_type,
             has_z=self.dataset.geometry_type.startswith("3D "),
             made_on=made_at.date() if made_at else NO_DATE,
             as_text=as_text,
         )
 
-    def _clipped(self, source: Source, clipper: Clipper, tell: Progress) -> Iterator[Batch]:
-        message = f"Clipping {self.source.title or self.source.name}"
-        expected = source.expected or self.dataset.feature_count or 1
+    def _clipped(self, source: Source, clipper: Clipper) -> Generator[_Clipped]:
         for batch in source.batches():
             cut = clipper.clip(batch.geometries)
-            self.tally.read += len(batch.geometries)
-            self.tally.repaired += cut.repaired
-            self.tally.not_finite += cut.not_finite
-            self.tally.trimmed += cut.trimmed
-            tell(min(1.0, self.tally.read / expected), message)
             every = len(cut.rows) == len(batch.geometries)
             kept = batch.attributes if every else batch.attributes.take(pa.array(cut.rows))
-            yield Batch(self._moved(cut.column), kept)
+            yield _Clipped(len(batch.geometries), cut, Batch(self._moved(cut.column), kept))
 
     def _moved(self, column: Any) -> Any:
         """Return the geometries in the output CRS."""
-        if self.target is None or len(column) == 0:
+        if not self.reprojection.is_needed or len(column) == 0:
             return column
-        geometries = to_geometries(column)
-        moved = reproject(geometries, self.own_crs, self.target)
-        return column if moved is geometries else to_column(moved)
+        return to_column(self.reprojection.move(to_geometries(column)))

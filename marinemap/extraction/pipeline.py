@@ -14,8 +14,9 @@ from marinemap.extraction.archive import new_archive
 from marinemap.extraction.area import Area, parse_area
 from marinemap.extraction.crs import CRS84, check_fits, crs_label, parse_crs
 from marinemap.extraction.dataset import describe
+from marinemap.extraction.formats import FULL_FORMAT, only_crs
 from marinemap.extraction.formats.written import WrittenLayer
-from marinemap.extraction.layer import LayerRun, Progress
+from marinemap.extraction.layer import LayerRun, Progress, Tally
 from marinemap.extraction.report import write_readme, write_report
 from marinemap.extraction.request import ExtractionRequest, ExtractionResult, LayerReport
 
@@ -53,7 +54,8 @@ def extract(
         If the result cannot be written, or differs when read back.
     """
     area = request.area if isinstance(request.area, Area) else parse_area(request.area)
-    target = parse_crs(request.crs) if request.crs else None
+    crs = request.crs or only_crs(request.format)
+    target = parse_crs(crs) if crs else None
     if target is not None:
         check_fits(target, area.bounds_4326, "crs")
     tell = progress or (lambda fraction, message: None)
@@ -85,9 +87,15 @@ def _extract_layer(
 ) -> _Done:
     source = request.layers[number]
     run = LayerRun(source, describe(source.path, source.layer), area, request, target)
-    written = run.write(folder, request.format, _share(tell, number, len(request.layers)))
-    files = tuple(file for layer in written for file in layer.files)
-    return _Done(_report(run, written, files), files)
+    share = _share(tell, number, len(request.layers))
+    written = run.write(folder, request.format, share)
+    loses = any(layer.losses for layer in written)
+    tally = run.tally
+    full: list[WrittenLayer] = []
+    if loses and request.full_copy and request.format != FULL_FORMAT:
+        full = run.write(folder, FULL_FORMAT, lambda fraction, message: share(1.0, message))
+    files = tuple(file for layer in [*written, *full] for file in layer.files)
+    return _Done(_report(run, tally, written, full, files), files)
 
 
 def _share(tell: Progress, number: int, layers: int) -> Progress:
@@ -120,22 +128,43 @@ def _packing(tell: Progress, total: int) -> Callable[[int], None]:
     return advance
 
 
-def _report(run: LayerRun, written: list[WrittenLayer], files: Iterable[Path]) -> LayerReport:
-    features = sum(layer.features for layer in written)
-    losses = tuple(loss for layer in written for loss in layer.losses)
-    notes = [loss.detail for loss in losses]
-    if not features:
-        notes.append("No feature of this layer lies within the area; the file is empty.")
-    if run.tally.repaired:
-        notes.append(
-            f"{run.tally.repaired:,} features on the edge were not valid and were repaired."
-        )
+def _report(
+    run: LayerRun,
+    tally: Tally,
+    written: list[WrittenLayer],
+    full: list[WrittenLayer],
+    files: Iterable[Path],
+) -> LayerReport:
     return LayerReport(
         name=run.source.name,
         files=tuple(file.name for file in files),
-        crs=crs_label(run.target or run.own_crs),
-        features_read=run.tally.read,
-        features_written=features,
-        renamed_fields={o: n for o, n in written[0].fields.items() if o != n},
-        notes=tuple(notes),
+        crs=crs_label(run.crs),
+        features_read=tally.read,
+        features_written=sum(layer.features for layer in written),
+        renamed_fields={old: new for old, new in written[0].fields.items() if old != new},
+        notes=tuple(_notes(tally, written, full)),
+        losses=tuple(loss for layer in written for loss in layer.losses),
+        repaired=tally.repaired,
+        not_finite=tally.not_finite,
+        trimmed=tally.trimmed,
+        transformation=run.reprojection.name,
+        full_copy=full[0].path.name if full else "",
     )
+
+
+def _notes(tally: Tally, written: list[WrittenLayer], full: list[WrittenLayer]) -> list[str]:
+    """Return what a person should know, in sentences."""
+    notes = [loss.detail for layer in written for loss in layer.losses]
+    if not any(layer.features for layer in written):
+        notes.append("No feature of this layer lies within the area; the file is empty.")
+    if tally.repaired:
+        notes.append(f"{tally.repaired:,} features on the edge were not valid and were repaired.")
+    if tally.not_finite:
+        notes.append(f"{tally.not_finite:,} features have a coordinate that is no finite number.")
+    if tally.trimmed:
+        notes.append(
+            f"{tally.trimmed:,} features lost lines or points where they only touch the area."
+        )
+    if full:
+        notes.append(f"{full[0].path.name} holds the same features with nothing lost.")
+    return notes

@@ -19,8 +19,8 @@ from marinemap.extraction.prefetch import prefetched
 
 # Large enough for the work on arrays to outweigh the calls, small enough to keep memory flat
 # and progress even.
-_BATCH_FEATURES = 16_384
-_BATCHES_AHEAD = 2
+_BATCH_FEATURES = 8_192
+_BATCHES_AHEAD = 1
 _GDAL_ERRORS = (DataSourceError, DataLayerError, FieldError, OSError, pa.ArrowException)
 
 

@@ -10,6 +10,9 @@ from typing import Any
 
 from marinemap.errors import RequestError
 from marinemap.extraction.area import Area
+from marinemap.extraction.clip import check_mode
+from marinemap.extraction.formats import check_format
+from marinemap.extraction.formats.written import Loss
 
 
 @dataclass(frozen=True)
@@ -82,6 +85,8 @@ class ExtractionRequest:
     made_at: datetime | None = None
 
     def __post_init__(self) -> None:
+        check_mode(self.mode)
+        check_format(self.format, self.crs)
         names = [layer.name for layer in self.layers]
         if not names:
             raise RequestError("no layer is chosen; choose at least one", field="layers", value=[])
@@ -100,6 +105,11 @@ class LayerReport:
 
     ``features_read`` counts the features within the area's box, ``features_written`` those in
     the archive. ``renamed_fields`` maps old names to new. ``notes`` are sentences for a person.
+    ``losses`` are the same for a program: what the format could not hold as it came. ``repaired``
+    counts features mended before they were cut, ``not_finite`` those left out for a coordinate
+    that is no number, ``trimmed`` those that lost parts of a lower dimension. ``transformation``
+    names how positions were moved to the output CRS; empty where they were not.
+    ``full_copy`` names the GeoPackage with everything in full, where there is one.
     """
 
     name: str
@@ -109,6 +119,17 @@ class LayerReport:
     features_written: int
     renamed_fields: dict[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    losses: tuple[Loss, ...] = ()
+    repaired: int = 0
+    not_finite: int = 0
+    trimmed: int = 0
+    transformation: str = ""
+    full_copy: str = ""
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no feature lies within the area."""
+        return self.features_written == 0
 
 
 @dataclass(frozen=True)

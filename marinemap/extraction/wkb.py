@@ -101,9 +101,31 @@ def to_geometries(column: Any, rows: Array | None = None) -> Array:
     return geometries
 
 
+def promoted(column: Any) -> Any:
+    """Return a column in which single points, lines and polygons are multi-geometries of one part.
+
+    Parameters
+    ----------
+    column : pyarrow.BinaryArray
+    """
+    codes, which = np.unique(_type_codes(column), return_inverse=True)
+    heads = [_multi_head(int(code)) for code in codes]
+    if not any(heads):
+        return column
+    prefixes = pa.array(heads, pa.binary()).take(pa.array(which))
+    return pc.binary_join_element_wise(prefixes, column, pa.scalar(b"", pa.binary()))
+
+
 def to_column(geometries: Array) -> Any:
     """Return shapely geometries as a column of ISO WKB."""
     return pa.array(shapely.to_wkb(geometries, flavor="iso", byte_order=1), pa.binary())
+
+
+def _multi_head(code: int) -> bytes:
+    """Return what stands before a single geometry to make a multi of it; nothing for others."""
+    if _base(code) not in _HEADER_BYTES:
+        return b""
+    return bytes([_LITTLE_ENDIAN]) + (code + 3).to_bytes(4, "little") + (1).to_bytes(4, "little")
 
 
 def _plain_of_code(column: Any, rows: Array, code: int) -> Iterator[PlainRows]:
