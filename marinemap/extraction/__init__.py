@@ -10,6 +10,8 @@ from marinemap.extraction.dataset import (
     fingerprint,
     list_layers,
 )
+from marinemap.extraction.estimate import LayerEstimate, estimate
+from marinemap.extraction.formats import FORMATS
 from marinemap.extraction.geometries import read_geometries
 from marinemap.extraction.pipeline import extract
 from marinemap.extraction.request import (
@@ -21,6 +23,9 @@ from marinemap.extraction.request import (
 
 __all__ = [
     "CRS84",
+    "FORMATS",
+    "LayerEstimate",
+    "estimate",
     "Area",
     "Dataset",
     "ExtractionRequest",

@@ -7,6 +7,9 @@ from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 Box = tuple[float, float, float, float]
 
@@ -38,13 +41,31 @@ class RTree:
             (count,) = database.execute(f"SELECT count(*) FROM ({self._ids(boxes)})").fetchone()
         return int(count)
 
-    def _ids(self, boxes: Sequence[Box]) -> str:
-        return "SELECT id FROM (" + " UNION ALL ".join(self._ids_in(box) for box in boxes) + ")"
+    def boxes(self, boxes: Sequence[Box], every: int = 1) -> Any:
+        """Return the boxes (minx, miny, maxx, maxy) that the index keeps, shape (features, 4).
 
-    def _ids_in(self, box: Box) -> str:
+        They are 32-bit numbers, rounded outward. With ``every`` above one only every so many
+        features count.
+        """
+        some = f"id % {int(every)} = 0"
+        queries = [
+            f"{self._rows_in(box, 'id, minx, miny, maxx, maxy')} AND {some}" for box in boxes
+        ]
+        with closing(_open(self.path)) as database:
+            rows = database.execute(" UNION ALL ".join(queries)).fetchall()
+        found = np.array(rows, dtype=float).reshape(-1, 5)
+        # A feature may touch several of the boxes.
+        return found[np.unique(found[:, 0], return_index=True)[1], 1:]
+
+    def _ids(self, boxes: Sequence[Box]) -> str:
+        return (
+            "SELECT id FROM (" + " UNION ALL ".join(self._rows_in(box, "id") for box in boxes) + ")"
+        )
+
+    def _rows_in(self, box: Box, columns: str) -> str:
         minx, miny, maxx, maxy = (repr(float(number)) for number in box)
         return (
-            f"SELECT id FROM {_quoted(self.table)} WHERE maxx >= {minx} AND minx <= {maxx} "
+            f"SELECT {columns} FROM {_quoted(self.table)} WHERE maxx >= {minx} AND minx <= {maxx} "
             f"AND maxy >= {miny} AND miny <= {maxy}"
         )
 

@@ -20,6 +20,7 @@ from marinemap.extraction.prefetch import prefetched
 from marinemap.extraction.read import Batch, Source, open_source
 from marinemap.extraction.reproject import Reprojection
 from marinemap.extraction.request import ExtractionRequest, SourceLayer
+from marinemap.extraction.selection import Selection
 from marinemap.extraction.verify import verify
 from marinemap.extraction.wkb import to_column, to_geometries
 
@@ -77,6 +78,7 @@ class LayerRun:
     target: pyproj.CRS | None
     tally: Tally = field(default_factory=Tally)
     reprojection: Reprojection = field(init=False)
+    selection: Selection = field(init=False)
 
     def __post_init__(self) -> None:
         self.reprojection = Reprojection(self.own_crs, self.crs, self.area.bounds_4326)
@@ -103,7 +105,9 @@ class LayerRun:
         """
         area = self.area.in_crs(self.own_crs)
         clipper = Clipper(area, self.request.mode, self.dataset.feature_count)
-        source = open_source(self.dataset, clipper.grid.cover(), self.source.fields)
+        boxes = clipper.grid.cover()
+        self.selection = Selection.of(self.source, open_source(self.dataset, boxes).schema())
+        source = open_source(self.dataset, boxes, self.selection.columns)
         as_text: frozenset[str] = frozenset()
         while True:
             try:
@@ -127,7 +131,7 @@ class LayerRun:
         self.tally = Tally()
         message = f"Clipping {self.source.title or self.source.name}"
         expected = source.expected or self.dataset.feature_count or 1
-        writer = open_writer(format_name, self._plan(folder, source, as_text))
+        writer = open_writer(format_name, self._plan(folder, as_text))
         try:
             with prefetched(self._clipped(source, clipper), _BATCHES_AHEAD) as batches:
                 for batch in batches:
@@ -139,12 +143,12 @@ class LayerRun:
             writer.abandon()
             raise
 
-    def _plan(self, folder: Path, source: Source, as_text: frozenset[str]) -> WritePlan:
+    def _plan(self, folder: Path, as_text: frozenset[str]) -> WritePlan:
         made_at = self.request.made_at
         return WritePlan(
             folder=folder,
             name=self.source.name,
-            schema=source.schema(),
+            schema=self.selection.schema,
             crs=self.crs,
             geometry_type=self.dataset.geometry_type,
             has_z=self.dataset.geometry_type.startswith("3D "),
@@ -154,9 +158,10 @@ class LayerRun:
 
     def _clipped(self, source: Source, clipper: Clipper) -> Generator[_Clipped]:
         for batch in source.batches():
-            cut = clipper.clip(batch.geometries)
-            every = len(cut.rows) == len(batch.geometries)
-            kept = batch.attributes if every else batch.attributes.take(pa.array(cut.rows))
+            picked = self.selection.pick(batch)
+            cut = clipper.clip(picked.geometries)
+            every = len(cut.rows) == len(picked.geometries)
+            kept = picked.attributes if every else picked.attributes.take(pa.array(cut.rows))
             yield _Clipped(len(batch.geometries), cut, Batch(self._moved(cut.column), kept))
 
     def _moved(self, column: Any) -> Any:

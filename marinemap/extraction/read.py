@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyogrio
 from pyogrio.errors import DataLayerError, DataSourceError, FieldError
@@ -56,6 +55,12 @@ class Source:
         return f"layer '{self.dataset.layer}' of {self.dataset.path.name}"
 
     @property
+    def box(self) -> Box:
+        """The one box around all boxes."""
+        west, south, east, north = zip(*self.boxes, strict=True)
+        return min(west), min(south), max(east), max(north)
+
+    @property
     def expected(self) -> int | None:
         """About how many features will be read, where the source's index can tell."""
         return self.rtree.count(self.boxes) if self.rtree else None
@@ -68,8 +73,22 @@ class Source:
         DatasetError
             If GDAL cannot read the layer.
         """
-        with self._open(max_features=0) as (meta, reader):
+        with self._open() as (meta, reader):
             return _without(reader.schema, _geometry_column(meta))
+
+    def sample(self, features: int) -> Batch:
+        """Return the first features, at most so many.
+
+        Raises
+        ------
+        DatasetError
+            If GDAL cannot read the layer.
+        """
+        # The bare box gives its first features at once; several boxes would be gathered first.
+        with replace(self, rtree=None)._open(batch_size=features) as (meta, reader):
+            column = _geometry_column(meta)
+            batch = next(iter(reader), pa.RecordBatch.from_pylist([], schema=reader.schema))
+            return Batch(_binary(batch.column(column)), batch.drop_columns([column]))
 
     def batches(self) -> Generator[Batch]:
         """Yield the features, read ahead in a thread of its own.
@@ -96,16 +115,15 @@ class Source:
                 yield Batch(_binary(batch.column(column)), batch.drop_columns([column]))
 
     @contextmanager
-    def _open(self, **more: Any) -> Iterator[Any]:
+    def _open(self, batch_size: int = _BATCH_FEATURES) -> Iterator[Any]:
         try:
             with pyogrio.open_arrow(
                 self.dataset.path,
                 layer=self.dataset.layer,
                 columns=None if self.columns is None else list(self.columns),
-                batch_size=_BATCH_FEATURES,
+                batch_size=batch_size,
                 use_pyarrow=True,
                 **self._filter(),
-                **more,
             ) as opened:
                 yield opened
         except _GDAL_ERRORS as error:
@@ -114,9 +132,7 @@ class Source:
     def _filter(self) -> dict[str, Any]:
         if self.rtree:
             return {"where": self.rtree.condition(self.boxes)}
-        corners = np.array(self.boxes)
-        low, high = corners[:, :2].min(axis=0), corners[:, 2:].max(axis=0)
-        return {"bbox": (*low.tolist(), *high.tolist())}
+        return {"bbox": self.box}
 
 
 def open_source(
