@@ -20,6 +20,7 @@ from marinemap.extraction.request import (
     LayerReport,
     SourceLayer,
 )
+from marinemap.extraction.upload import read_area_file
 
 __all__ = [
     "CRS84",
@@ -42,5 +43,6 @@ __all__ = [
     "list_layers",
     "parse_area",
     "parse_crs",
+    "read_area_file",
     "read_geometries",
 ]

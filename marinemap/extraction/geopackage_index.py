@@ -22,14 +22,17 @@ class RTree:
     table: str
     key: str
 
-    def condition(self, boxes: Sequence[Box]) -> str:
+    def condition(self, boxes: Sequence[Box], most: int | None = None) -> str:
         """Return an attribute filter for the features whose box touches one of the boxes.
+
+        With ``most`` only so many of them, whichever the index finds first.
 
         It holds only the names found in the file and our own numbers. The features come in
         rising order of their key, which reads the table from front to back: over a large area
         half the time of the index's own order.
         """
-        return f"{_quoted(self.key)} IN ({self._ids(boxes)} ORDER BY id)"
+        chosen = "ORDER BY id" if most is None else f"LIMIT {int(most)}"
+        return f"{_quoted(self.key)} IN ({self._ids(boxes)} {chosen})"
 
     def count(self, boxes: Sequence[Box]) -> int:
         """Return about how many features the condition lets through, never too few.

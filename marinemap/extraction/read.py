@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import pyarrow as pa
@@ -84,8 +84,7 @@ class Source:
         DatasetError
             If GDAL cannot read the layer.
         """
-        # The bare box gives its first features at once; several boxes would be gathered first.
-        with replace(self, rtree=None)._open(batch_size=features) as (meta, reader):
+        with self._open(most=features) as (meta, reader):
             column = _geometry_column(meta)
             batch = next(iter(reader), pa.RecordBatch.from_pylist([], schema=reader.schema))
             return Batch(_binary(batch.column(column)), batch.drop_columns([column]))
@@ -115,23 +114,23 @@ class Source:
                 yield Batch(_binary(batch.column(column)), batch.drop_columns([column]))
 
     @contextmanager
-    def _open(self, batch_size: int = _BATCH_FEATURES) -> Iterator[Any]:
+    def _open(self, most: int | None = None) -> Iterator[Any]:
         try:
             with pyogrio.open_arrow(
                 self.dataset.path,
                 layer=self.dataset.layer,
                 columns=None if self.columns is None else list(self.columns),
-                batch_size=batch_size,
+                batch_size=most or _BATCH_FEATURES,
                 use_pyarrow=True,
-                **self._filter(),
+                **self._filter(most),
             ) as opened:
                 yield opened
         except _GDAL_ERRORS as error:
             raise DatasetError(f"{self.name} cannot be read: {error}", field="source") from error
 
-    def _filter(self) -> dict[str, Any]:
+    def _filter(self, most: int | None) -> dict[str, Any]:
         if self.rtree:
-            return {"where": self.rtree.condition(self.boxes)}
+            return {"where": self.rtree.condition(self.boxes, most)}
         return {"bbox": self.box}
 
 

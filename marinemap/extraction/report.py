@@ -6,7 +6,9 @@ import dataclasses
 import json
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from typing import Any
 
+from marinemap import __version__
 from marinemap.extraction.archive import Member
 from marinemap.extraction.area import Area
 from marinemap.extraction.request import ExtractionRequest, LayerReport, SourceLayer
@@ -38,7 +40,9 @@ def write_readme(
         "",
         "Each shapefile is several files with one name: .shp and .shx hold the geometries, .dbf",
         "the table, .prj the coordinate reference system, .cpg the encoding (UTF-8). Keep them",
-        "together.",
+        "together. A shapefile holds no empty text and no null date: they read as null and as 0.",
+        "report.json says the same as this file for programs, with the SHA-256 of each file and",
+        "the request, so that it can be asked again.",
     ]
     for source, report in layers:
         lines += ["", _RULE, *_layer_lines(source, report)]
@@ -49,11 +53,13 @@ def _layer_lines(source: SourceLayer, report: LayerReport) -> list[str]:
     lines = [
         f"{source.title or report.name}",
         f"  Files:        {', '.join(report.files)}",
-        f"  Features:     {report.features_written:,}",
+        f"  Features:     {report.features_written:,} (of {report.features_read:,} near the area)",
         f"  CRS:          {report.crs}",
         f"  Licence:      {source.licence or 'not stated'}",
         f"  Attribution:  {source.attribution or 'not stated'}",
     ]
+    if report.transformation:
+        lines.append(f"  Moved by:     {report.transformation}")
     if source.version:
         lines.append(f"  Data version: {source.version}")
     if report.renamed_fields:
@@ -76,7 +82,30 @@ def write_report(
 ) -> str:
     """Return the report of an archive as JSON, for programs."""
     content = {
-        "layers": [dataclasses.asdict(report) for _, report in layers],
+        "marinemap": __version__,
+        "made_at": request.made_at.isoformat() if request.made_at else None,
+        "request": _replayable(request, area),
+        "area": {"bounds_4326": area.bounds_4326, "notes": area.notes},
+        "layers": [
+            {"source_version": source.version, **dataclasses.asdict(report)}
+            for source, report in layers
+        ],
         "files": [{"name": m.name, "bytes": m.size_bytes, "sha256": m.sha256} for m in members],
     }
-    return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+    return json.dumps(content, indent=1, ensure_ascii=False, default=str) + "\n"
+
+
+def _replayable(request: ExtractionRequest, area: Area) -> dict[str, Any]:
+    """Return the request in the words of the API, so that it can be asked again."""
+    layers = [
+        {"name": layer.name, "fields": layer.fields, "filter": layer.filter}
+        for layer in request.layers
+    ]
+    return {
+        "layers": layers,
+        "area": area.given,
+        "crs": request.crs,
+        "mode": request.mode,
+        "format": request.format,
+        "full_copy": request.full_copy,
+    }
