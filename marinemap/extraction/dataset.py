@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-import struct
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,16 +11,19 @@ from typing import Any
 
 import fiona
 import pyproj
+from fiona._err import CPLE_BaseError
 from fiona.errors import FionaError
 from pyproj.exceptions import CRSError
 
 from marinemap.errors import DatasetError, did_you_mean
+from marinemap.extraction.shapefile_check import check_headers
 
 # The files that make up one shapefile (Esri, ShapefileTechnical Description, 1998; .cpg is
 # Esri's later addition).
 _SHAPEFILE_PARTS = (".shp", ".shx", ".dbf", ".prj", ".cpg")
-_SHP_FILE_CODE = 9994
 _CHUNK_BYTES = 1 << 20
+# What GDAL says of a damaged .prj comes out of fiona as it is.
+_FIONA_ERRORS = (FionaError, CPLE_BaseError, ValueError, OSError)
 # A file of any size must be described at once; its first features stand for the rest.
 _LOOKED_AT = 100
 
@@ -62,10 +64,11 @@ def list_layers(path: Path) -> list[str]:
     """
     if not path.exists():
         raise DatasetError(f"there is no file {path}", field="source", value=str(path))
-    _check_shapefile_length(path)
+    if path.suffix.lower() == ".shp":
+        check_headers(path)
     try:
         return list(fiona.listlayers(path))
-    except (FionaError, ValueError, OSError) as error:
+    except _FIONA_ERRORS as error:
         raise _unreadable(path, error) from error
 
 
@@ -92,7 +95,7 @@ def describe(path: Path, layer: str | None = None) -> Dataset:
             warnings.simplefilter("ignore")
             with fiona.open(path, layer=name) as source:
                 return _describe_open(path, name, source)
-    except (FionaError, ValueError, OSError) as error:
+    except _FIONA_ERRORS as error:
         raise _unreadable(path, error) from error
 
 
@@ -191,26 +194,6 @@ def _pick_layer(path: Path, layer: str | None) -> str:
             value=layer,
         )
     return layer
-
-
-def _check_shapefile_length(path: Path) -> None:
-    # GDAL opens a cut .shp without a word and returns features without geometry.
-    if path.suffix.lower() != ".shp":
-        return
-    with path.open("rb") as file:
-        header = file.read(100)
-    if len(header) < 100 or struct.unpack(">i", header[:4])[0] != _SHP_FILE_CODE:
-        raise DatasetError(f"{path.name} has no shapefile header", field="source", value=path.name)
-    # Bytes 24-27: the length in 16-bit words, big-endian.
-    stated = struct.unpack(">I", header[24:28])[0] * 2
-    found = path.stat().st_size
-    if stated != found:
-        raise DatasetError(
-            f"{path.name} is {found:,} bytes long but its header says {stated:,}: it is cut or "
-            "damaged; ask for a whole copy",
-            field="source",
-            value=path.name,
-        )
 
 
 def _parts(path: Path) -> list[Path]:

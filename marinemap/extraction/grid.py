@@ -52,7 +52,9 @@ class AreaGrid:
             (minx, miny, maxx, maxy) in the area's CRS. Those with NaN are EDGE.
         """
         count = len(self._cells)
-        scaled = (boxes.reshape(-1, 2, 2) - self._origin) / (self._size / count)
+        # A damaged file may hold numbers so large that their differences overflow.
+        with np.errstate(over="ignore", invalid="ignore"):
+            scaled = (boxes.reshape(-1, 2, 2) - self._origin) / (self._size / count)
         finite = np.isfinite(scaled).all(axis=(1, 2))
         scaled = np.where(finite[:, None, None], np.clip(scaled, -1, count + 1), 0)
         # The running sums have a frame of outside cells, hence the one.

@@ -111,7 +111,8 @@ class LayerRun:
         as_text: frozenset[str] = frozenset()
         while True:
             try:
-                written = self._write_once(folder, format_name, source, clipper, as_text, tell)
+                with source.unchanged():
+                    written = self._write_once(folder, format_name, source, clipper, as_text, tell)
                 break
             except IntegersNeedText as need:
                 as_text |= {need.field}

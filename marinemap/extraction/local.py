@@ -52,16 +52,17 @@ class LocalParts:
     def _cells(self, boxes: Array) -> tuple[Array, Array]:
         """Return the deepest level at which each box fits, and its cell (column, row) there."""
         corners = boxes.reshape(-1, 2, 2)
-        extent = ((corners[:, 1] - corners[:, 0]) / self._size).max(axis=1)
+        # A damaged file may hold numbers so large that their differences overflow.
+        with np.errstate(over="ignore", invalid="ignore"):
+            extent = ((corners[:, 1] - corners[:, 0]) / self._size).max(axis=1)
+            middle = (corners.mean(axis=1) - self._origin) / self._size
         # Half a cell stands free on each side; a box of less than a quarter cell leaves the
         # widened part's sides well outside of it, wherever in the cell its middle lies.
-        levels = np.floor(np.log2(0.25 / np.maximum(extent, 1e-12)))
-        levels = np.clip(levels, 0, _DEEPEST_LEVEL).astype(np.int64)
-        middle = (corners.mean(axis=1) - self._origin) / self._size
+        levels = np.floor(np.log2(0.25 / np.clip(extent, 1e-12, 1e12)))
+        within = np.isfinite(extent) & ((middle >= 0) & (middle < 1)).all(axis=1)
+        levels = np.where(within, np.clip(levels, 0, _DEEPEST_LEVEL), 0).astype(np.int64)
+        middle = np.where(within[:, None], middle, 0)
         places = np.floor(middle * (1 << levels)[:, None]).astype(np.int64)
-        beside = (middle < 0).any(axis=1) | (middle >= 1).any(axis=1)
-        levels[beside] = 0
-        places[levels == 0] = 0
         return levels, places
 
     def _part(self, key: _Key) -> Any:

@@ -15,6 +15,7 @@ from marinemap.errors import DatasetError
 from marinemap.extraction.dataset import Dataset, fingerprint
 from marinemap.extraction.geopackage_index import Box, RTree, find_rtree
 from marinemap.extraction.prefetch import prefetched
+from marinemap.extraction.shapefile_check import check_records
 
 # Large enough for the work on arrays to outweigh the calls, small enough to keep memory flat
 # and progress even.
@@ -95,11 +96,24 @@ class Source:
         Raises
         ------
         DatasetError
-            If the layer cannot be read to its end, or the file changes meanwhile.
+            If the layer cannot be read to its end.
         """
-        before = fingerprint(self.dataset.path)
+        if self.dataset.path.suffix.lower() == ".shp":
+            check_records(self.dataset.path)
         with prefetched(self._read(), _BATCHES_AHEAD) as batches:
             yield from batches
+
+    @contextmanager
+    def unchanged(self) -> Iterator[None]:
+        """Do something with the source that its file must outlast.
+
+        Raises
+        ------
+        DatasetError
+            If the file was changed or replaced meanwhile.
+        """
+        before = fingerprint(self.dataset.path)
+        yield
         if fingerprint(self.dataset.path) != before:
             raise DatasetError(
                 f"{self.dataset.path.name} was changed while it was read",

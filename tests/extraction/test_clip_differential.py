@@ -18,7 +18,7 @@ from marinemap.extraction.wkb import plain_rows, promoted, to_column, to_geometr
 # A busy machine is no fault of the code.
 unhurried = settings(
     deadline=None,
-    max_examples=400,
+    max_examples=150,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
 )
 # Relative to the area: doubles carry 16 digits, an intersection loses a few of them.
@@ -35,8 +35,8 @@ def stars(draw: st.DrawFn, corners: int = 40) -> Any:
     radii = radius * random.uniform(0.2, 1.0, count)
     x, y = draw(st.sampled_from([(0, 0), (-179, 5), (178, -60), (30, 85), (2, 1)]))
     ring = np.column_stack([x + radii * np.cos(angles), y + radii * np.sin(angles)])
-    polygon = shapely.Polygon(ring)
-    assume(polygon.is_valid and polygon.area > 1e-12)
+    polygon = _sound(ring)
+    assume(polygon.area > 1e-12)
     if draw(st.booleans()):
         hole = polygon.representative_point().buffer(radius * 0.05, 3)
         polygon = polygon.difference(hole)
@@ -66,10 +66,8 @@ def features(draw: st.DrawFn, area: Any) -> Any:
         [np.cos(angles), np.sin(angles)]
     )
     choices = {
-        "polygon": lambda: shapely.Polygon(ring),
-        "donut": lambda: shapely.Polygon(ring).difference(
-            shapely.Point(middle).buffer(reach / 20, 2)
-        ),
+        "polygon": lambda: _sound(ring),
+        "donut": lambda: _sound(ring).difference(shapely.Point(middle).buffer(reach / 20, 2)),
         "pair": lambda: shapely.multipolygons(
             [
                 shapely.box(*(middle - reach), *(middle - reach / 2)),
@@ -194,6 +192,11 @@ def test_single_parts_become_multi_without_a_change_of_coordinates() -> None:
     assert sum(len(group.rows) for group in plain_rows(column)) == 4
 
 
+def _sound(ring: Any) -> Any:
+    polygon = shapely.Polygon(ring)
+    return polygon if polygon.is_valid else polygon.convex_hull
+
+
 def _of_dimension(geometry: Any, dimension: int) -> Any:
     parts = shapely.get_parts(shapely.get_parts(geometry))
     parts = parts[(shapely.get_dimensions(parts) == dimension) & ~shapely.is_empty(parts)]
@@ -207,6 +210,8 @@ def _assert_same(kept: Any, expected: Any, feature: Any, dimension: int) -> None
         assert kept is None or shapely.equals(kept, expected)
         return
     allowed = TOLERANCE * max(float(measure(feature)), 1e-300)
+    if kept is None and expected is None:
+        return
     if kept is None or expected is None:
         assert float(measure(kept if expected is None else expected)) <= allowed
         return

@@ -59,9 +59,9 @@ class DbfWriter:
         self._path = path
         self._columns = list(columns)
         self._made_on = made_on
-        self._file = path.open("w+b")
         self.count = 0
         self._check_width()
+        self._file = path.open("w+b")
         self._file.write(bytes(self.header_bytes))
 
     @property

@@ -25,7 +25,10 @@ class GeoParquetWriter:
         self._plan = plan
         self._path = plan.folder / f"{plan.name}.parquet"
         self._schema = plan.schema.append(pa.field(_GEOMETRY, pa.binary()))
-        self._file = pq.ParquetWriter(self._path, self._schema, compression="zstd")
+        # A stored Arrow schema would hide the metadata that is added at the end.
+        self._file = pq.ParquetWriter(
+            self._path, self._schema, compression="zstd", store_schema=False
+        )
         self._features = 0
         self._kinds: set[int] = set()
 

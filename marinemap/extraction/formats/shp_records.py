@@ -18,6 +18,8 @@ _BOX_WORDS = 8
 # Before the first position of a point: its type alone.
 _POINT_WORDS = 1
 
+_NO_MEASURE = -1.7976931348623157e308
+
 Array = np.ndarray[Any, Any]
 
 
@@ -144,6 +146,9 @@ def _put_heights(words: Array, layout: _Layout, parts: Parts, *, is_point: bool)
         _at(words, "V16")[layout.heights] = ranges.view("V16").ravel()
     shift = 0 if is_point else 4
     _at(words, "V8")[_places(layout.heights + shift, 2, parts)] = heights.view("V8")
+    if is_point:
+        # A point with height has a measure after it; this number means none (page 2).
+        _at(words, "V8")[layout.heights + 2] = np.full(len(heights), _NO_MEASURE).view("V8")
 
 
 def _places(begins: Array, step: int, parts: Parts) -> Array:
