@@ -74,7 +74,7 @@ class Source:
         DatasetError
             If GDAL cannot read the layer.
         """
-        with self._open() as (meta, reader):
+        with self._open(most=1) as (meta, reader):
             return _without(reader.schema, _geometry_column(meta))
 
     def sample(self, features: int) -> Batch:

@@ -36,15 +36,8 @@ class Reprojection:
     ) -> None:
         self._target = target
         self.is_needed = not is_same_crs(source, target)
-        with warnings.catch_warnings():
-            # That a better shift exists whose grid is not installed is told in the name.
-            warnings.simplefilter("ignore")
-            group = TransformerGroup(
-                source, target, always_xy=True, area_of_interest=AreaOfInterest(*bounds_4326)
-            )
-        best = group.transformers[0] if group.transformers else None
-        self._transformer = best or pyproj.Transformer.from_crs(source, target, always_xy=True)
-        self._best_available = group.best_available
+        if self.is_needed:
+            self._transformer, self._best_available = _best(source, target, bounds_4326)
 
     @property
     def name(self) -> str:
@@ -103,3 +96,18 @@ def _densified(geometries: Geometries) -> Geometries:
     extent = np.maximum(bounds[:, 2] - bounds[:, 0], bounds[:, 3] - bounds[:, 1])
     dense: Geometries = shapely.segmentize(geometries, np.maximum(extent / _PIECES, 1e-9))
     return dense
+
+
+def _best(
+    source: pyproj.CRS, target: pyproj.CRS, bounds_4326: tuple[float, float, float, float]
+) -> tuple[pyproj.Transformer, bool]:
+    """Return the best transformer that can be used, and whether it is the best there is."""
+    with warnings.catch_warnings():
+        # That a better shift exists whose grid is not installed is told in the name.
+        warnings.simplefilter("ignore")
+        group = TransformerGroup(
+            source, target, always_xy=True, area_of_interest=AreaOfInterest(*bounds_4326)
+        )
+    if group.transformers:
+        return group.transformers[0], group.best_available
+    return pyproj.Transformer.from_crs(source, target, always_xy=True), True
