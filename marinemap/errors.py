@@ -72,7 +72,11 @@ def quote(value: Any) -> str:
 
     Control characters are escaped, so that a value cannot forge a second log line.
     """
-    text = value if isinstance(value, str) else repr(value)
+    try:
+        text = value if isinstance(value, str) else repr(value)
+    except (RecursionError, ValueError):
+        # Nested thousands deep, or a number of more digits than Python will write.
+        text = f"a {type(value).__name__}"
     plain = "".join(
         c if c.isprintable() else c.encode("unicode_escape").decode() for c in text[:200]
     )

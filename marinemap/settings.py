@@ -33,6 +33,8 @@ _is_public = any(host not in _LOOPBACK for host in ALLOWED_HOSTS)
 MARINEMAP_HTTPS = read_flag("MARINEMAP_HTTPS", _is_public)
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = MARINEMAP_HTTPS
 SECURE_SSL_REDIRECT = MARINEMAP_HTTPS
+# Asked by monitors and load balancers on the machine itself, which speak plain HTTP.
+SECURE_REDIRECT_EXEMPT = [r"^healthz$"]
 SECURE_HSTS_SECONDS = 31_536_000 if MARINEMAP_HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = MARINEMAP_HTTPS
 if read_flag("MARINEMAP_BEHIND_PROXY", False):
@@ -77,6 +79,8 @@ INSTALLED_APPS = [
     "marinemap.web",
 ]
 MIDDLEWARE = [
+    # First, so that it sees the error pages of those below.
+    "marinemap.api.problems.ProblemMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -86,7 +90,6 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "marinemap.api.problems.ProblemMiddleware",
 ]
 ROOT_URLCONF = "marinemap.urls"
 WSGI_APPLICATION = "marinemap.wsgi.application"

@@ -14,6 +14,12 @@ ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing="$missing postgre
 need /usr/sbin/apache2 apache2
 ls /usr/lib/apache2/modules/mod_wsgi.so >/dev/null 2>&1 || missing="$missing libapache2-mod-wsgi-py3"
 
+need shellcheck shellcheck
+need /usr/sbin/logrotate logrotate
+need openssl openssl
+need ps procps
+need systemd-analyze systemd
+
 [ -n "$missing" ] || exit 0
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
     echo "Installing for the tests:$missing"

@@ -72,6 +72,10 @@ class RunningSite:
         self._start(name, *command)
         wait_for(lambda: self.health()["workers"] > 0, "a sign of life of the worker")
 
+    def pid(self, name: str) -> int:
+        """Return the process id of a process."""
+        return self._processes[name].pid
+
     def signal(self, name: str, number: signal.Signals) -> None:
         """Send a signal to one process and wait for its end."""
         process = self._processes.pop(name)

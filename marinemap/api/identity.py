@@ -23,13 +23,17 @@ def owner_of(request: HttpRequest) -> str | None:
 
 
 def owner_or_new(request: HttpRequest) -> tuple[str, bool]:
-    """Return who sends a request, and whether that was known; a new owner gets a cookie."""
+    """Return who sends a request, and whether that was known before."""
     owner = owner_of(request)
     if owner is not None:
         return owner, True
-    owner = f"browser:{secrets.token_urlsafe(24)}"
-    request.session[_SESSION_KEY] = owner
-    return owner, False
+    return f"browser:{secrets.token_urlsafe(24)}", False
+
+
+def remember_owner(request: HttpRequest, owner: str) -> None:
+    """Give a new owner a cookie; called once there is something to own."""
+    if owner_of(request) is None:
+        request.session[_SESSION_KEY] = owner
 
 
 def get_job(request: HttpRequest, job_id: Any) -> Job:

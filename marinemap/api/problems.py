@@ -19,7 +19,7 @@ from marinemap.processes.registry import NoSuchProcessError
 logger = logging.getLogger(__name__)
 
 _OGC = "http://www.opengis.net/def/exceptions/ogcapi-processes-1/1.0/"
-_OWN = "https://marinemap.org/problems/"
+_OWN = "urn:marinemap:problem:"
 
 
 class NoSuchJobError(RequestError):
@@ -75,10 +75,10 @@ class ProblemMiddleware:
         is_page = response.get("Content-Type", "").startswith("text/html")
         if not _is_api(request) or response.status_code < 400 or not is_page:
             return response
-        allowed = response.get("Allow")
         problem = _problem(request, response.status_code, f"{_OWN}http-{response.status_code}")
-        if allowed:
-            problem.headers["Allow"] = allowed
+        for name, value in response.headers.items():
+            if not name.startswith("Content-") or name == "Content-Security-Policy":
+                problem.headers.setdefault(name, value)
         return problem
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:

@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import json
 import uuid
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from django.db import OperationalError, connection
 from django.http import FileResponse, HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
 from django.views.decorators.csrf import csrf_exempt
-from django.views.decorators.http import require_http_methods, require_safe
+from django.views.decorators.http import require_http_methods
 
 from marinemap.api import schemas
-from marinemap.api.identity import get_job, owner_of, owner_or_new, refuse_cross_site
+from marinemap.api.identity import (
+    get_job,
+    owner_of,
+    owner_or_new,
+    refuse_cross_site,
+    remember_owner,
+)
 from marinemap.api.problems import (
     NoSuchJobError,
     NotFoundError,
@@ -30,38 +37,48 @@ from marinemap.jobs.models import Job
 from marinemap.jobs.states import JobStatus
 from marinemap.processes.registry import all_processes, get_process
 
+_View = TypeVar("_View", bound=Callable[..., HttpResponseBase])
+
 # Members of an execute request (OGC 18-062r2, execute.yaml).
 _EXECUTE_MEMBERS = ("inputs", "outputs", "response", "subscriber", "mode", "id")
 _MAX_JOBS_LISTED = 1_000
 
 
-@require_safe
+def _allow(*methods: str) -> Callable[[_View], _View]:
+    """Let a view take some methods only, without Django's check of form tokens.
+
+    Programs have no form to take a token from. Against other sites' pages stand the cookie's
+    SameSite=Lax and :func:`refuse_cross_site`.
+    """
+    return lambda view: csrf_exempt(require_http_methods(list(methods))(view))
+
+
+@_allow("GET", "HEAD")
 def landing(request: HttpRequest) -> HttpResponse:
     """Answer where everything is."""
     return JsonResponse(schemas.landing(request))
 
 
-@require_safe
+@_allow("GET", "HEAD")
 def conformance(request: HttpRequest) -> HttpResponse:
     """Answer the conformance classes that this service meets in full."""
     return JsonResponse({"conformsTo": []})
 
 
-@require_safe
+@_allow("GET", "HEAD")
 def processes(request: HttpRequest) -> HttpResponse:
     """List what can be run."""
     listed = [schemas.process_summary(request, p) for p in all_processes().values()]
     return JsonResponse({"processes": listed, "links": []})
 
 
-@require_safe
+@_allow("GET", "HEAD")
 def process(request: HttpRequest, process_id: str) -> HttpResponse:
     """Describe one process."""
     return JsonResponse(schemas.process_description(request, get_process(process_id)))
 
 
-@csrf_exempt
-@require_http_methods(["POST"])
+@_allow("POST")
 def execution(request: HttpRequest, process_id: str) -> HttpResponse:
     """Make a job and queue it."""
     refuse_cross_site(request)
@@ -69,11 +86,12 @@ def execution(request: HttpRequest, process_id: str) -> HttpResponse:
     inputs = _read_inputs(request)
     owner, is_known = owner_or_new(request)
     job = lifecycle.submit(process_id, inputs, owner, is_known)
+    remember_owner(request, owner)
     info = schemas.status_info(request, job)
     return JsonResponse(info, status=201, headers={"Location": info["links"][0]["href"]})
 
 
-@require_safe
+@_allow("GET", "HEAD")
 def jobs(request: HttpRequest) -> HttpResponse:
     """List the jobs of whoever asks, the newest first."""
     owner = owner_of(request)
@@ -81,8 +99,7 @@ def jobs(request: HttpRequest) -> HttpResponse:
     return JsonResponse({"jobs": [schemas.status_info(request, job) for job in own], "links": []})
 
 
-@csrf_exempt
-@require_http_methods(["GET", "HEAD", "DELETE"])
+@_allow("GET", "HEAD", "DELETE")
 def job(request: HttpRequest, job_id: uuid.UUID) -> HttpResponse:
     """Answer how a job stands, or cancel it."""
     found = get_job(request, job_id)
@@ -94,7 +111,7 @@ def job(request: HttpRequest, job_id: uuid.UUID) -> HttpResponse:
     return response
 
 
-@require_safe
+@_allow("GET", "HEAD")
 def results(request: HttpRequest, job_id: uuid.UUID) -> HttpResponseBase:
     """Answer what a job made: its archive, or its outputs as JSON."""
     found = get_job(request, job_id)
@@ -111,25 +128,26 @@ def results(request: HttpRequest, job_id: uuid.UUID) -> HttpResponseBase:
     return _download(found)
 
 
+@csrf_exempt
 def no_such_job(request: HttpRequest, job_id: str) -> HttpResponse:
     """Answer an id that no job has, for it has another form."""
     raise NoSuchJobError("there is no such job", field="jobID", value=job_id)
 
 
-@require_safe
+@_allow("GET", "HEAD")
 def collections(request: HttpRequest) -> HttpResponse:
     """List the layers that people may ask for."""
     listed = [schemas.collection(request, layer) for layer in Layer.objects.published()]
     return JsonResponse({"collections": listed, "links": []})
 
 
-@require_safe
+@_allow("GET", "HEAD")
 def collection(request: HttpRequest, layer_id: str) -> HttpResponse:
     """Describe one layer."""
     return JsonResponse(schemas.collection(request, _layer(layer_id)))
 
 
-@require_safe
+@_allow("GET", "HEAD")
 def tile(request: HttpRequest, layer_id: str, z: int, y: int, x: int) -> HttpResponse:
     """Answer a vector tile of a layer, for drawing."""
     content = read_tile(_layer(layer_id), z, x, y)
@@ -138,7 +156,7 @@ def tile(request: HttpRequest, layer_id: str, z: int, y: int, x: int) -> HttpRes
     return response
 
 
-@require_safe
+@_allow("GET", "HEAD")
 def health(request: HttpRequest) -> HttpResponse:
     """Answer whether the database answers, and how many workers are alive."""
     try:
@@ -150,6 +168,7 @@ def health(request: HttpRequest) -> HttpResponse:
     return JsonResponse({"status": status, "database": "ok", "workers": alive})
 
 
+@csrf_exempt
 def not_found(request: HttpRequest, path: str = "") -> HttpResponse:
     """Answer an address under ``/api/`` that means nothing."""
     raise NotFoundError(

@@ -11,7 +11,7 @@ from django.forms import ModelForm
 from django.http import HttpRequest
 
 from marinemap.catalogue.models import Layer
-from marinemap.catalogue.registration import LayerText, refresh, register
+from marinemap.catalogue.registration import READ_FROM_DATA, read, refresh
 from marinemap.errors import MarineMapError
 
 # Django's own classes take a type parameter in its stubs only.
@@ -22,17 +22,7 @@ else:
     _LayerForm = ModelForm
     _LayerAdmin = admin.ModelAdmin
 
-_READ_FROM_DATA = (
-    "crs",
-    "geometry_type",
-    "feature_count",
-    "bounds",
-    "bounds_4326",
-    "fields",
-    "version",
-    "created_at",
-    "updated_at",
-)
+_READ_ONLY = (*READ_FROM_DATA, "created_at", "updated_at")
 
 
 class LayerForm(_LayerForm):
@@ -58,23 +48,19 @@ class LayerForm(_LayerForm):
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
         if not self.errors:
-            self._register(cleaned)
+            self._read_data(cleaned)
         return cleaned
 
-    def _register(self, cleaned: dict[str, Any]) -> None:
-        text = LayerText(
-            **{n: cleaned[n] for n in ("title", "description", "licence", "attribution")}
-        )
+    def _read_data(self, cleaned: dict[str, Any]) -> None:
+        # Into a layer of its own: a form that is refused must leave the instance as it was.
+        found = Layer(id=cleaned.get("id") or self.instance.pk)
         try:
-            self.registered, _ = register(
-                cleaned.get("id") or self.instance.pk,
-                Path(cleaned["source"]),
-                cleaned["source_layer"] or None,
-                text,
-            )
+            read(found, Path(cleaned["source"]), cleaned["source_layer"] or None)
         except MarineMapError as error:
-            field = "source_layer" if error.field == "layer" else "source"
-            self.add_error(field, error.message)
+            self.add_error("source_layer" if error.field == "layer" else "source", error.message)
+            return
+        cleaned |= {"source": found.source, "source_layer": found.source_layer}
+        self.found = {name: getattr(found, name) for name in READ_FROM_DATA}
 
 
 @admin.register(Layer)
@@ -85,20 +71,20 @@ class LayerAdmin(_LayerAdmin):
     list_display = ("id", "title", "geometry_type", "feature_count", "is_published", "updated_at")
     list_filter = ("is_published", "geometry_type")
     search_fields = ("id", "title", "description")
-    readonly_fields = _READ_FROM_DATA
+    readonly_fields = _READ_ONLY
     actions = ("read_again",)
 
     def get_readonly_fields(
         self, request: HttpRequest, obj: Layer | None = None
     ) -> tuple[str, ...]:
         """Fix the id once the layer exists: jobs and files bear it."""
-        return ("id", *_READ_FROM_DATA) if obj else _READ_FROM_DATA
+        return ("id", *_READ_ONLY) if obj else _READ_ONLY
 
     def save_model(self, request: HttpRequest, obj: Layer, form: Any, change: bool) -> None:
-        """Save the two things that the form's check did not save itself."""
-        layer = form.registered
-        layer.is_published = obj.is_published
-        layer.save()
+        """Save what was typed together with what the data hold."""
+        for name, value in form.found.items():
+            setattr(obj, name, value)
+        super().save_model(request, obj, form, change)
 
     @admin.action(description="Read again from the data")
     def read_again(self, request: HttpRequest, queryset: QuerySet[Layer]) -> None:

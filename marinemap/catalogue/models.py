@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 from django.core.validators import RegexValidator
 from django.db import models
 
-from marinemap.errors import RequestError, did_you_mean
+from marinemap.errors import RequestError, did_you_mean, quote
 from marinemap.extraction import SourceLayer
 
 ID_PATTERN = r"[a-z0-9][a-z0-9_-]{0,62}"
@@ -29,14 +30,16 @@ class LayerQuerySet(models.QuerySet["Layer"]):
         RequestError
             If there is none that people may see; the nearest known id is offered.
         """
-        layer = self.published().filter(pk=layer_id).first() if isinstance(layer_id, str) else None
-        if layer is not None:
-            return layer
+        # What is no id is not looked up: databases refuse some texts, such as one with a NUL.
+        if isinstance(layer_id, str) and re.fullmatch(ID_PATTERN, layer_id):
+            layer = self.published().filter(pk=layer_id).first()
+            if layer is not None:
+                return layer
         known = list(self.published().values_list("id", flat=True))
         listed = ", ".join(f"'{name}'" for name in known) or "no layers yet"
         raise RequestError(
-            f"no layer '{layer_id}'; the catalogue has {listed}."
-            f"{did_you_mean(str(layer_id), known)}",
+            f"no layer '{quote(layer_id)}'; the catalogue has {listed}."
+            f"{did_you_mean(quote(layer_id), known)}",
             field="layers",
             value=layer_id,
         )
@@ -47,8 +50,9 @@ class Layer(models.Model):
 
     All but the words about it (title, description, licence, attribution) is read from the data;
     see :func:`marinemap.catalogue.registration.register`. ``bounds`` are (minx, miny, maxx, maxy)
-    in the layer's own CRS, ``bounds_4326`` the same in degrees of longitude and latitude; both
-    are null for an empty layer. ``version`` changes with the content of the data.
+    in the layer's own CRS, ``bounds_4326`` the same in degrees of longitude and latitude, the
+    first larger than the third where the layer crosses 180 degrees; both are null for an empty
+    layer. ``version`` changes with the content of the data.
     """
 
     id = models.CharField(
@@ -112,4 +116,8 @@ class Layer(models.Model):
             return False
         own: list[Any] = self.bounds_4326
         west, south, east, north = bounds_4326
-        return bool(west <= own[2] and east >= own[0] and south <= own[3] and north >= own[1])
+        if south > own[3] or north < own[1]:
+            return False
+        if own[0] > own[2]:  # It crosses 180 degrees.
+            return bool(west <= own[2] or east >= own[0])
+        return bool(west <= own[2] and east >= own[0])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import os
 import shutil
@@ -30,8 +31,11 @@ _MERCATOR = "EPSG:3857"
 _MAX_FEATURES = 2_500
 _SCREEN_PIXELS = 512
 
+# (minx, miny, maxx, maxy)
+Box = tuple[float, float, float, float]
 
-def tile_bounds_3857(z: int, x: int, y: int) -> tuple[float, float, float, float]:
+
+def tile_bounds_3857(z: int, x: int, y: int) -> Box:
     """Return a tile's (minx, miny, maxx, maxy) in metres of EPSG:3857.
 
     Raises
@@ -94,10 +98,12 @@ def _tiles() -> Path:
 
 
 def _folder(layer: Layer) -> Path:
-    return _tiles() / f"{layer.pk}-{layer.version}"
+    # The version is the file's; another layer of the same file is another picture.
+    place = hashlib.sha256(f"{layer.source}\0{layer.source_layer}".encode()).hexdigest()[:8]
+    return _tiles() / f"{layer.pk}-{layer.version}-{place}"
 
 
-def _make_tile(layer: Layer, bounds: tuple[float, float, float, float]) -> bytes:
+def _make_tile(layer: Layer, bounds: Box) -> bytes:
     pixel = (bounds[2] - bounds[0]) / _SCREEN_PIXELS
     margin = (bounds[2] - bounds[0]) * _BUFFER / _EXTENT
     window = (bounds[0] - margin, bounds[1] - margin, bounds[2] + margin, bounds[3] + margin)
@@ -114,8 +120,8 @@ def _make_tile(layer: Layer, bounds: tuple[float, float, float, float]) -> bytes
 def _read(
     layer: Layer, window: tuple[float, float, float, float], pixel: float
 ) -> list[dict[str, Any]]:
-    box = _box_in_crs(window, layer.crs)
-    if box is None or not _meet(box, layer.bounds):
+    box = _box_in_crs(window, layer)
+    if box is None:
         return []
     name_field = _name_field(layer)
     _, _, wkb, columns = pyogrio.raw.read(
@@ -177,23 +183,29 @@ def _in_mercator(geometries: Any, crs: str) -> Any:
     return shapely.transform(geometries, move)
 
 
-def _box_in_crs(
-    window: tuple[float, float, float, float], crs: str
-) -> tuple[float, float, float, float] | None:
-    """Return a box of EPSG:3857 in the layer's CRS, None where it has no place in it."""
+def _box_in_crs(window: Box, layer: Layer) -> Box | None:
+    """Return a window of EPSG:3857 in the layer's CRS, None where the layer has nothing in it.
+
+    Only as far as the layer reaches: beyond, its CRS may have no coordinates.
+    """
+    own = layer.bounds_4326
+    if layer.bounds is None or own is None:
+        return None
+    whole: Box = tuple(layer.bounds)
     limit = _HALF_WORLD_M
-    west, south, east, north = (max(-limit, min(limit, edge)) for edge in window)
-    mover = pyproj.Transformer.from_crs(_MERCATOR, pyproj.CRS.from_user_input(crs), always_xy=True)
-    box = mover.transform_bounds(west, south, east, north, densify_pts=21)
-    return box if all(math.isfinite(edge) for edge in box) else None
-
-
-def _meet(box: tuple[float, float, float, float], bounds: list[float] | None) -> bool:
-    if bounds is None:
-        return False
-    return bool(
-        box[0] <= bounds[2] and box[2] >= bounds[0] and box[1] <= bounds[3] and box[3] >= bounds[1]
+    minx, miny, maxx, maxy = (max(-limit, min(limit, edge)) for edge in window)
+    to_degrees = pyproj.Transformer.from_crs(_MERCATOR, "OGC:CRS84", always_xy=True)
+    west, south, east, north = to_degrees.transform_bounds(minx, miny, maxx, maxy)
+    if not layer.touches((west, south, east, north)):
+        return None
+    if own[0] > own[2]:
+        return whole  # It crosses 180 degrees, where boxes of degrees have two parts.
+    common = (max(west, own[0]), max(south, own[1]), min(east, own[2]), min(north, own[3]))
+    to_layer = pyproj.Transformer.from_crs(
+        "OGC:CRS84", pyproj.CRS.from_user_input(layer.crs), always_xy=True
     )
+    box: Box = to_layer.transform_bounds(*common, densify_pts=21)
+    return box if all(math.isfinite(edge) for edge in box) else whole
 
 
 def _name_field(layer: Layer) -> str | None:

@@ -12,6 +12,18 @@ from marinemap.catalogue.models import ID_PATTERN, Layer
 from marinemap.errors import DatasetError
 from marinemap.extraction import Dataset, content_version, describe, fingerprint
 
+# The columns of a layer that come from its data alone.
+READ_FROM_DATA = (
+    "crs",
+    "geometry_type",
+    "feature_count",
+    "bounds",
+    "bounds_4326",
+    "fields",
+    "version",
+    "fingerprint",
+)
+
 
 @dataclass(frozen=True)
 class LayerText:
@@ -54,23 +66,33 @@ def register(
         If the id has another form, or the data cannot be served; see
         :func:`marinemap.extraction.describe`.
     """
-    if not re.fullmatch(ID_PATTERN, layer_id):
-        raise DatasetError(
-            "a layer's id has lower-case letters, digits, '-' and '_' only, 63 at most, and "
-            "starts with a letter or digit, because it names files",
-            field="id",
-            value=layer_id,
-        )
-    path = source.expanduser().resolve()
     layer = Layer.objects.filter(pk=layer_id).first()
     is_new = layer is None
     layer = layer or Layer(id=layer_id, title=layer_id)
-    layer.source = str(path)
-    _read(layer, source_layer)
+    read(layer, source, source_layer)
     for name, words in (text or LayerText()).given().items():
         setattr(layer, name, words)
     layer.save()
     return layer, is_new
+
+
+def read(layer: Layer, source: Path, source_layer: str | None = None) -> None:
+    """Read into a layer what a file holds, without saving it.
+
+    Raises
+    ------
+    DatasetError
+        As :func:`register` does.
+    """
+    if not re.fullmatch(ID_PATTERN, layer.pk):
+        raise DatasetError(
+            "a layer's id has lower-case letters, digits, '-' and '_' only, 63 at most, and "
+            "starts with a letter or digit, because it names files",
+            field="id",
+            value=layer.pk,
+        )
+    layer.source = str(source.expanduser().resolve())
+    _describe(layer, source_layer)
 
 
 def refresh(layer: Layer) -> Layer:
@@ -82,12 +104,12 @@ def refresh(layer: Layer) -> Layer:
         If the data are gone or can no longer be served.
     """
     if fingerprint(layer.path) != layer.fingerprint:
-        _read(layer, layer.source_layer)
+        _describe(layer, layer.source_layer)
         layer.save()
     return layer
 
 
-def _read(layer: Layer, source_layer: str | None) -> None:
+def _describe(layer: Layer, source_layer: str | None) -> None:
     # The mark first: data that change while they are read get another mark, and are read again.
     layer.fingerprint = fingerprint(layer.path)
     dataset = describe(layer.path, source_layer)

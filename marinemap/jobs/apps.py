@@ -8,3 +8,9 @@ class JobsConfig(AppConfig):
 
     name = "marinemap.jobs"
     verbose_name = "Jobs"
+
+    def ready(self) -> None:
+        """Register the checks of this room's settings."""
+        from marinemap.jobs import checks
+
+        assert checks

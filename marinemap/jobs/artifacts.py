@@ -6,6 +6,7 @@ import fcntl
 import os
 import shutil
 import time
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -110,7 +111,10 @@ def _is_orphan(file: Path) -> bool:
     # An archive in the making is ".<job>-<attempt>.zip.<pid>.partial".
     job_id, _, rest = file.name.lstrip(".").rpartition("-")
     attempt = rest.partition(".")[0]
-    job = Job.objects.filter(pk=job_id).first() if len(job_id) == 36 else None
+    try:
+        job = Job.objects.filter(pk=uuid.UUID(job_id)).first()
+    except ValueError:
+        job = None
     if job is None:
         return True
     is_being_made = job.status == "running" and str(job.attempt) == attempt

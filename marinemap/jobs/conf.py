@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from datetime import timedelta
@@ -13,6 +14,7 @@ from marinemap.errors import ServiceError
 
 # Celery's rate strings: a number, and per second, minute or hour.
 RATE_PATTERN = r"\d+(\.\d+)?(/[smh])?"
+_MOST_DAYS = 365
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,7 @@ class JobSettings:
         The site's folder, ``MARINEMAP_HOME``.
     keep_results : timedelta
         How long an archive can be downloaded; 1 hour to 365 days.
-    max_attempts : int
+    max_attempts : float
         How often a job whose worker died is tried, the first time included; 1 to 10.
     extract_rate : str
         How many jobs start, such as ``4/m``.
@@ -33,15 +35,19 @@ class JobSettings:
 
     home: Path
     keep_results: timedelta
-    max_attempts: int
+    max_attempts: float
     extract_rate: str
 
     def __post_init__(self) -> None:
-        if not timedelta(hours=1) <= self.keep_results <= timedelta(days=365):
-            raise _wrong("MARINEMAP_KEEP_DAYS", self.keep_results.days, "1 to 365 days")
-        if not 1 <= self.max_attempts <= 10:
+        if not timedelta(hours=1) <= self.keep_results <= timedelta(days=_MOST_DAYS):
+            days = self.keep_results / timedelta(days=1)
+            raise _wrong("MARINEMAP_KEEP_DAYS", days, f"a number of days, an hour to {_MOST_DAYS}")
+        if self.max_attempts not in range(1, 11):
             raise _wrong("MARINEMAP_MAX_ATTEMPTS", self.max_attempts, "a number from 1 to 10")
-        if not re.fullmatch(RATE_PATTERN, self.extract_rate):
+        # Celery takes a rate of zero for no limit at all.
+        if not re.fullmatch(RATE_PATTERN, self.extract_rate) or not self.extract_rate.strip(
+            "0./smh"
+        ):
             raise _wrong(
                 "MARINEMAP_EXTRACT_RATE", self.extract_rate, "a rate such as 4/m, 1/s or 100/h"
             )
@@ -67,8 +73,8 @@ def job_settings() -> JobSettings:
     """
     return JobSettings(
         home=Path(settings.MARINEMAP_HOME),
-        keep_results=timedelta(days=_number("MARINEMAP_KEEP_DAYS", 7)),
-        max_attempts=int(_number("MARINEMAP_MAX_ATTEMPTS", 3)),
+        keep_results=timedelta(days=min(_number("MARINEMAP_KEEP_DAYS", 7), _MOST_DAYS + 1)),
+        max_attempts=_number("MARINEMAP_MAX_ATTEMPTS", 3),
         extract_rate=settings.MARINEMAP_EXTRACT_RATE,
     )
 
@@ -76,9 +82,12 @@ def job_settings() -> JobSettings:
 def _number(name: str, default: float) -> float:
     value = getattr(settings, name, default)
     try:
-        return float(value)
+        number = float(value)
     except (TypeError, ValueError) as error:
         raise _wrong(name, value, "a number") from error
+    if not math.isfinite(number):
+        raise _wrong(name, value, "a number")
+    return number
 
 
 def _wrong(name: str, value: object, allowed: str) -> ServiceError:

@@ -186,6 +186,7 @@ def dismiss(job: Job) -> Job:
         job.status = JobStatus.DISMISSED
         job.message = "Cancelled."
         job.artifact = ""
+        job.outputs = None
         job.finished_at = job.finished_at or now
         job.expires_at = job.expires_at or now + job_settings().keep_results
         job.save()
@@ -213,7 +214,8 @@ def requeue_stalled() -> list[str]:
             if job.status == JobStatus.RUNNING:
                 job.message = "Interrupted; waiting for another try."
                 job.status = JobStatus.ACCEPTED
-                job.save()
+            # Saved either way: the time of the update keeps the next round from doing it again.
+            job.save()
             _publish(job)
             requeued.append(str(job.pk))
     return requeued

@@ -1,4 +1,4 @@
-"""The states of a job, as OGC API - Processes names them, and the ways between them."""
+"""The states of a job, as OGC API - Processes names them, and which of them end it."""
 
 from __future__ import annotations
 
@@ -15,14 +15,6 @@ class JobStatus(models.TextChoices):
     DISMISSED = "dismissed", "cancelled"
 
 
-# A running job goes back to accepted when its worker died; the attempt counts up.
-TRANSITIONS: dict[JobStatus, frozenset[JobStatus]] = {
-    JobStatus.ACCEPTED: frozenset({JobStatus.RUNNING, JobStatus.FAILED, JobStatus.DISMISSED}),
-    JobStatus.RUNNING: frozenset(
-        {JobStatus.ACCEPTED, JobStatus.SUCCESSFUL, JobStatus.FAILED, JobStatus.DISMISSED}
-    ),
-    JobStatus.SUCCESSFUL: frozenset(),
-    JobStatus.FAILED: frozenset(),
-    JobStatus.DISMISSED: frozenset(),
-}
-FINISHED = frozenset(status for status, following in TRANSITIONS.items() if not following)
+# accepted -> running -> successful or failed; running -> accepted when its worker died, with the
+# next attempt; dismissed from anywhere. A finished job never runs again.
+FINISHED = frozenset({JobStatus.SUCCESSFUL, JobStatus.FAILED, JobStatus.DISMISSED})

@@ -11,7 +11,7 @@ from typing import Any
 
 from celery import Task, shared_task
 from celery.utils.log import get_task_logger
-from django.db import connection
+from django.db import DatabaseError, connection
 
 from marinemap.errors import MarineMapError, ServiceError
 from marinemap.jobs import lifecycle
@@ -117,6 +117,15 @@ def _progress(job: Job, stopped: threading.Event) -> Any:
     return progress
 
 
+def _give_sign(job: Job) -> None:
+    try:
+        lifecycle.keep_alive(job)
+    except DatabaseError:
+        # Away for a moment; the next turn tries again on a new connection.
+        logger.warning("Job %s could not give a sign of life", job.pk, exc_info=True)
+        connection.close()
+
+
 @contextmanager
 def _signs_of_life(job: Job) -> Iterator[threading.Event]:
     """Keep the job alive from a thread, for a step of the work may take minutes in C."""
@@ -126,7 +135,7 @@ def _signs_of_life(job: Job) -> Iterator[threading.Event]:
     def beat() -> None:
         try:
             while not done.wait(_ALIVE_EVERY_SECONDS):
-                lifecycle.keep_alive(job)
+                _give_sign(job)
         except lifecycle.JobStoppedError:
             stopped.set()
         finally:

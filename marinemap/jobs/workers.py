@@ -1,13 +1,21 @@
-"""Which workers are alive, so that the site can tell people whether their request will run."""
+"""Workers as processes: which are alive, and that their children do not outlive them."""
 
 from __future__ import annotations
 
+import ctypes
 import logging
+import signal
+import sys
 import threading
 from datetime import timedelta
 from typing import Any
 
-from celery.signals import worker_ready, worker_shutting_down
+from celery.signals import (
+    beat_embedded_init,
+    worker_process_init,
+    worker_ready,
+    worker_shutting_down,
+)
 from django.db import Error, connection
 from django.utils import timezone
 
@@ -17,7 +25,26 @@ logger = logging.getLogger(__name__)
 
 _SEEN_EVERY_SECONDS = 10
 _ALIVE_WITHIN = timedelta(seconds=30)
+_PR_SET_PDEATHSIG = 1
 _stopping = threading.Event()
+
+
+def end_with_parent(number: signal.Signals) -> None:
+    """Ask the kernel for a signal to this process when its parent ends (Linux; prctl(2))."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, number)
+
+
+@beat_embedded_init.connect
+def end_beat_with_worker(**_: Any) -> None:
+    """Let the schedule end with its worker; of a killed one it would go on beside the next's."""
+    end_with_parent(signal.SIGTERM)
+
+
+@worker_process_init.connect
+def end_pool_with_worker(**_: Any) -> None:
+    """Let the running job end with its worker: the queue gives it to another."""
+    end_with_parent(signal.SIGKILL)
 
 
 def count_alive() -> int:

@@ -8,7 +8,7 @@ from typing import Any
 
 from marinemap.catalogue.models import Layer
 from marinemap.catalogue.registration import refresh
-from marinemap.errors import RequestError
+from marinemap.errors import RequestError, quote
 from marinemap.extraction import (
     Area,
     ExtractionRequest,
@@ -95,6 +95,13 @@ def _layer_ids(value: Any) -> list[Any]:
             f"{len(ids)} layers are asked for; at most {MAX_LAYERS} go into one request",
             field="layers",
             value=f"{len(ids)} layers",
+        )
+    repeated = next((name for name in ids if ids.count(name) > 1), None)
+    if repeated is not None:
+        raise RequestError(
+            f"'{quote(repeated)}' is listed twice; name each layer once",
+            field="layers",
+            value=repeated,
         )
     return ids
 

@@ -59,6 +59,20 @@ def test_job_waits_for_a_worker_and_runs_when_one_starts(make_site: MakeSite) ->
     assert client.wait(job)["status"] == "successful"
 
 
+def test_geometries_come_through_the_queue_as_geometries(make_site: MakeSite) -> None:
+    site = make_site()
+    site.start_web()
+    site.start_worker()
+    script = (
+        "from marinemap.jobs.tasks import get_shps\n"
+        "task = get_shps.delay('reefs')\n"
+        "print(task.get(timeout=60) == get_shps('reefs'), task.status, task.ready())\n"
+        "print(type(task.result[0]).__module__, len(task.result))\n"
+    )
+    told = site.manage("shell", "--no-imports", "--command", script)
+    assert told.split() == ["True", "SUCCESS", "True", "shapely.geometry.polygon", "100"]
+
+
 def test_fifth_job_of_a_burst_starts_no_sooner_than_the_rate_allows(make_site: MakeSite) -> None:
     site = make_site()
     site.start_web()

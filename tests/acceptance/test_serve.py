@@ -67,6 +67,22 @@ def test_python_that_does_not_fit_is_told_with_what_to_do(
     assert "make run PYTHON=python3.11" in told
 
 
+@one_database
+def test_schedule_and_pool_end_with_a_killed_worker(make_site: MakeSite) -> None:
+    site = make_site()
+    site.start_web()
+    site.start_worker("-B")
+    web = set(_processes_of(site)) - {site.pid("worker"), *_children(site.pid("worker"))}
+    assert len(_children(site.pid("worker"))) >= 2
+    os.kill(site.pid("worker"), signal.SIGKILL)
+    wait_for(lambda: set(_processes_of(site)) <= web, "the end of the worker's children")
+
+
+def _children(parent: int) -> list[int]:
+    listed = Path(f"/proc/{parent}/task/{parent}/children").read_text()
+    return [int(child) for child in listed.split()]
+
+
 def _serve(site: RunningSite, port: int) -> subprocess.Popen[bytes]:
     with (site.home / "serve.log").open("wb") as log:
         return subprocess.Popen(

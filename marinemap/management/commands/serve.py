@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import ctypes
+import ipaddress
 import os
 import signal
 import socket
@@ -11,13 +11,16 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from marinemap.jobs.workers import end_with_parent
 
 _READY_WITHIN_SECONDS = 60
 _STOP_WITHIN_SECONDS = 20
-_PR_SET_PDEATHSIG = 1
 
 
 class Command(BaseCommand):
@@ -40,13 +43,37 @@ class Command(BaseCommand):
             processes["web server"] = _start(_gunicorn(host, port))
             processes["worker"] = _start(_worker())
             _wait_until_ready(host, port, processes)
-            self.stdout.write(f"MarineMap is ready on http://{_shown(host)}:{port}/", ending="\n")
+            self.stdout.write(f"MarineMap is ready on http://{_shown(host)}:{port}/")
+            for hint in _hints(host):
+                self.stdout.write(hint)
             self.stdout.flush()
             _watch(processes)
         except KeyboardInterrupt:
             self.stdout.write("\nStopping.")
         finally:
             _stop(processes)
+
+
+def _hints(host: str) -> Iterator[str]:
+    """Yield what keeps people on other machines from reaching the site, with the remedy."""
+    if not _is_loopback(host) and set(settings.ALLOWED_HOSTS) <= {
+        "localhost",
+        "127.0.0.1",
+        "[::1]",
+    }:
+        yield "Other machines are refused: name this site in DJANGO_ALLOWED_HOSTS, with commas."
+    if settings.SECURE_SSL_REDIRECT and settings.SECURE_PROXY_SSL_HEADER is None:
+        yield (
+            "Requests are redirected to HTTPS, which this server does not speak. Behind a proxy "
+            "that does: MARINEMAP_BEHIND_PROXY=1. In a network you trust: MARINEMAP_HTTPS=0."
+        )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _gunicorn(host: str, port: int) -> list[str]:
@@ -64,13 +91,10 @@ def _worker() -> list[str]:
 def _start(command: list[str]) -> subprocess.Popen[bytes]:
     # A session of its own: Ctrl-C in a terminal reaches this process only, which then stops
     # the others in order.
-    return subprocess.Popen(command, start_new_session=True, preexec_fn=_die_with_parent)
-
-
-def _die_with_parent() -> None:
-    # Linux: were this process killed, its children would live on and hold the port.
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    # Were it killed, they would live on and hold the port.
+    return subprocess.Popen(
+        command, start_new_session=True, preexec_fn=lambda: end_with_parent(signal.SIGTERM)
+    )
 
 
 def _wait_until_ready(host: str, port: int, processes: dict[str, subprocess.Popen[bytes]]) -> None:
@@ -88,8 +112,10 @@ def _wait_until_ready(host: str, port: int, processes: dict[str, subprocess.Pope
 def _is_healthy(host: str, port: int) -> bool:
     # A server bound to every address answers on loopback.
     target = "127.0.0.1" if host in ("0.0.0.0", "::") else _shown(host)
+    # By a name that the site answers to; "*" and ".example.org" are patterns, not names.
+    names = [name for name in settings.ALLOWED_HOSTS if name[0] not in "*."]
     request = urllib.request.Request(
-        f"http://{target}:{port}/healthz", headers={"X-Forwarded-Proto": "https"}
+        f"http://{target}:{port}/healthz", headers={"Host": names[0] if names else target}
     )
     try:
         with urllib.request.urlopen(request, timeout=2) as response:

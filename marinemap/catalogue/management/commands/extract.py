@@ -81,8 +81,8 @@ def _looks_like_path(source: str) -> bool:
 
 
 def _read_area(text: str) -> Any:
-    if re.fullmatch(r"\s*-?[\d.]+(?:e-?\d+)?(\s*,\s*-?[\d.]+(?:e-?\d+)?){3}\s*", text):
-        return [float(number) for number in text.split(",")]
+    if text.count(",") == 3 and not Path(text).exists():
+        return [_number(part, text) for part in text.split(",")]
     try:
         return json.loads(Path(text).read_text(encoding="utf-8-sig"))
     except OSError as error:
@@ -96,9 +96,23 @@ def _read_area(text: str) -> Any:
         raise RequestError(f"{text} is not GeoJSON: {error}", field="area", value=text) from error
 
 
+def _number(part: str, text: str) -> float:
+    try:
+        return float(part)
+    except ValueError as error:
+        raise RequestError(
+            f"'{part}' is not a number; bounds are west,south,east,north in degrees",
+            field="area",
+            value=text,
+        ) from error
+
+
 def _destination(out: Path) -> Path:
     if out.is_dir():
         raise RequestError(f"{out} is a folder; name the zip file", field="out", value=str(out))
+    if out.suffix.lower() != ".zip":
+        # Also keeps a slip of the finger from replacing the source.
+        raise RequestError(f"{out} does not end in .zip", field="out", value=str(out))
     if not out.absolute().parent.is_dir():
         raise RequestError(
             f"there is no folder {out.absolute().parent}; make it first",

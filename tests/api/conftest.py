@@ -1,0 +1,75 @@
+"""What the tests of the API share: clients, a layer, and posting a request."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from marinemap.catalogue.models import Layer
+from marinemap.catalogue.registration import register
+from marinemap.celery import app
+from marinemap.jobs.models import Job
+from marinemap.jobs.tasks import run_job
+
+AREA = {"type": "Polygon", "coordinates": [[[0, 40], [5, 40], [5, 45], [0, 45], [0, 40]]]}
+BROWSER = {"User-Agent": "Mozilla/5.0 (X11; Linux x86_64)", "Sec-Fetch-Site": "same-origin"}
+
+Post = Callable[..., Any]
+
+
+@pytest.fixture(autouse=True)
+def home(settings: Any, tmp_path: Path) -> Path:
+    """Give each test a home of its own, with the folder that WhiteNoise warns of if missing."""
+    settings.MARINEMAP_HOME = tmp_path / "home"
+    settings.STATIC_ROOT = tmp_path / "home" / "static"
+    settings.STATIC_ROOT.mkdir(parents=True)
+    return tmp_path / "home"
+
+
+@pytest.fixture(autouse=True)
+def broker() -> Iterator[None]:
+    """Send messages through kombu's own queue in memory."""
+    before = app.conf.broker_url
+    app.conf.broker_url = "memory://"
+    yield
+    app.control.purge()
+    app.conf.broker_url = before
+
+
+@pytest.fixture
+def reefs(db: None, marine_gpkg: Path) -> Layer:
+    """The reefs of the small sea, in the catalogue."""
+    return register("reefs", marine_gpkg, "reefs")[0]
+
+
+@pytest.fixture
+def new_client() -> Callable[..., Client]:
+    """Make a client as the world has them: CSRF is checked, errors are answered."""
+
+    def make(headers: dict[str, str] | None = None) -> Client:
+        return Client(enforce_csrf_checks=True, raise_request_exception=False, headers=headers)
+
+    return make
+
+
+@pytest.fixture
+def post() -> Post:
+    """Post an execute request."""
+
+    def send(client: Client, body: Any, process: str = "extract", **options: Any) -> Any:
+        content = body if isinstance(body, str | bytes) else json.dumps(body)
+        address = f"/api/processes/{process}/execution"
+        return client.post(address, content, content_type="application/json", **options)
+
+    return send
+
+
+def run(job_id: str) -> Job:
+    """Run a job as a worker does."""
+    run_job.apply(args=[job_id]).get()
+    return Job.objects.get(pk=job_id)

@@ -1,0 +1,238 @@
+"""What is wrong with a request, as HTTP says it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from marinemap.catalogue.models import Layer
+from marinemap.jobs.models import Job, WorkerSighting
+from tests.api.conftest import AREA, Post
+from tests.api.test_jobs import assert_problem
+
+pytestmark = pytest.mark.django_db
+NewClient = Callable[..., Client]
+AREA_TEXT = json.dumps(AREA)
+BOX = '{"type": "Polygon", "coordinates": [[[0, 40], [%s, 40], [5, 45], [0, 45]]]}'
+
+
+def body(layers: str = '["reefs"]', area: str = AREA_TEXT, rest: str = "") -> str:
+    return f'{{"inputs": {{"layers": {layers}, "area": {area}{rest}}}}}'
+
+
+@pytest.mark.parametrize(
+    ("content", "field", "detail"),
+    [
+        pytest.param("", "body", "not JSON", id="nothing"),
+        pytest.param("layers=reefs", "body", "not JSON", id="a form"),
+        pytest.param(b"\xff\xfe\xfd", "body", "not JSON", id="not text"),
+        pytest.param('{"inputs": ', "body", "not JSON", id="cut JSON"),
+        pytest.param("[" * 100_000, "body", "not JSON", id="deep"),
+        pytest.param('{"a":' * 100_000, "body", "not JSON", id="deep objects"),
+        pytest.param(body(area=BOX % "NaN"), "body", "NaN is not", id="NaN"),
+        pytest.param(body(area=BOX % "-Infinity"), "body", "Infinity is not", id="Infinity"),
+        pytest.param(body(area=BOX % "1e999"), "area", "not a finite", id="1e999"),
+        pytest.param("[]", "body", "not a JSON object", id="list"),
+        pytest.param("7", "body", "not a JSON object", id="number"),
+        pytest.param('{"input": {}}', "input", "Did you mean 'inputs'", id="unknown member"),
+        pytest.param('{"inputs": []}', "inputs", "JSON object", id="inputs are a list"),
+        pytest.param("{}", "layers", "missing", id="no inputs"),
+        pytest.param('{"inputs": {"layers": ["reefs"]}}', "area", "missing", id="no area"),
+        pytest.param(body(rest=', "csr": "EPSG:1"'), "csr", "Did you mean 'crs'", id="misspelt"),
+        pytest.param(body('["reef"]'), "layers", "Did you mean 'reefs'", id="unknown layer"),
+        pytest.param(body("[]"), "layers", "at least one", id="no layers"),
+        pytest.param(body(r'["\u0000"]'), "layers", "no layer", id="NUL in a layer"),
+        pytest.param(body(rest=r', "crs": "\ud800"'), "crs", "not a CRS", id="lone surrogate"),
+        pytest.param(body(area=r'{"type": "\ud800"}'), "area", "not an area", id="odd type"),
+        pytest.param(
+            body(area='{"type": "Polygon", "coordinates": []}'), "area", "empty", id="empty area"
+        ),
+        pytest.param(
+            body(area='{"type": "Point", "coordinates": [1, 41]}'), "area", "Point", id="point"
+        ),
+        pytest.param(body(area="[60, 0, 61, 1]"), "area", "outside of every", id="elsewhere"),
+        pytest.param(body(area=BOX % 9999), "area", "off the globe", id="off the globe"),
+        pytest.param(body(area="null"), "area", "missing", id="area is null"),
+        pytest.param(body(rest=', "crs": "EPSG:999999"'), "crs", "no CRS", id="no such CRS"),
+        pytest.param(body(rest=', "crs": {"a": 1}'), "crs", "not a CRS", id="CRS is an object"),
+    ],
+)
+def test_bad_request_names_field_and_what_is_allowed(
+    reefs: Layer, new_client: NewClient, post: Post, content: str, field: str, detail: str
+) -> None:
+    problem = assert_problem(post(new_client(), content), 400)
+    assert problem["field"] == field
+    assert detail in problem["detail"]
+    assert len(problem.get("value", "")) <= 80
+    assert not Job.objects.exists()
+
+
+def test_value_at_fault_is_told(reefs: Layer, new_client: NewClient, post: Post) -> None:
+    problem = assert_problem(post(new_client(), body(rest=', "crs": "EPSG:999999"')), 400)
+    assert problem["value"] == "EPSG:999999"
+    assert "EPSG:4326" in problem["hint"]
+
+
+def test_bow_tie_is_taken(reefs: Layer, new_client: NewClient, post: Post) -> None:
+    bow_tie = '{"type":"Polygon","coordinates":[[[0,40],[5,45],[5,40],[0,45],[0,40]]]}'
+    assert post(new_client(), body(area=bow_tie)).status_code == 201
+
+
+def test_body_that_is_too_large_is_refused_with_the_limit(
+    new_client: NewClient, post: Post
+) -> None:
+    problem = assert_problem(post(new_client(), b" " * (5 * 1024 * 1024 + 1)), 413)
+    assert "5,242,880 bytes" in problem["detail"]
+
+
+def test_unknown_process_is_not_found(new_client: NewClient, post: Post) -> None:
+    problem = assert_problem(post(new_client(), {}, "extrakt"), 404)
+    assert problem["type"].endswith("/no-such-process")
+    assert "'extract'" in problem["detail"]
+    assert_problem(new_client().get("/api/processes/extrakt"), 404)
+
+
+@pytest.mark.parametrize(
+    "address", ["/api/x", "/api/jobs/", "/api/collections/reef", "/api/a/b/c", "/api/%00"]
+)
+def test_unknown_address_is_not_found(reefs: Layer, new_client: NewClient, address: str) -> None:
+    assert_problem(new_client().get(address), 404)
+
+
+@pytest.mark.parametrize(
+    ("method", "address", "allowed"),
+    [
+        ("get", "/api/processes/extract/execution", "POST"),
+        ("put", "/api/processes/extract/execution", "POST"),
+        ("patch", "/api/jobs/00000000-0000-4000-8000-000000000000", "GET, HEAD, DELETE"),
+        ("options", "/api/", "GET, HEAD"),
+    ],
+)
+def test_method_that_is_not_allowed_is_a_problem_with_those_that_are(
+    new_client: NewClient, method: str, address: str, allowed: str
+) -> None:
+    response = getattr(new_client(), method)(address)
+    assert_problem(response, 405)
+    assert response["Allow"] == allowed
+
+
+def test_client_that_asks_for_json_gets_json(new_client: NewClient) -> None:
+    response = new_client().get("/api/x", headers={"Accept": "application/json"})
+    assert (response.status_code, response["Content-Type"]) == (404, "application/json")
+
+
+def test_unexpected_error_gives_a_reference_and_no_exception_text(
+    reefs: Layer, new_client: NewClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    # A row that no code of ours writes: its source has vanished and its CRS is no CRS.
+    Layer.objects.update(source="/secret/place.gpkg", crs="nonsense")
+    response = new_client().get("/api/collections/reefs")
+    problem = assert_problem(response, 500)
+    assert problem["reference"] in problem["detail"]
+    assert problem["reference"] in caplog.text
+    for secret in ("secret", "nonsense", "CRSError", "Traceback"):
+        assert secret not in response.content.decode()
+
+
+def test_problem_outside_the_api_is_a_page(new_client: NewClient) -> None:
+    response = new_client().get("/nothing")
+    assert response.status_code == 404
+    assert response["Content-Type"].startswith("text/html")
+
+
+def test_collections_describe_the_layers(reefs: Layer, new_client: NewClient) -> None:
+    (listed,) = new_client().get("/api/collections").json()["collections"]
+    alone = new_client().get("/api/collections/reefs").json()
+    assert listed == alone
+    assert (alone["id"], alone["featureCount"]) == ("reefs", 100)
+    assert alone["storageCrs"] == "http://www.opengis.net/def/crs/EPSG/0/4326"
+    assert alone["extent"]["spatial"]["bbox"] == [pytest.approx([0.1, 40.1, 9.9, 49.9])]
+    assert None not in alone.values()
+    assert reefs.source not in json.dumps(alone)
+    (tiles,) = [link for link in alone["links"] if link["rel"] == "item"]
+    assert tiles["href"].endswith("/tiles/WebMercatorQuad/{tileMatrix}/{tileRow}/{tileCol}")
+
+
+def test_hidden_collection_is_not_found(reefs: Layer, new_client: NewClient) -> None:
+    Layer.objects.update(is_published=False)
+    assert new_client().get("/api/collections").json()["collections"] == []
+    assert_problem(new_client().get("/api/collections/reefs"), 404)
+
+
+def test_links_of_the_landing_page_lead_somewhere(new_client: NewClient) -> None:
+    client = new_client()
+    for link in client.get("/api/").json()["links"]:
+        assert client.get(link["href"]).status_code == 200
+
+
+def test_processes_are_described(new_client: NewClient) -> None:
+    client = new_client()
+    listed = client.get("/api/processes").json()["processes"]
+    assert {process["id"] for process in listed} == {"extract", "echo"}
+    described = client.get("/api/processes/extract").json()
+    assert set(described["inputs"]) == {"layers", "area", "crs"}
+    assert described["jobControlOptions"] == ["async-execute", "dismiss"]
+
+
+def test_health_tells_whether_a_worker_is_alive(new_client: NewClient) -> None:
+    client = new_client()
+    assert client.get("/healthz").json() == {"status": "no worker", "database": "ok", "workers": 0}
+    now = timezone.now()
+    WorkerSighting.objects.create(name="one", started_at=now, seen_at=now)
+    WorkerSighting.objects.create(name="gone", started_at=now, seen_at=now - timedelta(minutes=1))
+    assert client.get("/healthz").json() == {"status": "ok", "database": "ok", "workers": 1}
+
+
+def test_answers_carry_the_security_headers(new_client: NewClient) -> None:
+    response: Any = new_client().get("/api/")
+    assert response["X-Content-Type-Options"] == "nosniff"
+    assert response["X-Frame-Options"] == "DENY"
+    assert "default-src 'self'" in response["Content-Security-Policy"]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    "content",
+    [
+        '{"inputs":{"layers":["\\ud800"],"area":[0,40,5,45]}}',
+        '{"inputs":{"layers":["reefs"],"area":{"type":"Polygon","coordinates":[[[0,40],[1%s,40],[5,45]]]}}}'
+        % ("0" * 400),
+        '{"inputs":{"layers":["reefs","reefs"],"area":[0,40,5,45]}}',
+    ],
+    ids=["surrogate", "bigint", "twice"],
+)
+def test_bad_body_is_400(reefs, new_client, post, content):
+    assert_problem(post(new_client(), content), 400)
+
+
+@pytest.mark.django_db
+def test_no_depth_of_json_is_a_500(reefs, new_client, post):
+    c = new_client()
+    assert {
+        post(c, '{"inputs":{"layers":["reefs"],"area":%s}}' % ("[" * d + "]" * d)).status_code
+        for d in range(700, 1000)
+    } == {400}
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    "method,address,status",
+    [
+        ("delete", "/api/jobs/xyz", 404),
+        ("post", "/api/processes", 405),
+        ("put", "/api/jobs", 405),
+        ("post", "/api/nothing", 404),
+    ],
+)
+def test_csrf_does_not_hide_the_answer(new_client, method, address, status):
+    assert_problem(getattr(new_client(), method)(address), status)
+
+
+def test_wrong_host_is_a_problem(new_client):
+    assert_problem(new_client().get("/api/", headers={"Host": "evil.example"}), 400)

@@ -1,0 +1,307 @@
+"""The init script, with a real worker of an unprivileged user."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.deployment.init_script import InitScript
+from tests.deployment.installation import PROJECT, USER, Site, replaced
+
+
+@pytest.fixture
+def stranger() -> Iterator[subprocess.Popen[bytes]]:
+    """Start a process of root's that is nobody's worker."""
+    with subprocess.Popen(["sleep", "600"]) as process:
+        yield process
+        process.kill()
+
+
+def _status_field(pid: int, name: str) -> list[str]:
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(line.split()[1:] for line in lines if line.startswith(f"{name}:"))
+
+
+def test_worker_starts_and_stops(celeryd: InitScript, wait_until: Callable[..., None]) -> None:
+    assert celeryd("status").returncode == 3
+    started = celeryd("start", MARINEMAP_KEEP_DAYS="nonsense from the caller's shell")
+    assert started.returncode == 0, started.stdout + started.stderr
+    pid = celeryd.pid
+    assert celeryd("status").stdout == f"celeryd is running (pid {pid})\n"
+    assert celeryd("status").returncode == 0
+    assert " ready.\n" in celeryd.log.read_text()
+
+    assert celeryd("start").returncode == 0
+    assert celeryd.pid == pid
+
+    stopped = celeryd("stop")
+    assert stopped.returncode == 0, stopped.stdout + stopped.stderr
+    wait_until(lambda: not Path(f"/proc/{pid}").exists(), "the worker is gone")
+    assert "Warm shutdown" in celeryd.log.read_text()
+    assert celeryd("status").returncode == 3
+    assert celeryd("stop").returncode == 0
+
+
+def test_worker_owns_nothing_that_root_relies_on(
+    celeryd: InitScript, stub: Path, site: Site
+) -> None:
+    celeryd("start", SECRET_OF_THE_CALLER="1")
+    nobody = str((site.home).stat().st_uid)
+    assert _status_field(celeryd.pid, "Uid") == [nobody] * 4
+    assert "0" not in _status_field(celeryd.pid, "Groups")
+    for path in (celeryd.pidfile, celeryd.pidfile.parent, celeryd.log, celeryd.log.parent):
+        assert (path.stat().st_uid, path.stat().st_mode & 0o022) == (0, 0), path
+    environment = Path(f"/proc/{celeryd.pid}/environ").read_bytes().split(b"\0")
+    assert f"MARINEMAP_HOME={site.home}".encode() in environment
+    assert b"SECRET_OF_THE_CALLER=1" not in environment
+
+
+def test_stop_that_takes_too_long_reports_and_keeps_the_pid_file(
+    celeryd: InitScript, stub: Path
+) -> None:
+    celeryd.configure(CELERYD_STOP_SECONDS="1")
+    assert celeryd("start").returncode == 0
+    pid = celeryd.pid
+    stopped = celeryd("stop")
+    assert stopped.returncode == 1
+    assert f"pid {pid} still finishes its job after 1 s" in stopped.stdout
+    assert celeryd("restart").returncode == 1
+    assert (celeryd("status").returncode, celeryd.pid) == (0, pid)
+
+
+def test_two_starts_at_once_give_one_worker(celeryd: InitScript, stub: Path) -> None:
+    starts = [
+        subprocess.Popen([celeryd.path, "start"], stdout=subprocess.DEVNULL) for _ in range(4)
+    ]
+    assert [start.wait(30) for start in starts] == [0] * 4
+    assert celeryd.log.read_text() == "stub ready.\n", "one line a worker"
+
+
+@pytest.mark.parametrize("action", ["try-restart", "force-reload"])
+def test_stopped_worker_stays_stopped(celeryd: InitScript, action: str) -> None:
+    assert celeryd(action).returncode == 0
+    assert celeryd("status").returncode == 3
+
+
+@pytest.mark.parametrize("action", ["restart", "try-restart", "force-reload"])
+def test_running_worker_is_restarted(
+    celeryd: InitScript, stub: Path, site: Site, action: str
+) -> None:
+    stub.write_text(stub.read_text().replace("signal.SIG_IGN", "signal.SIG_DFL"))
+    celeryd("start")
+    first = celeryd.pid
+    assert celeryd(action).returncode == 0
+    assert celeryd.pid != first
+    assert celeryd("status").returncode == 0
+
+
+def test_worker_that_dies_at_start_is_reported(celeryd: InitScript, stub: Path, site: Site) -> None:
+    stub.write_text("raise SystemExit('no database')")
+    started = celeryd("start")
+    assert started.returncode == 1
+    assert "the worker ended at once" in started.stdout
+    assert "no database" in started.stdout
+    assert celeryd("status").returncode == 3
+
+
+def test_killed_worker_is_dead_and_can_be_started(celeryd: InitScript, stub: Path) -> None:
+    celeryd("start")
+    first = celeryd.pid
+    os.kill(first, signal.SIGKILL)
+    assert celeryd("status").returncode == 1
+    assert celeryd("start").returncode == 0
+    assert celeryd.pid != first
+
+
+@pytest.mark.parametrize("action", ["start", "stop"])
+def test_schedule_of_a_killed_worker_is_ended(
+    celeryd: InitScript,
+    stub: Path,
+    site: Site,
+    wait_until: Callable[..., None],
+    action: str,
+) -> None:
+    child = site.home / "child"
+    stub.write_text(
+        f"import os\nif os.fork() == 0:\n    open('{child}', 'w').write(str(os.getpid()))\n"
+        + stub.read_text()
+    )
+    celeryd("start")
+    wait_until(lambda: child.exists() and child.read_text(), "the child runs")
+    pid = int(child.read_text())
+    child.unlink()
+    os.kill(celeryd.pid, signal.SIGKILL)
+    assert Path(f"/proc/{pid}/exe").exists()
+    assert celeryd(action).returncode == 0
+    wait_until(lambda: not Path(f"/proc/{pid}").exists(), "the child is gone")
+
+
+def test_worker_is_known_after_an_upgrade_of_python(
+    celeryd: InitScript, stub: Path, site: Site
+) -> None:
+    own = stub.parent / ".venv"
+    own.unlink()
+    shutil.copytree(site.opt / ".venv", own, symlinks=True)
+    python = own / "bin/python3"
+    shutil.copy(python.resolve(), f"{python}.new")
+    os.replace(f"{python}.new", python)
+    celeryd("start")
+    shutil.copy(python, f"{python}.new")
+    os.replace(f"{python}.new", python)
+    assert os.readlink(f"/proc/{celeryd.pid}/exe").endswith(" (deleted)")
+    assert celeryd("status").returncode == 0
+
+
+@pytest.mark.parametrize("action", ["stop", "restart", "force-reload"])
+def test_foreign_process_in_the_pid_file_is_left_alone(
+    celeryd: InitScript, stub: Path, stranger: subprocess.Popen[bytes], action: str
+) -> None:
+    celeryd.pidfile.parent.mkdir()
+    celeryd.pidfile.write_text(f"{stranger.pid}\n")
+    assert celeryd("status").returncode == 1
+    assert celeryd(action).returncode == 0
+    assert stranger.poll() is None
+
+
+def test_other_python_of_the_same_user_is_left_alone(
+    celeryd: InitScript, stub: Path, site: Site, wait_until: Callable[..., None]
+) -> None:
+    command = [site.python, "-c", "import signal; signal.pause()"]
+    with subprocess.Popen(command, user="nobody", cwd=stub.parent) as other:
+        exe = os.path.realpath(site.python)
+        wait_until(lambda: os.readlink(f"/proc/{other.pid}/exe") == exe, "Python runs")
+        celeryd.pidfile.parent.mkdir()
+        celeryd.pidfile.write_text(f"{other.pid}\n")
+        stopped = celeryd("stop")
+        alive = other.poll() is None
+        other.kill()
+    assert stopped.returncode == 0
+    assert alive
+
+
+@pytest.mark.parametrize("content", ["", "-1", "0", "1 2; reboot", "../self"])
+def test_pid_file_that_holds_no_pid_is_dead(celeryd: InitScript, content: str) -> None:
+    celeryd.pidfile.parent.mkdir()
+    celeryd.pidfile.write_text(content)
+    assert celeryd("status").returncode == 1
+    assert celeryd("stop").returncode == 0
+
+
+def test_pid_file_of_another_user_is_not_believed(celeryd: InitScript, stub: Path) -> None:
+    celeryd("start")
+    os.chown(celeryd.pidfile, USER.pw_uid, USER.pw_gid)
+    assert celeryd("status").returncode == 4
+    stopped = celeryd("stop")
+    assert stopped.returncode == 4
+    assert Path(f"/proc/{celeryd.pid}").exists()
+    os.chown(celeryd.pidfile, 0, 0)
+
+
+def _give_away(path: Path) -> None:
+    os.chown(path, USER.pw_uid, USER.pw_gid)
+
+
+def _open_to_group(path: Path) -> None:
+    path.chmod(0o664)
+
+
+def _open_folder(path: Path) -> None:
+    path.parent.chmod(0o777)
+
+
+@pytest.mark.parametrize("spoil", [_give_away, _open_to_group, _open_folder])
+def test_defaults_file_that_others_can_change_is_not_run(
+    celeryd: InitScript, spoil: Callable[[Path], None], tmp_path: Path
+) -> None:
+    seen = tmp_path / "was run"
+    celeryd.configure(X=f"$(touch '{seen}')")
+    spoil(celeryd.defaults)
+    for action in ("start", "stop", "status"):
+        refused = celeryd(action)
+        assert refused.returncode == 6
+        assert f"{celeryd.defaults}: only root may be able to change this" in refused.stderr
+    assert not seen.exists()
+
+
+@pytest.mark.parametrize("spoil", [_give_away, _open_to_group])
+def test_environment_that_others_can_change_is_not_used(
+    celeryd: InitScript, stub: Path, site: Site, spoil: Callable[[Path], None]
+) -> None:
+    spoil(site.etc / "environment")
+    refused = celeryd("start")
+    assert refused.returncode == 6
+    assert "environment: only root may be able to change this" in refused.stderr
+    assert not celeryd.pidfile.exists()
+
+
+def test_log_in_a_folder_of_the_worker_is_refused(
+    celeryd: InitScript, stub: Path, site: Site
+) -> None:
+    celeryd.configure(CELERYD_LOG=f"{site.home}/celeryd.log")
+    (site.home / "celeryd.log").symlink_to(site.run / "written by root")
+    refused = celeryd("start")
+    (site.home / "celeryd.log").unlink()
+    assert refused.returncode == 6
+    assert not (site.run / "written by root").exists()
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "code", "words"),
+    [
+        ("CELERYD_USER", "root", 6, "not as root"),
+        ("CELERYD_USER", "nobody-here", 6, "there is no user 'nobody-here'"),
+        ("CELERYD_STOP_SECONDS", "soon", 6, "'soon' is not a whole number"),
+        ("CELERYD_SITE", "/nonexistent", 5, "/nonexistent/.venv/bin/python: no such file"),
+        ("CELERYD_ENVIRONMENT", "/nonexistent", 6, "/nonexistent: no such file"),
+    ],
+)
+def test_mistake_in_the_defaults_is_named(
+    celeryd: InitScript, setting: str, value: str, code: int, words: str
+) -> None:
+    celeryd.configure(**{setting: value})
+    refused = celeryd("start")
+    assert (refused.returncode, words in refused.stderr) == (code, True), refused.stderr
+
+
+@pytest.mark.parametrize(("action", "code"), [("", 2), ("begin", 2), ("reload", 3)])
+def test_unknown_action_is_refused(celeryd: InitScript, action: str, code: int) -> None:
+    assert celeryd(action).returncode == code
+
+
+def test_other_users_may_not_start_it(celeryd: InitScript) -> None:
+    refused = subprocess.run([celeryd.path, "start"], user="nobody", capture_output=True)
+    assert refused.returncode == 4
+
+
+def test_rotated_log_goes_on(
+    celeryd: InitScript, stub: Path, site: Site, require: Callable[[str, str], str]
+) -> None:
+    logrotate = require("logrotate", "logrotate")
+    rules = site.etc / "logrotate"
+    text = (PROJECT / "celeryd/logrotate").read_text("utf-8")
+    rules.write_text(replaced(text, {"/var/log/marinemap/": f"{site.log}/"}))
+    stub.write_text(
+        "import signal\n"
+        "signal.signal(signal.SIGTERM, lambda *_: exit('the end'))\n"
+        "print('stub ready.', flush=True)\n"
+        "while True: signal.pause()\n"
+    )
+    celeryd("start")
+    state = site.etc / "logrotate.state"
+    subprocess.run([logrotate, "--force", "--state", state, rules], check=True)
+    assert celeryd("stop").returncode == 0
+    assert (site.log / "celeryd.log.1").read_text() == "stub ready.\n"
+    assert celeryd.log.read_text() == "the end\n"
+
+
+def test_script_is_clean_shell(require: Callable[[str, str], str]) -> None:
+    shellcheck = require("shellcheck", "shellcheck")
+    subprocess.run(
+        [shellcheck, "--external-sources", "celeryd/celeryd"], cwd=PROJECT, check=True, timeout=50
+    )

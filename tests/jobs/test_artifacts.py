@@ -1,0 +1,162 @@
+"""Files of jobs: what is in use stays, what nobody has any more goes."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from marinemap.jobs import artifacts, lifecycle
+from marinemap.jobs.conf import job_settings
+from marinemap.jobs.models import Job
+
+pytestmark = pytest.mark.django_db
+HOLD_LOCK = """
+import fcntl, os, sys
+lock = os.open(sys.argv[1], os.O_RDWR | os.O_CREAT)
+fcntl.flock(lock, fcntl.LOCK_EX)
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
+def grow_old(path: Path) -> None:
+    """Set a file's time back beyond the grace that young ones have."""
+    then = time.time() - 3600
+    os.utime(path, (then, then))
+
+
+@pytest.fixture
+def folder() -> Path:
+    path = job_settings().work / f"{uuid.uuid4()}-1"
+    (path / "files").mkdir(parents=True)
+    (path / "files" / "half.shp").write_bytes(b"half")
+    (path / ".in-use").touch()
+    return path
+
+
+@pytest.fixture
+def holder(folder: Path) -> Iterator[subprocess.Popen[str]]:
+    """Another process that holds the folder as a run does."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLD_LOCK, str(folder / ".in-use")],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    with process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "held\n"
+        yield process
+        process.kill()
+
+
+def test_folder_that_a_process_holds_is_never_touched(
+    folder: Path, holder: subprocess.Popen[str]
+) -> None:
+    grow_old(folder)
+    assert artifacts.remove_abandoned() == []
+    assert (folder / "files" / "half.shp").exists()
+
+
+def test_folder_of_a_killed_process_goes_after_the_grace(
+    folder: Path, holder: subprocess.Popen[str]
+) -> None:
+    holder.kill()
+    holder.wait(10)
+    assert artifacts.remove_abandoned() == []
+    grow_old(folder)
+    assert artifacts.remove_abandoned() == [folder.name]
+    assert not folder.exists()
+
+
+def test_folder_without_a_lock_goes_after_the_grace(folder: Path) -> None:
+    (folder / ".in-use").unlink()
+    assert artifacts.remove_abandoned() == []
+    grow_old(folder)
+    assert artifacts.remove_abandoned() == [folder.name]
+
+
+def test_link_in_the_work_folder_is_not_followed(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "precious").touch()
+    link = folder.parent / "link"
+    link.symlink_to(tmp_path)
+    grow_old(tmp_path)
+    assert artifacts.remove_abandoned() == []
+    assert link.is_symlink() and (tmp_path / "precious").exists()
+
+
+def test_run_has_an_empty_folder_that_goes_with_it(job: Job) -> None:
+    with artifacts.work_folder(job) as files:
+        assert list(files.iterdir()) == []
+        (files / "part.shp").touch()
+        grow_old(files.parent)
+        assert artifacts.remove_abandoned() == []
+    assert not files.parent.exists()
+
+
+def test_folder_goes_when_the_run_fails(job: Job) -> None:
+    with pytest.raises(RuntimeError), artifacts.work_folder(job) as files:
+        (files / "part.shp").touch()
+        raise RuntimeError("no")
+    assert not files.parent.exists()
+
+
+def archive(name: str) -> Path:
+    path = job_settings().artifacts / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"zip")
+    grow_old(path)
+    return path
+
+
+def test_archives_that_no_job_has_go(job: Job) -> None:
+    started = lifecycle.start(job.pk, is_redelivered=False)
+    assert started is not None
+    lost = [
+        archive("words.zip"),
+        archive(f"{uuid.uuid4()}-1.zip"),
+        archive(f".{uuid.uuid4()}-1.zip.77.partial"),
+        archive(f"{job.pk}-7.zip"),
+        archive(f".{job.pk}-7.zip.77.partial"),
+    ]
+    kept = [archive(f"{job.pk}-1.zip"), archive(f".{job.pk}-1.zip.77.partial")]
+    assert set(artifacts.remove_orphans()) == {path.name for path in lost}
+    assert [path.exists() for path in [*lost, *kept]] == [False] * 5 + [True] * 2
+
+
+def test_archive_of_a_finished_job_stays(job: Job) -> None:
+    path = archive(f"{job.pk}-1.zip")
+    Job.objects.update(status="successful", attempt=1, artifact=path.name)
+    assert artifacts.remove_orphans() == []
+    Job.objects.update(artifact="")
+    assert artifacts.remove_orphans() == [path.name]
+
+
+def test_young_archive_is_left_alone() -> None:
+    path = archive("young.zip")
+    os.utime(path)
+    assert artifacts.remove_orphans() == []
+
+
+def test_cleaning_a_site_without_folders_does_nothing() -> None:
+    assert artifacts.remove_abandoned() == artifacts.remove_orphans() == []
+
+
+@pytest.mark.django_db
+def test_strange_file_among_the_archives_goes(home):
+    import os
+
+    from marinemap.jobs import artifacts
+
+    f = home / "artifacts" / ("z" * 36 + "-1.zip")
+    f.parent.mkdir(parents=True)
+    f.touch()
+    os.utime(f, (0, 0))
+    assert artifacts.remove_orphans() == [f.name]

@@ -1,0 +1,318 @@
+"""The life of a job: who may begin, write, stop and end it."""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import connection, transaction
+from django.utils import timezone
+
+from marinemap.errors import RequestError, ServiceError
+from marinemap.jobs import artifacts, lifecycle
+from marinemap.jobs.models import Job
+from marinemap.jobs.states import FINISHED, JobStatus
+from marinemap.processes.process import RunResult
+from tests.jobs.conftest import OWNER, Messages
+
+pytestmark = pytest.mark.django_db
+
+
+def begin(job: Job, *, is_redelivered: bool = False) -> Job:
+    started = lifecycle.start(job.pk, is_redelivered=is_redelivered)
+    assert started is not None
+    return started
+
+
+def age(job: Job, seconds: float) -> None:
+    """Make a job look as if nothing had happened to it for some time."""
+    then = timezone.now() - timedelta(seconds=seconds)
+    Job.objects.filter(pk=job.pk).update(alive_at=then, updated_at=then, started_at=then)
+
+
+def finish(job: Job, content: bytes = b"zip") -> Job:
+    artifacts.artifact_path(job).write_bytes(content)
+    lifecycle.succeed(job, RunResult("Done.", media_type="application/zip", file_name="a.zip"))
+    return Job.objects.get(pk=job.pk)
+
+
+def test_submitted_job_waits_and_one_message_names_it(messages: Messages) -> None:
+    job = lifecycle.submit("echo", {"message": {"value": "hello"}}, OWNER, False)
+    kept = Job.objects.get()
+    assert (kept.status, kept.attempt, kept.progress) == (JobStatus.ACCEPTED, 0, 0)
+    assert kept.inputs == {"message": "hello", "pause": 0}
+    assert (kept.owner, kept.is_owner_known) == (OWNER, False)
+    (message,) = messages()
+    assert message["task"] == lifecycle.RUN_JOB
+    assert message["arguments"] == [str(job.pk)]
+    assert message["owner"] == OWNER
+
+
+def test_refused_request_keeps_and_queues_nothing(messages: Messages) -> None:
+    with pytest.raises(RequestError):
+        lifecycle.submit("echo", {"message": 7}, OWNER, True)
+    with pytest.raises(RequestError):
+        lifecycle.submit("ecko", {}, OWNER, True)
+    assert not Job.objects.exists()
+    assert messages() == []
+
+
+def test_request_that_is_rolled_back_queues_nothing(messages: Messages) -> None:
+    with pytest.raises(RuntimeError), transaction.atomic():
+        lifecycle.submit("echo", {"message": "x"}, OWNER, True)
+        raise RuntimeError("rolled back")
+    assert not Job.objects.exists()
+    assert messages() == []
+
+
+def test_started_job_runs_its_first_attempt(job: Job) -> None:
+    started = begin(job)
+    assert (started.status, started.attempt) == (JobStatus.RUNNING, 1)
+    assert started.started_at == started.alive_at is not None
+
+
+def test_second_delivery_starts_no_second_run(job: Job) -> None:
+    begin(job)
+    assert lifecycle.start(job.pk, is_redelivered=False) is None
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_deliveries_at_once_start_one_run(job: Job) -> None:
+    begun: list[Job | None] = []
+    together = threading.Barrier(4)
+
+    def deliver() -> None:
+        together.wait(10)
+        try:
+            begun.append(lifecycle.start(job.pk, is_redelivered=False))
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=deliver) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert len(begun) == 4
+    assert [found.attempt for found in begun if found] == [1]
+
+
+def test_message_of_a_dead_worker_is_taken_over_at_once(job: Job) -> None:
+    begin(job)
+    assert begin(job, is_redelivered=True).attempt == 2
+
+
+def test_run_without_signs_of_life_is_taken_over(job: Job) -> None:
+    begin(job)
+    age(job, 80)
+    assert lifecycle.start(job.pk, is_redelivered=False) is None
+    age(job, 100)
+    assert begin(job).attempt == 2
+
+
+def test_sign_of_life_keeps_a_run(job: Job) -> None:
+    started = begin(job)
+    age(job, 100)
+    lifecycle.keep_alive(started)
+    assert lifecycle.start(job.pk, is_redelivered=False) is None
+
+
+def test_unknown_job_starts_nothing() -> None:
+    assert lifecycle.start(uuid.uuid4(), is_redelivered=False) is None
+
+
+def test_job_is_given_up_after_its_last_attempt(job: Job) -> None:
+    for attempt in (1, 2, 3):
+        assert begin(job, is_redelivered=True).attempt == attempt
+    assert lifecycle.start(job.pk, is_redelivered=True) is None
+    given_up = Job.objects.get()
+    assert given_up.status == JobStatus.FAILED
+    assert "3 times" in given_up.message
+    assert given_up.problem["kind"] == "ServiceError"
+    assert given_up.problem["hint"]
+
+
+def test_number_of_attempts_is_a_setting(job: Job, settings: Any) -> None:
+    settings.MARINEMAP_MAX_ATTEMPTS = "1"
+    begin(job)
+    assert lifecycle.start(job.pk, is_redelivered=True) is None
+    assert Job.objects.get().status == JobStatus.FAILED
+
+
+def test_progress_is_kept(job: Job) -> None:
+    started = begin(job)
+    lifecycle.report(started, 40, "Clipping reefs")
+    kept = Job.objects.get()
+    assert (kept.progress, kept.message) == (40, "Clipping reefs")
+
+
+def test_finished_run_leaves_its_archive(job: Job) -> None:
+    done = finish(begin(job))
+    assert (done.status, done.progress, done.artifact_bytes) == (JobStatus.SUCCESSFUL, 100, 3)
+    assert done.artifact == f"{job.pk}-1.zip"
+    assert done.expires_at - done.finished_at == timedelta(days=7)
+    with artifacts.open_artifact(done) as archive:
+        assert archive.read() == b"zip"
+
+
+def test_failed_run_tells_its_owner_why(job: Job) -> None:
+    started = begin(job)
+    error = RequestError("too deep", field="area", value=[1, 2], hint="Go up.")
+    lifecycle.fail(started, error)
+    failed = Job.objects.get()
+    assert (failed.status, failed.message) == (JobStatus.FAILED, "area: too deep")
+    assert failed.problem == {
+        "kind": "RequestError",
+        "detail": "too deep",
+        "field": "area",
+        "value": "[1, 2]",
+        "hint": "Go up.",
+    }
+    assert failed.finished_at
+
+
+@pytest.mark.parametrize("write", ["report", "keep_alive", "succeed", "fail"])
+@pytest.mark.parametrize("lost_by", ["takeover", "dismissal", "failure", "success"])
+def test_run_that_lost_its_job_writes_nothing(job: Job, write: str, lost_by: str) -> None:
+    lost = begin(job)
+    if lost_by == "takeover":
+        begin(job, is_redelivered=True)
+    elif lost_by == "dismissal":
+        lifecycle.dismiss(job)
+    elif lost_by == "failure":
+        lifecycle.fail(lost, ServiceError("first"))
+    else:
+        finish(lost)
+    before = Job.objects.values().get()
+    calls: dict[str, Any] = {
+        "report": lambda: lifecycle.report(lost, 50, "ghost"),
+        "keep_alive": lambda: lifecycle.keep_alive(lost),
+        "succeed": lambda: lifecycle.succeed(lost, RunResult("ghost")),
+        "fail": lambda: lifecycle.fail(lost, ServiceError("ghost")),
+    }
+    with pytest.raises(lifecycle.JobStoppedError):
+        calls[write]()
+    assert Job.objects.values().get() == before
+
+
+def test_archive_of_a_run_that_lost_its_job_goes_and_the_other_stays(job: Job) -> None:
+    slow = begin(job)
+    finish(begin(job, is_redelivered=True), b"newer")
+    late = artifacts.artifact_path(slow)
+    late.write_bytes(b"older")
+    with pytest.raises(lifecycle.JobStoppedError):
+        lifecycle.succeed(slow, RunResult("ghost", media_type="application/zip"))
+    assert not late.exists()
+    with artifacts.open_artifact(Job.objects.get()) as archive:
+        assert archive.read() == b"newer"
+
+
+def test_waiting_job_that_is_cancelled_never_starts(job: Job) -> None:
+    assert lifecycle.dismiss(job).status == JobStatus.DISMISSED
+    assert lifecycle.start(job.pk, is_redelivered=True) is None
+
+
+def test_running_job_that_is_cancelled_stops_at_its_next_report(job: Job) -> None:
+    started = begin(job)
+    lifecycle.dismiss(job)
+    with pytest.raises(lifecycle.JobStoppedError):
+        lifecycle.report(started, 10, "on")
+    assert Job.objects.get().finished_at
+
+
+def test_cancelling_a_finished_job_removes_its_archive(job: Job) -> None:
+    done = finish(begin(job))
+    finished_at = done.finished_at
+    dismissed = lifecycle.dismiss(done)
+    assert (dismissed.artifact, dismissed.finished_at) == ("", finished_at)
+    assert not artifacts.artifact_path(dismissed).exists()
+
+
+@pytest.mark.parametrize("end", ["succeed", "fail", "dismiss"])
+def test_finished_job_never_starts_again(job: Job, end: str) -> None:
+    started = begin(job)
+    if end == "succeed":
+        finish(started)
+    elif end == "fail":
+        lifecycle.fail(started, ServiceError("no"))
+    else:
+        lifecycle.dismiss(job)
+    ended = Job.objects.get()
+    assert ended.is_finished
+    age(job, 1000)
+    assert lifecycle.start(job.pk, is_redelivered=True) is None
+    assert Job.objects.get().status == ended.status
+
+
+def test_states_that_are_final_lead_nowhere() -> None:
+    assert {JobStatus.SUCCESSFUL, JobStatus.FAILED, JobStatus.DISMISSED} == FINISHED
+
+
+def test_job_of_a_dead_run_is_queued_again(job: Job, messages: Messages) -> None:
+    begin(job)
+    messages()
+    age(job, 100)
+    assert lifecycle.requeue_stalled() == [str(job.pk)]
+    assert Job.objects.get().status == JobStatus.ACCEPTED
+    assert [message["arguments"] for message in messages()] == [[str(job.pk)]]
+    assert begin(job).attempt == 2
+
+
+def test_job_of_a_living_run_is_left_alone(job: Job, messages: Messages) -> None:
+    begin(job)
+    messages()
+    assert lifecycle.requeue_stalled() == []
+    assert messages() == []
+
+
+def test_waiting_job_whose_message_was_lost_is_queued_again(job: Job, messages: Messages) -> None:
+    messages()
+    assert lifecycle.requeue_stalled() == []
+    age(job, 100)
+    Job.objects.update(started_at=None)
+    assert lifecycle.requeue_stalled() == [str(job.pk)]
+    assert len(messages()) == 1
+
+
+def test_waiting_job_is_not_queued_again_while_another_runs(job: Job, messages: Messages) -> None:
+    other = lifecycle.submit("echo", {"message": "other"}, OWNER, True)
+    running = begin(other)
+    messages()
+    for stale in (job, other):
+        age(stale, 1000)
+    lifecycle.keep_alive(running)
+    Job.objects.filter(pk=job.pk).update(started_at=None)
+    assert lifecycle.requeue_stalled() == []
+    assert messages() == []
+
+
+def test_archive_goes_when_its_time_is_over(job: Job) -> None:
+    done = finish(begin(job))
+    assert lifecycle.expire() == []
+    Job.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
+    assert lifecycle.expire() == [done.artifact]
+    expired = Job.objects.get()
+    assert (expired.status, expired.artifact) == (JobStatus.SUCCESSFUL, "")
+    assert not artifacts.artifact_path(expired).exists()
+    assert lifecycle.expire() == []
+
+
+def test_download_that_has_begun_outlives_expiry(job: Job) -> None:
+    done = finish(begin(job), b"x" * 100_000)
+    with artifacts.open_artifact(done) as archive:
+        Job.objects.update(expires_at=timezone.now())
+        lifecycle.expire()
+        assert len(archive.read()) == 100_000
+    assert artifacts.open_artifact(done) is None
+
+
+def test_lost_message_is_sent_again_once_in_ninety_seconds(messages: Messages) -> None:
+    lifecycle.submit("echo", {"message": "x"}, "o", True)
+    messages()
+    Job.objects.update(updated_at=timezone.now() - timedelta(seconds=100))
+    for _ in range(3):
+        lifecycle.requeue_stalled()
+    assert len(messages()) == 1

@@ -1,0 +1,117 @@
+"""The schedule in the database, and the checks of the room's settings."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django_celery_beat.models import IntervalSchedule, PeriodicTask
+
+from marinemap.celery import app
+from marinemap.errors import ServiceError
+from marinemap.jobs.checks import check_settings
+from marinemap.jobs.conf import job_settings
+from marinemap.jobs.schedule import EditableScheduler
+
+NAMES = {
+    "clean up temporary files",
+    "remove expired artifacts",
+    "queue stalled jobs again",
+    "clear old sessions",
+}
+
+
+def start_beat() -> None:
+    EditableScheduler(app=app, lazy=True).setup_schedule()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_absent_entries_are_made_from_the_settings() -> None:
+    start_beat()
+    entries = {entry.name: entry for entry in PeriodicTask.objects.all()}
+    assert set(entries) >= NAMES
+    often = entries["clean up temporary files"].interval
+    assert (often.every, often.period) == (30, "seconds")
+    noon = entries["clear old sessions"].crontab
+    assert (noon.hour, noon.minute, noon.day_of_week) == ("12", "0", "*")
+    for name in NAMES:
+        assert entries[name].task in app.tasks
+
+
+@pytest.mark.django_db(transaction=True)
+def test_edited_entries_stay_as_they_were_edited() -> None:
+    start_beat()
+    hourly = IntervalSchedule.objects.create(every=1, period="hours")
+    PeriodicTask.objects.filter(name="clean up temporary files").update(
+        interval=hourly, enabled=False
+    )
+    PeriodicTask.objects.filter(name="clear old sessions").delete()
+    start_beat()
+    edited = PeriodicTask.objects.get(name="clean up temporary files")
+    assert (edited.interval, edited.enabled) == (hourly, False)
+    assert PeriodicTask.objects.filter(name="clear old sessions").exists()
+
+
+def test_settings_as_they_come_are_sound() -> None:
+    assert check_settings() == []
+
+
+def test_unknown_variable_is_reported_with_the_nearest(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MARINEMAP_EXTRACT_RAT", "4/m")
+    (found,) = check_settings()
+    assert found.id == "marinemap.E002"
+    assert "Did you mean 'MARINEMAP_EXTRACT_RATE'?" in found.msg
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("MARINEMAP_EXTRACT_RATE", "fast"),
+        ("MARINEMAP_EXTRACT_RATE", "4/d"),
+        ("MARINEMAP_EXTRACT_RATE", "-4/m"),
+        ("MARINEMAP_EXTRACT_RATE", ""),
+        ("MARINEMAP_KEEP_DAYS", "0"),
+        ("MARINEMAP_KEEP_DAYS", "400"),
+        ("MARINEMAP_KEEP_DAYS", "a week"),
+        ("MARINEMAP_MAX_ATTEMPTS", "0"),
+        ("MARINEMAP_MAX_ATTEMPTS", "11"),
+        ("MARINEMAP_MAX_ATTEMPTS", "many"),
+    ],
+)
+def test_setting_out_of_range_is_reported_by_name(settings: Any, name: str, value: str) -> None:
+    setattr(settings, name, value)
+    (found,) = check_settings()
+    assert found.id == "marinemap.E001"
+    assert name in found.msg
+    with pytest.raises(ServiceError) as caught:
+        job_settings()
+    assert caught.value.field == name
+
+
+@pytest.mark.parametrize("rate", ["4/m", "1/s", "100/h", "0.5/m", "10"])
+def test_rates_of_celery_are_taken(settings: Any, rate: str) -> None:
+    settings.MARINEMAP_EXTRACT_RATE = rate
+    assert job_settings().extract_rate == rate
+
+
+def test_letting_in_pickle_is_reported(settings: Any) -> None:
+    settings.CELERY_ACCEPT_CONTENT = ["json", "pickle"]
+    (found,) = check_settings()
+    assert found.id == "marinemap.E003"
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    "name,value",
+    [
+        ("MARINEMAP_KEEP_DAYS", "nan"),
+        ("MARINEMAP_MAX_ATTEMPTS", "inf"),
+        ("MARINEMAP_MAX_ATTEMPTS", "2.7"),
+        ("MARINEMAP_EXTRACT_RATE", "0/m"),
+    ],
+)
+def test_odd_number_is_reported(settings, name, value):
+    from marinemap.jobs.checks import check_settings
+
+    setattr(settings, name, value)
+    assert [m.id for m in check_settings()] == ["marinemap.E001"]

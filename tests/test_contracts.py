@@ -1,0 +1,79 @@
+"""Imports point one way: the contracts are kept, and each is seen to catch a violation."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+LINT = "from importlinter.cli import lint_imports_command as run; run(['--no-cache'])"
+
+
+def lint(folder: Path) -> tuple[int, str]:
+    done = subprocess.run(
+        [sys.executable, "-c", LINT],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+@pytest.fixture(scope="module")
+def copied_tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("tree")
+    shutil.copy(ROOT / "pyproject.toml", folder)
+    kept_out = shutil.ignore_patterns("node_modules", "static", "samples", "__pycache__")
+    shutil.copytree(ROOT / "marinemap", folder / "marinemap", ignore=kept_out)
+    return folder
+
+
+def test_contracts_are_kept() -> None:
+    code, output = lint(ROOT)
+    assert code == 0, output
+    assert " 0 broken" in output
+
+
+@pytest.mark.parametrize(
+    ("module", "planted", "contract"),
+    [
+        ("errors.py", "import numpy", "errors stand on the standard library alone"),
+        ("transport/planted.py", "import celery", "transport knows neither Django, Celery nor GIS"),
+        ("extraction/planted.py", "import django", "extraction knows neither Django nor Celery"),
+        (
+            "catalogue/planted.py",
+            "import marinemap.jobs.models",
+            "rooms are stacked: api, jobs, processes, catalogue, extraction",
+        ),
+        ("processes/planted.py", "import celery", "catalogue and processes know no Celery"),
+        (
+            "jobs/planted.py",
+            "import marinemap.transport",
+            "nobody imports the transport but the composition root",
+        ),
+        (
+            "web/planted.py",
+            "import marinemap.catalogue.models",
+            "the page talks to the API over HTTP only",
+        ),
+        ("api/planted.py", "import marinemap.celery", "no room imports the composition root"),
+    ],
+)
+def test_planted_violation_is_caught(
+    copied_tree: Path, module: str, planted: str, contract: str
+) -> None:
+    path = copied_tree / "marinemap" / module
+    before = path.read_text() if path.exists() else None
+    path.write_text(f"{before or ''}\n{planted}\n")
+    try:
+        code, output = lint(copied_tree)
+    finally:
+        path.unlink() if before is None else path.write_text(before)
+    assert code != 0
+    assert f"{contract} BROKEN" in output
