@@ -22,7 +22,7 @@ from marinemap.extraction.crs import CRS84, parse_crs, reproject_area
 from marinemap.extraction.upload_checks import kind_of, read_geojson, unzip_shapefile
 
 _CHILD = "marinemap.extraction.upload_child"
-_PACKAGES = Path(__file__).parents[2]
+_PACKAGES = Path(__file__).resolve().parents[2]
 # GDAL 3.12's names; GeoJSON never reaches GDAL.
 _DRIVERS = {"ESRI Shapefile", "GPKG", "KML", "GPX"}
 _SUFFIXES = {"zip": ".shp", "gpkg": ".gpkg", "kml": ".kml", "gpx": ".gpx"}
@@ -118,6 +118,12 @@ def _ask_child(path: Path, field: str) -> dict[str, Any]:
 def _answer(done: subprocess.CompletedProcess[bytes], field: str) -> dict[str, Any]:
     if len(done.stdout) > _MAX_ANSWER_BYTES:
         raise RequestError("the file holds too many corners", field=field)
+    if done.stderr.startswith(b"bwrap:"):
+        raise ServiceError(
+            "bubblewrap does not start, so that uploaded files cannot be read: "
+            f"{done.stderr.decode(errors='replace').strip()}",
+            hint="Allow unprivileged user namespaces, or remove bubblewrap.",
+        )
     try:
         answer: dict[str, Any] = json.loads(done.stdout)
     except ValueError as error:
@@ -131,12 +137,14 @@ def _answer(done: subprocess.CompletedProcess[bytes], field: str) -> dict[str, A
 
 
 def _command(path: Path) -> list[str]:
-    python = [sys.executable, "-m", _CHILD]
+    executable = Path(sys.executable)
+    # Its folder may be reached by a link, which leads nowhere within bubblewrap.
+    python = [str(executable.parent.resolve() / executable.name), "-m", _CHILD]
     bwrap = shutil.which("bwrap")
     if bwrap is None:
         return [*python, str(path)]
-    seen = {"/usr", "/lib", "/lib64", "/bin", sys.prefix, sys.base_prefix, str(_PACKAGES)}
-    seen |= {str(Path(entry)) for entry in sys.path if entry and Path(entry).is_dir()}
+    own = (Path(sys.prefix), Path(sys.base_prefix), _PACKAGES / "marinemap")
+    seen = {"/usr", "/lib", "/lib64", "/bin", *(str(place.resolve()) for place in own)}
     binds = [option for place in sorted(seen) for option in ("--ro-bind-try", place, place)]
     private = ["--unshare-all", "--die-with-parent", "--new-session", "--proc", "/proc"]
     mounts = ["--dev", "/dev", "--tmpfs", "/tmp", *binds, "--ro-bind", str(path.parent), _MOUNTED]
