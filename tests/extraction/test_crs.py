@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyproj
@@ -12,12 +13,17 @@ import shapely
 
 from marinemap.errors import RequestError
 from marinemap.extraction import check_fits, crs_label, parse_crs
-from marinemap.extraction.crs import reproject
+from marinemap.extraction.reproject import Reprojection
 
 # Half the earth's girth at the equator of WGS 84, metres (EPSG:3857's sphere of 6378137 m).
 HALF_WORLD_M = math.pi * 6_378_137
 # A micrometre: what double precision leaves of coordinates of some 1e7 m.
 MICROMETRE = 1e-6
+WORLD = (-180.0, -90.0, 180.0, 90.0)
+
+
+def reproject(geometries: Any, source: pyproj.CRS, target: pyproj.CRS) -> Any:
+    return Reprojection(source, target, WORLD).move(geometries)
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import zipfile
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from marinemap.extraction import (
     parse_area,
     read_geometries,
 )
-from marinemap.extraction.archive import write_archive
+from marinemap.extraction.archive import new_archive
 from tests.extraction.conftest import Unpack, WriteSource
 
 # An outline that no edge of the fixture's data runs along.
@@ -297,12 +298,17 @@ def test_archive_tells_what_is_in_it(marine_gpkg: Path, archive: Path) -> None:
         "reefs", marine_gpkg, "reefs", "Coral reefs", "CC BY 4.0", "Reef Office", "abc123"
     )
     ports = SourceLayer("ports", marine_gpkg, "ports")
-    result = extract(ExtractionRequest([reefs, ports], [0, 40, 5, 45], archive, "EPSG:3035"))
+    made_at = datetime(2026, 11, 21, 13, 5, tzinfo=timezone(timedelta(hours=1)))
+    result = extract(
+        ExtractionRequest([reefs, ports], [0, 40, 5, 45], archive, "EPSG:3035", made_at=made_at)
+    )
     with zipfile.ZipFile(archive) as opened:
         names = opened.namelist()
         readme = opened.read("README.txt").decode()
     expected = {f"{layer}{part}" for layer in ("reefs", "ports") for part in PARTS}
-    assert set(names) == expected | {"README.txt", "area.geojson"}
+    # The reefs have a field whose name is cut; its full name stands in the metadata.
+    expected |= {"reefs.shp.xml", "README.txt", "area.geojson", "report.json"}
+    assert set(names) == expected
     assert len(names) == len(set(names))
     for words in (
         "longitude 0.000000 to 5.000000, latitude 40.000000 to 45.000000 degrees",
@@ -315,7 +321,7 @@ def test_archive_tells_what_is_in_it(marine_gpkg: Path, archive: Path) -> None:
         "abc123",
         "habitat_class -> habitat_cl",
         "Licence:      not stated",
-        "UTC",
+        "Made:  2026-11-21 12:05 UTC",
     ):
         assert words in readme
     assert result.size_bytes == archive.stat().st_size
@@ -382,8 +388,10 @@ def test_failed_run_leaves_nothing_and_keeps_the_older_archive(
 def test_packing_that_fails_leaves_no_partial_archive(archive: Path, tmp_path: Path) -> None:
     whole = tmp_path / "whole.shp"
     whole.write_bytes(b"x" * 1000)
-    with pytest.raises(FileNotFoundError):
-        write_archive(archive, [whole, tmp_path / "gone.shp"], {"README.txt": "x"})
+    with pytest.raises(FileNotFoundError), new_archive(archive) as opened:
+        opened.add_text("README.txt", "x")
+        opened.add(whole)
+        opened.add(tmp_path / "gone.shp")
     assert list(archive.parent.iterdir()) == []
 
 
