@@ -44,6 +44,14 @@ class RTree:
             (count,) = database.execute(f"SELECT count(*) FROM ({self._ids(boxes)})").fetchone()
         return int(count)
 
+    def size(self) -> int:
+        """Return how many features the index holds: those without a position are not in it."""
+        # SQLite keeps a row for each entry of an R-tree beside it; counting there is cheap.
+        rows = _quoted(f"{self.table}_rowid")
+        with closing(_open(self.path)) as database:
+            (count,) = database.execute(f"SELECT count(*) FROM {rows}").fetchone()
+        return int(count)
+
     def boxes(self, boxes: Sequence[Box], every: int = 1) -> Any:
         """Return the boxes (minx, miny, maxx, maxy) that the index keeps, shape (features, 4).
 

@@ -12,7 +12,7 @@ import pyogrio
 from pyogrio.errors import DataLayerError, DataSourceError, FieldError
 
 from marinemap.errors import DatasetError
-from marinemap.extraction.dataset import Dataset, fingerprint
+from marinemap.extraction.dataset import Dataset, fingerprint, without_folder
 from marinemap.extraction.geopackage_index import Box, RTree, find_rtree
 from marinemap.extraction.prefetch import prefetched
 from marinemap.extraction.shapefile_check import check_records
@@ -65,6 +65,11 @@ class Source:
     def expected(self) -> int | None:
         """About how many features will be read, where the source's index can tell."""
         return self.rtree.count(self.boxes) if self.rtree else None
+
+    @property
+    def without_position(self) -> int:
+        """How many features the source's index leaves out, for they lie nowhere."""
+        return self.dataset.feature_count - self.rtree.size() if self.rtree else 0
 
     def schema(self) -> Any:
         """Return the pyarrow.Schema of the attributes.
@@ -140,7 +145,10 @@ class Source:
             ) as opened:
                 yield opened
         except _GDAL_ERRORS as error:
-            raise DatasetError(f"{self.name} cannot be read: {error}", field="source") from error
+            raise DatasetError(
+                f"{self.name} cannot be read: {without_folder(error, self.dataset.path)}",
+                field="source",
+            ) from error
 
     def _filter(self, most: int | None) -> dict[str, Any]:
         if self.rtree:

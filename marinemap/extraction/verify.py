@@ -57,11 +57,18 @@ def verify(written: WrittenLayer) -> None:
         _expect_bounds(written, found.bounds, written.bounds)
 
 
+def _plain(written: WrittenLayer, error: Exception) -> str:
+    """Return an error's text without the server's folders."""
+    return str(error).replace(f"{written.path.parent}/", "")
+
+
 def _parquet(written: WrittenLayer) -> _Found:
     try:
         metadata = pq.read_metadata(written.path)
     except (OSError, pa.ArrowException) as error:
-        raise ServiceError(f"{written.path.name} cannot be read back: {error}") from error
+        raise ServiceError(
+            f"{written.path.name} cannot be read back: {_plain(written, error)}"
+        ) from error
     return _Found(metadata.schema.to_arrow_schema().names[:-1], metadata.num_rows, None)
 
 
@@ -72,7 +79,9 @@ def _read_back(written: WrittenLayer) -> _Found:
             with fiona.open(written.path, allow_unsupported_drivers=True) as source:
                 return _look(source, written)
     except (FionaError, UnicodeDecodeError, ValueError, OSError) as error:
-        raise ServiceError(f"{written.path.name} cannot be read back: {error}") from error
+        raise ServiceError(
+            f"{written.path.name} cannot be read back: {_plain(written, error)}"
+        ) from error
 
 
 def _look(source: Any, written: WrittenLayer) -> _Found:

@@ -142,9 +142,8 @@ class OgrWriter:
 
     def _check(self) -> None:
         if isinstance(self._failure, _ERRORS):
-            raise ServiceError(
-                f"{self._path.name} cannot be written: {self._failure}"
-            ) from self._failure
+            plain = str(self._failure).replace(f"{self._path.parent}/", "")
+            raise ServiceError(f"{self._path.name} cannot be written: {plain}") from self._failure
         if self._failure is not None:
             raise self._failure
 
