@@ -14,6 +14,7 @@ from marinemap.extraction.grid import EDGE, INSIDE, OUTSIDE, AreaGrid
 from marinemap.extraction.local import LocalParts
 from marinemap.extraction.wkb import (
     PlainRows,
+    leaves,
     other_rows,
     plain_rows,
     to_column,
@@ -30,6 +31,8 @@ _MAKE_MULTI: dict[int, Any] = {
 # thousand features on.
 _COARSE_LEVEL, _FINE_LEVEL = 6, 9
 _MANY_FEATURES = 20_000
+
+_COLLECTION = shapely.GeometryType.GEOMETRYCOLLECTION
 
 Array = np.ndarray[Any, Any]
 
@@ -158,8 +161,13 @@ class Clipper:
         valid, repaired = _valid(geometries)
         dimensions = shapely.get_dimensions(geometries)
         # Repair may not reach beyond the box: the structure method adds no new extremes.
-        pieces = shapely.intersection(valid, self._local.around(boxes))
+        local = self._local.around(boxes)
+        pieces = valid.copy()
+        collections = shapely.get_type_id(geometries) == _COLLECTION
+        pieces[~collections] = shapely.intersection(valid[~collections], local[~collections])
         parts, trimmed = _parts_of_dimension(pieces, dimensions)
+        for index in np.flatnonzero(collections):
+            parts[index] = _cut_collection(geometries[index], local[index])
         return _Cut(parts, repaired, trimmed)
 
 
@@ -207,6 +215,15 @@ def _parts_of_dimension(geometries: Array, dimensions: Array) -> tuple[Array, in
     for index in np.flatnonzero(wanted & mixed):
         result[index] = _largest_kind(geometries[index], int(dimensions[index]))
     return result, int((wanted & mixed).sum())
+
+
+def _cut_collection(collection: Any, area: Any) -> Any:
+    """Cut each part of a collection by itself, so that each keeps its own dimension."""
+    valid, _ = _valid(leaves(collection))
+    pieces = shapely.intersection(valid, area)
+    parts, _ = _parts_of_dimension(pieces, shapely.get_dimensions(valid))
+    left = parts[~shapely.is_missing(parts)]
+    return shapely.geometrycollections(left) if len(left) else None
 
 
 def _largest_kind(collection: Any, dimension: int) -> Any:

@@ -30,6 +30,8 @@ _USABLE_TYPES = ("Geographic 2D CRS", "Projected CRS", "Compound CRS", "Geograph
 # An edge that is straight in one CRS bends in another; this many corners an edge of the
 # area's full width keep the bend far below a pixel of any map.
 _CORNERS_ALONG_AREA = 200
+# An outline like a comb has many long edges; all of them together get at most so many more.
+_MAX_ADDED_CORNERS = 100_000
 
 # Arrays of geometries: numpy object arrays of shapely geometries.
 Geometries = np.ndarray[Any, Any]
@@ -138,7 +140,7 @@ def reproject_area(area: Any, source: pyproj.CRS, target: pyproj.CRS) -> Any:
         return area
     minx, miny, maxx, maxy = area.bounds
     step = max(maxx - minx, maxy - miny) / _CORNERS_ALONG_AREA
-    dense = shapely.segmentize(area, step)
+    dense = shapely.segmentize(area, max(step, area.length / _MAX_ADDED_CORNERS))
     moved = shapely.transform(
         dense, mover(pyproj.Transformer.from_crs(source, target, always_xy=True), target)
     )

@@ -15,6 +15,7 @@ from marinemap.extraction.dataset import Dataset, describe
 from marinemap.extraction.formats.plan import IntegersNeedText
 from marinemap.extraction.formats.table import ShapefileTable
 from marinemap.extraction.grid import EDGE, INSIDE
+from marinemap.extraction.near import area_near
 from marinemap.extraction.read import Source, open_source
 from marinemap.extraction.request import ExtractionRequest, SourceLayer
 
@@ -67,7 +68,8 @@ def _estimate_layer(request: ExtractionRequest, layer: SourceLayer, area: Area) 
     dataset = describe(layer.path, layer.layer)
     if not dataset.feature_count:
         return LayerEstimate(layer.name, 0, 0, 0, 0, ("The layer holds no features.",))
-    clipper = Clipper(area.in_crs(pyproj.CRS.from_user_input(dataset.crs)), features=0)
+    outline = area_near(area, pyproj.CRS.from_user_input(dataset.crs), dataset.bounds)
+    clipper = Clipper(outline, features=0)
     source = open_source(dataset, clipper.grid.cover(), layer.fields)
     boxes, each = _boxes(source, dataset)
     kind = clipper.grid.classify(boxes) if len(boxes) else np.zeros(0)

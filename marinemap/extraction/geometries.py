@@ -11,6 +11,7 @@ from marinemap.errors import RequestError
 from marinemap.extraction.area import Area
 from marinemap.extraction.clip import Clipper
 from marinemap.extraction.dataset import describe
+from marinemap.extraction.near import area_near
 from marinemap.extraction.read import open_source
 from marinemap.extraction.request import SourceLayer
 from marinemap.extraction.wkb import to_geometries
@@ -44,7 +45,8 @@ def read_geometries(
     dataset = describe(source.path, source.layer)
     if dataset.bounds is None:
         return []
-    outline = area.in_crs(pyproj.CRS.from_user_input(dataset.crs)) if area else None
+    crs = pyproj.CRS.from_user_input(dataset.crs)
+    outline = area_near(area, crs, dataset.bounds) if area else None
     clipper = Clipper(outline, features=dataset.feature_count) if outline else None
     boxes = clipper.grid.cover() if clipper else [dataset.bounds]
     found: list[Any] = []

@@ -16,6 +16,7 @@ from marinemap.extraction.dataset import Dataset
 from marinemap.extraction.formats import open_writer
 from marinemap.extraction.formats.plan import NO_DATE, IntegersNeedText, WritePlan
 from marinemap.extraction.formats.written import WrittenLayer
+from marinemap.extraction.near import area_near
 from marinemap.extraction.prefetch import prefetched
 from marinemap.extraction.read import Batch, Source, open_source
 from marinemap.extraction.reproject import Reprojection
@@ -39,6 +40,7 @@ class Tally:
     repaired: int = 0
     not_finite: int = 0
     trimmed: int = 0
+    without_position: int = 0
 
     def add(self, read: int, cut: Clipped) -> None:
         """Count a batch."""
@@ -69,6 +71,8 @@ class LayerRun:
     request : ExtractionRequest
     target : pyproj.CRS, optional
         The output CRS; the layer's own by default.
+    file_name : str
+        Names the files, without a suffix.
     """
 
     source: SourceLayer
@@ -76,6 +80,7 @@ class LayerRun:
     area: Area
     request: ExtractionRequest
     target: pyproj.CRS | None
+    file_name: str
     tally: Tally = field(default_factory=Tally)
     reprojection: Reprojection = field(init=False)
     selection: Selection = field(init=False)
@@ -103,7 +108,7 @@ class LayerRun:
         ServiceError
             If the result cannot be written, or differs when read back.
         """
-        area = self.area.in_crs(self.own_crs)
+        area = area_near(self.area, self.own_crs, self.dataset.bounds)
         clipper = Clipper(area, self.request.mode, self.dataset.feature_count)
         boxes = clipper.grid.cover()
         self.selection = Selection.of(self.source, open_source(self.dataset, boxes).schema())
@@ -129,7 +134,7 @@ class LayerRun:
         as_text: frozenset[str],
         tell: Progress,
     ) -> list[WrittenLayer]:
-        self.tally = Tally()
+        self.tally = Tally(without_position=source.without_position)
         message = f"Clipping {self.source.title or self.source.name}"
         expected = source.expected or self.dataset.feature_count or 1
         writer = open_writer(format_name, self._plan(folder, as_text))
@@ -148,7 +153,7 @@ class LayerRun:
         made_at = self.request.made_at
         return WritePlan(
             folder=folder,
-            name=self.source.name,
+            name=self.file_name,
             schema=self.selection.schema,
             crs=self.crs,
             geometry_type=self.dataset.geometry_type,

@@ -10,6 +10,7 @@ from pathlib import Path
 import pyproj
 import shapely
 
+from marinemap.errors import ServiceError
 from marinemap.extraction.archive import new_archive
 from marinemap.extraction.area import Area, parse_area
 from marinemap.extraction.crs import CRS84, check_fits, crs_label, parse_crs
@@ -58,17 +59,42 @@ def extract(
     target = parse_crs(crs) if crs else None
     if target is not None:
         check_fits(target, area.bounds_4326, "crs")
-    tell = progress or (lambda fraction, message: None)
-    with tempfile.TemporaryDirectory(prefix="extract-", dir=work_folder) as folder:
-        done = [
-            _extract_layer(request, number, area, target, Path(folder), tell)
-            for number in range(len(request.layers))
-        ]
-        size = _pack(request, area, done, tell)
-    tell(1.0, "Done")
+    tell = _Teller(progress)
+    try:
+        with tempfile.TemporaryDirectory(prefix="extract-", dir=work_folder) as folder:
+            done = [
+                _extract_layer(request, number, area, target, Path(folder), tell)
+                for number in range(len(request.layers))
+            ]
+            size = _pack(request, area, done, tell)
+    except OSError as error:
+        if error is tell.raised:
+            raise
+        raise ServiceError(
+            f"the extract cannot be written: {error.strerror or error}",
+            hint="Look whether the folders of results and of temporary files exist, may be "
+            "written to, and have room.",
+        ) from error
     return ExtractionResult(
         request.destination, size, tuple(layer.report for layer in done), area.notes
     )
+
+
+class _Teller:
+    """Tells the progress, and keeps what that raised: the caller's own error, not the disk's."""
+
+    def __init__(self, progress: Progress | None) -> None:
+        self._progress = progress
+        self.raised: BaseException | None = None
+
+    def __call__(self, fraction: float, message: str) -> None:
+        if self._progress is None:
+            return
+        try:
+            self._progress(fraction, message)
+        except BaseException as error:
+            self.raised = error
+            raise
 
 
 @dataclass(frozen=True)
@@ -86,7 +112,8 @@ def _extract_layer(
     tell: Progress,
 ) -> _Done:
     source = request.layers[number]
-    run = LayerRun(source, describe(source.path, source.layer), area, request, target)
+    name = request.file_names[number]
+    run = LayerRun(source, describe(source.path, source.layer), area, request, target, name)
     share = _share(tell, number, len(request.layers))
     written = run.write(folder, request.format, share)
     loses = any(layer.losses for layer in written)
@@ -113,6 +140,8 @@ def _pack(request: ExtractionRequest, area: Area, done: list[_Done], tell: Progr
         members.append(archive.add_text("area.geojson", outline))
         members += [archive.add(file, advance) for file in files]
         archive.add_text("report.json", write_report(request, area, reports, members))
+        # Who stops the work even now is left without an archive.
+        tell(1.0, "Done")
     return request.destination.stat().st_size
 
 
@@ -147,6 +176,7 @@ def _report(
         repaired=tally.repaired,
         not_finite=tally.not_finite,
         trimmed=tally.trimmed,
+        without_position=tally.without_position,
         transformation=run.reprojection.name,
         full_copy=full[0].path.name if full else "",
     )
@@ -160,7 +190,14 @@ def _notes(tally: Tally, written: list[WrittenLayer], full: list[WrittenLayer]) 
     if tally.repaired:
         notes.append(f"{tally.repaired:,} features on the edge were not valid and were repaired.")
     if tally.not_finite:
-        notes.append(f"{tally.not_finite:,} features have a coordinate that is no finite number.")
+        notes.append(
+            f"{tally.not_finite:,} features are left out: a coordinate is no finite number."
+        )
+    if tally.without_position:
+        notes.append(
+            f"{tally.without_position:,} features of the layer lie nowhere and are left out: they "
+            "have no geometry, an empty one, or coordinates that are no numbers."
+        )
     if tally.trimmed:
         notes.append(
             f"{tally.trimmed:,} features lost lines or points where they only touch the area."

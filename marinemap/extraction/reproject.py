@@ -16,6 +16,7 @@ from marinemap.extraction.crs import is_same_crs, mover
 # length: a thousandth is less than a map shows.
 _STRAIGHT_ENOUGH = 1e-3
 _PIECES = 32
+_MAX_ADDED_CORNERS = 100_000
 
 Geometries = np.ndarray[Any, Any]
 
@@ -94,7 +95,8 @@ class Reprojection:
 def _densified(geometries: Geometries) -> Geometries:
     bounds = shapely.bounds(geometries)
     extent = np.maximum(bounds[:, 2] - bounds[:, 0], bounds[:, 3] - bounds[:, 1])
-    dense: Geometries = shapely.segmentize(geometries, np.maximum(extent / _PIECES, 1e-9))
+    step = np.maximum(extent / _PIECES, shapely.length(geometries) / _MAX_ADDED_CORNERS)
+    dense: Geometries = shapely.segmentize(geometries, np.maximum(step, 1e-9))
     return dense
 
 

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from marinemap.errors import RequestError
+from marinemap.errors import RequestError, quote
 from marinemap.extraction.area import Area
 from marinemap.extraction.clip import check_mode
 from marinemap.extraction.formats import check_format
 from marinemap.extraction.formats.written import Loss
+
+_FILE_NAME = re.compile(r"[A-Za-z0-9_-]{1,100}")
+# What a format may add to a layer's name.
+_ADDED = re.compile(r"(_point|_line|_polygon)?(_\d+)?")
 
 
 @dataclass(frozen=True)
@@ -44,6 +49,14 @@ class SourceLayer:
     version: str = ""
     fields: Sequence[str] | None = None
     filter: str | Mapping[str, Any] | None = None
+
+    def __post_init__(self) -> None:
+        if not _FILE_NAME.fullmatch(self.name):
+            raise RequestError(
+                f"'{quote(self.name)}' cannot name a file; use ASCII letters, digits, '-' and '_'",
+                field="name",
+                value=self.name,
+            )
 
 
 @dataclass(frozen=True)
@@ -98,6 +111,22 @@ class ExtractionRequest:
                 value=repeated[0],
             )
 
+    @property
+    def file_names(self) -> tuple[str, ...]:
+        """What names each layer's files: its own name, numbered where files would clash.
+
+        A layer ``sea`` of mixed geometries becomes ``sea_point`` and ``sea_line``, which may be
+        another layer's name. Upper and lower case are one to some file systems.
+        """
+        names = [layer.name for layer in self.layers]
+        # The outline of the area is in every archive.
+        taken = {"area"} if self.format == "geojson" else set()
+        chosen: list[str] = []
+        for index, name in enumerate(names):
+            others = {other.lower() for other in [*chosen, *names[index + 1 :]]} | taken
+            chosen.append(_free_name(name, others))
+        return tuple(chosen)
+
 
 @dataclass(frozen=True)
 class LayerReport:
@@ -109,7 +138,8 @@ class LayerReport:
     counts features mended before they were cut, ``not_finite`` those left out for a coordinate
     that is no number, ``trimmed`` those that lost parts of a lower dimension. ``transformation``
     names how positions were moved to the output CRS; empty where they were not.
-    ``full_copy`` names the GeoPackage with everything in full, where there is one.
+    ``without_position`` counts the features of the whole layer that lie nowhere, where the source
+    can tell. ``full_copy`` names the GeoPackage with everything in full, where there is one.
     """
 
     name: str
@@ -123,6 +153,7 @@ class LayerReport:
     repaired: int = 0
     not_finite: int = 0
     trimmed: int = 0
+    without_position: int = 0
     transformation: str = ""
     full_copy: str = ""
 
@@ -145,3 +176,15 @@ class ExtractionResult:
     def features_written(self) -> int:
         """The number of features in the archive, over all layers."""
         return sum(layer.features_written for layer in self.layers)
+
+
+def _free_name(name: str, others: set[str]) -> str:
+    found, number = name, 0
+    while any(_may_clash(found.lower(), other) for other in others):
+        number += 1
+        found = f"{name}-{number}"
+    return found
+
+
+def _may_clash(name: str, other: str) -> bool:
+    return other.startswith(name) and _ADDED.fullmatch(other[len(name) :]) is not None

@@ -22,6 +22,8 @@ _MULTI_BYTES = 9
 # pyarrow 26 computes a negative size for a slice without an end.
 _NO_END = 2**31 - 1
 
+_COLLECTION = shapely.GeometryType.GEOMETRYCOLLECTION
+
 Array = np.ndarray[Any, Any]
 
 
@@ -114,6 +116,15 @@ def promoted(column: Any) -> Any:
         return column
     prefixes = pa.array(heads, pa.binary()).take(pa.array(which))
     return pc.binary_join_element_wise(prefixes, column, pa.scalar(b"", pa.binary()))
+
+
+def leaves(collection: Any) -> Array:
+    """Return the parts of a collection that are no collections themselves, however deep."""
+    parts = shapely.get_parts(collection)
+    while (nested := shapely.get_type_id(parts) == _COLLECTION).any():
+        parts = np.concatenate([parts[~nested], shapely.get_parts(parts[nested])])
+    found: Array = parts
+    return found
 
 
 def to_column(geometries: Array) -> Any:

@@ -16,7 +16,7 @@ from marinemap.extraction.formats.plan import WritePlan
 from marinemap.extraction.formats.shp import ShpWriter
 from marinemap.extraction.formats.shp_records import MULTIPOINT, POINT, POLYGON, POLYLINE
 from marinemap.extraction.formats.table import ShapefileTable
-from marinemap.extraction.formats.wkb_to_shp import Records, to_records
+from marinemap.extraction.formats.wkb_to_shp import Records, split_collections, to_records
 from marinemap.extraction.formats.written import Loss, WrittenLayer
 from marinemap.extraction.wkb import kinds
 
@@ -43,6 +43,7 @@ class ShapefileSet:
         self._table = ShapefileTable(plan.schema, plan.as_text)
         self._files: dict[int, _Splitting] = {}
         self._declared = _declared_type(plan.geometry_type)
+        self._collections = 0
 
     def write(self, geometries: Any, attributes: Any) -> None:
         """Append features, each to the file of its type.
@@ -56,6 +57,7 @@ class ShapefileSet:
         ServiceError
             If the disk is full or fails.
         """
+        geometries, attributes = self._without_collections(geometries, attributes)
         types = self._types(geometries)
         for shape_type in np.unique(types).tolist():
             chosen = types == shape_type
@@ -76,9 +78,8 @@ class ShapefileSet:
             self._file(self._declared or POLYGON)
         files = sorted(self._files.values(), key=lambda file: file.name)
         written = [layer for file in files for layer in file.close()]
-        written[0] = dataclasses.replace(
-            written[0], losses=(*self._table.losses(), *self._flattened())
-        )
+        losses = (*self._table.losses(), *self._flattened(), *self._split())
+        written[0] = dataclasses.replace(written[0], losses=losses)
         return written
 
     def abandon(self) -> None:
@@ -92,10 +93,20 @@ class ShapefileSet:
         types = table[np.minimum(found, _COLLECTION)]
         if self._declared == POINT:
             types[found == 1] = POINT
-        # A collection goes where its parts of the highest dimension belong: polygons here,
-        # for a mixed layer's collections come from polygons that touch.
-        types[types == 0] = self._declared or POLYGON
         return types
+
+    def _without_collections(self, geometries: Any, attributes: Any) -> tuple[Any, Any]:
+        """Put in place of each collection a feature for each type among its parts."""
+        collections = kinds(geometries) == _COLLECTION
+        if not collections.any():
+            return geometries, attributes
+        self._collections += int(collections.sum())
+        plain = np.flatnonzero(~collections)
+        rows, parts = split_collections(geometries, np.flatnonzero(collections))
+        every = np.concatenate([plain, rows])
+        column = pa.concat_arrays([geometries.take(pa.array(plain)), parts])
+        order = np.argsort(every, kind="stable")
+        return column.take(pa.array(order)), attributes.take(pa.array(every[order]))
 
     def _file(self, shape_type: int) -> _Splitting:
         if shape_type not in self._files:
@@ -109,6 +120,11 @@ class ShapefileSet:
         count = sum(file.flattened for file in self._files.values())
         detail = f"the heights of {count:,} features are left out: not all features have one"
         return [Loss("height", "", count, detail)] if count else []
+
+    def _split(self) -> list[Loss]:
+        count = self._collections
+        detail = f"{count:,} collections of several types became a feature for each type"
+        return [Loss("collection", "", count, detail)] if count else []
 
 
 class _Splitting:

@@ -16,14 +16,20 @@ from marinemap.extraction.formats.shp_records import (
     Parts,
     encode_records,
 )
-from marinemap.extraction.wkb import PlainRows, other_rows, plain_rows, to_geometries
+from marinemap.extraction.wkb import (
+    PlainRows,
+    leaves,
+    other_rows,
+    plain_rows,
+    to_column,
+    to_geometries,
+)
 
 _MAKE_MULTI: dict[int, Any] = {
     0: shapely.multipoints,
     1: shapely.multilinestrings,
     2: shapely.multipolygons,
 }
-_COLLECTION = shapely.GeometryType.GEOMETRYCOLLECTION
 
 Array = np.ndarray[Any, Any]
 
@@ -81,6 +87,27 @@ def to_records(column: Any, shape_type: int, first_number: int, *, has_z: bool) 
     )
 
 
+def split_collections(column: Any, rows: Array) -> tuple[Array, Any]:
+    """Return for each collection among the rows its parts as one geometry of each dimension.
+
+    Returns
+    -------
+    rows : array of int
+        Where each came from.
+    column : pyarrow.BinaryArray
+    """
+    origins: list[int] = []
+    found: list[Any] = []
+    for row, collection in zip(rows, to_geometries(column, rows), strict=True):
+        parts = leaves(collection)
+        parts = shapely.get_parts(parts[~shapely.is_empty(parts)])
+        dimensions = shapely.get_dimensions(parts)
+        for dimension in np.unique(dimensions).tolist():
+            origins.append(int(row))
+            found.append(_MAKE_MULTI[dimension](parts[dimensions == dimension]))
+    return np.array(origins, np.int64), to_column(np.array(found, object))
+
+
 def _plain(group: PlainRows, shape_type: int, has_z: bool) -> Parts:
     each = np.arange(len(group.starts))
     shells = np.ones(len(group.rows), bool) if shape_type == POLYGON else None
@@ -88,7 +115,6 @@ def _plain(group: PlainRows, shape_type: int, has_z: bool) -> Parts:
 
 
 def _parsed(geometries: Array, shape_type: int, has_z: bool) -> Parts:
-    geometries = np.array([_of_one_kind(geometry) for geometry in geometries], object)
     if has_z:
         geometries = shapely.force_3d(geometries)
     # to_ragged_array asks for one type; a single is promoted where one multi is among them.
@@ -109,19 +135,6 @@ def _polygons(coordinates: Array, offsets: list[Array]) -> Parts:
     shells[polygons[:-1]] = True
     geometries = polygons[offsets[2]] if len(offsets) > 2 else polygons
     return Parts(coordinates, rings, geometries, shells)
-
-
-def _of_one_kind(geometry: Any) -> Any:
-    """Return a collection as the parts of its highest dimension, all else as it is."""
-    if shapely.get_type_id(geometry) != _COLLECTION:
-        return geometry
-    parts = shapely.get_parts(geometry)
-    while (shapely.get_type_id(parts) == _COLLECTION).any():
-        parts = shapely.get_parts(parts)
-    parts = shapely.get_parts(parts)
-    dimensions = shapely.get_dimensions(parts)
-    top = dimensions.max()
-    return _MAKE_MULTI[int(top)](parts[dimensions == top])
 
 
 def _with_height(coordinates: Array, has_z: bool) -> Array:
