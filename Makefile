@@ -15,7 +15,7 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 
 export HOST PORT
 
-.PHONY: run test lint bench clean samples requirements preflight
+.PHONY: run test lint bench chaos clean samples requirements preflight
 
 run: preflight $(VENV)/.ready $(PAGE)
 	@$(BIN)/python manage.py migrate --verbosity 0
@@ -34,6 +34,10 @@ lint: $(VENV)/.dev $(WEB)/node_modules/.ready
 	@$(BIN)/lint-imports
 	@$(BIN)/python manage.py makemigrations --check --dry-run
 	@$(BIN)/python scripts/node.py run --silent check
+
+# Long runs with kill -9, restarts and cut connections; CHAOS_KILLS and others set how many.
+chaos: $(VENV)/.dev
+	@$(BIN)/python -m pytest tests/transport -m chaos -s
 
 bench: $(VENV)/.dev
 	@$(BIN)/python -m benchmarks

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+import dj_database_url
 from celery import Celery, uuid
 from celery.contrib.django.task import DjangoTask
 from celery.result import AsyncResult
+from celery.signals import celeryd_init
 from django.db import transaction
 from kombu.utils.json import register_type
 from shapely.geometry import mapping, shape
 from shapely.geometry.base import BaseGeometry
+
+from marinemap import transport
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "marinemap.settings")
 
@@ -26,17 +31,62 @@ class TransactionalTask(_Task):
     """A task that is published only if the caller's database transaction commits.
 
     The message would otherwise reach a worker before the row that it speaks of, or speak of a
-    row that was rolled back.
+    row that was rolled back. The queue in the site's own database takes it within the
+    transaction: both or neither. For any other broker it is published right after the commit.
     """
 
     def apply_async(self, *args: Any, **options: Any) -> AsyncResult[Any]:
-        if not transaction.get_connection().in_atomic_block:
+        is_open = transaction.get_connection().in_atomic_block
+        if not is_open or (not self.app.conf.task_always_eager and _is_broker_in_transaction()):
             return super().apply_async(*args, **options)
         options["task_id"] = options.get("task_id") or uuid()
         publish = super().apply_async
         transaction.on_commit(lambda: publish(*args, **options))
         return self.AsyncResult(options["task_id"])
 
+
+def find_transaction(address: str) -> Any:
+    """Return the DBAPI connection of the transaction open on a database, None if there is none.
+
+    Parameters
+    ----------
+    address : str
+        Of the broker's database, such as ``sqlite:////path``.
+    """
+    connection = transaction.get_connection()
+    if not connection.in_atomic_block:
+        return None
+    ours, theirs = connection.settings_dict, dj_database_url.parse(address)
+    is_same = all(str(ours[part]) == str(theirs[part]) for part in ("NAME", "HOST", "PORT"))
+    return connection.connection if is_same else None
+
+
+def read_task_rates() -> Mapping[str, str | float | None]:
+    """Return the rate of each task that has one, for the queue to keep over all workers."""
+    return {name: task.rate_limit for name, task in app.tasks.items() if task.rate_limit}
+
+
+@celeryd_init.connect
+def join_workers(**_: Any) -> None:
+    """Let workers find one another over the queue in the database.
+
+    Celery has lists of the transports that can; imported here, for only workers need them.
+    """
+    from celery.worker.consumer.gossip import Gossip
+    from celery.worker.consumer.mingle import Mingle
+
+    for step in (Gossip, Mingle):
+        step.compatible_transports = {*step.compatible_transports, transport.DRIVER_TYPE}
+
+
+def _is_broker_in_transaction() -> bool:
+    scheme, _, address = str(app.conf.broker_url).partition("+")
+    return scheme == "marinemap" and find_transaction(address) is not None
+
+
+transport.register()
+transport.use_caller_connection(find_transaction)
+transport.use_task_rates(read_task_rates)
 
 app = Celery("marinemap", task_cls=TransactionalTask)
 app.config_from_object("django.conf:settings", namespace="CELERY")

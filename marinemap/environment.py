@@ -71,9 +71,9 @@ def broker_on_database(database_url: str) -> str:
     scheme = urlsplit(database_url).scheme
     rest = database_url.partition(":")[2]
     if scheme == "sqlite":
-        return f"sqla+sqlite:{rest}"
+        return f"marinemap+sqlite:{rest}"
     if scheme in ("postgres", "postgresql", "postgis"):
-        return f"sqla+postgresql+psycopg:{rest}"
+        return f"marinemap+postgresql:{rest}"
     raise ImproperlyConfigured(
         f"DATABASE_URL: '{scheme}' cannot hold the message queue; use sqlite or postgresql, "
         "or point CELERY_BROKER_URL at a broker of your own"

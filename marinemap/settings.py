@@ -147,6 +147,9 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
 
 CELERY_BROKER_URL = os.environ.get("CELERY_BROKER_URL") or broker_on_database(DATABASE_URL)
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+# The queue in the database keeps rates itself, over all workers; another broker needs Celery's
+# own, which each worker keeps for itself.
+CELERY_WORKER_DISABLE_RATE_LIMITS = CELERY_BROKER_URL.startswith("marinemap+")
 CELERY_RESULT_BACKEND = "django-db"
 CELERY_RESULT_EXTENDED = True
 CELERY_RESULT_EXPIRES = 7 * 24 * 3600

@@ -19,9 +19,15 @@ if _url := os.environ.pop("MARINEMAP_TEST_DATABASE_URL", None):
 os.environ["MARINEMAP_HOME"] = str(_HOME)
 
 from marinemap.settings import *  # noqa: E402, F403
-from marinemap.settings import DATABASES  # noqa: E402
+from marinemap.settings import DATABASE_URL, DATABASES  # noqa: E402
 
+# The queue is in the database that the tests run on, as in a site it is in the site's.
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     # In a file: the threads of a run write through connections of their own.
     DATABASES["default"]["TEST"] = {"NAME": _HOME / "test.sqlite3"}
+    CELERY_BROKER_URL = f"marinemap+sqlite:///{_HOME}/test.sqlite3"
+else:
+    CELERY_BROKER_URL = "marinemap+postgresql:{}/test_{}".format(
+        *DATABASE_URL.partition(":")[2].rsplit("/", 1)
+    )
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]

@@ -158,8 +158,8 @@ def test_secret_key_of_the_environment_is_not_kept(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("url", "broker"),
     [
-        ("sqlite:////srv/site.sqlite3", "sqla+sqlite:////srv/site.sqlite3"),
-        ("postgresql://u:p@db/site", "sqla+postgresql+psycopg://u:p@db/site"),
+        ("sqlite:////srv/site.sqlite3", "marinemap+sqlite:////srv/site.sqlite3"),
+        ("postgresql://u:p@db/site", "marinemap+postgresql://u:p@db/site"),
     ],
 )
 def test_queue_lives_in_the_database(tmp_path: Path, url: str, broker: str) -> None:

@@ -12,6 +12,7 @@ from pyproj import CRS
 from marinemap.catalogue.models import Layer
 from marinemap.catalogue.preview import MEDIA_TYPE as TILE
 from marinemap.jobs.models import Job
+from marinemap.jobs.queue import find_place
 from marinemap.jobs.states import JobStatus
 from marinemap.processes.process import Process
 
@@ -39,6 +40,7 @@ def landing(request: HttpRequest) -> dict[str, Any]:
 
 def status_info(request: HttpRequest, job: Job) -> dict[str, Any]:
     """Return a job as statusInfo; members without a value are left out, as the schema asks."""
+    place = find_place(job)
     info = {
         "jobID": str(job.pk),
         "id": str(job.pk),
@@ -46,7 +48,9 @@ def status_info(request: HttpRequest, job: Job) -> dict[str, Any]:
         "type": "process",
         "processingEntityType": "ogc-api-processes",
         "status": job.status,
-        "message": job.message,
+        "message": place.in_words() if place else job.message,
+        "ahead": place.ahead if place else None,
+        "earliestStart": _stamp(place.earliest_start_at) if place else None,
         "progress": job.progress,
         "created": _stamp(job.created_at),
         "started": _stamp(job.started_at),

@@ -238,8 +238,10 @@ def expire() -> list[str]:
 
 def _publish(job: Job) -> None:
     # By name: the module of tasks imports this one. The owner goes along for a queue that
-    # serves owners in turn.
-    current_app.tasks[RUN_JOB].apply_async(args=(str(job.pk),), headers={"owner": job.owner})
+    # serves owners in turn, the id so that the queue can be asked for the job's place.
+    current_app.tasks[RUN_JOB].apply_async(
+        args=(str(job.pk),), task_id=str(job.pk), headers={"owner": job.owner}
+    )
 
 
 def _may_start(job: Job, is_redelivered: bool) -> bool:

@@ -79,6 +79,12 @@ def test_fifth_job_of_a_burst_starts_no_sooner_than_the_rate_allows(make_site: M
     site.start_worker()
     client = Client(site)
     jobs = [client.submit(layers=["ports"], area=AREA) for _ in range(5)]
+    wait_for(lambda: client.status(jobs[3])["status"] == "successful", "the end of the burst")
+    told = client.status(jobs[4])
+    assert told["ahead"] == 0
+    assert "Nobody is ahead; it starts in" in told["message"]
+    wait_seconds = _seconds(told["created"], told["earliestStart"])
+    assert 30 < wait_seconds < 65
     starts = sorted(
         datetime.fromisoformat(client.wait(job, seconds=150)["started"]) for job in jobs
     )
@@ -124,6 +130,10 @@ def test_client_without_cookies_reaches_its_job_by_its_address(make_site: MakeSi
     assert requests.get(job, timeout=10).status_code == 200
     browser = {"User-Agent": "Mozilla/5.0"}
     assert requests.get(job, headers=browser, timeout=10).status_code == 404
+
+
+def _seconds(start: str, end: str) -> float:
+    return (datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds()
 
 
 def _clipped(path: Path, layer: str) -> list[shapely.Geometry]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,6 @@ from django.test import Client
 
 from marinemap.catalogue.models import Layer
 from marinemap.catalogue.registration import register
-from marinemap.celery import app
 from marinemap.jobs.models import Job
 from marinemap.jobs.tasks import run_job
 
@@ -29,16 +28,6 @@ def home(settings: Any, tmp_path: Path) -> Path:
     settings.STATIC_ROOT = tmp_path / "home" / "static"
     settings.STATIC_ROOT.mkdir(parents=True)
     return tmp_path / "home"
-
-
-@pytest.fixture(autouse=True)
-def broker() -> Iterator[None]:
-    """Send messages through kombu's own queue in memory."""
-    before = app.conf.broker_url
-    app.conf.broker_url = "memory://"
-    yield
-    app.control.purge()
-    app.conf.broker_url = before
 
 
 @pytest.fixture

@@ -76,7 +76,7 @@ class Bomb:
         return (pytest.fail, ("a pickle was opened",))
 
 
-def test_pickle_in_the_queue_is_refused_unopened() -> None:
+def test_pickle_in_the_queue_is_refused_unopened(transactional_db: None) -> None:
     with app.connection_for_write() as connection:
         queue = kombu.Queue("attack", routing_key="attack").bind(connection.default_channel)
         queue.declare()

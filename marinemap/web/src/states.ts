@@ -31,7 +31,8 @@ export function stateInWords(job: Job, now = Date.now()): string {
 
 /** What the service adds to the state: what it is doing, or what the files hold. */
 export function detailsInWords(job: Job): string {
-  return job.status === "running" || isReady(job) ? (job.message ?? "") : "";
+  const isUnderWay = job.status === "accepted" || job.status === "running";
+  return isUnderWay || isReady(job) ? (job.message ?? "") : "";
 }
 
 /** "Today 14:05" or "21 Nov, 14:05", in the person's own time zone. */

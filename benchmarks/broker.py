@@ -1,0 +1,307 @@
+"""Measure the broker beside RabbitMQ, Redis, kombu's SQLAlchemy transport and the bare driver.
+
+    python -m benchmarks broker             about a quarter of an hour
+    python -m benchmarks broker --quick     a smoke run, whose figures mean little
+
+All brokers run the same app: one worker with one prefork child and Celery's default flags,
+late acknowledgement, the same prefetch, no result backend, log level WARNING. All servers are
+started for this run on loopback ports with their data in one folder, and take turns.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from pathlib import Path
+
+import psycopg
+
+from benchmarks import broker_report as report
+from benchmarks.broker_backlog import (
+    Backlog,
+    measure_claims,
+    measure_held_transaction,
+    measure_workers,
+)
+from benchmarks.broker_measures import (
+    Figures,
+    insert_into_postgresql,
+    insert_into_sqlite,
+    measure_idle,
+    publish_and_drain,
+)
+from benchmarks.broker_processes import Broker
+from benchmarks.broker_servers import (
+    MissingServerError,
+    run_postgresql,
+    run_rabbitmq,
+    run_redis,
+)
+from benchmarks.machine import describe_load, describe_machine, read_program_version
+
+_REPOSITORY = Path(__file__).parent.parent
+_CREATE = {"create_tables": True}
+# A file of more than memory is on the disk; /tmp may be in memory.
+_FOLDER = Path("/var/tmp")
+# What all brokers are measured by; the other parts are about the transport alone.
+_SHARED = {"rates", "idle"}
+PARTS = ("rates", "idle", "claims", "workers", "held")
+
+
+def main() -> None:
+    """Measure what the options ask for and print it."""
+    options = _read_options()
+    # Servers and workers are stopped on the way out, also when told to end.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    with _temporary_folder(options.folder) as folder, ExitStack() as servers:
+        run = _Run(options, folder, servers)
+        run.start_brokers()
+        run.print_machine()
+        results = run.measure()
+        print(f"\n{report.format_figures(results.figures)}\n")
+        print(report.format_strains(results))
+        print(f"\nratios and targets ({describe_load()} at the end)")
+        print(report.format_targets(results))
+
+
+def _read_options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--quick", action="store_true", help="a smoke run of about a minute")
+    parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS, help="parts to run")
+    parser.add_argument("--brokers", help="brokers whose name has one of these words, by comma")
+    parser.add_argument("--messages", type=int, help="messages published and drained (5000)")
+    parser.add_argument("--calls", type=int, help="calls of an idle worker (300)")
+    parser.add_argument("--backlog", type=int, help="the long backlog (1000000)")
+    parser.add_argument("--held", type=int, help="drained beside a long transaction (200000)")
+    parser.add_argument("--repetitions", type=int, help="of each figure (3)")
+    parser.add_argument("--workers", type=int, help="the many workers, against 2 (16)")
+    parser.add_argument(
+        "--idle-seconds", type=float, help="for which idle workers are watched (20)"
+    )
+    parser.add_argument("--prefetch", type=int, default=4, help="messages a worker holds (4)")
+    parser.add_argument("--folder", type=Path, default=_FOLDER, help=f"for data ({_FOLDER})")
+    options = parser.parse_args()
+    full = {"messages": 5000, "calls": 300, "backlog": 1_000_000, "held": 200_000}
+    full |= {"repetitions": 3, "workers": 16, "idle_seconds": 20}
+    quick = {"messages": 300, "calls": 20, "backlog": 20_000, "held": 2_000}
+    quick |= {"repetitions": 1, "workers": 4, "idle_seconds": 3}
+    for name, value in (quick if options.quick else full).items():
+        if getattr(options, name) is None:
+            setattr(options, name, value)
+    return options
+
+
+@contextmanager
+def _temporary_folder(parent: Path) -> Iterator[Path]:
+    folder = Path(tempfile.mkdtemp(prefix="marinemap-benchmark-", dir=parent))
+    # PostgreSQL runs as another user, who must be able to reach its folder within.
+    folder.chmod(0o755)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+class _Run:
+    """One run: its servers, its brokers and what was measured."""
+
+    def __init__(self, options: argparse.Namespace, folder: Path, servers: ExitStack) -> None:
+        self.options = options
+        self.folder = folder
+        self._servers = servers
+        self._postgresql: int | None = None
+        self.brokers: list[Broker] = []
+        self._programs: list[str] = []
+
+    # -- brokers
+
+    def start_brokers(self) -> None:
+        """Start what is installed; say in a line what is not."""
+        port = self._start(run_postgresql(self.folder / "postgresql"))
+        if port is not None:
+            self._postgresql = port
+            with psycopg.connect(self._database_url("postgres")) as connection:
+                self._programs.append(
+                    f"PostgreSQL {connection.info.parameter_status('server_version')}"
+                )
+            self._add(report.POSTGRESQL, f"marinemap+{self._create_database('broker')}", _CREATE)
+        self._add(report.SQLITE, f"marinemap+sqlite:///{self.folder}/broker.sqlite3", _CREATE)
+        self._start_rabbitmq()
+        self._start_redis()
+        self._add(report.SQLALCHEMY, f"sqla+sqlite:///{self.folder}/kombu.sqlite3")
+
+    def _start_rabbitmq(self) -> None:
+        if not self._is_wanted(report.RABBITMQ, report.CONFIRMED):
+            return
+        # Apart from each other: their workers run at the same time.
+        port = self._start(run_rabbitmq(self.folder / "rabbitmq", "plain", "confirmed"))
+        if port is not None:
+            self._programs.append(f"RabbitMQ {_read_debian_version('rabbitmq-server')}")
+            url = f"amqp://guest:guest@127.0.0.1:{port}"
+            self._add(report.RABBITMQ, f"{url}/plain")
+            self._add(report.CONFIRMED, f"{url}/confirmed", {"confirm_publish": True})
+
+    def _start_redis(self) -> None:
+        if not self._is_wanted(report.REDIS, report.REDIS_ALWAYS):
+            return
+        for name, appendfsync in ((report.REDIS, "everysec"), (report.REDIS_ALWAYS, "always")):
+            port = self._start(run_redis(self.folder / f"redis-{appendfsync}", appendfsync))
+            if port is not None:
+                packages = str(_install_packages())
+                self._add(name, f"redis://127.0.0.1:{port}/0", python_path=packages)
+        if port is not None:
+            self._programs.append(read_program_version("redis-server", "--version"))
+
+    def _start(self, server: AbstractContextManager[int]) -> int | None:
+        try:
+            return self._servers.enter_context(server)
+        except MissingServerError as error:
+            print(f"left out, as it is not installed: {error}")
+            return None
+
+    def _add(
+        self,
+        name: str,
+        url: str,
+        options: dict[str, bool] | None = None,
+        python_path: str = "",
+    ) -> None:
+        if self._is_wanted(name):
+            self.brokers.append(self._make_broker(name, url, options or {}, python_path))
+
+    def _is_wanted(self, *names: str) -> bool:
+        """Tell whether a broker was asked for, and something that all brokers take part in."""
+        words = self.options.brokers.split(",") if self.options.brokers else [""]
+        has_word = any(word.lower() in name.lower() for word in words for name in names)
+        return has_word and (names[0] in report.FLOORS or bool(_SHARED & set(self.options.only)))
+
+    def _make_broker(
+        self, name: str, url: str, options: dict[str, bool], python_path: str = ""
+    ) -> Broker:
+        folder = self.folder / f"records-{name.replace(' ', '-').replace(',', '')}"
+        folder.mkdir()
+        return Broker(name, url, folder, options, python_path, self.options.prefetch)
+
+    def _database_url(self, name: str) -> str:
+        return f"postgresql://postgres@127.0.0.1:{self._postgresql}/{name}"
+
+    def _create_database(self, name: str) -> str:
+        with psycopg.connect(self._database_url("postgres"), autocommit=True) as admin:
+            admin.execute(f"CREATE DATABASE {name}".encode())
+        return self._database_url(name)
+
+    def print_machine(self) -> None:
+        """Print what the figures were taken on, and how."""
+        packages = ("celery", "kombu", "amqp", "sqlalchemy", "psycopg")
+        for line in describe_machine(self.folder, packages):
+            print(line)
+        print(", ".join([f"SQLite {sqlite3.sqlite_version}", *self._programs]))
+        print(
+            f"{self.options.messages:,} messages, {self.options.repetitions} repetitions in turn, "
+            f"medians; late acknowledgement, prefetch {self.options.prefetch}, one prefork child"
+        )
+
+    # -- measuring
+
+    def measure(self) -> report.Results:
+        """Measure the parts that were asked for."""
+        self._figures: dict[str, Figures] = {broker.name: Figures() for broker in self.brokers}
+        results = report.Results(self._figures)
+        parts: dict[str, Callable[[report.Results], None]] = {
+            "rates": self._measure_rates,
+            "idle": self._measure_idle,
+            "claims": self._measure_claims,
+            "workers": self._measure_workers,
+            "held": self._measure_held,
+        }
+        for name in self.options.only:
+            _say(f"measuring {name}")
+            parts[name](results)
+        return results
+
+    def _measure_rates(self, results: report.Results) -> None:
+        for name in report.FLOORS.values():
+            self._figures[name] = Figures()
+        for _ in range(self.options.repetitions):
+            for broker in self.brokers:
+                _say(f"  {broker.name}")
+                self._measure_floor(broker.name)
+                publish_and_drain(broker, self._figures[broker.name], self.options.messages)
+
+    def _measure_floor(self, name: str) -> None:
+        """Right before the transport on the same database: a shared disk's speed changes."""
+        count = self.options.messages
+        if name == report.POSTGRESQL:
+            rate = insert_into_postgresql(self._database_url("postgres"), count)
+        elif name == report.SQLITE:
+            rate = insert_into_sqlite(self.folder / "floor.sqlite3", count)
+        else:
+            return
+        self._figures[report.FLOORS[name]].publish_rates.append(rate)
+
+    def _measure_idle(self, results: report.Results) -> None:
+        options = self.options
+        windows, seconds = options.repetitions, options.idle_seconds
+        measure_idle(self.brokers, self._figures, options.calls, windows, seconds)
+
+    def _measure_claims(self, results: report.Results) -> None:
+        sizes = (1000, self.options.backlog)
+        for name in (report.POSTGRESQL, report.SQLITE):
+            if any(broker.name == name for broker in self.brokers):
+                backlogs = {size: self._make_backlog(name, size) for size in sizes}
+                rounds = 10 if self.options.backlog > 100_000 else 3
+                results.claims[name] = measure_claims(backlogs, rounds, 200)
+
+    def _make_backlog(self, name: str, number: int) -> Backlog:
+        if name == report.POSTGRESQL:
+            url = self._create_database(f"backlog_{number}")
+        else:
+            url = f"sqlite:///{self.folder}/backlog-{number}.sqlite3"
+        return Backlog(self._make_broker(f"{name} {number}", f"marinemap+{url}", _CREATE))
+
+    def _measure_workers(self, results: report.Results) -> None:
+        if self._postgresql:
+            backlog = self._make_backlog(report.POSTGRESQL, 2)
+            options = self.options
+            results.worker_rates = measure_workers(
+                backlog, 2, options.workers, 4 * options.messages, options.repetitions
+            )
+
+    def _measure_held(self, results: report.Results) -> None:
+        if self._postgresql:
+            backlog = self._make_backlog(report.POSTGRESQL, 3)
+            results.held_rates = measure_held_transaction(backlog, self.options.held)
+
+
+def _install_packages() -> Path:
+    """Install the peers' client libraries apart from the project's own; return where."""
+    folder = _REPOSITORY / "var/bench-packages"
+    requirements = Path(__file__).with_name("requirements.txt")
+    stamp = folder / "requirements.txt"
+    if not stamp.exists() or stamp.read_text() != requirements.read_text():
+        shutil.rmtree(folder, ignore_errors=True)
+        command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps"]
+        command += ["--disable-pip-version-check", "--require-hashes", "--target", str(folder)]
+        subprocess.run([*command, "--requirement", str(requirements)], check=True)
+        shutil.copy(requirements, stamp)
+    return folder
+
+
+def _read_debian_version(package: str) -> str:
+    # RabbitMQ tells its own only by way of a running Erlang.
+    return read_program_version("dpkg-query", "-W", "-f", "${Version}", package)
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,94 @@
+"""The Celery app that every broker is measured with, and the process that publishes to it.
+
+The broker's address and options come from the environment, which workers inherit.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import struct
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from celery import Celery
+from celery.signals import worker_ready
+from celery.worker.consumer.gossip import Gossip
+from celery.worker.consumer.mingle import Mingle
+
+from marinemap import transport
+
+QUEUE = "bench"
+# Connecting, declaring, compiling: not what a publish costs.
+WARM_UP = 20
+# When a call was sent and when its task started, by the clock that all processes share.
+RECORD = struct.Struct("dd")
+
+transport.register()
+Mingle.compatible_transports = {*Mingle.compatible_transports, transport.DRIVER_TYPE}
+Gossip.compatible_transports = {*Gossip.compatible_transports, transport.DRIVER_TYPE}
+
+app = Celery("benchmark")
+app.conf.update(
+    broker_url=os.environ.get("BENCHMARK_URL", ""),
+    broker_transport_options=json.loads(os.environ.get("BENCHMARK_OPTIONS", "{}")),
+    broker_connection_retry_on_startup=True,
+    task_default_queue=QUEUE,
+    task_ignore_result=True,
+    task_acks_late=True,
+    task_reject_on_worker_lost=True,
+    worker_prefetch_multiplier=int(os.environ.get("BENCHMARK_PREFETCH", "4")),
+    worker_disable_rate_limits=True,
+    worker_cancel_long_running_tasks_on_connection_loss=False,
+)
+transport.use_task_rates(lambda: {name: task.rate_limit for name, task in app.tasks.items()})
+
+_records: int | None = None
+
+
+@app.task(name="noop")
+def noop(sent: float) -> None:
+    global _records
+    started = time.monotonic()
+    if _records is None:
+        path = os.environ["BENCHMARK_RECORDS"]
+        _records = os.open(path, os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o644)
+    # One small append is whole and in order, also from several processes.
+    os.write(_records, RECORD.pack(sent, started))
+
+
+@worker_ready.connect
+def tell_ready(sender: Any = None, **kwargs: Any) -> None:
+    """Leave a file that the benchmark waits for."""
+    Path(os.environ["BENCHMARK_READY"]).touch()
+
+
+def publish(count: int) -> float:
+    """Publish calls of the empty task one by one; return the seconds that it took."""
+    for _ in range(WARM_UP):
+        noop.apply_async((0.0,))
+    begin = time.perf_counter()
+    for _ in range(count):
+        noop.apply_async((0.0,))
+    return time.perf_counter() - begin
+
+
+def call() -> float:
+    """Publish one call that carries the time; return it."""
+    now = time.monotonic()
+    noop.apply_async((now,))
+    return now
+
+
+def main() -> None:
+    """Obey the benchmark: ``publish COUNT`` and ``call``, one command a line."""
+    for line in sys.stdin:
+        name, *arguments = line.split()
+        answer = publish(int(arguments[0])) if name == "publish" else call()
+        print(answer, flush=True)
+
+
+if __name__ == "__main__":
+    main()

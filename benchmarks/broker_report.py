@@ -1,0 +1,133 @@
+"""The tables that the broker's benchmark prints, and what the figures are held against."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from benchmarks.broker_measures import Figures
+
+POSTGRESQL, SQLITE = "MarineMap, PostgreSQL", "MarineMap, SQLite"
+RABBITMQ, CONFIRMED = "RabbitMQ", "RabbitMQ, confirms"
+REDIS, REDIS_ALWAYS = "Redis, everysec", "Redis, fsync always"
+SQLALCHEMY = "kombu's SQLAlchemy"
+FLOORS = {POSTGRESQL: "floor, PostgreSQL", SQLITE: "floor, SQLite"}
+
+
+@dataclass
+class Results:
+    """All that one run has measured."""
+
+    figures: Mapping[str, Figures]
+    # Milliseconds for each message with a short and with a long backlog.
+    claims: dict[str, dict[int, float]] = field(default_factory=dict)
+    worker_rates: dict[int, float] = field(default_factory=dict)
+    held_rates: dict[str, float] = field(default_factory=dict)
+
+    def get(self, broker: str, figure: str) -> float | None:
+        """Return a figure of a broker, if it was measured."""
+        found = self.figures.get(broker)
+        value: float | None = None if found is None else getattr(found, figure)
+        return value
+
+
+@dataclass(frozen=True)
+class Target:
+    """A ratio that must be at least, or at most, a number."""
+
+    text: str
+    value: float | None
+    peer: float | None
+    at_least: float | None = None
+    at_most: float | None = None
+
+    def describe(self) -> str:
+        """Return a line that says how it came out."""
+        if self.value is None or not self.peer:
+            return f"  {self.text:<64} not measured"
+        ratio = self.value / self.peer
+        is_met = ratio >= self.at_least if self.at_least else ratio <= (self.at_most or 0)
+        bound = f">= {self.at_least:g}" if self.at_least else f"<= {self.at_most:g}"
+        return f"  {self.text:<64} {ratio:7.2f}  {bound:<8} {'met' if is_met else 'MISSED'}"
+
+
+def format_figures(figures: Mapping[str, Figures]) -> str:
+    """Return the brokers side by side."""
+    titles = ("publish/s", "drain/s", "p50 ms", "p99 ms", "idle %")
+    lines = [f"{'':<24}" + "".join(f"{title:>11}" for title in titles)]
+    for name, found in figures.items():
+        idle = None if found.idle is None else 100 * found.idle
+        rates = [_format(found.publish, ",.0f"), _format(found.drain, ",.0f")]
+        rest = [_format(found.p50, ".1f"), _format(found.p99, ".1f"), _format(idle, ".2f")]
+        lines.append(f"{name:<24}" + "".join(f"{cell:>11}" for cell in [*rates, *rest]))
+    return "\n".join(lines)
+
+
+def _format(value: float | None, form: str) -> str:
+    return "-" if value is None else format(value, form)
+
+
+def format_strains(results: Results) -> str:
+    """Return the figures that only the transport has."""
+    lines = []
+    for name, costs in results.claims.items():
+        shown = ", ".join(f"{cost:.3f} ms with {size:,} waiting" for size, cost in costs.items())
+        lines.append(f"claim and acknowledge one message, {name}: {shown}")
+    if results.worker_rates:
+        shown = ", ".join(f"{rate:,.0f}/s by {n}" for n, rate in results.worker_rates.items())
+        lines.append(f"drain by several workers, PostgreSQL: {shown}")
+    if results.held_rates:
+        shown = ", ".join(f"{rate:,.0f}/s {word}" for word, rate in results.held_rates.items())
+        lines.append(f"drain without and with a long transaction, PostgreSQL: {shown}")
+    return "\n".join(lines)
+
+
+def format_targets(results: Results) -> str:
+    """Return each target with its ratio and whether it is met."""
+    targets = [*_postgresql_targets(results), *_sqlite_targets(results), *_strain_targets(results)]
+    return "\n".join(target.describe() for target in targets)
+
+
+def _postgresql_targets(results: Results) -> list[Target]:
+    get, own = results.get, POSTGRESQL
+    publish, drain = get(own, "publish"), get(own, "drain")
+    return [
+        Target("PostgreSQL: publish / RabbitMQ with confirms", publish, get(CONFIRMED, "publish"),
+               at_least=1),
+        Target("PostgreSQL: publish / floor", publish, get(FLOORS[own], "publish"), at_least=0.5),
+        Target("PostgreSQL: drain / RabbitMQ", drain, get(RABBITMQ, "drain"), at_least=1),
+        Target("PostgreSQL: drain / Redis", drain, get(REDIS, "drain"), at_least=1),
+        Target("PostgreSQL: p50 / RabbitMQ", get(own, "p50"), get(RABBITMQ, "p50"), at_most=1.5),
+        Target("PostgreSQL: p99 / RabbitMQ", get(own, "p99"), get(RABBITMQ, "p99"), at_most=2.5),
+        Target("PostgreSQL: idle worker / 1 % of a core", get(own, "idle"), 0.01, at_most=1),
+    ]  # fmt: skip
+
+
+def _sqlite_targets(results: Results) -> list[Target]:
+    get, own = results.get, SQLITE
+    return [
+        Target("SQLite: publish / floor", get(own, "publish"), get(FLOORS[own], "publish"),
+               at_least=0.5),
+        Target("SQLite: drain / Redis", get(own, "drain"), get(REDIS, "drain"), at_least=1),
+        Target("SQLite: p50 / RabbitMQ", get(own, "p50"), get(RABBITMQ, "p50"), at_most=4),
+        Target("SQLite: p99 / RabbitMQ", get(own, "p99"), get(RABBITMQ, "p99"), at_most=4),
+        Target("SQLite: idle worker / 1.5 % of a core", get(own, "idle"), 0.015, at_most=1),
+    ]  # fmt: skip
+
+
+def _strain_targets(results: Results) -> list[Target]:
+    targets = []
+    for name, costs in results.claims.items():
+        short, long = min(costs), max(costs)
+        text = f"{name.partition(', ')[2]}: claim and ack, {long:,} / {short:,} waiting"
+        targets.append(Target(text, costs[long], costs[short], at_most=1.3))
+    if results.worker_rates:
+        few, many = min(results.worker_rates), max(results.worker_rates)
+        rates = results.worker_rates
+        text = f"PostgreSQL: drain by {many} workers / by {few}"
+        targets.append(Target(text, rates[many], rates[few], at_least=1))
+    if results.held_rates:
+        held, free = results.held_rates["with"], results.held_rates["without"]
+        text = "PostgreSQL: drain with a long transaction held / without"
+        targets.append(Target(text, held, free, at_least=0.67))
+    return targets

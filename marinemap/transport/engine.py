@@ -1,0 +1,215 @@
+"""The database of one process: its connections, its settings and what runs on them."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any
+
+import psycopg
+from kombu.exceptions import ConnectionError as KombuConnectionError
+from sqlalchemy import create_engine, event
+from sqlalchemy.engine import Engine
+from sqlalchemy.engine.url import URL, make_url
+from sqlalchemy.exc import ArgumentError, OperationalError
+from sqlalchemy.pool import QueuePool
+
+from marinemap.errors import ServiceError
+from marinemap.transport.durability import check_durability, sqlite_pragmas
+from marinemap.transport.forks import sqlite_guard
+from marinemap.transport.options import Options
+from marinemap.transport.providers import find_caller_connection
+from marinemap.transport.schema import check_schema
+from marinemap.transport.sessions import CallerSession, DirectSession, Session, begin
+
+# What a lost, refused or restarted database raises; kombu and Celery reconnect on these.
+LOST_CONNECTION = (
+    psycopg.OperationalError,
+    psycopg.InterfaceError,
+    sqlite3.OperationalError,
+    OperationalError,
+    KombuConnectionError,
+)
+
+
+class Database:
+    """A broker's database, shared by all connections of this process to it."""
+
+    def __init__(self, url: str, options: Options) -> None:
+        self.url = url
+        self.options = options
+        self.process_id = os.getpid()
+        self.engine = _create_engine(parse_address(url), options)
+        self.dialect_name = self.engine.dialect.name
+        # Deliveries of closed connections that could not yet give their messages back.
+        self.abandoned: list[Any] = []
+        self._is_verified = False
+        self._verify_lock = threading.Lock()
+
+    def verify(self) -> None:
+        """Connect; refuse weak durability and a schema that is not this code's.
+
+        Raises
+        ------
+        ServiceError
+            The database is reachable but must not be used as it is.
+        """
+        with self._verify_lock:
+            if not self._is_verified:
+                with self.session() as session:
+                    check_durability(session, self.dialect_name, self.options)
+                    check_schema(session, self.dialect_name, self.options)
+                self._is_verified = True
+
+    @contextmanager
+    def session(self) -> Iterator[DirectSession]:
+        """Yield a session in which each statement commits by itself."""
+        # Opening an SQLite file takes locks of the library's own; see `forks`.
+        with sqlite_guard if self.dialect_name == "sqlite" else nullcontext():
+            connection = self.engine.raw_connection()
+        try:
+            yield DirectSession(self.engine.dialect, connection.dbapi_connection)
+        except BaseException as error:
+            connection.invalidate(error if isinstance(error, Exception) else None)
+            if isinstance(error, psycopg.OperationalError):
+                # The server was restarted: the other connections of the pool are dead too,
+                # and each would cost its next user an error.
+                self.engine.dispose()
+            raise
+        finally:
+            connection.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[DirectSession]:
+        """Yield a session whose statements commit together.
+
+        On SQLite it holds the write lock from its begin: a transaction that began by reading
+        could not wait for another writer, only fail.
+        """
+        with self.session() as session, self.begin(session):
+            yield session
+
+    def begin(self, session: DirectSession) -> AbstractContextManager[None]:
+        """Let what a session runs from here commit together."""
+        return begin(session, self.dialect_name)
+
+    @contextmanager
+    def publishing(self) -> Iterator[Session]:
+        """Yield the caller's open transaction on this database, else a session of our own."""
+        caller = find_caller_connection(self.url)
+        if caller is not None:
+            yield CallerSession(self.engine.dialect, caller)
+        else:
+            with self.session() as session:
+                yield session
+
+    def joining(self, session: Session) -> AbstractContextManager[None]:
+        """Let what `publishing` yielded commit together; the caller's does so anyway."""
+        if isinstance(session, CallerSession):
+            return nullcontext()
+        assert isinstance(session, DirectSession)
+        return begin(session, self.dialect_name)
+
+    @contextmanager
+    def declaring(self) -> Iterator[Session]:
+        """Yield a session to declare queues in, which outlasts the caller's transaction.
+
+        But on SQLite, where the caller may hold the only write lock, the caller's own.
+        """
+        caller = find_caller_connection(self.url) if self.dialect_name == "sqlite" else None
+        if caller is not None:
+            yield CallerSession(self.engine.dialect, caller)
+        else:
+            with self.session() as session:
+                yield session
+
+    def is_in_callers_transaction(self) -> bool:
+        """Tell whether a publish would now go to the caller's transaction."""
+        return find_caller_connection(self.url) is not None
+
+
+def parse_address(url: str) -> URL:
+    """Return the database's address, with the driver that this room is written for.
+
+    Raises
+    ------
+    ServiceError
+        The address is none of SQLite or PostgreSQL, or names no SQLite file.
+    """
+    try:
+        address = make_url(url)
+    except ArgumentError as error:
+        raise ServiceError(f"not a database address: {error}", field="broker_url") from error
+    kind = address.get_backend_name()
+    if kind == "sqlite" and address.database and address.database != ":memory:":
+        return address.set(drivername="sqlite+pysqlite")
+    if kind in ("postgresql", "postgres"):
+        return address.set(drivername="postgresql+psycopg")
+    raise ServiceError(
+        "a broker address begins with marinemap+sqlite:////absolute/path or "
+        f"marinemap+postgresql://user@host/database; this one is for '{kind}'.",
+        field="broker_url",
+    )
+
+
+def _create_engine(address: URL, options: Options) -> Engine:
+    if address.get_backend_name() == "sqlite":
+        return _create_sqlite_engine(address, options)
+    return create_engine(
+        address,
+        connect_args={"autocommit": True, "application_name": "marinemap-broker"},
+        poolclass=QueuePool,
+        pool_reset_on_return=None,
+        max_overflow=-1,
+    )
+
+
+def _create_sqlite_engine(address: URL, options: Options) -> Engine:
+    engine = create_engine(
+        address,
+        connect_args={
+            "timeout": options.busy_timeout_seconds,
+            "check_same_thread": False,
+            "isolation_level": None,
+        },
+        paramstyle="named",
+        poolclass=QueuePool,
+        pool_reset_on_return=None,
+        max_overflow=-1,
+    )
+
+    @event.listens_for(engine, "connect")
+    def _set_pragmas(dbapi_connection: sqlite3.Connection, record: object) -> None:
+        for pragma in sqlite_pragmas(sqlite3.sqlite_version_info):
+            dbapi_connection.execute(pragma)
+
+    return engine
+
+
+_databases: dict[tuple[str, Options], Database] = {}
+_databases_lock = threading.Lock()
+# A forked child must neither use its parent's connections nor close them: closing an SQLite
+# connection drops the file locks of the whole process, and garbage collection would close it.
+_inherited: list[Database] = []
+
+
+def open_database(url: str, options: Options) -> Database:
+    """Return this process's database for an address, the same for the same options."""
+    with _databases_lock:
+        key = (url, options)
+        if key not in _databases:
+            _databases[key] = Database(url, options)
+        return _databases[key]
+
+
+def _forget_parents_databases() -> None:
+    global _databases_lock
+    _databases_lock = threading.Lock()
+    _inherited.extend(_databases.values())
+    _databases.clear()
+
+
+os.register_at_fork(after_in_child=_forget_parents_databases)

@@ -1,0 +1,130 @@
+"""The room's options: `broker_transport_options` in Celery, checked as a whole."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+from marinemap.errors import ServiceError, did_you_mean
+
+# kombu keeps its retry policy in the same mapping (kombu.Connection.ensure and Celery's
+# broker_transport_options document them); they are not ours to refuse.
+_KOMBU_OPTIONS = frozenset(
+    {
+        "errback",
+        "interval_max",
+        "interval_start",
+        "interval_step",
+        "max_retries",
+        "on_revive",
+        "retry_errors",
+    }
+)
+
+# name: (lowest, highest, why not beyond)
+_RANGES: dict[str, tuple[float, float, str]] = {
+    "lease_seconds": (1, 3600, "a dead worker's messages wait this long"),
+    "delivery_limit": (1, 1_000_000, "a message must be delivered at least once"),
+    "flush_seconds": (0, 1, "acknowledgements not yet written are lost when a worker is killed"),
+    "poll_seconds": (0.05, 60, "the safety net when no notification arrives"),
+    "sqlite_poll_seconds": (0.001, 1, "an idle worker looks this often"),
+    "busy_timeout_seconds": (0.1, 600, "another writer may hold the SQLite file this long"),
+    "claim_batch": (1, 1000, "messages taken at once where no prefetch limit is set"),
+    "start_slack_seconds": (0, 60, "a rate's window is longer by it"),
+    "dead_letter_days": (0, 36_500, "days; 0 keeps dead letters for ever"),
+    "max_queue_length": (1, 2**40, "messages; leave it out for no limit"),
+}
+
+
+@dataclass(frozen=True)
+class Options:
+    """How the transport behaves; units are in the names.
+
+    Parameters
+    ----------
+    lease_seconds : float
+        A worker that has not renewed its lease for this long is dead, and its messages are
+        delivered again. It renews every quarter of it. With the default, 20, a killed
+        worker's messages are back within 25 s.
+    delivery_limit : int
+        Deliveries after which a message that is never acknowledged becomes a dead letter.
+    flush_seconds : float
+        Longest time for which acknowledgements are gathered before they are written, and a
+        claim of less than half the prefetch limit is put off.
+    poll_seconds : float
+        How often a worker looks on PostgreSQL where no notification came (PgBouncer in
+        transaction mode passes none on).
+    sqlite_poll_seconds : float
+        How often an idle worker asks SQLite whether the file has changed.
+    busy_timeout_seconds : float
+        How long to wait for another writer of the SQLite file before giving up with an error.
+    claim_batch : int
+        Most messages taken at once by a consumer without a prefetch limit.
+    max_queue_length : int, optional
+        Messages a queue may hold before it refuses more; a queue's own ``x-max-length`` wins.
+    owner_header : str
+        Header that names the person whose message it is, for taking turns.
+    start_slack_seconds : float
+        Added to a rate's window, up to a quarter of it: a task starts a little after its
+        claim, not always by the same.
+    dead_letter_days : float
+        Days for which dead letters are kept.
+    accept_weak_durability : bool
+        Run on a PostgreSQL with fsync or synchronous_commit off.
+    create_tables : bool
+        Create the tables where there are none, for use without Django; with Django a
+        migration owns them, and a worker that started first would get in its way.
+    """
+
+    lease_seconds: float = 20
+    delivery_limit: int = 20
+    flush_seconds: float = 0.01
+    poll_seconds: float = 5
+    sqlite_poll_seconds: float = 0.01
+    busy_timeout_seconds: float = 30
+    claim_batch: int = 100
+    max_queue_length: int | None = None
+    owner_header: str = "owner"
+    start_slack_seconds: float = 0.25
+    dead_letter_days: float = 90
+    accept_weak_durability: bool = False
+    create_tables: bool = False
+
+    def __post_init__(self) -> None:
+        for name, (lowest, highest, reason) in _RANGES.items():
+            value = getattr(self, name)
+            if value is not None:
+                _check_number(name, value, lowest, highest, reason)
+
+
+def read_options(given: Mapping[str, Any]) -> Options:
+    """Return the options in `given`, refusing names that do not exist.
+
+    Raises
+    ------
+    ServiceError
+        An unknown name, with the nearest known one, or a value out of its range.
+    """
+    known = {field.name for field in fields(Options)}
+    for name in given:
+        if name not in known and name not in _KOMBU_OPTIONS:
+            hint = did_you_mean(name, known)
+            raise ServiceError(
+                f"no such transport option; there are {', '.join(sorted(known))}.{hint}",
+                field=name,
+                value=given[name],
+                hint="Correct the name in broker_transport_options.",
+            )
+    return Options(**{name: given[name] for name in known if name in given})
+
+
+def _check_number(name: str, value: Any, lowest: float, highest: float, reason: str) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ServiceError(f"{value!r} is not a number.", field=name, value=value)
+    if not lowest <= value <= highest:
+        raise ServiceError(
+            f"{value} is not between {lowest:g} and {highest:g} ({reason}).",
+            field=name,
+            value=value,
+        )

@@ -1,0 +1,234 @@
+"""Storing messages: alone, in a batch, or in the caller's transaction."""
+
+from __future__ import annotations
+
+import base64
+import sqlite3
+from collections.abc import Mapping
+from contextlib import nullcontext
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from kombu.utils.json import dumps, loads
+
+from marinemap.errors import ServiceError
+from marinemap.transport import statements
+from marinemap.transport.engine import Database
+from marinemap.transport.exchanges import Exchanges, Route
+from marinemap.transport.sessions import Session
+
+_PRIORITIES = range(10)
+
+
+class QueueFullError(ServiceError):
+    """A queue holds as many messages as it may; the message was not stored."""
+
+
+@dataclass(frozen=True)
+class Outgoing:
+    """A message as the table holds it, for any queue."""
+
+    priority: int
+    task_name: str | None
+    owner: str
+    correlation_id: str | None
+    payload: str
+    due_at_ms: int | None
+    ttl_ms: int | None
+
+    def parameters(self, route: Route) -> dict[str, Any]:
+        """Return what the insert into one queue needs."""
+        ttls = [ttl for ttl in (self.ttl_ms, route.message_ttl_ms) if ttl is not None]
+        return {
+            "queue_name": route.queue_name,
+            "priority": self.priority,
+            "task_name": self.task_name,
+            "owner": self.owner,
+            "correlation_id": self.correlation_id,
+            "payload": self.payload,
+            "due_at_ms": self.due_at_ms,
+            "ttl_ms": min(ttls, default=None),
+        }
+
+
+class Publisher:
+    """Stores the messages of one connection."""
+
+    def __init__(self, database: Database, exchanges: Exchanges) -> None:
+        self._database = database
+        self._exchanges = exchanges
+
+    def publish(self, message: Mapping[str, Any], exchange_name: str, routing_key: str) -> None:
+        """Store a message in every queue that it is routed to; durable when this returns.
+
+        In a transaction of the caller's it is durable when that commits.
+
+        Raises
+        ------
+        QueueFullError
+            A queue has reached its length limit; nothing was stored.
+        ServiceError
+            The database could not store it.
+        """
+        outgoing = self.prepare(message)
+        with self._reporting(), self._database.publishing() as session:
+            routes = self._exchanges.find_routes(session, exchange_name, routing_key)
+            is_alone = len(routes) == 1 and self._find_limit(routes[0]) is None
+            with nullcontext() if is_alone else self._database.joining(session):
+                for route in routes:
+                    self._store(session, outgoing, route)
+
+    def publish_all(self, messages: list[tuple[Outgoing, str, str]]) -> None:
+        """Store messages, with their exchanges and routing keys, in one transaction."""
+        find_routes = self._exchanges.find_routes
+        with (
+            self._reporting(),
+            self._database.publishing() as session,
+            self._database.joining(session),
+        ):
+            for outgoing, exchange_name, routing_key in messages:
+                for route in find_routes(session, exchange_name, routing_key):
+                    self._store(session, outgoing, route)
+
+    def prepare(self, message: Mapping[str, Any]) -> Outgoing:
+        """Return a kombu message as a row."""
+        headers = message.get("headers") or {}
+        properties = message["properties"]
+        task_name, owner = headers.get("task"), headers.get(self._database.options.owner_header)
+        return Outgoing(
+            priority=_read_priority(properties.get("priority")),
+            task_name=task_name if isinstance(task_name, str) else None,
+            owner="" if owner is None else str(owner),
+            correlation_id=properties.get("correlation_id"),
+            payload=write_payload(message),
+            due_at_ms=_read_eta(headers.get("eta")),
+            ttl_ms=_read_expiration(properties.get("expiration")),
+        )
+
+    def _store(self, session: Session, outgoing: Outgoing, route: Route) -> None:
+        max_length = self._find_limit(route)
+        if max_length is not None:
+            names = {"queue_name": route.queue_name, "max_length": max_length}
+            if session.run(statements.is_full, **names)[0][0]:
+                raise QueueFullError(
+                    f"queue '{route.queue_name}' is full: it may hold {max_length} messages.",
+                    field="queue",
+                    value=route.queue_name,
+                    hint="Try again when workers have caught up, or raise its limit.",
+                )
+        is_task = outgoing.task_name is not None
+        store = statements.store_message(self._database.dialect_name, is_task)
+        session.run(store, **outgoing.parameters(route))
+
+    def _find_limit(self, route: Route) -> int | None:
+        return route.max_length or self._database.options.max_queue_length
+
+    def _reporting(self) -> _ReportingLocks:
+        return _ReportingLocks(self._database)
+
+
+class _ReportingLocks:
+    """Turns SQLite's "database is locked" into an error that says what it means here.
+
+    As it stands kombu would take it for a lost connection, and wait as long again.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        if isinstance(error, sqlite3.OperationalError) and "locked" in str(error):
+            seconds = self._database.options.busy_timeout_seconds
+            raise ServiceError(
+                f"the message was not stored: another program kept the broker's SQLite file "
+                f"locked for {seconds:g} s.",
+                hint="Find what holds a transaction open, or raise busy_timeout_seconds.",
+            ) from error
+
+
+class PublishBatch:
+    """Gathers messages to store them in one transaction; kombu's `Producer.batch`."""
+
+    def __init__(self, channel: Any, publisher: Publisher, max_size: int) -> None:
+        self.channel = channel
+        self._publisher = publisher
+        self._max_size = max_size
+        self._waiting: list[tuple[Outgoing, str, str]] = []
+
+    def publish(
+        self, message: dict[str, Any], exchange: str, routing_key: str, **kwargs: Any
+    ) -> None:
+        """Add a message; store all when the batch has its size."""
+        self.channel.address_message(message, exchange, routing_key)
+        self._waiting.append((self._publisher.prepare(message), exchange, routing_key))
+        if len(self._waiting) >= self._max_size:
+            self.flush()
+
+    def flush(self) -> None:
+        """Store what has been added so far: all of it or, with an error, nothing."""
+        waiting, self._waiting = self._waiting, []
+        if waiting:
+            self._publisher.publish_all(waiting)
+
+    def discard(self) -> None:
+        """Forget what has been added since the last flush."""
+        self._waiting.clear()
+
+    def close(self) -> None:
+        """Hold nothing back; kombu calls it after `flush` or `discard`."""
+        self._waiting.clear()
+
+
+def write_payload(message: Mapping[str, Any]) -> str:
+    """Return a message as text, a binary body in base64."""
+    body = message["body"]
+    if isinstance(body, bytes | bytearray | memoryview):
+        properties = {**message["properties"], "body_encoding": "base64"}
+        body = base64.b64encode(bytes(body)).decode("ascii")
+        message = {**message, "body": body, "properties": properties}
+    return str(dumps(message))
+
+
+def read_payload(payload: str) -> dict[str, Any]:
+    """Return what `write_payload` was given.
+
+    Raises
+    ------
+    ValueError
+        The text is no message: something else wrote it, or only a part of it.
+    """
+    message = loads(payload)
+    if not isinstance(message, dict) or not isinstance(message.get("properties"), dict):
+        raise ValueError("it has no properties")
+    if message["properties"].get("body_encoding") == "base64":
+        message["body"] = base64.b64decode(message["body"])
+    return message
+
+
+def _read_priority(priority: Any) -> int:
+    if isinstance(priority, int):
+        return min(max(priority, _PRIORITIES[0]), _PRIORITIES[-1])
+    return 0
+
+
+def _read_eta(eta: Any) -> int | None:
+    """Return the time in Celery's `eta` header; what is no time is left to Celery to report."""
+    if not isinstance(eta, str):
+        return None
+    try:
+        moment = datetime.fromisoformat(eta)
+    except ValueError:
+        return None
+    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return int(aware.timestamp() * 1000)
+
+
+def _read_expiration(expiration: Any) -> int | None:
+    # AMQP writes it as text, in milliseconds.
+    return (
+        int(expiration) if isinstance(expiration, int | str) and str(expiration).isdigit() else None
+    )

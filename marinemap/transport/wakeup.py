@@ -1,0 +1,158 @@
+"""What wakes a consumer: a change of the database, its own process, or the clock."""
+
+from __future__ import annotations
+
+import os
+import select
+from contextlib import suppress
+from time import monotonic
+from typing import Any, Protocol
+
+from marinemap.transport.engine import Database
+from marinemap.transport.forks import sqlite_guard
+from marinemap.transport.sessions import DirectSession
+from marinemap.transport.statements import NOTIFY_CHANNEL
+
+# After a change of an SQLite file the next is likely soon: look more often for this long.
+_BUSY_SECONDS = 0.25
+_BUSY_POLL_SECONDS = 0.002
+
+
+class Signal:
+    """A flag that threads set, and that a poll or an event loop can wait for."""
+
+    def __init__(self) -> None:
+        self._reader, self._writer = os.pipe()
+        os.set_blocking(self._reader, False)
+        os.set_blocking(self._writer, False)
+        self._is_set = False
+        self._poller = select.poll()
+        self._poller.register(self._reader, select.POLLIN)
+
+    def fileno(self) -> int:
+        """Return the descriptor that becomes readable when the flag is set."""
+        return self._reader
+
+    def set(self) -> None:
+        """Wake who waits; cheap when already set."""
+        if not self._is_set:
+            self._is_set = True
+            os.write(self._writer, b"\0")
+
+    def clear(self) -> None:
+        """Take the flag down, before looking for what it announced."""
+        with suppress(BlockingIOError):
+            os.read(self._reader, 16)
+        self._is_set = False
+
+    def wait(self, seconds: float) -> bool:
+        """Wait until the flag is set, and leave it so; tell whether it is."""
+        return self._is_set or bool(self._poller.poll(_round_up_ms(seconds)))
+
+    def close(self) -> None:
+        """Close the pipe."""
+        os.close(self._reader)
+        os.close(self._writer)
+
+
+def wait_for(seconds: float, *descriptors: int) -> bool:
+    """Wait until one of some descriptors can be read."""
+    poller = select.poll()
+    for descriptor in descriptors:
+        poller.register(descriptor, select.POLLIN)
+    return bool(poller.poll(_round_up_ms(seconds)))
+
+
+def _round_up_ms(seconds: float) -> int:
+    # A wait cut down to 0 ms would turn into a busy loop just before its end.
+    return int(seconds * 1000) + 1 if seconds > 0 else 0
+
+
+class Notice:
+    """What a wait ended with: which queues have changed, and the next due time if told."""
+
+    def __init__(self, *, is_any: bool = False) -> None:
+        self.is_any = is_any
+        self.queue_names: set[str] = set()
+        self.is_delayed = False
+
+
+class Watcher(Protocol):
+    """Waits for changes that other connections make."""
+
+    def wait(self, seconds: float, signal: Signal) -> Notice: ...
+
+    def close(self) -> None: ...
+
+
+def open_watcher(database: Database, session: DirectSession) -> Watcher:
+    """Return the watcher for a database; for SQLite it sees changes by others than `session`."""
+    if database.dialect_name == "sqlite":
+        return SqliteWatcher(session, database.options.sqlite_poll_seconds)
+    return PostgresWatcher(database)
+
+
+class SqliteWatcher:
+    """Asks SQLite for the file's version, which changes with each commit by another."""
+
+    def __init__(self, session: DirectSession, idle_poll_seconds: float) -> None:
+        self._cursor = session.dbapi_connection.cursor()
+        self._idle_poll_seconds = idle_poll_seconds
+        self._version = self._read_version()
+        self._busy_until = 0.0
+
+    def wait(self, seconds: float, signal: Signal) -> Notice:
+        now = monotonic()
+        deadline = now + seconds
+        while now < deadline:
+            busy = now < self._busy_until
+            poll_seconds = _BUSY_POLL_SECONDS if busy else self._idle_poll_seconds
+            is_signalled = signal.wait(min(poll_seconds, deadline - now))
+            version = self._read_version()
+            now = monotonic()
+            if version != self._version:
+                self._version = version
+                self._busy_until = now + _BUSY_SECONDS
+                return Notice(is_any=True)
+            if is_signalled:
+                break
+        return Notice()
+
+    def _read_version(self) -> int:
+        # Straight to the driver: an idle worker does little else.
+        with sqlite_guard:
+            return int(self._cursor.execute("PRAGMA data_version").fetchone()[0])
+
+    def close(self) -> None:
+        self._cursor.close()
+
+
+class PostgresWatcher:
+    """Listens on a connection of its own, which must not be in a transaction to hear."""
+
+    def __init__(self, database: Database) -> None:
+        fairy = database.engine.raw_connection()
+        connection: Any = fairy.dbapi_connection
+        fairy.detach()
+        self._connection = connection
+        self._connection.execute(f"LISTEN {NOTIFY_CHANNEL}")
+
+    def wait(self, seconds: float, signal: Signal) -> Notice:
+        if not signal.wait(0):
+            wait_for(seconds, self._connection.pgconn.socket, signal.fileno())
+        return self._read()
+
+    def _read(self) -> Notice:
+        notice = Notice()
+        # Below psycopg's own generator, which costs more than the claim that follows.
+        self._connection.pgconn.consume_input()
+        while (notification := self._connection.pgconn.notifies()) is not None:
+            name, _, due_at_ms = notification.extra.decode().partition(" ")
+            notice.is_any |= not name
+            notice.is_delayed |= bool(due_at_ms)
+            if not due_at_ms:
+                notice.queue_names.add(name)
+        return notice
+
+    def close(self) -> None:
+        self._connection.close()

@@ -1,0 +1,116 @@
+"""The queue in the site's own database, as the composition root wires it."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from django.db import connection, transaction
+
+from marinemap.jobs import lifecycle
+from marinemap.jobs.models import Job
+from marinemap.jobs.queue import find_place
+from marinemap.transport import schema_statements
+from tests.postgresql import make_database, postgresql_server
+from tests.running_site import PROJECT
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def empty_queue(transactional_db: None) -> Iterator[None]:
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM broker_messages")
+    yield
+
+
+def test_message_is_stored_in_the_transaction_that_makes_the_job() -> None:
+    with transaction.atomic():
+        job = lifecycle.submit("echo", {"message": "x"}, "someone", True)
+        assert _waiting() == [str(job.pk)]
+    assert _waiting() == [str(job.pk)]
+
+
+def test_message_goes_with_a_transaction_that_is_rolled_back() -> None:
+    with pytest.raises(ZeroDivisionError), transaction.atomic():
+        lifecycle.submit("echo", {"message": "x"}, "someone", True)
+        assert len(_waiting()) == 1
+        raise ZeroDivisionError
+    assert _waiting() == []
+    assert not Job.objects.exists()
+
+
+def test_waiting_job_knows_how_many_are_ahead() -> None:
+    jobs = [lifecycle.submit("echo", {"message": "x"}, "someone", True) for _ in range(3)]
+    places = [find_place(job) for job in jobs]
+    assert [place.ahead for place in places if place] == [0, 1, 2]
+    assert places[1] is not None
+    assert places[1].in_words() == "1 request is ahead; it may start now."
+
+
+def test_finished_job_has_no_place() -> None:
+    job = lifecycle.submit("echo", {"message": "x"}, "someone", True)
+    assert find_place(lifecycle.dismiss(job)) is None
+
+
+def test_migrated_tables_are_those_of_the_code_on_sqlite(tmp_path: Path) -> None:
+    _migrate(tmp_path)
+    fresh = sqlite3.connect(tmp_path / "fresh.sqlite3")
+    for statement in schema_statements("sqlite"):
+        fresh.execute(statement)
+    migrated = sqlite3.connect(tmp_path / "marinemap.sqlite3")
+    query = "SELECT name, sql FROM sqlite_master WHERE name LIKE '%broker%' ORDER BY name"
+    assert migrated.execute(query).fetchall() == fresh.execute(query).fetchall() != []
+    fresh.close()
+    migrated.close()
+
+
+def test_migrated_tables_are_those_of_the_code_on_postgresql(tmp_path: Path) -> None:
+    with postgresql_server() as url:
+        migrated, fresh = make_database(url, "migrated"), make_database(url, "fresh")
+        _migrate(tmp_path, DATABASE_URL=migrated)
+        with psycopg.connect(fresh) as made:
+            for statement in schema_statements("postgresql"):
+                made.execute(statement)
+        assert _describe(migrated) == _describe(fresh) != []
+
+
+def _waiting() -> list[str]:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT correlation_id FROM broker_messages ORDER BY id")
+        return [row[0] for row in cursor.fetchall()]
+
+
+def _migrate(home: Path, **environment: str) -> None:
+    inherited = {n: v for n, v in os.environ.items() if n != "DATABASE_URL"}
+    subprocess.run(
+        [sys.executable, "manage.py", "migrate", "--verbosity", "0"],
+        cwd=PROJECT,
+        env=inherited
+        | {"MARINEMAP_HOME": str(home), "DJANGO_SETTINGS_MODULE": "marinemap.settings"}
+        | environment,
+        check=True,
+    )
+
+
+def _describe(url: str) -> list[tuple[object, ...]]:
+    """Return every column, index and table option of the queue's tables."""
+    with psycopg.connect(url) as session:
+        columns = session.execute(
+            "SELECT table_name, column_name, data_type, is_nullable, column_default, "
+            "is_identity FROM information_schema.columns WHERE table_name LIKE 'broker%' "
+            "ORDER BY 1, 2"
+        ).fetchall()
+        indexes = session.execute(
+            "SELECT indexname, indexdef FROM pg_indexes WHERE tablename LIKE 'broker%' ORDER BY 1"
+        ).fetchall()
+        options = session.execute(
+            "SELECT relname, reloptions FROM pg_class WHERE relname LIKE 'broker%' ORDER BY 1"
+        ).fetchall()
+    return [*columns, *indexes, *options]

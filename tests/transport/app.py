@@ -1,0 +1,79 @@
+"""A Celery app wired to the transport as the composition root does it, without Django."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+from celery import Celery
+from celery.worker.consumer.gossip import Gossip
+from celery.worker.consumer.mingle import Mingle
+
+from marinemap import transport
+
+transport.register()
+Mingle.compatible_transports = {*Mingle.compatible_transports, transport.DRIVER_TYPE}
+Gossip.compatible_transports = {*Gossip.compatible_transports, transport.DRIVER_TYPE}
+
+app = Celery("transport_tests")
+app.conf.update(
+    broker_url=f"marinemap+{os.environ['BROKER_DATABASE']}",
+    broker_transport_options={"create_tables": True, "lease_seconds": 2.0},
+    broker_connection_retry_on_startup=True,
+    task_acks_late=True,
+    task_reject_on_worker_lost=True,
+    worker_prefetch_multiplier=1,
+    worker_disable_rate_limits=True,
+    worker_cancel_long_running_tasks_on_connection_loss=False,
+    result_backend=f"file://{os.environ['RESULTS_FOLDER']}",
+)
+transport.use_task_rates(lambda: {name: task.rate_limit for name, task in app.tasks.items()})
+
+_JOURNAL = Path(os.environ["RESULTS_FOLDER"]) / "journal"
+
+
+def note(line: str) -> None:
+    """Write a line that the test reads, at once and whole."""
+    with _JOURNAL.open("a") as journal:
+        journal.write(f"{line}\n")
+
+
+@app.task(name="record", bind=True)
+def record(self: Any, label: str) -> str:
+    request = self.request
+    note(f"{label} {time.time():.6f} {request.delivery_info.get('redelivered')}")
+    return label
+
+
+@app.task(name="limited", bind=True, rate_limit="4/s")
+def limited(self: Any, label: str) -> str:
+    note(f"{label} {time.time():.6f}")
+    return label
+
+
+@app.task(name="block", bind=True)
+def block(self: Any, label: str, seconds: float) -> str:
+    note(f"begin-{label} {time.time():.6f} {self.request.delivery_info.get('redelivered')}")
+    time.sleep(seconds)
+    note(f"end-{label} {time.time():.6f}")
+    return label
+
+
+@app.task(name="flaky", bind=True, max_retries=3)
+def flaky(self: Any, label: str) -> str:
+    note(f"{label} {self.request.retries}")
+    if self.request.retries < 2:
+        raise self.retry(countdown=0.1)
+    return label
+
+
+@app.task(name="add")
+def add(x: int, y: int) -> int:
+    return x + y
+
+
+@app.task(name="total")
+def total(numbers: list[int]) -> int:
+    return sum(numbers)

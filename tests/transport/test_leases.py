@@ -1,0 +1,175 @@
+"""What becomes of the messages of a consumer that died, hung or was cut off."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import subprocess
+import sys
+import threading
+import traceback
+
+import pytest
+
+from marinemap.transport.leases import LeaseLostError, reclaim
+from tests.transport.conftest import Broker, Inbox, publish, wait_until
+from tests.transport.workers import REPOSITORY
+
+# A process that claims one message and holds it until it is killed.
+HOLDER = """
+import sys
+from tests.transport.conftest import Broker, Inbox
+broker = Broker(sys.argv[1], {"lease_seconds": float(sys.argv[2])})
+inbox = Inbox(broker.connect(), prefetch_count=1)
+inbox.receive(1)
+print("holding", flush=True)
+if sys.argv[3] == "hold":
+    import time
+    time.sleep(600)
+"""
+
+
+def start_holder(
+    broker: Broker, lease_seconds: float = 2, then: str = "hold"
+) -> subprocess.Popen[str]:
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLDER, broker.url, str(lease_seconds), then],
+        cwd=REPOSITORY,
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "holding\n"
+    return process
+
+
+def stop(process: subprocess.Popen[str]) -> None:
+    process.kill()
+    process.communicate()
+
+
+def test_killed_consumers_message_is_delivered_again(broker: Broker) -> None:
+    publish(broker.connect(), "survivor")
+    stop(start_holder(broker))
+    inbox = Inbox(broker.connect())
+    assert inbox.receive(1, seconds=10) == ["survivor"]
+    assert inbox.messages[0].delivery_info["redelivered"] is True
+    assert broker.count("broker_consumers") == 1
+
+
+def test_living_consumer_keeps_its_message_beyond_a_lease(broker: Broker) -> None:
+    publish(broker.connect(), "mine")
+    holder = start_holder(broker, lease_seconds=1)
+    try:
+        inbox = Inbox(broker.connect())
+        assert inbox.receives_nothing(3)
+    finally:
+        stop(holder)
+
+
+def test_process_that_ends_without_closing_gives_back_at_once(broker: Broker) -> None:
+    publish(broker.connect(), "left behind")
+    holder = start_holder(broker, lease_seconds=600, then="exit")
+    assert holder.wait(20) == 0
+    holder.communicate()
+    assert broker.count("broker_consumers") == 0
+    assert Inbox(broker.connect()).receive(1, seconds=5) == ["left behind"]
+
+
+def test_hung_consumers_late_acknowledgement_is_refused(
+    broker: Broker, caplog: pytest.LogCaptureFixture
+) -> None:
+    publish(broker.connect(), "contested")
+    zombie = Inbox(broker.connect())
+    zombie.receive(1)
+    # As another consumer sees a process that was stopped for longer than its lease.
+    broker.rows("UPDATE broker_consumers SET lease_expires_at_ms = 0")
+    assert reclaim(broker.database) == 1
+    heir = Inbox(broker.connect(), prefetch_count=1)
+    assert heir.receive(1) == ["contested"]
+    with caplog.at_level(logging.WARNING):
+        zombie.messages[0].ack()
+        wait_until(lambda: "acknowledgements were refused" in caplog.text, "the refusal")
+    assert broker.count("broker_messages", "claimed_by IS NOT NULL") == 1
+    heir.messages[0].ack()
+    wait_until(lambda: broker.count("broker_messages") == 0, "deleting the message")
+
+
+def test_consumer_whose_lease_was_taken_stops_claiming(broker: Broker) -> None:
+    inbox = Inbox(broker.connect())
+    assert inbox.receives_nothing(0.1)
+    broker.rows("DELETE FROM broker_consumers")
+    publish(broker.connect(), "not for you")
+    with pytest.raises(LeaseLostError):
+        while True:
+            inbox.receives_nothing(1)
+    assert inbox.messages == []
+    assert broker.count("broker_messages", "claimed_by IS NULL") == 1
+
+
+def test_frozen_process_loses_its_messages_and_starts_anew(broker: Broker) -> None:
+    publish(broker.connect(), "thawed")
+    holder = start_holder(broker, lease_seconds=1)
+    try:
+        holder.send_signal(signal.SIGSTOP)
+        inbox = Inbox(broker.connect())
+        assert inbox.receive(1, seconds=15) == ["thawed"]
+    finally:
+        holder.send_signal(signal.SIGCONT)
+        stop(holder)
+
+
+def test_dead_consumer_is_removed_together_with_giving_back(broker: Broker) -> None:
+    publish(broker.connect(), "whole")
+    stop(start_holder(broker, lease_seconds=1))
+    observed: list[tuple[int, int]] = []
+    done = threading.Event()
+
+    def watch() -> None:
+        while not done.is_set():
+            observed.append(
+                broker.rows(
+                    "SELECT (SELECT count(*) FROM broker_consumers),"
+                    " (SELECT count(*) FROM broker_messages WHERE claimed_by IS NOT NULL)"
+                )[0]
+            )
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    wait_until(lambda: reclaim(broker.database), "reclaiming")
+    done.set()
+    watcher.join()
+    assert set(observed) <= {(1, 1), (0, 0)}
+
+
+def test_exhausted_message_of_a_dead_consumer_is_buried(broker: Broker) -> None:
+    publish(broker.connect(), "killer")
+    stop(start_holder(broker, lease_seconds=1))
+    connection = broker.connect(delivery_limit=1)
+    inbox = Inbox(connection)
+    wait_until(lambda: broker.count("broker_dead_letters"), "burying the message", 15)
+    assert inbox.receives_nothing(0.1)
+
+
+def test_child_process_leaves_its_parents_claims_alone(broker: Broker) -> None:
+    publish(broker.connect(), "the parent's")
+    connection = broker.connect()
+    inbox = Inbox(connection)
+    inbox.receive(1)
+    child = os.fork()
+    if child == 0:
+        # The child closes what it inherited and publishes on its own.
+        try:
+            connection.release()
+            publish(broker.connect(), "the child's")
+        except BaseException:
+            traceback.print_exc()
+            os._exit(1)
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+    assert inbox.receive(2) == ["the parent's", "the child's"]
+    for message in inbox.messages:
+        message.ack()
+    wait_until(lambda: broker.count("broker_messages") == 0, "deleting the messages")

@@ -1,0 +1,230 @@
+"""Rates over all workers, turns among owners, and exact positions."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from marinemap.errors import ServiceError
+from marinemap.transport import Position, use_task_rates
+from marinemap.transport.limits import Rate, parse_rate
+from tests.transport.conftest import Broker, Inbox, publish, wait_until
+
+RATES: dict[str, str | float | None] = {}
+
+
+@pytest.fixture(autouse=True)
+def stated_rates() -> Iterator[None]:
+    RATES.clear()
+    use_task_rates(lambda: dict(RATES))
+    yield
+    use_task_rates(None)
+
+
+def send(broker: Broker, label: str, owner: str | None = None, **options: Any) -> None:
+    headers = {"task": "clip", "owner": owner}
+    publish(broker.connect(), label, headers=headers, correlation_id=label, **options)
+
+
+def drain(inboxes: list[Inbox], count: int, seconds: float = 30) -> list[tuple[str, float]]:
+    """Return label and time of each message that the consumers receive, in order."""
+    received: list[tuple[str, float]] = []
+    deadline = time.monotonic() + seconds
+    while len(received) < count:
+        assert time.monotonic() < deadline, f"only {received} came"
+        for inbox in inboxes:
+            inbox.receives_nothing(0.02)
+            for message in inbox.messages:
+                received.append((message.decode(), time.monotonic()))
+                message.ack()
+            inbox.messages.clear()
+    return received
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("4/m", Rate(4, 60_000)),
+        ("10/s", Rate(10, 1_000)),
+        ("1/h", Rate(1, 3_600_000)),
+        ("0.5/m", Rate(1, 120_000)),
+        (2, Rate(2, 1_000)),
+        (None, None),
+        (0, None),
+        ("0/m", None),
+    ],
+)
+def test_rates_are_read_as_celery_writes_them(text: Any, expected: Rate | None) -> None:
+    assert parse_rate(text) == expected
+
+
+def test_text_that_is_no_rate_is_refused() -> None:
+    with pytest.raises(ServiceError, match="rate_limit: a rate is a number of starts"):
+        parse_rate("4/fortnight")
+
+
+def test_rate_holds_for_all_consumers_in_every_window(broker: Broker) -> None:
+    RATES["clip"] = "4/s"
+    for number in range(13):
+        send(broker, str(number))
+    inboxes = [Inbox(broker.connect(), prefetch_count=4) for _ in range(2)]
+    drain(inboxes, 13)
+    # By the clock that counts: the database's, when the message was claimed.
+    window_ms, recent = broker.rows("SELECT window_ms, max_starts FROM broker_rates")[0]
+    assert (window_ms, recent) == (1250, 4)
+    assert broker.count("broker_starts") <= 8
+
+
+def test_starts_are_a_window_apart(broker: Broker) -> None:
+    RATES["clip"] = "3/s"
+    begin = time.monotonic()
+    for number in range(9):
+        send(broker, str(number))
+    received = drain([Inbox(broker.connect(), prefetch_count=2) for _ in range(2)], 9)
+    times = [moment for _, moment in received]
+    # Received within milliseconds of the claim, in this process; 50 ms for a loaded machine.
+    assert all(later - earlier > 0.95 for earlier, later in zip(times, times[3:], strict=False))
+    assert times[2] - begin < 0.9, "the first three may start at once"
+
+
+def test_messages_waiting_for_a_rate_do_not_hold_up_others(broker: Broker) -> None:
+    RATES["clip"] = "1/h"
+    for label in ("first", "waits", "waits too"):
+        send(broker, label)
+    publish(broker.connect(), "other", headers={"task": "echo"})
+    inbox = Inbox(broker.connect(), prefetch_count=10)
+    assert sorted(inbox.receive(2)) == ["first", "other"]
+    assert inbox.receives_nothing(0.3)
+    assert broker.count("broker_messages", "claimed_by IS NULL") == 2
+
+
+def test_message_published_before_the_rate_was_known_is_limited(broker: Broker) -> None:
+    for label in ("a", "b", "c"):
+        send(broker, label)
+    assert broker.count("broker_messages", "rate_key IS NULL") == 3
+    RATES["clip"] = "1/h"
+    inbox = Inbox(broker.connect())
+    assert inbox.receive(1) == ["a"]
+    assert inbox.receives_nothing(0.3)
+
+
+def test_changed_rate_counts_at_once_and_outlives_a_restart(broker: Broker) -> None:
+    RATES["clip"] = "1/h"
+    for number in range(4):
+        send(broker, str(number))
+    connection = broker.connect()
+    inbox = Inbox(connection)
+    inbox.receive(1)
+    RATES["clip"] = "100/s"
+    assert inbox.receive(4) == ["0", "1", "2", "3"]
+    connection.release()
+    RATES["clip"] = "1/h"
+    Inbox(broker.connect()).receives_nothing(0.1)
+    assert broker.rows("SELECT rate, declared_rate FROM broker_rates") == [("100/s", "1/h")]
+
+
+def test_rate_changed_in_the_code_replaces_the_old_one(broker: Broker) -> None:
+    RATES["clip"] = "1/h"
+    connection = broker.connect()
+    Inbox(connection).receives_nothing(0.1)
+    connection.release()
+    RATES["clip"] = "2/h"
+    Inbox(broker.connect()).receives_nothing(0.1)
+    assert broker.rows("SELECT rate, declared_rate FROM broker_rates") == [("2/h", "2/h")]
+
+
+def test_lifted_rate_lets_all_go(broker: Broker) -> None:
+    RATES["clip"] = "1/h"
+    for number in range(3):
+        send(broker, str(number))
+    inbox = Inbox(broker.connect())
+    inbox.receive(1)
+    RATES["clip"] = None
+    assert len(inbox.receive(3)) == 3
+
+
+def limit_now(broker: Broker, rate: str) -> None:
+    """Let the rate be known before the first message is published."""
+    RATES["clip"] = rate
+    connection = broker.connect()
+    Inbox(connection).receives_nothing(0.05)
+    wait_until(lambda: broker.count("broker_rates"), "storing the rate")
+    connection.release()
+
+
+def test_owners_are_served_in_turn(broker: Broker) -> None:
+    limit_now(broker, "100/s")
+    for number in range(4):
+        send(broker, f"a{number}", owner="a")
+    for number in range(2):
+        send(broker, f"b{number}", owner="b")
+    send(broker, "c0", owner="c")
+    received = drain([Inbox(broker.connect(), prefetch_count=1)], 7)
+    assert [label for label, _ in received] == ["a0", "b0", "c0", "a1", "b1", "a2", "a3"]
+
+
+def test_owner_who_comes_late_is_served_next(broker: Broker) -> None:
+    limit_now(broker, "100/s")
+    for number in range(6):
+        send(broker, f"a{number}", owner="a")
+    inbox = Inbox(broker.connect(), prefetch_count=1)
+    drain([inbox], 3)
+    send(broker, "b0", owner="b")
+    rest = [label for label, _ in drain([inbox], 4)]
+    assert rest.index("b0") <= 2
+
+
+def test_turns_hold_when_the_rate_is_set_after_publishing(broker: Broker) -> None:
+    for label in ("a0", "a1", "a2", "b0"):
+        send(broker, label, owner=label[0])
+    RATES["clip"] = "100/s"
+    received = drain([Inbox(broker.connect(), prefetch_count=1)], 4)
+    assert [label for label, _ in received] == ["a0", "b0", "a1", "a2"]
+
+
+def test_position_is_exact_and_tells_the_earliest_start(broker: Broker) -> None:
+    limit_now(broker, "2/m")
+    for number in range(6):
+        send(broker, str(number))
+    channel = broker.connect().default_channel
+    window = 60.25
+    for number in range(6):
+        position = channel.find_position(str(number))
+        assert position == Position(number, pytest.approx(number // 2 * window, abs=0.01))
+    inbox = Inbox(broker.connect())
+    inbox.receive(2)
+    assert channel.find_position("0") is None
+    for number in range(2, 6):
+        position = channel.find_position(str(number))
+        assert position.ahead == number - 2
+        expected = ((number - 2) // 2 + 1) * window
+        assert position.seconds_until_start == pytest.approx(expected, abs=20)
+
+
+def test_position_follows_turns_and_priorities(broker: Broker) -> None:
+    limit_now(broker, "1/h")
+    for label in ("a0", "a1", "a2"):
+        send(broker, label, owner="a")
+    send(broker, "b0", owner="b")
+    send(broker, "urgent", owner="a", priority=9)
+    channel = broker.connect().default_channel
+    places = {label: channel.find_position(label).ahead for label in ("urgent", "a0", "b0", "a1")}
+    assert places == {"urgent": 0, "a0": 1, "b0": 2, "a1": 3}
+
+
+def test_position_without_a_rate_counts_the_queue(broker: Broker) -> None:
+    for label in ("x", "y", "z"):
+        send(broker, label)
+    channel = broker.connect().default_channel
+    assert channel.find_position("z") == Position(2, 0.0)
+    assert channel.find_position("unknown") is None
+
+
+def test_position_of_a_message_with_eta_tells_its_time(broker: Broker) -> None:
+    eta = time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime(time.time() + 100))
+    publish(broker.connect(), "x", correlation_id="x", headers={"task": "t", "eta": eta})
+    position = broker.connect().default_channel.find_position("x")
+    assert position.seconds_until_start == pytest.approx(100, abs=10)

@@ -1,0 +1,139 @@
+"""What is refused before the first message: options, addresses, schemas, weak settings."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+import psycopg
+import pytest
+from kombu import Connection
+from kombu.exceptions import OperationalError
+from sqlalchemy import inspect
+
+from marinemap.errors import ServiceError
+from marinemap.transport import SCHEMA_VERSION, schema_statements
+from marinemap.transport.durability import sqlite_pragmas
+from marinemap.transport.engine import open_database
+from marinemap.transport.options import Options, read_options
+from tests.transport.conftest import Broker, publish
+from tests.transport.postgresql import Cluster
+
+
+def test_unknown_option_is_refused_with_the_nearest_name() -> None:
+    with pytest.raises(ServiceError, match="Did you mean 'lease_seconds'"):
+        read_options({"lease_second": 10})
+
+
+def test_option_out_of_its_range_is_refused() -> None:
+    with pytest.raises(ServiceError, match="lease_seconds: 0 is not between 1 and 3600"):
+        read_options({"lease_seconds": 0})
+    with pytest.raises(ServiceError, match="'often' is not a number"):
+        read_options({"poll_seconds": "often"})
+
+
+def test_kombus_own_options_are_accepted() -> None:
+    assert read_options({"max_retries": 3, "interval_start": 0}) == Options()
+
+
+@pytest.mark.parametrize("url", ["mysql://host/db", "sqlite://", "sqlite:///:memory:", "nonsense"])
+def test_address_of_no_supported_database_is_refused(url: str) -> None:
+    with pytest.raises(ServiceError, match="broker_url"):
+        open_database(url, Options())
+
+
+def test_missing_tables_are_told_in_one_line(tmp_path: Path) -> None:
+    connection = Connection(f"marinemap+sqlite:///{tmp_path}/empty.sqlite3")
+    with pytest.raises(ServiceError, match="the broker's tables are missing") as caught:
+        connection.connect()
+    assert "\n" not in str(caught.value)
+    assert "migrate" in str(caught.value.hint)
+
+
+@pytest.mark.parametrize(
+    ("version", "words"), [(SCHEMA_VERSION - 1, "older"), (SCHEMA_VERSION + 1, "newer")]
+)
+def test_schema_of_another_version_is_told_in_one_line(
+    tmp_path: Path, version: int, words: str
+) -> None:
+    path = tmp_path / "queue.sqlite3"
+    database = sqlite3.connect(path)
+    for statement in schema_statements("sqlite"):
+        database.execute(statement)
+    database.execute(f"UPDATE broker_schema SET version = {version}")
+    database.commit()
+    database.close()
+    connection = Connection(f"marinemap+sqlite:///{path}")
+    with pytest.raises(ServiceError, match=f"tables are {words} than the code"):
+        connection.connect()
+
+
+def test_migrated_and_demanded_schemas_are_equal(broker: Broker, tmp_path: Path) -> None:
+    by_migration = broker
+    if broker.dialect == "sqlite":
+        path = tmp_path / "migrated.sqlite3"
+        database = sqlite3.connect(path)
+        for statement in schema_statements("sqlite"):
+            database.execute(statement)
+        database.commit()
+        database.close()
+        by_migration = Broker(f"sqlite:///{path}", {})
+    migrated = describe(by_migration)
+    if broker.dialect == "postgresql":
+        broker.rows("DROP SCHEMA public CASCADE")
+        broker.rows("CREATE SCHEMA public")
+        fresh = open_database(broker.url, Options(create_tables=True, claim_batch=99))
+        fresh.verify()
+        fresh.engine.dispose()
+    assert describe(broker) == migrated
+    by_migration.close()
+
+
+def describe(broker: Broker) -> dict[str, object]:
+    if broker.dialect == "sqlite":
+        return dict(broker.rows("SELECT name, sql FROM sqlite_master"))
+    inspector = inspect(broker.database.engine)
+    return {
+        table: (str(inspector.get_columns(table)), str(inspector.get_indexes(table)))
+        for table in inspector.get_table_names()
+    }
+
+
+def test_sqlite_settings_survive_a_power_cut(broker: Broker) -> None:
+    if broker.dialect != "sqlite":
+        pytest.skip("SQLite's settings belong to each connection")
+    expected = ("persist", 3) if sqlite3.sqlite_version_info < (3, 51, 3) else ("wal", 2)
+    journal, synchronous = broker.rows("PRAGMA journal_mode"), broker.rows("PRAGMA synchronous")
+    assert (journal[0][0], synchronous[0][0]) == expected
+    assert sqlite_pragmas((3, 51, 3)) == ["PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL"]
+
+
+def test_postgresql_that_may_lose_commits_is_refused(cluster: Cluster) -> None:
+    url = cluster.url("postgres")
+    weak = f"{url}?options=-c%20synchronous_commit%3Doff"
+    with pytest.raises(ServiceError, match="PostgreSQL runs with synchronous_commit off"):
+        Connection(f"marinemap+{weak}").connect()
+    accepted = {"accept_weak_durability": True, "create_tables": True}
+    Connection(f"marinemap+{weak}", transport_options=accepted).connect()
+    for name, options in ((weak, accepted), (weak, {})):
+        open_database(name, read_options(options)).engine.dispose()
+
+
+def test_unreachable_database_is_a_connection_error() -> None:
+    connection = Connection("marinemap+postgresql://nobody@127.0.0.1:1/none")
+    with pytest.raises(OperationalError, match="Connection refused"):
+        connection.ensure_connection(max_retries=1, interval_start=0)
+
+
+def test_lost_backend_costs_a_publisher_no_message(broker: Broker) -> None:
+    if broker.dialect == "sqlite":
+        pytest.skip("SQLite has no backend to lose")
+    connection = broker.connect()
+    publish(connection, 1)
+    with psycopg.connect(broker.url, autocommit=True) as admin:
+        admin.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE application_name = 'marinemap-broker'"
+        )
+    publish(connection, 2, retry=True, retry_policy={"max_retries": 3})
+    assert broker.count("broker_messages") == 2
