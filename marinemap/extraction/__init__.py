@@ -10,6 +10,8 @@ from marinemap.extraction.dataset import (
     fingerprint,
     list_layers,
 )
+from marinemap.extraction.estimate import LayerEstimate, estimate
+from marinemap.extraction.formats import FORMATS
 from marinemap.extraction.geometries import read_geometries
 from marinemap.extraction.pipeline import extract
 from marinemap.extraction.request import (
@@ -18,9 +20,13 @@ from marinemap.extraction.request import (
     LayerReport,
     SourceLayer,
 )
+from marinemap.extraction.upload import read_area_file
 
 __all__ = [
     "CRS84",
+    "FORMATS",
+    "LayerEstimate",
+    "estimate",
     "Area",
     "Dataset",
     "ExtractionRequest",
@@ -37,5 +43,6 @@ __all__ = [
     "list_layers",
     "parse_area",
     "parse_crs",
+    "read_area_file",
     "read_geometries",
 ]

@@ -6,55 +6,196 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import shapely
 
-from marinemap.extraction.crs import Geometries
+from marinemap.errors import DatasetError, RequestError, did_you_mean
+from marinemap.extraction.grid import EDGE, INSIDE, OUTSIDE, AreaGrid
+from marinemap.extraction.local import LocalParts
+from marinemap.extraction.wkb import (
+    PlainRows,
+    leaves,
+    other_rows,
+    plain_rows,
+    to_column,
+    to_geometries,
+)
 
-_COLLECTION = shapely.GeometryType.GEOMETRYCOLLECTION
+MODES = ("clip", "intersects", "within")
 _MAKE_MULTI: dict[int, Any] = {
     0: shapely.multipoints,
     1: shapely.multilinestrings,
     2: shapely.multipolygons,
 }
+# A grid of 64 x 64 cells is made in a few milliseconds; one of 512 x 512 pays from some ten
+# thousand features on.
+_COARSE_LEVEL, _FINE_LEVEL = 6, 9
+_MANY_FEATURES = 20_000
+
+_COLLECTION = shapely.GeometryType.GEOMETRYCOLLECTION
+
+Array = np.ndarray[Any, Any]
+
+
+def check_mode(name: str) -> None:
+    """Refuse a mode that there is not.
+
+    Raises
+    ------
+    RequestError
+        With the modes that there are.
+    """
+    if name not in MODES:
+        raise RequestError(
+            f"no mode '{name}'; there are {', '.join(MODES)}.{did_you_mean(name, MODES)}",
+            field="mode",
+            value=name,
+        )
 
 
 @dataclass(frozen=True)
 class Clipped:
-    """The cut geometries (None where nothing is left) and how many were repaired first."""
+    """What is left of a batch.
 
-    geometries: Geometries
-    repaired: int
+    ``rows`` are the places of the features kept, rising, and ``column`` their geometries as WKB.
+    ``repaired`` counts the features mended before they were cut, ``not_finite`` those left out
+    for a coordinate that is no number, ``trimmed`` those that lost parts of a lower dimension.
+    """
+
+    rows: Array
+    column: Any
+    repaired: int = 0
+    not_finite: int = 0
+    trimmed: int = 0
 
 
-def clip(geometries: Geometries, area: Any, dimension: int) -> Clipped:
-    """Cut geometries to an area.
-
-    A geometry properly inside the area is returned as it came, coordinate for coordinate.
+class Clipper:
+    """Cuts batches of features to one area.
 
     Parameters
     ----------
-    geometries : numpy array of shapely geometries
-        In the area's CRS; None and empty ones become None.
     area : shapely Polygon or MultiPolygon
-        Valid.
-    dimension : {0, 1, 2}
-        Points, lines or polygons: parts of a lower dimension, such as the line where a polygon
-        only touches the area, are left out.
+        Valid, in the CRS of the features.
+    mode : {"clip", "intersects", "within"}
+        Cut at the edge; keep whole features that touch the area; keep those within it.
+    features : int, optional
+        How many are to be expected; a guess only settles how finely the area is indexed.
     """
-    shapely.prepare(area)
-    kept = np.full(len(geometries), None, dtype=object)
-    right_kind = shapely.get_dimensions(geometries) == dimension
-    inside = right_kind & shapely.contains_properly(area, geometries)
-    kept[inside] = geometries[inside]
-    on_edge = np.flatnonzero(right_kind & ~inside)
-    valid, repaired = _valid(geometries[on_edge])
-    crossing = on_edge[shapely.intersects(area, valid)]
-    cut = shapely.intersection(valid[np.isin(on_edge, crossing)], area)
-    kept[crossing] = _parts_of_dimension(cut, dimension)
-    return Clipped(kept, repaired)
+
+    def __init__(self, area: Any, mode: str = "clip", features: int | None = None) -> None:
+        many = features is None or features > _MANY_FEATURES
+        self.grid = AreaGrid(area, _FINE_LEVEL if many else _COARSE_LEVEL)
+        self._area = area
+        self._mode = mode
+        self._local = LocalParts(area)
+
+    def clip(self, column: Any) -> Clipped:
+        """Return the features of a batch that the area holds.
+
+        A feature properly inside the area passes byte for byte, valid or not. A feature that is
+        cut keeps only parts of its own dimension: where a polygon merely touches the area,
+        nothing is left of it.
+
+        Parameters
+        ----------
+        column : pyarrow.BinaryArray
+            WKB in the area's CRS. Null and empty geometries are left out.
+
+        Raises
+        ------
+        DatasetError
+            If a geometry is broken.
+        """
+        groups = list(plain_rows(column))
+        inside, unclear = self._by_grid(groups)
+        unclear.append(other_rows(len(column), groups))
+        rows = np.sort(np.concatenate(unclear))
+        edge = self._on_edge(rows, _parsed(column, rows))
+        kept = np.concatenate([*inside, edge.whole, edge.cut_rows])
+        source = pa.concat_arrays([column, to_column(edge.cut)]) if len(edge.cut) else column
+        places = np.concatenate(
+            [*inside, edge.whole, len(column) + np.arange(len(edge.cut), dtype=np.int64)]
+        )
+        order = np.argsort(kept, kind="stable")
+        picked = source.take(pa.array(places[order]))
+        return Clipped(kept[order], picked, edge.repaired, edge.not_finite, edge.trimmed)
+
+    def _by_grid(self, groups: list[PlainRows]) -> tuple[list[Array], list[Array]]:
+        """Settle by their boxes what can be; return the rows inside and those left open."""
+        inside, unclear = [], []
+        for group in groups:
+            verdict = self.grid.classify(group.bounds)
+            inside.append(group.rows[verdict == INSIDE])
+            unclear.append(group.rows[verdict == EDGE])
+        return inside, unclear
+
+    def _on_edge(self, rows: Array, geometries: Array) -> _Edge:
+        """Look at geometries that lie near the edge, or have many parts."""
+        boxes = shapely.bounds(geometries)
+        present = ~(shapely.is_missing(geometries) | shapely.is_empty(geometries))
+        finite = np.isfinite(boxes).all(axis=1)
+        near = present & finite & (self.grid.classify(boxes) != OUTSIDE)
+        not_finite = int((present & ~finite).sum())
+        rows, geometries, boxes = rows[near], geometries[near], boxes[near]
+        if self._mode == "within":
+            whole = shapely.covers(self._area, geometries)
+            return _Edge(rows[whole], rows[:0], geometries[:0], 0, not_finite, 0)
+        within = shapely.contains_properly(self._area, geometries)
+        touching = ~within
+        touching[touching] = shapely.intersects(self._area, geometries[touching])
+        if self._mode == "intersects":
+            whole = within | touching
+            return _Edge(rows[whole], rows[:0], geometries[:0], 0, not_finite, 0)
+        cut = self._cut(geometries[touching], boxes[touching])
+        left = ~shapely.is_missing(cut.geometries)
+        return _Edge(
+            rows[within],
+            rows[touching][left],
+            cut.geometries[left],
+            cut.repaired,
+            not_finite,
+            cut.trimmed,
+        )
+
+    def _cut(self, geometries: Array, boxes: Array) -> _Cut:
+        valid, repaired = _valid(geometries)
+        dimensions = shapely.get_dimensions(geometries)
+        # Repair may not reach beyond the box: the structure method adds no new extremes.
+        local = self._local.around(boxes)
+        pieces = valid.copy()
+        collections = shapely.get_type_id(geometries) == _COLLECTION
+        pieces[~collections] = shapely.intersection(valid[~collections], local[~collections])
+        parts, trimmed = _parts_of_dimension(pieces, dimensions)
+        for index in np.flatnonzero(collections):
+            parts[index] = _cut_collection(geometries[index], local[index])
+        return _Cut(parts, repaired, trimmed)
 
 
-def _valid(geometries: Geometries) -> tuple[Geometries, int]:
+@dataclass(frozen=True)
+class _Edge:
+    whole: Array
+    cut_rows: Array
+    cut: Array
+    repaired: int
+    not_finite: int
+    trimmed: int
+
+
+@dataclass(frozen=True)
+class _Cut:
+    geometries: Array
+    repaired: int
+    trimmed: int
+
+
+def _parsed(column: Any, rows: Array) -> Array:
+    try:
+        return to_geometries(column, rows)
+    except shapely.errors.ShapelyError as error:
+        raise DatasetError(f"a geometry is broken: {error}", field="source") from error
+
+
+def _valid(geometries: Array) -> tuple[Array, int]:
     invalid = ~shapely.is_valid(geometries)
     if not invalid.any():
         return geometries, 0
@@ -64,15 +205,25 @@ def _valid(geometries: Geometries) -> tuple[Geometries, int]:
     return repaired, int(invalid.sum())
 
 
-def _parts_of_dimension(geometries: Geometries, dimension: int) -> Geometries:
-    wanted = shapely.get_dimensions(geometries) == dimension
+def _parts_of_dimension(geometries: Array, dimensions: Array) -> tuple[Array, int]:
+    """Keep of each geometry the parts of a dimension; count those that lost others."""
+    wanted = shapely.get_dimensions(geometries) == dimensions
     wanted &= ~shapely.is_empty(geometries)
-    mixed = shapely.get_type_id(geometries) == _COLLECTION
-    result: Geometries = geometries.copy()
+    mixed = shapely.get_type_id(geometries) == shapely.GeometryType.GEOMETRYCOLLECTION
+    result: Array = geometries.copy()
     result[~wanted | mixed] = None
-    for index in np.flatnonzero(mixed):
-        result[index] = _largest_kind(geometries[index], dimension)
-    return result
+    for index in np.flatnonzero(wanted & mixed):
+        result[index] = _largest_kind(geometries[index], int(dimensions[index]))
+    return result, int((wanted & mixed).sum())
+
+
+def _cut_collection(collection: Any, area: Any) -> Any:
+    """Cut each part of a collection by itself, so that each keeps its own dimension."""
+    valid, _ = _valid(leaves(collection))
+    pieces = shapely.intersection(valid, area)
+    parts, _ = _parts_of_dimension(pieces, shapely.get_dimensions(valid))
+    left = parts[~shapely.is_missing(parts)]
+    return shapely.geometrycollections(left) if len(left) else None
 
 
 def _largest_kind(collection: Any, dimension: int) -> Any:

@@ -30,6 +30,8 @@ _USABLE_TYPES = ("Geographic 2D CRS", "Projected CRS", "Compound CRS", "Geograph
 # An edge that is straight in one CRS bends in another; this many corners an edge of the
 # area's full width keep the bend far below a pixel of any map.
 _CORNERS_ALONG_AREA = 200
+# An outline like a comb has many long edges; all of them together get at most so many more.
+_MAX_ADDED_CORNERS = 100_000
 
 # Arrays of geometries: numpy object arrays of shapely geometries.
 Geometries = np.ndarray[Any, Any]
@@ -125,25 +127,6 @@ def check_fits(crs: pyproj.CRS, bounds_4326: tuple[float, float, float, float], 
         )
 
 
-def reproject(geometries: Geometries, source: pyproj.CRS, target: pyproj.CRS) -> Geometries:
-    """Return the geometries in the target CRS, x before y on both sides.
-
-    Parameters
-    ----------
-    geometries : numpy array of shapely geometries
-    source, target : pyproj.CRS
-
-    Raises
-    ------
-    RequestError
-        If a position has no finite coordinates in the target CRS.
-    """
-    if is_same_crs(source, target):
-        return geometries
-    moved: Geometries = shapely.transform(geometries, _mover(source, target))
-    return moved
-
-
 def reproject_area(area: Any, source: pyproj.CRS, target: pyproj.CRS) -> Any:
     """Return an area in the target CRS, its long edges bent as they run there.
 
@@ -157,13 +140,18 @@ def reproject_area(area: Any, source: pyproj.CRS, target: pyproj.CRS) -> Any:
         return area
     minx, miny, maxx, maxy = area.bounds
     step = max(maxx - minx, maxy - miny) / _CORNERS_ALONG_AREA
-    dense = shapely.segmentize(area, step)
-    moved = shapely.transform(dense, _mover(source, target))
+    dense = shapely.segmentize(area, max(step, area.length / _MAX_ADDED_CORNERS))
+    moved = shapely.transform(
+        dense, mover(pyproj.Transformer.from_crs(source, target, always_xy=True), target)
+    )
     return moved if moved.is_valid else shapely.make_valid(moved, method="structure")
 
 
-def _mover(source: pyproj.CRS, target: pyproj.CRS) -> Callable[[Any], Any]:
-    transformer = pyproj.Transformer.from_crs(source, target, always_xy=True)
+def mover(transformer: pyproj.Transformer, target: pyproj.CRS) -> Callable[[Any], Any]:
+    """Return a function that moves an array of positions, shape (n, 2), with a transformer.
+
+    It raises RequestError where a position has no finite coordinates in the target CRS.
+    """
 
     def move(coordinates: Any) -> Any:
         try:

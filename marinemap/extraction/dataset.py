@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import struct
+import itertools
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,16 +11,28 @@ from typing import Any
 
 import fiona
 import pyproj
-from fiona.errors import FionaError
+from fiona._err import CPLE_BaseError
+from fiona.errors import DriverError, FionaError
 from pyproj.exceptions import CRSError
+from shapely.geometry import shape
 
 from marinemap.errors import DatasetError, did_you_mean
+from marinemap.extraction.shapefile_check import check_headers
 
 # The files that make up one shapefile (Esri, ShapefileTechnical Description, 1998; .cpg is
-# Esri's later addition).
-_SHAPEFILE_PARTS = (".shp", ".shx", ".dbf", ".prj", ".cpg")
-_SHP_FILE_CODE = 9994
+# Esri's later addition), and MapInfo's two formats.
+_PARTS = {
+    ".shp": (".shx", ".dbf", ".prj", ".cpg"),
+    ".tab": (".dat", ".map", ".id", ".ind"),
+    ".mif": (".mid",),
+}
+# Programs that have a file geodatabase open put these beside its tables.
+_LOCK_SUFFIX = ".lock"
 _CHUNK_BYTES = 1 << 20
+# What GDAL says of a damaged .prj comes out of fiona as it is.
+_FIONA_ERRORS = (FionaError, CPLE_BaseError, ValueError, OSError)
+# A file of any size must be described at once; its first features stand for the rest.
+_LOOKED_AT = 100
 
 
 @dataclass(frozen=True)
@@ -36,8 +48,8 @@ class Dataset:
     """One layer of a vector file.
 
     ``bounds`` are (minx, miny, maxx, maxy) in the layer's own CRS, x before y; None where the
-    layer is empty. ``crs`` is an authority code such as ``EPSG:4326``, or WKT where the CRS has
-    none.
+    layer is empty or no feature has a geometry. ``crs`` is an authority code such as
+    ``EPSG:4326``, or WKT where the CRS has none.
     """
 
     path: Path
@@ -58,11 +70,12 @@ def list_layers(path: Path) -> list[str]:
         If there is no such file, or GDAL cannot read it.
     """
     if not path.exists():
-        raise DatasetError(f"there is no file {path}", field="source", value=str(path))
-    _check_shapefile_length(path)
+        raise DatasetError(f"there is no file {path.name}", field="source", value=path.name)
     try:
+        if path.suffix.lower() == ".shp":
+            check_headers(path)
         return list(fiona.listlayers(path))
-    except (FionaError, ValueError, OSError) as error:
+    except _FIONA_ERRORS as error:
         raise _unreadable(path, error) from error
 
 
@@ -89,7 +102,7 @@ def describe(path: Path, layer: str | None = None) -> Dataset:
             warnings.simplefilter("ignore")
             with fiona.open(path, layer=name) as source:
                 return _describe_open(path, name, source)
-    except (FionaError, ValueError, OSError) as error:
+    except _FIONA_ERRORS as error:
         raise _unreadable(path, error) from error
 
 
@@ -104,14 +117,17 @@ def fingerprint(path: Path) -> str:
     try:
         marks = [(part.name, part.stat().st_size, part.stat().st_mtime_ns) for part in _parts(path)]
     except OSError as error:
-        raise DatasetError(f"there is no file {path}", field="source", value=str(path)) from error
+        raise DatasetError(
+            f"there is no file {path.name}", field="source", value=path.name
+        ) from error
     return hashlib.sha256(repr(marks).encode()).hexdigest()[:16]
 
 
 def content_version(path: Path) -> str:
     """Return twelve hexadecimal digits that change whenever the content of a file does.
 
-    Reads every byte of the file, and of the files beside it that belong to a shapefile.
+    Reads every byte of the file, of those beside it that belong to it (shapefile, MapInfo), and
+    of all in a folder such as a file geodatabase.
     """
     digest = hashlib.sha256()
     for part in _parts(path):
@@ -122,6 +138,11 @@ def content_version(path: Path) -> str:
     return digest.hexdigest()[:12]
 
 
+def without_folder(error: Exception, path: Path) -> str:
+    """Return an error's text with the file's name in place of its path, which users never see."""
+    return str(error).replace(str(path.absolute()), path.name).replace(str(path), path.name)
+
+
 def _describe_open(path: Path, name: str, source: Any) -> Dataset:
     geometry_type = str(source.schema["geometry"])
     if geometry_type == "None":
@@ -130,27 +151,48 @@ def _describe_open(path: Path, name: str, source: Any) -> Dataset:
             field="layer",
             value=name,
         )
-    count = len(source)
+    count = _count(source)
+    kind, has_z = _found_geometry_type(source, geometry_type)
     return Dataset(
         path=path,
         layer=name,
         crs=_crs_of(source, path, name),
-        bounds=tuple(source.bounds) if count else None,
-        geometry_type=_found_geometry_type(source, geometry_type),
+        bounds=_bounds(source) if count else None,
+        geometry_type=f"3D {kind}" if has_z else kind,
         fields=tuple(Field(n, t) for n, t in source.schema["properties"].items()),
         feature_count=count,
     )
 
 
-def _found_geometry_type(source: Any, declared: str) -> str:
-    """Return the declared type, or where none is declared the one that the features show."""
-    if declared not in ("Unknown", "Geometry"):
-        return declared
-    kinds = {str(f.geometry.type) for f in source if f.geometry is not None}
-    bases = {kind.removeprefix("Multi") for kind in kinds}
-    if len(bases) != 1:
-        return "Unknown"
-    return max(kinds, key=len)
+def _count(source: Any) -> int:
+    try:
+        return len(source)
+    except TypeError:
+        # GPX and a few other drivers cannot tell without reading.
+        return sum(1 for _ in source)
+
+
+def _bounds(source: Any) -> tuple[float, float, float, float] | None:
+    try:
+        minx, miny, maxx, maxy = source.bounds
+    except DriverError:
+        # GDAL has no extent for a layer in which no feature has a geometry.
+        return None
+    return minx, miny, maxx, maxy
+
+
+def _found_geometry_type(source: Any, declared: str) -> tuple[str, bool]:
+    """Return the declared type and whether it has heights; where open, what the features show."""
+    plain = declared.removeprefix("3D ")
+    if plain not in ("Unknown", "Geometry"):
+        return plain, plain != declared
+    first = itertools.islice(source, _LOOKED_AT)
+    found = [shape(feature.geometry) for feature in first if feature.geometry is not None]
+    has_z = plain != declared or any(geometry.has_z for geometry in found)
+    kinds = {str(geometry.geom_type) for geometry in found}
+    if len({kind.removeprefix("Multi") for kind in kinds}) != 1:
+        return "Unknown", has_z
+    return max(kinds, key=len), has_z
 
 
 def _crs_of(source: Any, path: Path, name: str) -> str:
@@ -189,34 +231,25 @@ def _pick_layer(path: Path, layer: str | None) -> str:
     return layer
 
 
-def _check_shapefile_length(path: Path) -> None:
-    # GDAL opens a cut .shp without a word and returns features without geometry.
-    if path.suffix.lower() != ".shp":
-        return
-    with path.open("rb") as file:
-        header = file.read(100)
-    if len(header) < 100 or struct.unpack(">i", header[:4])[0] != _SHP_FILE_CODE:
-        raise DatasetError(f"{path.name} has no shapefile header", field="source", value=path.name)
-    # Bytes 24-27: the length in 16-bit words, big-endian.
-    stated = struct.unpack(">I", header[24:28])[0] * 2
-    found = path.stat().st_size
-    if stated != found:
-        raise DatasetError(
-            f"{path.name} is {found:,} bytes long but its header says {stated:,}: it is cut or "
-            "damaged; ask for a whole copy",
-            field="source",
-            value=path.name,
-        )
-
-
 def _parts(path: Path) -> list[Path]:
-    if path.suffix.lower() != ".shp":
+    """Return the files that hold a dataset: all of a folder's, or those beside the one named."""
+    if path.is_dir():
+        inside = (part for part in path.rglob("*") if part.suffix != _LOCK_SUFFIX)
+        return sorted(part for part in inside if part.is_file())
+    wanted = _PARTS.get(path.suffix.lower(), ())
+    if not wanted:
         return [path]
-    siblings = [path.with_suffix(suffix) for suffix in _SHAPEFILE_PARTS]
-    return [path] + [part for part in siblings[1:] if part.exists()]
+    beside = {
+        part.suffix.lower(): part
+        for part in sorted(path.parent.iterdir())
+        if part.stem == path.stem and part != path
+    }
+    return [path, *(beside[suffix] for suffix in wanted if suffix in beside)]
 
 
 def _unreadable(path: Path, error: Exception) -> DatasetError:
     return DatasetError(
-        f"{path.name} cannot be read as vector data: {error}", field="source", value=path.name
+        f"{path.name} cannot be read as vector data: {without_folder(error, path)}",
+        field="source",
+        value=path.name,
     )

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
@@ -14,8 +16,39 @@ import pyarrow.compute as pc
 MAX_NAME_BYTES = 10
 # DBF character fields hold 254 bytes (dBASE III; a length of 255 is reserved).
 MAX_TEXT_BYTES = 254
+# ArcGIS reads numbers of more than 9 digits as double, which is exact to 15 digits.
+MAX_EXACT_INTEGER = 10**15 - 1
 # Names that ArcGIS adds of its own, so that a column of the data would clash.
 _RESERVED = {"fid", "objectid", "shape", "shape_leng", "shape_area", "oid"}
+# Letters that Unicode does not take apart into a base letter and a mark.
+_TRANSLITERATED = str.maketrans(
+    {"ß": "ss", "ø": "o", "Ø": "O", "æ": "ae", "Æ": "AE", "œ": "oe", "Œ": "OE", "ł": "l"}
+    | {"Ł": "L", "đ": "d", "Đ": "D", "ð": "d", "þ": "th", "ı": "i"}
+)
+
+
+@dataclass(frozen=True)
+class DbfType:
+    """How a column is kept in DBF: type letter, least width, decimals, and its name for people."""
+
+    kind: str
+    width: int
+    decimals: int
+    label: str
+
+
+@dataclass(frozen=True)
+class DbfTexts:
+    """A column as the texts that stand in a DBF; nulls stay null.
+
+    ``cut`` counts texts shortened to 254 bytes, ``longest`` is the longest before, ``lost`` counts
+    numbers and dates that DBF cannot hold and that became null.
+    """
+
+    texts: Any
+    cut: int = 0
+    longest: int = 0
+    lost: int = 0
 
 
 def launder_names(names: Iterable[str]) -> dict[str, str]:
@@ -27,65 +60,148 @@ def launder_names(names: Iterable[str]) -> dict[str, str]:
     >>> launder_names(["name", "habitat_class", "habitat_code", "Größe"])
     {'name': 'name', 'habitat_class': 'habitat_cl', 'habitat_code': 'habitat_co', 'Größe': 'Grosse'}
     """
-    taken: set[str] = set(_RESERVED)
+    wanted = {name: _ascii(name) for name in names}
+    # A name that needs no change keeps it, whatever comes before it.
+    kept = [name for name, plain in wanted.items() if name == plain and _is_free(name)]
+    taken = set(_RESERVED)
     laundered: dict[str, str] = {}
-    for name in names:
-        laundered[name] = _unique(_ascii(name), taken)
+    for name in [*kept, *(name for name in wanted if name not in set(kept))]:
+        laundered[name] = _unique(wanted[name], taken)
         taken.add(laundered[name].lower())
-    return laundered
+    return {name: laundered[name] for name in wanted}
 
 
-def to_dbf_column(column: Any) -> tuple[Any, int]:
-    """Return an Arrow column as DBF can hold it, and how many texts had to be cut.
+def dbf_type(type_: Any, *, as_text: bool = False) -> DbfType:
+    """Return how an Arrow type is kept in DBF.
 
     Parameters
     ----------
-    column : pyarrow.Array
-        Dates, numbers, booleans and texts stay; date-times become ISO 8601 text (DBF has no
-        time of day); other types become text.
+    type_ : pyarrow.DataType
+    as_text : bool
+        For integers of more than 15 digits, which readers would round.
+    """
+    if as_text:
+        return DbfType("C", 1, 0, "text")
+    if pa.types.is_boolean(type_):
+        return DbfType("L", 1, 0, "logical")
+    if pa.types.is_date(type_):
+        return DbfType("D", 8, 0, "date")
+    if pa.types.is_integer(type_):
+        # GDAL reads up to 9 digits as 32-bit, up to 18 as 64-bit integers.
+        return DbfType("N", 9 if type_.bit_width <= 32 else 18, 0, "integer")
+    if pa.types.is_floating(type_):
+        # The shortest text that gives the same double back has up to 24 characters.
+        return DbfType("N", 24, 15, "real")
+    return DbfType("C", 1, 0, "text")
+
+
+def changes_type(type_: Any, kept_as: DbfType) -> bool:
+    """Tell whether a column becomes text in DBF though it was none."""
+    return kept_as.kind == "C" and not _is_text(_value_type(type_))
+
+
+def to_texts(column: Any, kept_as: DbfType) -> DbfTexts:
+    """Return an Arrow column as texts for a DBF.
+
+    Dates become ``YYYYMMDD``; date-times ISO 8601 text, for DBF has no time of day; lists and
+    structures JSON; bytes hexadecimal digits.
     """
     if pa.types.is_dictionary(column.type):
         column = column.dictionary_decode()
-    if _is_kept(column.type):
-        return column, 0
-    texts = _as_text(column)
-    too_long = pc.greater(pc.binary_length(texts), MAX_TEXT_BYTES)
-    count = pc.sum(too_long).as_py() or 0
-    if count == 0:
-        return texts, 0
-    return pa.array([_cut(text) for text in texts.to_pylist()], pa.string()), int(count)
+    if kept_as.kind == "L":
+        return DbfTexts(pc.if_else(column, "T", "F"))
+    if kept_as.kind == "D":
+        return _date_texts(column)
+    if kept_as.kind == "N" and kept_as.decimals:
+        finite = pc.if_else(pc.is_finite(column), column, pa.scalar(None, column.type))
+        return DbfTexts(finite.cast(pa.string()), lost=finite.null_count - column.null_count)
+    if kept_as.kind == "N":
+        return DbfTexts(column.cast(pa.string()))
+    return _cut_to_fit(_as_text(column))
 
 
-def _is_kept(type_: Any) -> bool:
-    number = pa.types.is_integer(type_) or pa.types.is_floating(type_)
-    return bool(
-        (number and type_ != pa.uint64()) or pa.types.is_boolean(type_) or pa.types.is_date32(type_)
+def to_plain_text(column: Any) -> Any:
+    """Return a column as text in full, as ``to_texts`` writes it, whatever its type."""
+    if pa.types.is_dictionary(column.type):
+        column = column.dictionary_decode()
+    return _as_text(column)
+
+
+def exceeds_exact_integers(column: Any) -> bool:
+    """Tell whether a column holds integers of more than 15 digits."""
+    if not pa.types.is_integer(column.type) or column.type.bit_width <= 32:
+        return False
+    extremes = pc.min_max(column).as_py()
+    low, high = extremes["min"] or 0, extremes["max"] or 0
+    return bool(max(-low, high) > MAX_EXACT_INTEGER)
+
+
+def _date_texts(column: Any) -> DbfTexts:
+    days = column.cast(pa.date32())
+    year = pc.year(days)
+    # Eight characters leave four for the year.
+    fits = pc.and_(pc.greater_equal(year, 1), pc.less_equal(year, 9999))
+    days = pc.if_else(fits, days, pa.scalar(None, pa.date32()))
+    number = pc.add(
+        pc.add(pc.multiply(pc.year(days), 10_000), pc.multiply(pc.month(days), 100)), pc.day(days)
     )
+    texts = pc.ascii_lpad(number.cast(pa.string()), 8, "0")
+    return DbfTexts(texts, lost=days.null_count - column.null_count)
 
 
-def _as_text(column: Any) -> Any:
-    if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
-        return column.cast(pa.string())
-    if pa.types.is_timestamp(column.type):
-        texts = [None if t is None else t.isoformat() for t in column.to_pylist()]
-        return pa.array(texts, pa.string())
-    if pa.types.is_binary(column.type) or pa.types.is_large_binary(column.type):
-        return pa.array([None if b is None else b.hex() for b in column.to_pylist()], pa.string())
-    return pa.array([None if v is None else str(v) for v in column.to_pylist()], pa.string())
+def _cut_to_fit(texts: Any) -> DbfTexts:
+    lengths = pc.binary_length(texts)
+    longest = pc.max(lengths).as_py() or 0
+    if longest <= MAX_TEXT_BYTES:
+        return DbfTexts(texts, longest=longest)
+    too_long = pc.fill_null(pc.greater(lengths, MAX_TEXT_BYTES), False)
+    cut = [_cut(text) for text in texts.filter(too_long).to_pylist()]
+    fitted = pc.replace_with_mask(texts, too_long, pa.array(cut, pa.string()))
+    return DbfTexts(fitted, cut=len(cut), longest=longest)
 
 
-def _cut(text: str | None) -> str | None:
+def _cut(text: str) -> str:
     """Cut to 254 bytes of UTF-8, never within a character."""
-    if text is None:
-        return None
     return text.encode()[:MAX_TEXT_BYTES].decode(errors="ignore")
 
 
+def _as_text(column: Any) -> Any:
+    if _is_text(column.type):
+        return column.cast(pa.string())
+    if pa.types.is_integer(column.type):
+        return column.cast(pa.string())
+    as_text = _writer_of(column.type)
+    texts = [None if value is None else as_text(value) for value in column.to_pylist()]
+    return pa.array(texts, pa.string())
+
+
+def _writer_of(type_: Any) -> Callable[[Any], str]:
+    if pa.types.is_temporal(type_) and not pa.types.is_duration(type_):
+        return lambda value: str(value.isoformat())
+    if pa.types.is_binary(type_) or pa.types.is_large_binary(type_):
+        return lambda value: str(value.hex())
+    if pa.types.is_nested(type_):
+        return lambda value: json.dumps(value, ensure_ascii=False, default=str)
+    return str
+
+
+def _value_type(type_: Any) -> Any:
+    return type_.value_type if pa.types.is_dictionary(type_) else type_
+
+
+def _is_text(type_: Any) -> bool:
+    return bool(pa.types.is_string(type_) or pa.types.is_large_string(type_))
+
+
 def _ascii(name: str) -> str:
-    plain = unicodedata.normalize("NFKD", name.replace("ß", "ss").replace("ø", "o"))
+    plain = unicodedata.normalize("NFKD", name.translate(_TRANSLITERATED))
     plain = re.sub(r"[^A-Za-z0-9_]", "_", plain.encode("ascii", "ignore").decode())
     plain = plain.strip("_") or "field"
     return f"f_{plain}" if plain[0].isdigit() else plain
+
+
+def _is_free(name: str) -> bool:
+    return len(name) <= MAX_NAME_BYTES and name.lower() not in _RESERVED
 
 
 def _unique(name: str, taken: set[str]) -> str:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import pyproj
 import shapely
 
 from marinemap.errors import RequestError
 from marinemap.extraction.area import Area
-from marinemap.extraction.clip import clip
+from marinemap.extraction.clip import Clipper
 from marinemap.extraction.dataset import describe
-from marinemap.extraction.read import open_batches
+from marinemap.extraction.near import area_near
+from marinemap.extraction.read import open_source
 from marinemap.extraction.request import SourceLayer
+from marinemap.extraction.wkb import to_geometries
 
 
 def read_geometries(
@@ -44,27 +45,20 @@ def read_geometries(
     dataset = describe(source.path, source.layer)
     if dataset.bounds is None:
         return []
-    outline = area.in_crs(pyproj.CRS.from_user_input(dataset.crs)) if area else None
+    crs = pyproj.CRS.from_user_input(dataset.crs)
+    outline = area_near(area, crs, dataset.bounds) if area else None
+    clipper = Clipper(outline, features=dataset.feature_count) if outline else None
+    boxes = clipper.grid.cover() if clipper else [dataset.bounds]
     found: list[Any] = []
     vertices = 0
-    with open_batches(dataset, outline.bounds if outline else dataset.bounds) as batches:
-        for geometries, _ in batches:
-            kept = _clip_each_kind(geometries, outline) if outline else geometries
-            kept = kept[~(shapely.is_missing(kept) | shapely.is_empty(kept))]
-            vertices += int(shapely.get_num_coordinates(kept).sum())
-            if vertices > max_vertices:
-                raise _too_large(source, max_vertices)
-            found.extend(kept)
+    for batch in open_source(dataset, boxes, columns=()).batches():
+        kept = to_geometries(clipper.clip(batch.geometries).column if clipper else batch.geometries)
+        kept = kept[~(shapely.is_missing(kept) | shapely.is_empty(kept))]
+        vertices += int(shapely.get_num_coordinates(kept).sum())
+        if vertices > max_vertices:
+            raise _too_large(source, max_vertices)
+        found.extend(kept)
     return found
-
-
-def _clip_each_kind(geometries: Any, outline: Any) -> Any:
-    kept = np.full(len(geometries), None, dtype=object)
-    for dimension in np.unique(shapely.get_dimensions(geometries)):
-        if dimension >= 0:
-            cut = clip(geometries, outline, int(dimension)).geometries
-            kept = np.where(shapely.is_missing(cut), kept, cut)
-    return kept
 
 
 def _too_large(source: SourceLayer, max_vertices: int) -> RequestError:

@@ -3,37 +3,26 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
-import pyarrow as pa
 import pyproj
 import shapely
 
-from marinemap.extraction.archive import write_archive
+from marinemap.errors import ServiceError
+from marinemap.extraction.archive import new_archive
 from marinemap.extraction.area import Area, parse_area
-from marinemap.extraction.clip import clip
-from marinemap.extraction.crs import CRS84, check_fits, crs_label, parse_crs, reproject
-from marinemap.extraction.dataset import Dataset, describe
-from marinemap.extraction.formats.shapefile import WrittenShapefile, write_shapefile
-from marinemap.extraction.read import open_batches
-from marinemap.extraction.report import write_readme
-from marinemap.extraction.request import (
-    ExtractionRequest,
-    ExtractionResult,
-    LayerReport,
-    SourceLayer,
-)
-from marinemap.extraction.verify import verify
+from marinemap.extraction.crs import CRS84, check_fits, crs_label, parse_crs
+from marinemap.extraction.dataset import describe
+from marinemap.extraction.formats import FULL_FORMAT, only_crs
+from marinemap.extraction.formats.written import WrittenLayer
+from marinemap.extraction.layer import LayerRun, Progress, Tally
+from marinemap.extraction.report import write_readme, write_report
+from marinemap.extraction.request import ExtractionRequest, ExtractionResult, LayerReport
 
-# Told the fraction done (0 to 1) and what is being done; may raise to stop the extraction.
-Progress = Callable[[float, str], None]
-
-_DIMENSIONS = {"Point": (0,), "LineString": (1,), "LinearRing": (1,), "Polygon": (2,)}
-_SUFFIXES = {0: "_point", 1: "_line", 2: "_polygon"}
+# Reading, clipping and writing take about four fifths of the time, packing the rest.
+_CLIPPING_SHARE = 0.8
 
 
 def extract(
@@ -42,7 +31,7 @@ def extract(
     work_folder: Path | None = None,
     progress: Progress | None = None,
 ) -> ExtractionResult:
-    """Clip layers to an area and pack them as zipped shapefiles.
+    """Clip layers to an area and pack them into a zip.
 
     The archive at ``request.destination`` appears whole or not at all, and nothing else is left
     on disk, whether the extraction succeeds, fails or is stopped.
@@ -53,122 +42,166 @@ def extract(
     work_folder : Path, optional
         Where temporary files go; by default the system's.
     progress : callable, optional
-        Called with the fraction done (0 to 1, never falling) and a few words. What it raises
-        stops the extraction and reaches the caller.
+        Called with the fraction done (0 to 1, never falling) and a few words, several times a
+        second. What it raises stops the extraction and reaches the caller.
 
     Raises
     ------
     RequestError
-        If the area or the CRS cannot be used.
+        If the area, the CRS, a field or a filter cannot be used.
     DatasetError
-        If a source is missing, broken or unreadable.
+        If a source is missing, broken or unreadable, or changes while it is read.
     ServiceError
         If the result cannot be written, or differs when read back.
     """
     area = request.area if isinstance(request.area, Area) else parse_area(request.area)
-    target = parse_crs(request.crs) if request.crs else None
+    crs = request.crs or only_crs(request.format)
+    target = parse_crs(crs) if crs else None
     if target is not None:
         check_fits(target, area.bounds_4326, "crs")
-    tell = progress or (lambda fraction, message: None)
-    with tempfile.TemporaryDirectory(prefix="extract-", dir=work_folder) as folder:
-        reports = []
-        files: list[Path] = []
-        for number, source in enumerate(request.layers):
-            run = _LayerRun(source, describe(source.path, source.layer), area, target)
-            report, written = run.extract(Path(folder), _share(tell, number, len(request.layers)))
-            reports.append(report)
-            files += written
-        tell(0.97, "Packing the archive")
-        texts = {
-            "README.txt": write_readme(
-                zip(request.layers, reports, strict=True), area, datetime.now(UTC)
-            ),
-            "area.geojson": shapely.to_geojson(area.in_crs(parse_crs(CRS84)), indent=1) + "\n",
-        }
-        size = write_archive(request.destination, files, texts)
-    tell(1.0, "Done")
-    return ExtractionResult(request.destination, size, tuple(reports), area.notes)
+    tell = _Teller(progress)
+    try:
+        with tempfile.TemporaryDirectory(prefix="extract-", dir=work_folder) as folder:
+            done = [
+                _extract_layer(request, number, area, target, Path(folder), tell)
+                for number in range(len(request.layers))
+            ]
+            size = _pack(request, area, done, tell)
+    except OSError as error:
+        if error is tell.raised:
+            raise
+        raise ServiceError(
+            f"the extract cannot be written: {error.strerror or error}",
+            hint="Look whether the folders of results and of temporary files exist, may be "
+            "written to, and have room.",
+        ) from error
+    return ExtractionResult(
+        request.destination, size, tuple(layer.report for layer in done), area.notes
+    )
+
+
+class _Teller:
+    """Tells the progress, and keeps what that raised: the caller's own error, not the disk's."""
+
+    def __init__(self, progress: Progress | None) -> None:
+        self._progress = progress
+        self.raised: BaseException | None = None
+
+    def __call__(self, fraction: float, message: str) -> None:
+        if self._progress is None:
+            return
+        try:
+            self._progress(fraction, message)
+        except BaseException as error:
+            self.raised = error
+            raise
+
+
+@dataclass(frozen=True)
+class _Done:
+    report: LayerReport
+    files: tuple[Path, ...]
+
+
+def _extract_layer(
+    request: ExtractionRequest,
+    number: int,
+    area: Area,
+    target: pyproj.CRS | None,
+    folder: Path,
+    tell: Progress,
+) -> _Done:
+    source = request.layers[number]
+    name = request.file_names[number]
+    run = LayerRun(source, describe(source.path, source.layer), area, request, target, name)
+    share = _share(tell, number, len(request.layers))
+    written = run.write(folder, request.format, share)
+    loses = any(layer.losses for layer in written)
+    tally = run.tally
+    full: list[WrittenLayer] = []
+    if loses and request.full_copy and request.format != FULL_FORMAT:
+        full = run.write(folder, FULL_FORMAT, lambda fraction, message: share(1.0, message))
+    files = tuple(file for layer in [*written, *full] for file in layer.files)
+    return _Done(_report(run, tally, written, full, files), files)
 
 
 def _share(tell: Progress, number: int, layers: int) -> Progress:
     """Return a progress that moves through one layer's share of the whole."""
-    return lambda fraction, message: tell(0.96 * (number + fraction) / layers, message)
+    return lambda fraction, message: tell(_CLIPPING_SHARE * (number + fraction) / layers, message)
 
 
-@dataclass
-class _LayerRun:
-    """One layer on its way through reading, clipping, writing and verifying."""
+def _pack(request: ExtractionRequest, area: Area, done: list[_Done], tell: Progress) -> int:
+    files = [file for layer in done for file in layer.files]
+    reports = list(zip(request.layers, (layer.report for layer in done), strict=True))
+    advance = _packing(tell, sum(file.stat().st_size for file in files))
+    outline = shapely.to_geojson(area.in_crs(parse_crs(CRS84)), indent=1) + "\n"
+    with new_archive(request.destination, request.made_at) as archive:
+        members = [archive.add_text("README.txt", write_readme(reports, area, request.made_at))]
+        members.append(archive.add_text("area.geojson", outline))
+        members += [archive.add(file, advance) for file in files]
+        archive.add_text("report.json", write_report(request, area, reports, members))
+        # Who stops the work even now is left without an archive.
+        tell(1.0, "Done")
+    return request.destination.stat().st_size
 
-    source: SourceLayer
-    dataset: Dataset
-    area: Area
-    target: pyproj.CRS | None
-    features_read: int = 0
-    repaired: int = 0
 
-    def extract(self, folder: Path, tell: Progress) -> tuple[LayerReport, list[Path]]:
-        written = self._write_all(folder, tell)
-        files: list[Path] = []
-        for shapefile in written:
-            verify(shapefile)
-            files += shapefile.files
-        return self._report(written, files), files
+def _packing(tell: Progress, total: int) -> Callable[[int], None]:
+    packed = 0
 
-    def _write_all(self, folder: Path, tell: Progress) -> list[WrittenShapefile]:
-        kind = self.dataset.geometry_type.removeprefix("3D ").removeprefix("Multi")
-        dimensions = _DIMENSIONS.get(kind, (0, 1, 2))
-        if len(dimensions) == 1:
-            return [self._write(folder / f"{self.source.name}.shp", dimensions[0], tell)]
-        every = []
-        for dimension in dimensions:
-            path = folder / f"{self.source.name}{_SUFFIXES[dimension]}.shp"
-            every.append(self._write(path, dimension, _share(tell, dimension, 3)))
-        # A layer of mixed types becomes a file for each type that it holds; polygons stand
-        # for a layer that holds nothing here.
-        return [shapefile for shapefile in every if shapefile.features] or every[-1:]
+    def advance(count: int) -> None:
+        nonlocal packed
+        packed += count
+        share = packed / max(total, 1)
+        tell(_CLIPPING_SHARE + (0.99 - _CLIPPING_SHARE) * share, "Packing the archive")
 
-    def _write(self, path: Path, dimension: int, tell: Progress) -> WrittenShapefile:
-        own_crs = pyproj.CRS.from_user_input(self.dataset.crs)
-        target = self.target or own_crs
-        area = self.area.in_crs(own_crs)
-        self.features_read = 0
-        with open_batches(self.dataset, area.bounds) as batches:
-            clipped = self._clipped(batches, area, dimension, tell)
-            return write_shapefile(
-                path,
-                ((reproject(g, own_crs, target), attributes) for g, attributes in clipped),
-                batches.schema,
-                dimension=dimension,
-                crs=target,
-                has_z=self.dataset.geometry_type.startswith("3D "),
-                multipoint=self.dataset.geometry_type.removeprefix("3D ") != "Point",
-            )
+    return advance
 
-    def _clipped(
-        self, batches: Any, area: Any, dimension: int, tell: Progress
-    ) -> Iterator[tuple[Any, Any]]:
-        title = self.source.title or self.source.name
-        for geometries, attributes in batches:
-            cut = clip(geometries, area, dimension)
-            self.features_read += len(geometries)
-            self.repaired += cut.repaired
-            tell(min(1.0, self.features_read / self.dataset.feature_count), f"Clipping {title}")
-            kept = ~shapely.is_missing(cut.geometries)
-            yield cut.geometries[kept], attributes.filter(pa.array(kept))
 
-    def _report(self, written: list[WrittenShapefile], files: list[Path]) -> LayerReport:
-        notes = [note for shapefile in written for note in shapefile.notes]
-        features = sum(shapefile.features for shapefile in written)
-        if not features:
-            notes.append("No feature of this layer lies within the area; the file is empty.")
-        if self.repaired:
-            notes.append(f"{self.repaired} features on the edge were not valid and were repaired.")
-        return LayerReport(
-            name=self.source.name,
-            files=tuple(file.name for file in files),
-            crs=crs_label(self.target or pyproj.CRS.from_user_input(self.dataset.crs)),
-            features_read=self.features_read,
-            features_written=features,
-            renamed_fields=written[0].renamed_fields,
-            notes=tuple(notes),
+def _report(
+    run: LayerRun,
+    tally: Tally,
+    written: list[WrittenLayer],
+    full: list[WrittenLayer],
+    files: Iterable[Path],
+) -> LayerReport:
+    return LayerReport(
+        name=run.source.name,
+        files=tuple(file.name for file in files),
+        crs=crs_label(run.crs),
+        features_read=tally.read,
+        features_written=sum(layer.features for layer in written),
+        renamed_fields={old: new for old, new in written[0].fields.items() if old != new},
+        notes=tuple(_notes(tally, written, full)),
+        losses=tuple(loss for layer in written for loss in layer.losses),
+        repaired=tally.repaired,
+        not_finite=tally.not_finite,
+        trimmed=tally.trimmed,
+        without_position=tally.without_position,
+        transformation=run.reprojection.name,
+        full_copy=full[0].path.name if full else "",
+    )
+
+
+def _notes(tally: Tally, written: list[WrittenLayer], full: list[WrittenLayer]) -> list[str]:
+    """Return what a person should know, in sentences."""
+    notes = [loss.detail for layer in written for loss in layer.losses]
+    if not any(layer.features for layer in written):
+        notes.append("No feature of this layer lies within the area; the file is empty.")
+    if tally.repaired:
+        notes.append(f"{tally.repaired:,} features on the edge were not valid and were repaired.")
+    if tally.not_finite:
+        notes.append(
+            f"{tally.not_finite:,} features are left out: a coordinate is no finite number."
         )
+    if tally.without_position:
+        notes.append(
+            f"{tally.without_position:,} features of the layer lie nowhere and are left out: they "
+            "have no geometry, an empty one, or coordinates that are no numbers."
+        )
+    if tally.trimmed:
+        notes.append(
+            f"{tally.trimmed:,} features lost lines or points where they only touch the area."
+        )
+    if full:
+        notes.append(f"{full[0].path.name} holds the same features with nothing lost.")
+    return notes

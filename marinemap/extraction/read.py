@@ -1,69 +1,175 @@
-"""Stream features out of a source as Arrow batches, filtered by a box in the source's index."""
+"""Stream features out of a source as Arrow batches, filtered by boxes in the source's index."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+import pyarrow as pa
 import pyogrio
-import shapely
 from pyogrio.errors import DataLayerError, DataSourceError, FieldError
 
 from marinemap.errors import DatasetError
-from marinemap.extraction.dataset import Dataset
+from marinemap.extraction.dataset import Dataset, fingerprint, without_folder
+from marinemap.extraction.geopackage_index import Box, RTree, find_rtree
+from marinemap.extraction.prefetch import prefetched
+from marinemap.extraction.shapefile_check import check_records
 
-# A batch of a few thousand features keeps memory flat and progress even.
+# Large enough for the work on arrays to outweigh the calls, small enough to keep memory flat
+# and progress even.
 _BATCH_FEATURES = 8_192
+_BATCHES_AHEAD = 1
+_GDAL_ERRORS = (DataSourceError, DataLayerError, FieldError, OSError, pa.ArrowException)
 
 
 @dataclass(frozen=True)
-class Batches:
-    """An open stream: the schema of the attributes, and pairs of geometries and attributes."""
+class Batch:
+    """Some features: their geometries as WKB and their attributes, row for row."""
 
-    schema: Any
-    _reader: Any
-    _geometry_column: str
-    _source_name: str
-
-    def __iter__(self) -> Iterator[tuple[Any, Any]]:
-        """Yield (numpy array of shapely geometries, pyarrow.RecordBatch of attributes)."""
-        for batch in self._reader:
-            wkb = batch.column(self._geometry_column).to_numpy(zero_copy_only=False)
-            try:
-                geometries = shapely.from_wkb(wkb)
-            except shapely.errors.ShapelyError as error:
-                raise DatasetError(f"{self._source_name}: a geometry is broken: {error}") from error
-            yield geometries, batch.drop_columns([self._geometry_column])
+    geometries: Any
+    attributes: Any
 
 
-@contextmanager
-def open_batches(dataset: Dataset, bounds: tuple[float, float, float, float]) -> Iterator[Batches]:
-    """Open a layer for reading the features whose box touches the bounds.
+@dataclass(frozen=True)
+class Source:
+    """A layer, ready to be read around an area.
 
     Parameters
     ----------
     dataset : Dataset
-    bounds : tuple of float
-        (minx, miny, maxx, maxy) in the layer's CRS.
-
-    Raises
-    ------
-    DatasetError
-        If GDAL cannot read the layer.
+    boxes : sequence of (minx, miny, maxx, maxy)
+        In the layer's CRS; features whose box touches none of them are not read.
+    columns : sequence of str, optional
+        The fields to read; all by default.
     """
-    name = f"layer '{dataset.layer}' of {dataset.path.name}"
-    try:
-        with pyogrio.open_arrow(
-            dataset.path,
-            layer=dataset.layer,
-            bbox=bounds,
-            batch_size=_BATCH_FEATURES,
-            use_pyarrow=True,
-        ) as (meta, reader):
-            column = meta["geometry_name"] or "wkb_geometry"
-            schema = reader.schema
-            yield Batches(schema.remove(schema.get_field_index(column)), reader, column, name)
-    except (DataSourceError, DataLayerError, FieldError) as error:
-        raise DatasetError(f"{name} cannot be read: {error}") from error
+
+    dataset: Dataset
+    boxes: Sequence[Box]
+    columns: Sequence[str] | None = None
+    rtree: RTree | None = field(default=None)
+
+    @property
+    def name(self) -> str:
+        """What to call the layer in a message."""
+        return f"layer '{self.dataset.layer}' of {self.dataset.path.name}"
+
+    @property
+    def box(self) -> Box:
+        """The one box around all boxes."""
+        west, south, east, north = zip(*self.boxes, strict=True)
+        return min(west), min(south), max(east), max(north)
+
+    @property
+    def expected(self) -> int | None:
+        """About how many features will be read, where the source's index can tell."""
+        return self.rtree.count(self.boxes) if self.rtree else None
+
+    @property
+    def without_position(self) -> int:
+        """How many features the source's index leaves out, for they lie nowhere."""
+        return self.dataset.feature_count - self.rtree.size() if self.rtree else 0
+
+    def schema(self) -> Any:
+        """Return the pyarrow.Schema of the attributes.
+
+        Raises
+        ------
+        DatasetError
+            If GDAL cannot read the layer.
+        """
+        with self._open(most=1) as (meta, reader):
+            return _without(reader.schema, _geometry_column(meta))
+
+    def sample(self, features: int) -> Batch:
+        """Return the first features, at most so many.
+
+        Raises
+        ------
+        DatasetError
+            If GDAL cannot read the layer.
+        """
+        with self._open(most=features) as (meta, reader):
+            column = _geometry_column(meta)
+            batch = next(iter(reader), pa.RecordBatch.from_pylist([], schema=reader.schema))
+            return Batch(_binary(batch.column(column)), batch.drop_columns([column]))
+
+    def batches(self) -> Generator[Batch]:
+        """Yield the features, read ahead in a thread of its own.
+
+        Raises
+        ------
+        DatasetError
+            If the layer cannot be read to its end.
+        """
+        if self.dataset.path.suffix.lower() == ".shp":
+            check_records(self.dataset.path)
+        with prefetched(self._read(), _BATCHES_AHEAD) as batches:
+            yield from batches
+
+    @contextmanager
+    def unchanged(self) -> Iterator[None]:
+        """Do something with the source that its file must outlast.
+
+        Raises
+        ------
+        DatasetError
+            If the file was changed or replaced meanwhile.
+        """
+        before = fingerprint(self.dataset.path)
+        yield
+        if fingerprint(self.dataset.path) != before:
+            raise DatasetError(
+                f"{self.dataset.path.name} was changed while it was read",
+                field="source",
+                hint="Ask again; the new data will be used.",
+            )
+
+    def _read(self) -> Iterator[Batch]:
+        with self._open() as (meta, reader):
+            column = _geometry_column(meta)
+            for batch in reader:
+                yield Batch(_binary(batch.column(column)), batch.drop_columns([column]))
+
+    @contextmanager
+    def _open(self, most: int | None = None) -> Iterator[Any]:
+        try:
+            with pyogrio.open_arrow(
+                self.dataset.path,
+                layer=self.dataset.layer,
+                columns=None if self.columns is None else list(self.columns),
+                batch_size=most or _BATCH_FEATURES,
+                use_pyarrow=True,
+                **self._filter(most),
+            ) as opened:
+                yield opened
+        except _GDAL_ERRORS as error:
+            raise DatasetError(
+                f"{self.name} cannot be read: {without_folder(error, self.dataset.path)}",
+                field="source",
+            ) from error
+
+    def _filter(self, most: int | None) -> dict[str, Any]:
+        if self.rtree:
+            return {"where": self.rtree.condition(self.boxes, most)}
+        return {"bbox": self.box}
+
+
+def open_source(
+    dataset: Dataset, boxes: Sequence[Box], columns: Sequence[str] | None = None
+) -> Source:
+    """Return a layer ready to be read, with its R-tree where it has one."""
+    return Source(dataset, boxes, columns, find_rtree(dataset.path, dataset.layer))
+
+
+def _geometry_column(meta: dict[str, Any]) -> str:
+    return str(meta["geometry_name"] or "wkb_geometry")
+
+
+def _without(schema: Any, column: str) -> Any:
+    return schema.remove(schema.get_field_index(column))
+
+
+def _binary(column: Any) -> Any:
+    return column if column.type == pa.binary() else column.cast(pa.binary())

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from typing import Any
 
+from marinemap import __version__
+from marinemap.extraction.archive import Member
 from marinemap.extraction.area import Area
-from marinemap.extraction.request import LayerReport, SourceLayer
+from marinemap.extraction.request import ExtractionRequest, LayerReport, SourceLayer
 
 _RULE = "-" * 72
 
 
 def write_readme(
-    layers: Iterable[tuple[SourceLayer, LayerReport]], area: Area, made_at: datetime
+    layers: Iterable[tuple[SourceLayer, LayerReport]], area: Area, made_at: datetime | None
 ) -> str:
     """Return the README of an archive as text.
 
@@ -20,7 +25,7 @@ def write_readme(
     ----------
     layers : iterable of (SourceLayer, LayerReport)
     area : Area
-    made_at : datetime
+    made_at : datetime, optional
         Aware.
     """
     west, south, east, north = area.bounds_4326
@@ -28,14 +33,16 @@ def write_readme(
         "MarineMap extract",
         "=================",
         "",
-        f"Made:  {made_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC",
+        *([f"Made:  {made_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"] if made_at else []),
         f"Area:  longitude {west:.6f} to {east:.6f}, latitude {south:.6f} to {north:.6f} degrees;",
         f"       {_corners(area)} corners; the exact outline is in area.geojson",
         *(f"Note:  {note}" for note in area.notes),
         "",
         "Each shapefile is several files with one name: .shp and .shx hold the geometries, .dbf",
         "the table, .prj the coordinate reference system, .cpg the encoding (UTF-8). Keep them",
-        "together.",
+        "together. A shapefile holds no empty text and no null date: they read as null and as 0.",
+        "report.json says the same as this file for programs, with the SHA-256 of each file and",
+        "the request, so that it can be asked again.",
     ]
     for source, report in layers:
         lines += ["", _RULE, *_layer_lines(source, report)]
@@ -46,11 +53,13 @@ def _layer_lines(source: SourceLayer, report: LayerReport) -> list[str]:
     lines = [
         f"{source.title or report.name}",
         f"  Files:        {', '.join(report.files)}",
-        f"  Features:     {report.features_written:,}",
+        f"  Features:     {report.features_written:,} (of {report.features_read:,} near the area)",
         f"  CRS:          {report.crs}",
         f"  Licence:      {source.licence or 'not stated'}",
         f"  Attribution:  {source.attribution or 'not stated'}",
     ]
+    if report.transformation:
+        lines.append(f"  Moved by:     {report.transformation}")
     if source.version:
         lines.append(f"  Data version: {source.version}")
     if report.renamed_fields:
@@ -63,3 +72,40 @@ def _corners(area: Area) -> int:
     polygons = getattr(area.geometry, "geoms", [area.geometry])
     rings = [ring for p in polygons for ring in (p.exterior, *p.interiors)]
     return sum(len(ring.coords) - 1 for ring in rings)
+
+
+def write_report(
+    request: ExtractionRequest,
+    area: Area,
+    layers: Iterable[tuple[SourceLayer, LayerReport]],
+    members: Iterable[Member],
+) -> str:
+    """Return the report of an archive as JSON, for programs."""
+    content = {
+        "marinemap": __version__,
+        "made_at": request.made_at.isoformat() if request.made_at else None,
+        "request": _replayable(request, area),
+        "area": {"bounds_4326": area.bounds_4326, "notes": area.notes},
+        "layers": [
+            {"source_version": source.version, **dataclasses.asdict(report)}
+            for source, report in layers
+        ],
+        "files": [{"name": m.name, "bytes": m.size_bytes, "sha256": m.sha256} for m in members],
+    }
+    return json.dumps(content, indent=1, ensure_ascii=False, default=str) + "\n"
+
+
+def _replayable(request: ExtractionRequest, area: Area) -> dict[str, Any]:
+    """Return the request in the words of the API, so that it can be asked again."""
+    layers = [
+        {"name": layer.name, "fields": layer.fields, "filter": layer.filter}
+        for layer in request.layers
+    ]
+    return {
+        "layers": layers,
+        "area": area.given,
+        "crs": request.crs,
+        "mode": request.mode,
+        "format": request.format,
+        "full_copy": request.full_copy,
+    }

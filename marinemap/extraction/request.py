@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from marinemap.errors import RequestError
+from marinemap.errors import RequestError, quote
 from marinemap.extraction.area import Area
+from marinemap.extraction.clip import check_mode
+from marinemap.extraction.formats import check_format
+from marinemap.extraction.formats.written import Loss
+
+_FILE_NAME = re.compile(r"[A-Za-z0-9_-]{1,100}")
+# What a format may add to a layer's name.
+_ADDED = re.compile(r"(_point|_line|_polygon)?(_\d+)?")
 
 
 @dataclass(frozen=True)
@@ -25,6 +34,10 @@ class SourceLayer:
         The layer within the file; may be left out where the file holds one layer.
     title, licence, attribution, version : str
         Copied into the README of the archive.
+    fields : sequence of str, optional
+        The fields to keep, in the source's order; all by default.
+    filter : str or mapping, optional
+        Keep only features whose attributes match: CQL2 text or CQL2 JSON.
     """
 
     name: str
@@ -34,6 +47,16 @@ class SourceLayer:
     licence: str = ""
     attribution: str = ""
     version: str = ""
+    fields: Sequence[str] | None = None
+    filter: str | Mapping[str, Any] | None = None
+
+    def __post_init__(self) -> None:
+        if not _FILE_NAME.fullmatch(self.name):
+            raise RequestError(
+                f"'{quote(self.name)}' cannot name a file; use ASCII letters, digits, '-' and '_'",
+                field="name",
+                value=self.name,
+            )
 
 
 @dataclass(frozen=True)
@@ -51,14 +74,32 @@ class ExtractionRequest:
         The zip file to make. It appears whole or not at all.
     crs : str, optional
         Output CRS as ``EPSG:<code>`` or an OGC CRS URI; by default each layer keeps its own.
+    mode : {"clip", "intersects", "within"}
+        Cut features at the area's edge; keep whole the features that touch the area; keep those
+        that lie within it.
+    format : str
+        ``shapefile``, ``geopackage``, ``geojson``, ``flatgeobuf``, ``csv``, ``kml`` or
+        ``geoparquet``.
+    full_copy : bool
+        Whether the archive also holds a GeoPackage with the same features where the format
+        loses something: texts cut, values or fields left out, types changed.
+    made_at : datetime, optional
+        Aware. Stands in the archive; without it nothing in the archive tells when it was made.
+        The same request on the same data gives the same bytes.
     """
 
     layers: Sequence[SourceLayer]
     area: Area | dict[str, Any] | Sequence[float]
     destination: Path
     crs: str | None = None
+    mode: str = "clip"
+    format: str = "shapefile"
+    full_copy: bool = True
+    made_at: datetime | None = None
 
     def __post_init__(self) -> None:
+        check_mode(self.mode)
+        check_format(self.format, self.crs)
         names = [layer.name for layer in self.layers]
         if not names:
             raise RequestError("no layer is chosen; choose at least one", field="layers", value=[])
@@ -70,6 +111,22 @@ class ExtractionRequest:
                 value=repeated[0],
             )
 
+    @property
+    def file_names(self) -> tuple[str, ...]:
+        """What names each layer's files: its own name, numbered where files would clash.
+
+        A layer ``sea`` of mixed geometries becomes ``sea_point`` and ``sea_line``, which may be
+        another layer's name. Upper and lower case are one to some file systems.
+        """
+        names = [layer.name for layer in self.layers]
+        # The outline of the area is in every archive.
+        taken = {"area"} if self.format == "geojson" else set()
+        chosen: list[str] = []
+        for index, name in enumerate(names):
+            others = {other.lower() for other in [*chosen, *names[index + 1 :]]} | taken
+            chosen.append(_free_name(name, others))
+        return tuple(chosen)
+
 
 @dataclass(frozen=True)
 class LayerReport:
@@ -77,6 +134,12 @@ class LayerReport:
 
     ``features_read`` counts the features within the area's box, ``features_written`` those in
     the archive. ``renamed_fields`` maps old names to new. ``notes`` are sentences for a person.
+    ``losses`` are the same for a program: what the format could not hold as it came. ``repaired``
+    counts features mended before they were cut, ``not_finite`` those left out for a coordinate
+    that is no number, ``trimmed`` those that lost parts of a lower dimension. ``transformation``
+    names how positions were moved to the output CRS; empty where they were not.
+    ``without_position`` counts the features of the whole layer that lie nowhere, where the source
+    can tell. ``full_copy`` names the GeoPackage with everything in full, where there is one.
     """
 
     name: str
@@ -86,6 +149,18 @@ class LayerReport:
     features_written: int
     renamed_fields: dict[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    losses: tuple[Loss, ...] = ()
+    repaired: int = 0
+    not_finite: int = 0
+    trimmed: int = 0
+    without_position: int = 0
+    transformation: str = ""
+    full_copy: str = ""
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no feature lies within the area."""
+        return self.features_written == 0
 
 
 @dataclass(frozen=True)
@@ -101,3 +176,15 @@ class ExtractionResult:
     def features_written(self) -> int:
         """The number of features in the archive, over all layers."""
         return sum(layer.features_written for layer in self.layers)
+
+
+def _free_name(name: str, others: set[str]) -> str:
+    found, number = name, 0
+    while any(_may_clash(found.lower(), other) for other in others):
+        number += 1
+        found = f"{name}-{number}"
+    return found
+
+
+def _may_clash(name: str, other: str) -> bool:
+    return other.startswith(name) and _ADDED.fullmatch(other[len(name) :]) is not None

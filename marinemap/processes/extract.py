@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from marinemap.catalogue.models import Layer
@@ -62,6 +63,7 @@ def run(inputs: Mapping[str, Any], context: RunContext) -> RunResult:
         area=parsed.area,
         destination=context.artifact,
         crs=parsed.crs,
+        made_at=datetime.now(UTC),
     )
     result = extract(request, work_folder=context.work_folder, progress=context.progress)
     names = "-".join(layer.pk for layer in parsed.layers)

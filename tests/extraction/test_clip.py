@@ -8,14 +8,19 @@ import numpy as np
 import pytest
 import shapely
 
-from marinemap.extraction.clip import clip
+from marinemap.extraction.clip import Clipped, Clipper
+from marinemap.extraction.wkb import to_column, to_geometries
 
 AREA = shapely.box(0, 0, 10, 10)
 
 
-def cut(geometry: Any, area: Any = AREA, dimension: int | None = None) -> Any:
-    found = shapely.get_dimensions(geometry) if dimension is None else dimension
-    return clip(np.array([geometry], dtype=object), area, int(found)).geometries[0]
+def clip(geometries: list[Any], area: Any = AREA) -> Clipped:
+    return Clipper(area).clip(to_column(np.array(geometries, dtype=object)))
+
+
+def cut(geometry: Any, area: Any = AREA) -> Any:
+    kept = to_geometries(clip([geometry], area).column)
+    return kept[0] if len(kept) else None
 
 
 @pytest.mark.parametrize(
@@ -137,22 +142,20 @@ def test_height_at_the_cut_is_that_of_the_line_there() -> None:
 def test_invalid_geometry_on_the_edge_is_repaired_and_counted() -> None:
     bow_tie = shapely.from_wkt("POLYGON ((8 0, 12 4, 12 0, 8 4, 8 0))")
     sound = shapely.box(9, 5, 11, 6)
-    clipped = clip(np.array([bow_tie, sound], dtype=object), AREA, 2)
+    clipped = clip([bow_tie, sound])
     assert clipped.repaired == 1
     # The left of two triangles of base 4 and height 2 that meet at (10, 2).
-    assert clipped.geometries[0].area == pytest.approx(4)
-    assert clipped.geometries[0].is_valid
+    kept = to_geometries(clipped.column)
+    assert kept[0].area == pytest.approx(4)
+    assert kept[0].is_valid
 
 
-def test_other_dimensions_and_missing_geometries_are_left_out() -> None:
-    geometries = np.array(
-        [None, shapely.Point(5, 5), shapely.LineString([(1, 1), (2, 2)]), shapely.box(1, 1, 2, 2)],
-        dtype=object,
-    )
-    for dimension in (0, 1, 2):
-        kept = clip(geometries, AREA, dimension).geometries
-        assert np.flatnonzero(~shapely.is_missing(kept)).tolist() == [dimension + 1]
+def test_every_dimension_is_kept_and_missing_geometries_are_left_out() -> None:
+    present = [shapely.Point(5, 5), shapely.LineString([(1, 1), (2, 2)]), shapely.box(1, 1, 2, 2)]
+    clipped = clip([None, *present])
+    assert clipped.rows.tolist() == [1, 2, 3]
+    assert list(to_geometries(clipped.column)) == present
 
 
 def test_no_geometries_give_none() -> None:
-    assert len(clip(np.array([], dtype=object), AREA, 2).geometries) == 0
+    assert len(clip([]).column) == 0

@@ -206,3 +206,67 @@ def test_version_is_of_the_content_and_not_of_the_copy(
     os.utime(copy, (0, 0))
     assert content_version(copy) == content_version(path)
     assert fingerprint(copy) != fingerprint(path)
+
+
+def test_driver_that_cannot_count_is_described_by_counting(tmp_path: Path) -> None:
+    gpx = tmp_path / "buoys.gpx"
+    points = "".join(f'<wpt lat="{y}" lon="2"/>' for y in (1, 2, 3))
+    gpx.write_text(
+        '<?xml version="1.0"?><gpx version="1.1" creator="test" '
+        f'xmlns="http://www.topografix.com/GPX/1/1">{points}</gpx>'
+    )
+    dataset = describe(gpx, "waypoints")
+    assert (dataset.feature_count, dataset.bounds) == (3, (2, 1, 2, 3))
+
+
+@pytest.mark.parametrize("name", ["none.gpkg", "none.geojson"])
+def test_layer_without_any_geometry_has_no_bounds(write_source: WriteSource, name: str) -> None:
+    path = write_source(name, [None, None])
+    dataset = describe(path)
+    assert (dataset.feature_count, dataset.bounds) == (2, None)
+    assert read_geometries(SourceLayer("none", path), max_vertices=10) == []
+
+
+@pytest.mark.parametrize("kind", ["Unknown", "Point Z"])
+def test_heights_of_a_layer_are_described(write_source: WriteSource, kind: str) -> None:
+    path = write_source("deep.gpkg", [shapely.from_wkt("POINT Z (3 43 -7.5)")], kind=kind)
+    assert describe(path).geometry_type == "3D Point"
+
+
+def test_version_of_a_folder_changes_with_its_files(tmp_path: Path) -> None:
+    folder = tmp_path / "sea.gdb"
+    folder.mkdir()
+    table = folder / "a00000001.gdbtable"
+    table.write_text("a")
+    before = (fingerprint(folder), content_version(folder))
+    (folder / "a00000001.gdbtable.host.1.lock").touch()
+    assert (fingerprint(folder), content_version(folder)) == before
+    table.write_text("bc")
+    assert fingerprint(folder) != before[0]
+    assert content_version(folder) != before[1]
+
+
+@pytest.mark.parametrize(
+    ("name", "beside"),
+    [("sea.tab", "sea.dat"), ("sea.tab", "sea.MAP"), ("sea.TAB", "sea.ID"), ("sea.mif", "sea.mid")],
+)
+def test_every_file_of_a_mapinfo_dataset_counts_for_its_version(
+    tmp_path: Path, name: str, beside: str
+) -> None:
+    path = tmp_path / name
+    path.write_text("a")
+    (tmp_path / beside).write_text("a")
+    before = (fingerprint(path), content_version(path))
+    (tmp_path / beside).write_text("bc")
+    assert fingerprint(path) != before[0]
+    assert content_version(path) != before[1]
+
+
+@pytest.mark.parametrize("name", ["gone.gpkg", "words.gpkg", "words.geojson"])
+def test_messages_do_not_tell_the_server_s_folders(tmp_path: Path, name: str) -> None:
+    if not name.startswith("gone"):
+        (tmp_path / name).write_text("words")
+    for ask in (describe, list_layers):
+        with pytest.raises(DatasetError, match=name) as caught:
+            ask(tmp_path / name)
+        assert str(tmp_path) not in f"{caught.value} {caught.value.value} {caught.value.hint}"

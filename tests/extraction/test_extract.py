@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import math
+import resource
+import signal
 import zipfile
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +19,7 @@ import pytest
 import shapely
 from shapely.geometry import shape
 
-from marinemap.errors import DatasetError, RequestError
+from marinemap.errors import DatasetError, RequestError, ServiceError
 from marinemap.extraction import (
     ExtractionRequest,
     ExtractionResult,
@@ -25,7 +28,7 @@ from marinemap.extraction import (
     parse_area,
     read_geometries,
 )
-from marinemap.extraction.archive import write_archive
+from marinemap.extraction.archive import new_archive
 from tests.extraction.conftest import Unpack, WriteSource
 
 # An outline that no edge of the fixture's data runs along.
@@ -297,12 +300,17 @@ def test_archive_tells_what_is_in_it(marine_gpkg: Path, archive: Path) -> None:
         "reefs", marine_gpkg, "reefs", "Coral reefs", "CC BY 4.0", "Reef Office", "abc123"
     )
     ports = SourceLayer("ports", marine_gpkg, "ports")
-    result = extract(ExtractionRequest([reefs, ports], [0, 40, 5, 45], archive, "EPSG:3035"))
+    made_at = datetime(2026, 11, 21, 13, 5, tzinfo=timezone(timedelta(hours=1)))
+    result = extract(
+        ExtractionRequest([reefs, ports], [0, 40, 5, 45], archive, "EPSG:3035", made_at=made_at)
+    )
     with zipfile.ZipFile(archive) as opened:
         names = opened.namelist()
         readme = opened.read("README.txt").decode()
     expected = {f"{layer}{part}" for layer in ("reefs", "ports") for part in PARTS}
-    assert set(names) == expected | {"README.txt", "area.geojson"}
+    # The reefs have a field whose name is cut; its full name stands in the metadata.
+    expected |= {"reefs.shp.xml", "README.txt", "area.geojson", "report.json"}
+    assert set(names) == expected
     assert len(names) == len(set(names))
     for words in (
         "longitude 0.000000 to 5.000000, latitude 40.000000 to 45.000000 degrees",
@@ -315,7 +323,7 @@ def test_archive_tells_what_is_in_it(marine_gpkg: Path, archive: Path) -> None:
         "abc123",
         "habitat_class -> habitat_cl",
         "Licence:      not stated",
-        "UTC",
+        "Made:  2026-11-21 12:05 UTC",
     ):
         assert words in readme
     assert result.size_bytes == archive.stat().st_size
@@ -382,8 +390,10 @@ def test_failed_run_leaves_nothing_and_keeps_the_older_archive(
 def test_packing_that_fails_leaves_no_partial_archive(archive: Path, tmp_path: Path) -> None:
     whole = tmp_path / "whole.shp"
     whole.write_bytes(b"x" * 1000)
-    with pytest.raises(FileNotFoundError):
-        write_archive(archive, [whole, tmp_path / "gone.shp"], {"README.txt": "x"})
+    with pytest.raises(FileNotFoundError), new_archive(archive) as opened:
+        opened.add_text("README.txt", "x")
+        opened.add(whole)
+        opened.add(tmp_path / "gone.shp")
     assert list(archive.parent.iterdir()) == []
 
 
@@ -461,3 +471,159 @@ def test_bare_geometries_beyond_the_limit_are_refused_and_not_cut_short(marine_g
     with pytest.raises(RequestError, match="more than 999 vertices") as caught:
         read_geometries(source, max_vertices=999)
     assert "extract" in (caught.value.hint or "")
+
+
+WIDE_AREAS = [[-180, -90, 180, 90], [-180, -85, 180, 85], [-100, -10, 100, 80]]
+
+
+@pytest.mark.parametrize("area", WIDE_AREAS, ids=str)
+@pytest.mark.parametrize(
+    ("crs", "box"),
+    [
+        ("EPSG:32633", (400_000, 5_000_000, 405_000, 5_005_000)),
+        ("EPSG:3035", (4_000_000, 2_000_000, 4_500_000, 2_500_000)),
+        ("EPSG:3413", (-300_000, -3_000_000, 400_000, -2_500_000)),
+    ],
+)
+def test_area_wider_than_the_layers_crs_loses_nothing(
+    write_source: WriteSource, archive: Path, unpack: Unpack, area: Any, crs: str, box: Any
+) -> None:
+    square = shapely.box(*box)
+    result = one_layer(write_source("far.gpkg", [square], crs=crs), archive, area=area)
+    assert result.features_written == 1
+    ((found, _),) = read(unpack(archive) / "far.shp")
+    assert shapely.normalize(found) == shapely.normalize(square)
+
+
+def test_wide_area_whose_edge_runs_through_the_layer_cuts_there(
+    write_source: WriteSource, archive: Path, unpack: Unpack
+) -> None:
+    # Zone 33's central meridian is 15 degrees east: 500 km in its x.
+    squares = [shapely.box(x, 5_000_000, x + 1000, 5_001_000) for x in (400_000, 499_500, 600_000)]
+    path = write_source("utm.gpkg", squares, crs="EPSG:32633")
+    one_layer(path, archive, area=[15, -90, 180, 90])
+    found = read(unpack(archive) / "utm.shp")
+    assert [p["number"] for _, p in found] == [1, 2]
+    # A millimetre on a kilometre.
+    assert [g.area for g, _ in found] == pytest.approx([500_000, 1_000_000], rel=1e-6)
+
+
+def test_area_on_the_other_side_of_the_world_gives_an_empty_shapefile(
+    write_source: WriteSource, archive: Path
+) -> None:
+    path = write_source(
+        "utm.gpkg", [shapely.box(400_000, 5_000_000, 405_000, 5_005_000)], crs="EPSG:32633"
+    )
+    assert one_layer(path, archive, area=[-170, -40, -160, -30]).layers[0].is_empty
+
+
+@pytest.mark.parametrize(("kind", "crs"), [("Point Z", "EPSG:3857"), ("Unknown", None)])
+def test_heights_survive_reprojection_and_an_open_type(
+    write_source: WriteSource, archive: Path, unpack: Unpack, kind: str, crs: str | None
+) -> None:
+    path = write_source("deep.gpkg", [shapely.from_wkt("POINT Z (3 43 -7.5)")], kind=kind)
+    one_layer(path, archive, area=[0, 40, 10, 50], crs=crs)
+    ((found, _),) = read(unpack(archive) / "deep.shp")
+    assert shapely.get_coordinates(found, include_z=True)[0, 2] == -7.5
+
+
+@pytest.mark.parametrize("other", ["mix_polygon", "MIX", "mix_point_2"])
+def test_files_of_a_mixed_layer_do_not_clash_with_another_layers(
+    write_source: WriteSource, archive: Path, unpack: Unpack, other: str
+) -> None:
+    rows = [shapely.box(3, 43, 4, 44), shapely.Point(3, 43)]
+    mixed = write_source("source.gpkg", rows, kind="Unknown")
+    single = write_source("single.gpkg", [shapely.box(3, 43, 4, 44)])
+    layers = [SourceLayer("mix", mixed), SourceLayer(other, single)]
+    result = extract(ExtractionRequest(layers, [0, 40, 10, 50], archive))
+    with zipfile.ZipFile(archive) as opened:
+        names = [name.lower() for name in opened.namelist()]
+    assert len(names) == len(set(names))
+    assert result.features_written == 3
+    assert set(result.layers[0].files).isdisjoint(result.layers[1].files)
+    assert f"{other}.shp" in result.layers[1].files
+
+
+def test_layer_called_area_does_not_clash_with_the_outline(
+    write_source: WriteSource, archive: Path
+) -> None:
+    source = SourceLayer("area", write_source("a.gpkg", [shapely.box(3, 43, 4, 44)]))
+    extract(ExtractionRequest([source], [0, 40, 10, 50], archive, format="geojson"))
+    with zipfile.ZipFile(archive) as opened:
+        assert {"area.geojson", "area-1.geojson"} <= set(opened.namelist())
+
+
+@pytest.mark.parametrize("east", [9, 5.5], ids=["inside", "on the edge"])
+def test_collections_are_split_by_type(
+    write_source: WriteSource, archive: Path, unpack: Unpack, east: float
+) -> None:
+    collection = shapely.from_wkt(
+        "GEOMETRYCOLLECTION (POINT (1 1), POLYGON ((3 3, 4 3, 4 4, 3 3)), LINESTRING (5 5, 6 5))"
+    )
+    rows = [shapely.Point(2, 2), collection]
+    path = write_source("gc.gpkg", rows, kind="Unknown")
+    result = one_layer(path, archive, area=[0, 0, east, 9])
+    folder = unpack(archive)
+    assert {p.stem for p in folder.glob("*.shp")} == {"gc_point", "gc_line", "gc_polygon"}
+    assert [p["number"] for _, p in read(folder / "gc_point.shp")] == [0, 1]
+    ((line, properties),) = read(folder / "gc_line.shp")
+    assert (line.length, properties["number"]) == (min(east, 6) - 5, 1)
+    ((triangle, _),) = read(folder / "gc_polygon.shp")
+    assert triangle.area == 0.5
+    assert [loss.kind for loss in result.layers[0].losses] == ["collection"]
+
+
+@pytest.mark.parametrize("error", [StoppedError, InterruptedError])
+def test_stop_at_the_last_report_leaves_no_archive(
+    marine_gpkg: Path, archive: Path, error: type[Exception]
+) -> None:
+    def stop(fraction: float, message: str) -> None:
+        if fraction == 1:
+            raise error
+
+    request = ExtractionRequest([SourceLayer("r", marine_gpkg, "reefs")], OUTLINE, archive)
+    with pytest.raises(error):
+        extract(request, progress=stop)
+    assert list(archive.parent.iterdir()) == []
+
+
+def test_missing_folder_is_the_operators_error(marine_gpkg: Path, tmp_path: Path) -> None:
+    with pytest.raises(ServiceError, match="cannot be written: No such file") as caught:
+        one_layer(marine_gpkg, tmp_path / "gone" / "a.zip", "ports")
+    assert str(tmp_path) not in str(caught.value)
+    source = SourceLayer("ports", marine_gpkg, "ports")
+    with pytest.raises(ServiceError, match="cannot be written: No such file"):
+        extract(
+            ExtractionRequest([source], OUTLINE, tmp_path / "a.zip"),
+            work_folder=tmp_path / "gone",
+        )
+
+
+def test_full_disk_is_the_operators_error(marine_gpkg: Path, archive: Path) -> None:
+    # A limit on the length of files fails a write as a full disk does.
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
+    try:
+        with pytest.raises(ServiceError, match="cannot be written"):
+            one_layer(marine_gpkg, archive, "reefs")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert list(archive.parent.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["../evil", "a/b", "", "a b", "a\n", "é", "a" * 101])
+def test_name_that_is_no_plain_file_name_is_refused(marine_gpkg: Path, name: str) -> None:
+    with pytest.raises(RequestError, match="cannot name a file") as caught:
+        SourceLayer(name, marine_gpkg, "reefs")
+    assert caught.value.field == "name"
+
+
+def test_points_without_a_position_are_told_of(write_source: WriteSource, archive: Path) -> None:
+    rows = [shapely.Point(*xy) for xy in ((3, 43), (math.nan, math.nan), (math.nan, 43))]
+    path = write_source("lost.gpkg", rows, kind="Point")
+    (report,) = one_layer(path, archive).layers
+    assert report.features_written == 1
+    assert report.without_position == 2
+    assert any("2 features of the layer lie nowhere" in note for note in report.notes)

@@ -10,7 +10,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from marinemap.extraction.fields import launder_names, to_dbf_column
+from marinemap.extraction.fields import (
+    DbfTexts,
+    DbfType,
+    dbf_type,
+    exceeds_exact_integers,
+    launder_names,
+    to_texts,
+)
 
 # A busy machine is no fault of the code.
 unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -23,6 +30,14 @@ NAMES = st.lists(
     unique=True,
     max_size=40,
 )
+
+
+def kind_of(column: pa.Array) -> DbfType:
+    return dbf_type(column.type, as_text=exceeds_exact_integers(column))
+
+
+def kept(column: pa.Array) -> DbfTexts:
+    return to_texts(column, kind_of(column))
 
 
 @unhurried
@@ -68,10 +83,10 @@ def test_names_are_laundered_as_a_person_would(names: list[str], expected: list[
 @unhurried
 @given(st.lists(st.one_of(st.none(), st.text(max_size=400)), max_size=5))
 def test_long_texts_are_cut_between_characters(texts: list[str | None]) -> None:
-    column, cut = to_dbf_column(pa.array(texts, pa.string()))
+    found = kept(pa.array(texts, pa.string()))
     long = [text for text in texts if text is not None and len(text.encode()) > 254]
-    assert cut == len(long)
-    for before, after in zip(texts, column.to_pylist(), strict=True):
+    assert found.cut == len(long)
+    for before, after in zip(texts, found.texts.to_pylist(), strict=True):
         if before is None or len(before.encode()) <= 254:
             assert after == before
         else:
@@ -81,29 +96,32 @@ def test_long_texts_are_cut_between_characters(texts: list[str | None]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("character", "kept"), [("a", 254), ("é", 127), ("珊", 84), ("🐠", 63)], ids="1234"
+    ("character", "count"), [("a", 254), ("é", 127), ("珊", 84), ("🐠", 63)], ids="1234"
 )
-def test_text_is_cut_at_254_bytes(character: str, kept: int) -> None:
-    column, cut = to_dbf_column(pa.array([character * 300]))
-    assert column.to_pylist() == [character * kept]
-    assert cut == 1
+def test_text_is_cut_at_254_bytes(character: str, count: int) -> None:
+    found = kept(pa.array([character * 300]))
+    assert found.texts.to_pylist() == [character * count]
+    assert found.cut == 1
 
 
 @pytest.mark.parametrize(
-    "column",
+    ("column", "letter", "texts"),
     [
-        pa.array([1, None, -(2**31)], pa.int32()),
-        pa.array([2**53], pa.int64()),
-        pa.array([1.5, None]),
-        pa.array([True, False, None]),
-        pa.array([date(2026, 11, 21), None]),
+        (pa.array([1, None, -(2**31)], pa.int32()), "N", ["1", None, "-2147483648"]),
+        (pa.array([10**15 - 1], pa.int64()), "N", ["999999999999999"]),
+        (pa.array([1.5, None]), "N", ["1.5", None]),
+        (pa.array([True, False, None]), "L", ["T", "F", None]),
+        (pa.array([date(2026, 11, 21), None]), "D", ["20261121", None]),
     ],
-    ids=lambda column: str(column.type),
+    ids=lambda value: str(getattr(value, "type", "")),
 )
-def test_types_of_dbf_stay_as_they_are(column: pa.Array) -> None:
-    fitted, cut = to_dbf_column(column)
-    assert fitted.equals(column)
-    assert cut == 0
+def test_types_of_dbf_keep_their_values(
+    column: pa.Array, letter: str, texts: list[str | None]
+) -> None:
+    assert kind_of(column).kind == letter
+    found = kept(column)
+    assert found.texts.to_pylist() == texts
+    assert (found.cut, found.lost) == (0, 0)
 
 
 @pytest.mark.parametrize(
@@ -115,13 +133,14 @@ def test_types_of_dbf_stay_as_they_are(column: pa.Array) -> None:
         ),
         (pa.array([b"\x00\xff", None]), ["00ff", None]),
         (pa.array([2**64 - 1], pa.uint64()), ["18446744073709551615"]),
-        (pa.array([["a", "b"], None]), ["['a', 'b']", None]),
+        (pa.array([["a", "b"], None]), ['["a", "b"]', None]),
         (pa.array(["x", None, "x"]).dictionary_encode(), ["x", None, "x"]),
         (pa.array(["x"], pa.large_string()), ["x"]),
     ],
     ids=["date-time", "binary", "uint64", "list", "dictionary", "large text"],
 )
 def test_other_types_become_text(column: pa.Array, texts: list[str | None]) -> None:
-    fitted, _ = to_dbf_column(column)
-    assert fitted.type == pa.string()
-    assert fitted.to_pylist() == texts
+    assert kind_of(column).kind == "C"
+    found = kept(column)
+    assert found.texts.type == pa.string()
+    assert found.texts.to_pylist() == texts

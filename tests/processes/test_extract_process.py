@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import zipfile
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -131,6 +132,8 @@ def test_run_makes_the_archive_and_tells_of_it(
     assert "reefs: 25 features, ports: 25 features" in result.message
     names = zipfile.ZipFile(tmp_path / "a.zip").namelist()
     assert {"reefs.shp", "ports.shp", "README.txt", "area.geojson"} <= set(names)
+    with zipfile.ZipFile(tmp_path / "a.zip") as archive:
+        assert f"Made:  {datetime.now(UTC):%Y-%m-%d}" in archive.read("README.txt").decode()
     assert list(work.iterdir()) == []
     assert told[-1] == "Done"
 

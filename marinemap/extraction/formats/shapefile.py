@@ -1,155 +1,232 @@
-"""Write ESRI shapefiles: .shp, .shx, .dbf, .prj and .cpg, always in UTF-8."""
+"""Write ESRI shapefiles: .shp, .shx, .dbf, .prj, .cpg and .shp.xml, always in UTF-8."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+import dataclasses
 from pathlib import Path
 from typing import Any
+from xml.sax.saxutils import escape
 
+import numpy as np
 import pyarrow as pa
-import pyogrio
-import pyproj
-import shapely
-from pyogrio.errors import DataSourceError, FeatureError, FieldError, GeometryError
 
 from marinemap.errors import ServiceError
-from marinemap.extraction.fields import MAX_TEXT_BYTES, launder_names, to_dbf_column
+from marinemap.extraction.formats.dbf import DbfWriter
+from marinemap.extraction.formats.plan import WritePlan
+from marinemap.extraction.formats.shp import ShpWriter
+from marinemap.extraction.formats.shp_records import MULTIPOINT, POINT, POLYGON, POLYLINE
+from marinemap.extraction.formats.table import ShapefileTable
+from marinemap.extraction.formats.wkb_to_shp import Records, split_collections, to_records
+from marinemap.extraction.formats.written import Loss, WrittenLayer
+from marinemap.extraction.wkb import kinds
 
-_GEOMETRY_COLUMN = "geometry"
-# A shapefile has no distinction between single and multi for lines and polygons (Esri,
-# ShapefileTechnical Description, 1998); points do differ.
-_TYPE_OF_DIMENSION = {0: "Point", 1: "LineString", 2: "Polygon"}
-
-
-@dataclass
-class WrittenShapefile:
-    """One shapefile on disk, and what it could not hold as it came."""
-
-    path: Path
-    fields: dict[str, str]
-    features: int = 0
-    cut_texts: int = 0
-
-    @property
-    def files(self) -> tuple[Path, ...]:
-        """Every file that belongs to the shapefile, in a steady order."""
-        return tuple(sorted(self.path.parent.glob(f"{self.path.stem}.*")))
-
-    @property
-    def renamed_fields(self) -> dict[str, str]:
-        """The fields whose names had to change: old name to new."""
-        return {old: new for old, new in self.fields.items() if old != new}
-
-    @property
-    def notes(self) -> list[str]:
-        """What was lost, in sentences for a person."""
-        if not self.cut_texts:
-            return []
-        return [
-            f"{self.cut_texts} texts were cut to {MAX_TEXT_BYTES} bytes, the most that a "
-            "shapefile holds."
-        ]
+_NAMES = {POINT: "Point", POLYLINE: "LineString", POLYGON: "Polygon", MULTIPOINT: "MultiPoint"}
+_SUFFIXES = {POINT: "_point", MULTIPOINT: "_point", POLYLINE: "_line", POLYGON: "_polygon"}
+# Base type of WKB to shape type. A shapefile has no distinction between single and multi for
+# lines and polygons (Esri, ShapefileTechnical Description, 1998); points do differ.
+_OF_WKB = {1: MULTIPOINT, 2: POLYLINE, 3: POLYGON, 4: MULTIPOINT, 5: POLYLINE, 6: POLYGON}
+_COLLECTION = 7
 
 
-def write_shapefile(
-    path: Path,
-    batches: Iterator[tuple[Any, Any]],
-    schema: Any,
-    *,
-    dimension: int,
-    crs: pyproj.CRS,
-    has_z: bool,
-    multipoint: bool,
-) -> WrittenShapefile:
-    """Write a stream of features as one shapefile.
+class ShapefileSet:
+    """Writes a layer as one shapefile for each type of geometry that it holds.
 
     Parameters
     ----------
-    path : Path
-        Ends in ``.shp``.
-    batches : iterator of (numpy array of shapely geometries, pyarrow.RecordBatch)
-        No geometry is None; each has the given dimension.
-    schema : pyarrow.Schema
-        Of the attributes.
-    dimension : {0, 1, 2}
-        Points, lines or polygons.
-    crs : pyproj.CRS
-        Of the geometries, whose coordinates are x before y.
-    has_z : bool
-        Whether heights are kept.
-    multipoint : bool
-        Whether points are written as MultiPoint; read for dimension 0 only.
-
-    Raises
-    ------
-    ServiceError
-        If the file cannot be written, for example because the disk is full.
+    plan : WritePlan
+        Where its geometry type is one type, a file of that type is made even if no feature
+        comes.
     """
-    written = WrittenShapefile(path, launder_names(schema.names))
-    stream = _Stream(written, batches, schema, multipoint=multipoint and dimension == 0)
-    kind = "MultiPoint" if multipoint and dimension == 0 else _TYPE_OF_DIMENSION[dimension]
-    try:
-        pyogrio.write_arrow(
-            pa.RecordBatchReader.from_batches(stream.schema, stream.encoded()),
-            path,
-            driver="ESRI Shapefile",
-            geometry_name=_GEOMETRY_COLUMN,
-            geometry_type=f"{kind} Z" if has_z else kind,
-            crs=crs.to_wkt(),
-            encoding="UTF-8",
-            layer_options={"RESIZE": "YES"},
+
+    def __init__(self, plan: WritePlan) -> None:
+        self._plan = plan
+        self._table = ShapefileTable(plan.schema, plan.as_text)
+        self._files: dict[int, _Splitting] = {}
+        self._declared = _declared_type(plan.geometry_type)
+        self._collections = 0
+
+    def write(self, geometries: Any, attributes: Any) -> None:
+        """Append features, each to the file of its type.
+
+        Raises
+        ------
+        IntegersNeedText
+            If an integer column must be kept as text.
+        RequestError
+            If the rows are too long for a DBF.
+        ServiceError
+            If the disk is full or fails.
+        """
+        geometries, attributes = self._without_collections(geometries, attributes)
+        types = self._types(geometries)
+        for shape_type in np.unique(types).tolist():
+            chosen = types == shape_type
+            every = bool(chosen.all())
+            mask = None if every else pa.array(chosen)
+            file = self._file(shape_type)
+            try:
+                file.write(
+                    geometries if every else geometries.filter(mask),
+                    attributes if every else attributes.filter(mask),
+                )
+            except OSError as error:
+                raise ServiceError(f"{self._plan.name}.shp cannot be written: {error}") from error
+
+    def close(self) -> list[WrittenLayer]:
+        """Finish the files; the losses come with the first."""
+        if not self._files:
+            self._file(self._declared or POLYGON)
+        files = sorted(self._files.values(), key=lambda file: file.name)
+        written = [layer for file in files for layer in file.close()]
+        losses = (*self._table.losses(), *self._flattened(), *self._split())
+        written[0] = dataclasses.replace(written[0], losses=losses)
+        return written
+
+    def abandon(self) -> None:
+        """Let go of the files as they are."""
+        for file in self._files.values():
+            file.abandon()
+
+    def _types(self, geometries: Any) -> Any:
+        found = kinds(geometries)
+        table = np.array([_OF_WKB.get(kind, 0) for kind in range(_COLLECTION + 1)])
+        types = table[np.minimum(found, _COLLECTION)]
+        if self._declared == POINT:
+            types[found == 1] = POINT
+        return types
+
+    def _without_collections(self, geometries: Any, attributes: Any) -> tuple[Any, Any]:
+        """Put in place of each collection a feature for each type among its parts."""
+        collections = kinds(geometries) == _COLLECTION
+        if not collections.any():
+            return geometries, attributes
+        self._collections += int(collections.sum())
+        plain = np.flatnonzero(~collections)
+        rows, parts = split_collections(geometries, np.flatnonzero(collections))
+        every = np.concatenate([plain, rows])
+        column = pa.concat_arrays([geometries.take(pa.array(plain)), parts])
+        order = np.argsort(every, kind="stable")
+        return column.take(pa.array(order)), attributes.take(pa.array(every[order]))
+
+    def _file(self, shape_type: int) -> _Splitting:
+        if shape_type not in self._files:
+            suffix = "" if shape_type == self._declared else _SUFFIXES[shape_type]
+            self._files[shape_type] = _Splitting(
+                self._plan, f"{self._plan.name}{suffix}", shape_type, self._table
+            )
+        return self._files[shape_type]
+
+    def _flattened(self) -> list[Loss]:
+        count = sum(file.flattened for file in self._files.values())
+        detail = f"the heights of {count:,} features are left out: not all features have one"
+        return [Loss("height", "", count, detail)] if count else []
+
+    def _split(self) -> list[Loss]:
+        count = self._collections
+        detail = f"{count:,} collections of several types became a feature for each type"
+        return [Loss("collection", "", count, detail)] if count else []
+
+
+class _Splitting:
+    """Shapefiles of one type; a further one is begun before a file passes the limit."""
+
+    def __init__(self, plan: WritePlan, name: str, shape_type: int, table: ShapefileTable) -> None:
+        self._plan = plan
+        self.name = name
+        self._type = shape_type
+        self._table = table
+        self._done: list[WrittenLayer] = []
+        self.flattened = 0
+        self._open()
+
+    def write(self, geometries: Any, attributes: Any) -> None:
+        texts = self._table.texts(attributes, self._shp.count + 1)
+        first = self._shp.count + 1
+        records = to_records(geometries, self._type, first, has_z=self._plan.has_z)
+        if self._fits(records, texts):
+            self._shp.write(records)
+            self._dbf.write(texts)
+            self.flattened += records.flattened
+        elif self._shp.count:
+            self._done.append(self._finish())
+            self._open()
+            self.write(geometries, attributes)
+        elif len(geometries) > 1:
+            half = len(geometries) // 2
+            self.write(geometries[:half], attributes[:half])
+            self.write(geometries[half:], attributes[half:])
+        else:
+            raise ServiceError(
+                f"one feature of {self.name} needs more than {self._plan.max_bytes:,} bytes, "
+                "the most that a shapefile holds",
+                hint="Ask for another format, such as GeoPackage.",
+            )
+
+    def close(self) -> list[WrittenLayer]:
+        return [*self._done, self._finish()]
+
+    def abandon(self) -> None:
+        self._shp.abandon()
+        self._dbf.abandon()
+
+    def _open(self) -> None:
+        number = len(self._done) + 1
+        name = self.name if number == 1 else f"{self.name}_{number}"
+        self._path = self._plan.folder / f"{name}.shp"
+        self._shp = ShpWriter(self._path, self._type, self._plan.has_z)
+        self._dbf = DbfWriter(
+            self._path.with_suffix(".dbf"), self._table.columns(), self._plan.made_on
         )
-    except (DataSourceError, FeatureError, FieldError, GeometryError, RuntimeError) as error:
-        # An error raised while the stream is read comes back from GDAL as text only.
-        if stream.failure is not None:
-            raise stream.failure from error
-        raise ServiceError(f"{path.name} cannot be written: {error}") from error
-    return written
+
+    def _fits(self, records: Records, texts: Any) -> bool:
+        shp = self._shp.size_bytes + records.size_bytes
+        return max(shp, self._dbf.size_with(texts)) <= self._plan.max_bytes
+
+    def _finish(self) -> WrittenLayer:
+        self._shp.close()
+        self._dbf.close()
+        _write_sidecars(self._path, self._plan, self._table.names)
+        bounds = self._shp.bounds
+        return WrittenLayer(
+            path=self._path,
+            files=tuple(sorted(self._path.parent.glob(f"{self._path.stem}.*"))),
+            layer=self._path.stem,
+            geometry_type=_NAMES[self._type],
+            features=self._shp.count,
+            fields=self._table.names,
+            bounds=None if bounds is None else tuple(bounds.tolist()),
+        )
 
 
-class _Stream:
-    """Turn features into what GDAL's Arrow writer reads, counting as they pass."""
-
-    def __init__(
-        self,
-        written: WrittenShapefile,
-        batches: Iterator[tuple[Any, Any]],
-        schema: Any,
-        *,
-        multipoint: bool,
-    ) -> None:
-        self._written = written
-        self._batches = batches
-        self._multipoint = multipoint
-        self.failure: BaseException | None = None
-        empty = pa.RecordBatch.from_pylist([], schema=schema)
-        self.schema = self._encode(shapely.from_wkb([]), empty).schema
-
-    def encoded(self) -> Iterator[Any]:
-        try:
-            for geometries, attributes in self._batches:
-                yield self._encode(geometries, attributes)
-        except BaseException as error:
-            self.failure = error
-            raise
-
-    def _encode(self, geometries: Any, attributes: Any) -> Any:
-        columns = []
-        for column in attributes.columns:
-            fitted, cut = to_dbf_column(column)
-            columns.append(fitted)
-            self._written.cut_texts += cut
-        self._written.features += len(geometries)
-        if self._multipoint:
-            geometries = _as_multipoints(geometries)
-        columns.append(pa.array(shapely.to_wkb(geometries, flavor="iso"), pa.binary()))
-        names = [*self._written.fields.values(), _GEOMETRY_COLUMN]
-        return pa.RecordBatch.from_arrays(columns, names=names)
+def _declared_type(geometry_type: str) -> int | None:
+    """Return the shape type that a declared type stands for, None where it is open."""
+    plain = geometry_type.removeprefix("3D ")
+    if plain == "Point":
+        return POINT
+    names = {"LinearRing": POLYLINE} | {name: kind for kind, name in _NAMES.items()}
+    return names.get(plain, names.get(plain.removeprefix("Multi")))
 
 
-def _as_multipoints(geometries: Any) -> Any:
-    single = shapely.get_type_id(geometries) == shapely.GeometryType.POINT
-    promoted = geometries.copy()
-    promoted[single] = [shapely.multipoints([point]) for point in geometries[single]]
-    return promoted
+def _write_sidecars(path: Path, plan: WritePlan, names: dict[str, str]) -> None:
+    path.with_suffix(".prj").write_text(plan.crs.to_wkt("WKT1_ESRI"), encoding="utf-8")
+    path.with_suffix(".cpg").write_text("UTF-8", encoding="ascii")
+    if any(old != new for old, new in names.items()):
+        path.with_suffix(".shp.xml").write_text(_aliases(names), encoding="utf-8")
+
+
+def _aliases(names: dict[str, str]) -> str:
+    """Return the metadata in which ArcGIS, and GDAL from 3.13, look for the full names."""
+    fields = "".join(
+        f'<attr><attrlabl Sync="TRUE">{escape(new)}</attrlabl>'
+        f'<attalias Sync="TRUE">{escape(_printable(old))}</attalias></attr>'
+        for old, new in names.items()
+    )
+    return (
+        '<?xml version="1.0" encoding="UTF-8"?>\n'
+        f"<metadata><eainfo><detailed>{fields}</detailed></eainfo></metadata>\n"
+    )
+
+
+def _printable(name: str) -> str:
+    # XML 1.0 has no control characters, not even escaped.
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in name)

@@ -1,0 +1,89 @@
+"""One run of the engine, or of its floor, in a process of its own; prints seconds, count, area."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyogrio
+import pyproj
+import shapely
+
+from marinemap.extraction import Area, ExtractionRequest, SourceLayer, describe, extract, parse_crs
+from marinemap.extraction.archive import new_archive
+from marinemap.extraction.formats import open_writer
+from marinemap.extraction.formats.plan import NO_DATE, WritePlan
+from marinemap.extraction.read import open_source
+
+
+def run_engine(layer: Path, area: Any, destination: Path) -> float:
+    """Extract with everything on: clip, verify, report, hash. Return the seconds it took."""
+    request = ExtractionRequest(
+        [SourceLayer("sites", layer)], Area(area, parse_crs("EPSG:4326"), {}), destination
+    )
+    begin = time.perf_counter()
+    extract(request)
+    return time.perf_counter() - begin
+
+
+def run_floor(layer: Path, area: Any, destination: Path) -> float:
+    """Read by the area's box, write as many features as the area holds, zip: nothing else.
+
+    Which features those are is known beforehand and costs nothing here.
+    """
+    wanted = _touching(layer, area)
+    begin = time.perf_counter()
+    dataset = describe(layer)
+    source = open_source(dataset, [area.bounds])
+    plan = WritePlan(
+        destination.parent, "floor", source.schema(), pyproj.CRS(4326), "Polygon", False, NO_DATE
+    )
+    writer = open_writer("shapefile", plan)
+    with closing(source.batches()) as batches:
+        for batch in batches:
+            kept = pa.array(wanted[batch.attributes.column("site_id").to_numpy()])
+            writer.write(batch.geometries.filter(kept), batch.attributes.filter(kept))
+    written = writer.close()
+    with new_archive(destination) as archive:
+        for file in (file for one in written for file in one.files):
+            archive.add(file)
+    return time.perf_counter() - begin
+
+
+def _touching(layer: Path, area: Any) -> Any:
+    """Return a flag for each feature of the layer, by its identifier."""
+    shapely.prepare(area)
+    columns = {"layer": "sites", "columns": ["site_id"], "use_pyarrow": True}
+    with pyogrio.open_arrow(layer, bbox=area.bounds, **columns) as (meta, reader):
+        wanted = np.zeros(pyogrio.read_info(layer)["features"], bool)
+        for batch in reader:
+            wkb = batch.column(meta["geometry_name"] or "geom").to_numpy(zero_copy_only=False)
+            touches = shapely.intersects(area, shapely.from_wkb(wkb))
+            wanted[batch.column("site_id").to_numpy()[touches]] = True
+    return wanted
+
+
+def _peak_megabytes() -> float:
+    status = Path("/proc/self/status").read_text()
+    (line,) = (line for line in status.splitlines() if line.startswith("VmHWM"))
+    return int(line.split()[1]) / 1024
+
+
+def main() -> None:
+    what, layer, area_file, destination = sys.argv[1:]
+    area = shapely.from_geojson(Path(area_file).read_text())
+    run = run_engine if what == "engine" else run_floor
+    # A worker is warm: what is loaded on first use is no part of a request.
+    run(Path(layer), shapely.box(0, 38, 0.05, 38.05), Path(destination))
+    seconds = run(Path(layer), area, Path(destination))
+    print(json.dumps({"seconds": seconds, "megabytes": _peak_megabytes()}))
+
+
+if __name__ == "__main__":
+    main()

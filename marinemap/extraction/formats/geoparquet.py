@@ -1,0 +1,73 @@
+"""Write GeoParquet 1.1.0: columns with the geometry as WKB, for analysis."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from marinemap.errors import ServiceError
+from marinemap.extraction.formats.plan import WritePlan
+from marinemap.extraction.formats.written import WrittenLayer
+from marinemap.extraction.wkb import kinds
+
+_GEOMETRY = "geometry"
+_TYPES = ("", "Point", "LineString", "Polygon", "MultiPoint", "MultiLineString", "MultiPolygon")
+
+
+class GeoParquetWriter:
+    """Writes a layer as a GeoParquet file; every Arrow type stays as it is."""
+
+    def __init__(self, plan: WritePlan) -> None:
+        self._plan = plan
+        self._path = plan.folder / f"{plan.name}.parquet"
+        self._schema = plan.schema.append(pa.field(_GEOMETRY, pa.binary()))
+        # A stored Arrow schema would hide the metadata that is added at the end.
+        self._file = pq.ParquetWriter(
+            self._path, self._schema, compression="zstd", store_schema=False
+        )
+        self._features = 0
+        self._kinds: set[int] = set()
+
+    def write(self, geometries: Any, attributes: Any) -> None:
+        """Append features.
+
+        Raises
+        ------
+        ServiceError
+            If the disk is full or fails.
+        """
+        batch = pa.RecordBatch.from_arrays([*attributes.columns, geometries], schema=self._schema)
+        self._kinds |= set(np.unique(kinds(geometries)).tolist())
+        self._features += len(batch)
+        try:
+            self._file.write_batch(batch)
+        except OSError as error:
+            raise ServiceError(f"{self._path.name} cannot be written: {error}") from error
+
+    def close(self) -> list[WrittenLayer]:
+        """Finish the file; what it holds is known only now and stands at its end."""
+        self._file.add_key_value_metadata({"geo": json.dumps(self._geo())})
+        self._file.close()
+        names = {name: name for name in self._plan.schema.names}
+        return [
+            WrittenLayer(
+                self._path, (self._path,), self._plan.name, "Unknown", self._features, names
+            )
+        ]
+
+    def abandon(self) -> None:
+        """Let go of the file as it is."""
+        self._file.close()
+
+    def _geo(self) -> dict[str, Any]:
+        z = " Z" if self._plan.has_z else ""
+        column = {
+            "encoding": "WKB",
+            "geometry_types": sorted(f"{_TYPES[k]}{z}" for k in self._kinds if 0 < k < 7),
+            "crs": self._plan.crs.to_json_dict(),
+        }
+        return {"version": "1.1.0", "primary_column": _GEOMETRY, "columns": {_GEOMETRY: column}}

@@ -1,0 +1,107 @@
+"""The table of a shapefile: which fields it keeps, as what, and what that loses."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import pyarrow as pa
+
+from marinemap.extraction.fields import (
+    changes_type,
+    dbf_type,
+    exceeds_exact_integers,
+    launder_names,
+    to_texts,
+)
+from marinemap.extraction.formats.dbf import MAX_FIELDS, DbfColumn
+from marinemap.extraction.formats.plan import IntegersNeedText
+from marinemap.extraction.formats.written import Loss
+
+_TOO_MANY = f"a shapefile holds {MAX_FIELDS} fields"
+_LOST = "a shapefile holds neither infinite numbers nor years beyond 1 to 9999"
+
+
+class ShapefileTable:
+    """Turns attributes into the texts of a DBF and counts what is lost.
+
+    Parameters
+    ----------
+    schema : pyarrow.Schema
+    as_text : frozenset of str
+        Integer fields to be kept as text.
+    """
+
+    def __init__(self, schema: Any, as_text: frozenset[str]) -> None:
+        self._schema = schema
+        self._as_text = as_text
+        kept = schema.names[:MAX_FIELDS]
+        self.names = launder_names(kept)
+        self._types = {
+            name: dbf_type(schema.field(name).type, as_text=name in as_text) for name in kept
+        }
+        self._cut: Counter[str] = Counter()
+        self._lost: Counter[str] = Counter()
+        self._longest: Counter[str] = Counter()
+
+    def columns(self) -> list[DbfColumn]:
+        """Return the columns as they begin; a table without any gets FID, for DBF needs one."""
+        columns = [
+            DbfColumn(self.names[name], kept_as.kind, kept_as.width, kept_as.decimals)
+            for name, kept_as in self._types.items()
+        ]
+        return columns or [DbfColumn("FID", "N", 9)]
+
+    def texts(self, attributes: Any, first_id: int) -> list[Any]:
+        """Return a batch's columns as texts (pyarrow.StringArray, null where there is none).
+
+        Raises
+        ------
+        IntegersNeedText
+            If a column holds integers of more than 15 digits.
+        """
+        if not self._types:
+            return [_identifiers(first_id, attributes.num_rows)]
+        return [self._column(name, attributes.column(name)) for name in self._types]
+
+    def losses(self) -> list[Loss]:
+        """Return what the table could not keep as it came."""
+        lost = [
+            Loss("type_changed", name, 0, f"'{name}' ({type_}) is kept as text")
+            for name, type_ in ((n, self._schema.field(n).type) for n in self._types)
+            if changes_type(type_, self._types[name])
+        ]
+        lost += [
+            Loss("text_cut", name, count, _cut_sentence(name, count, self._longest[name]))
+            for name, count in self._cut.items()
+            if count
+        ]
+        lost += [
+            Loss("value_lost", name, count, f"{count:,} values of '{name}' became null: {_LOST}")
+            for name, count in self._lost.items()
+            if count
+        ]
+        return lost + [
+            Loss("field_dropped", name, 0, f"'{name}' is left out: {_TOO_MANY}")
+            for name in self._schema.names[MAX_FIELDS:]
+        ]
+
+    def _column(self, name: str, column: Any) -> Any:
+        if name not in self._as_text and exceeds_exact_integers(column):
+            raise IntegersNeedText(name)
+        texts = to_texts(column, self._types[name])
+        self._cut[name] += texts.cut
+        self._lost[name] += texts.lost
+        self._longest[name] = max(self._longest[name], texts.longest)
+        return texts.texts
+
+
+def _identifiers(first: int, count: int) -> Any:
+    return pa.array([str(number) for number in range(first, first + count)], pa.string())
+
+
+def _cut_sentence(name: str, count: int, longest: int) -> str:
+    return (
+        f"{count:,} texts were cut to 254 bytes, the most that a shapefile holds (field '{name}'; "
+        f"the longest had {longest:,} bytes)"
+    )

@@ -1,0 +1,48 @@
+"""What a format tells of the files it wrote."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Loss:
+    """Something a format could not hold as it came.
+
+    Parameters
+    ----------
+    kind : str
+        One word: ``text_cut``, ``type_changed``, ``value_lost``, ``field_dropped``, ``height``,
+        ``collection``.
+    field : str
+        The field at fault, by its name in the source; empty where none is.
+    count : int
+        How many values.
+    detail : str
+        A sentence for a person.
+    """
+
+    kind: str
+    field: str
+    count: int
+    detail: str
+
+
+@dataclass(frozen=True)
+class WrittenLayer:
+    """One file of one geometry type, with the files that belong to it.
+
+    ``path`` is the file to open, ``files`` all of them. ``layer`` is the layer within it.
+    ``fields`` maps the source's names to those written. ``bounds`` are (minx, miny, maxx, maxy)
+    in the CRS of the file; None where it is empty or the format does not say.
+    """
+
+    path: Path
+    files: tuple[Path, ...]
+    layer: str
+    geometry_type: str
+    features: int
+    fields: dict[str, str]
+    bounds: tuple[float, float, float, float] | None = None
+    losses: tuple[Loss, ...] = field(default=())

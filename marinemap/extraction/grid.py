@@ -1,0 +1,114 @@
+"""A grid over the area of interest that tells at once which boxes lie inside or outside of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import shapely
+
+OUTSIDE, EDGE, INSIDE = 0, 1, 2
+# Cells touched by a box are widened by this share of a cell, so that a rounded division never
+# puts a box into fewer cells than it touches.
+_SLACK_CELLS = 1e-6
+_COVER_LEVEL = 4
+
+Array = np.ndarray[Any, Any]
+Box = tuple[float, float, float, float]
+
+
+class AreaGrid:
+    """Square cells over an area's box, each wholly inside, wholly outside or on the edge.
+
+    Parameters
+    ----------
+    area : shapely Polygon or MultiPolygon
+        Valid.
+    level : int
+        The grid has ``2 ** level`` cells a side. It is made as a quadtree: only cells on the
+        edge are divided, so that the cost grows with the length of the edge.
+    """
+
+    def __init__(self, area: Any, level: int) -> None:
+        shapely.prepare(area)
+        minx, miny, maxx, maxy = area.bounds
+        self._origin = np.array([minx, miny])
+        self._size = np.array([maxx - minx, maxy - miny])
+        self._cells = np.full((1, 1), EDGE, np.int8)
+        for _ in range(level):
+            self._divide(area)
+        self._inside = _running_sum(self._cells == INSIDE, frame=False)
+        self._outside = _running_sum(self._cells == OUTSIDE, frame=True)
+
+    def classify(self, boxes: Array) -> Array:
+        """Return INSIDE, OUTSIDE or EDGE for each box.
+
+        INSIDE means properly inside (no point of the box lies on the area's edge), OUTSIDE that
+        they share no point; EDGE leaves it open.
+
+        Parameters
+        ----------
+        boxes : array of float, shape (n, 4)
+            (minx, miny, maxx, maxy) in the area's CRS. Those with NaN are EDGE.
+        """
+        count = len(self._cells)
+        # A damaged file may hold numbers so large that their differences overflow.
+        with np.errstate(over="ignore", invalid="ignore"):
+            scaled = (boxes.reshape(-1, 2, 2) - self._origin) / (self._size / count)
+        finite = np.isfinite(scaled).all(axis=(1, 2))
+        scaled = np.where(finite[:, None, None], np.clip(scaled, -1, count + 1), 0)
+        # The running sums have a frame of outside cells, hence the one.
+        low = np.clip(np.floor(scaled[:, 0] - _SLACK_CELLS), -1, count).astype(np.int64) + 1
+        high = np.clip(np.floor(scaled[:, 1] + _SLACK_CELLS), -1, count).astype(np.int64) + 2
+        cells = (high - low).prod(axis=1)
+        result = np.full(len(boxes), EDGE, np.int8)
+        result[_sum_within(self._inside, low, high) == cells] = INSIDE
+        result[_sum_within(self._outside, low, high) == cells] = OUTSIDE
+        result[~finite] = EDGE
+        return result
+
+    def cover(self) -> list[Box]:
+        """Return boxes that together hold the area, fewer and fuller than its one box."""
+        count = min(len(self._cells), 1 << _COVER_LEVEL)
+        block = len(self._cells) // count
+        touched = (self._cells.reshape(count, block, count, block) != OUTSIDE).any(axis=(1, 3))
+        cell = self._size / count
+        boxes = []
+        for row in range(count):
+            for first, last in _runs(touched[row]):
+                low = self._origin + cell * [first, row]
+                high = self._origin + cell * [last + 1, row + 1]
+                boxes.append((*(low - cell * 1e-6), *(high + cell * 1e-6)))
+        return [(float(a), float(b), float(c), float(d)) for a, b, c, d in boxes]
+
+    def _divide(self, area: Any) -> None:
+        """Halve the cells; look again at those on the edge."""
+        self._cells = self._cells.repeat(2, axis=0).repeat(2, axis=1)
+        cell = self._size / len(self._cells)
+        rows, columns = np.nonzero(self._cells == EDGE)
+        low = self._origin + np.column_stack([columns, rows]) * cell
+        # Wider than the cell by more than its corners are rounded.
+        slack = cell * _SLACK_CELLS * 2
+        boxes = shapely.box(*(low - slack).T, *(low + cell + slack).T)
+        kind = np.where(shapely.intersects(area, boxes), EDGE, OUTSIDE)
+        kind[shapely.contains_properly(area, boxes)] = INSIDE
+        self._cells[rows, columns] = kind
+
+
+def _running_sum(flags: Array, *, frame: bool) -> Array:
+    """Return sums over all cells below and left of each corner, within a frame of one cell."""
+    framed = np.pad(flags, 1, constant_values=frame)
+    sums = framed.cumsum(axis=0, dtype=np.int32).cumsum(axis=1, dtype=np.int32)
+    return np.pad(sums, ((1, 0), (1, 0)))
+
+
+def _sum_within(sums: Array, low: Array, high: Array) -> Array:
+    x0, y0, x1, y1 = low[:, 0], low[:, 1], high[:, 0], high[:, 1]
+    total: Array = sums[y1, x1] - sums[y0, x1] - sums[y1, x0] + sums[y0, x0]
+    return total
+
+
+def _runs(flags: Array) -> list[tuple[int, int]]:
+    """Return the first and last index of each run of true values."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], flags.astype(np.int8), [0]])))
+    return [(int(a), int(b) - 1) for a, b in zip(edges[::2], edges[1::2], strict=True)]

@@ -1,0 +1,89 @@
+"""The part of an area around a place, so that a small feature is not cut with a whole coast."""
+
+from __future__ import annotations
+
+import math
+from collections import OrderedDict
+from typing import Any
+
+import numpy as np
+import shapely
+
+# A part this small is not worth dividing further: finding its quarter costs more than it saves.
+_SMALL_PART_VERTICES = 64
+_DEEPEST_LEVEL = 16
+_KEPT_PARTS = 4_096
+
+Array = np.ndarray[Any, Any]
+_Key = tuple[int, int, int]
+
+
+class LocalParts:
+    """Parts of an area, each exact within a box.
+
+    The area's box is halved again and again, as in a quadtree. A part belongs to one quarter,
+    widened by half its size on each side, so that a feature within it meets the area as it is:
+    the sides of the box lie beyond the feature and leave no corner in the result.
+
+    Parameters
+    ----------
+    area : shapely Polygon or MultiPolygon
+        Valid.
+    """
+
+    def __init__(self, area: Any) -> None:
+        self._area = area
+        minx, miny, maxx, maxy = area.bounds
+        self._origin = np.array([minx, miny])
+        self._size = np.array([maxx - minx, maxy - miny])
+        self._parts: OrderedDict[_Key, Any] = OrderedDict()
+
+    def around(self, boxes: Array) -> Array:
+        """Return for each box (minx, miny, maxx, maxy) a geometry that equals the area in it."""
+        levels, places = self._cells(boxes)
+        keys = np.column_stack([levels, places])
+        unique, which = np.unique(keys, axis=0, return_inverse=True)
+        parts = np.empty(len(unique), object)
+        for index, (level, column, row) in enumerate(unique.tolist()):
+            parts[index] = self._part((level, column, row))
+        chosen: Array = parts[which.reshape(-1)]
+        return chosen
+
+    def _cells(self, boxes: Array) -> tuple[Array, Array]:
+        """Return the deepest level at which each box fits, and its cell (column, row) there."""
+        corners = boxes.reshape(-1, 2, 2)
+        # A damaged file may hold numbers so large that their differences overflow.
+        with np.errstate(over="ignore", invalid="ignore"):
+            extent = ((corners[:, 1] - corners[:, 0]) / self._size).max(axis=1)
+            middle = (corners.mean(axis=1) - self._origin) / self._size
+        # Half a cell stands free on each side; a box of less than a quarter cell leaves the
+        # widened part's sides well outside of it, wherever in the cell its middle lies.
+        levels = np.floor(np.log2(0.25 / np.clip(extent, 1e-12, 1e12)))
+        within = np.isfinite(extent) & ((middle >= 0) & (middle < 1)).all(axis=1)
+        levels = np.where(within, np.clip(levels, 0, _DEEPEST_LEVEL), 0).astype(np.int64)
+        middle = np.where(within[:, None], middle, 0)
+        places = np.floor(middle * (1 << levels)[:, None]).astype(np.int64)
+        return levels, places
+
+    def _part(self, key: _Key) -> Any:
+        level, column, row = key
+        if level == 0:
+            return self._area
+        if key in self._parts:
+            self._parts.move_to_end(key)
+            return self._parts[key]
+        wider = self._part((level - 1, column // 2, row // 2))
+        part = wider
+        if shapely.get_num_coordinates(wider) > _SMALL_PART_VERTICES:
+            part = shapely.intersection(wider, self._box(key))
+        self._parts[key] = part
+        if len(self._parts) > _KEPT_PARTS:
+            self._parts.popitem(last=False)
+        return part
+
+    def _box(self, key: _Key) -> Any:
+        level, column, row = key
+        cell = self._size * math.ldexp(1.0, -level)
+        low = self._origin + cell * [column - 0.5, row - 0.5]
+        high = self._origin + cell * [column + 1.5, row + 1.5]
+        return shapely.box(*low, *high)

@@ -1,0 +1,56 @@
+"""Which fields and features of a layer are wanted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+
+from marinemap.errors import RequestError, did_you_mean
+from marinemap.extraction.filter import Filter, compile_filter
+from marinemap.extraction.read import Batch
+from marinemap.extraction.request import SourceLayer
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The fields to keep, in the source's order, and a filter, if any."""
+
+    schema: Any
+    filter: Filter | None
+
+    @classmethod
+    def of(cls, layer: SourceLayer, schema: Any) -> Selection:
+        """Check what a layer's request chooses against its fields (pyarrow.Schema).
+
+        Raises
+        ------
+        RequestError
+            If a field is unknown, or the filter is not sound.
+        """
+        chosen = set(schema.names if layer.fields is None else layer.fields)
+        for name in sorted(chosen - set(schema.names)):
+            listed = ", ".join(f"'{known}'" for known in schema.names)
+            raise RequestError(
+                f"no field '{name}' in '{layer.name}'; there are {listed}."
+                f"{did_you_mean(name, schema.names)}",
+                field="fields",
+                value=name,
+            )
+        kept = pa.schema([field for field in schema if field.name in chosen])
+        return cls(kept, compile_filter(layer.filter, schema) if layer.filter else None)
+
+    @property
+    def columns(self) -> list[str]:
+        """The fields to read: those kept and those that the filter looks at."""
+        needed = self.filter.fields if self.filter else ()
+        return [*self.schema.names, *(name for name in needed if name not in self.schema.names)]
+
+    def pick(self, batch: Batch) -> Batch:
+        """Return the features that pass, with the fields that are kept."""
+        geometries, attributes = batch.geometries, batch.attributes
+        if self.filter:
+            passes = self.filter.passes(attributes)
+            geometries, attributes = geometries.filter(passes), attributes.filter(passes)
+        return Batch(geometries, attributes.select(self.schema.names))

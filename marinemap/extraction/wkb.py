@@ -1,0 +1,209 @@
+"""Columns of WKB read as arrays, without making an object of each geometry."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import shapely
+
+# ISO WKB (OGC 06-103r4, section 8.2): byte order, type as uint32, counts as uint32, then
+# coordinates as float64. Z adds 1000 to the type; GDAL and old PostGIS set the top bit instead.
+_LITTLE_ENDIAN = 1
+_EWKB_Z = 0x80000000
+_BASE_DIMENSION = {1: 0, 2: 1, 3: 2, 4: 0, 5: 1, 6: 2}
+# Bytes before the first coordinate of a geometry that is one point, one line or one ring.
+_HEADER_BYTES = {1: 5, 2: 9, 3: 13}
+_MULTI_BYTES = 9
+# pyarrow 26 computes a negative size for a slice without an end.
+_NO_END = 2**31 - 1
+
+_COLLECTION = shapely.GeometryType.GEOMETRYCOLLECTION
+
+Array = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True)
+class PlainRows:
+    """Geometries of one part and one ring, laid end to end.
+
+    ``rows`` are their places in the column, rising. ``coordinates`` has the shape (positions,
+    2 or 3); geometry ``i`` owns positions ``starts[i]`` to ``starts[i + 1]``.
+    """
+
+    rows: Array
+    coordinates: Array
+    starts: Array
+
+    @property
+    def bounds(self) -> Array:
+        """The boxes (minx, miny, maxx, maxy), shape (rows, 4)."""
+        firsts = self.starts[:-1]
+        x = np.ascontiguousarray(self.coordinates[:, 0])
+        y = np.ascontiguousarray(self.coordinates[:, 1])
+        return np.column_stack(
+            [
+                np.minimum.reduceat(x, firsts),
+                np.minimum.reduceat(y, firsts),
+                np.maximum.reduceat(x, firsts),
+                np.maximum.reduceat(y, firsts),
+            ]
+        )
+
+
+def kinds(column: Any) -> Array:
+    """Return the base type of each row as WKB numbers it (1 point ... 7 collection), 0 for none.
+
+    Parameters
+    ----------
+    column : pyarrow.BinaryArray
+    """
+    bases: Array = _base(_type_codes(column))
+    return bases
+
+
+def plain_rows(column: Any) -> Iterator[PlainRows]:
+    """Yield the rows that are one point, one line or a polygon of one ring, by their layout.
+
+    Multi-geometries of a single part count too. All other rows are left to the caller.
+
+    Parameters
+    ----------
+    column : pyarrow.BinaryArray
+    """
+    codes = _type_codes(column)
+    for code in np.unique(codes):
+        rows = np.flatnonzero(codes == code)
+        if int(_base(code)) in _BASE_DIMENSION and int(code) % 1000 == int(_base(code)):
+            yield from _plain_of_code(column, rows, int(code))
+
+
+def other_rows(size: int, groups: list[PlainRows]) -> Array:
+    """Return the rows of a column of a given size that are in none of the groups."""
+    rest = np.ones(size, bool)
+    for group in groups:
+        rest[group.rows] = False
+    return np.flatnonzero(rest)
+
+
+def to_geometries(column: Any, rows: Array | None = None) -> Array:
+    """Return a column, or some of its rows, as shapely geometries.
+
+    Raises
+    ------
+    shapely.errors.ShapelyError
+        If a geometry is broken.
+    """
+    picked = column if rows is None else column.take(pa.array(rows))
+    geometries: Array = shapely.from_wkb(picked.to_numpy(zero_copy_only=False))
+    return geometries
+
+
+def promoted(column: Any) -> Any:
+    """Return a column in which single points, lines and polygons are multi-geometries of one part.
+
+    Parameters
+    ----------
+    column : pyarrow.BinaryArray
+    """
+    codes, which = np.unique(_type_codes(column), return_inverse=True)
+    heads = [_multi_head(int(code)) for code in codes]
+    if not any(heads):
+        return column
+    prefixes = pa.array(heads, pa.binary()).take(pa.array(which))
+    return pc.binary_join_element_wise(prefixes, column, pa.scalar(b"", pa.binary()))
+
+
+def leaves(collection: Any) -> Array:
+    """Return the parts of a collection that are no collections themselves, however deep."""
+    parts = shapely.get_parts(collection)
+    while (nested := shapely.get_type_id(parts) == _COLLECTION).any():
+        parts = np.concatenate([parts[~nested], shapely.get_parts(parts[nested])])
+    found: Array = parts
+    return found
+
+
+def to_column(geometries: Array) -> Any:
+    """Return shapely geometries as a column of ISO WKB."""
+    return pa.array(shapely.to_wkb(geometries, flavor="iso", byte_order=1), pa.binary())
+
+
+def _multi_head(code: int) -> bytes:
+    """Return what stands before a single geometry to make a multi of it; nothing for others."""
+    if _base(code) not in _HEADER_BYTES:
+        return b""
+    return bytes([_LITTLE_ENDIAN]) + (code + 3).to_bytes(4, "little") + (1).to_bytes(4, "little")
+
+
+def _plain_of_code(column: Any, rows: Array, code: int) -> Iterator[PlainRows]:
+    base = int(_base(code))
+    dimensions = 3 if code >= 1000 else 2
+    header = _HEADER_BYTES[base if base <= 3 else base - 3] + (_MULTI_BYTES if base > 3 else 0)
+    step = 8 * dimensions
+    lengths = _lengths(column)[rows]
+    fits = (lengths >= header + step) & ((lengths - header) % step == 0)
+    rows = rows[fits]
+    rows = rows[_has_one_part(column, rows, base, (lengths[fits] - header) // step)]
+    if len(rows):
+        whole = len(rows) == len(column)
+        picked = column if whole else column.take(pa.array(rows))
+        body = pc.binary_slice(picked, header, _NO_END)
+        offsets, data = _buffers(body)
+        values = data[offsets[0] : offsets[-1]].view("<f8").reshape(-1, dimensions)
+        if base not in (1, 4) or np.isfinite(values).all():
+            yield PlainRows(rows, values, (offsets - offsets[0]) // step)
+
+
+def _has_one_part(column: Any, rows: Array, base: int, positions: Array) -> Array:
+    """Tell which rows have counts of one, down to the coordinates."""
+    ok = np.ones(len(rows), bool)
+    at = 5
+    if base > 3:
+        ok &= _uint32(column, rows, at) == 1
+        at += _MULTI_BYTES
+        base -= 3
+    if base == 3:
+        ok &= _uint32(column, rows, at) == 1
+        at += 4
+    if base > 1:
+        ok &= _uint32(column, rows, at) == positions
+    return ok
+
+
+def _type_codes(column: Any) -> Array:
+    """Return the ISO type code of each row, 0 where there is no little-endian geometry."""
+    lengths = _lengths(column)
+    rows = np.flatnonzero(lengths >= 9)
+    codes = np.zeros(len(column), np.uint32)
+    offsets, data = _buffers(column)
+    rows = rows[data[offsets[rows]] == _LITTLE_ENDIAN]
+    raw = _uint32(column, rows, 1)
+    codes[rows] = np.where(raw & _EWKB_Z, (raw & 0xFFFF) + 1000, raw)
+    return codes
+
+
+def _base(codes: Any) -> Any:
+    return codes % 1000
+
+
+def _uint32(column: Any, rows: Array, at: int) -> Array:
+    offsets, data = _buffers(column)
+    places = (offsets[rows] + at)[:, None] + np.arange(4)
+    # A row too short for the number gives a value that matches no count.
+    return data[np.minimum(places, len(data) - 1)].view("<u4").ravel()
+
+
+def _lengths(column: Any) -> Array:
+    return np.diff(_buffers(column)[0])
+
+
+def _buffers(column: Any) -> tuple[Array, Array]:
+    """Return the offsets (rows + 1) and bytes of a binary column, without a copy."""
+    _, offsets, data = column.buffers()
+    first = column.offset
+    places = np.frombuffer(offsets, np.int32)[first : first + len(column) + 1].astype(np.int64)
+    return places, np.frombuffer(data if data is not None else b"", np.uint8)

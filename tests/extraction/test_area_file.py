@@ -1,0 +1,109 @@
+"""Uploaded area files: five kinds are read, all else is refused by name."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from pathlib import Path
+
+import pytest
+import shapely
+
+from marinemap.errors import RequestError
+from marinemap.extraction import read_area_file
+from marinemap.extraction.upload_checks import MAX_UPLOAD_BYTES
+from tests.extraction.layers import write_layer
+
+SQUARE = shapely.box(3, 43, 4, 44)
+TRACK = "".join(f'<trkpt lon="{x}" lat="{y}"/>' for x, y in SQUARE.exterior.coords)
+GPX = (
+    '<?xml version="1.0"?><gpx version="1.1" creator="test" '
+    f'xmlns="http://www.topografix.com/GPX/1/1"><trk><trkseg>{TRACK}</trkseg></trk></gpx>'
+)
+VRT = "<OGRVRTDataSource><OGRVRTLayer name='x'/></OGRVRTDataSource>"
+LINK = {"type": "link", "properties": {"href": "http://127.0.0.1:9/"}}
+
+
+def zipped(folder: Path, names: dict[str, bytes]) -> Path:
+    path = folder / "upload.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in names.items():
+            archive.writestr(name, data)
+    return path
+
+
+def shapefile_parts(folder: Path, crs: str = "EPSG:4326") -> dict[str, bytes]:
+    path = write_layer(folder / "a.shp", [SQUARE], kind="Polygon", crs=crs, driver="ESRI Shapefile")
+    return {part.name: part.read_bytes() for part in path.parent.glob("a.*")}
+
+
+def test_zipped_shapefile_is_an_area(tmp_path: Path) -> None:
+    assert read_area_file(zipped(tmp_path, shapefile_parts(tmp_path))).geometry.equals(SQUARE)
+
+
+@pytest.mark.parametrize(
+    ("name", "driver"), [("a.gpkg", "GPKG"), ("a.kml", "KML"), ("a.geojson", "GeoJSON")]
+)
+def test_file_of_each_kind_is_an_area(tmp_path: Path, name: str, driver: str) -> None:
+    path = write_layer(tmp_path / name, [SQUARE], kind="Polygon", driver=driver)
+    # The name says nothing of what is in it.
+    assert read_area_file(path.rename(tmp_path / "upload")).geometry.equals(SQUARE)
+
+
+def test_closed_gpx_track_is_an_area(tmp_path: Path) -> None:
+    (tmp_path / "upload").write_text(GPX)
+    assert read_area_file(tmp_path / "upload").geometry.equals(SQUARE)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (VRT, "is not a zipped shapefile"),
+        ("<OGRWFSDataSource/>", "is not a zipped shapefile"),
+        ("<!DOCTYPE x [<!ENTITY a 'b'>]><kml/>", "DOCTYPE"),
+        ("<kml>", "cannot be read"),
+        ("[" * 100_000, "nested more than"),
+        ('{"type": "Polygon"', "not JSON"),
+        (json.dumps({"type": "Polygon", "crs": LINK, "coordinates": []}), "'crs' member"),
+        (json.dumps({"type": "Point", "coordinates": [1, 2]}), "Point"),
+        ('{"type": "Polygon", "coordinates": [[[1, 2], [NaN, 3], [4, 5]]]}', "finite"),
+        ("SQLite format 3\0 but no more", "cannot be read"),
+        ("PK\x03\x04 but no more", "damaged"),
+        ("a,b\n1,2\n", "is not a zipped shapefile"),
+    ],
+)
+def test_other_file_is_refused_by_name(tmp_path: Path, content: str, message: str) -> None:
+    (tmp_path / "upload").write_text(content)
+    with pytest.raises(RequestError, match=message):
+        read_area_file(tmp_path / "upload")
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        ({"../a.shp": b""}, "folders or links"),
+        ({"x/a.shp": b""}, "folders or links"),
+        ({"a.txt": b""}, "exactly one shapefile"),
+        ({"a.shp": b"", "b.shp": b""}, "exactly one shapefile"),
+        ({f"{n}.txt": b"" for n in range(30)}, "at most 20"),
+        ({"a.shp": b"\0" * 30_000_000}, "times its size"),
+    ],
+    ids=["climbs", "folder", "none", "two", "many", "bomb"],
+)
+def test_odd_zip_is_refused(tmp_path: Path, names: dict[str, bytes], message: str) -> None:
+    with pytest.raises(RequestError, match=message):
+        read_area_file(zipped(tmp_path, names))
+
+
+def test_shapefile_without_prj_is_refused(tmp_path: Path) -> None:
+    parts = shapefile_parts(tmp_path)
+    del parts["a.prj"]
+    with pytest.raises(RequestError, match="CRS"):
+        read_area_file(zipped(tmp_path, parts))
+
+
+def test_file_beyond_the_limit_is_refused_unread(tmp_path: Path) -> None:
+    with (tmp_path / "upload").open("wb") as file:
+        file.truncate(MAX_UPLOAD_BYTES + 1)
+    with pytest.raises(RequestError, match="at most"):
+        read_area_file(tmp_path / "upload")

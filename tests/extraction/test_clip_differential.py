@@ -1,0 +1,224 @@
+"""The clip against another computation: GEOS on the whole area, one feature at a time."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import shapely
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+
+from marinemap.extraction.clip import Clipper
+from marinemap.extraction.grid import EDGE, INSIDE, OUTSIDE, AreaGrid
+from marinemap.extraction.local import LocalParts
+from marinemap.extraction.wkb import plain_rows, promoted, to_column, to_geometries
+
+# A busy machine is no fault of the code.
+unhurried = settings(
+    deadline=None,
+    max_examples=150,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
+)
+# Relative to the area: doubles carry 16 digits, an intersection loses a few of them.
+TOLERANCE = 1e-9
+
+
+@st.composite
+def stars(draw: st.DrawFn, corners: int = 40) -> Any:
+    """A star-shaped polygon, sometimes with a hole, anywhere on the globe."""
+    random = np.random.default_rng(draw(st.integers(0, 2**32)))
+    count = draw(st.integers(3, corners))
+    angles = np.sort(random.uniform(0, 2 * math.pi, count))
+    radius = draw(st.sampled_from([0.001, 0.1, 1.0, 8.0]))
+    radii = radius * random.uniform(0.2, 1.0, count)
+    x, y = draw(st.sampled_from([(0, 0), (-179, 5), (178, -60), (30, 85), (2, 1)]))
+    ring = np.column_stack([x + radii * np.cos(angles), y + radii * np.sin(angles)])
+    polygon = _sound(ring)
+    assume(polygon.area > 1e-12)
+    if draw(st.booleans()):
+        hole = polygon.representative_point().buffer(radius * 0.05, 3)
+        polygon = polygon.difference(hole)
+    return polygon
+
+
+@st.composite
+def areas(draw: st.DrawFn) -> Any:
+    parts = draw(st.lists(stars(200), min_size=1, max_size=4))
+    area = shapely.union_all(parts)
+    assume(area.area > 1e-9)
+    return area
+
+
+@st.composite
+def features(draw: st.DrawFn, area: Any) -> Any:
+    """A feature of any type near the area, some sharing its edges, some slivers."""
+    minx, miny, maxx, maxy = area.bounds
+    random = np.random.default_rng(draw(st.integers(0, 2**32)))
+    size = max(maxx - minx, maxy - miny)
+    count = draw(st.integers(4, 30))
+    reach = size * draw(st.sampled_from([0.002, 0.05, 0.5, 1.5]))
+    middle = np.array([random.uniform(minx, maxx), random.uniform(miny, maxy)])
+    points = middle + random.uniform(-reach, reach, (count, 2))
+    angles = np.sort(random.uniform(0, 2 * math.pi, count))[:, None]
+    ring = middle + reach * random.uniform(0.3, 1, (count, 1)) * np.hstack(
+        [np.cos(angles), np.sin(angles)]
+    )
+    choices = {
+        "polygon": lambda: _sound(ring),
+        "donut": lambda: _sound(ring).difference(shapely.Point(middle).buffer(reach / 20, 2)),
+        "pair": lambda: shapely.multipolygons(
+            [
+                shapely.box(*(middle - reach), *(middle - reach / 2)),
+                shapely.box(*middle, *(middle + reach)),
+            ]
+        ),
+        "sliver": lambda: shapely.box(*middle, middle[0] + reach, middle[1] + reach * 1e-6),
+        "shared": lambda: shapely.intersection(
+            area, shapely.box(*(middle - reach), *(middle + reach))
+        ),
+        "line": lambda: shapely.LineString(points),
+        "lines": lambda: shapely.MultiLineString([points[:2], points[2:]]),
+        "point": lambda: shapely.Point(points[0]),
+        "points": lambda: shapely.MultiPoint(points),
+        "vertex": lambda: shapely.Point(shapely.get_coordinates(area)[0]),
+    }
+    feature = choices[draw(st.sampled_from(sorted(choices)))]()
+    assume(not feature.is_empty and feature.is_valid)
+    assume(feature.geom_type != "GeometryCollection")
+    return feature
+
+
+@unhurried
+@given(st.data())
+def test_clip_agrees_with_an_intersection_with_the_whole_area(data: st.DataObject) -> None:
+    area = data.draw(areas())
+    given_features = data.draw(st.lists(features(area), min_size=1, max_size=8))
+    column = to_column(np.array(given_features, object))
+    clipped = Clipper(area).clip(column)
+    kept = dict(zip(clipped.rows.tolist(), to_geometries(clipped.column), strict=True))
+    for row, feature in enumerate(given_features):
+        dimension = int(shapely.get_dimensions(feature))
+        expected = _of_dimension(shapely.intersection(feature, area), dimension)
+        _assert_same(kept.get(row), expected, feature, dimension)
+
+
+@unhurried
+@given(st.data())
+def test_whole_features_are_chosen_as_geos_chooses(data: st.DataObject) -> None:
+    area = data.draw(areas())
+    given_features = np.array(data.draw(st.lists(features(area), min_size=1, max_size=8)), object)
+    column = to_column(given_features)
+    touching = Clipper(area, "intersects").clip(column)
+    within = Clipper(area, "within").clip(column)
+    assert (
+        touching.rows.tolist() == np.flatnonzero(shapely.intersects(area, given_features)).tolist()
+    )
+    assert within.rows.tolist() == np.flatnonzero(shapely.covers(area, given_features)).tolist()
+    assert touching.column.equals(column.take(touching.rows))
+
+
+@unhurried
+@given(areas(), st.integers(0, 7), st.integers(0, 2**32))
+def test_grid_never_calls_a_box_inside_or_outside_that_is_not(
+    area: Any, level: int, seed: int
+) -> None:
+    random = np.random.default_rng(seed)
+    minx, miny, maxx, maxy = area.bounds
+    size = np.array([maxx - minx, maxy - miny])
+    low = np.array([minx, miny]) + random.uniform(-0.3, 1.2, (50, 2)) * size
+    boxes = np.hstack([low, low + random.exponential(0.05, (50, 2)) * size])
+    verdict = AreaGrid(area, level).classify(boxes)
+    shapes = shapely.box(*boxes.T)
+    assert shapely.contains_properly(area, shapes[verdict == INSIDE]).all()
+    assert not shapely.intersects(area, shapes[verdict == OUTSIDE]).any()
+
+
+@unhurried
+@given(areas(), st.integers(0, 2**32))
+def test_local_part_equals_the_area_around_a_box(area: Any, seed: int) -> None:
+    random = np.random.default_rng(seed)
+    minx, miny, maxx, maxy = area.bounds
+    low = random.uniform([minx, miny], [maxx, maxy], (10, 2))
+    boxes = np.hstack([low, low + random.uniform(0, 0.02, (10, 2)) * (maxx - minx)])
+    for box, part in zip(boxes, LocalParts(area).around(boxes), strict=True):
+        shape = shapely.box(*box)
+        off = shapely.symmetric_difference(
+            shapely.intersection(shape, part), shapely.intersection(shape, area)
+        )
+        assert off.area <= TOLERANCE * shape.area
+
+
+@unhurried
+@given(areas())
+def test_cover_holds_the_area(area: Any) -> None:
+    boxes = shapely.union_all([shapely.box(*box) for box in AreaGrid(area, 6).cover()])
+    assert shapely.covers(boxes, area)
+
+
+def test_no_vertex_appears_but_of_feature_area_and_crossings() -> None:
+    angles = np.linspace(0, 2 * math.pi, 2_000)[:-1]
+    radii = 5 + np.sin(angles * 40)
+    area = shapely.Polygon(np.column_stack([radii * np.cos(angles), radii * np.sin(angles)]))
+    corners = np.array([(x / 4, y / 4) for x in range(-24, 24) for y in range(-24, 24)])
+    tiles = shapely.box(*corners.T, *(corners + 0.25).T)
+    clipped = Clipper(area).clip(to_column(tiles))
+    vertices = shapely.points(shapely.get_coordinates(to_geometries(clipped.column)))
+    # Every vertex lies on an edge of a tile or of the area; a seam's corner inside a tile does
+    # not. Crossings are rounded to the last digit or so.
+    lines = shapely.union(shapely.boundary(area), shapely.union_all(shapely.boundary(tiles)))
+    shapely.prepare(lines)
+    assert shapely.dwithin(vertices, lines, 1e-12).all()
+    total = shapely.area(to_geometries(clipped.column)).sum()
+    assert abs(total - area.area) < TOLERANCE * area.area
+
+
+def test_broken_boxes_are_left_open_by_the_grid() -> None:
+    grid = AreaGrid(shapely.box(0, 0, 1, 1), 4)
+    assert (
+        grid.classify(np.array([[math.nan] * 4, [0.4, 0.4, math.inf, 0.5]])).tolist() == [EDGE] * 2
+    )
+
+
+def test_single_parts_become_multi_without_a_change_of_coordinates() -> None:
+    wkts = ["POINT (1 2)", "LINESTRING Z (0 0 1, 1 1 2)", "POLYGON ((0 0, 1 0, 1 1, 0 0))"]
+    wkts += ["MULTIPOINT (1 2, 3 4)", "MULTIPOLYGON (((0 0, 1 0, 1 1, 0 0)))"]
+    column = to_column(np.array([shapely.from_wkt(wkt) for wkt in wkts], object))
+    multis = to_geometries(promoted(column))
+    assert all(multi.geom_type.startswith("Multi") for multi in multis)
+    assert [shapely.get_num_geometries(m) for m in multis] == [1, 1, 1, 2, 1]
+    assert shapely.equals(multis, to_geometries(column)).all()
+    assert sum(len(group.rows) for group in plain_rows(column)) == 4
+
+
+def _sound(ring: Any) -> Any:
+    polygon = shapely.Polygon(ring)
+    return polygon if polygon.is_valid else polygon.convex_hull
+
+
+def _of_dimension(geometry: Any, dimension: int) -> Any:
+    parts = shapely.get_parts(shapely.get_parts(geometry))
+    parts = parts[(shapely.get_dimensions(parts) == dimension) & ~shapely.is_empty(parts)]
+    return shapely.union_all(parts) if len(parts) else None
+
+
+def _assert_same(kept: Any, expected: Any, feature: Any, dimension: int) -> None:
+    measure = (lambda g: 0.0, shapely.length, shapely.area)[dimension]
+    if dimension == 0:
+        assert (kept is None) == (expected is None)
+        assert kept is None or shapely.equals(kept, expected)
+        return
+    allowed = TOLERANCE * max(float(measure(feature)), 1e-300)
+    if kept is None and expected is None:
+        return
+    if kept is None or expected is None:
+        assert float(measure(kept if expected is None else expected)) <= allowed
+        return
+    assert kept.geom_type.removeprefix("Multi") == expected.geom_type.removeprefix("Multi")
+    if dimension == 2:
+        assert shapely.symmetric_difference(kept, expected).area <= allowed
+    else:
+        # Lines that differ by rounding share no length; their lengths and distance tell.
+        assert abs(kept.length - expected.length) <= allowed
+        assert shapely.hausdorff_distance(kept, expected) <= 1e-9 * max(1.0, feature.length)
