@@ -21,13 +21,15 @@ os.environ["MARINEMAP_HOME"] = str(_HOME)
 from marinemap.settings import *  # noqa: E402, F403
 from marinemap.settings import DATABASE_URL, DATABASES  # noqa: E402
 
+# pytest-xdist runs the tests in several processes; pytest-django gives each its own database.
+_process = os.environ.get("PYTEST_XDIST_WORKER")
+_suffix = f"_{_process}" if _process else ""
 # The queue is in the database that the tests run on, as in a site it is in the site's.
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     # In a file: the threads of a run write through connections of their own.
     DATABASES["default"]["TEST"] = {"NAME": _HOME / "test.sqlite3"}
-    CELERY_BROKER_URL = f"marinemap+sqlite:///{_HOME}/test.sqlite3"
+    CELERY_BROKER_URL = f"marinemap+sqlite:///{_HOME}/test.sqlite3{_suffix}"
 else:
-    CELERY_BROKER_URL = "marinemap+postgresql:{}/test_{}".format(
-        *DATABASE_URL.partition(":")[2].rsplit("/", 1)
-    )
+    _server, _, _name = DATABASE_URL.partition(":")[2].rpartition("/")
+    CELERY_BROKER_URL = f"marinemap+postgresql:{_server}/test_{_name}{_suffix}"
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
