@@ -102,7 +102,7 @@ class Deliveries:
     def claim_now(self, demand: Demand) -> None:
         """Claim for a demand in the caller's thread."""
         with self._database.session() as session:
-            claimed = self._claim(session, demand)
+            claimed = self._claim(session, demand, Resumption())
         demand.hand_over([Claimed(r[0], r[1], r[4], r[5]) for r in claimed])
 
     def stop(self, unseen_ids: list[int]) -> None:
@@ -205,7 +205,7 @@ class Deliveries:
         self._heat(Notice(is_any=self._limits.is_any_free_again()))
         for demand in self._find_demands():
             if demand.room and demand.key in self._hot and not self._should_gather(demand):
-                claimed = self._claim(session, demand)
+                claimed = self._claim(session, demand, self._resumption)
                 if len(claimed) < demand.room:
                     self._hot.discard(demand.key)
                 if claimed:
@@ -220,22 +220,27 @@ class Deliveries:
             and self.acknowledgements.waited_seconds < flush_seconds
         )
 
-    def _claim(self, session: DirectSession, demand: Demand) -> list[Row]:
+    def _claim(self, session: DirectSession, demand: Demand, resumption: Resumption) -> list[Row]:
         claimed = self._limits.claim(session, list(demand.queue_names), demand.room)
         room = demand.room - len(claimed)
         if not room:
             return claimed
         if self._database.dialect_name == "postgresql":
-            return claimed + self._claim_from_postgresql(session, demand, room)
+            return claimed + self._claim_from_postgresql(session, demand, room, resumption)
         return claimed + self._claim_from_sqlite(session, demand, room)
 
     def _claim_from_postgresql(
-        self, session: DirectSession, demand: Demand, room: int
+        self, session: DirectSession, demand: Demand, room: int, resumption: Resumption
     ) -> list[Row]:
-        lanes = self._resumption.find_lanes(demand.queue_names)
+        lanes = resumption.find_lanes(demand.queue_names)
         claimed = self._claim_lanes(session, demand, room, lanes)
-        if lanes is not None and len(claimed) < room:
-            claimed += self._claim_lanes(session, demand, room - len(claimed), None)
+        if lanes is None:
+            resumption.begin()
+        elif len(claimed) < room:
+            resumption.begin()
+            return claimed + self._claim_lanes(session, demand, room - len(claimed), None)
+        if len(claimed) == room:
+            resumption.note(claimed)
         return claimed
 
     def _claim_lanes(
@@ -245,8 +250,6 @@ class Deliveries:
         room: int,
         lanes: dict[str, list[object]] | None,
     ) -> list[Row]:
-        if lanes is None:
-            self._resumption.begin()
         ids = self.acknowledgements.take_acknowledged()
         try:
             rows = session.run(
@@ -260,10 +263,7 @@ class Deliveries:
             self.acknowledgements.put_back(ids)
             raise
         self.acknowledgements.report_refused(len(ids) - rows[0][0])
-        claimed = _in_order(row[1:] for row in rows if row[1] is not None)
-        if len(claimed) == room:
-            self._resumption.note(claimed)
-        return claimed
+        return _in_order(row[1:] for row in rows if row[1] is not None)
 
     def _claim_from_sqlite(self, session: DirectSession, demand: Demand, room: int) -> list[Row]:
         count = len(demand.queue_names)
@@ -284,6 +284,8 @@ class Deliveries:
         waiting = self.acknowledgements
         is_old = waiting.waited_seconds >= self._database.options.flush_seconds
         if waiting.has_returns or (waiting and is_old):
+            if waiting.has_returns:
+                self._resumption.begin()
             with self.acknowledgements.writing(session):
                 pass
 
