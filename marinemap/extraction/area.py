@@ -15,6 +15,7 @@ from shapely.affinity import translate
 
 from marinemap.errors import RequestError, quote
 from marinemap.extraction.crs import CRS84, parse_crs, reproject_area
+from marinemap.extraction.outline import repair_outline
 
 # A coastline drawn by a GIS has a few thousand corners; half a million is beyond any person
 # and would hold a worker for minutes.
@@ -24,9 +25,6 @@ MAX_VERTICES = 500_000
 _MAX_DEPTH = 5
 # Beyond any coordinate on Earth in any unit, and still far from where arithmetic overflows.
 _MAX_COORDINATE = 1e12
-# Repairing takes time with the square of the crossings: a star of 1,001 corners took 19 s. An
-# outline drawn or digitised by a person has a handful.
-_MAX_CROSSINGS = 5_000
 _WORLD = shapely.box(-180, -90, 180, 90)
 _ALLOWED = (
     "a GeoJSON Polygon or MultiPolygon, a Feature or FeatureCollection of them, "
@@ -273,9 +271,7 @@ def _joined(polygons: list[Any]) -> Any:
 def _finish(geometry: Any, crs: pyproj.CRS, given: dict[str, Any], field: str) -> Area:
     notes: list[str] = []
     if not geometry.is_valid:
-        _check_crossings(geometry, field)
-        # The linework method takes seconds on a star of a hundred corners; structure does not.
-        geometry = shapely.make_valid(geometry, method="structure")
+        geometry = repair_outline(geometry, field)
         notes.append(
             "The outline of the area crosses itself or overlaps; it was repaired, and the "
             "repaired area was used."
@@ -290,32 +286,6 @@ def _finish(geometry: Any, crs: pyproj.CRS, given: dict[str, Any], field: str) -
             value=geometry.geom_type,
         )
     return Area(geometry, crs, given, tuple(notes))
-
-
-def _check_crossings(geometry: Any, field: str) -> None:
-    """Refuse an outline that crosses itself too often to be repaired in good time."""
-    edges = _edges(geometry)
-    tree = shapely.STRtree(edges)
-    # In pieces, so that a hostile outline cannot fill the memory with pairs.
-    piece = max(1, 2_000_000 // len(edges))
-    crossings = 0
-    for start in range(0, len(edges), piece):
-        pairs = tree.query(edges[start : start + piece], predicate="crosses")
-        crossings += pairs.shape[1] // 2
-        if crossings > _MAX_CROSSINGS:
-            raise RequestError(
-                f"the outline of the area crosses itself more than {_MAX_CROSSINGS:,} times",
-                field=field,
-                value=f"{len(edges)} edges",
-                hint='Repair it in a GIS ("fix geometries"), or draw it anew.',
-            )
-
-
-def _edges(geometry: Any) -> Any:
-    rings = shapely.get_rings(shapely.get_parts(geometry))
-    corners, ring = shapely.get_coordinates(rings, return_index=True)
-    same = ring[1:] == ring[:-1]
-    return shapely.linestrings(np.stack([corners[:-1][same], corners[1:][same]], axis=1))
 
 
 def _within_180(geometry: Any, field: str) -> Any:
