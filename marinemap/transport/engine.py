@@ -57,12 +57,13 @@ class Database:
         ServiceError
             The database is reachable but must not be used as it is.
         """
-        with self._verify_lock:
+        with self._verify_lock, self.session() as session:
             if not self._is_verified:
-                with self.session() as session:
-                    check_durability(session, self.dialect_name, self.options)
-                    check_schema(session, self.dialect_name, self.options)
-                self._is_verified = True
+                check_durability(session, self.dialect_name, self.options)
+            # Each time: a connection to a database that is away must fail here, where Celery
+            # waits longer after each try, and not at the first use.
+            check_schema(session, self.dialect_name, self.options)
+            self._is_verified = True
 
     @contextmanager
     def session(self) -> Iterator[DirectSession]:
