@@ -41,8 +41,10 @@ def test_extract_holds_what_an_independent_computation_finds(
         expected = _clipped(marine_gpkg, layer)
         found = _read(archive, layer)
         assert len(found) == len(expected) > 0
-        # Both compute in double precision; 1e-9 leaves room for the order of operations.
-        assert _measure(found) == pytest.approx(_measure(expected), rel=1e-9)
+        # Edges that are straight in degrees bend in metres. The engine puts corners along those
+        # that bend by more than a ten-thousandth of their length, this test along all: on the
+        # small squares here that leaves up to a hundred-thousandth of the area.
+        assert _measure(found) == pytest.approx(_measure(expected), rel=1e-5)
     with zipfile.ZipFile(archive) as members:
         assert members.read("reefs.cpg").strip() == b"UTF-8"
         assert "EPSG:3857" in members.read("README.txt").decode()
@@ -146,7 +148,8 @@ def _clipped(path: Path, layer: str) -> list[shapely.Geometry]:
             geometry = shape(feature.geometry)
             cut = geometry.intersection(area)
             if not cut.is_empty and cut.area + cut.length >= 0 and _same_kind(cut, geometry):
-                found.append(shapely.transform(cut, move, interleaved=False))
+                dense = shapely.segmentize(cut, 0.001)
+                found.append(shapely.transform(dense, move, interleaved=False))
     return found
 
 
@@ -161,5 +164,5 @@ def _read(archive: Path, layer: str) -> list[shapely.Geometry]:
 
 
 def _measure(geometries: list[shapely.Geometry]) -> tuple[float, float, float]:
-    x = sum(g.centroid.x for g in geometries)
-    return sum(g.area for g in geometries), sum(g.length for g in geometries), x
+    east = sum(g.bounds[2] for g in geometries)
+    return sum(g.area for g in geometries), sum(g.length for g in geometries), east

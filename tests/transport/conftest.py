@@ -14,6 +14,7 @@ import pytest
 from kombu import Connection, Consumer, Exchange, Producer, Queue
 
 from marinemap import transport
+from marinemap.transport import providers
 from marinemap.transport.engine import Database, open_database
 from marinemap.transport.options import read_options
 from marinemap.transport.tables import schema_statements
@@ -169,3 +170,14 @@ class Inbox:
 
 
 __all__ = ["Broker", "Inbox", "Worker", "WorkerStarter", "publish", "wait_until"]
+
+
+@pytest.fixture(autouse=True)
+def own_providers() -> Iterator[None]:
+    """Begin with no providers, and give the site's back, which other rooms' tests need."""
+    caller_connection, task_rates = providers._caller_connection, providers._task_rates
+    transport.use_caller_connection(None)
+    transport.use_task_rates(None)
+    yield
+    transport.use_caller_connection(caller_connection)
+    transport.use_task_rates(task_rates)
