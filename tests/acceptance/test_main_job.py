@@ -42,7 +42,7 @@ def test_extract_holds_what_an_independent_computation_finds(
         found = _read(archive, layer)
         assert len(found) == len(expected) > 0
         # Edges that are straight in degrees bend in metres. The engine puts corners along those
-        # that bend by more than a ten-thousandth of their length, this test along all: on the
+        # that bend by more than a thousandth of their length, this test along all: on the
         # small squares here that leaves up to a hundred-thousandth of the area.
         assert _measure(found) == pytest.approx(_measure(expected), rel=1e-5)
     with zipfile.ZipFile(archive) as members:
