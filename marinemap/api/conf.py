@@ -8,8 +8,3 @@ from django.conf import settings
 def max_body_bytes() -> int:
     """Return the largest body of a request, bytes."""
     return int(settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
-
-
-def secure_cookies() -> bool:
-    """Return whether cookies go over HTTPS only."""
-    return bool(settings.SESSION_COOKIE_SECURE)

@@ -83,10 +83,7 @@ def test_typed_coordinates_give_exactly_that_area(
     site.start_web()
     site.start_worker()
     page.goto(site.base)
-    page.get_by_text("Type coordinates instead").click()
-    for side, degrees in {"west": 2, "south": 42, "east": 4, "north": 43}.items():
-        _tag(page, f"bound-{side}").fill(str(degrees))
-    _tag(page, "use-bounds").click()
+    _type_bounds(page, west=2, south=42, east=4, north=43)
     _tag(page, "layer-ports").check()
     _tag(page, "submit").click()
     with page.expect_download() as download:
@@ -106,10 +103,7 @@ def test_mistake_is_told_beside_the_part_of_the_form_at_fault(
     site = make_site()
     site.start_web()
     page.goto(site.base)
-    page.get_by_text("Type coordinates instead").click()
-    for side, degrees in {"west": 100, "south": 10, "east": 101, "north": 11}.items():
-        _tag(page, f"bound-{side}").fill(str(degrees))
-    _tag(page, "use-bounds").click()
+    _type_bounds(page, west=100, south=10, east=101, north=11)
     _tag(page, "layer-reefs").check()
     _tag(page, "submit").click()
     expect(_tag(page, "problem-area")).to_contain_text("outside of every layer")
@@ -135,6 +129,13 @@ def test_request_is_kept_over_a_reload_and_can_be_cancelled(
 
 def _tag(page: Page, name: str) -> Locator:
     return page.get_by_test_id(name)
+
+
+def _type_bounds(page: Page, **degrees: float) -> None:
+    page.get_by_text("Type coordinates instead").click()
+    for side, number in degrees.items():
+        _tag(page, f"bound-{side}").fill(str(number))
+    _tag(page, "use-bounds").click()
 
 
 def _drag_rectangle(page: Page) -> None:
