@@ -18,6 +18,7 @@ need shellcheck shellcheck
 need /usr/sbin/logrotate logrotate
 need openssl openssl
 need ps procps
+need /usr/sbin/pgbouncer pgbouncer
 need systemd-analyze systemd
 
 [ -n "$missing" ] || exit 0

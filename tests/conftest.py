@@ -11,7 +11,7 @@ import pyogrio
 import pytest
 import shapely
 
-from tests.postgresql import make_database, postgresql_server
+from tests.postgresql import make_database, running_cluster
 from tests.running_site import RunningSite
 
 
@@ -50,8 +50,8 @@ def marine_gpkg(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def postgresql_url() -> Iterator[str]:
     """The URL of a running PostgreSQL server."""
-    with postgresql_server() as url:
-        yield url
+    with running_cluster() as cluster:
+        yield cluster.url("postgres")
 
 
 @pytest.fixture(scope="session", params=["sqlite", "postgresql"])

@@ -1,4 +1,4 @@
-"""A PostgreSQL server of the tests' own: on a free loopback port, gone with the test run."""
+"""Servers of the tests' own: PostgreSQL, and PgBouncer before it, on free loopback ports."""
 
 from __future__ import annotations
 
@@ -9,13 +9,15 @@ import shutil
 import socket
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
 import pytest
 
-# initdb and the server refuse to run as root; Debian's package makes this user.
+# Neither server runs as root; Debian's packages make this user.
 _USER = "postgres"
 
 
@@ -33,21 +35,74 @@ def skip_or_fail(reason: str) -> None:
     pytest.skip(reason)
 
 
+@dataclass(frozen=True)
+class Cluster:
+    """A PostgreSQL server, which its tests may stop and start."""
+
+    binaries: Path
+    folder: Path
+    port: int
+
+    @classmethod
+    def create(cls) -> Cluster:
+        """Make an empty one, not yet started."""
+        installed = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+        if not installed:
+            skip_or_fail("PostgreSQL is missing: sudo apt install postgresql")
+        # In memory where that is offered: these tests are not about the disk.
+        memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+        folder = Path(tempfile.mkdtemp(prefix="marinemap-pg-", dir=memory))
+        folder.chmod(0o755)
+        if os.geteuid() == 0:
+            shutil.chown(folder, _USER)
+        cluster = cls(installed[-1].parent, folder, free_port())
+        cluster._run("initdb", "-D", cluster.data, "-A", "trust", "-U", _USER, "-E", "UTF8", "-N")
+        return cluster
+
+    @property
+    def data(self) -> str:
+        return str(self.folder / "data")
+
+    def start(self) -> None:
+        options = f"-p {self.port} -k {self.folder} -h 127.0.0.1"
+        log = str(self.folder / "log")
+        self._run("pg_ctl", "-D", self.data, "-o", options, "-l", log, "-w", "start")
+
+    def stop(self, mode: str = "fast") -> None:
+        self._run("pg_ctl", "-D", self.data, "-m", mode, "-w", "stop")
+
+    def url(self, name: str) -> str:
+        return f"postgresql://{_USER}@127.0.0.1:{self.port}/{name}"
+
+    def remove(self) -> None:
+        with contextlib.suppress(subprocess.CalledProcessError):
+            self.stop("immediate")
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _run(self, program: str, *arguments: str) -> None:
+        command = [str(self.binaries / program), *arguments]
+        user = _USER if os.geteuid() == 0 else None
+        group = pwd.getpwnam(_USER).pw_gid if user else None
+        subprocess.run(
+            command,
+            check=True,
+            stdout=subprocess.DEVNULL,
+            cwd=self.folder,
+            user=user,
+            group=group,
+            extra_groups=[] if user else None,
+        )
+
+
 @contextlib.contextmanager
-def postgresql_server() -> Iterator[str]:
-    """Run a server; yield the URL of its maintenance database."""
-    binaries = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
-    if not binaries:
-        skip_or_fail("PostgreSQL is missing: sudo apt install postgresql")
-    folder = Path(tempfile.mkdtemp(prefix="marinemap-pg-"))
-    port = free_port()
-    server = _Server(binaries[-1], folder, port)
+def running_cluster() -> Iterator[Cluster]:
+    """Run a server of one's own."""
+    cluster = Cluster.create()
     try:
-        server.start()
-        yield f"postgresql://{server.user}@127.0.0.1:{port}/postgres"
+        cluster.start()
+        yield cluster
     finally:
-        server.stop()
-        shutil.rmtree(folder, ignore_errors=True)
+        cluster.remove()
 
 
 def make_database(url: str, name: str, template: str = "template1") -> str:
@@ -59,26 +114,36 @@ def make_database(url: str, name: str, template: str = "template1") -> str:
     return f"{server}/{name}"
 
 
-class _Server:
-    def __init__(self, binaries: Path, folder: Path, port: int) -> None:
-        self._binaries = binaries
-        self._data = folder / "data"
-        self._options = f"-p {port} -c listen_addresses=127.0.0.1 -k {folder}"
-        is_root = os.geteuid() == 0
-        self.user = _USER if is_root else pwd.getpwuid(os.geteuid()).pw_name
-        self._prefix = ["setpriv", "--reuid", _USER, "--regid", _USER, "--clear-groups"]
-        self._prefix = self._prefix if is_root else []
-        if is_root:
-            shutil.chown(folder, _USER, _USER)
+@contextlib.contextmanager
+def pgbouncer(cluster: Cluster) -> Iterator[int]:
+    """Run PgBouncer in transaction mode before a cluster, as sites set it up; yield its port."""
+    program = shutil.which("pgbouncer") or "/usr/sbin/pgbouncer"
+    if not Path(program).exists():
+        skip_or_fail("PgBouncer is missing: sudo apt install pgbouncer")
+    port = free_port()
+    settings = cluster.folder / f"pgbouncer-{port}.ini"
+    settings.write_text(
+        # With auth_type any all clients become this one user of the server's.
+        f"[databases]\n* = host=127.0.0.1 port={cluster.port} user={_USER}\n"
+        f"[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\n"
+        "auth_type = any\npool_mode = transaction\ndefault_pool_size = 4\n"
+    )
+    user = _USER if os.geteuid() == 0 else None
+    with (cluster.folder / "pgbouncer.log").open("wb") as log:
+        server = subprocess.Popen([program, str(settings)], stdout=log, stderr=log, user=user)
+    try:
+        _wait_for_port(port)
+        yield port
+    finally:
+        server.terminate()
+        server.wait(10)
 
-    def start(self) -> None:
-        self._run("initdb", "-D", self._data, "-U", self.user, "-A", "trust", "-E", "UTF8")
-        log = self._data / "log"
-        self._run("pg_ctl", "-D", self._data, "-o", self._options, "-l", log, "-w", "start")
 
-    def stop(self) -> None:
-        self._run("pg_ctl", "-D", self._data, "-m", "immediate", "-w", "stop", check=False)
-
-    def _run(self, program: str, *arguments: object, check: bool = True) -> None:
-        command = [*self._prefix, str(self._binaries / program), *map(str, arguments)]
-        subprocess.run(command, check=check, stdout=subprocess.DEVNULL, cwd="/")
+def _wait_for_port(port: int) -> None:
+    deadline = time.monotonic() + 20
+    while True:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+            return
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"nothing listens on port {port}")
+        time.sleep(0.05)

@@ -17,7 +17,7 @@ from marinemap.jobs import lifecycle
 from marinemap.jobs.models import Job
 from marinemap.jobs.queue import find_place
 from marinemap.transport import schema_statements
-from tests.postgresql import make_database, postgresql_server
+from tests.postgresql import make_database, running_cluster
 from tests.running_site import PROJECT
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -72,7 +72,8 @@ def test_migrated_tables_are_those_of_the_code_on_sqlite(tmp_path: Path) -> None
 
 
 def test_migrated_tables_are_those_of_the_code_on_postgresql(tmp_path: Path) -> None:
-    with postgresql_server() as url:
+    with running_cluster() as cluster:
+        url = cluster.url("postgres")
         migrated, fresh = make_database(url, "migrated"), make_database(url, "fresh")
         _migrate(tmp_path, DATABASE_URL=migrated)
         with psycopg.connect(fresh) as made:

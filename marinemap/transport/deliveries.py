@@ -16,7 +16,7 @@ from marinemap.transport.engine import LOST_CONNECTION, Database
 from marinemap.transport.leases import Lease, LeaseLostError, notify
 from marinemap.transport.limits import Limits
 from marinemap.transport.resuming import Resumption
-from marinemap.transport.sessions import DirectSession, Row, hurrying
+from marinemap.transport.sessions import DirectSession, Row
 from marinemap.transport.wakeup import Notice, Signal, Watcher, open_watcher
 
 logger = logging.getLogger(__name__)
@@ -135,10 +135,7 @@ class Deliveries:
             self._fail(error)
 
     def _claim_until_stopped(self) -> None:
-        with (
-            self._database.session() as session,
-            hurrying(session, self._database.dialect_name),
-        ):
+        with self._database.session() as session:
             watcher = open_watcher(self._database, session)
             try:
                 self._limits.sync(session, reread=True)
@@ -154,7 +151,7 @@ class Deliveries:
         now = monotonic()
         if now >= self._poll_at:
             notice.is_any = True
-            self._poll_at = now + self._database.options.poll_seconds
+            self._poll_at = now + watcher.poll_seconds
         if self._limits.sync(session, reread=notice.is_any):
             notice.is_any = True
         if notice.is_any or notice.is_delayed:
@@ -263,7 +260,7 @@ class Deliveries:
             self.acknowledgements.put_back(ids)
             raise
         self.acknowledgements.report_refused(len(ids) - rows[0][0])
-        return _in_order(row[1:] for row in rows if row[1] is not None)
+        return _in_order(row[1:-1] for row in rows if row[1] is not None)
 
     def _claim_from_sqlite(self, session: DirectSession, demand: Demand, room: int) -> list[Row]:
         count = len(demand.queue_names)

@@ -12,10 +12,11 @@ from typing import Any
 import psycopg
 from kombu.exceptions import ConnectionError as KombuConnectionError
 from sqlalchemy import create_engine, event
-from sqlalchemy.engine import Engine
+from sqlalchemy.engine import Dialect, Engine
+from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.engine.url import URL, make_url
 from sqlalchemy.exc import ArgumentError, OperationalError
-from sqlalchemy.pool import QueuePool
+from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
 from marinemap.errors import ServiceError
 from marinemap.transport.durability import check_durability, sqlite_pragmas
@@ -68,11 +69,18 @@ class Database:
     @contextmanager
     def session(self) -> Iterator[DirectSession]:
         """Yield a session in which each statement commits by itself."""
-        # Opening an SQLite file takes locks of the library's own; see `forks`.
-        with sqlite_guard if self.dialect_name == "sqlite" else nullcontext():
-            connection = self.engine.raw_connection()
+        connection = self.engine.raw_connection()
         try:
-            yield DirectSession(self.engine.dialect, connection.dbapi_connection)
+            # Kept with its connection, and made only once for it.
+            session: DirectSession | None = connection.info.get("session")
+            if session is None:
+                session = DirectSession(
+                    self.engine.dialect,
+                    connection.dbapi_connection,
+                    is_pooled=connection.info.get("is_pooled", False),
+                )
+                connection.info["session"] = session
+            yield session
         except BaseException as error:
             connection.invalidate(error if isinstance(error, Exception) else None)
             if isinstance(error, psycopg.OperationalError):
@@ -159,13 +167,45 @@ def parse_address(url: str) -> URL:
 def _create_engine(address: URL, options: Options) -> Engine:
     if address.get_backend_name() == "sqlite":
         return _create_sqlite_engine(address, options)
-    return create_engine(
+    engine = create_engine(
         address,
         connect_args={"autocommit": True, "application_name": "marinemap-broker"},
         poolclass=QueuePool,
         pool_reset_on_return=None,
         max_overflow=-1,
     )
+
+    @event.listens_for(engine, "connect")
+    def _prepare(dbapi_connection: psycopg.Connection, record: ConnectionPoolEntry) -> None:
+        record.info["is_pooled"] = is_pooled(dbapi_connection)
+        if record.info["is_pooled"]:
+            dbapi_connection.prepare_threshold = None
+        else:
+            for setting in _PLANNER_SETTINGS:
+                dbapi_connection.execute(setting)
+
+    return engine
+
+
+# Each statement of this room finds its rows by an index, whatever its parameters and however
+# long the queue: so it is planned once. Left to itself the planner would plan a claim each
+# time, for half of its cost, or read the whole table by a plan made while that was empty.
+_PLANNER_SETTINGS = (
+    "SET plan_cache_mode TO force_generic_plan",
+    "SET enable_seqscan TO off",
+    "SET enable_bitmapscan TO off",
+    "SET jit TO off",
+)
+
+
+def is_pooled(connection: psycopg.Connection) -> bool:
+    """Tell whether a pooler such as PgBouncer stands before PostgreSQL.
+
+    It may hand each transaction to another session, and so neither settings nor prepared
+    statements nor LISTEN last. It invents the process id that a client is told at its connect.
+    """
+    row = connection.execute("SELECT pg_backend_pid()").fetchone()
+    return row is not None and row[0] != connection.info.backend_pid
 
 
 def _create_sqlite_engine(address: URL, options: Options) -> Engine:
@@ -181,6 +221,12 @@ def _create_sqlite_engine(address: URL, options: Options) -> Engine:
         pool_reset_on_return=None,
         max_overflow=-1,
     )
+
+    @event.listens_for(engine, "do_connect")
+    def _connect(dialect: Dialect, record: object, args: Any, names: Any) -> DBAPIConnection:
+        # Opening an SQLite file takes locks of the library's own; see `forks`.
+        with sqlite_guard:
+            return dialect.connect(*args, **names)
 
     @event.listens_for(engine, "connect")
     def _set_pragmas(dbapi_connection: sqlite3.Connection, record: object) -> None:

@@ -53,8 +53,8 @@ class Options:
         Longest time for which acknowledgements are gathered before they are written, and a
         claim of less than half the prefetch limit is put off.
     poll_seconds : float
-        How often a worker looks on PostgreSQL where no notification came (PgBouncer in
-        transaction mode passes none on).
+        How often a worker looks where no notification came. Behind PgBouncer, which passes
+        none on, it looks twice a second at least.
     sqlite_poll_seconds : float
         How often an idle worker asks SQLite whether the file has changed.
     busy_timeout_seconds : float

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import sqlite3
 from collections.abc import Mapping
-from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -58,6 +57,7 @@ class Publisher:
     def __init__(self, database: Database, exchanges: Exchanges) -> None:
         self._database = database
         self._exchanges = exchanges
+        self._reporting = _ReportingLocks(database)
 
     def publish(self, message: Mapping[str, Any], exchange_name: str, routing_key: str) -> None:
         """Store a message in every queue that it is routed to; durable when this returns.
@@ -72,10 +72,12 @@ class Publisher:
             The database could not store it.
         """
         outgoing = self.prepare(message)
-        with self._reporting(), self._database.publishing() as session:
+        with self._reporting, self._database.publishing() as session:
             routes = self._exchanges.find_routes(session, exchange_name, routing_key)
-            is_alone = len(routes) == 1 and self._find_limit(routes[0]) is None
-            with nullcontext() if is_alone else self._database.joining(session):
+            if len(routes) == 1 and self._find_limit(routes[0]) is None:
+                self._store(session, outgoing, routes[0])
+                return
+            with self._database.joining(session):
                 for route in routes:
                     self._store(session, outgoing, route)
 
@@ -83,7 +85,7 @@ class Publisher:
         """Store messages, with their exchanges and routing keys, in one transaction."""
         find_routes = self._exchanges.find_routes
         with (
-            self._reporting(),
+            self._reporting,
             self._database.publishing() as session,
             self._database.joining(session),
         ):
@@ -123,9 +125,6 @@ class Publisher:
 
     def _find_limit(self, route: Route) -> int | None:
         return route.max_length or self._database.options.max_queue_length
-
-    def _reporting(self) -> _ReportingLocks:
-        return _ReportingLocks(self._database)
 
 
 class _ReportingLocks:

@@ -33,35 +33,30 @@ class DirectSession:
     on a connection that belongs to Django.
     """
 
-    def __init__(self, dialect: Dialect, dbapi_connection: Any) -> None:
+    def __init__(self, dialect: Dialect, dbapi_connection: Any, *, is_pooled: bool = False) -> None:
         self._dialect = dialect
         self._guard = sqlite_guard if dialect.name == "sqlite" else nullcontext()
+        # `among` reads JSON there.
+        self._has_no_arrays = dialect.name == "sqlite"
         self.dbapi_connection = dbapi_connection
-        # Whether a single statement is done before it is on the disk; see `hurrying`.
-        self.is_hurrying = False
+        # Whether each of its transactions may run in another session of PostgreSQL's.
+        self.is_pooled = is_pooled
+        # One for all statements, each of which fetches all of its rows.
+        self._cursor = dbapi_connection.cursor()
 
     def run(self, statement: Executable, **parameters: Any) -> list[Row]:
         sql, literals = compile_statement(statement, self._dialect)
-        if self._dialect.name == "sqlite":
-            # SQLite has no arrays; `among` reads JSON there.
-            parameters = {
-                n: json.dumps(v) if isinstance(v, list) else v for n, v in parameters.items()
-            }
+        if self._has_no_arrays:
+            for name, value in parameters.items():
+                if isinstance(value, list):
+                    parameters[name] = json.dumps(value)
         with self._guard:
-            cursor = self.dbapi_connection.cursor()
-            try:
-                cursor.execute(sql, {**literals, **parameters})
-                return [] if cursor.description is None else list(cursor.fetchall())
-            finally:
-                cursor.close()
+            cursor = self._cursor.execute(sql, {**literals, **parameters})
+            return [] if cursor.description is None else cursor.fetchall()
 
     def run_text(self, sql: str) -> None:
         with self._guard:
-            cursor = self.dbapi_connection.cursor()
-            try:
-                cursor.execute(sql)
-            finally:
-                cursor.close()
+            self._cursor.execute(sql)
 
 
 @lru_cache(maxsize=500)
@@ -91,28 +86,8 @@ def begin(session: DirectSession, dialect_name: str) -> Iterator[None]:
     """Commit what runs inside together, or roll all of it back."""
     session.run_text("BEGIN IMMEDIATE" if dialect_name == "sqlite" else "BEGIN")
     try:
-        if session.is_hurrying:
-            session.run_text("SET LOCAL synchronous_commit TO DEFAULT")
         yield
     except BaseException:
         session.run_text("ROLLBACK")
         raise
     session.run_text("COMMIT")
-
-
-@contextmanager
-def hurrying(session: DirectSession, dialect_name: str) -> Iterator[None]:
-    """Let single statements not wait for PostgreSQL's disk; what `begin` holds together does.
-
-    For claims and acknowledgements: when the server crashes, the last half second of them is
-    undone, and their messages are delivered again, as if the worker had been killed. Nothing
-    is lost, for only publishing adds messages.
-    """
-    if dialect_name == "sqlite":
-        yield
-        return
-    session.run_text("SET synchronous_commit TO off")
-    session.is_hurrying = True
-    yield
-    session.is_hurrying = False
-    session.run_text("RESET synchronous_commit")

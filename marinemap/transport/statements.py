@@ -28,6 +28,7 @@ from sqlalchemy import (
     func,
     insert,
     literal_column,
+    null,
     or_,
     select,
     true,
@@ -50,6 +51,9 @@ from marinemap.transport.tables import (
 
 # Every worker listens here; the payload says which queue, and when for a message not yet due.
 NOTIFY_CHANNEL = "marinemap_broker"
+_channel: ColumnElement[str] = literal_column(f"'{NOTIFY_CHANNEL}'", Text)
+# In the text of a statement: as parameters they would be sent each time.
+_zero: ColumnElement[int] = literal_column("0", Integer)
 
 _m = messages.c
 CLAIMED_COLUMNS = (_m.id, _m.queue_name, _m.priority, _m.turn, _m.attempts, _m.payload)
@@ -78,11 +82,11 @@ def _next_turn() -> ColumnElement[int]:
     same_priority = _m.priority == bindparam("priority", type_=Integer())
     served = select(func.min(_m.turn)).where(waiting, same_priority).scalar_subquery()
     own = (
-        select(func.max(_m.turn) + 1)
+        select(func.max(_m.turn) + literal_column("1", Integer))
         .where(waiting, same_priority, _m.owner == _bind_text("owner"))
         .scalar_subquery()
     )
-    return larger(func.coalesce(served, 0), func.coalesce(own, 0))
+    return larger(func.coalesce(served, _zero), func.coalesce(own, _zero))
 
 
 @lru_cache
@@ -91,6 +95,7 @@ def store_message(dialect_name: str, is_task: bool) -> Executable:
     limited = select(rates.c.task_name).where(
         rates.c.task_name == _bind_text("task_name"), rates.c.max_starts.is_not(None)
     )
+    rate_key = limited.scalar_subquery() if is_task else null()
     due = _bind_ms("due_at_ms")
     stored = insert(messages).values(
         queue_name=_bind_text("queue_name"),
@@ -98,22 +103,23 @@ def store_message(dialect_name: str, is_task: bool) -> Executable:
         task_name=_bind_text("task_name"),
         owner=_bind_text("owner"),
         correlation_id=_bind_text("correlation_id"),
-        rate_key=limited.scalar_subquery() if is_task else None,
-        turn=_next_turn() if is_task else 0,
+        rate_key=rate_key,
+        # Looked up for the few tasks that have turns.
+        turn=case((rate_key.is_not(None), _next_turn()), else_=_zero) if is_task else _zero,
         payload=_bind_text("payload"),
         published_at_ms=now_ms(),
         due_at_ms=case((due > now_ms(), due)),
         expires_at_ms=now_ms() + _bind_ms("ttl_ms"),
-        attempts=0,
+        attempts=_zero,
     )
     if dialect_name != "postgresql":
         return stored
     new = stored.returning(_m.queue_name, _m.due_at_ms).cte("stored")
-    payload = func.concat_ws(" ", new.c.queue_name, new.c.due_at_ms)
-    return select(func.pg_notify(NOTIFY_CHANNEL, payload)).select_from(new)
+    payload = func.concat_ws(literal_column("' '"), new.c.queue_name, new.c.due_at_ms)
+    return select(func.pg_notify(_channel, payload)).select_from(new)
 
 
-notify = select(func.pg_notify(NOTIFY_CHANNEL, _bind_text("payload")))
+notify = select(func.pg_notify(_channel, _bind_text("payload")))
 
 
 def _count_up_to_limit(which: ColumnElement[bool]) -> ScalarSelect[int]:
@@ -136,15 +142,14 @@ holds_lease = exists(
 )
 is_current = or_(_m.expires_at_ms.is_(None), _m.expires_at_ms > _now_once())
 # A message stored while its task's rate was being set may not carry it yet.
-_is_free = ~exists(
-    select(rates.c.task_name).where(
-        rates.c.task_name == _m.task_name, rates.c.max_starts.is_not(None)
-    )
+_is_free = or_(
+    _m.task_name.is_(None),
+    _m.task_name.not_in(select(rates.c.task_name).where(rates.c.max_starts.is_not(None))),
 )
 claim_values = {
     "claimed_by": _bind_text("consumer_id"),
     "claimed_at_ms": now_ms(),
-    "attempts": _m.attempts + 1,
+    "attempts": _m.attempts + literal_column("1", Integer),
 }
 
 is_alive = select(holds_lease)
@@ -159,6 +164,12 @@ delete_acknowledged = (
 )
 
 
+# For this transaction alone: behind a pooler a session's settings would go on to others.
+_hurry = func.set_config(
+    literal_column("'synchronous_commit'"), literal_column("'off'"), true()
+).label("hurry")
+
+
 @lru_cache
 def claim_postgresql(*, is_resuming: bool) -> Executable:
     """Delete what is acknowledged and claim what is waiting, in one statement.
@@ -166,7 +177,10 @@ def claim_postgresql(*, is_resuming: bool) -> Executable:
     Resuming it looks only past the last id of each queue and priority.
 
     Each row of the answer has the number deleted first; the claimed columns are null where
-    nothing was claimed. The candidates are locked in a materialised step before the update:
+    nothing was claimed. The commit does not wait for the disk: when the server crashes, the
+    last half second of claims and acknowledgements is undone, and their messages are delivered
+    again, as if the worker had been killed. Nothing is lost, for only publishing adds messages.
+    The candidates are locked in a materialised step before the update:
     as a plain subquery the planner may run them again for each row and take too many.
     """
     acknowledged = delete_acknowledged.cte("acknowledged")
@@ -180,8 +194,10 @@ def claim_postgresql(*, is_resuming: bool) -> Executable:
         .cte("claimed")
     )
     deleted = select(func.count()).select_from(acknowledged).scalar_subquery()
-    one_row = select(literal_column("1")).subquery("one_row")
-    return select(deleted, *claimed.c).select_from(one_row.outerjoin(claimed, true()))
+    one_row = select(_hurry).subquery("one_row")
+    return select(deleted, *claimed.c, one_row.c.hurry).select_from(
+        one_row.outerjoin(claimed, true())
+    )
 
 
 def _candidates_postgresql(is_resuming: bool) -> Select[tuple[int]]:

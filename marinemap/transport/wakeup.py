@@ -10,12 +10,15 @@ from typing import Any, Protocol
 
 from marinemap.transport.engine import Database
 from marinemap.transport.forks import sqlite_guard
+from marinemap.transport.options import Options
 from marinemap.transport.sessions import DirectSession
 from marinemap.transport.statements import NOTIFY_CHANNEL
 
 # After a change of an SQLite file the next is likely soon: look more often for this long.
 _BUSY_SECONDS = 0.25
 _BUSY_POLL_SECONDS = 0.002
+# Behind a pooler, where no notification arrives, an idle consumer looks this often.
+_POOLED_POLL_SECONDS = 0.5
 
 
 class Signal:
@@ -78,7 +81,12 @@ class Notice:
 
 
 class Watcher(Protocol):
-    """Waits for changes that other connections make."""
+    """Waits for changes that other connections make.
+
+    It may miss one; so its consumer looks by itself every `poll_seconds`.
+    """
+
+    poll_seconds: float
 
     def wait(self, seconds: float, signal: Signal) -> Notice: ...
 
@@ -88,16 +96,19 @@ class Watcher(Protocol):
 def open_watcher(database: Database, session: DirectSession) -> Watcher:
     """Return the watcher for a database; for SQLite it sees changes by others than `session`."""
     if database.dialect_name == "sqlite":
-        return SqliteWatcher(session, database.options.sqlite_poll_seconds)
+        return SqliteWatcher(session, database.options)
+    if session.is_pooled:
+        return PooledWatcher(database.options)
     return PostgresWatcher(database)
 
 
 class SqliteWatcher:
     """Asks SQLite for the file's version, which changes with each commit by another."""
 
-    def __init__(self, session: DirectSession, idle_poll_seconds: float) -> None:
+    def __init__(self, session: DirectSession, options: Options) -> None:
+        self.poll_seconds = options.poll_seconds
         self._cursor = session.dbapi_connection.cursor()
-        self._idle_poll_seconds = idle_poll_seconds
+        self._idle_poll_seconds = options.sqlite_poll_seconds
         self._version = self._read_version()
         self._busy_until = 0.0
 
@@ -131,6 +142,7 @@ class PostgresWatcher:
     """Listens on a connection of its own, which must not be in a transaction to hear."""
 
     def __init__(self, database: Database) -> None:
+        self.poll_seconds = database.options.poll_seconds
         fairy = database.engine.raw_connection()
         connection: Any = fairy.dbapi_connection
         fairy.detach()
@@ -156,3 +168,17 @@ class PostgresWatcher:
 
     def close(self) -> None:
         self._connection.close()
+
+
+class PooledWatcher:
+    """Knows of nothing but its own process: behind a pooler there is no listening."""
+
+    def __init__(self, options: Options) -> None:
+        self.poll_seconds = min(options.poll_seconds, _POOLED_POLL_SECONDS)
+
+    def wait(self, seconds: float, signal: Signal) -> Notice:
+        signal.wait(seconds)
+        return Notice()
+
+    def close(self) -> None:
+        pass

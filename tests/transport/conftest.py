@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -18,7 +17,7 @@ from marinemap.transport import providers
 from marinemap.transport.engine import Database, open_database
 from marinemap.transport.options import read_options
 from marinemap.transport.tables import schema_statements
-from tests.transport.postgresql import Cluster, is_installed
+from tests.postgresql import Cluster, running_cluster
 from tests.transport.workers import Worker, WorkerStarter
 
 DEADLINE_SECONDS = 30.0
@@ -38,15 +37,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Cluster]:
-    if not is_installed():
-        message = "PostgreSQL 15 is not installed (Debian: apt-get install postgresql-15)"
-        if os.environ.get("CI") == "true":
-            pytest.fail(message)
-        pytest.skip(message)
-    cluster = Cluster.create()
-    cluster.start()
-    yield cluster
-    cluster.remove()
+    with running_cluster() as cluster:
+        yield cluster
 
 
 @dataclass

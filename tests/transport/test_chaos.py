@@ -8,8 +8,8 @@ from collections import Counter
 
 import pytest
 
+from tests.postgresql import Cluster
 from tests.transport.conftest import Broker, WorkerStarter, wait_until
-from tests.transport.postgresql import Cluster
 
 KILLS = int(os.environ.get("CHAOS_KILLS", "300"))
 RESTARTS = int(os.environ.get("CHAOS_RESTARTS", "20"))

@@ -16,8 +16,8 @@ from marinemap.transport import SCHEMA_VERSION, schema_statements
 from marinemap.transport.durability import sqlite_pragmas
 from marinemap.transport.engine import open_database
 from marinemap.transport.options import Options, read_options
+from tests.postgresql import Cluster
 from tests.transport.conftest import Broker, publish
-from tests.transport.postgresql import Cluster
 
 
 def test_unknown_option_is_refused_with_the_nearest_name() -> None:

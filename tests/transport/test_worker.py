@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from tests.postgresql import Cluster
 from tests.transport.conftest import Broker, WorkerStarter, wait_until
-from tests.transport.postgresql import Cluster
 
 
 def labels(workers: WorkerStarter) -> list[str]:

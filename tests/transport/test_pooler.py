@@ -1,0 +1,54 @@
+"""Behind PgBouncer in transaction mode, where each transaction may run in another session."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+
+from tests.postgresql import Cluster, make_database, pgbouncer
+from tests.transport.conftest import Broker, Inbox, publish
+
+BODIES = list(range(40))
+
+
+@pytest.fixture
+def pooled(cluster: Cluster) -> Iterator[Broker]:
+    make_database(cluster.url("postgres"), "pooled")
+    with pgbouncer(cluster) as port:
+        url = f"postgresql://postgres@127.0.0.1:{port}/pooled"
+        broker = Broker(url, {"create_tables": True, "lease_seconds": 2.0})
+        yield broker
+        broker.close()
+
+
+def test_messages_arrive_without_notifications(pooled: Broker) -> None:
+    inboxes = [Inbox(pooled.connect(), prefetch_count=1) for _ in range(2)]
+    assert all(inbox.receives_nothing(0.2) for inbox in inboxes)
+    publish(pooled.connect(), "late")
+    assert sum(not inbox.receives_nothing(3) for inbox in inboxes) == 1
+
+
+def test_prepared_statements_of_other_sessions_are_not_used(pooled: Broker) -> None:
+    first, second = pooled.connect(), pooled.connect()
+    # Both hold sessions at once now and then, which are dealt out anew.
+    inbox = Inbox(first, prefetch_count=3)
+    for body in BODIES:
+        publish(second if body % 2 else first, body)
+    while len(inbox.messages) < len(BODIES):
+        inbox.connection.drain_events(timeout=10)
+        inbox.messages[-1].ack()
+    assert sorted(inbox.bodies) == BODIES
+
+
+def test_no_session_is_left_less_durable_or_planning_otherwise(pooled: Broker) -> None:
+    inbox = Inbox(pooled.connect())
+    publish(pooled.connect(), 1)
+    inbox.receive(1)
+    inbox.messages[0].ack()
+    pooled.close()
+    with psycopg.connect(pooled.url, autocommit=True, prepare_threshold=None) as other:
+        names = ("synchronous_commit", "plan_cache_mode", "enable_seqscan", "jit")
+        found = [other.execute(f"SHOW {name}").fetchone() for name in names * 4]
+    assert found == [("on",), ("auto",), ("on",), ("on",)] * 4
