@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from kombu.exceptions import ConnectionError as KombuConnectionError
 
 from marinemap.transport.declaring import Declarations
-from marinemap.transport.deliveries import Claimed, Demand
+from marinemap.transport.deliveries import Claimed, Demand, DemandKey
 from marinemap.transport.publishing import PublishBatch, read_payload
 from marinemap.transport.received import ReceivedMessage
 
@@ -42,6 +42,7 @@ class Channel(Declarations):
         self.rejections: dict[Any, str] = {}
         self.no_ack_consumers: set[str] = set()
         self._subscriptions: dict[str, Subscription] = {}
+        self._demand_keys: list[DemandKey] = []
         # Claimed and not yet acknowledged, in order; shared with the thread that claims.
         self._unacknowledged: dict[int, Claimed] = {}
         self._lock = threading.Lock()
@@ -105,6 +106,7 @@ class Channel(Declarations):
         """Deliver a queue's messages to a callback from now on."""
         with self._lock:
             self._subscriptions[consumer_tag] = Subscription(queue, callback, no_ack)
+            self._group_queues()
         self.connection.start_consuming()
         return consumer_tag
 
@@ -112,8 +114,10 @@ class Channel(Declarations):
         """Deliver no more to a consumer; its auto-delete queue goes with it."""
         with self._lock:
             subscription = self._subscriptions.pop(consumer_tag, None)
+            self._group_queues()
         if subscription is None:
             return
+        self.connection.notice_consumers()
         self.connection.return_undelivered(self)
         if subscription.queue_name in self._exclusive:
             self.queue_delete(subscription.queue_name)
@@ -129,9 +133,13 @@ class Channel(Declarations):
 
     def basic_ack(self, delivery_tag: int, multiple: bool = False) -> None:
         """Acknowledge a message, or all up to it; it is deleted within milliseconds."""
+        deliveries = self.connection.deliveries
         for message_id in self._settle(delivery_tag, multiple):
-            self.connection.deliveries.acknowledgements.acknowledge(message_id)
-        self.connection.wake()
+            deliveries.acknowledgements.acknowledge(message_id)
+        if self._is_busy():
+            deliveries.notice_acknowledgement()
+        else:
+            deliveries.wake()
 
     def basic_reject(self, delivery_tag: int, requeue: bool = False) -> None:
         """Give a message back, or move it to the dead letters."""
@@ -171,19 +179,15 @@ class Channel(Declarations):
 
     def find_demands(self, batch: int) -> list[Demand]:
         """Return what it has room for: with acknowledgement by prefetch, without always."""
-        with self._lock:
-            wanted = list(self._subscriptions.values())
-        room, held = batch, len(self._unacknowledged)
+        room = batch
         if self.prefetch_count:
-            room = min(batch, max(0, self.prefetch_count - held))
-        demands = []
-        for no_ack, limit in ((True, batch), (False, room)):
-            is_busy = limit < held
-            names = tuple(sorted({s.queue_name for s in wanted if s.no_ack == no_ack}))
-            if names:
-                key = (self.channel_id, no_ack, names)
-                demands.append(Demand(key, names, limit, is_busy, self._hand_over))
-        return demands
+            room = min(batch, max(0, self.prefetch_count - len(self._unacknowledged)))
+        return [
+            Demand(key, key.queue_names, batch, False, self._hand_over)
+            if key.no_ack
+            else Demand(key, key.queue_names, room, self._is_busy(), self._hand_over)
+            for key in self._demand_keys
+        ]
 
     def deliver(self, claimed: Claimed) -> None:
         """Pass a claimed message to its consumer."""
@@ -219,6 +223,24 @@ class Channel(Declarations):
     def hold(self, claimed: list[Claimed]) -> None:
         """Count messages as unacknowledged from their claim on, also while they wait here."""
         self._unacknowledged.update((one.message_id, one) for one in claimed)
+
+    def _is_busy(self) -> bool:
+        """Tell whether there is less room than there are messages to go on with."""
+        held = len(self._unacknowledged)
+        return bool(self.prefetch_count) and self.prefetch_count - held < held
+
+    def _group_queues(self) -> None:
+        """Find which queues can be claimed from in one statement."""
+        wanted = self._subscriptions.values()
+        grouped = (
+            DemandKey(
+                self.channel_id,
+                no_ack,
+                tuple(sorted({s.queue_name for s in wanted if s.no_ack == no_ack})),
+            )
+            for no_ack in (True, False)
+        )
+        self._demand_keys = [key for key in grouped if key.queue_names]
 
     def _hand_over(self, claimed: list[Claimed]) -> None:
         self.hold(claimed)

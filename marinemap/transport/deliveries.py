@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+import math
 import sqlite3
 import threading
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from time import monotonic
+from typing import NamedTuple
 
 from marinemap.transport import statements
 from marinemap.transport.acknowledgements import Acknowledgements
@@ -35,8 +37,12 @@ class Claimed:
     payload: str
 
 
-# A channel, whether its messages need no acknowledgement, and the queues it consumes from.
-DemandKey = tuple[int, bool, tuple[str, ...]]
+class DemandKey(NamedTuple):
+    """A channel, whether its messages need no acknowledgement, and the queues it consumes from."""
+
+    channel_id: int
+    no_ack: bool
+    queue_names: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -81,6 +87,9 @@ class Deliveries:
         self._resumption = Resumption()
         self._signal = Signal()
         self._stopping = False
+        # When the thread looks again by itself; 0 while it is awake.
+        self._looks_at = 0.0
+        self._has_new_consumers = True
         # Demands whose queues may hold messages, by what was seen last.
         self._hot: set[DemandKey] = set()
         self._known: set[DemandKey] = set()
@@ -96,8 +105,18 @@ class Deliveries:
         self._thread.start()
 
     def wake(self) -> None:
-        """Look again: an acknowledgement came, or a consumer, or room."""
+        """Look again: there is room, or something to give back."""
         self._signal.set()
+
+    def notice_consumers(self) -> None:
+        """Look at the demands anew: a consumer came or went."""
+        self._has_new_consumers = True
+        self._signal.set()
+
+    def notice_acknowledgement(self) -> None:
+        """Look soon enough to write an acknowledgement in time, with those that follow it."""
+        if self._looks_at > monotonic() + self._database.options.flush_seconds:
+            self._signal.set()
 
     def claim_now(self, demand: Demand) -> None:
         """Claim for a demand in the caller's thread."""
@@ -140,13 +159,18 @@ class Deliveries:
             try:
                 self._limits.sync(session, reread=True)
                 while not self._stopping:
-                    pause = self._work(session)
-                    self._wait(watcher, session, pause)
+                    self._work(session)
+                    self._wait(watcher, session)
             finally:
                 watcher.close()
 
-    def _wait(self, watcher: Watcher, session: DirectSession, pause: float) -> None:
+    def _wait(self, watcher: Watcher, session: DirectSession) -> None:
+        # Until the pause is known, an acknowledgement that it may not count must wake.
+        self._looks_at = math.inf
+        pause = self._find_pause()
+        self._looks_at = monotonic() + pause
         notice = watcher.wait(pause, self._signal)
+        self._looks_at = 0.0
         self._signal.clear()
         now = monotonic()
         if now >= self._poll_at:
@@ -156,9 +180,11 @@ class Deliveries:
             notice.is_any = True
         if notice.is_any or notice.is_delayed:
             self._find_due(session)
-        self._heat(notice)
+        if notice.is_any or notice.queue_names or self._has_new_consumers:
+            self._heat(notice)
 
     def _heat(self, notice: Notice) -> None:
+        self._has_new_consumers = False
         for demand in self._find_demands():
             is_new = demand.key not in self._known
             is_named = not notice.queue_names.isdisjoint(demand.queue_names)
@@ -171,8 +197,8 @@ class Deliveries:
         wait_ms = session.run(statements.ms_until_due)[0][0]
         self._due_at = None if wait_ms is None else monotonic() + max(0, wait_ms) / 1000
 
-    def _work(self, session: DirectSession) -> float:
-        """Claim and settle what can be now; return for how long there is nothing to do."""
+    def _work(self, session: DirectSession) -> None:
+        """Claim and settle what can be now."""
         if self.lease.is_lost:
             raise LeaseLostError("this consumer's lease ran out; it starts again as a new one")
         try:
@@ -185,7 +211,6 @@ class Deliveries:
             if "locked" not in str(error):
                 raise
             logger.warning("The broker's SQLite file is locked by another: %s", error)
-        return self._find_pause()
 
     def _promote(self, session: DirectSession) -> None:
         if self._due_at is None or monotonic() < self._due_at:
@@ -199,7 +224,8 @@ class Deliveries:
         self._heat(notice)
 
     def _claim_all(self, session: DirectSession) -> None:
-        self._heat(Notice(is_any=self._limits.is_any_free_again()))
+        if self._limits.is_any_free_again():
+            self._heat(Notice(is_any=True))
         for demand in self._find_demands():
             if demand.room and demand.key in self._hot and not self._should_gather(demand):
                 claimed = self._claim(session, demand, self._resumption)

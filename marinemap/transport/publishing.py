@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ from marinemap.transport.exchanges import Exchanges, Route
 from marinemap.transport.sessions import Session
 
 _PRIORITIES = range(10)
+# How kombu marks a value that JSON has not: a date, a UUID, bytes (kombu.utils.json).
+_KOMBU_TYPE = '"__type__"'
 
 
 class QueueFullError(ServiceError):
@@ -200,7 +203,8 @@ def read_payload(payload: str) -> dict[str, Any]:
     ValueError
         The text is no message: something else wrote it, or only a part of it.
     """
-    message = loads(payload)
+    # kombu's own types are rare, and looking for them in each value costs more than to parse.
+    message = loads(payload) if _KOMBU_TYPE in payload else json.loads(payload)
     if not isinstance(message, dict) or not isinstance(message.get("properties"), dict):
         raise ValueError("it has no properties")
     if message["properties"].get("body_encoding") == "base64":

@@ -20,7 +20,7 @@ from sqlalchemy.engine.url import make_url
 
 from marinemap.transport import DRIVER_TYPE
 from marinemap.transport.channel import Channel
-from marinemap.transport.deliveries import Claimed, Deliveries, Demand
+from marinemap.transport.deliveries import Claimed, Deliveries, Demand, DemandKey
 from marinemap.transport.engine import LOST_CONNECTION, open_database
 from marinemap.transport.exchanges import Exchanges
 from marinemap.transport.leases import LeaseLostError
@@ -184,6 +184,11 @@ class Transport(KombuTransport):
         if self._deliveries is not None:
             self._deliveries.wake()
 
+    def notice_consumers(self) -> None:
+        """Tell the claiming thread that a consumer has gone."""
+        if self._deliveries is not None:
+            self._deliveries.notice_consumers()
+
     def start_consuming(self) -> Deliveries:
         """Start the claiming thread, or tell it of a new consumer."""
         with self._starting:
@@ -193,7 +198,7 @@ class Transport(KombuTransport):
                 self._deliveries = deliveries
                 _consuming.add(self)
             self._deliveries.lease.queue_names = self._find_queue_names()
-            self._deliveries.wake()
+            self._deliveries.notice_consumers()
             return self._deliveries
 
     def retire_if_idle(self) -> None:
@@ -208,9 +213,8 @@ class Transport(KombuTransport):
     def claim_one(self, channel: Channel, queue_name: str) -> Claimed | None:
         """Claim a single message in the caller's own thread."""
         claimed: list[Claimed] = []
-        demand = Demand(
-            (channel.channel_id, False, (queue_name,)), (queue_name,), 1, False, claimed.extend
-        )
+        key = DemandKey(channel.channel_id, False, (queue_name,))
+        demand = Demand(key, key.queue_names, 1, False, claimed.extend)
         self.start_consuming().claim_now(demand)
         channel.hold(claimed)
         return claimed[0] if claimed else None

@@ -5,10 +5,12 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
 import traceback
+from contextlib import closing
 
 import pytest
 
@@ -43,6 +45,21 @@ def start_holder(
     assert process.stdout is not None
     assert process.stdout.readline() == "holding\n"
     return process
+
+
+def freeze(process: subprocess.Popen[str], broker: Broker) -> None:
+    """Stop a process where it does not hold SQLite's lock, which nobody could take from it."""
+    while True:
+        process.send_signal(signal.SIGSTOP)
+        if broker.dialect != "sqlite":
+            return
+        path = broker.url.removeprefix("sqlite:///")
+        with closing(sqlite3.connect(path, timeout=0.2, isolation_level=None)) as probe:
+            try:
+                probe.execute("BEGIN EXCLUSIVE")
+                return
+            except sqlite3.OperationalError:
+                process.send_signal(signal.SIGCONT)
 
 
 def stop(process: subprocess.Popen[str]) -> None:
@@ -113,7 +130,7 @@ def test_frozen_process_loses_its_messages_and_starts_anew(broker: Broker) -> No
     publish(broker.connect(), "thawed")
     holder = start_holder(broker, lease_seconds=1)
     try:
-        holder.send_signal(signal.SIGSTOP)
+        freeze(holder, broker)
         inbox = Inbox(broker.connect())
         assert inbox.receive(1, seconds=15) == ["thawed"]
     finally:
