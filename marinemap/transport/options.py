@@ -56,7 +56,8 @@ class Options:
         How often a worker looks where no notification came. Behind PgBouncer, which passes
         none on, it looks twice a second at least.
     sqlite_poll_seconds : float
-        How often an idle worker asks SQLite whether the file has changed.
+        How often an idle worker asks SQLite whether the file has changed, where the system
+        does not tell of writes to it (inotify).
     busy_timeout_seconds : float
         How long to wait for another writer of the SQLite file before giving up with an error.
     claim_batch : int

@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import select
 from contextlib import suppress
+from pathlib import Path
 from time import monotonic
 from typing import Any, Protocol
 
 from marinemap.transport.engine import Database
+from marinemap.transport.filewatch import FileWatch, watch_file
 from marinemap.transport.forks import sqlite_guard
 from marinemap.transport.options import Options
 from marinemap.transport.sessions import DirectSession
@@ -17,6 +19,11 @@ from marinemap.transport.statements import NOTIFY_CHANNEL
 # After a change of an SQLite file the next is likely soon: look more often for this long.
 _BUSY_SECONDS = 0.25
 _BUSY_POLL_SECONDS = 0.002
+# A write to the file is followed by its commit within two syncs of the disk, mostly.
+_COMMIT_SECONDS = 0.05
+_COMMIT_POLL_SECONDS = 0.001
+# With notifications of writes this is the safety net.
+_WATCHED_POLL_SECONDS = 0.25
 # Behind a pooler, where no notification arrives, an idle consumer looks this often.
 _POOLED_POLL_SECONDS = 0.5
 
@@ -96,38 +103,72 @@ class Watcher(Protocol):
 def open_watcher(database: Database, session: DirectSession) -> Watcher:
     """Return the watcher for a database; for SQLite it sees changes by others than `session`."""
     if database.dialect_name == "sqlite":
-        return SqliteWatcher(session, database.options)
+        path = Path(str(database.engine.url.database))
+        return SqliteWatcher(session, database.options, watch_file(path))
     if session.is_pooled:
         return PooledWatcher(database.options)
     return PostgresWatcher(database)
 
 
 class SqliteWatcher:
-    """Asks SQLite for the file's version, which changes with each commit by another."""
+    """Asks SQLite for the file's version, which changes with each commit by another.
 
-    def __init__(self, session: DirectSession, options: Options) -> None:
+    Often where a commit is likely; otherwise it waits for a write to the file, or asks a
+    hundred times a second where the system cannot tell of writes.
+    """
+
+    def __init__(
+        self, session: DirectSession, options: Options, file_watch: FileWatch | None
+    ) -> None:
         self.poll_seconds = options.poll_seconds
         self._cursor = session.dbapi_connection.cursor()
-        self._idle_poll_seconds = options.sqlite_poll_seconds
+        self._file_watch = file_watch
+        self._idle_poll_seconds = (
+            _WATCHED_POLL_SECONDS if file_watch else options.sqlite_poll_seconds
+        )
         self._version = self._read_version()
         self._busy_until = 0.0
+        self._commit_until = 0.0
+        self._has_old_writes = True
 
     def wait(self, seconds: float, signal: Signal) -> Notice:
         now = monotonic()
         deadline = now + seconds
         while now < deadline:
-            busy = now < self._busy_until
-            poll_seconds = _BUSY_POLL_SECONDS if busy else self._idle_poll_seconds
-            is_signalled = signal.wait(min(poll_seconds, deadline - now))
+            is_signalled = self._pause(now, deadline - now, signal)
             version = self._read_version()
             now = monotonic()
             if version != self._version:
                 self._version = version
                 self._busy_until = now + _BUSY_SECONDS
+                self._has_old_writes = True
                 return Notice(is_any=True)
             if is_signalled:
                 break
         return Notice()
+
+    def _pause(self, now: float, seconds: float, signal: Signal) -> bool:
+        """Wait until it is worth asking again; tell whether the signal is why."""
+        if now < self._commit_until:
+            return signal.wait(min(_COMMIT_POLL_SECONDS, seconds))
+        if now < self._busy_until:
+            return signal.wait(min(_BUSY_POLL_SECONDS, seconds))
+        seconds = min(self._idle_poll_seconds, seconds)
+        return self._wait_for_write(seconds, signal) if self._file_watch else signal.wait(seconds)
+
+    def _wait_for_write(self, seconds: float, signal: Signal) -> bool:
+        assert self._file_watch is not None
+        if self._has_old_writes:
+            # Of the commits that were seen; the version is asked for once more after this.
+            self._has_old_writes = False
+            self._file_watch.has_writes()
+            return signal.wait(0)
+        if not signal.wait(0):
+            wait_for(seconds, signal.fileno(), self._file_watch.fileno())
+            if self._file_watch.has_writes():
+                self._commit_until = monotonic() + _COMMIT_SECONDS
+                self._has_old_writes = True
+        return signal.wait(0)
 
     def _read_version(self) -> int:
         # Straight to the driver: an idle worker does little else.
@@ -136,6 +177,8 @@ class SqliteWatcher:
 
     def close(self) -> None:
         self._cursor.close()
+        if self._file_watch is not None:
+            self._file_watch.close()
 
 
 class PostgresWatcher:

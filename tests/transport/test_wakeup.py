@@ -1,0 +1,63 @@
+"""What wakes an idle consumer of an SQLite file."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from marinemap.transport import wakeup
+from marinemap.transport.filewatch import FileWatch, watch_file
+from marinemap.transport.options import Options
+from marinemap.transport.wakeup import Signal, SqliteWatcher
+from tests.transport.conftest import Broker, Inbox, publish
+
+
+def write_to(path: Path, journal_mode: str) -> None:
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute(f"PRAGMA journal_mode={journal_mode}")
+        connection.execute("CREATE TABLE IF NOT EXISTS written (number INTEGER)")
+        connection.execute("INSERT INTO written VALUES (1)")
+        connection.commit()
+
+
+@pytest.mark.parametrize("journal_mode", ["PERSIST", "DELETE", "WAL"])
+def test_file_watch_tells_of_writes_to_its_file_only(tmp_path: Path, journal_mode: str) -> None:
+    path = tmp_path / "watched.sqlite3"
+    write_to(path, journal_mode)
+    with closing(FileWatch(path)) as watch:
+        write_to(tmp_path / "other.sqlite3", journal_mode)
+        assert not watch.has_writes()
+        write_to(path, journal_mode)
+        assert watch.has_writes()
+        assert not watch.has_writes()
+
+
+def test_write_wakes_an_idle_consumer_that_would_not_look_by_itself(
+    broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if broker.dialect != "sqlite":
+        pytest.skip("PostgreSQL notifies")
+    monkeypatch.setattr(wakeup, "_WATCHED_POLL_SECONDS", 30.0)
+    inbox = Inbox(broker.connect(poll_seconds=30))
+    # Long enough for it to be idle.
+    assert inbox.receives_nothing(wakeup._BUSY_SECONDS + 0.5)
+    publish(broker.connect(), "now")
+    # Long before it looks by itself.
+    assert inbox.receive(1, seconds=10) == ["now"]
+
+
+def test_change_is_found_without_notifications(broker: Broker) -> None:
+    if broker.dialect != "sqlite":
+        pytest.skip("PostgreSQL notifies")
+    assert watch_file(Path("/no/such/folder/file")) is None
+    with broker.database.session() as session:
+        watcher = SqliteWatcher(session, Options(sqlite_poll_seconds=0.05), None)
+        signal = Signal()
+        assert not watcher.wait(0.2, signal).is_any
+        publish(broker.connect(), "found")
+        assert watcher.wait(5, signal).is_any
+        watcher.close()
+        signal.close()
