@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
 from contextlib import closing
 from pathlib import Path
 
@@ -11,8 +12,8 @@ import pytest
 from marinemap.transport import wakeup
 from marinemap.transport.filewatch import FileWatch, watch_file
 from marinemap.transport.options import Options
-from marinemap.transport.wakeup import Signal, SqliteWatcher
-from tests.transport.conftest import Broker, Inbox, publish
+from marinemap.transport.wakeup import Signal, SqliteWatcher, open_watcher
+from tests.transport.conftest import Broker, publish
 
 
 def write_to(path: Path, journal_mode: str) -> None:
@@ -35,18 +36,25 @@ def test_file_watch_tells_of_writes_to_its_file_only(tmp_path: Path, journal_mod
         assert not watch.has_writes()
 
 
-def test_write_wakes_an_idle_consumer_that_would_not_look_by_itself(
+def test_write_wakes_a_watcher_that_would_not_look_by_itself(
     broker: Broker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if broker.dialect != "sqlite":
         pytest.skip("PostgreSQL notifies")
-    monkeypatch.setattr(wakeup, "_WATCHED_POLL_SECONDS", 30.0)
-    inbox = Inbox(broker.connect(poll_seconds=30))
-    # Long enough for it to be idle.
-    assert inbox.receives_nothing(wakeup._BUSY_SECONDS + 0.5)
-    publish(broker.connect(), "now")
-    # Long before it looks by itself.
-    assert inbox.receive(1, seconds=10) == ["now"]
+    monkeypatch.setattr(wakeup, "_WATCHED_POLL_SECONDS", 60.0)
+    signal = Signal()
+    giving_up = threading.Timer(10, signal.set)
+    with broker.database.session() as session:
+        watcher = open_watcher(broker.database, session)
+        # So long that it is idle.
+        assert not watcher.wait(1, signal).is_any
+        publish(broker.connect(), "now")
+        giving_up.start()
+        assert watcher.wait(60, signal).is_any
+        assert not signal.wait(0)
+        giving_up.cancel()
+        watcher.close()
+        signal.close()
 
 
 def test_change_is_found_without_notifications(broker: Broker) -> None:
