@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import shapely
 
-from marinemap.errors import DatasetError, RequestError, did_you_mean
+from marinemap.errors import DatasetError, RequestError, did_you_mean, quote
 from marinemap.extraction.grid import EDGE, INSIDE, OUTSIDE, AreaGrid
 from marinemap.extraction.local import LocalParts
 from marinemap.extraction.wkb import (
@@ -46,8 +46,9 @@ def check_mode(name: str) -> None:
         With the modes that there are.
     """
     if name not in MODES:
+        shown = quote(name)
         raise RequestError(
-            f"no mode '{name}'; there are {', '.join(MODES)}.{did_you_mean(name, MODES)}",
+            f"no mode '{shown}'; there are {', '.join(MODES)}.{did_you_mean(shown, MODES)}",
             field="mode",
             value=name,
         )

@@ -19,7 +19,12 @@ from marinemap.extraction.formats import FULL_FORMAT, only_crs
 from marinemap.extraction.formats.written import WrittenLayer
 from marinemap.extraction.layer import LayerRun, Progress, Tally
 from marinemap.extraction.report import write_readme, write_report
-from marinemap.extraction.request import ExtractionRequest, ExtractionResult, LayerReport
+from marinemap.extraction.request import (
+    ExtractionRequest,
+    ExtractionResult,
+    LayerReport,
+    SourceLayer,
+)
 
 # Reading, clipping and writing take about four fifths of the time, packing the rest.
 _CLIPPING_SHARE = 0.8
@@ -136,7 +141,7 @@ def _pack(request: ExtractionRequest, area: Area, done: list[_Done], tell: Progr
     advance = _packing(tell, sum(file.stat().st_size for file in files))
     outline = shapely.to_geojson(area.in_crs(parse_crs(CRS84)), indent=1) + "\n"
     with new_archive(request.destination, request.made_at) as archive:
-        members = [archive.add_text("README.txt", write_readme(reports, area, request.made_at))]
+        members = [archive.add_text("README.txt", write_readme(request, area, reports))]
         members.append(archive.add_text("area.geojson", outline))
         members += [archive.add(file, advance) for file in files]
         archive.add_text("report.json", write_report(request, area, reports, members))
@@ -171,7 +176,7 @@ def _report(
         features_read=tally.read,
         features_written=sum(layer.features for layer in written),
         renamed_fields={old: new for old, new in written[0].fields.items() if old != new},
-        notes=tuple(_notes(tally, written, full)),
+        notes=tuple(_notes(run.source, tally, written, full)),
         losses=tuple(loss for layer in written for loss in layer.losses),
         repaired=tally.repaired,
         not_finite=tally.not_finite,
@@ -182,11 +187,14 @@ def _report(
     )
 
 
-def _notes(tally: Tally, written: list[WrittenLayer], full: list[WrittenLayer]) -> list[str]:
+def _notes(
+    source: SourceLayer, tally: Tally, written: list[WrittenLayer], full: list[WrittenLayer]
+) -> list[str]:
     """Return what a person should know, in sentences."""
     notes = [loss.detail for layer in written for loss in layer.losses]
     if not any(layer.features for layer in written):
-        notes.append("No feature of this layer lies within the area; the file is empty.")
+        passing = "" if source.filter is None else " and passes the filter"
+        notes.append(f"No feature of this layer lies within the area{passing}; the file is empty.")
     if tally.repaired:
         notes.append(f"{tally.repaired:,} features on the edge were not valid and were repaired.")
     if tally.not_finite:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -57,6 +58,7 @@ class SourceLayer:
                 field="name",
                 value=self.name,
             )
+        _check_fields(self.fields)
 
 
 @dataclass(frozen=True)
@@ -100,6 +102,12 @@ class ExtractionRequest:
     def __post_init__(self) -> None:
         check_mode(self.mode)
         check_format(self.format, self.crs)
+        if not isinstance(self.full_copy, bool):
+            raise RequestError(
+                "whether a full copy is wanted is true or false",
+                field="full_copy",
+                value=self.full_copy,
+            )
         names = [layer.name for layer in self.layers]
         if not names:
             raise RequestError("no layer is chosen; choose at least one", field="layers", value=[])
@@ -176,6 +184,24 @@ class ExtractionResult:
     def features_written(self) -> int:
         """The number of features in the archive, over all layers."""
         return sum(layer.features_written for layer in self.layers)
+
+
+def _check_fields(fields: Any) -> None:
+    if fields is None:
+        return
+    if not isinstance(fields, list | tuple) or not all(isinstance(name, str) for name in fields):
+        raise RequestError(
+            'give the fields to keep as a list of names, such as ["name", "depth"]',
+            field="fields",
+            value=fields,
+        )
+    repeated = [name for name, count in Counter(fields).items() if count > 1]
+    if repeated:
+        raise RequestError(
+            f"'{quote(repeated[0])}' is listed twice; name each field once",
+            field="fields",
+            value=repeated[0],
+        )
 
 
 def _free_name(name: str, others: set[str]) -> str:
