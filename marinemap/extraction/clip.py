@@ -86,7 +86,7 @@ class Clipper:
     def __init__(self, area: Any, mode: str = "clip", features: int | None = None) -> None:
         many = features is None or features > _MANY_FEATURES
         self.grid = AreaGrid(area, _FINE_LEVEL if many else _COARSE_LEVEL)
-        self._area = area
+        self.area = area
         self._mode = mode
         self._local = LocalParts(area)
 
@@ -139,11 +139,11 @@ class Clipper:
         not_finite = int((present & ~finite).sum())
         rows, geometries, boxes = rows[near], geometries[near], boxes[near]
         if self._mode == "within":
-            whole = shapely.covers(self._area, geometries)
+            whole = shapely.covers(self.area, geometries)
             return _Edge(rows[whole], rows[:0], geometries[:0], 0, not_finite, 0)
-        within = shapely.contains_properly(self._area, geometries)
+        within = shapely.contains_properly(self.area, geometries)
         touching = ~within
-        touching[touching] = shapely.intersects(self._area, geometries[touching])
+        touching[touching] = shapely.intersects(self.area, geometries[touching])
         if self._mode == "intersects":
             whole = within | touching
             return _Edge(rows[whole], rows[:0], geometries[:0], 0, not_finite, 0)

@@ -13,9 +13,9 @@ import shapely
 from marinemap.errors import ServiceError
 from marinemap.extraction.archive import new_archive
 from marinemap.extraction.area import Area, parse_area
-from marinemap.extraction.crs import CRS84, check_fits, crs_label, parse_crs
+from marinemap.extraction.crs import CRS84, crs_label, parse_crs
 from marinemap.extraction.dataset import describe
-from marinemap.extraction.formats import FULL_FORMAT, only_crs
+from marinemap.extraction.formats import FULL_FORMAT
 from marinemap.extraction.formats.written import WrittenLayer
 from marinemap.extraction.layer import LayerRun, Progress, Tally
 from marinemap.extraction.report import write_readme, write_report
@@ -60,10 +60,7 @@ def extract(
         If the result cannot be written, or differs when read back.
     """
     area = request.area if isinstance(request.area, Area) else parse_area(request.area)
-    crs = request.crs or only_crs(request.format)
-    target = parse_crs(crs) if crs else None
-    if target is not None:
-        check_fits(target, area.bounds_4326, "crs")
+    target = request.output_crs(area)
     tell = _Teller(progress)
     try:
         with tempfile.TemporaryDirectory(prefix="extract-", dir=work_folder) as folder:

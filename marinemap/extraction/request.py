@@ -10,10 +10,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import pyproj
+
 from marinemap.errors import RequestError, quote
 from marinemap.extraction.area import Area
 from marinemap.extraction.clip import check_mode
-from marinemap.extraction.formats import check_format
+from marinemap.extraction.crs import check_fits, parse_crs
+from marinemap.extraction.formats import check_format, only_crs
 from marinemap.extraction.formats.written import Loss
 
 _FILE_NAME = re.compile(r"[A-Za-z0-9_-]{1,100}")
@@ -118,6 +121,21 @@ class ExtractionRequest:
                 field="layers",
                 value=repeated[0],
             )
+
+    def output_crs(self, area: Area) -> pyproj.CRS | None:
+        """Return the CRS of the result, None where each layer keeps its own.
+
+        Raises
+        ------
+        RequestError
+            If the CRS does not exist, or is made for elsewhere.
+        """
+        name = self.crs or only_crs(self.format)
+        if name is None:
+            return None
+        crs = parse_crs(name)
+        check_fits(crs, area.bounds_4326, "crs")
+        return crs
 
     @property
     def file_names(self) -> tuple[str, ...]:
