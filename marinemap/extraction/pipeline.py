@@ -10,7 +10,7 @@ from pathlib import Path
 import pyproj
 import shapely
 
-from marinemap.errors import ServiceError
+from marinemap.errors import RequestError, ServiceError
 from marinemap.extraction.archive import new_archive
 from marinemap.extraction.area import Area, parse_area
 from marinemap.extraction.crs import CRS84, crs_label, parse_crs
@@ -53,12 +53,14 @@ def extract(
     Raises
     ------
     RequestError
-        If the area, the CRS, a field or a filter cannot be used.
+        If the area, the CRS, a field or a filter cannot be used, or no destination is named.
     DatasetError
         If a source is missing, broken or unreadable, or changes while it is read.
     ServiceError
         If the result cannot be written, or differs when read back.
     """
+    if request.destination is None:
+        raise RequestError("name the zip file to make", field="destination")
     area = request.area if isinstance(request.area, Area) else parse_area(request.area)
     target = request.output_crs(area)
     tell = _Teller(progress)
@@ -68,7 +70,7 @@ def extract(
                 _extract_layer(request, number, area, target, Path(folder), tell)
                 for number in range(len(request.layers))
             ]
-            size = _pack(request, area, done, tell)
+            size = _pack(request, request.destination, area, done, tell)
     except OSError as error:
         if error is tell.raised:
             raise
@@ -132,19 +134,21 @@ def _share(tell: Progress, number: int, layers: int) -> Progress:
     return lambda fraction, message: tell(_CLIPPING_SHARE * (number + fraction) / layers, message)
 
 
-def _pack(request: ExtractionRequest, area: Area, done: list[_Done], tell: Progress) -> int:
+def _pack(
+    request: ExtractionRequest, destination: Path, area: Area, done: list[_Done], tell: Progress
+) -> int:
     files = [file for layer in done for file in layer.files]
     reports = list(zip(request.layers, (layer.report for layer in done), strict=True))
     advance = _packing(tell, sum(file.stat().st_size for file in files))
     outline = shapely.to_geojson(area.in_crs(parse_crs(CRS84)), indent=1) + "\n"
-    with new_archive(request.destination, request.made_at) as archive:
+    with new_archive(destination, request.made_at) as archive:
         members = [archive.add_text("README.txt", write_readme(request, area, reports))]
         members.append(archive.add_text("area.geojson", outline))
         members += [archive.add(file, advance) for file in files]
         archive.add_text("report.json", write_report(request, area, reports, members))
         # Who stops the work even now is left without an archive.
         tell(1.0, "Done")
-    return request.destination.stat().st_size
+    return destination.stat().st_size
 
 
 def _packing(tell: Progress, total: int) -> Callable[[int], None]:

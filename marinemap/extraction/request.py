@@ -75,8 +75,8 @@ class ExtractionRequest:
     area : Area or GeoJSON mapping or (minx, miny, maxx, maxy)
         The area of interest. GeoJSON and bounds are longitude, latitude in degrees
         (OGC:CRS84); bounds whose minx is larger than maxx cross 180 degrees.
-    destination : Path
-        The zip file to make. It appears whole or not at all.
+    destination : Path, optional
+        The zip file to make. It appears whole or not at all. An estimate needs none.
     crs : str, optional
         Output CRS as ``EPSG:<code>`` or an OGC CRS URI; by default each layer keeps its own.
     mode : {"clip", "intersects", "within"}
@@ -95,7 +95,7 @@ class ExtractionRequest:
 
     layers: Sequence[SourceLayer]
     area: Area | dict[str, Any] | Sequence[float]
-    destination: Path
+    destination: Path | None = None
     crs: str | None = None
     mode: str = "clip"
     format: str = "shapefile"

@@ -23,8 +23,6 @@ from marinemap.extraction import (
 
 MAX_LAYERS = 50
 _LAYER_MEMBERS = ("name", "fields", "filter")
-# Where nothing is made.
-_NO_FILE = Path("none.zip")
 
 
 @dataclass(frozen=True)
@@ -58,7 +56,7 @@ class ExtractInputs:
     full_copy: bool
 
     def to_request(
-        self, destination: Path = _NO_FILE, made_at: datetime | None = None
+        self, destination: Path | None = None, made_at: datetime | None = None
     ) -> ExtractionRequest:
         """Return the engine's request.
 

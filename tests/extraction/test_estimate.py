@@ -12,7 +12,7 @@ import pytest
 import shapely
 
 from marinemap.errors import RequestError
-from marinemap.extraction import ExtractionRequest, LayerEstimate, SourceLayer, estimate
+from marinemap.extraction import ExtractionRequest, LayerEstimate, SourceLayer, estimate, extract
 from marinemap.extraction.clip import MODES
 from tests.extraction.layers import AREA, run, write_layer
 
@@ -28,7 +28,7 @@ SIXTEEN_DIGITS = 10**15
 def estimated(source: Path, area: Any = AREA, **request: Any) -> LayerEstimate:
     of_layer = {key: request.pop(key) for key in ("fields", "filter") if key in request}
     layer = SourceLayer("sea", source, **of_layer)
-    (found,) = estimate(ExtractionRequest([layer], area, Path("none.zip"), **request))
+    (found,) = estimate(ExtractionRequest([layer], area, **request))
     return found
 
 
@@ -177,3 +177,10 @@ def test_empty_result_is_told_with_its_reason(tmp_path: Path) -> None:
     assert estimated(source, filter="number < 0").warnings == (
         "No feature of this layer lies within the area and passes the filter.",
     )
+
+
+def test_request_without_a_destination_can_be_estimated_only(tmp_path: Path) -> None:
+    request = ExtractionRequest([SourceLayer("sea", squares(tmp_path))], AREA)
+    assert estimate(request)
+    with pytest.raises(RequestError, match="name the zip file"):
+        extract(request)
