@@ -182,7 +182,7 @@ def test_links_of_the_landing_page_lead_somewhere(new_client: NewClient) -> None
 def test_processes_are_described(new_client: NewClient) -> None:
     client = new_client()
     listed = client.get("/api/processes").json()["processes"]
-    assert {process["id"] for process in listed} == {"extract", "echo"}
+    assert {process["id"] for process in listed} == {"extract", "estimate", "echo"}
     described = client.get("/api/processes/extract").json()
     choices = {"mode", "fields", "filter", "format", "crs", "full_copy"}
     assert set(described["inputs"]) == {"layers", "area"} | choices
