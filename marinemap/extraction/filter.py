@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -281,7 +282,8 @@ def _plain_value(node: Any) -> Any:
         # NUL and lone surrogates are valid JSON, but stand in no file and no database's text.
         return None if _UNWRITABLE.search(node) else node
     if isinstance(node, int | float):
-        return node
+        # JSON's 1e999 is read as infinite, which no JSON can hold again.
+        return node if abs(node) != math.inf else None
     if not isinstance(node, Mapping) or len(node) != 1:
         return None
     try:

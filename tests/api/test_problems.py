@@ -19,6 +19,7 @@ from tests.api.test_jobs import assert_problem
 pytestmark = pytest.mark.django_db
 NewClient = Callable[..., Client]
 NUL = ', "filter": "name = \'x\\u0000\'"'
+INFINITE = ', "filter": {"op": ">", "args": [{"property": "depth_m"}, 1e999]}'
 AREA_TEXT = json.dumps(AREA)
 BOX = '{"type": "Polygon", "coordinates": [[[0, 40], [%s, 40], [5, 45], [0, 45]]]}'
 
@@ -68,6 +69,7 @@ def body(layers: str = '["reefs"]', area: str = AREA_TEXT, rest: str = "") -> st
         pytest.param(body(rest=', "fields": ["nam"]'), "fields", "'name'", id="field"),
         pytest.param(body(rest=', "filter": "dept_m > 2"'), "filter", "'depth_m'", id="filter"),
         pytest.param(body(rest=NUL), "filter", "no value", id="NUL in a filter"),
+        pytest.param(body(rest=INFINITE), "filter", "no value", id="infinite number in a filter"),
         pytest.param(body(rest=', "full_copy": 1'), "full_copy", "true or false", id="copy"),
     ],
 )
