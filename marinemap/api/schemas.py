@@ -69,10 +69,14 @@ def process_summary(request: HttpRequest, process: Process) -> dict[str, Any]:
         "version": process.version,
         "title": process.title,
         "description": process.description,
-        "jobControlOptions": ["async-execute", "dismiss"],
+        "jobControlOptions": _job_control(process),
         "outputTransmission": ["value"],
         "links": [_link(request, "self", "api:process", process.id)],
     }
+
+
+def _job_control(process: Process) -> list[str]:
+    return ["sync-execute"] if process.is_immediate else ["async-execute", "dismiss"]
 
 
 def process_description(request: HttpRequest, process: Process) -> dict[str, Any]:

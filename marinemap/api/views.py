@@ -30,17 +30,19 @@ from marinemap.api.problems import (
 )
 from marinemap.catalogue.models import Layer
 from marinemap.catalogue.preview import MEDIA_TYPE, read_tile
-from marinemap.errors import RequestError, did_you_mean
+from marinemap.errors import RequestError, did_you_mean, quote
 from marinemap.jobs import lifecycle, workers
 from marinemap.jobs.artifacts import open_artifact
 from marinemap.jobs.models import Job
 from marinemap.jobs.states import JobStatus
+from marinemap.processes.process import run_at_once
 from marinemap.processes.registry import all_processes, get_process
 
 _View = TypeVar("_View", bound=Callable[..., HttpResponseBase])
 
 # Members of an execute request (OGC 18-062r2, execute.yaml).
 _EXECUTE_MEMBERS = ("inputs", "outputs", "response", "subscriber", "mode", "id")
+_RESPONSES = ("raw", "document")
 _MAX_JOBS_LISTED = 1_000
 
 
@@ -80,10 +82,13 @@ def process(request: HttpRequest, process_id: str) -> HttpResponse:
 
 @_allow("POST")
 def execution(request: HttpRequest, process_id: str) -> HttpResponse:
-    """Make a job and queue it."""
+    """Make a job and queue it; answer at once what takes a moment."""
     refuse_cross_site(request)
-    get_process(process_id)
-    inputs = _read_inputs(request)
+    process = get_process(process_id)
+    body = _read_body(request)
+    inputs = _inputs_of(body)
+    if process.is_immediate:
+        return _answer(run_at_once(process, inputs), body)
     owner, is_known = owner_or_new(request)
     job = lifecycle.submit(process_id, inputs, owner, is_known)
     remember_owner(request, owner)
@@ -176,7 +181,7 @@ def not_found(request: HttpRequest, path: str = "") -> HttpResponse:
     )
 
 
-def _read_inputs(request: HttpRequest) -> dict[str, Any]:
+def _read_body(request: HttpRequest) -> dict[str, Any]:
     try:
         body = json.loads(request.body, parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
@@ -194,10 +199,30 @@ def _read_inputs(request: HttpRequest) -> dict[str, Any]:
                 f"and 'subscriber'.{did_you_mean(member, _EXECUTE_MEMBERS)}",
                 field=member,
             )
+    return body
+
+
+def _inputs_of(body: dict[str, Any]) -> dict[str, Any]:
     inputs = body.get("inputs", {})
     if not isinstance(inputs, dict):
         raise RequestError("the inputs are a JSON object", field="inputs", value=inputs)
     return inputs
+
+
+def _answer(outputs: dict[str, Any], body: dict[str, Any]) -> HttpResponse:
+    """Answer outputs: raw a single one by itself, as a document all by their ids."""
+    form = body.get("response", _RESPONSES[0])
+    if form not in _RESPONSES:
+        raise RequestError(
+            f"no response '{quote(form)}'; there are 'raw' and 'document'"
+            f".{did_you_mean(quote(form), _RESPONSES)}",
+            field="response",
+            value=form,
+        )
+    (only,) = outputs.values()
+    response = JsonResponse(only if form == "raw" else outputs)
+    response.headers["Cache-Control"] = "no-store"
+    return response
 
 
 def _refuse_constant(name: str) -> Any:

@@ -1,6 +1,7 @@
 """The engine: read, clip, reproject, write, verify, zip. Knows neither Django nor Celery."""
 
 from marinemap.extraction.area import Area, parse_area
+from marinemap.extraction.clip import MODES
 from marinemap.extraction.crs import CRS84, check_fits, crs_label, parse_crs
 from marinemap.extraction.dataset import (
     Dataset,
@@ -20,24 +21,27 @@ from marinemap.extraction.request import (
     LayerReport,
     SourceLayer,
 )
+from marinemap.extraction.selection import check_selection
 from marinemap.extraction.upload import read_area_file
 
 __all__ = [
     "CRS84",
     "FORMATS",
-    "LayerEstimate",
-    "estimate",
+    "MODES",
     "Area",
     "Dataset",
     "ExtractionRequest",
     "ExtractionResult",
     "Field",
+    "LayerEstimate",
     "LayerReport",
     "SourceLayer",
     "check_fits",
+    "check_selection",
     "content_version",
     "crs_label",
     "describe",
+    "estimate",
     "extract",
     "fingerprint",
     "list_layers",

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import shapely
 
-from marinemap.errors import DatasetError, RequestError, did_you_mean
+from marinemap.errors import DatasetError, RequestError, did_you_mean, quote
 from marinemap.extraction.grid import EDGE, INSIDE, OUTSIDE, AreaGrid
 from marinemap.extraction.local import LocalParts
 from marinemap.extraction.wkb import (
@@ -46,8 +46,9 @@ def check_mode(name: str) -> None:
         With the modes that there are.
     """
     if name not in MODES:
+        shown = quote(name)
         raise RequestError(
-            f"no mode '{name}'; there are {', '.join(MODES)}.{did_you_mean(name, MODES)}",
+            f"no mode '{shown}'; there are {', '.join(MODES)}.{did_you_mean(shown, MODES)}",
             field="mode",
             value=name,
         )
@@ -85,7 +86,7 @@ class Clipper:
     def __init__(self, area: Any, mode: str = "clip", features: int | None = None) -> None:
         many = features is None or features > _MANY_FEATURES
         self.grid = AreaGrid(area, _FINE_LEVEL if many else _COARSE_LEVEL)
-        self._area = area
+        self.area = area
         self._mode = mode
         self._local = LocalParts(area)
 
@@ -138,11 +139,11 @@ class Clipper:
         not_finite = int((present & ~finite).sum())
         rows, geometries, boxes = rows[near], geometries[near], boxes[near]
         if self._mode == "within":
-            whole = shapely.covers(self._area, geometries)
+            whole = shapely.covers(self.area, geometries)
             return _Edge(rows[whole], rows[:0], geometries[:0], 0, not_finite, 0)
-        within = shapely.contains_properly(self._area, geometries)
+        within = shapely.contains_properly(self.area, geometries)
         touching = ~within
-        touching[touching] = shapely.intersects(self._area, geometries[touching])
+        touching[touching] = shapely.intersects(self.area, geometries[touching])
         if self._mode == "intersects":
             whole = within | touching
             return _Edge(rows[whole], rows[:0], geometries[:0], 0, not_finite, 0)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+import math
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -11,11 +14,15 @@ import cql2
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from marinemap.errors import RequestError, did_you_mean
+from marinemap.errors import RequestError, did_you_mean, quote
 
 _MAX_CHARACTERS = 10_000
 _MAX_NODES = 500
 _MAX_DEPTH = 32
+# A text in quotes, in which no sign means anything; and the signs that nest.
+_QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
+_UNWRITABLE = re.compile("[\0\ud800-\udfff]")
+_NESTING = re.compile(r"\bnot\b|[-+*/%^=<>(]", re.IGNORECASE)
 _COMPARISONS: dict[str, Callable[[Any, Any], Any]] = {
     "=": pc.equal,
     "<>": pc.not_equal,
@@ -68,22 +75,47 @@ def compile_filter(text: str | Mapping[str, Any], schema: Any, *, field: str = "
     """
     compiler = _Compiler(schema, field)
     mask = compiler.condition(_parsed(text, field), 0)
-    return Filter(tuple(sorted(compiler.used)), mask)
+    compiled = Filter(tuple(sorted(compiler.used)), mask)
+    try:
+        # What Arrow cannot compare is seen on no rows as on a million.
+        compiled.passes(pa.RecordBatch.from_pylist([], schema=schema))
+    except pa.ArrowException as error:
+        raise RequestError(f"the filter cannot be computed: {error}", field=field) from error
+    return compiled
 
 
-def _parsed(text: str | Mapping[str, Any], field: str) -> Any:
-    if isinstance(text, str) and len(text) > _MAX_CHARACTERS:
+def _parsed(text: Any, field: str) -> Any:
+    if isinstance(text, Mapping):
+        # The library's JSON parser recurses; what is nested too deep never reaches it.
+        return text
+    if not isinstance(text, str):
+        raise RequestError(
+            'a filter is CQL2 text such as "depth > 20", or CQL2 JSON (OGC 21-065r2)',
+            field=field,
+            value=text,
+        )
+    if len(text) > _MAX_CHARACTERS:
         raise RequestError(
             f"the filter has {len(text):,} characters; at most {_MAX_CHARACTERS:,} are allowed",
             field=field,
         )
-    if not isinstance(text, str):
-        # The library's JSON parser recurses; what is nested too deep never reaches it.
-        return text
+    _check_nesting(text, field)
     try:
         return cql2.parse_text(text).to_json()
     except (cql2.ParseError, cql2.ValidationError, ValueError) as error:
         raise RequestError(f"not CQL2: {error}", field=field, value=text) from error
+
+
+def _check_nesting(text: str, field: str) -> None:
+    """Refuse a text that the library's parser would recurse into too deeply.
+
+    Some thousand signs in a row overflow its stack, which ends the process (cql2 0.6).
+    """
+    plain = _QUOTED.sub("", text)
+    steps = ({"(": 1, ")": -1}.get(character, 0) for character in plain)
+    deepest = max(itertools.accumulate(steps), default=0)
+    if deepest > _MAX_DEPTH or len(_NESTING.findall(plain)) > _MAX_NODES:
+        raise _too_large(field)
 
 
 class _Compiler:
@@ -128,7 +160,7 @@ class _Compiler:
             if not isinstance(choices, list) or not choices:
                 raise self._refuse("IN needs a list of values")
             return self._joined("or", [self._comparison("=", [value, c]) for c in choices])
-        raise self._refuse(f"'{operator}' is not supported; there are {_ALLOWED}")
+        raise self._refuse(f"'{quote(operator)}' is not supported; there are {_ALLOWED}")
 
     def _joined(self, operator: str, masks: list[_Mask]) -> _Mask:
         if not masks:
@@ -146,7 +178,7 @@ class _Compiler:
     def _like(self, value: Any, pattern: Any) -> _Mask:
         text, type_ = self._operand(value, pa.string())
         ignore_case = isinstance(pattern, Mapping) and pattern.get("op") == "casei"
-        plain = pattern["args"][0] if ignore_case else pattern
+        plain = _plain_value(self._operator(pattern, 1)[1][0] if ignore_case else pattern)
         if not isinstance(plain, str) or not (type_ and _is_text(type_)):
             raise self._refuse("LIKE compares a text field with a pattern in quotes")
         wanted = plain.lower() if ignore_case else plain
@@ -159,14 +191,15 @@ class _Compiler:
             raise self._refuse("a comparison needs a field on one side")
         return self._operand(left, type_)[0], self._operand(right, type_)[0]
 
-    def _operand(self, node: Any, wanted: Any) -> tuple[_Mask, Any]:
-        self._count(0)
+    def _operand(self, node: Any, wanted: Any, depth: int = 0) -> tuple[_Mask, Any]:
+        self._count(depth)
         if isinstance(node, Mapping) and node.get("op") == "casei":
-            inner, type_ = self._operand(_only(node.get("args"), 1, self._refuse)[0], pa.string())
+            (plain,) = self._operator(node, 1)[1]
+            inner, type_ = self._operand(plain, pa.string(), depth + 1)
             if type_ is None or not _is_text(type_):
                 raise self._refuse("CASEI needs a text")
             return (lambda columns: pc.utf8_lower(inner(columns))), type_
-        if isinstance(node, Mapping) and "property" in node:
+        if isinstance(node, Mapping) and set(node) == {"property"}:
             name = self._name(node["property"])
             type_ = self._schema.field(name).type
             if wanted is not None and _family(wanted) != _family(type_):
@@ -178,20 +211,21 @@ class _Compiler:
     def _literal(self, node: Any, wanted: Any) -> Any:
         value = _plain_value(node)
         if value is None or wanted is None or not _suits(value, wanted):
-            raise self._refuse(f"{node!r} is no value for a field of type {wanted}")
+            kind = f"a field of type {wanted}" if wanted is not None else "a filter"
+            raise self._refuse(f"{quote(node)} is no value for {kind}")
         if isinstance(value, float) and value.is_integer() and pa.types.is_integer(wanted):
             value = int(value)
-        if isinstance(value, datetime) and pa.types.is_timestamp(wanted) and wanted.tz is None:
-            value = value.astimezone(UTC).replace(tzinfo=None)
         try:
+            if isinstance(value, datetime) and pa.types.is_timestamp(wanted) and wanted.tz is None:
+                value = value.astimezone(UTC).replace(tzinfo=None)
             return pa.scalar(value) if isinstance(value, float | int) else pa.scalar(value, wanted)
         except (pa.ArrowException, OverflowError) as error:
-            raise self._refuse(f"{node!r} does not fit a field of type {wanted}") from error
+            raise self._refuse(f"{quote(node)} does not fit a field of type {wanted}") from error
 
     def _type_of(self, node: Any) -> Any:
         if isinstance(node, Mapping) and node.get("op") == "casei":
             return pa.string()
-        if isinstance(node, Mapping) and "property" in node:
+        if isinstance(node, Mapping) and set(node) == {"property"}:
             return self._schema.field(self._name(node["property"])).type
         return None
 
@@ -204,26 +238,36 @@ class _Compiler:
     def _name(self, name: Any) -> str:
         if not isinstance(name, str) or name not in self._schema.names:
             listed = ", ".join(f"'{known}'" for known in self._schema.names)
-            hint = did_you_mean(str(name), self._schema.names)
-            raise self._refuse(f"no field '{name}'; there are {listed}.{hint}")
+            hint = did_you_mean(quote(name), self._schema.names)
+            raise self._refuse(f"no field '{quote(name)}'; there are {listed}.{hint}")
         self.used.add(name)
         return name
 
-    def _operator(self, node: Any) -> tuple[str, list[Any]]:
+    def _operator(self, node: Any, count: int | None = None) -> tuple[str, list[Any]]:
+        """Return an operator and its arguments, of which there may have to be so many."""
         if not isinstance(node, Mapping) or not isinstance(node.get("op"), str):
             raise self._refuse("not a condition; write for example depth > 20")
+        for member in node:
+            if member not in ("op", "args"):
+                hint = did_you_mean(quote(member), ("op", "args"))
+                raise self._refuse(f"an operator has no '{quote(member)}', but 'args'.{hint}")
         arguments = node.get("args")
-        return node["op"], arguments if isinstance(arguments, list) else []
+        given = arguments if isinstance(arguments, list) else []
+        return node["op"], given if count is None else _only(given, count, self._refuse)
 
     def _count(self, depth: int) -> None:
         self._nodes += 1
         if self._nodes > _MAX_NODES or depth > _MAX_DEPTH:
-            raise self._refuse(
-                f"the filter has more than {_MAX_NODES} parts or {_MAX_DEPTH} levels"
-            )
+            raise _too_large(self._field)
 
     def _refuse(self, message: str) -> RequestError:
         return RequestError(message, field=self._field)
+
+
+def _too_large(field: str) -> RequestError:
+    return RequestError(
+        f"the filter has more than {_MAX_NODES} parts or {_MAX_DEPTH} levels", field=field
+    )
 
 
 def _only(arguments: Any, count: int, refuse: Callable[[str], RequestError]) -> list[Any]:
@@ -234,12 +278,18 @@ def _only(arguments: Any, count: int, refuse: Callable[[str], RequestError]) -> 
 
 def _plain_value(node: Any) -> Any:
     """Return a literal as Python has it, None where it is none."""
-    if isinstance(node, str | int | float):
-        return node
+    if isinstance(node, str):
+        # NUL and lone surrogates are valid JSON, but stand in no file and no database's text.
+        return None if _UNWRITABLE.search(node) else node
+    if isinstance(node, int | float):
+        # JSON's 1e999 is read as infinite, which no JSON can hold again.
+        return node if abs(node) != math.inf else None
+    if not isinstance(node, Mapping) or len(node) != 1:
+        return None
     try:
-        if isinstance(node, Mapping) and isinstance(node.get("date"), str):
+        if isinstance(node.get("date"), str):
             return date.fromisoformat(node["date"])
-        if isinstance(node, Mapping) and isinstance(node.get("timestamp"), str):
+        if isinstance(node.get("timestamp"), str):
             return datetime.fromisoformat(node["timestamp"])
     except ValueError:
         return None

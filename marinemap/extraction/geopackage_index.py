@@ -31,8 +31,15 @@ class RTree:
         rising order of their key, which reads the table from front to back: over a large area
         half the time of the index's own order.
         """
-        chosen = "ORDER BY id" if most is None else f"LIMIT {int(most)}"
-        return f"{_quoted(self.key)} IN ({self._ids(boxes)} {chosen})"
+        ids = self._ids(boxes)
+        if most is None:
+            return f"{_quoted(self.key)} IN ({ids} ORDER BY id)"
+        # A feature that touches several boxes would use the limit up.
+        return f"{_quoted(self.key)} IN (SELECT DISTINCT id FROM ({ids}) LIMIT {int(most)})"
+
+    def condition_of(self, keys: Sequence[int]) -> str:
+        """Return an attribute filter for the features of these keys."""
+        return f"{_quoted(self.key)} IN ({', '.join(str(int(key)) for key in keys)})"
 
     def count(self, boxes: Sequence[Box]) -> int:
         """Return about how many features the condition lets through, never too few.
@@ -52,11 +59,11 @@ class RTree:
             (count,) = database.execute(f"SELECT count(*) FROM {rows}").fetchone()
         return int(count)
 
-    def boxes(self, boxes: Sequence[Box], every: int = 1) -> Any:
-        """Return the boxes (minx, miny, maxx, maxy) that the index keeps, shape (features, 4).
+    def boxes(self, boxes: Sequence[Box], every: int = 1) -> tuple[Any, Any]:
+        """Return the keys of features and the boxes (minx, miny, maxx, maxy) that the index keeps.
 
-        They are 32-bit numbers, rounded outward. With ``every`` above one only every so many
-        features count.
+        The boxes, of shape (features, 4), are 32-bit numbers, rounded outward. With ``every``
+        above one only every so many features count.
         """
         some = f"id % {int(every)} = 0"
         queries = [
@@ -66,7 +73,8 @@ class RTree:
             rows = database.execute(" UNION ALL ".join(queries)).fetchall()
         found = np.array(rows, dtype=float).reshape(-1, 5)
         # A feature may touch several of the boxes.
-        return found[np.unique(found[:, 0], return_index=True)[1], 1:]
+        once = found[np.unique(found[:, 0], return_index=True)[1]]
+        return once[:, 0].astype(np.int64), once[:, 1:]
 
     def _ids(self, boxes: Sequence[Box]) -> str:
         return (

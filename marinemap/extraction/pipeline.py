@@ -10,16 +10,21 @@ from pathlib import Path
 import pyproj
 import shapely
 
-from marinemap.errors import ServiceError
+from marinemap.errors import RequestError, ServiceError
 from marinemap.extraction.archive import new_archive
 from marinemap.extraction.area import Area, parse_area
-from marinemap.extraction.crs import CRS84, check_fits, crs_label, parse_crs
+from marinemap.extraction.crs import CRS84, crs_label, parse_crs
 from marinemap.extraction.dataset import describe
-from marinemap.extraction.formats import FULL_FORMAT, only_crs
+from marinemap.extraction.formats import FULL_FORMAT
 from marinemap.extraction.formats.written import WrittenLayer
 from marinemap.extraction.layer import LayerRun, Progress, Tally
 from marinemap.extraction.report import write_readme, write_report
-from marinemap.extraction.request import ExtractionRequest, ExtractionResult, LayerReport
+from marinemap.extraction.request import (
+    ExtractionRequest,
+    ExtractionResult,
+    LayerReport,
+    SourceLayer,
+)
 
 # Reading, clipping and writing take about four fifths of the time, packing the rest.
 _CLIPPING_SHARE = 0.8
@@ -48,17 +53,16 @@ def extract(
     Raises
     ------
     RequestError
-        If the area, the CRS, a field or a filter cannot be used.
+        If the area, the CRS, a field or a filter cannot be used, or no destination is named.
     DatasetError
         If a source is missing, broken or unreadable, or changes while it is read.
     ServiceError
         If the result cannot be written, or differs when read back.
     """
+    if request.destination is None:
+        raise RequestError("name the zip file to make", field="destination")
     area = request.area if isinstance(request.area, Area) else parse_area(request.area)
-    crs = request.crs or only_crs(request.format)
-    target = parse_crs(crs) if crs else None
-    if target is not None:
-        check_fits(target, area.bounds_4326, "crs")
+    target = request.output_crs(area)
     tell = _Teller(progress)
     try:
         with tempfile.TemporaryDirectory(prefix="extract-", dir=work_folder) as folder:
@@ -66,7 +70,7 @@ def extract(
                 _extract_layer(request, number, area, target, Path(folder), tell)
                 for number in range(len(request.layers))
             ]
-            size = _pack(request, area, done, tell)
+            size = _pack(request, request.destination, area, done, tell)
     except OSError as error:
         if error is tell.raised:
             raise
@@ -130,19 +134,21 @@ def _share(tell: Progress, number: int, layers: int) -> Progress:
     return lambda fraction, message: tell(_CLIPPING_SHARE * (number + fraction) / layers, message)
 
 
-def _pack(request: ExtractionRequest, area: Area, done: list[_Done], tell: Progress) -> int:
+def _pack(
+    request: ExtractionRequest, destination: Path, area: Area, done: list[_Done], tell: Progress
+) -> int:
     files = [file for layer in done for file in layer.files]
     reports = list(zip(request.layers, (layer.report for layer in done), strict=True))
     advance = _packing(tell, sum(file.stat().st_size for file in files))
     outline = shapely.to_geojson(area.in_crs(parse_crs(CRS84)), indent=1) + "\n"
-    with new_archive(request.destination, request.made_at) as archive:
-        members = [archive.add_text("README.txt", write_readme(reports, area, request.made_at))]
+    with new_archive(destination, request.made_at) as archive:
+        members = [archive.add_text("README.txt", write_readme(request, area, reports))]
         members.append(archive.add_text("area.geojson", outline))
         members += [archive.add(file, advance) for file in files]
         archive.add_text("report.json", write_report(request, area, reports, members))
         # Who stops the work even now is left without an archive.
         tell(1.0, "Done")
-    return request.destination.stat().st_size
+    return destination.stat().st_size
 
 
 def _packing(tell: Progress, total: int) -> Callable[[int], None]:
@@ -171,7 +177,7 @@ def _report(
         features_read=tally.read,
         features_written=sum(layer.features for layer in written),
         renamed_fields={old: new for old, new in written[0].fields.items() if old != new},
-        notes=tuple(_notes(tally, written, full)),
+        notes=tuple(_notes(run.source, tally, written, full)),
         losses=tuple(loss for layer in written for loss in layer.losses),
         repaired=tally.repaired,
         not_finite=tally.not_finite,
@@ -182,11 +188,14 @@ def _report(
     )
 
 
-def _notes(tally: Tally, written: list[WrittenLayer], full: list[WrittenLayer]) -> list[str]:
+def _notes(
+    source: SourceLayer, tally: Tally, written: list[WrittenLayer], full: list[WrittenLayer]
+) -> list[str]:
     """Return what a person should know, in sentences."""
     notes = [loss.detail for layer in written for loss in layer.losses]
     if not any(layer.features for layer in written):
-        notes.append("No feature of this layer lies within the area; the file is empty.")
+        passing = "" if source.filter is None else " and passes the filter"
+        notes.append(f"No feature of this layer lies within the area{passing}; the file is empty.")
     if tally.repaired:
         notes.append(f"{tally.repaired:,} features on the edge were not valid and were repaired.")
     if tally.not_finite:

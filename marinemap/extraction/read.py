@@ -93,7 +93,30 @@ class Source:
         with self._open(most=features) as (meta, reader):
             column = _geometry_column(meta)
             batch = next(iter(reader), pa.RecordBatch.from_pylist([], schema=reader.schema))
+            batch = batch.slice(0, features)
             return Batch(_binary(batch.column(column)), batch.drop_columns([column]))
+
+    def attributes_of(self, keys: Sequence[int]) -> Any:
+        """Return the attributes (pyarrow.Table) of features named by their keys in the R-tree.
+
+        Raises
+        ------
+        DatasetError
+            If GDAL cannot read the layer, or it has no R-tree.
+        """
+        if self.rtree is None:
+            raise DatasetError(f"{self.name} has no R-tree", field="source")
+        try:
+            _, table = pyogrio.read_arrow(
+                self.dataset.path,
+                layer=self.dataset.layer,
+                columns=None if self.columns is None else list(self.columns),
+                read_geometry=False,
+                where=self.rtree.condition_of(keys),
+            )
+        except _GDAL_ERRORS as error:
+            raise self._unreadable(error) from error
+        return table
 
     def batches(self) -> Generator[Batch]:
         """Yield the features, read ahead in a thread of its own.
@@ -145,10 +168,13 @@ class Source:
             ) as opened:
                 yield opened
         except _GDAL_ERRORS as error:
-            raise DatasetError(
-                f"{self.name} cannot be read: {without_folder(error, self.dataset.path)}",
-                field="source",
-            ) from error
+            raise self._unreadable(error) from error
+
+    def _unreadable(self, error: Exception) -> DatasetError:
+        return DatasetError(
+            f"{self.name} cannot be read: {without_folder(error, self.dataset.path)}",
+            field="source",
+        )
 
     def _filter(self, most: int | None) -> dict[str, Any]:
         if self.rtree:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterable
-from datetime import UTC, datetime
+from collections.abc import Iterable, Mapping
+from datetime import UTC
 from typing import Any
 
 from marinemap import __version__
@@ -14,20 +14,23 @@ from marinemap.extraction.area import Area
 from marinemap.extraction.request import ExtractionRequest, LayerReport, SourceLayer
 
 _RULE = "-" * 72
+_ABOUT_SHAPEFILES = (
+    "Each shapefile is several files with one name: .shp and .shx hold the geometries, .dbf",
+    "the table, .prj the coordinate reference system, .cpg the encoding (UTF-8). Keep them",
+    "together. A shapefile holds no empty text and no null date: they read as null and as 0.",
+)
+_MODES_IN_WORDS = {
+    "clip": "cut at the edge of the area",
+    "intersects": "whole, where they touch the area",
+    "within": "whole, where they lie in the area",
+}
 
 
 def write_readme(
-    layers: Iterable[tuple[SourceLayer, LayerReport]], area: Area, made_at: datetime | None
+    request: ExtractionRequest, area: Area, layers: Iterable[tuple[SourceLayer, LayerReport]]
 ) -> str:
-    """Return the README of an archive as text.
-
-    Parameters
-    ----------
-    layers : iterable of (SourceLayer, LayerReport)
-    area : Area
-    made_at : datetime, optional
-        Aware.
-    """
+    """Return the README of an archive as text, for a person."""
+    made_at = request.made_at
     west, south, east, north = area.bounds_4326
     lines = [
         "MarineMap extract",
@@ -37,10 +40,9 @@ def write_readme(
         f"Area:  longitude {west:.6f} to {east:.6f}, latitude {south:.6f} to {north:.6f} degrees;",
         f"       {_corners(area)} corners; the exact outline is in area.geojson",
         *(f"Note:  {note}" for note in area.notes),
+        f"Features are {_MODES_IN_WORDS[request.mode]}. The format is {request.format}.",
         "",
-        "Each shapefile is several files with one name: .shp and .shx hold the geometries, .dbf",
-        "the table, .prj the coordinate reference system, .cpg the encoding (UTF-8). Keep them",
-        "together. A shapefile holds no empty text and no null date: they read as null and as 0.",
+        *(_ABOUT_SHAPEFILES if request.format == "shapefile" else ()),
         "report.json says the same as this file for programs, with the SHA-256 of each file and",
         "the request, so that it can be asked again.",
     ]
@@ -58,6 +60,8 @@ def _layer_lines(source: SourceLayer, report: LayerReport) -> list[str]:
         f"  Licence:      {source.licence or 'not stated'}",
         f"  Attribution:  {source.attribution or 'not stated'}",
     ]
+    if source.filter is not None:
+        lines.append(f"  Filter:       {_filter_words(source.filter)}")
     if report.transformation:
         lines.append(f"  Moved by:     {report.transformation}")
     if source.version:
@@ -66,6 +70,11 @@ def _layer_lines(source: SourceLayer, report: LayerReport) -> list[str]:
         lines.append("  Renamed fields (a shapefile's field names hold ten letters):")
         lines += [f"    {old} -> {new}" for old, new in report.renamed_fields.items()]
     return lines + [f"  Note: {note}" for note in report.notes]
+
+
+def _filter_words(filter_: str | Mapping[str, Any]) -> str:
+    text = filter_ if isinstance(filter_, str) else json.dumps(filter_, ensure_ascii=False)
+    return " ".join(text.split())
 
 
 def _corners(area: Area) -> int:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import pyproj
+
 from marinemap.errors import RequestError, quote
 from marinemap.extraction.area import Area
 from marinemap.extraction.clip import check_mode
-from marinemap.extraction.formats import check_format
+from marinemap.extraction.crs import check_fits, parse_crs
+from marinemap.extraction.formats import check_format, only_crs
 from marinemap.extraction.formats.written import Loss
 
 _FILE_NAME = re.compile(r"[A-Za-z0-9_-]{1,100}")
@@ -57,6 +61,7 @@ class SourceLayer:
                 field="name",
                 value=self.name,
             )
+        _check_fields(self.fields)
 
 
 @dataclass(frozen=True)
@@ -70,8 +75,8 @@ class ExtractionRequest:
     area : Area or GeoJSON mapping or (minx, miny, maxx, maxy)
         The area of interest. GeoJSON and bounds are longitude, latitude in degrees
         (OGC:CRS84); bounds whose minx is larger than maxx cross 180 degrees.
-    destination : Path
-        The zip file to make. It appears whole or not at all.
+    destination : Path, optional
+        The zip file to make. It appears whole or not at all. An estimate needs none.
     crs : str, optional
         Output CRS as ``EPSG:<code>`` or an OGC CRS URI; by default each layer keeps its own.
     mode : {"clip", "intersects", "within"}
@@ -90,7 +95,7 @@ class ExtractionRequest:
 
     layers: Sequence[SourceLayer]
     area: Area | dict[str, Any] | Sequence[float]
-    destination: Path
+    destination: Path | None = None
     crs: str | None = None
     mode: str = "clip"
     format: str = "shapefile"
@@ -100,6 +105,12 @@ class ExtractionRequest:
     def __post_init__(self) -> None:
         check_mode(self.mode)
         check_format(self.format, self.crs)
+        if not isinstance(self.full_copy, bool):
+            raise RequestError(
+                "whether a full copy is wanted is true or false",
+                field="full_copy",
+                value=self.full_copy,
+            )
         names = [layer.name for layer in self.layers]
         if not names:
             raise RequestError("no layer is chosen; choose at least one", field="layers", value=[])
@@ -110,6 +121,21 @@ class ExtractionRequest:
                 field="layers",
                 value=repeated[0],
             )
+
+    def output_crs(self, area: Area) -> pyproj.CRS | None:
+        """Return the CRS of the result, None where each layer keeps its own.
+
+        Raises
+        ------
+        RequestError
+            If the CRS does not exist, or is made for elsewhere.
+        """
+        name = self.crs or only_crs(self.format)
+        if name is None:
+            return None
+        crs = parse_crs(name)
+        check_fits(crs, area.bounds_4326, "crs")
+        return crs
 
     @property
     def file_names(self) -> tuple[str, ...]:
@@ -176,6 +202,24 @@ class ExtractionResult:
     def features_written(self) -> int:
         """The number of features in the archive, over all layers."""
         return sum(layer.features_written for layer in self.layers)
+
+
+def _check_fields(fields: Any) -> None:
+    if fields is None:
+        return
+    if not isinstance(fields, list | tuple) or not all(isinstance(name, str) for name in fields):
+        raise RequestError(
+            'give the fields to keep as a list of names, such as ["name", "depth"]',
+            field="fields",
+            value=fields,
+        )
+    repeated = [name for name, count in Counter(fields).items() if count > 1]
+    if repeated:
+        raise RequestError(
+            f"'{quote(repeated[0])}' is listed twice; name each field once",
+            field="fields",
+            value=repeated[0],
+        )
 
 
 def _free_name(name: str, others: set[str]) -> str:

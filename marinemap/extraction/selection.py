@@ -7,10 +7,13 @@ from typing import Any
 
 import pyarrow as pa
 
-from marinemap.errors import RequestError, did_you_mean
+from marinemap.errors import RequestError, did_you_mean, quote
+from marinemap.extraction.dataset import describe
 from marinemap.extraction.filter import Filter, compile_filter
-from marinemap.extraction.read import Batch
+from marinemap.extraction.read import Batch, open_source
 from marinemap.extraction.request import SourceLayer
+
+_NOWHERE = (0.0, 0.0, 0.0, 0.0)
 
 
 @dataclass(frozen=True)
@@ -33,13 +36,13 @@ class Selection:
         for name in sorted(chosen - set(schema.names)):
             listed = ", ".join(f"'{known}'" for known in schema.names)
             raise RequestError(
-                f"no field '{name}' in '{layer.name}'; there are {listed}."
-                f"{did_you_mean(name, schema.names)}",
+                f"no field '{quote(name)}' in '{layer.name}'; there are {listed}."
+                f"{did_you_mean(quote(name), schema.names)}",
                 field="fields",
                 value=name,
             )
         kept = pa.schema([field for field in schema if field.name in chosen])
-        return cls(kept, compile_filter(layer.filter, schema) if layer.filter else None)
+        return cls(kept, _filter(layer, schema))
 
     @property
     def columns(self) -> list[str]:
@@ -54,3 +57,29 @@ class Selection:
             passes = self.filter.passes(attributes)
             geometries, attributes = geometries.filter(passes), attributes.filter(passes)
         return Batch(geometries, attributes.select(self.schema.names))
+
+
+def check_selection(layer: SourceLayer) -> None:
+    """Refuse fields or a filter that a layer cannot give; opens the source if there are any.
+
+    Raises
+    ------
+    RequestError
+        If a field is unknown, or the filter is not sound.
+    DatasetError
+        If the source is missing, broken or unreadable.
+    """
+    if layer.fields is None and layer.filter is None:
+        return
+    dataset = describe(layer.path, layer.layer)
+    Selection.of(layer, open_source(dataset, [dataset.bounds or _NOWHERE]).schema())
+
+
+def _filter(layer: SourceLayer, schema: Any) -> Filter | None:
+    if layer.filter is None:
+        return None
+    try:
+        return compile_filter(layer.filter, schema)
+    except RequestError as error:
+        message = f"in '{layer.name}': {error.message}"
+        raise RequestError(message, field=error.field, value=error.value) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -41,7 +42,8 @@ class Process:
     ``inputs`` and ``outputs`` map ids to the members of an input or output description
     (OGC 18-062r2, section 7.6). ``check`` takes the inputs of a request, raises a RequestError
     if the run would be refused, and returns the inputs to keep: JSON values that it has looked
-    at, every one. ``run`` does the work; it takes the kept inputs and checks them again.
+    at, every one. ``run`` does the work; it takes the kept inputs and checks them again. What
+    ``is_immediate`` takes a moment and makes no file: it runs within the request, without a job.
     """
 
     id: str
@@ -52,6 +54,27 @@ class Process:
     outputs: Mapping[str, Mapping[str, Any]]
     check: Callable[[Mapping[str, Any]], dict[str, Any]]
     run: Callable[[Mapping[str, Any], RunContext], RunResult]
+    is_immediate: bool = False
+
+
+def run_at_once(process: Process, inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """Run an immediate process and return its outputs.
+
+    Parameters
+    ----------
+    process : Process
+    inputs : mapping
+        As in the body of an execute request.
+
+    Raises
+    ------
+    MarineMapError
+        As the process does.
+    """
+    kept = process.check(unwrap_inputs(process, inputs))
+    with tempfile.TemporaryDirectory(prefix=f"{process.id}-") as folder:
+        work = Path(folder)
+        return process.run(kept, RunContext(work, work / "artifact", lambda *_: None)).outputs
 
 
 def unwrap_inputs(process: Process, inputs: Mapping[str, Any]) -> dict[str, Any]:

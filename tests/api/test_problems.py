@@ -18,6 +18,8 @@ from tests.api.test_jobs import assert_problem
 
 pytestmark = pytest.mark.django_db
 NewClient = Callable[..., Client]
+NUL = ', "filter": "name = \'x\\u0000\'"'
+INFINITE = ', "filter": {"op": ">", "args": [{"property": "depth_m"}, 1e999]}'
 AREA_TEXT = json.dumps(AREA)
 BOX = '{"type": "Polygon", "coordinates": [[[0, 40], [%s, 40], [5, 45], [0, 45]]]}'
 
@@ -61,6 +63,14 @@ def body(layers: str = '["reefs"]', area: str = AREA_TEXT, rest: str = "") -> st
         pytest.param(body(area="null"), "area", "missing", id="area is null"),
         pytest.param(body(rest=', "crs": "EPSG:999999"'), "crs", "no CRS", id="no such CRS"),
         pytest.param(body(rest=', "crs": {"a": 1}'), "crs", "not a CRS", id="CRS is an object"),
+        pytest.param(body(rest=', "fromat": "csv"'), "fromat", "'format'", id="misspelt input"),
+        pytest.param(body(rest=', "format": "gpkg"'), "format", "'geopackage'", id="format"),
+        pytest.param(body(rest=', "mode": "cut"'), "mode", "intersects", id="mode"),
+        pytest.param(body(rest=', "fields": ["nam"]'), "fields", "'name'", id="field"),
+        pytest.param(body(rest=', "filter": "dept_m > 2"'), "filter", "'depth_m'", id="filter"),
+        pytest.param(body(rest=NUL), "filter", "no value", id="NUL in a filter"),
+        pytest.param(body(rest=INFINITE), "filter", "no value", id="infinite number in a filter"),
+        pytest.param(body(rest=', "full_copy": 1'), "full_copy", "true or false", id="copy"),
     ],
 )
 def test_bad_request_names_field_and_what_is_allowed(
@@ -174,9 +184,12 @@ def test_links_of_the_landing_page_lead_somewhere(new_client: NewClient) -> None
 def test_processes_are_described(new_client: NewClient) -> None:
     client = new_client()
     listed = client.get("/api/processes").json()["processes"]
-    assert {process["id"] for process in listed} == {"extract", "echo"}
+    assert {process["id"] for process in listed} == {"extract", "estimate", "echo"}
     described = client.get("/api/processes/extract").json()
-    assert set(described["inputs"]) == {"layers", "area", "crs"}
+    choices = {"mode", "fields", "filter", "format", "crs", "full_copy"}
+    assert set(described["inputs"]) == {"layers", "area"} | choices
+    optional = {name for name, described in described["inputs"].items() if "minOccurs" in described}
+    assert optional == choices
     assert described["jobControlOptions"] == ["async-execute", "dismiss"]
 
 

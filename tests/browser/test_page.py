@@ -97,6 +97,83 @@ def test_typed_coordinates_give_exactly_that_area(
     assert all(box(2, 42, 4, 43).contains(point) for point in points)
 
 
+def test_person_chooses_a_format_and_whole_features(
+    page: Page, make_site: MakeSite, tmp_path: Path
+) -> None:
+    site = make_site()
+    site.start_web()
+    site.start_worker()
+    page.goto(site.base)
+    # The east side cuts the second reef in two.
+    _type_bounds(page, west=0, south=40, east=1.5, north=41)
+    _tag(page, "layer-reefs").check()
+    page.get_by_label("Format").select_option("geopackage")
+    page.get_by_role("radio", name="Cut features").press("ArrowRight")
+    expect(page.get_by_role("radio", name="Keep them whole")).to_be_checked()
+    page.get_by_role("button", name="Get GeoPackage").click()
+    expect(_tag(page, "request-row")).to_contain_text("(GeoPackage, whole features)")
+    with page.expect_download() as download:
+        _tag(page, "download").first.click()
+    archive = tmp_path / "reefs.zip"
+    download.value.save_as(archive)
+    assert "reefs.shp" not in zipfile.ZipFile(archive).namelist()
+    with fiona.open(f"zip://{archive}!reefs.gpkg") as source:
+        assert len(source) == 2
+        assert source.bounds[2] == pytest.approx(1.9)
+
+
+def test_count_and_losses_are_told_before_sending(page: Page, make_site: MakeSite) -> None:
+    site = make_site()
+    site.start_web()
+    page.goto(site.base)
+    estimate = _tag(page, "estimate")
+    expect(_tag(page, "estimate-text")).to_be_empty()
+    _type_bounds(page, west=0, south=40, east=5, north=45)
+    _tag(page, "layer-reefs").check()
+    expect(estimate).to_contain_text("25 features, about")
+    page.get_by_text("What to know beforehand (1)").press("Enter")
+    expect(_tag(page, "estimate-warnings")).to_have_text(
+        "'habitat_class' would be named 'habitat_cl'."
+    )
+    _tag(page, "layer-coastline").check()
+    expect(estimate).to_contain_text("30 features, about")
+    expect(_tag(page, "estimate-warnings")).to_contain_text("reefs: 'habitat_class'")
+    _tag(page, "format").select_option("flatgeobuf")
+    expect(_tag(page, "estimate-warnings")).to_be_hidden()
+    _tag(page, "clear-area").click()
+    expect(_tag(page, "estimate-warnings")).to_be_empty()
+    expect(_tag(page, "estimate-text")).to_be_empty()
+    assert not list((site.home / "artifacts").glob("*"))
+
+
+def test_format_in_degrees_leaves_no_coordinate_system_to_choose(
+    page: Page, make_site: MakeSite
+) -> None:
+    site = make_site()
+    site.start_web()
+    page.goto(site.base)
+    _type_bounds(page, west=0, south=40, east=5, north=45)
+    _tag(page, "layer-ports").check()
+    _tag(page, "crs").select_option("EPSG:3857")
+    page.get_by_label("Format").select_option("geojson")
+    expect(page.get_by_label("Coordinate system")).to_be_disabled()
+    expect(page.get_by_text("always in degrees")).to_be_visible()
+    page.get_by_role("button", name="Get GeoJSON").click()
+    expect(_tag(page, "request-row")).to_contain_text("ports (GeoJSON)")
+    page.get_by_label("Format").select_option("csv")
+    expect(_tag(page, "crs")).to_be_enabled()
+    expect(_tag(page, "crs")).to_have_value("EPSG:3857")
+
+
+def test_mistake_is_told_before_sending(page: Page, make_site: MakeSite) -> None:
+    site = make_site()
+    site.start_web()
+    page.goto(site.base)
+    _type_bounds(page, west=100, south=10, east=101, north=11)
+    _tag(page, "layer-reefs").check()
+    expect(_tag(page, "estimate")).to_contain_text("outside of every layer")
+
+
 def test_mistake_is_told_beside_the_part_of_the_form_at_fault(
     page: Page, make_site: MakeSite
 ) -> None:

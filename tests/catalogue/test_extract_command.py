@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import zipfile
@@ -92,6 +93,14 @@ def test_notes_are_told(marine_gpkg: Path, tmp_path: Path) -> None:
         ({"crs": "mercator"}, "EPSG:3857"),
         ({"out": ROOT}, "is a folder"),
         ({"out": ROOT / "no" / "such" / "x.zip"}, "there is no folder"),
+        ({"out": None}, "--out, or ask for a --dry-run"),
+        ({"mode": "cut"}, "mode: .*clip, intersects, within"),
+        ({"format": "gpkg"}, "Did you mean 'geopackage'"),
+        ({"format": "kml", "crs": "EPSG:3857"}, "always longitude, latitude"),
+        ({"fields": "nmae"}, "Did you mean 'name'"),
+        ({"fields": "name,name"}, "listed twice"),
+        ({"filter": "dept_m > 1"}, "Did you mean 'depth_m'"),
+        ({"filter": "{"}, "not CQL2 JSON"),
     ],
     ids=lambda value: (
         " ".join(f"{k}={str(v)[-14:]}" for k, v in value.items()) if isinstance(value, dict) else ""
@@ -117,3 +126,66 @@ def test_extract_command_names_a_bad_number(marine_gpkg, tmp_path):
         call_command(
             "extract", str(marine_gpkg), layer="ports", area="1.2.3,4,5,6", out=tmp_path / "a.zip"
         )
+
+
+def test_choices_of_the_shell_are_heeded(reefs: Layer, tmp_path: Path) -> None:
+    run(
+        "reefs",
+        *("--area", "0,40,1.5,41.5", "--mode", "intersects", "--format", "geojson"),
+        *("--fields", "name,reef_id", "--filter", "depth_m > 0.5"),
+        out=tmp_path / "reefs.zip",
+    )
+    with zipfile.ZipFile(tmp_path / "reefs.zip") as opened:
+        features = json.loads(opened.read("reefs.geojson"))["features"]
+    assert [feature["properties"] for feature in features] == [
+        {"reef_id": number, "name": f"Récif {number} 珊瑚"} for number in (10, 11)
+    ]
+    eastmost = max(x for x, _ in features[1]["geometry"]["coordinates"][0])
+    assert eastmost == pytest.approx(1.9)
+
+
+def test_filter_may_be_json_and_fields_may_be_none(reefs: Layer, tmp_path: Path) -> None:
+    text = json.dumps({"op": "=", "args": [{"property": "reef_id"}, 11]})
+    told = run("reefs", area="0,40,5,45", filter=text, fields="", out=tmp_path / "reefs.zip")
+    assert "reefs: 1 features" in told
+
+
+@pytest.mark.parametrize("wanted", [True, False])
+def test_full_copy_may_be_left_out(tmp_path: Path, wanted: bool) -> None:
+    source = tmp_path / "long.geojson"
+    point = {"type": "Point", "coordinates": [1, 41]}
+    feature = {"type": "Feature", "properties": {"text": "x" * 300}, "geometry": point}
+    source.write_text(json.dumps({"type": "FeatureCollection", "features": [feature]}))
+    option = "--full-copy" if wanted else "--no-full-copy"
+    run(source, option, area="0,40,5,45", out=tmp_path / "long.zip")
+    with zipfile.ZipFile(tmp_path / "long.zip") as opened:
+        assert ("long.gpkg" in opened.namelist()) == wanted
+
+
+def test_dry_run_tells_the_count_and_what_would_be_lost_and_makes_nothing(
+    reefs: Layer, tmp_path: Path
+) -> None:
+    before = sorted(tmp_path.rglob("*"))
+    told = run("reefs", "--dry-run", area="0,40,5,45")
+    assert re.match(r"reefs: (about )?\d+ features", told)
+    assert "bytes before zipping" in told
+    assert "'habitat_class' would be named 'habitat_cl'." in told
+    assert "No feature" in run("reefs", "--dry-run", area="0,40,0.05,40.05")
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        (["--fields", "nmae"], "Did you mean 'name'"),
+        (["--filter", "dept_m > 1"], "Did you mean 'depth_m'"),
+        (["--crs", "EPSG:999999"], "there is no CRS"),
+        (["--crs", "EPSG:3851"], "New Zealand"),
+    ],
+)
+def test_dry_run_refuses_what_the_extract_would_refuse(
+    reefs: Layer, options: list[str], reason: str
+) -> None:
+    with pytest.raises(CommandError, match=reason):
+        run("reefs", "--dry-run", *options, area="0,40,5,45")

@@ -22,6 +22,7 @@ from marinemap.processes.process import RunContext
 pytestmark = pytest.mark.django_db
 SQUARE = [[0, 40], [5, 40], [5, 45], [0, 45], [0, 40]]
 AREA = {"type": "Polygon", "coordinates": [SQUARE]}
+DEFAULTS = {"mode": "clip", "format": "shapefile", "full_copy": True}
 NAN_SQUARE = [[0, 40], [math.nan, 40], [5, 45], [0, 45]]
 
 
@@ -44,7 +45,7 @@ def test_kept_inputs_are_json_in_one_form(
 ) -> None:
     found = extract.check(asked(**changes))
     area = {"type": "MultiPolygon", "coordinates": [[SQUARE]]}
-    assert found == {"layers": ["reefs"], "area": area, **kept}
+    assert found == {"layers": ["reefs"], "area": area, **DEFAULTS, **kept}
     assert json.loads(json.dumps(found, allow_nan=False)) == found
     assert extract.check(found) == found
 

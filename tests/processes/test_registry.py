@@ -14,7 +14,7 @@ from marinemap.processes.registry import NoSuchProcessError, all_processes, get_
 
 
 def test_every_module_with_a_process_is_registered() -> None:
-    assert set(all_processes()) == {"extract", "echo"}
+    assert set(all_processes()) == {"extract", "estimate", "echo"}
     assert get_process("echo") is echo.PROCESS
 
 

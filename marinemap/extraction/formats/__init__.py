@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from marinemap.errors import RequestError, did_you_mean
+from marinemap.errors import RequestError, did_you_mean, quote
 from marinemap.extraction.formats import geojson, kml
 from marinemap.extraction.formats.csv import CSVWriter
 from marinemap.extraction.formats.flatgeobuf import FlatGeobufWriter
@@ -38,9 +38,11 @@ def check_format(name: str, crs: str | None) -> None:
     RequestError
         With what there is.
     """
-    if name not in _WRITERS:
+    # A tuple is looked through by equality, so that a list or an object is refused as well.
+    if name not in FORMATS:
+        shown = quote(name)
         raise RequestError(
-            f"no format '{name}'; there are {', '.join(FORMATS)}.{did_you_mean(name, FORMATS)}",
+            f"no format '{shown}'; there are {', '.join(FORMATS)}.{did_you_mean(shown, FORMATS)}",
             field="format",
             value=name,
         )

@@ -1,6 +1,7 @@
 /** The service as the page sees it: layers, requests, health. */
 
 import type { AreaGeometry } from "./antimeridian.ts";
+import type { Estimate } from "./estimate.ts";
 
 export interface Collection {
   id: string;
@@ -17,6 +18,8 @@ export interface Collection {
 export interface Order {
   layers: string[];
   area: AreaGeometry;
+  mode: "clip" | "intersects";
+  format: string;
   /** Absent: each layer keeps its own. */
   crs?: string;
 }
@@ -59,11 +62,11 @@ export function tileUrl(id: string, z: number, y: number, x: number): string {
 }
 
 export async function submitOrder(order: Order): Promise<Job> {
-  return call<Job>(`${api}/processes/extract/execution`, {
-    method: "POST",
-    headers: { "Content-Type": "application/json" },
-    body: JSON.stringify({ inputs: order }),
-  });
+  return execute<Job>("extract", order);
+}
+
+export async function estimateOrder(order: Order, signal: AbortSignal): Promise<Estimate> {
+  return execute<Estimate>("estimate", order, signal);
 }
 
 export async function listJobs(): Promise<Job[]> {
@@ -90,6 +93,15 @@ export async function countWorkers(): Promise<number | undefined> {
 
 function jobUrl(id: string): string {
   return `${api}/jobs/${encodeURIComponent(id)}`;
+}
+
+async function execute<T>(process: string, inputs: Order, signal: AbortSignal | null = null): Promise<T> {
+  return call<T>(`${api}/processes/${process}/execution`, {
+    method: "POST",
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify({ inputs }),
+    signal,
+  });
 }
 
 async function call<T>(url: string, init: RequestInit = {}): Promise<T> {

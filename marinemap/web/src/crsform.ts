@@ -32,9 +32,17 @@ export class CrsForm {
   }
 
   get choice(): CrsChoice {
+    if (this.#select.disabled) return null;
     if (this.#select.value === OTHER) return epsgCode(this.#code.value) ?? undefined;
     if (this.#select.value === UTM) return this.#utmCode;
     return this.#select.value || null;
+  }
+
+  /** Let people choose, unless the format is always in degrees. */
+  allow(isAllowed: boolean): void {
+    this.#select.disabled = this.#code.disabled = !isAllowed;
+    element("crs-fixed").hidden = isAllowed;
+    if (!isAllowed) clearProblem("crs");
   }
 
   /** Offer what suits this area; a choice that no longer does goes back to "no change". */

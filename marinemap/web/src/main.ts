@@ -3,6 +3,9 @@
 import { listCollections, type Order } from "./api.ts";
 import { AreaForm } from "./areaform.ts";
 import { CrsForm } from "./crsform.ts";
+import { EstimateView } from "./estimateview.ts";
+import { FormatForm } from "./formatform.ts";
+import { formatOf, SHAPEFILE } from "./formats.ts";
 import { checkHealth, watchHealth } from "./health.ts";
 import { JobList } from "./jobs.ts";
 import { LayerList } from "./layers.ts";
@@ -14,6 +17,7 @@ import "./styles.css";
 
 const map = createMap();
 const jobs = new JobList();
+const format = new FormatForm(() => form.refresh());
 const crs = new CrsForm(() => form.refresh());
 const area = new AreaForm(map, () => {
   crs.fitTo(area.ring);
@@ -26,7 +30,9 @@ const layers = new LayerList(map, () => {
 const form = new OrderForm({
   area,
   layers,
+  format,
   crs,
+  estimate: new EstimateView((id) => layers.titleOf(id)),
   onSent: (job, order) => {
     jobs.add(job, noteOf(order));
     void checkHealth();
@@ -35,7 +41,12 @@ const form = new OrderForm({
 
 function noteOf(order: Order): string {
   const titles = order.layers.map((id) => layers.titleOf(id)).join(", ");
-  return order.crs ? `${titles} (${order.crs})` : titles;
+  const chosen = [
+    order.format === SHAPEFILE ? "" : formatOf(order.format).files,
+    order.mode === "clip" ? "" : "whole features",
+    order.crs ?? "",
+  ].filter(Boolean);
+  return chosen.length > 0 ? `${titles} (${chosen.join(", ")})` : titles;
 }
 
 listCollections().then((collections) => layers.show(collections)).catch(showProblem);

@@ -5,6 +5,8 @@ import { submitOrder, type Job, type Order } from "./api.ts";
 import { densified } from "./area.ts";
 import type { AreaForm } from "./areaform.ts";
 import type { CrsForm } from "./crsform.ts";
+import type { EstimateView } from "./estimateview.ts";
+import type { FormatForm } from "./formatform.ts";
 import type { LayerList } from "./layers.ts";
 import { element } from "./page.ts";
 import { clearProblems, showAt, showProblem } from "./problems.ts";
@@ -12,7 +14,9 @@ import { clearProblems, showAt, showProblem } from "./problems.ts";
 export interface OrderParts {
   area: AreaForm;
   layers: LayerList;
+  format: FormatForm;
   crs: CrsForm;
+  estimate: EstimateView;
   onSent: (job: Job, order: Order) => void;
 }
 
@@ -30,10 +34,17 @@ export class OrderForm {
     this.refresh();
   }
 
-  /** Enable the button, or say in words what is still missing. */
+  /** Heed a change: say what is still missing, or what the order would give. */
   refresh(): void {
+    this.#parts.crs.allow(!this.#parts.format.format.onlyDegrees);
+    this.#refreshButton();
+    this.#parts.estimate.show(this.#missing() ? null : this.#tryOrder());
+  }
+
+  #refreshButton(): void {
     const reason = this.#missing();
     this.#button.disabled = reason !== "" || this.#isSending;
+    this.#button.textContent = this.#isSending ? "Sending …" : `Get ${this.#parts.format.format.files}`;
     element("submit-reason").textContent = reason;
   }
 
@@ -47,9 +58,10 @@ export class OrderForm {
   }
 
   async #send(): Promise<void> {
-    const order = this.#order();
-    if (!order || this.#isSending || this.#missing()) return;
+    if (this.#isSending || this.#missing()) return;
     clearProblems();
+    const order = this.#tryOrder((reason) => showAt("area", reason));
+    if (!order) return;
     this.#setSending(true);
     try {
       this.#parts.onSent(await submitOrder(order), order);
@@ -60,22 +72,26 @@ export class OrderForm {
     }
   }
 
-  #order(): Order | null {
-    const { ring } = this.#parts.area;
-    const { choice } = this.#parts.crs;
-    if (!ring) return null;
+  /** Return what is asked for; null where the area is none, with the reason told. */
+  #tryOrder(tell: (reason: string) => void = () => {}): Order | null {
+    const { area, layers, format, crs } = this.#parts;
+    if (!area.ring) return null;
     try {
-      const area = normaliseArea(densified(ring));
-      return { layers: this.#parts.layers.ticked(), area, ...(choice ? { crs: choice } : {}) };
+      return {
+        layers: layers.ticked(),
+        area: normaliseArea(densified(area.ring)),
+        mode: format.mode,
+        format: format.format.id,
+        ...(crs.choice ? { crs: crs.choice } : {}),
+      };
     } catch (error) {
-      showAt("area", (error as RangeError).message);
+      tell((error as RangeError).message);
       return null;
     }
   }
 
   #setSending(isSending: boolean): void {
     this.#isSending = isSending;
-    this.#button.textContent = isSending ? "Sending …" : "Get shapefiles";
-    this.refresh();
+    this.#refreshButton();
   }
 }

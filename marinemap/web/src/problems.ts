@@ -3,9 +3,9 @@
 import { ProblemError, type Problem } from "./api.ts";
 import { element } from "./page.ts";
 
-export type FormPart = "area" | "layers" | "crs";
+export type FormPart = "area" | "layers" | "format" | "crs";
 
-const PARTS: FormPart[] = ["area", "layers", "crs"];
+const PARTS: FormPart[] = ["area", "layers", "format", "crs"];
 
 export function showProblem(error: unknown): void {
   const problem = problemIn(error);
@@ -64,5 +64,6 @@ function problemIn(error: unknown): Problem {
 /** "inputs.area.coordinates[0]" is about the area, "layer" about the layers. */
 function partOf(field: string | undefined): FormPart | undefined {
   const name = field?.replace(/^inputs\./, "").split(/[.[]/, 1)[0];
-  return name === "layer" ? "layers" : PARTS.find((part) => part === name);
+  if (name === "layer") return "layers";
+  return name === "mode" ? "format" : PARTS.find((part) => part === name);
 }

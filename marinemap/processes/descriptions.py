@@ -1,0 +1,92 @@
+"""The inputs of an extraction as a process description has them (OGC 18-062r2, section 7.6).
+
+The schemas are of OpenAPI 3.0, as that standard asks: no ``$ref`` within, no ``const``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from marinemap.extraction import FORMATS, MODES
+from marinemap.processes.inputs import MAX_LAYERS
+
+_FIELDS = {"type": "array", "items": {"type": "string"}, "uniqueItems": True}
+# CQL2 text as a string, CQL2 JSON as an object: the type says which, so there is no filter-lang.
+_FILTER = {"oneOf": [{"type": "string", "maxLength": 10_000}, {"type": "object"}]}
+_LAYER = {
+    "type": "object",
+    "required": ["name"],
+    "properties": {"name": {"type": "string"}, "fields": _FIELDS, "filter": _FILTER},
+    "additionalProperties": False,
+}
+
+EXTRACT_INPUTS: Mapping[str, Mapping[str, Any]] = {
+    "layers": {
+        "title": "Layers",
+        "description": "Ids of layers; GET /api/collections lists them. An object with a layer's "
+        "name chooses fields or a filter for that layer alone.",
+        "schema": {
+            "type": "array",
+            "items": {"oneOf": [{"type": "string"}, _LAYER]},
+            "minItems": 1,
+            "maxItems": MAX_LAYERS,
+        },
+    },
+    "area": {
+        "title": "Area",
+        "description": "A GeoJSON Polygon or MultiPolygon, a Feature or FeatureCollection of them "
+        "(RFC 7946: degrees, longitude before latitude), or bounds west, south, east, north, as a "
+        "list or with a CRS.",
+        "schema": {
+            "oneOf": [
+                {"type": "object", "format": "geojson-geometry"},
+                {"type": "object", "format": "geojson-feature"},
+                {"type": "object", "format": "geojson-feature-collection"},
+                {"type": "object", "format": "ogc-bbox"},
+                {"type": "array", "items": {"type": "number"}, "minItems": 4, "maxItems": 6},
+            ]
+        },
+    },
+    "mode": {
+        "title": "Cut or whole",
+        "description": "clip cuts features at the edge of the area, intersects keeps whole those "
+        "that touch it, within keeps those that lie in it.",
+        "minOccurs": 0,
+        "schema": {"type": "string", "enum": list(MODES), "default": "clip"},
+    },
+    "fields": {
+        "title": "Fields",
+        "description": "The fields to keep of each layer, all by default; "
+        "GET /api/collections/{id} lists them.",
+        "minOccurs": 0,
+        "schema": _FIELDS,
+    },
+    "filter": {
+        "title": "Filter",
+        "description": "Keep only features whose fields match: CQL2 text such as "
+        "\"depth > 20 AND name LIKE 'Reef%'\", or CQL2 JSON (OGC 21-065r2). It counts for each "
+        "layer that has none of its own.",
+        "minOccurs": 0,
+        "schema": _FILTER,
+    },
+    "format": {
+        "title": "Format",
+        "description": "The format of the files in the archive.",
+        "minOccurs": 0,
+        "schema": {"type": "string", "enum": list(FORMATS), "default": "shapefile"},
+    },
+    "crs": {
+        "title": "Output CRS",
+        "description": "An EPSG code such as EPSG:3857; without it each layer keeps its own.",
+        "minOccurs": 0,
+        "schema": {"type": "string"},
+    },
+    "full_copy": {
+        "title": "Full copy",
+        "description": "Whether a GeoPackage with everything comes along where the format loses "
+        "something, such as long texts in a shapefile.",
+        "minOccurs": 0,
+        "schema": {"type": "boolean", "default": True},
+    },
+}

@@ -1,0 +1,200 @@
+"""The inputs of an extraction: read from a request, checked, and kept as JSON values."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from marinemap.catalogue.models import Layer
+from marinemap.errors import RequestError, did_you_mean, quote
+from marinemap.extraction import (
+    Area,
+    ExtractionRequest,
+    SourceLayer,
+    check_fits,
+    crs_label,
+    parse_area,
+    parse_crs,
+)
+
+MAX_LAYERS = 50
+_LAYER_MEMBERS = ("name", "fields", "filter")
+
+
+@dataclass(frozen=True)
+class ChosenLayer:
+    """A layer of the catalogue, the fields to keep (None: all) and a filter (None: none)."""
+
+    layer: Layer
+    fields: list[str] | None = None
+    filter: str | Mapping[str, Any] | None = None
+
+    def to_source(self) -> SourceLayer:
+        """Return the layer as the engine reads it."""
+        return dataclasses.replace(self.layer.to_source(), fields=self.fields, filter=self.filter)
+
+    def to_json(self) -> Any:
+        """Return the id, or an object where something is chosen besides."""
+        chosen = {"fields": self.fields, "filter": self.filter}
+        given = {name: value for name, value in chosen.items() if value is not None}
+        return {"name": self.layer.pk, **given} if given else self.layer.pk
+
+
+@dataclass(frozen=True)
+class ExtractInputs:
+    """What a person asks for, checked except for the fields and filters."""
+
+    layers: list[ChosenLayer]
+    area: Area
+    crs: str | None
+    mode: str
+    format: str
+    full_copy: bool
+
+    def to_request(
+        self, destination: Path | None = None, made_at: datetime | None = None
+    ) -> ExtractionRequest:
+        """Return the engine's request.
+
+        Raises
+        ------
+        RequestError
+            If the mode, format or full copy is none, the CRS is not the format's, or the fields
+            are no list of names.
+        """
+        return ExtractionRequest(
+            layers=[chosen.to_source() for chosen in self.layers],
+            area=self.area,
+            destination=destination,
+            crs=self.crs,
+            mode=self.mode,
+            format=self.format,
+            full_copy=self.full_copy,
+            made_at=made_at,
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the inputs in one form, from which the same can be asked again.
+
+        Defaults are written out: a later version may have others.
+        """
+        kept = {
+            "layers": [chosen.to_json() for chosen in self.layers],
+            "area": self.area.given,
+            "mode": self.mode,
+            "format": self.format,
+            "full_copy": self.full_copy,
+        }
+        return kept | ({"crs": self.crs} if self.crs else {})
+
+
+def read_inputs(inputs: Mapping[str, Any]) -> ExtractInputs:
+    """Read the inputs of a request or of a job, without opening any data.
+
+    Raises
+    ------
+    RequestError
+        If a layer is unknown, the area is not sound or lies outside of every layer, or the CRS
+        does not exist or does not fit the area.
+    """
+    layers = _layers(inputs)
+    area = parse_area(inputs["area"])
+    crs = None if inputs.get("crs") is None else parse_crs(inputs["crs"])
+    if crs is not None:
+        check_fits(crs, area.bounds_4326, "crs")
+    _check_overlap([chosen.layer for chosen in layers], area)
+    return ExtractInputs(
+        layers=layers,
+        area=area,
+        crs=crs_label(crs) if crs else None,
+        mode=inputs.get("mode", "clip"),
+        format=inputs.get("format", "shapefile"),
+        full_copy=inputs.get("full_copy", True),
+    )
+
+
+def _layers(inputs: Mapping[str, Any]) -> list[ChosenLayer]:
+    asked = [_members(item) for item in _layer_items(inputs["layers"])]
+    names = [members["name"] for members in asked]
+    repeated = next((name for name in names if names.count(name) > 1), None)
+    if repeated is not None:
+        raise RequestError(
+            f"'{quote(repeated)}' is listed twice; name each layer once",
+            field="layers",
+            value=repeated,
+        )
+    # What is chosen for all counts where a layer has no choice of its own.
+    general = {name: inputs.get(name) for name in ("fields", "filter")}
+    return [
+        ChosenLayer(
+            Layer.objects.get_published(members["name"]),
+            *(general[n] if members.get(n) is None else members[n] for n in ("fields", "filter")),
+        )
+        for members in asked
+    ]
+
+
+def _layer_items(value: Any) -> list[Any]:
+    items = [value] if isinstance(value, str) else value
+    if not isinstance(items, list) or not items:
+        raise RequestError(
+            'give a list with the id of at least one layer, such as ["reefs"]',
+            field="layers",
+            value=value,
+        )
+    if len(items) > MAX_LAYERS:
+        raise RequestError(
+            f"{len(items)} layers are asked for; at most {MAX_LAYERS} go into one request",
+            field="layers",
+            value=f"{len(items)} layers",
+        )
+    return items
+
+
+def _members(item: Any) -> Mapping[str, Any]:
+    """Return a layer's id and what is chosen for it alone."""
+    if not isinstance(item, Mapping):
+        return {"name": item}
+    for member in item:
+        if member not in _LAYER_MEMBERS:
+            raise RequestError(
+                f"a layer has no '{quote(member)}'; it has 'name', 'fields' and 'filter'."
+                f"{did_you_mean(quote(member), _LAYER_MEMBERS)}",
+                field="layers",
+                value=member,
+            )
+    if "name" not in item:
+        raise RequestError(
+            'a layer is its id, or an object such as {"name": "reefs", "fields": ["name"]}',
+            field="layers",
+            value=item,
+        )
+    return item
+
+
+def _check_overlap(layers: list[Layer], area: Area) -> None:
+    boxes = [part.bounds for part in getattr(area.geometry, "geoms", [area.geometry])]
+    if area.crs.is_geographic and any(
+        layer.touches((box[0], box[1], box[2], box[3])) for layer in layers for box in boxes
+    ):
+        return
+    if any(layer.touches(area.bounds_4326) for layer in layers) and not area.crs.is_geographic:
+        return
+    where = "; ".join(f"'{layer.pk}' covers {_extent_words(layer)}" for layer in layers)
+    raise RequestError(
+        f"the area lies outside of every layer that is asked for: {where}",
+        field="area",
+        value=[round(edge, 6) for edge in area.bounds_4326],
+        hint="Draw the area where the layer has data.",
+    )
+
+
+def _extent_words(layer: Layer) -> str:
+    if layer.bounds_4326 is None:
+        return "nothing, for it is empty"
+    west, south, east, north = layer.bounds_4326
+    return f"longitude {west:.4f} to {east:.4f}, latitude {south:.4f} to {north:.4f}"
