@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import time
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,14 @@ def note(line: str) -> None:
 def record(self: Any, label: str) -> str:
     request = self.request
     note(f"{label} {time.time():.6f} {request.delivery_info.get('redelivered')}")
+    return label
+
+
+@app.task(name="work")
+def work(label: str) -> str:
+    note(f"{label} {time.time():.6f}")
+    # Long enough to be killed in.
+    time.sleep(random.uniform(0, 0.03))
     return label
 
 

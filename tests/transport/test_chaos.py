@@ -15,13 +15,13 @@ KILLS = int(os.environ.get("CHAOS_KILLS", "300"))
 RESTARTS = int(os.environ.get("CHAOS_RESTARTS", "20"))
 CUTS = int(os.environ.get("CHAOS_CUTS", "50"))
 WORKER = ("-c", "2", "--without-mingle", "--without-gossip")
-TASKS_A_ROUND = 40
+TASKS_A_ROUND = 120
 
 pytestmark = pytest.mark.chaos
 
 
 def publish_round(workers: WorkerStarter, number: int) -> None:
-    workers.call(f"[record.delay(f'{number}-{{n}}') for n in range({TASKS_A_ROUND})]")
+    workers.call(f"[work.delay(f'{number}-{{n}}') for n in range({TASKS_A_ROUND})]")
 
 
 def count_runs(workers: WorkerStarter) -> Counter[str]:
@@ -51,7 +51,9 @@ def test_no_message_is_lost_when_workers_are_killed_at_random(
     duplicates = check_all_ran(broker, workers, KILLS)
     # Two tasks may be running in a killed worker, and acknowledgements be not yet written.
     assert duplicates <= KILLS * 10
-    print(f"{broker.dialect}: {KILLS} kills, {duplicates} tasks ran again")
+    # Else workers were killed in their sleep, and nothing was put to the test.
+    assert duplicates >= KILLS / 2
+    print(f"{broker.dialect}: {KILLS} kills, {duplicates} runs were repeated")
 
 
 def test_no_message_is_lost_when_postgresql_fails(
@@ -74,4 +76,4 @@ def test_no_message_is_lost_when_postgresql_fails(
             )
         broker.database.engine.dispose()
     duplicates = check_all_ran(broker, workers, RESTARTS + CUTS)
-    print(f"{RESTARTS} restarts, {CUTS} cuts: {duplicates} tasks ran again")
+    print(f"{RESTARTS} restarts, {CUTS} cuts: {duplicates} runs were repeated")
