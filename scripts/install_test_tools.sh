@@ -19,6 +19,8 @@ need /usr/sbin/logrotate logrotate
 need openssl openssl
 need ps procps
 need systemd-analyze systemd
+need ogr2ogr gdal-bin
+need bwrap bubblewrap
 
 [ -n "$missing" ] || exit 0
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then

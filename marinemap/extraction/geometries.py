@@ -10,7 +10,7 @@ import shapely
 from marinemap.errors import RequestError
 from marinemap.extraction.area import Area
 from marinemap.extraction.clip import Clipper
-from marinemap.extraction.dataset import describe
+from marinemap.extraction.dataset import describe, unchanged
 from marinemap.extraction.near import area_near
 from marinemap.extraction.read import open_source
 from marinemap.extraction.request import SourceLayer
@@ -40,14 +40,21 @@ def read_geometries(
     RequestError
         If there are more vertices; nothing is cut short in silence.
     DatasetError
-        If the layer cannot be read.
+        If the layer cannot be read, or its file changes meanwhile.
     """
+    with unchanged(source.path):
+        return _read(source, area, max_vertices)
+
+
+def _read(source: SourceLayer, area: Area | None, max_vertices: int) -> list[Any]:
     dataset = describe(source.path, source.layer)
     if dataset.bounds is None:
         return []
     crs = pyproj.CRS.from_user_input(dataset.crs)
     outline = area_near(area, crs, dataset.bounds) if area else None
-    clipper = Clipper(outline, features=dataset.feature_count) if outline else None
+    clipper = (
+        Clipper(outline, features=dataset.feature_count, of=dataset.title) if outline else None
+    )
     boxes = clipper.grid.cover() if clipper else [dataset.bounds]
     found: list[Any] = []
     vertices = 0
