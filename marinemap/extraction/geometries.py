@@ -7,7 +7,7 @@ from typing import Any
 import pyproj
 import shapely
 
-from marinemap.errors import RequestError
+from marinemap.errors import DatasetError, RequestError
 from marinemap.extraction.area import Area
 from marinemap.extraction.clip import Clipper
 from marinemap.extraction.dataset import describe, unchanged
@@ -59,7 +59,13 @@ def _read(source: SourceLayer, area: Area | None, max_vertices: int) -> list[Any
     found: list[Any] = []
     vertices = 0
     for batch in open_source(dataset, boxes, columns=()).batches():
-        kept = to_geometries(clipper.clip(batch.geometries).column if clipper else batch.geometries)
+        column = clipper.clip(batch.geometries).column if clipper else batch.geometries
+        try:
+            kept = to_geometries(column)
+        except shapely.errors.ShapelyError as error:
+            raise DatasetError(
+                f"a geometry of {dataset.title} is broken: {error}", field="source"
+            ) from error
         kept = kept[~(shapely.is_missing(kept) | shapely.is_empty(kept))]
         vertices += int(shapely.get_num_coordinates(kept).sum())
         if vertices > max_vertices:

@@ -16,7 +16,7 @@ from marinemap.errors import DatasetError, quote
 from marinemap.extraction.dataset import Dataset, without_folder
 from marinemap.extraction.geopackage_index import Box, RTree, find_rtree
 from marinemap.extraction.prefetch import prefetched
-from marinemap.extraction.shapefile_check import check_records
+from marinemap.extraction.shapefile_check import check_records, check_rows
 from marinemap.extraction.table_check import undeclared_encoding
 
 # Large enough for the work on arrays to outweigh the calls, small enough to keep memory flat
@@ -138,6 +138,7 @@ class Source:
 
     @cached_property
     def _nowhere(self) -> int:
+        check_rows(self.dataset.path)
         return check_records(self.dataset.path)
 
     @cached_property

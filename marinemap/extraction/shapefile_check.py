@@ -59,8 +59,8 @@ def check_records(path: Path) -> int:
     Raises
     ------
     DatasetError
-        If a record is not where or what the index says, a box does not hold its coordinates, or
-        a value in the table is not of its column's type.
+        If a record is not where or what the index says, or a box does not hold its
+        coordinates.
     """
     shx = _companion(path, ".shx")
     index = np.fromfile(shx, ">i4", offset=_HEADER_BYTES).reshape(-1, 2).astype(np.int64) * 2
@@ -71,12 +71,22 @@ def check_records(path: Path) -> int:
         raise _damaged(shx, "points outside of its .shp")
     if (begins[1:] < ends[:-1]).any():
         raise _damaged(shx, "points twice at the same place of its .shp")
-    check_values(_companion(path, ".dbf"))
     nowhere = 0
     with path.open("rb") as file:
         for block in _blocks(begins):
             nowhere += _check_block(path, file, index[block])
     return nowhere
+
+
+def check_rows(path: Path) -> None:
+    """Look whether the values in a shapefile's table are of their columns' types.
+
+    Raises
+    ------
+    DatasetError
+        If one is not.
+    """
+    check_values(_companion(path, ".dbf"))
 
 
 def _blocks(begins: Array) -> Iterator[slice]:

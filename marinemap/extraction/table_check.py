@@ -28,7 +28,7 @@ _ENCODING = re.compile(
     re.IGNORECASE,
 )
 _CHUNK_BYTES = 1 << 20
-_ROWS_AT_ONCE = 65_536
+_BLOCK_BYTES = 1 << 22
 # Blanks and zeros, or filler, stand for null.
 _VALUES = {
     "D": re.compile(rb"(\d{8}|[ 0\0*]*)", re.DOTALL),
@@ -75,8 +75,9 @@ def check_values(path: Path) -> None:
         count, header, row = struct.unpack("<IHH", head[4:12])
         columns = _columns(file.read(header - _FIXED_BYTES))
         file.seek(header)
-        for first in range(0, count, _ROWS_AT_ONCE):
-            rows = min(_ROWS_AT_ONCE, count - first)
+        at_once = max(1, _BLOCK_BYTES // row)
+        for first in range(0, count, at_once):
+            rows = min(at_once, count - first)
             data = np.frombuffer(file.read(rows * row), np.uint8).reshape(rows, row)
             at = 1
             for column in columns:

@@ -19,6 +19,16 @@ _BASE_DIMENSION = {1: 0, 2: 1, 3: 2, 4: 0, 5: 1, 6: 2}
 # Bytes before the first coordinate of a geometry that is one point, one line or one ring.
 _HEADER_BYTES = {1: 5, 2: 9, 3: 13}
 _MULTI_BYTES = 9
+# A bound on how deep collections nest: they cannot nest deeper than there are any.
+_MAX_COLLECTIONS = 1_000
+_COLLECTION_HEADS = (
+    b"\x01\x07\x00\x00\x00",
+    b"\x01\xef\x03\x00\x00",
+    b"\x01\x07\x00\x00\x80",
+    b"\x00\x00\x00\x00\x07",
+    b"\x00\x00\x00\x03\xef",
+    b"\x00\x80\x00\x00\x07",
+)
 _LEAST_POSITIONS = {2: 2, 3: 4}
 # pyarrow 26 computes a negative size for a slice without an end.
 _NO_END = 2**31 - 1
@@ -100,6 +110,7 @@ def to_geometries(column: Any, rows: Array | None = None) -> Array:
         If a geometry is broken.
     """
     picked = column if rows is None else column.take(pa.array(rows))
+    _check_nesting(picked)
     # NaN among the coordinates is told of later, with a count.
     with np.errstate(invalid="ignore"):
         geometries: Array = shapely.from_wkb(picked.to_numpy(zero_copy_only=False))
@@ -133,6 +144,19 @@ def leaves(collection: Any) -> Array:
 def to_column(geometries: Array) -> Any:
     """Return shapely geometries as a column of ISO WKB."""
     return pa.array(shapely.to_wkb(geometries, flavor="iso", byte_order=1), pa.binary())
+
+
+def _check_nesting(column: Any) -> None:
+    """Refuse collections in collections without end: GEOS 3.14 crashes at some 20,000 levels."""
+    found = kinds(column)
+    # Zero stands for what is big-endian too.
+    for row in np.flatnonzero((found == 7) | (found == 0)).tolist():
+        data = column[row].as_py() or b""
+        count = sum(data.count(head) for head in _COLLECTION_HEADS)
+        if count > _MAX_COLLECTIONS:
+            raise shapely.errors.ShapelyError(
+                f"it holds {count:,} collections; at most {_MAX_COLLECTIONS:,} are read"
+            )
 
 
 def _multi_head(code: int) -> bytes:

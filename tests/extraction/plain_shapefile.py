@@ -12,10 +12,15 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class PlainRow:
-    """The corners of a polygon, sorted, and the texts of its row in the table."""
+    """The corners of a polygon in the file's order, and the texts of its row in the table."""
 
-    corners: list[tuple[float, float]]
+    outline: list[tuple[float, float]]
     texts: dict[str, bytes]
+
+    @property
+    def corners(self) -> list[tuple[float, float]]:
+        """The corners, sorted: readers turn rings and order parts as they like."""
+        return sorted(self.outline)
 
 
 def read_rows(shp: Path) -> list[PlainRow]:
@@ -23,15 +28,15 @@ def read_rows(shp: Path) -> list[PlainRow]:
     data, index = shp.read_bytes(), shp.with_suffix(".shx").read_bytes()[100:]
     places = [place * 2 for place, _ in struct.iter_unpack(">ii", index)]
     table = _read_table(shp.with_suffix(".dbf").read_bytes())
-    return [PlainRow(_corners(data, at), row) for at, row in zip(places, table, strict=True)]
+    return [PlainRow(_outline(data, at), row) for at, row in zip(places, table, strict=True)]
 
 
-def _corners(data: bytes, at: int) -> list[tuple[float, float]]:
+def _outline(data: bytes, at: int) -> list[tuple[float, float]]:
     (kind,) = struct.unpack_from("<i", data, at + 8)
     if kind == 0:
         return []
     parts, points = struct.unpack_from("<ii", data, at + 44)
-    return sorted(struct.iter_unpack("<dd", data[at + 52 + 4 * parts :][: 16 * points]))
+    return list(struct.iter_unpack("<dd", data[at + 52 + 4 * parts :][: 16 * points]))
 
 
 def _read_table(data: bytes) -> list[dict[str, bytes]]:
