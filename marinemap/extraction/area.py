@@ -123,7 +123,7 @@ def _polygon_coordinates(value: Mapping[str, Any], field: str) -> list[Any]:
         if kind == "Polygon":
             found.extend([coordinates] if coordinates else [])
         elif kind == "MultiPolygon":
-            found.extend(coordinates if isinstance(coordinates, list) else [])
+            found.extend(coordinates if isinstance(coordinates, list | tuple) else [])
         else:
             raise RequestError(
                 f"a {quote(kind)} is not an area; give {_ALLOWED}", field=field, value=kind
@@ -160,16 +160,16 @@ def _members(item: Mapping[str, Any]) -> list[Any] | None:
     if key is None:
         return None
     members = item.get(key)
-    return members if isinstance(members, list) else []
+    return list(members) if isinstance(members, list | tuple) else []
 
 
 def _check_vertices(polygons: list[Any], field: str) -> None:
     total = sum(
         len(ring)
         for rings in polygons
-        if isinstance(rings, list)
+        if isinstance(rings, list | tuple)
         for ring in rings
-        if isinstance(ring, list)
+        if isinstance(ring, list | tuple)
     )
     if total > MAX_VERTICES:
         raise RequestError(
@@ -180,8 +180,9 @@ def _check_vertices(polygons: list[Any], field: str) -> None:
         )
 
 
-def _as_list(rings: Any, field: str) -> list[Any]:
-    if not isinstance(rings, list) or not rings:
+def _as_list(rings: Any, field: str) -> Sequence[Any]:
+    # Python's geo interface has tuples where JSON has lists.
+    if not isinstance(rings, list | tuple) or not rings:
         raise _not_rings(field, rings)
     return rings
 
