@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from time import monotonic
 from typing import NamedTuple
 
-from marinemap.transport import statements
+from marinemap.transport import claim_statements, statements
 from marinemap.transport.acknowledgements import Acknowledgements
 from marinemap.transport.engine import LOST_CONNECTION, Database
 from marinemap.transport.leases import Lease, LeaseLostError, notify
@@ -276,7 +276,7 @@ class Deliveries:
         ids = self.acknowledgements.take_acknowledged()
         try:
             rows = session.run(
-                statements.claim_postgresql(is_resuming=lanes is not None),
+                claim_statements.claim_postgresql(is_resuming=lanes is not None),
                 consumer_id=self.lease.consumer_id,
                 ids=ids,
                 limit=room,
@@ -286,22 +286,23 @@ class Deliveries:
             self.acknowledgements.put_back(ids)
             raise
         self.acknowledgements.report_refused(len(ids) - rows[0][0])
-        return _in_order(row[1:-1] for row in rows if row[1] is not None)
+        claimed = [row[1:-1] for row in rows if row[1] is not None]
+        return _in_order(self._limits.adopt(session, claimed))
 
     def _claim_from_sqlite(self, session: DirectSession, demand: Demand, room: int) -> list[Row]:
         count = len(demand.queue_names)
         names = {f"queue_{number}": name for number, name in enumerate(demand.queue_names)}
         # A look takes no write lock, which the web site may need.
-        if not session.run(statements.is_any_waiting(count), **names)[0][0]:
+        if not session.run(claim_statements.is_any_waiting(count), **names)[0][0]:
             return []
         with self.acknowledgements.writing(session):
             rows = session.run(
-                statements.claim_sqlite(count),
+                claim_statements.claim_sqlite(count),
                 consumer_id=self.lease.consumer_id,
                 limit=room,
                 **names,
             )
-        return _in_order(rows)
+        return _in_order(self._limits.adopt(session, rows))
 
     def _settle(self, session: DirectSession) -> None:
         waiting = self.acknowledgements
