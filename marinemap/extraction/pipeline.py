@@ -185,6 +185,7 @@ def _report(
         without_position=tally.without_position,
         transformation=run.reprojection.name,
         full_copy=full[0].path.name if full else "",
+        crs_wkt=run.crs.to_wkt("WKT2_2019"),
     )
 
 

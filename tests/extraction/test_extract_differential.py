@@ -5,7 +5,8 @@ expected comes from shapely, one feature at a time with the whole area: no grid,
 area, no batches. One polygon of each case is checked besides by arithmetic that knows no GEOS.
 
 The tolerance is 1e-9: what differs (the symmetric difference) may have that share of the feature's
-own area, or length. Doubles carry 16 digits; an intersection loses a few of them.
+own area, or length. Doubles carry 16 digits; an intersection loses a few of them. Arithmetic may
+differ besides by the last digit of the crossings, which it does not round as GEOS does.
 """
 
 from __future__ import annotations
@@ -106,6 +107,16 @@ def difference_by_triangles(found: Any, area: Any, feature: Any) -> float:
     return (2 * abs(beyond) + abs(missing)) / shared_area(feature, feature)
 
 
+def rounding(feature: Any) -> float:
+    """Return what the last digit of a crossing may move, as a share of a feature's area.
+
+    At 179 degrees it is 3e-14, which for a feature of 20 cm is more than the tolerance. GEOS
+    rounds a crossing in one way, whatever the area around it, so that only arithmetic sees this.
+    """
+    last_digit = float(np.spacing(np.abs(feature.bounds).max()))
+    return 4 * last_digit * float(feature.length / feature.area)
+
+
 @pytest.mark.fuzz
 @unhurried(40)
 @given(st.data(), st.sampled_from(["clip", "intersects", "within"]))
@@ -125,7 +136,7 @@ def test_extract_agrees_with_other_computations(data: st.DataObject, mode: str) 
     if mode == "clip" and polygons:
         feature = of_dimension(given_features[polygons[0]], 2)
         off = difference_by_triangles(found[polygons[0], 2], area, feature)
-        assert off <= TOLERANCE, (polygons[0], "by triangles", off)
+        assert off <= TOLERANCE + rounding(feature), (polygons[0], "by triangles", off)
 
 
 def test_arithmetic_of_triangles_is_right() -> None:

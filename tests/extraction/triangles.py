@@ -7,6 +7,7 @@ triangles are convex, and share what is left of one after it is cut along the si
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -16,8 +17,22 @@ Array = np.ndarray[Any, Any]
 
 
 def shared_area(one: Any, other: Any) -> float:
-    """Return the area of what two polygons or multipolygons share."""
-    middle = shapely.get_coordinates(one).mean(axis=0)
+    """Return the area of what two polygons or multipolygons share, each part with each."""
+    pairs = itertools.product(shapely.get_parts(one), shapely.get_parts(other))
+    # Far from the point in which triangles meet, a double leaves too few digits for their areas:
+    # a part on the other side of the globe would cost nine.
+    return sum(_shared_by_parts(*pair) for pair in pairs if _boxes_meet(*pair))
+
+
+def _boxes_meet(one: Any, other: Any) -> bool:
+    low, high = np.array(one.bounds).reshape(2, 2)
+    other_low, other_high = np.array(other.bounds).reshape(2, 2)
+    return bool((low <= other_high).all() and (other_low <= high).all())
+
+
+def _shared_by_parts(one: Any, other: Any) -> float:
+    smaller = min(one, other, key=lambda part: part.bounds[2] - part.bounds[0])
+    middle = shapely.get_coordinates(smaller).mean(axis=0)
     (first, sign), (second, other_sign) = _triangles(one, middle), _triangles(other, middle)
     total = 0.0
     for triangle, turned in zip(second, other_sign, strict=True):
@@ -25,15 +40,14 @@ def shared_area(one: Any, other: Any) -> float:
     return total
 
 
-def _triangles(geometry: Any, middle: Array) -> tuple[Array, Array]:
+def _triangles(polygon: Any, middle: Array) -> tuple[Array, Array]:
     """Return triangles, all counter-clockwise, shape (n, 3, 2), and the sign of each."""
     begins, ends = [], []
-    for polygon in shapely.get_parts(geometry):
-        for ring, turn in [(polygon.exterior, 1), *((hole, -1) for hole in polygon.interiors)]:
-            corners = np.asarray(ring.coords)[:, :2] - middle
-            corners = corners if _doubled(corners) * turn > 0 else corners[::-1]
-            begins.append(corners[:-1])
-            ends.append(corners[1:])
+    for ring, turn in [(polygon.exterior, 1), *((hole, -1) for hole in polygon.interiors)]:
+        corners = np.asarray(ring.coords)[:, :2] - middle
+        corners = corners if _doubled(corners) * turn > 0 else corners[::-1]
+        begins.append(corners[:-1])
+        ends.append(corners[1:])
     begin, end = np.concatenate(begins), np.concatenate(ends)
     cross = begin[:, 0] * end[:, 1] - begin[:, 1] * end[:, 0]
     swap = (cross < 0)[:, None]
