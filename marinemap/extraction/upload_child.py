@@ -33,12 +33,20 @@ def limit() -> None:
 def _read(path: Path) -> dict[str, Any]:
     found: list[bytes] = []
     crses: set[str | None] = set()
+    # The table of a shapefile is not read, but the names of its fields are; any bytes are letters
+    # of this encoding.
+    encoding = "ISO-8859-1" if path.suffix == ".shp" else None
     for layer, kind in pyogrio.list_layers(path):
         # Tables and points hold no area; a track's points would count as features.
         if kind is None or "Point" in kind:
             continue
         meta, _, wkb, _ = pyogrio.raw.read(
-            path, layer=layer, columns=[], max_features=MAX_FEATURES + 1, force_2d=True
+            path,
+            layer=layer,
+            columns=[],
+            max_features=MAX_FEATURES + 1,
+            force_2d=True,
+            encoding=encoding,
         )
         present = [geometry for geometry in wkb if geometry is not None]
         found += present

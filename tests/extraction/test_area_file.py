@@ -43,6 +43,16 @@ def test_zipped_shapefile_is_an_area(tmp_path: Path) -> None:
     assert read_area_file(zipped(tmp_path, shapefile_parts(tmp_path))).geometry.equals(SQUARE)
 
 
+@pytest.mark.parametrize("cpg", [b"UTF-8", None])
+def test_names_of_fields_in_any_encoding_are_passed_over(tmp_path: Path, cpg: bytes | None) -> None:
+    parts = shapefile_parts(tmp_path)
+    parts["a.dbf"] = parts["a.dbf"].replace(b"number", "größe\xf2".encode("latin-1"))
+    parts |= {"a.cpg": cpg} if cpg else {}
+    if not cpg:
+        parts.pop("a.cpg", None)
+    assert read_area_file(zipped(tmp_path, parts)).geometry.equals(SQUARE)
+
+
 @pytest.mark.parametrize(
     ("name", "driver"), [("a.gpkg", "GPKG"), ("a.kml", "KML"), ("a.geojson", "GeoJSON")]
 )
