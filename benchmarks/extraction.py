@@ -161,7 +161,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--features", type=int, default=features)
     parser.add_argument("--rounds", type=int, default=int(os.environ.get("BENCH_ROUNDS", "3")))
     parser.add_argument("--only", type=_parts, default=list(_PARTS), metavar="PART,...")
-    parser.add_argument("--sample", type=int, default=20_000, help="for peers on the complex area")
+    parser.add_argument("--sample", type=int, default=100_000, help="for peers on the complex area")
     parser.add_argument("--slow-peers", action="store_true", help="all features for them, once")
     parser.add_argument("--folder", default=str(Path(tempfile.gettempdir()) / "marinemap-bench"))
     return parser.parse_args()

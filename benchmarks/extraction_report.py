@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -60,7 +61,7 @@ def format_figures(figures: Mapping[str, Figures]) -> str:
     engine = figures["engine"]
     lines = [
         f"  {name:<10} {one.seconds:8.2f} s  {one.seconds / engine.seconds:7.2f} x engine  "
-        f"{one.megabytes:6.0f} MB  {one.features:>9,} features"
+        f"{_megabytes(one)}  {one.features:>9,} features"
         for name, one in figures.items()
     ]
     peers = {name: one for name, one in figures.items() if name not in ("floor", "engine")}
@@ -69,6 +70,10 @@ def format_figures(figures: Mapping[str, Figures]) -> str:
     if peers and not differing:
         lines.append(f"  equal in count and total size ({engine.measure:.9g})")
     return "\n".join(lines)
+
+
+def _megabytes(one: Figures) -> str:
+    return f"{'-':>9}" if math.isnan(one.megabytes) else f"{one.megabytes:6.0f} MB"
 
 
 def _is_equal(one: Figures, other: Figures) -> bool:
