@@ -15,7 +15,7 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 
 export HOST PORT
 
-.PHONY: run test lint bench chaos clean samples requirements preflight
+.PHONY: run test lint bench chaos fuzz clean samples requirements preflight
 
 run: preflight $(VENV)/.ready $(PAGE)
 	@$(BIN)/python manage.py migrate --verbosity 0
@@ -38,6 +38,12 @@ lint: $(VENV)/.dev $(WEB)/node_modules/.ready
 # Long runs with kill -9, restarts and cut connections; CHAOS_KILLS and others set how many.
 chaos: $(VENV)/.dev
 	@$(BIN)/python -m pytest tests/transport -m chaos -s
+
+# The engine's generated cases and damaged files in full; `make test` runs a few of each.
+fuzz: $(VENV)/.dev
+	@scripts/install_test_tools.sh
+	@FUZZ_CASES=$${FUZZ_CASES:-2000} FUZZ_MUTANTS=$${FUZZ_MUTANTS:-500} \
+		$(BIN)/python -m pytest tests/extraction -m fuzz -s
 
 bench: $(VENV)/.dev
 	@$(BIN)/python -m benchmarks

@@ -20,6 +20,8 @@ need openssl openssl
 need ps procps
 need /usr/sbin/pgbouncer pgbouncer
 need systemd-analyze systemd
+need ogr2ogr gdal-bin
+need bwrap bubblewrap
 
 [ -n "$missing" ] || exit 0
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then

@@ -15,7 +15,7 @@ from shapely.affinity import translate
 
 from marinemap.errors import RequestError, quote
 from marinemap.extraction.crs import CRS84, parse_crs, reproject_area
-from marinemap.extraction.outline import repair_outline
+from marinemap.extraction.outline import join_outlines, repair_outline
 
 # A coastline drawn by a GIS has a few thousand corners; half a million is beyond any person
 # and would hold a worker for minutes.
@@ -26,6 +26,10 @@ _MAX_DEPTH = 5
 # Beyond any coordinate on Earth in any unit, and still far from where arithmetic overflows.
 _MAX_COORDINATE = 1e12
 _WORLD = shapely.box(-180, -90, 180, 90)
+REPAIRED = (
+    "The outline of the area crosses itself or overlaps; it was repaired, and the repaired area "
+    "was used."
+)
 _ALLOWED = (
     "a GeoJSON Polygon or MultiPolygon, a Feature or FeatureCollection of them, "
     "or bounds [west, south, east, north]"
@@ -106,7 +110,7 @@ def parse_area(value: Any, *, field: str = "area") -> Area:
     rings = [[_ring(ring, field) for ring in _as_list(r, field)] for r in coordinates]
     # From what was checked, not from what was sent: a position may have carried anything along.
     given = {"type": "MultiPolygon", "coordinates": [[r.tolist() for r in p] for p in rings]}
-    joined = _joined([shapely.Polygon(polygon[0], polygon[1:]) for polygon in rings])
+    joined = join_outlines([shapely.Polygon(polygon[0], polygon[1:]) for polygon in rings], field)
     return _finish(joined, parse_crs(CRS84), given, field)
 
 
@@ -119,7 +123,7 @@ def _polygon_coordinates(value: Mapping[str, Any], field: str) -> list[Any]:
         if kind == "Polygon":
             found.extend([coordinates] if coordinates else [])
         elif kind == "MultiPolygon":
-            found.extend(coordinates if isinstance(coordinates, list) else [])
+            found.extend(coordinates if isinstance(coordinates, list | tuple) else [])
         else:
             raise RequestError(
                 f"a {quote(kind)} is not an area; give {_ALLOWED}", field=field, value=kind
@@ -156,16 +160,16 @@ def _members(item: Mapping[str, Any]) -> list[Any] | None:
     if key is None:
         return None
     members = item.get(key)
-    return members if isinstance(members, list) else []
+    return list(members) if isinstance(members, list | tuple) else []
 
 
 def _check_vertices(polygons: list[Any], field: str) -> None:
     total = sum(
         len(ring)
         for rings in polygons
-        if isinstance(rings, list)
+        if isinstance(rings, list | tuple)
         for ring in rings
-        if isinstance(ring, list)
+        if isinstance(ring, list | tuple)
     )
     if total > MAX_VERTICES:
         raise RequestError(
@@ -176,8 +180,9 @@ def _check_vertices(polygons: list[Any], field: str) -> None:
         )
 
 
-def _as_list(rings: Any, field: str) -> list[Any]:
-    if not isinstance(rings, list) or not rings:
+def _as_list(rings: Any, field: str) -> Sequence[Any]:
+    # Python's geo interface has tuples where JSON has lists.
+    if not isinstance(rings, list | tuple) or not rings:
         raise _not_rings(field, rings)
     return rings
 
@@ -257,25 +262,11 @@ def _box(bounds: Any, crs: pyproj.CRS, field: str) -> Any:
     return shapely.box(west, south, east, north)
 
 
-def _joined(polygons: list[Any]) -> Any:
-    if len(polygons) == 1:
-        return polygons[0]
-    joined = shapely.multipolygons(polygons)
-    # Features of a collection may overlap, which is no mistake; but a union adds corners
-    # where edges cross, so it is taken only where it is needed.
-    if not joined.is_valid and all(polygon.is_valid for polygon in polygons):
-        return shapely.union_all(polygons)
-    return joined
-
-
 def _finish(geometry: Any, crs: pyproj.CRS, given: dict[str, Any], field: str) -> Area:
     notes: list[str] = []
     if not geometry.is_valid:
         geometry = repair_outline(geometry, field)
-        notes.append(
-            "The outline of the area crosses itself or overlaps; it was repaired, and the "
-            "repaired area was used."
-        )
+        notes.append(REPAIRED)
     if crs.is_geographic:
         geometry = _within_180(geometry, field)
     geometry = _surface(geometry)

@@ -84,13 +84,18 @@ class Clipper:
         Cut at the edge; keep whole features that touch the area; keep those within it.
     features : int, optional
         How many are to be expected; a guess only settles how finely the area is indexed.
+    of : str
+        What to call the features' source in a message.
     """
 
-    def __init__(self, area: Any, mode: str = "clip", features: int | None = None) -> None:
+    def __init__(
+        self, area: Any, mode: str = "clip", features: int | None = None, of: str = "the layer"
+    ) -> None:
         many = features is None or features > _MANY_FEATURES
         self.grid = AreaGrid(area, _FINE_LEVEL if many else _COARSE_LEVEL)
         self.area = area
         self._mode = mode
+        self._of = of
         self._local = LocalParts(area)
 
     def clip(self, column: Any) -> Clipped:
@@ -114,7 +119,7 @@ class Clipper:
         inside, unclear = self._by_grid(groups)
         unclear.append(other_rows(len(column), groups))
         rows = np.sort(np.concatenate(unclear))
-        edge = self._on_edge(rows, _parsed(column, rows))
+        edge = self._on_edge(rows, self._parsed(column, rows))
         kept = np.concatenate([*inside, edge.whole, edge.cut_rows])
         source = pa.concat_arrays([column, to_column(edge.cut)]) if len(edge.cut) else column
         places = np.concatenate(
@@ -137,7 +142,7 @@ class Clipper:
         """Look at geometries that lie near the edge, or have many parts."""
         boxes = shapely.bounds(geometries)
         present = ~(shapely.is_missing(geometries) | shapely.is_empty(geometries))
-        finite = np.isfinite(boxes).all(axis=1)
+        finite = _are_finite(geometries)
         near = present & finite & (self.grid.classify(boxes) != OUTSIDE)
         not_finite = int((present & ~finite).sum())
         rows, geometries, boxes = rows[near], geometries[near], boxes[near]
@@ -160,6 +165,14 @@ class Clipper:
             not_finite,
             cut.trimmed,
         )
+
+    def _parsed(self, column: Any, rows: Array) -> Array:
+        try:
+            return to_geometries(column, rows)
+        except shapely.errors.ShapelyError as error:
+            raise DatasetError(
+                f"a geometry of {self._of} is broken: {error}", field="source"
+            ) from error
 
     def _cut(self, geometries: Array, boxes: Array) -> _Cut:
         dimensions = shapely.get_dimensions(geometries)
@@ -194,11 +207,12 @@ class _Cut:
     trimmed: int
 
 
-def _parsed(column: Any, rows: Array) -> Array:
-    try:
-        return to_geometries(column, rows)
-    except shapely.errors.ShapelyError as error:
-        raise DatasetError(f"a geometry is broken: {error}", field="source") from error
+def _are_finite(geometries: Array) -> Array:
+    """Tell which geometries have numbers only; GEOS leaves NaN out of a box without a word."""
+    positions, owners = shapely.get_coordinates(geometries, return_index=True)
+    finite = np.ones(len(geometries), bool)
+    finite[owners[~np.isfinite(positions).all(axis=1)]] = False
+    return finite
 
 
 def _pieces(valid: Array, local: Array, collections: Array) -> Array:

@@ -93,6 +93,15 @@ def is_same_crs(one: pyproj.CRS, other: pyproj.CRS) -> bool:
     return one.equals(other, ignore_axis_order=True)
 
 
+def is_on_earth(crs: pyproj.CRS) -> bool:
+    """Tell whether positions in a CRS can be brought to degrees on Earth at all."""
+    try:
+        pyproj.Transformer.from_crs(crs, CRS84, always_xy=True)
+    except ProjError:
+        return False
+    return True
+
+
 def check_fits(crs: pyproj.CRS, bounds_4326: tuple[float, float, float, float], field: str) -> None:
     """Refuse a CRS that is not defined anywhere within the area.
 

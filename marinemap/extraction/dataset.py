@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import itertools
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +18,8 @@ from fiona.errors import DriverError, FionaError
 from pyproj.exceptions import CRSError
 from shapely.geometry import shape
 
-from marinemap.errors import DatasetError, did_you_mean
+from marinemap.errors import DatasetError, ServiceError, did_you_mean, quote
+from marinemap.extraction.crs import is_on_earth
 from marinemap.extraction.shapefile_check import check_headers
 
 # The files that make up one shapefile (Esri, ShapefileTechnical Description, 1998; .cpg is
@@ -59,6 +62,11 @@ class Dataset:
     geometry_type: str
     fields: tuple[Field, ...]
     feature_count: int
+
+    @property
+    def title(self) -> str:
+        """What to call the layer in a message."""
+        return f"layer '{self.layer}' of {self.path.name}"
 
 
 def list_layers(path: Path) -> list[str]:
@@ -123,6 +131,24 @@ def fingerprint(path: Path) -> str:
     return hashlib.sha256(repr(marks).encode()).hexdigest()[:16]
 
 
+@contextmanager
+def unchanged(path: Path) -> Iterator[None]:
+    """Do something with a source that its file must outlast.
+
+    Raises
+    ------
+    DatasetError
+        If the file was changed, replaced or removed meanwhile, whatever else failed for it.
+    """
+    before = fingerprint(path)
+    try:
+        yield
+    except (DatasetError, ServiceError) as error:
+        _check_same(path, before, error)
+        raise
+    _check_same(path, before, None)
+
+
 def content_version(path: Path) -> str:
     """Return twelve hexadecimal digits that change whenever the content of a file does.
 
@@ -141,6 +167,19 @@ def content_version(path: Path) -> str:
 def without_folder(error: Exception, path: Path) -> str:
     """Return an error's text with the file's name in place of its path, which users never see."""
     return str(error).replace(str(path.absolute()), path.name).replace(str(path), path.name)
+
+
+def _check_same(path: Path, before: str, cause: Exception | None) -> None:
+    try:
+        same = fingerprint(path) == before
+    except DatasetError:
+        same = False
+    if not same:
+        raise DatasetError(
+            f"{path.name} was changed while it was read",
+            field="source",
+            hint="Ask again; the new data will be used.",
+        ) from cause
 
 
 def _describe_open(path: Path, name: str, source: Any) -> Dataset:
@@ -196,7 +235,11 @@ def _found_geometry_type(source: Any, declared: str) -> tuple[str, bool]:
 
 
 def _crs_of(source: Any, path: Path, name: str) -> str:
-    wkt = source.crs_wkt
+    try:
+        # fiona 1.10 fails with UnboundLocalError where GDAL can make no WKT of a damaged .prj.
+        wkt = source.crs_wkt
+    except UnboundLocalError:
+        wkt = ""
     try:
         crs = pyproj.CRS.from_wkt(wkt) if wkt else None
     except CRSError:
@@ -208,6 +251,13 @@ def _crs_of(source: Any, path: Path, name: str) -> str:
             value=name,
             hint="Add the CRS to the data, for example with ogr2ogr -a_srs EPSG:4326 "
             "(for a shapefile: its .prj).",
+        )
+    if not is_on_earth(crs):
+        raise DatasetError(
+            f"the CRS of layer '{name}' of {path.name} ('{quote(crs.name)}') cannot be brought to "
+            "degrees on Earth: it is damaged, or of another planet",
+            field="crs",
+            value=name,
         )
     authority = crs.to_authority(min_confidence=100)
     return ":".join(authority) if authority else wkt

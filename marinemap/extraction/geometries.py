@@ -7,10 +7,10 @@ from typing import Any
 import pyproj
 import shapely
 
-from marinemap.errors import RequestError
+from marinemap.errors import DatasetError, RequestError
 from marinemap.extraction.area import Area
 from marinemap.extraction.clip import Clipper
-from marinemap.extraction.dataset import describe
+from marinemap.extraction.dataset import describe, unchanged
 from marinemap.extraction.near import area_near
 from marinemap.extraction.read import open_source
 from marinemap.extraction.request import SourceLayer
@@ -40,19 +40,32 @@ def read_geometries(
     RequestError
         If there are more vertices; nothing is cut short in silence.
     DatasetError
-        If the layer cannot be read.
+        If the layer cannot be read, or its file changes meanwhile.
     """
+    with unchanged(source.path):
+        return _read(source, area, max_vertices)
+
+
+def _read(source: SourceLayer, area: Area | None, max_vertices: int) -> list[Any]:
     dataset = describe(source.path, source.layer)
     if dataset.bounds is None:
         return []
     crs = pyproj.CRS.from_user_input(dataset.crs)
     outline = area_near(area, crs, dataset.bounds) if area else None
-    clipper = Clipper(outline, features=dataset.feature_count) if outline else None
+    clipper = (
+        Clipper(outline, features=dataset.feature_count, of=dataset.title) if outline else None
+    )
     boxes = clipper.grid.cover() if clipper else [dataset.bounds]
     found: list[Any] = []
     vertices = 0
     for batch in open_source(dataset, boxes, columns=()).batches():
-        kept = to_geometries(clipper.clip(batch.geometries).column if clipper else batch.geometries)
+        column = clipper.clip(batch.geometries).column if clipper else batch.geometries
+        try:
+            kept = to_geometries(column)
+        except shapely.errors.ShapelyError as error:
+            raise DatasetError(
+                f"a geometry of {dataset.title} is broken: {error}", field="source"
+            ) from error
         kept = kept[~(shapely.is_missing(kept) | shapely.is_empty(kept))]
         vertices += int(shapely.get_num_coordinates(kept).sum())
         if vertices > max_vertices:

@@ -103,20 +103,19 @@ class LayerRun:
         Raises
         ------
         DatasetError
-            If the source is broken or changes meanwhile.
+            If the source is broken.
         ServiceError
             If the result cannot be written.
         """
         area = area_near(self.area, self.own_crs, self.dataset.bounds)
-        clipper = Clipper(area, self.request.mode, self.dataset.feature_count)
+        clipper = Clipper(area, self.request.mode, self.dataset.feature_count, self.dataset.title)
         boxes = clipper.grid.cover()
         self.selection = Selection.of(self.source, open_source(self.dataset, boxes).schema())
         source = open_source(self.dataset, boxes, self.selection.columns)
         as_text: frozenset[str] = frozenset()
         while True:
             try:
-                with source.unchanged():
-                    written = self._write_once(folder, format_name, source, clipper, as_text, tell)
+                written = self._write_once(folder, format_name, source, clipper, as_text, tell)
                 break
             except IntegersNeedText as need:
                 as_text |= {need.field}
@@ -141,6 +140,8 @@ class LayerRun:
                     self.tally.add(batch.read, batch.cut)
                     tell(min(1.0, self.tally.read / expected), message)
                     writer.write(batch.kept.geometries, batch.kept.attributes)
+            if source.counts_not_finite:
+                self.tally.not_finite = 0
             return writer.close()
         except BaseException:
             writer.abandon()

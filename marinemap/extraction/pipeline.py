@@ -16,7 +16,7 @@ from marinemap.errors import RequestError, ServiceError
 from marinemap.extraction.archive import new_archive
 from marinemap.extraction.area import Area, parse_area
 from marinemap.extraction.crs import CRS84, crs_label, parse_crs
-from marinemap.extraction.dataset import describe
+from marinemap.extraction.dataset import describe, unchanged
 from marinemap.extraction.formats import FULL_FORMAT
 from marinemap.extraction.formats.written import WrittenLayer
 from marinemap.extraction.layer import LayerRun, Progress, Tally
@@ -69,10 +69,10 @@ def extract(
     tell = _Teller(progress)
     try:
         with tempfile.TemporaryDirectory(prefix="extract-", dir=work_folder) as folder:
-            done = [
-                _extract_layer(request, number, area, target, Path(folder), tell)
-                for number in range(len(request.layers))
-            ]
+            done = []
+            for number, layer in enumerate(request.layers):
+                with unchanged(layer.path):
+                    done.append(_extract_layer(request, number, area, target, Path(folder), tell))
             size = _pack(request, request.destination, area, done, tell)
     except OSError as error:
         if error is tell.raised:
@@ -207,6 +207,7 @@ def _report(
         without_position=tally.without_position,
         transformation=run.reprojection.name,
         full_copy=full[0].path.name if full else "",
+        crs_wkt=run.crs.to_wkt("WKT2_2019"),
     )
 
 

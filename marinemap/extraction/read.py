@@ -5,23 +5,32 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import pyarrow as pa
 import pyogrio
 from pyogrio.errors import DataLayerError, DataSourceError, FieldError
 
-from marinemap.errors import DatasetError
-from marinemap.extraction.dataset import Dataset, fingerprint, without_folder
+from marinemap.errors import DatasetError, quote
+from marinemap.extraction.dataset import Dataset, without_folder
 from marinemap.extraction.geopackage_index import Box, RTree, find_rtree
 from marinemap.extraction.prefetch import prefetched
-from marinemap.extraction.shapefile_check import check_records
+from marinemap.extraction.shapefile_check import check_records, check_rows
+from marinemap.extraction.table_check import undeclared_encoding
 
 # Large enough for the work on arrays to outweigh the calls, small enough to keep memory flat
 # and progress even.
 _BATCH_FEATURES = 8_192
 _BATCHES_AHEAD = 1
-_GDAL_ERRORS = (DataSourceError, DataLayerError, FieldError, OSError, pa.ArrowException)
+_GDAL_ERRORS = (
+    DataSourceError,
+    DataLayerError,
+    FieldError,
+    OSError,
+    UnicodeDecodeError,
+    pa.ArrowException,
+)
 
 
 @dataclass(frozen=True)
@@ -53,7 +62,7 @@ class Source:
     @property
     def name(self) -> str:
         """What to call the layer in a message."""
-        return f"layer '{self.dataset.layer}' of {self.dataset.path.name}"
+        return self.dataset.title
 
     @property
     def box(self) -> Box:
@@ -68,8 +77,23 @@ class Source:
 
     @property
     def without_position(self) -> int:
-        """How many features the source's index leaves out, for they lie nowhere."""
+        """How many features of the layer lie nowhere, where the source can tell.
+
+        Of a shapefile they are all counted; a GeoPackage's index leaves them out.
+
+        Raises
+        ------
+        DatasetError
+            If a shapefile is damaged.
+        """
+        if self._is_shapefile:
+            return self._nowhere
         return self.dataset.feature_count - self.rtree.size() if self.rtree else 0
+
+    @property
+    def counts_not_finite(self) -> bool:
+        """Whether ``without_position`` counts all that have a coordinate that is no number."""
+        return self._is_shapefile
 
     def schema(self) -> Any:
         """Return the pyarrow.Schema of the attributes.
@@ -126,34 +150,43 @@ class Source:
         DatasetError
             If the layer cannot be read to its end.
         """
-        if self.dataset.path.suffix.lower() == ".shp":
-            check_records(self.dataset.path)
+        if self._is_shapefile:
+            _ = self._nowhere
         with prefetched(self._read(), _BATCHES_AHEAD) as batches:
             yield from batches
 
-    @contextmanager
-    def unchanged(self) -> Iterator[None]:
-        """Do something with the source that its file must outlast.
+    @property
+    def _is_shapefile(self) -> bool:
+        return self.dataset.path.suffix.lower() == ".shp"
 
-        Raises
-        ------
-        DatasetError
-            If the file was changed or replaced meanwhile.
-        """
-        before = fingerprint(self.dataset.path)
-        yield
-        if fingerprint(self.dataset.path) != before:
-            raise DatasetError(
-                f"{self.dataset.path.name} was changed while it was read",
-                field="source",
-                hint="Ask again; the new data will be used.",
-            )
+    @cached_property
+    def _nowhere(self) -> int:
+        check_rows(self.dataset.path)
+        return check_records(self.dataset.path)
+
+    @cached_property
+    def _encoding(self) -> str | None:
+        return undeclared_encoding(self.dataset.path) if self._is_shapefile else None
 
     def _read(self) -> Iterator[Batch]:
         with self._open() as (meta, reader):
             column = _geometry_column(meta)
             for batch in reader:
-                yield Batch(_binary(batch.column(column)), batch.drop_columns([column]))
+                read = Batch(_binary(batch.column(column)), batch.drop_columns([column]))
+                self._check(read)
+                yield read
+
+    def _check(self, batch: Batch) -> None:
+        """Refuse what GDAL hands on as it is in the file."""
+        for name, values in zip(batch.attributes.schema.names, batch.attributes, strict=True):
+            if pa.types.is_string(values.type) or pa.types.is_large_string(values.type):
+                _check_text(self, name, values)
+        if self.rtree and batch.geometries.null_count:
+            raise DatasetError(
+                f"{self.name} holds {batch.geometries.null_count:,} geometries that are broken: "
+                "its index says where they lie, but they cannot be read",
+                field="source",
+            )
 
     @contextmanager
     def _open(self, most: int | None = None) -> Iterator[Any]:
@@ -163,6 +196,7 @@ class Source:
                 layer=self.dataset.layer,
                 columns=None if self.columns is None else list(self.columns),
                 batch_size=most or _BATCH_FEATURES,
+                encoding=self._encoding,
                 use_pyarrow=True,
                 **self._filter(most),
             ) as opened:
@@ -187,6 +221,19 @@ def open_source(
 ) -> Source:
     """Return a layer ready to be read, with its R-tree where it has one."""
     return Source(dataset, boxes, columns, find_rtree(dataset.path, dataset.layer))
+
+
+def _check_text(source: Source, name: str, values: Any) -> None:
+    try:
+        values.validate(full=True)
+    except pa.ArrowInvalid as error:
+        raise DatasetError(
+            f"{source.name}: a text of field '{quote(name)}' is not in the encoding that the file "
+            f"states, or is damaged: {quote(error)}",
+            field="source",
+            value=name,
+            hint="Ask for a whole copy; for a shapefile, look at its .cpg.",
+        ) from error
 
 
 def _geometry_column(meta: dict[str, Any]) -> str:

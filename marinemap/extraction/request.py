@@ -165,7 +165,8 @@ class LayerReport:
     that is no number, ``trimmed`` those that lost parts of a lower dimension. ``transformation``
     names how positions were moved to the output CRS; empty where they were not.
     ``without_position`` counts the features of the whole layer that lie nowhere, where the source
-    can tell. ``full_copy`` names the GeoPackage with everything in full, where there is one.
+    can tell. ``crs_wkt`` is the CRS of the files in full (WKT2:2019), where ``crs`` has its code or
+    name. ``full_copy`` names the GeoPackage with everything in full, where there is one.
     """
 
     name: str
@@ -182,6 +183,7 @@ class LayerReport:
     without_position: int = 0
     transformation: str = ""
     full_copy: str = ""
+    crs_wkt: str = ""
 
     @property
     def is_empty(self) -> bool:

@@ -2,33 +2,32 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import shutil
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyogrio
 import pyproj
 import shapely
 from pyproj.exceptions import CRSError
 
-from marinemap.errors import RequestError, ServiceError
-from marinemap.extraction.area import Area, parse_area
-from marinemap.extraction.crs import CRS84, parse_crs, reproject_area
+from marinemap.errors import DatasetError, RequestError, ServiceError, quote
+from marinemap.extraction.area import MAX_VERTICES, REPAIRED, Area, parse_area
+from marinemap.extraction.crs import CRS84, is_on_earth, parse_crs, reproject_area
+from marinemap.extraction.outline import join_outlines, repair_outline
+from marinemap.extraction.sandbox import SECONDS, run_confined
+from marinemap.extraction.shapefile_check import check_headers, check_records
 from marinemap.extraction.upload_checks import kind_of, read_geojson, unzip_shapefile
 
-_CHILD = "marinemap.extraction.upload_child"
-_PACKAGES = Path(__file__).resolve().parents[2]
+_CHILD = Path(__file__).with_name("upload_child.py")
 # GDAL 3.12's names; GeoJSON never reaches GDAL.
 _DRIVERS = {"ESRI Shapefile", "GPKG", "KML", "GPX"}
 _SUFFIXES = {"zip": ".shp", "gpkg": ".gpkg", "kml": ".kml", "gpx": ".gpx"}
-_SECONDS = 15
-_MAX_ANSWER_BYTES = 64 * 2**20
-_MOUNTED = "/area"
 
 
 def read_area_file(path: Path, *, field: str = "area") -> Area:
@@ -57,26 +56,61 @@ def read_area_file(path: Path, *, field: str = "area") -> Area:
         copy = Path(folder) / f"area{_SUFFIXES[kind]}"
         if kind == "zip":
             unzip_shapefile(path, Path(folder), field)
+            _check_shapefile(copy, field)
         else:
             shutil.copyfile(path, copy)
         answer = _ask_child(copy, field)
     return _area(answer, field)
 
 
+def _check_shapefile(path: Path, field: str) -> None:
+    """Refuse what GDAL would read in part: a smaller area is not what was uploaded."""
+    try:
+        check_headers(path)
+        check_records(path)
+    except DatasetError as error:
+        raise RequestError(error.message, field=field, value=error.value) from error
+    prj = path.with_suffix(".prj").read_text(encoding="utf-8", errors="replace")
+    try:
+        pyproj.CRS.from_wkt(prj)
+    except CRSError as error:
+        raise RequestError(
+            f"the .prj in the zip holds no CRS that is known: '{quote(prj)}'", field=field
+        ) from error
+
+
 def _area(answer: dict[str, Any], field: str) -> Area:
-    crs = _crs(answer["crs"], field)
-    geometries = shapely.from_wkb([bytes.fromhex(wkb) for wkb in answer["wkb"]])
+    try:
+        with np.errstate(invalid="ignore"):
+            geometries = shapely.from_wkb([bytes.fromhex(wkb) for wkb in answer["wkb"]])
+    except shapely.errors.ShapelyError as error:
+        raise RequestError(f"a geometry in the file is broken: {error}", field=field) from error
     polygons = [polygon for geometry in geometries for polygon in _polygons(geometry)]
     if not polygons:
         raise RequestError(
             "the file holds no area: no polygon, and no closed track or route", field=field
         )
-    joined = polygons[0] if len(polygons) == 1 else shapely.multipolygons(polygons)
-    if not shapely.is_valid(joined):
-        joined = shapely.make_valid(joined, method="structure")
+    crs = _crs(answer["crs"], field)
+    _check_corners(polygons, field)
+    joined = join_outlines(polygons, field)
+    notes = () if joined.is_valid else (REPAIRED,)
+    joined = joined if joined.is_valid else repair_outline(joined, field)
     moved = reproject_area(joined, crs, parse_crs(CRS84))
     mapping = shapely.geometry.mapping(moved)
-    return parse_area(json.loads(json.dumps(mapping)), field=field)
+    area = parse_area(json.loads(json.dumps(mapping)), field=field)
+    return dataclasses.replace(area, notes=(*notes, *area.notes))
+
+
+def _check_corners(polygons: list[Any], field: str) -> None:
+    positions = shapely.get_coordinates(polygons)
+    if len(positions) > MAX_VERTICES:
+        raise RequestError(
+            f"the area has {len(positions):,} corners; at most {MAX_VERTICES:,} are allowed",
+            field=field,
+            hint="Simplify the area, or cut it into several requests.",
+        )
+    if not np.isfinite(positions).all():
+        raise RequestError("a coordinate in the file is not a finite number", field=field)
 
 
 def _polygons(geometry: Any) -> list[Any]:
@@ -91,61 +125,47 @@ def _crs(text: str | None, field: str) -> pyproj.CRS:
     if not text:
         raise RequestError("the file does not say its CRS; a shapefile needs its .prj", field=field)
     try:
-        return pyproj.CRS.from_user_input(text)
+        crs = pyproj.CRS.from_user_input(text)
     except CRSError as error:
-        raise RequestError(f"the file's CRS is not known: {error}", field=field) from error
+        raise RequestError(f"the file's CRS is not known: {quote(error)}", field=field) from error
+    if not is_on_earth(crs):
+        raise RequestError(
+            f"the file's CRS ('{quote(crs.name)}') cannot be brought to degrees on Earth",
+            field=field,
+        )
+    return crs
 
 
 def _ask_child(path: Path, field: str) -> dict[str, Any]:
     skipped = ",".join(sorted(set(pyogrio.list_drivers()) - _DRIVERS))
-    environment = {"GDAL_SKIP": skipped, "PYTHONPATH": str(_PACKAGES), "PROJ_NETWORK": "OFF"}
-    try:
-        done = subprocess.run(
-            _command(path),
-            env={**environment, "PATH": os.defpath, "OPENBLAS_NUM_THREADS": "1"},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=_SECONDS,
-            check=False,
-        )
-    except subprocess.TimeoutExpired as error:
-        raise RequestError(f"reading the file took over {_SECONDS} seconds", field=field) from error
-    except OSError as error:
-        raise ServiceError(f"the reader of uploaded files does not start: {error}") from error
-    return _answer(done, field)
-
-
-def _answer(done: subprocess.CompletedProcess[bytes], field: str) -> dict[str, Any]:
-    if len(done.stdout) > _MAX_ANSWER_BYTES:
-        raise RequestError("the file holds too many corners", field=field)
-    if done.stderr.startswith(b"bwrap:"):
+    done = run_confined(
+        # Without -P its folder would come first among those where modules are looked for.
+        ["-P", str(_CHILD), f"{{folder}}/{path.name}"],
+        path.parent,
+        {"GDAL_SKIP": skipped, "PROJ_NETWORK": "OFF", "CPL_LOG": os.devnull},
+    )
+    if done.complained.startswith(b"bwrap:"):
         raise ServiceError(
             "bubblewrap does not start, so that uploaded files cannot be read: "
-            f"{done.stderr.decode(errors='replace').strip()}",
+            f"{quote(done.complained.decode(errors='replace').strip())}",
             hint="Allow unprivileged user namespaces, or remove bubblewrap.",
         )
+    if done.is_late:
+        raise RequestError(f"reading the file took over {SECONDS} seconds", field=field)
+    if done.is_cut:
+        raise RequestError("the outlines in the file have more than 500,000 corners", field=field)
+    return _answer(done.said, field)
+
+
+def _answer(said: bytes, field: str) -> dict[str, Any]:
     try:
-        answer: dict[str, Any] = json.loads(done.stdout)
+        answer: dict[str, Any] = json.loads(said)
     except ValueError as error:
         raise RequestError(
-            "the file could not be read within the limits of time and memory; it may be damaged",
+            "the file could not be read within 5 seconds of processor time and 224 MiB of memory; "
+            "it may be damaged",
             field=field,
         ) from error
     if "error" in answer:
-        raise RequestError(f"the file cannot be read: {answer['error']}", field=field)
+        raise RequestError(f"the file cannot be read: {quote(answer['error'])}", field=field)
     return answer
-
-
-def _command(path: Path) -> list[str]:
-    executable = Path(sys.executable)
-    # Its folder may be reached by a link, which leads nowhere within bubblewrap.
-    python = [str(executable.parent.resolve() / executable.name), "-m", _CHILD]
-    bwrap = shutil.which("bwrap")
-    if bwrap is None:
-        return [*python, str(path)]
-    own = (Path(sys.prefix), Path(sys.base_prefix), _PACKAGES / "marinemap")
-    seen = {"/usr", "/lib", "/lib64", "/bin", *(str(place.resolve()) for place in own)}
-    binds = [option for place in sorted(seen) for option in ("--ro-bind-try", place, place)]
-    private = ["--unshare-all", "--die-with-parent", "--new-session", "--proc", "/proc"]
-    mounts = ["--dev", "/dev", "--tmpfs", "/tmp", *binds, "--ro-bind", str(path.parent), _MOUNTED]
-    return [bwrap, *private, *mounts, *python, f"{_MOUNTED}/{path.name}"]

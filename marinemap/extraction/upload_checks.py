@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import stat
 import zipfile
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from marinemap.errors import RequestError
 
@@ -15,6 +18,11 @@ _MAX_UNPACKED_BYTES = 100 * 2**20
 _MAX_RATIO = 100
 _MAX_MEMBERS = 20
 _MAX_JSON_DEPTH = 16
+# An area of 500,000 corners has two and a half million. Python makes an object of a hundred bytes
+# from a handful of marks: 20 MiB of them took 500 MB.
+_MAX_JSON_MARKS = 3_000_000
+_MAX_SHP_BYTES = 24 * 2**20
+_MAX_PRJ_BYTES = 64 * 2**10
 _SHAPEFILE_PARTS = {".shp", ".shx", ".dbf", ".prj", ".cpg"}
 _CHUNK_BYTES = 1 << 16
 # What GDAL and QGIS write by default says no more than RFC 7946 does.
@@ -60,6 +68,13 @@ def read_geojson(path: Path, field: str) -> Any:
         If it is not JSON, is nested too deep, or holds a ``crs`` member.
     """
     data = path.read_bytes().removeprefix(b"\xef\xbb\xbf")
+    marks = len(data) - len(data.translate(None, delete=b"[]{},:"))
+    if marks > _MAX_JSON_MARKS:
+        raise RequestError(
+            f"the JSON has {marks:,} brackets, commas and colons; an area of the most corners, "
+            f"500,000, needs fewer than {_MAX_JSON_MARKS:,}",
+            field=field,
+        )
     if _depth(data) > _MAX_JSON_DEPTH:
         raise RequestError(f"the JSON is nested more than {_MAX_JSON_DEPTH} deep", field=field)
     try:
@@ -93,6 +108,7 @@ def unzip_shapefile(path: Path, folder: Path, field: str) -> None:
             for member in members:
                 target = folder / f"area{Path(member.filename).suffix.lower()}"
                 budget -= _unpack(archive, member, target, budget, field)
+        _check_parts(folder, field)
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError) as error:
         raise RequestError(f"the zip is damaged or encrypted: {error}", field=field) from error
 
@@ -111,11 +127,9 @@ def _xml_kind(path: Path, field: str) -> str:
 
 def _depth(data: bytes) -> int:
     """Return how deep brackets nest, without parsing: a bound, for strings may hold some too."""
-    depth = deepest = 0
-    for byte in data.translate(None, delete=_NOT_BRACKETS):
-        depth += 1 if byte in b"[{" else -1
-        deepest = max(deepest, depth)
-    return deepest
+    brackets = np.frombuffer(data.translate(None, delete=_NOT_BRACKETS), np.uint8)
+    steps = np.where(np.isin(brackets, list(b"[{")), 1, -1)
+    return int(steps.cumsum().max(initial=0))
 
 
 _NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
@@ -142,6 +156,33 @@ def _check_members(every: list[zipfile.ZipInfo], wanted: list[zipfile.ZipInfo], 
     suffixes = [Path(member.filename).suffix.lower() for member in wanted]
     if len(stems) != 1 or len(set(suffixes)) != len(suffixes) or ".shp" not in suffixes:
         raise RequestError("the zip does not hold exactly one shapefile", field=field)
+    _check_overlaps(every, field)
+
+
+def _check_overlaps(members: list[zipfile.ZipInfo], field: str) -> None:
+    """Refuse members that share bytes: Python 3.11.7's zipfile reads them (CVE-2024-0450)."""
+    places = sorted((m.header_offset, m.compress_size) for m in members)
+    for (start, size), (following, _) in itertools.pairwise(places):
+        if start + size > following:
+            raise RequestError("files in the zip overlap: it is damaged", field=field)
+
+
+def _check_parts(folder: Path, field: str) -> None:
+    for suffix, what in ((".shx", "the index"), (".dbf", "the table"), (".prj", "the CRS")):
+        if not (folder / f"area{suffix}").exists():
+            raise RequestError(
+                f"the zip holds no {suffix}, {what} of the shapefile; .shp, .shx, .dbf and .prj "
+                "belong together",
+                field=field,
+            )
+    for suffix, most in ((".shp", _MAX_SHP_BYTES), (".prj", _MAX_PRJ_BYTES)):
+        size = (folder / f"area{suffix}").stat().st_size
+        if size > most:
+            raise RequestError(
+                f"the {suffix} in the zip has {size:,} bytes; for an area of at most 500,000 "
+                f"corners {most:,} are allowed",
+                field=field,
+            )
 
 
 def _unpack(

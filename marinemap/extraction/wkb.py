@@ -19,6 +19,17 @@ _BASE_DIMENSION = {1: 0, 2: 1, 3: 2, 4: 0, 5: 1, 6: 2}
 # Bytes before the first coordinate of a geometry that is one point, one line or one ring.
 _HEADER_BYTES = {1: 5, 2: 9, 3: 13}
 _MULTI_BYTES = 9
+# A bound on how deep collections nest: they cannot nest deeper than there are any.
+_MAX_COLLECTIONS = 1_000
+_COLLECTION_HEADS = (
+    b"\x01\x07\x00\x00\x00",
+    b"\x01\xef\x03\x00\x00",
+    b"\x01\x07\x00\x00\x80",
+    b"\x00\x00\x00\x00\x07",
+    b"\x00\x00\x00\x03\xef",
+    b"\x00\x80\x00\x00\x07",
+)
+_LEAST_POSITIONS = {2: 2, 3: 4}
 # pyarrow 26 computes a negative size for a slice without an end.
 _NO_END = 2**31 - 1
 
@@ -99,7 +110,10 @@ def to_geometries(column: Any, rows: Array | None = None) -> Array:
         If a geometry is broken.
     """
     picked = column if rows is None else column.take(pa.array(rows))
-    geometries: Array = shapely.from_wkb(picked.to_numpy(zero_copy_only=False))
+    _check_nesting(picked)
+    # NaN among the coordinates is told of later, with a count.
+    with np.errstate(invalid="ignore"):
+        geometries: Array = shapely.from_wkb(picked.to_numpy(zero_copy_only=False))
     return geometries
 
 
@@ -132,6 +146,19 @@ def to_column(geometries: Array) -> Any:
     return pa.array(shapely.to_wkb(geometries, flavor="iso", byte_order=1), pa.binary())
 
 
+def _check_nesting(column: Any) -> None:
+    """Refuse collections in collections without end: GEOS 3.14 crashes at some 20,000 levels."""
+    found = kinds(column)
+    # Zero stands for what is big-endian too.
+    for row in np.flatnonzero((found == 7) | (found == 0)).tolist():
+        data = column[row].as_py() or b""
+        count = sum(data.count(head) for head in _COLLECTION_HEADS)
+        if count > _MAX_COLLECTIONS:
+            raise shapely.errors.ShapelyError(
+                f"it holds {count:,} collections; at most {_MAX_COLLECTIONS:,} are read"
+            )
+
+
 def _multi_head(code: int) -> bytes:
     """Return what stands before a single geometry to make a multi of it; nothing for others."""
     if _base(code) not in _HEADER_BYTES:
@@ -154,8 +181,20 @@ def _plain_of_code(column: Any, rows: Array, code: int) -> Iterator[PlainRows]:
         body = pc.binary_slice(picked, header, _NO_END)
         offsets, data = _buffers(body)
         values = data[offsets[0] : offsets[-1]].view("<f8").reshape(-1, dimensions)
-        if base not in (1, 4) or np.isfinite(values).all():
-            yield PlainRows(rows, values, (offsets - offsets[0]) // step)
+        found = PlainRows(rows, values, (offsets - offsets[0]) // step)
+        if _are_sound(found, base if base <= 3 else base - 3):
+            yield found
+
+
+def _are_sound(found: PlainRows, base: int) -> bool:
+    """Tell whether no row holds what a parser would refuse: GDAL passes open rings on."""
+    if base == 1:
+        return bool(np.isfinite(found.coordinates).all())
+    if (np.diff(found.starts) < _LEAST_POSITIONS[base]).any():
+        return False
+    first, last = (found.coordinates[at, :2] for at in (found.starts[:-1], found.starts[1:] - 1))
+    # NaN differs from itself, which is another matter.
+    return base == 2 or not ((first != last) & ~np.isnan(first)).any()
 
 
 def _has_one_part(column: Any, rows: Array, base: int, positions: Array) -> Array:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from kombu.exceptions import ConnectionError as KombuConnectionError
 
+from marinemap.transport.claims import Claimed, Demand, DemandKey
 from marinemap.transport.declaring import Declarations
-from marinemap.transport.deliveries import Claimed, Demand, DemandKey
 from marinemap.transport.publishing import PublishBatch, read_payload
 from marinemap.transport.received import ReceivedMessage
 

@@ -8,53 +8,22 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass, field
 from time import monotonic
-from typing import NamedTuple
 
 from marinemap.transport import statements
 from marinemap.transport.acknowledgements import Acknowledgements
+from marinemap.transport.claims import Claims, Demand, DemandKey
 from marinemap.transport.engine import LOST_CONNECTION, Database
 from marinemap.transport.leases import Lease, LeaseLostError, notify
 from marinemap.transport.limits import Limits
 from marinemap.transport.resuming import Resumption
-from marinemap.transport.sessions import DirectSession, Row
+from marinemap.transport.sessions import DirectSession
 from marinemap.transport.wakeup import Notice, Signal, Watcher, open_watcher
 
 logger = logging.getLogger(__name__)
 
 # The application's rates are compared this often; that costs no query while they are the same.
 _RATES_SECONDS = 1.0
-
-
-@dataclass(frozen=True)
-class Claimed:
-    """A message in this consumer's hands."""
-
-    message_id: int
-    queue_name: str
-    attempts: int
-    payload: str
-
-
-class DemandKey(NamedTuple):
-    """A channel, whether its messages need no acknowledgement, and the queues it consumes from."""
-
-    channel_id: int
-    no_ack: bool
-    queue_names: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Demand:
-    """Queues that may be claimed from now, and how many messages they have room for."""
-
-    key: DemandKey
-    queue_names: tuple[str, ...]
-    room: int
-    # Whether to wait a little for more room, because the consumer has enough to do.
-    is_busy: bool
-    hand_over: Callable[[list[Claimed]], None] = field(compare=False)
 
 
 class Deliveries:
@@ -84,6 +53,7 @@ class Deliveries:
         self.lease = Lease(database)
         self.acknowledgements = Acknowledgements(database, self.lease.consumer_id)
         self._limits = Limits(database, self.lease.consumer_id)
+        self._claims = Claims(database, self.lease.consumer_id, self._limits, self.acknowledgements)
         self._resumption = Resumption()
         self._signal = Signal()
         self._stopping = False
@@ -121,8 +91,8 @@ class Deliveries:
     def claim_now(self, demand: Demand) -> None:
         """Claim for a demand in the caller's thread."""
         with self._database.session() as session:
-            claimed = self._claim(session, demand, Resumption())
-        demand.hand_over([Claimed(r[0], r[1], r[4], r[5]) for r in claimed])
+            claimed = self._claims.claim(session, demand, Resumption())
+        demand.hand_over(claimed)
 
     def stop(self, unseen_ids: list[int]) -> None:
         """Write what was acknowledged, give back the rest, end the thread.
@@ -228,11 +198,11 @@ class Deliveries:
             self._heat(Notice(is_any=True))
         for demand in self._find_demands():
             if demand.room and demand.key in self._hot and not self._should_gather(demand):
-                claimed = self._claim(session, demand, self._resumption)
+                claimed = self._claims.claim(session, demand, self._resumption)
                 if len(claimed) < demand.room:
                     self._hot.discard(demand.key)
                 if claimed:
-                    demand.hand_over([Claimed(r[0], r[1], r[4], r[5]) for r in claimed])
+                    demand.hand_over(claimed)
 
     def _should_gather(self, demand: Demand) -> bool:
         """Tell whether to put a claim off, so that one commit serves more messages."""
@@ -242,66 +212,6 @@ class Deliveries:
             and bool(self.acknowledgements)
             and self.acknowledgements.waited_seconds < flush_seconds
         )
-
-    def _claim(self, session: DirectSession, demand: Demand, resumption: Resumption) -> list[Row]:
-        claimed = self._limits.claim(session, list(demand.queue_names), demand.room)
-        room = demand.room - len(claimed)
-        if not room:
-            return claimed
-        if self._database.dialect_name == "postgresql":
-            return claimed + self._claim_from_postgresql(session, demand, room, resumption)
-        return claimed + self._claim_from_sqlite(session, demand, room)
-
-    def _claim_from_postgresql(
-        self, session: DirectSession, demand: Demand, room: int, resumption: Resumption
-    ) -> list[Row]:
-        lanes = resumption.find_lanes(demand.queue_names)
-        claimed = self._claim_lanes(session, demand, room, lanes)
-        if lanes is None:
-            resumption.begin()
-        elif len(claimed) < room:
-            resumption.begin()
-            return claimed + self._claim_lanes(session, demand, room - len(claimed), None)
-        if len(claimed) == room:
-            resumption.note(claimed)
-        return claimed
-
-    def _claim_lanes(
-        self,
-        session: DirectSession,
-        demand: Demand,
-        room: int,
-        lanes: dict[str, list[object]] | None,
-    ) -> list[Row]:
-        ids = self.acknowledgements.take_acknowledged()
-        try:
-            rows = session.run(
-                statements.claim_postgresql(is_resuming=lanes is not None),
-                consumer_id=self.lease.consumer_id,
-                ids=ids,
-                limit=room,
-                **(lanes or {"queue_names": list(demand.queue_names)}),
-            )
-        except BaseException:
-            self.acknowledgements.put_back(ids)
-            raise
-        self.acknowledgements.report_refused(len(ids) - rows[0][0])
-        return _in_order(row[1:-1] for row in rows if row[1] is not None)
-
-    def _claim_from_sqlite(self, session: DirectSession, demand: Demand, room: int) -> list[Row]:
-        count = len(demand.queue_names)
-        names = {f"queue_{number}": name for number, name in enumerate(demand.queue_names)}
-        # A look takes no write lock, which the web site may need.
-        if not session.run(statements.is_any_waiting(count), **names)[0][0]:
-            return []
-        with self.acknowledgements.writing(session):
-            rows = session.run(
-                statements.claim_sqlite(count),
-                consumer_id=self.lease.consumer_id,
-                limit=room,
-                **names,
-            )
-        return _in_order(rows)
 
     def _settle(self, session: DirectSession) -> None:
         waiting = self.acknowledgements
@@ -344,8 +254,3 @@ class Deliveries:
             with self._database.begin(session):
                 self.lease.release(session, self._unseen_ids)
         self._signal.close()
-
-
-def _in_order(rows: Iterable[Row]) -> list[Row]:
-    # RETURNING answers in no particular order.
-    return sorted(rows, key=lambda row: (-row[2], row[0]))

@@ -62,6 +62,18 @@ _numbered = (
 _begin_limiting = (
     update(messages).where(_m.id == _numbered.c.id).values(rate_key=_task, turn=_numbered.c.turn)
 )
+# At the head of the turns: they are older than the rate.
+_adopt = (
+    update(messages)
+    .where(statements.held_among)
+    .values(
+        rate_key=_m.task_name,
+        turn=0,
+        claimed_by=None,
+        claimed_at_ms=None,
+        attempts=_m.attempts - 1,
+    )
+)
 _end_limiting = update(messages).where(_m.rate_key == _task).values(rate_key=None)
 _waiting_tasks = select(rates.c.task_name).where(
     rates.c.max_starts.is_not(None),
@@ -181,6 +193,21 @@ class Limits:
         for (task_name,) in waiting:
             claimed += self._claim_task(session, task_name, queue_names, room - len(claimed))
         return claimed
+
+    def adopt(self, session: DirectSession, claimed: list[Row]) -> list[Row]:
+        """Give stray messages back to wait for their task's rate; return the others.
+
+        A publish and the setting of a rate may pass each other on PostgreSQL. The claim is
+        where each message comes by, so none can start outside of the rate or be left behind.
+        """
+        strays = [row[0] for row in claimed if row[-1]]
+        if strays:
+            with self._database.begin(session):
+                session.run(_adopt, ids=strays, consumer_id=self._consumer_id)
+                if self._database.dialect_name == "postgresql":
+                    session.run(statements.notify, payload="")
+            self._is_any_limited = self._may_wait = True
+        return [row[:-1] for row in claimed if not row[-1]]
 
     def seconds_until_free(self) -> float | None:
         """Return how long until a task that had all its starts may be tried again."""

@@ -78,11 +78,11 @@ class Publisher:
         with self._reporting, self._database.publishing() as session:
             routes = self._exchanges.find_routes(session, exchange_name, routing_key)
             if len(routes) == 1 and self._find_limit(routes[0]) is None:
-                self._store(session, outgoing, routes[0])
+                self._store(session, [outgoing], routes[0])
                 return
             with self._database.joining(session):
                 for route in routes:
-                    self._store(session, outgoing, route)
+                    self._store(session, [outgoing], route)
 
     def publish_all(self, messages: list[tuple[Outgoing, str, str]]) -> None:
         """Store messages, with their exchanges and routing keys, in one transaction."""
@@ -94,7 +94,18 @@ class Publisher:
         ):
             for outgoing, exchange_name, routing_key in messages:
                 for route in find_routes(session, exchange_name, routing_key):
-                    self._store(session, outgoing, route)
+                    self._store(session, [outgoing], route)
+
+    def store_in_queue(self, session: Session, outgoing: list[Outgoing], queue_name: str) -> None:
+        """Store messages straight in a queue; run it in a transaction.
+
+        Raises
+        ------
+        QueueFullError
+            The queue has not room for all of them; none was stored.
+        """
+        for route in self._exchanges.find_routes(session, "", queue_name):
+            self._store(session, outgoing, route)
 
     def prepare(self, message: Mapping[str, Any]) -> Outgoing:
         """Return a kombu message as a row."""
@@ -107,24 +118,30 @@ class Publisher:
             owner="" if owner is None else str(owner),
             correlation_id=properties.get("correlation_id"),
             payload=write_payload(message),
-            due_at_ms=_read_eta(headers.get("eta")),
-            ttl_ms=_read_expiration(properties.get("expiration")),
+            due_at_ms=read_time_ms(headers.get("eta")),
+            ttl_ms=read_expiration_ms(properties.get("expiration")),
         )
 
-    def _store(self, session: Session, outgoing: Outgoing, route: Route) -> None:
-        max_length = self._find_limit(route)
-        if max_length is not None:
-            names = {"queue_name": route.queue_name, "max_length": max_length}
-            if session.run(statements.is_full, **names)[0][0]:
-                raise QueueFullError(
-                    f"queue '{route.queue_name}' is full: it may hold {max_length} messages.",
-                    field="queue",
-                    value=route.queue_name,
-                    hint="Try again when workers have caught up, or raise its limit.",
-                )
-        is_task = outgoing.task_name is not None
-        store = statements.store_message(self._database.dialect_name, is_task)
-        session.run(store, **outgoing.parameters(route))
+    def _store(self, session: Session, outgoing: list[Outgoing], route: Route) -> None:
+        self._check_room(session, len(outgoing), route)
+        for one in outgoing:
+            is_task = one.task_name is not None
+            store = statements.store_message(self._database.dialect_name, is_task)
+            session.run(store, **one.parameters(route))
+
+    def _check_room(self, session: Session, count: int, route: Route) -> None:
+        limit = self._find_limit(route)
+        if limit is None:
+            return
+        # With this many there already, the last of the new ones would find it full.
+        most = max(0, limit - count + 1)
+        if session.run(statements.is_full, queue_name=route.queue_name, max_length=most)[0][0]:
+            raise QueueFullError(
+                f"queue '{route.queue_name}' is full: it may hold {limit} messages.",
+                field="queue",
+                value=route.queue_name,
+                hint="Try again when workers have caught up, or raise its limit.",
+            )
 
     def _find_limit(self, route: Route) -> int | None:
         return route.max_length or self._database.options.max_queue_length
@@ -218,20 +235,23 @@ def _read_priority(priority: Any) -> int:
     return 0
 
 
-def _read_eta(eta: Any) -> int | None:
-    """Return the time in Celery's `eta` header; what is no time is left to Celery to report."""
-    if not isinstance(eta, str):
+def read_time_ms(text: Any) -> int | None:
+    """Return the time in a header of Celery's, such as `eta`; None for what is no time.
+
+    That is left to Celery to report.
+    """
+    if not isinstance(text, str):
         return None
     try:
-        moment = datetime.fromisoformat(eta)
+        moment = datetime.fromisoformat(text)
     except ValueError:
         return None
     aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     return int(aware.timestamp() * 1000)
 
 
-def _read_expiration(expiration: Any) -> int | None:
-    # AMQP writes it as text, in milliseconds.
+def read_expiration_ms(expiration: Any) -> int | None:
+    """Return the property `expiration`, which AMQP writes as text, in milliseconds."""
     return (
         int(expiration) if isinstance(expiration, int | str) and str(expiration).isdigit() else None
     )

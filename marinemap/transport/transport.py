@@ -20,7 +20,8 @@ from sqlalchemy.engine.url import make_url
 
 from marinemap.transport import DRIVER_TYPE
 from marinemap.transport.channel import Channel
-from marinemap.transport.deliveries import Claimed, Deliveries, Demand, DemandKey
+from marinemap.transport.claims import Claimed, Demand, DemandKey
+from marinemap.transport.deliveries import Deliveries
 from marinemap.transport.engine import LOST_CONNECTION, open_database
 from marinemap.transport.exchanges import Exchanges
 from marinemap.transport.leases import LeaseLostError

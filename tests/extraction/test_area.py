@@ -47,6 +47,7 @@ def same_place(area: Any, expected: Any) -> bool:
         ),
         pytest.param(polygon(SQUARE[:-1]), id="ring left open"),
         pytest.param(polygon([[x, y, 7] for x, y in SQUARE]), id="heights are passed over"),
+        pytest.param(shapely.box(0, 40, 2, 42).__geo_interface__, id="Python's geo interface"),
         pytest.param([0, 40, 2, 42], id="bounds"),
         pytest.param((0.0, 40.0, 2.0, 42.0), id="bounds as a tuple"),
         pytest.param({"bbox": [0, 40, 2, 42]}, id="bbox"),

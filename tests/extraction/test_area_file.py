@@ -6,6 +6,8 @@ import json
 import zipfile
 from pathlib import Path
 
+import numpy as np
+import pyogrio
 import pytest
 import shapely
 
@@ -41,6 +43,16 @@ def test_zipped_shapefile_is_an_area(tmp_path: Path) -> None:
     assert read_area_file(zipped(tmp_path, shapefile_parts(tmp_path))).geometry.equals(SQUARE)
 
 
+@pytest.mark.parametrize("cpg", [b"UTF-8", None])
+def test_names_of_fields_in_any_encoding_are_passed_over(tmp_path: Path, cpg: bytes | None) -> None:
+    parts = shapefile_parts(tmp_path)
+    parts["a.dbf"] = parts["a.dbf"].replace(b"number", "größe\xf2".encode("latin-1"))
+    parts |= {"a.cpg": cpg} if cpg else {}
+    if not cpg:
+        parts.pop("a.cpg", None)
+    assert read_area_file(zipped(tmp_path, parts)).geometry.equals(SQUARE)
+
+
 @pytest.mark.parametrize(
     ("name", "driver"), [("a.gpkg", "GPKG"), ("a.kml", "KML"), ("a.geojson", "GeoJSON")]
 )
@@ -53,6 +65,37 @@ def test_file_of_each_kind_is_an_area(tmp_path: Path, name: str, driver: str) ->
 def test_closed_gpx_track_is_an_area(tmp_path: Path) -> None:
     (tmp_path / "upload").write_text(GPX)
     assert read_area_file(tmp_path / "upload").geometry.equals(SQUARE)
+
+
+def test_track_of_many_points_is_an_area(tmp_path: Path) -> None:
+    corners = shapely.Point(3, 43).buffer(1, quad_segs=3_000).exterior.coords
+    points = "".join(f'<trkpt lon="{x!r}" lat="{y!r}"/>' for x, y in corners)
+    (tmp_path / "upload").write_text(GPX.replace(TRACK, points))
+    assert len(read_area_file(tmp_path / "upload").geometry.exterior.coords) == 12_001
+
+
+def test_tables_points_and_rows_without_geometry_are_passed_over(tmp_path: Path) -> None:
+    path = write_layer(tmp_path / "a.gpkg", [None, SQUARE], kind="Polygon")
+    fields = {"field_data": [np.array([1])], "fields": ["n"], "append": True}
+    pyogrio.raw.write(path, None, layer="table", geometry_type=None, **fields)
+    wkb = shapely.to_wkb(np.array([shapely.Point(9, 9)]))
+    pyogrio.raw.write(path, wkb, layer="buoys", geometry_type="Point", crs="EPSG:3857", **fields)
+    assert read_area_file(path).geometry.equals(SQUARE)
+
+
+@pytest.mark.parametrize("crs", ["EPSG:4326", "EPSG:3857"])
+def test_outline_that_crosses_itself_is_repaired_with_a_note(tmp_path: Path, crs: str) -> None:
+    bow_tie = shapely.Polygon([(0, 0), (2, 2), (2, 0), (0, 2)])
+    path = write_layer(tmp_path / "a.gpkg", [bow_tie], kind="Polygon", crs=crs)
+    (note,) = read_area_file(path).notes
+    assert "it was repaired" in note
+
+
+def test_overlapping_features_are_joined_without_a_note(tmp_path: Path) -> None:
+    shifted = shapely.box(3.5, 43, 5, 44)
+    area = read_area_file(write_layer(tmp_path / "a.gpkg", [SQUARE, shifted], kind="Polygon"))
+    assert area.notes == ()
+    assert shapely.equals(area.geometry, shapely.box(3, 43, 5, 44))
 
 
 @pytest.mark.parametrize(

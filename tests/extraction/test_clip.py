@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -178,6 +179,16 @@ def test_huge_geometry_on_the_edge_is_cut() -> None:
     clipped = clip([shapely.segmentize(shapely.box(5, 5, 15, 15), 0.0005)])
     assert clipped.repaired == 0
     assert shapely.equals(to_geometries(clipped.column)[0], shapely.box(5, 5, 10, 10))
+
+
+@pytest.mark.parametrize("west", [3.0, 8.0], ids=["inside", "on the edge"])
+def test_polygon_with_a_coordinate_that_is_no_number_is_left_out_and_counted(west: float) -> None:
+    ring = [(west, 1), (west + 4, 1), (math.nan, 3), (west, 5), (west, 1)]
+    with np.errstate(invalid="ignore"):
+        broken = shapely.Polygon(ring)
+    clipped = clip([shapely.box(1, 1, 2, 2), broken])
+    assert clipped.rows.tolist() == [0]
+    assert (clipped.not_finite, clipped.repaired) == (1, 0)
 
 
 def test_every_dimension_is_kept_and_missing_geometries_are_left_out() -> None:

@@ -6,91 +6,24 @@ import math
 from typing import Any
 
 import numpy as np
+import pytest
 import shapely
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from marinemap.extraction.clip import Clipper
 from marinemap.extraction.grid import EDGE, INSIDE, OUTSIDE, AreaGrid
 from marinemap.extraction.local import LocalParts
 from marinemap.extraction.wkb import plain_rows, promoted, to_column, to_geometries
+from tests.extraction.generated import areas, features, of_dimension
+from tests.extraction.sizes import unhurried
 
-# A busy machine is no fault of the code.
-unhurried = settings(
-    deadline=None,
-    max_examples=150,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
-)
 # Relative to the area: doubles carry 16 digits, an intersection loses a few of them.
 TOLERANCE = 1e-9
 
 
-@st.composite
-def stars(draw: st.DrawFn, corners: int = 40) -> Any:
-    """A star-shaped polygon, sometimes with a hole, anywhere on the globe."""
-    random = np.random.default_rng(draw(st.integers(0, 2**32)))
-    count = draw(st.integers(3, corners))
-    angles = np.sort(random.uniform(0, 2 * math.pi, count))
-    radius = draw(st.sampled_from([0.001, 0.1, 1.0, 8.0]))
-    radii = radius * random.uniform(0.2, 1.0, count)
-    x, y = draw(st.sampled_from([(0, 0), (-179, 5), (178, -60), (30, 85), (2, 1)]))
-    ring = np.column_stack([x + radii * np.cos(angles), y + radii * np.sin(angles)])
-    polygon = _sound(ring)
-    assume(polygon.area > 1e-12)
-    if draw(st.booleans()):
-        hole = polygon.representative_point().buffer(radius * 0.05, 3)
-        polygon = polygon.difference(hole)
-    return polygon
-
-
-@st.composite
-def areas(draw: st.DrawFn) -> Any:
-    parts = draw(st.lists(stars(200), min_size=1, max_size=4))
-    area = shapely.union_all(parts)
-    assume(area.area > 1e-9)
-    return area
-
-
-@st.composite
-def features(draw: st.DrawFn, area: Any) -> Any:
-    """A feature of any type near the area, some sharing its edges, some slivers."""
-    minx, miny, maxx, maxy = area.bounds
-    random = np.random.default_rng(draw(st.integers(0, 2**32)))
-    size = max(maxx - minx, maxy - miny)
-    count = draw(st.integers(4, 30))
-    reach = size * draw(st.sampled_from([0.002, 0.05, 0.5, 1.5]))
-    middle = np.array([random.uniform(minx, maxx), random.uniform(miny, maxy)])
-    points = middle + random.uniform(-reach, reach, (count, 2))
-    angles = np.sort(random.uniform(0, 2 * math.pi, count))[:, None]
-    ring = middle + reach * random.uniform(0.3, 1, (count, 1)) * np.hstack(
-        [np.cos(angles), np.sin(angles)]
-    )
-    choices = {
-        "polygon": lambda: _sound(ring),
-        "donut": lambda: _sound(ring).difference(shapely.Point(middle).buffer(reach / 20, 2)),
-        "pair": lambda: shapely.multipolygons(
-            [
-                shapely.box(*(middle - reach), *(middle - reach / 2)),
-                shapely.box(*middle, *(middle + reach)),
-            ]
-        ),
-        "sliver": lambda: shapely.box(*middle, middle[0] + reach, middle[1] + reach * 1e-6),
-        "shared": lambda: shapely.intersection(
-            area, shapely.box(*(middle - reach), *(middle + reach))
-        ),
-        "line": lambda: shapely.LineString(points),
-        "lines": lambda: shapely.MultiLineString([points[:2], points[2:]]),
-        "point": lambda: shapely.Point(points[0]),
-        "points": lambda: shapely.MultiPoint(points),
-        "vertex": lambda: shapely.Point(shapely.get_coordinates(area)[0]),
-    }
-    feature = choices[draw(st.sampled_from(sorted(choices)))]()
-    assume(not feature.is_empty and feature.is_valid)
-    assume(feature.geom_type != "GeometryCollection")
-    return feature
-
-
-@unhurried
+@pytest.mark.fuzz
+@unhurried(60)
 @given(st.data())
 def test_clip_agrees_with_an_intersection_with_the_whole_area(data: st.DataObject) -> None:
     area = data.draw(areas())
@@ -100,11 +33,12 @@ def test_clip_agrees_with_an_intersection_with_the_whole_area(data: st.DataObjec
     kept = dict(zip(clipped.rows.tolist(), to_geometries(clipped.column), strict=True))
     for row, feature in enumerate(given_features):
         dimension = int(shapely.get_dimensions(feature))
-        expected = _of_dimension(shapely.intersection(feature, area), dimension)
+        expected = of_dimension(shapely.intersection(feature, area), dimension)
         _assert_same(kept.get(row), expected, feature, dimension)
 
 
-@unhurried
+@pytest.mark.fuzz
+@unhurried(60)
 @given(st.data())
 def test_whole_features_are_chosen_as_geos_chooses(data: st.DataObject) -> None:
     area = data.draw(areas())
@@ -119,7 +53,8 @@ def test_whole_features_are_chosen_as_geos_chooses(data: st.DataObject) -> None:
     assert touching.column.equals(column.take(touching.rows))
 
 
-@unhurried
+@pytest.mark.fuzz
+@unhurried(60)
 @given(areas(), st.integers(0, 7), st.integers(0, 2**32))
 def test_grid_never_calls_a_box_inside_or_outside_that_is_not(
     area: Any, level: int, seed: int
@@ -135,7 +70,8 @@ def test_grid_never_calls_a_box_inside_or_outside_that_is_not(
     assert not shapely.intersects(area, shapes[verdict == OUTSIDE]).any()
 
 
-@unhurried
+@pytest.mark.fuzz
+@unhurried(60)
 @given(areas(), st.integers(0, 2**32))
 def test_local_part_equals_the_area_around_a_box(area: Any, seed: int) -> None:
     random = np.random.default_rng(seed)
@@ -150,7 +86,8 @@ def test_local_part_equals_the_area_around_a_box(area: Any, seed: int) -> None:
         assert off.area <= TOLERANCE * shape.area
 
 
-@unhurried
+@pytest.mark.fuzz
+@unhurried(60)
 @given(areas())
 def test_cover_holds_the_area(area: Any) -> None:
     boxes = shapely.union_all([shapely.box(*box) for box in AreaGrid(area, 6).cover()])
@@ -190,17 +127,6 @@ def test_single_parts_become_multi_without_a_change_of_coordinates() -> None:
     assert [shapely.get_num_geometries(m) for m in multis] == [1, 1, 1, 2, 1]
     assert shapely.equals(multis, to_geometries(column)).all()
     assert sum(len(group.rows) for group in plain_rows(column)) == 4
-
-
-def _sound(ring: Any) -> Any:
-    polygon = shapely.Polygon(ring)
-    return polygon if polygon.is_valid else polygon.convex_hull
-
-
-def _of_dimension(geometry: Any, dimension: int) -> Any:
-    parts = shapely.get_parts(shapely.get_parts(geometry))
-    parts = parts[(shapely.get_dimensions(parts) == dimension) & ~shapely.is_empty(parts)]
-    return shapely.union_all(parts) if len(parts) else None
 
 
 def _assert_same(kept: Any, expected: Any, feature: Any, dimension: int) -> None:

@@ -1,4 +1,9 @@
-"""Damaged shapefiles as sources: a right answer or a named failure, never a crash."""
+"""Damaged shapefiles as sources: what the file says, or a named failure; never less, no crash.
+
+The oracle is a reader of a few lines that shares nothing with the engine. Where a flipped bit
+makes another sound file (a coordinate within its box, a letter of a text), the extract must hold
+what that file now says.
+"""
 
 from __future__ import annotations
 
@@ -8,65 +13,129 @@ from collections import Counter
 from pathlib import Path
 
 import pyarrow as pa
+import pyproj
 import pytest
 import shapely
 
-from marinemap.errors import MarineMapError
-from tests.extraction.layers import run, unpack, write_layer
+from marinemap.errors import DatasetError, RequestError
+from tests.extraction.layers import read, run, unpack, write_layer
+from tests.extraction.plain_shapefile import PlainRow, read_rows
+from tests.extraction.sizes import MUTANTS
 
-BOXES = [shapely.box(x, y, x + 0.5, y + 0.5) for x in range(1, 8) for y in range(1, 8)]
-MUTANTS = 150
+PARTS = (".shp", ".shx", ".dbf", ".prj", ".cpg")
+# Wider than the data, so that every feature passes as it is.
+AREA = [-1.0, -1.0, 12.0, 12.0]
+HOLE = shapely.box(3, 3, 4, 4)
+POLYGONS = [
+    shapely.box(1, 1, 9, 9).difference(HOLE),
+    shapely.union(shapely.box(0, 0, 1, 0.5), shapely.box(5, 0, 6, 0.5)),
+    *(shapely.box(x, y, x + 0.5, y + 0.5) for x in range(1, 6) for y in range(1, 6)),
+]
+NAMES = [f"récif {number} 珊瑚" for number in range(len(POLYGONS))]
+FLIPS = MUTANTS or 150
+STEP = 1 if MUTANTS else 4
 
 
-@pytest.fixture
-def shapefile(tmp_path: Path) -> Path:
-    columns = {"number": pa.array(range(len(BOXES)), pa.int32()), "name": ["reef"] * len(BOXES)}
-    source = write_layer(tmp_path / "sea.gpkg", BOXES, columns, kind="Polygon")
-    return unpack(run(source, tmp_path)) / "sea.shp"
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """The parts of a sound shapefile, by suffix."""
+    folder = tmp_path_factory.mktemp("whole")
+    columns = {
+        "number": pa.array(range(len(POLYGONS)), pa.int32()),
+        "name": NAMES,
+        "depth": pa.array([n / 7 for n in range(len(POLYGONS))]),
+    }
+    source = write_layer(folder / "a.gpkg", POLYGONS, columns, kind="MultiPolygon")
+    path = unpack(run(source, folder)) / "sea.shp"
+    return {suffix: path.with_suffix(suffix).read_bytes() for suffix in PARTS}
 
 
-def survives(path: Path, folder: Path) -> str:
-    """Extract from a damaged file; say whether it gave all features, fewer, or a failure."""
+def outcome(parts: dict[str, bytes], folder: Path) -> str:
+    """Extract from a shapefile of these parts; say ``correct``, or what was refused."""
+    folder.mkdir()
+    for suffix, data in parts.items():
+        (folder / f"sea{suffix}").write_bytes(data)
+    before = sorted(path.name for path in folder.iterdir())
     try:
-        result = run(path, folder)
-    except MarineMapError as error:
-        assert str(error)
+        result = run(folder / "sea.shp", folder, AREA, full_copy=False)
+    except (DatasetError, RequestError) as error:
+        assert "sea" in str(error), "the failure names the file"
+        assert sorted(path.name for path in folder.iterdir()) == before, "nothing is left over"
         return "named failure"
-    return "whole" if result.features_written == len(BOXES) else "fewer"
+    made = unpack(result) / "sea.shp"
+    crs = pyproj.CRS.from_wkt(made.with_suffix(".prj").read_text())
+    if not crs.equals(pyproj.CRS(4326), ignore_axis_order=True):
+        # A flipped digit makes another CRS, in which the features lie elsewhere.
+        return "another CRS"
+    check_same(made, read_rows(folder / "sea.shp"))
+    lost = result.layers[0].without_position
+    assert result.features_written + lost == len(read_rows(folder / "sea.shp"))
+    return "correct"
 
 
-@pytest.mark.parametrize("percent", range(0, 100, 5))
-def test_cut_shp_is_a_named_failure(shapefile: Path, tmp_path: Path, percent: int) -> None:
-    data = shapefile.read_bytes()
-    shapefile.write_bytes(data[: len(data) * percent // 100])
-    assert survives(shapefile, tmp_path) == "named failure"
+def check_same(path: Path, expected: list[PlainRow]) -> None:
+    geometries, columns = read(path)
+    (number, text, depth) = list(columns)
+    present = [row for row in expected if row.corners]
+    assert len(geometries) == len(present)
+    for index, row in enumerate(present):
+        found = sorted(tuple(xy) for xy in shapely.get_coordinates(geometries[index]).tolist())
+        assert found == row.corners
+        texts = list(row.texts.values())
+        assert as_number(texts[0]) == columns[number][index]
+        assert texts[1].decode() == (columns[text][index] or "")
+        assert as_number(texts[2]) == pytest.approx(columns[depth][index], rel=1e-14, nan_ok=True)
 
 
-@pytest.mark.parametrize("suffix", [".dbf", ".shx"])
-@pytest.mark.parametrize("percent", range(0, 100, 10))
-def test_cut_companion_gives_no_fewer_features_in_silence(
-    shapefile: Path, tmp_path: Path, suffix: str, percent: int
+def as_number(text: bytes) -> float | None:
+    return float(text) if text.strip(b"*") else None
+
+
+@pytest.mark.fuzz
+@pytest.mark.parametrize("suffix", PARTS)
+def test_part_cut_at_each_percent_is_correct_or_a_named_failure(
+    whole: dict[str, bytes], tmp_path: Path, suffix: str
 ) -> None:
-    target = shapefile.with_suffix(suffix)
-    data = target.read_bytes()
-    target.write_bytes(data[: len(data) * percent // 100])
-    assert survives(shapefile, tmp_path) in ("named failure", "whole")
-
-
-def test_flipped_bytes_never_crash(shapefile: Path, tmp_path: Path) -> None:
-    chance = random.Random(4)
-    whole = {part.name: part.read_bytes() for part in shapefile.parent.glob("sea.*")}
     seen: Counter[str] = Counter()
-    for number in range(MUTANTS):
-        folder = tmp_path / f"mutant-{number}"
-        folder.mkdir()
-        for name, data in whole.items():
-            (folder / name).write_bytes(data)
-        target = folder / chance.choice(["sea.shp", "sea.shx", "sea.dbf", "sea.prj"])
-        data = bytearray(target.read_bytes())
-        for _ in range(chance.choice([1, 4, 16])):
-            data[chance.randrange(len(data))] ^= 1 << chance.randrange(8)
-        target.write_bytes(data)
-        seen[survives(folder / "sea.shp", folder)] += 1
-        shutil.rmtree(folder)
-    assert seen["whole"] and seen["named failure"], seen
+    data = whole[suffix]
+    for percent in range(0, 100, STEP):
+        cut = {**whole, suffix: data[: len(data) * percent // 100]}
+        seen[outcome(cut, tmp_path / f"{percent}")] += 1
+    print(f"\n{suffix} cut at each percent, as a source: {dict(seen)}")
+    # Of a .dbf only the mark at its end may go; of a CRS or an encoding nothing.
+    assert seen["correct"] == 0
+    shutil.rmtree(tmp_path)
+
+
+@pytest.mark.fuzz
+@pytest.mark.parametrize("suffix", PARTS)
+def test_flipped_bytes_are_correct_or_a_named_failure(
+    whole: dict[str, bytes], tmp_path: Path, suffix: str
+) -> None:
+    chance = random.Random(suffix)
+    seen: Counter[str] = Counter()
+    for number in range(FLIPS // len(PARTS)):
+        data = bytearray(whole[suffix])
+        for _ in range(chance.choice([1, 1, 4, 16])):
+            # One bit, or a byte that is anything.
+            place, bit = chance.randrange(len(data)), 1 << chance.randrange(8)
+            data[place] = data[place] ^ bit if chance.random() < 0.5 else chance.randrange(256)
+        try:
+            seen[outcome({**whole, suffix: bytes(data)}, tmp_path / f"{number}")] += 1
+        except AssertionError as error:
+            changed = [i for i, b in enumerate(whole[suffix]) if data[i] != b]
+            raise AssertionError(f"{suffix} number {number}, bytes {changed}") from error
+    print(f"\n{suffix} with flipped bytes, as a source: {dict(seen)}")
+    assert seen["named failure"]
+    shutil.rmtree(tmp_path)
+
+
+@pytest.mark.parametrize("suffix", [".shx", ".dbf"])
+def test_shapefile_without_a_part_is_refused_by_name(
+    whole: dict[str, bytes], tmp_path: Path, suffix: str
+) -> None:
+    for name, data in whole.items():
+        (tmp_path / f"sea{name}").write_bytes(data)
+    (tmp_path / f"sea{suffix}").unlink()
+    with pytest.raises(DatasetError, match=f"no {suffix} beside it"):
+        run(tmp_path / "sea.shp", tmp_path)

@@ -6,10 +6,11 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+import psycopg
 import pytest
 
 from marinemap.errors import ServiceError
-from marinemap.transport import Position, use_task_rates
+from marinemap.transport import Position, use_caller_connection, use_task_rates
 from marinemap.transport.limits import Rate, parse_rate
 from tests.transport.conftest import Broker, Inbox, publish, wait_until
 
@@ -109,6 +110,24 @@ def test_message_published_before_the_rate_was_known_is_limited(broker: Broker) 
     inbox = Inbox(broker.connect())
     assert inbox.receive(1) == ["a"]
     assert inbox.receives_nothing(0.3)
+
+
+def test_message_that_passed_the_setting_of_its_rate_is_limited(broker: Broker) -> None:
+    if broker.dialect == "sqlite":
+        pytest.skip("SQLite has one writer at a time: nothing can pass")
+    with psycopg.connect(broker.url) as caller:
+        use_caller_connection(lambda url: caller)
+        for label in ("a", "b", "c"):
+            send(broker, label)
+        use_caller_connection(None)
+        RATES["clip"] = "1/h"
+        inbox = Inbox(broker.connect(), prefetch_count=2)
+        wait_until(lambda: broker.count("broker_rates", "max_starts = 1"), "setting the rate")
+        caller.commit()
+    assert len(inbox.receive(1)) == 1
+    assert inbox.receives_nothing(0.5)
+    assert broker.count("broker_messages", "rate_key = 'clip' AND claimed_by IS NULL") == 2
+    assert broker.count("broker_messages", "attempts > 0") == 1
 
 
 def test_changed_rate_counts_at_once_and_outlives_a_restart(broker: Broker) -> None:

@@ -15,7 +15,8 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from marinemap.transport.deliveries import Deliveries, Demand
+from marinemap.transport.claims import Demand
+from marinemap.transport.deliveries import Deliveries
 from marinemap.transport.leases import reclaim
 from marinemap.transport.publishing import read_payload
 from tests.transport.conftest import TASKS, Broker, publish

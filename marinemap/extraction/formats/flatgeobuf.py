@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
+
+import pyarrow as pa
 
 from marinemap.extraction.formats.ogr import OgrWriter, multi_type
 from marinemap.extraction.formats.plan import WritePlan
+from marinemap.extraction.formats.written import Loss, WrittenLayer
 from marinemap.extraction.wkb import promoted
 
 
@@ -20,3 +24,13 @@ class FlatGeobufWriter(OgrWriter):
     def write(self, geometries: Any, attributes: Any) -> None:
         """Append features."""
         super().write(promoted(geometries) if self._promotes else geometries, attributes)
+
+    def close(self) -> list[WrittenLayer]:
+        """Finish the file. FlatGeobuf has no dates: they become the first moment of their day."""
+        (written,) = super().close()
+        losses = tuple(
+            Loss("type_changed", field.name, 0, f"'{field.name}' (date) is kept as date and time")
+            for field in self._plan.schema
+            if pa.types.is_date(field.type)
+        )
+        return [dataclasses.replace(written, losses=(*written.losses, *losses))]

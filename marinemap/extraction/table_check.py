@@ -1,0 +1,208 @@
+"""Whether the table of a shapefile is whole, and in which encoding its texts are."""
+
+from __future__ import annotations
+
+import codecs
+import re
+import struct
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from marinemap.errors import DatasetError, quote
+
+# dBASE III: a header of 32 bytes, 32 for each column, a mark at its end. Visual FoxPro adds the
+# path of a database; others a byte or two of zeros.
+_FIXED_BYTES, _COLUMN_BYTES = 32, 32
+_END_OF_COLUMNS = 0x0D
+_FOXPRO_PATH_BYTES = 263
+_KIND_AT, _WIDTH_AT = 11, 16
+_KINDS = b"CNFLDIMBGPOTWY@+V0Q"
+_LANGUAGE_AT = 29
+# What programs write into a .cpg: UTF-8, a code page by number, ISO-8859 in several spellings.
+_ENCODING = re.compile(
+    r"(utf-?8|(ansi|oem|cp|windows|ibm)?[ _-]?\d{3,5}|iso[ _-]?8859[_-]?\d{1,2}|8859\d{1,2}|"
+    r"us-ascii|ascii|system|big5|gbk|gb2312|gb18030|shift_?jis|sjis|euc-?(jp|kr|cn|tw)|koi8-?[ru])",
+    re.IGNORECASE,
+)
+_CHUNK_BYTES = 1 << 20
+_BLOCK_BYTES = 1 << 22
+# Blanks and zeros, or filler, stand for null.
+_VALUES = {
+    "D": re.compile(rb"(\d{8}|[ 0\0*]*)", re.DOTALL),
+    "L": re.compile(rb"[TtYyFfNn01? \0*]*", re.DOTALL),
+}
+_WORDS = {"N": "number", "F": "number", "D": "date", "L": "truth value"}
+
+
+def check_table(path: Path, records: int) -> None:
+    """Compare what the header of a .dbf states with the file and with its columns.
+
+    Raises
+    ------
+    DatasetError
+        If it is cut or damaged, or has another number of rows than there are records.
+    """
+    with path.open("rb") as file:
+        head = file.read(_FIXED_BYTES)
+        if len(head) < _FIXED_BYTES:
+            raise _damaged(path, "has no table header")
+        count, header, row = struct.unpack("<IHH", head[4:12])
+        columns = file.read(max(0, header - _FIXED_BYTES))
+    found = path.stat().st_size
+    if found < header + count * row or row == 0:
+        stated = header + count * row
+        raise _damaged(path, f"is {found:,} bytes long but its header says {stated:,}")
+    if count != records:
+        raise _damaged(path, f"has {count:,} rows for {records:,} geometries")
+    _check_columns(path, columns, row)
+
+
+def check_values(path: Path) -> None:
+    """Look whether the numbers, dates and truth values of a .dbf are any.
+
+    GDAL reads what it can of a damaged number: ``1.#IND`` becomes 1, a letter 0.
+
+    Raises
+    ------
+    DatasetError
+        If one is not; the field and the value are named.
+    """
+    with path.open("rb") as file:
+        head = file.read(_FIXED_BYTES)
+        count, header, row = struct.unpack("<IHH", head[4:12])
+        columns = _columns(file.read(header - _FIXED_BYTES))
+        file.seek(header)
+        at_once = max(1, _BLOCK_BYTES // row)
+        for first in range(0, count, at_once):
+            rows = min(at_once, count - first)
+            data = np.frombuffer(file.read(rows * row), np.uint8).reshape(rows, row)
+            at = 1
+            for column in columns:
+                width = _width(column, row, columns)
+                _check_column(path, column, data[:, at : at + width])
+                at += width
+
+
+def check_encoding(shp: Path) -> None:
+    """Refuse a .cpg that names no encoding: GDAL would take the texts for what they are not.
+
+    Raises
+    ------
+    DatasetError
+        With what the file says.
+    """
+    cpg = _beside(shp, ".cpg")
+    if cpg is None:
+        return
+    text = cpg.read_bytes()[:1000].decode("latin-1").strip()
+    if not _ENCODING.fullmatch(text):
+        raise DatasetError(
+            f"{cpg.name} names no encoding that is known: '{quote(text)}'",
+            field="source",
+            value=cpg.name,
+            hint="Write the encoding of the table into it, such as UTF-8, or remove the file.",
+        )
+
+
+def undeclared_encoding(shp: Path) -> str | None:
+    """Return the encoding of a table that does not state its own, None where it does.
+
+    It is UTF-8 where every byte of the table is; else ISO-8859-1, as GDAL's driver for shapefiles
+    has it. GDAL passes such bytes on as they are when it reads into Arrow.
+    """
+    dbf = _beside(shp, ".dbf")
+    if dbf is None or _beside(shp, ".cpg") is not None:
+        return None
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    with dbf.open("rb") as file:
+        head = file.read(_FIXED_BYTES)
+        if len(head) < _FIXED_BYTES or head[_LANGUAGE_AT]:
+            return None
+        try:
+            while chunk := file.read(_CHUNK_BYTES):
+                decoder.decode(chunk)
+        except UnicodeDecodeError:
+            return "ISO-8859-1"
+    return "UTF-8"
+
+
+def _check_columns(path: Path, columns: bytes, row: int) -> None:
+    found = _columns(columns)
+    rest = columns[len(found) * _COLUMN_BYTES + 1 :]
+    if any(rest) and len(rest) != _FOXPRO_PATH_BYTES:
+        raise _damaged(path, "has a header whose length does not fit its columns")
+    for column in found:
+        if column[_KIND_AT] not in _KINDS:
+            kind = quote(chr(column[_KIND_AT]))
+            raise _damaged(path, f"has a column of type '{kind}', which there is not")
+    widths = 1 + sum(_width(column, row, found) for column in found)
+    if row != widths:
+        raise _damaged(path, f"has rows of {row:,} bytes for columns of {widths:,}")
+
+
+def _columns(columns: bytes) -> list[bytes]:
+    each = range(0, len(columns), _COLUMN_BYTES)
+    # Some programs leave the mark out.
+    whole = len(columns) // _COLUMN_BYTES * _COLUMN_BYTES
+    end = next((at for at in each if columns[at] == _END_OF_COLUMNS), whole)
+    return [columns[at : at + _COLUMN_BYTES] for at in range(0, end, _COLUMN_BYTES)]
+
+
+def _width(column: bytes, row: int, columns: list[bytes]) -> int:
+    """Return a column's width; Clipper keeps the upper half of a long text's with its decimals."""
+    width = column[_WIDTH_AT]
+    if row == 1 + sum(each[_WIDTH_AT] for each in columns) or column[_KIND_AT] != ord("C"):
+        return width
+    return width + 256 * column[_WIDTH_AT + 1]
+
+
+def _check_column(path: Path, column: bytes, data: Any) -> None:
+    kind = chr(column[_KIND_AT])
+    if kind not in "NFDL" or data.size == 0:
+        return
+    texts = np.ascontiguousarray(data).view(f"S{data.shape[1]}").ravel()
+    if kind in "NF":
+        odd = _first_odd_number(texts)
+    else:
+        odd = next((text for text in np.unique(texts) if not _VALUES[kind].fullmatch(text)), None)
+    if odd is not None:
+        name = quote(column[:_KIND_AT].split(b"\0")[0].decode("latin-1"))
+        value = quote(odd.decode("latin-1").strip())
+        raise _damaged(path, f"holds '{value}' in field '{name}', which is no {_WORDS[kind]}")
+
+
+def _first_odd_number(texts: Any) -> bytes | None:
+    """Return a text that is neither a number nor filler, None where there is none."""
+    plain = np.char.lstrip(np.char.strip(texts, b" \0"), b"+")
+    some = plain[(plain != b"") & (np.char.strip(plain, b"*") != b"")]
+    try:
+        pa.array(some, pa.binary()).cast(pa.string()).cast(pa.float64())
+    except pa.ArrowInvalid:
+        return next((bytes(text) for text in some if not _is_number(text)), bytes(some[0]))
+    return None
+
+
+def _is_number(text: bytes) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _beside(shp: Path, suffix: str) -> Path | None:
+    for candidate in (shp.with_suffix(suffix), shp.with_suffix(suffix.upper())):
+        if candidate.exists():
+            return candidate
+    return None
+
+
+def _damaged(path: Path, what: str) -> DatasetError:
+    return DatasetError(
+        f"{path.name} {what}: it is cut or damaged; ask for a whole copy",
+        field="source",
+        value=path.name,
+    )

@@ -1,0 +1,220 @@
+"""``manage.py queue``: look at the queue, send dead letters again or discard them."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any
+
+from celery import current_app
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from marinemap.errors import MarineMapError, quote
+from marinemap.transport.dead_letters import (
+    DeadLetter,
+    Selection,
+    discard_dead_letters,
+    find_dead_letters,
+    requeue_dead_letters,
+)
+from marinemap.transport.engine import LOST_CONNECTION, Database, open_database
+from marinemap.transport.options import read_options
+from marinemap.transport.summary import Summary, summarize
+
+# What a dead letter's id may be: both databases count to here.
+_MAX_ID = 2**63 - 1
+_MAX_LISTED = 10_000
+_SEE_DEAD = "`manage.py queue dead` lists the dead letters with their ids"
+
+
+class Command(BaseCommand):
+    """Show and mend the queue in the site's database."""
+
+    help = (
+        "Show the queue in the site's database: what waits, who works, what the rates allow. "
+        "Dead letters are messages that were given up: list them, send them again, discard them."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Declare the actions; without one the summary is shown."""
+        _add_json(parser, default=False)
+        actions = parser.add_subparsers(dest="action", title="actions")
+        dead = actions.add_parser("dead", help="list dead letters, the newest first")
+        dead.add_argument("--limit", type=_read_limit, default=20, help="how many; 20 by default")
+        # Before the action or behind it; the default must not undo the first.
+        _add_json(dead, default=argparse.SUPPRESS)
+        requeue = actions.add_parser("requeue", help="send dead letters again")
+        _add_selection(requeue)
+        requeue.add_argument("--task", help="with --all: only those of this task")
+        _add_selection(actions.add_parser("discard", help="delete dead letters for good"))
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Do the action; every fault is one clear line."""
+        _refuse_json(options)
+        selection = _read_selection(options)
+        try:
+            self._act(_open_broker(), options, selection)
+        except MarineMapError as error:
+            raise CommandError(str(error) + (f"\n{error.hint}" if error.hint else "")) from error
+        except LOST_CONNECTION as error:
+            raise CommandError(
+                f"the queue's database does not answer: {error}. Is it running, and are "
+                "DATABASE_URL and CELERY_BROKER_URL right?"
+            ) from error
+
+    def _act(self, database: Database, options: dict[str, Any], selection: Selection) -> None:
+        match options["action"]:
+            case "dead":
+                self._show_dead(database, options["limit"], options["json"])
+            case "requeue":
+                self._tell("Sent again", requeue_dead_letters(database, selection))
+            case "discard":
+                self._tell("Discarded", discard_dead_letters(database, selection))
+            case _:
+                self._show_summary(database, options["json"])
+
+    def _show_summary(self, database: Database, is_json: bool) -> None:
+        summary = summarize(database)
+        if is_json:
+            self.stdout.write(json.dumps(asdict(summary), indent=2))
+        else:
+            self._write_lines(_describe_summary(summary))
+
+    def _show_dead(self, database: Database, limit: int, is_json: bool) -> None:
+        letters = find_dead_letters(database, limit)
+        if is_json:
+            self.stdout.write(json.dumps([asdict(letter) for letter in letters], indent=2))
+        else:
+            self._write_lines(_describe_dead(letters))
+
+    def _tell(self, done: str, count: int) -> None:
+        self.stdout.write(f"{done}: {count} dead letter{'' if count == 1 else 's'}.")
+
+    def _write_lines(self, lines: Iterable[str]) -> None:
+        self.stdout.write("\n".join(lines))
+
+
+def _add_json(parser: CommandParser, default: Any) -> None:
+    parser.add_argument("--json", action="store_true", default=default, help="for machines")
+
+
+def _add_selection(parser: CommandParser) -> None:
+    parser.add_argument("ids", nargs="*", type=_read_id, metavar="ID", help="of a dead letter")
+    parser.add_argument("--all", action="store_true", help="all dead letters")
+
+
+def _refuse_json(options: dict[str, Any]) -> None:
+    action = options["action"]
+    if options["json"] and action in ("requeue", "discard"):
+        raise CommandError(
+            f"--json: `queue {action}` has no such output; the summary and `queue dead` do",
+            returncode=2,
+        )
+
+
+def _read_id(text: str) -> int:
+    return _read_number(text, "the id of a dead letter", _MAX_ID, _SEE_DEAD)
+
+
+def _read_limit(text: str) -> int:
+    return _read_number(text, "a limit", _MAX_LISTED, "leave it out for the newest 20")
+
+
+def _read_number(text: str, what: str, highest: int, hint: str) -> int:
+    # isdigit alone also takes digits of other scripts, superscripts among them.
+    is_number = text.isascii() and text.isdigit() and len(text) <= len(str(highest))
+    if not is_number or not 1 <= int(text) <= highest:
+        raise argparse.ArgumentTypeError(
+            f"'{quote(text)}' is not {what}: a whole number from 1 to {highest}; {hint}"
+        )
+    return int(text)
+
+
+def _read_selection(options: dict[str, Any]) -> Selection:
+    if options["action"] not in ("requeue", "discard"):
+        return Selection()
+    ids, is_all, task_name = options["ids"], options["all"], options.get("task")
+    if bool(ids) == is_all:
+        fault = "both given" if ids else "neither given"
+        raise CommandError(
+            f"ID, --all: {fault}; name dead letters by their ids, or all with --all. {_SEE_DEAD}",
+            returncode=2,
+        )
+    if task_name is not None and not is_all:
+        raise CommandError(
+            f"--task: '{quote(task_name)}' goes with --all, not with ids; leave one out",
+            returncode=2,
+        )
+    return Selection(None if is_all else frozenset(ids), task_name)
+
+
+def _open_broker() -> Database:
+    scheme, plus, address = str(current_app.conf.broker_url).partition("+")
+    if scheme != "marinemap" or not plus:
+        kind = quote(scheme.partition(":")[0])
+        raise CommandError(
+            f"CELERY_BROKER_URL: this command is for the queue in the site's database, and the "
+            f"site's broker is '{kind}'; look at it with that broker's own tools"
+        )
+    database = open_database(address, read_options(current_app.conf.broker_transport_options))
+    database.verify()
+    return database
+
+
+def _describe_summary(summary: Summary) -> Iterable[str]:
+    queues = [
+        (q.queue_name, q.waiting, q.waiting_for_rate, q.due_later, q.claimed, q.dead)
+        for q in summary.queues
+    ]
+    yield from _table(("queue", "waiting", "for a rate", "due later", "working", "dead"), queues)
+    yield ""
+    consumers = [
+        (
+            c.hostname,
+            c.process_id,
+            f"{c.lease_age_seconds:.0f} s",
+            f"{c.lease_seconds_left:.0f} s",
+            c.messages_held,
+        )
+        for c in summary.consumers
+    ]
+    yield from _table(("worker on", "process", "lease for", "lease left", "holds"), consumers)
+    yield ""
+    rates = [
+        (r.task_name, r.rate, f"{r.starts_in_window} of {r.max_starts}") for r in summary.rates
+    ]
+    yield from _table(("task with a rate", "rate", "starts used"), rates)
+
+
+def _describe_dead(letters: list[DeadLetter]) -> Iterable[str]:
+    rows = [
+        (
+            letter.id,
+            datetime.fromtimestamp(letter.died_at_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%SZ"),
+            letter.queue_name,
+            letter.task_name or "",
+            letter.owner,
+            letter.attempts,
+            letter.reason,
+        )
+        for letter in letters
+    ]
+    return _table(("id", "died at", "queue", "task", "owner", "attempts", "reason"), rows)
+
+
+def _table(heads: Sequence[str], rows: Sequence[Sequence[Any]]) -> Iterable[str]:
+    """Yield aligned lines, numbers to the right; 'none' below the heads where there is no row."""
+    cells = [[quote(str(cell)) for cell in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(heads, *cells, strict=True)]
+    is_number = [bool(rows) and isinstance(cell, int) for cell in (rows[0] if rows else heads)]
+    for line in (heads, *cells):
+        aligned = (
+            cell.rjust(width) if right else cell.ljust(width)
+            for cell, width, right in zip(line, widths, is_number, strict=True)
+        )
+        yield "  ".join(aligned).rstrip()
+    if not rows:
+        yield "none"

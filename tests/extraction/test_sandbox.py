@@ -1,0 +1,233 @@
+"""What reads uploaded files is shut in: each wall is tried by a hostile script that runs."""
+
+from __future__ import annotations
+
+import ast
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from marinemap.errors import RequestError
+from marinemap.extraction import read_area_file, sandbox
+from marinemap.extraction.sandbox import Confined, is_sealed, run_confined
+from tests.extraction.layers import write_layer
+from tests.extraction.test_area_file import SQUARE
+
+LIMIT = (
+    "import runpy; runpy.run_path("
+    f"{str(Path(sandbox.__file__).with_name('upload_child.py'))!r})['limit']();"
+)
+sealed = pytest.mark.skipif(not is_sealed(), reason="bubblewrap is not installed")
+
+
+def run_hostile(code: str, folder: Path, **options: float) -> Confined:
+    return run_confined(["-c", code], folder, {}, **options)
+
+
+@pytest.fixture
+def listener() -> Iterator[tuple[str, list[bytes]]]:
+    """A TCP server on this machine, and what it was sent."""
+    heard: list[bytes] = []
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def accept() -> None:
+            while True:
+                try:
+                    connection, _ = server.accept()
+                except OSError:
+                    return
+                with connection:
+                    heard.append(connection.recv(100))
+
+        thread = threading.Thread(target=accept)
+        thread.start()
+        host, port = server.getsockname()
+        yield f"('{host}', {port})", heard
+        server.shutdown(socket.SHUT_RDWR)
+        thread.join()
+
+
+CALL = """
+import socket
+try:
+    with socket.create_connection({address}, 3) as s:
+        s.sendall(b"secret")
+    print("sent")
+except OSError as error:
+    print("blocked:", error)
+"""
+
+
+@sealed
+def test_no_network_is_there(listener: tuple[str, list[bytes]], tmp_path: Path) -> None:
+    address, heard = listener
+    done = run_hostile(CALL.format(address=address), tmp_path)
+    assert done.said.startswith(b"blocked:"), done
+    # The same words reach the server from outside, so that silence means a wall.
+    free = subprocess.run(
+        [sys.executable, "-c", CALL.format(address=address)], capture_output=True, check=True
+    )
+    assert (free.stdout, heard) == (b"sent\n", [b"secret"])
+
+
+@sealed
+def test_names_are_not_looked_up_and_only_its_own_loopback_is_there(tmp_path: Path) -> None:
+    code = "import socket; print(socket.if_nameindex()); socket.getaddrinfo('example.org', 80)"
+    done = run_hostile(code, tmp_path)
+    assert done.said == b"[(1, 'lo')]\n"
+    assert b"gaierror" in done.complained
+
+
+@sealed
+def test_only_the_folder_and_the_libraries_are_seen(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    (tmp_path / "area.kml").write_text("seen")
+    secret = tmp_path_factory.mktemp("secret") / "key"
+    secret.write_text("hidden")
+    places = [secret, Path("/etc/passwd"), Path.home() / ".profile", Path(__file__), Path("/var")]
+    code = (
+        "import os; print(open('/area/area.kml').read(), os.listdir('/area'));"
+        f"print([os.path.exists(p) for p in {[str(place) for place in places]}]);"
+        "print(sorted(os.listdir('/')))"
+    )
+    done = run_hostile(code, tmp_path)
+    seen, found, root = done.said.decode().splitlines()
+    assert seen == "seen ['area.kml']"
+    assert found == str([False] * len(places))
+    top = {Path(p).parts[1] for p in (sys.prefix, sys.base_prefix, str(Path(__file__).resolve()))}
+    top |= {Path(sys.prefix).resolve().parts[1]}
+    expected = {"area", "bin", "dev", "lib", "lib64", "proc", "tmp", "usr"} | top
+    assert set(ast.literal_eval(root)) <= expected
+
+
+@sealed
+def test_what_is_seen_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "area.kml").write_text("as it was")
+    code = """
+import os, sys
+for path in ("/area/area.kml", "/area/new", "/usr/new", os.__file__):
+    try:
+        open(path, "w").write("x")
+        print("written", path)
+    except OSError as error:
+        print("refused")
+"""
+    assert run_hostile(code, tmp_path).said == b"refused\n" * 4
+    assert (tmp_path / "area.kml").read_text() == "as it was"
+    assert [path.name for path in tmp_path.iterdir()] == ["area.kml"]
+
+
+def test_no_file_grows_after_the_limits_are_set(tmp_path: Path) -> None:
+    code = f"""
+{LIMIT}
+import signal, tempfile
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+try:
+    with tempfile.TemporaryFile() as file:
+        file.write(b"x" * 100_000)
+    print("written")
+except OSError as error:
+    print("refused")
+"""
+    assert run_hostile(code, tmp_path).said == b"refused\n"
+
+
+@sealed
+def test_nothing_of_our_environment_or_processes_is_seen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DJANGO_SECRET_KEY", "hidden")
+    code = (
+        "import os; print('DJANGO_SECRET_KEY' in os.environ, os.environ.get('HOME'));"
+        "print(len([p for p in os.listdir('/proc') if p.isdigit()]));"
+        "print(open('/proc/self/status').read().split('CapEff:')[1].split()[0])"
+    )
+    hidden, processes, capabilities = run_hostile(code, tmp_path).said.decode().splitlines()
+    assert hidden == "False None"
+    # bubblewrap itself, and the script.
+    assert int(processes) <= 2
+    assert int(capabilities, 16) == 0
+
+
+def test_memory_beyond_the_limit_is_not_given(tmp_path: Path) -> None:
+    code = f"{LIMIT} data = b'x' * 200_000_000; print('first'); more = data + data; print('second')"
+    done = run_hostile(code, tmp_path)
+    assert done.said == b""
+    assert b"MemoryError" in done.complained
+    smaller = code.replace("200_000_000", "20_000_000")
+    assert run_hostile(smaller, tmp_path).said == b"first\nsecond\n"
+
+
+def test_processor_time_beyond_the_limit_ends_it(tmp_path: Path) -> None:
+    code = f"{LIMIT} print('begun', flush=True)\nwhile True: pass"
+    done = run_hostile(code, tmp_path, seconds=60)
+    assert (done.said, done.is_late) == (b"begun\n", False), "ended by its limit, not by our wait"
+
+
+def test_idling_beyond_the_limit_ends_it_and_all_that_it_started(tmp_path: Path) -> None:
+    code = f"""
+import os, time
+print("begun", flush=True)
+{"os.fork()" if is_sealed() else ""}
+time.sleep(1_000)
+"""
+    mark = f"idle-{os.getpid()}-{time.monotonic_ns()}"
+    done = run_hostile(f"'{mark}'\n{code}", tmp_path, seconds=1)
+    assert done.is_late
+    deadline = time.monotonic() + 10
+    while running(mark) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert not running(mark)
+
+
+def running(mark: str) -> list[str]:
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            found += [str(path)] if mark.encode() in path.read_bytes() else []
+        except OSError:
+            continue
+    return found
+
+
+def test_flood_of_words_is_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sandbox, "ANSWER_BYTES", 1_000_000)
+    done = run_hostile("while True: print('x' * 1000)", tmp_path)
+    assert (len(done.said), done.is_cut, done.is_late) == (1_000_000, True, False)
+
+
+def test_flood_of_complaints_is_cut_and_stops_nothing(tmp_path: Path) -> None:
+    code = "import sys; sys.stderr.write('x' * 5_000_000); print('done')"
+    done = run_hostile(code, tmp_path)
+    assert done.said == b"done\n"
+    assert len(done.complained) == 10_000
+
+
+@pytest.mark.parametrize("name", ["this.py", "gone.py"])
+def test_reader_that_does_not_answer_is_told_with_the_limits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    source = write_layer(tmp_path / "a.gpkg", [SQUARE], kind="Polygon")
+    # Python's own "this" prints a poem; the other is not there, so that Python fails.
+    monkeypatch.setattr("marinemap.extraction.upload._CHILD", Path(os.__file__).with_name(name))
+    with pytest.raises(RequestError, match="5 seconds of processor time and 224 MiB of memory"):
+        read_area_file(source)
+
+
+def test_without_bubblewrap_the_limits_still_hold(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = write_layer(tmp_path / "a.gpkg", [SQUARE], kind="Polygon")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert not is_sealed()
+    assert read_area_file(source).geometry.equals(SQUARE)
+    code = f"{LIMIT} print(len(b'x' * 300_000_000))"
+    assert b"MemoryError" in run_hostile(code, tmp_path).complained

@@ -1,0 +1,80 @@
+"""What the summary tells of queues, consumers and rates."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+
+import pytest
+
+from marinemap import transport
+from marinemap.transport.summary import (
+    ConsumerSummary,
+    QueueSummary,
+    RateSummary,
+    Summary,
+    summarize,
+)
+from tests.transport.conftest import Broker, Inbox, publish, wait_until
+
+
+def test_empty_broker_has_an_empty_summary(broker: Broker) -> None:
+    assert summarize(broker.database) == Summary((), (), ())
+
+
+def test_each_message_is_counted_once_by_its_state(broker: Broker) -> None:
+    transport.use_task_rates(lambda: {"clip": "2/h"})
+    eta = time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime(time.time() + 1000))
+    connection = broker.connect()
+    for _ in range(6):
+        publish(connection, "limited", headers={"task": "clip"})
+    inbox = Inbox(broker.connect(), prefetch_count=3)
+    inbox.receive(2)
+    publish(connection, "plain", headers={"task": "echo"})
+    inbox.receive(3)
+    inbox.messages[2].reject()
+    wait_until(lambda: broker.count("broker_dead_letters"), "burying one")
+    inbox.consumer.cancel()
+    for _ in range(4):
+        publish(connection, "plain", headers={"task": "echo"})
+    for _ in range(5):
+        publish(connection, "later", headers={"task": "echo", "eta": eta})
+    publish(connection, "other", exchange="", routing_key="undeclared", declare=[])
+
+    summary = summarize(broker.database)
+    assert summary.queues == (
+        QueueSummary("tasks", waiting=4, waiting_for_rate=4, due_later=5, claimed=2, dead=1),
+        QueueSummary("undeclared", waiting=1),
+    )
+    # Asked for 2 an hour; the window is a quarter of a second longer.
+    assert summary.rates == (RateSummary("clip", "2/h", 2, 2, 3600.25),)
+    assert [consumer.messages_held for consumer in summary.consumers] == [2]
+
+
+def test_declared_queue_is_there_though_it_is_empty(broker: Broker) -> None:
+    Inbox(broker.connect()).receives_nothing(0.05)
+    assert summarize(broker.database).queues == (QueueSummary("tasks"),)
+
+
+def test_start_that_left_the_window_is_not_counted(broker: Broker) -> None:
+    transport.use_task_rates(lambda: {"clip": "1/h"})
+    publish(broker.connect(), "x", headers={"task": "clip"})
+    Inbox(broker.connect()).receive(1)
+    broker.rows("UPDATE broker_starts SET started_at_ms = started_at_ms - 3700000")
+    assert [rate.starts_in_window for rate in summarize(broker.database).rates] == [0]
+
+
+def test_living_consumers_are_told_with_process_and_lease(broker: Broker) -> None:
+    inbox = Inbox(broker.connect())
+    inbox.receives_nothing(0.2)
+    broker.rows("INSERT INTO broker_consumers VALUES ('dead', 'elsewhere', 1, 1000, 2000)")
+    (consumer,) = summarize(broker.database).consumers
+    assert consumer == ConsumerSummary(
+        socket.gethostname(),
+        os.getpid(),
+        # 10 s for a loaded machine; the fixture's lease is 2 s.
+        lease_age_seconds=pytest.approx(5, abs=5),
+        lease_seconds_left=pytest.approx(1, abs=1),
+        messages_held=0,
+    )
