@@ -1,4 +1,4 @@
-"""One layer on its way through reading, clipping, writing and verifying."""
+"""One layer on its way through reading, clipping and writing."""
 
 from __future__ import annotations
 
