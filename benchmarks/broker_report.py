@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from benchmarks.broker_measures import Figures
+from benchmarks.targets import Target
 
 POSTGRESQL, SQLITE = "MarineMap, PostgreSQL", "MarineMap, SQLite"
 RABBITMQ, CONFIRMED = "RabbitMQ", "RabbitMQ, confirms"
@@ -29,26 +30,6 @@ class Results:
         found = self.figures.get(broker)
         value: float | None = None if found is None else getattr(found, figure)
         return value
-
-
-@dataclass(frozen=True)
-class Target:
-    """A ratio that must be at least, or at most, a number."""
-
-    text: str
-    value: float | None
-    peer: float | None
-    at_least: float | None = None
-    at_most: float | None = None
-
-    def describe(self) -> str:
-        """Return a line that says how it came out."""
-        if self.value is None or not self.peer:
-            return f"  {self.text:<64} not measured"
-        ratio = self.value / self.peer
-        is_met = ratio >= self.at_least if self.at_least else ratio <= (self.at_most or 0)
-        bound = f">= {self.at_least:g}" if self.at_least else f"<= {self.at_most:g}"
-        return f"  {self.text:<64} {ratio:7.2f}  {bound:<8} {'met' if is_met else 'MISSED'}"
 
 
 def format_figures(figures: Mapping[str, Figures]) -> str:

@@ -1,199 +1,178 @@
-"""Measure the engine against ogr2ogr, geopandas and its floor, in one run.
+"""Measure the engine against ogr2ogr, geopandas, PostGIS and its floor, in one run.
 
-    python -m benchmarks.extraction --features 1000000 --rounds 3 --slow-peers
+    python -m benchmarks.extraction --rounds 3
+    python -m benchmarks.extraction --only complex --slow-peers
+    python -m benchmarks.extraction --only lines,points,huge,small
 
 The floor is the same layer read by the area's box, and the features that the area holds written
-and zipped, without clipping, verifying or hashing. Peers that take minutes run once, and only
-with ``--slow-peers``. Everything is kept in a folder that the next run finds again.
+and zipped, without clipping, verifying or hashing. The complex area keeps peers busy for minutes:
+they get a smaller sample of the layer, and all of it only with ``--slow-peers``, once. Everything
+is kept in a folder that the next run finds again.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import math
 import os
-import platform
-import shutil
 import statistics
-import subprocess
-import sys
 import tempfile
-import time
-import venv
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pyogrio
 import shapely
 
-from benchmarks.sites import complex_area, make_layer, simple_area
+from benchmarks.extraction_layers import (
+    make_coast,
+    make_grown_layer,
+    make_soundings,
+    make_tracks,
+)
+from benchmarks.extraction_peers import Run, Runner, find_peers, measure
+from benchmarks.extraction_report import Figures, Results, format_figures, format_targets
+from benchmarks.machine import describe_load, describe_machine, read_program_version
+from benchmarks.sites import complex_area, make_layer, simple_area, small_area
 
-_HERE = Path(__file__).parent
-# Relative: sums of a few hundred thousand areas, added in different orders.
-_AREA_TOLERANCE = 1e-9
+_OWN = ("floor", "engine")
+_PEERS = ("ogr2ogr", "geopandas", "PostGIS")
+_GROWTH = 5
+# A request this small takes so little that a moment's noise is half of it.
+_SMALL_ROUNDS = 5
 
 
-@dataclass(frozen=True)
-class Run:
-    """One measured run: wall-clock seconds, peak memory, and what came out."""
+@dataclass
+class Bench:
+    """One run of the benchmark: its options, its tools and what it has measured."""
 
-    seconds: float
-    megabytes: float
-    features: int
-    area: float
+    options: argparse.Namespace
+    folder: Path
+    peers: dict[str, Runner]
+    results: Results
 
+    def compare(self, part: str, layer: Path, area: Any, names: Sequence[str], rounds: int) -> None:
+        """Run tools in turn, round by round, so that a busy moment strikes them alike."""
+        area_file = self.folder / f"{part.partition(',')[0]}.geojson"
+        area_file.write_text(shapely.to_geojson(area))
+        names = [name for name in names if name in self.peers]
+        runs: dict[str, list[Run]] = {name: [] for name in names}
+        for _ in range(rounds):
+            for name in names:
+                runs[name].append(measure(self.peers[name], layer, area_file))
+        figures = {name: _figures(found) for name, found in runs.items()}
+        self.results.add(part, figures)
+        vertices = f"area of {shapely.get_num_coordinates(area):,} vertices"
+        print(f"\n{part}: {layer.name}, {vertices}, rounds: {rounds}, {describe_load()}")
+        print(format_figures(figures), flush=True)
 
-@dataclass(frozen=True)
-class Peer:
-    """A tool: its name, how it is run, and how slow it is."""
-
-    name: str
-    run: Any
-    is_slow: bool = False
+    def sites(self, features: int) -> Path:
+        """Return the layer of so many polygons."""
+        return make_layer(self.folder / f"sites-{features}.gpkg", features)
 
 
 def main() -> None:
-    """Print a table of medians and ratios for each area."""
+    """Measure each part, then print what each figure is held against."""
     options = _options()
     folder = Path(options.folder)
     folder.mkdir(parents=True, exist_ok=True)
-    layer = make_layer(folder / f"sites-{options.features}.gpkg", options.features)
-    print(f"{_machine()}; {options.features:,} polygons of 21 vertices, {options.rounds} rounds")
-    for name, area in (("simple", simple_area()), ("complex", complex_area())):
-        area_file = folder / f"{name}.geojson"
-        area_file.write_text(shapely.to_geojson(area))
-        print(f"\n{name} area of {shapely.get_num_coordinates(area):,} vertices")
-        _compare(_peers(folder), layer, area_file, options)
+    packages = ("pyogrio", "shapely", "pyarrow", "fiona", "isal")
+    print(*describe_machine(folder, packages), sep="\n")
+    bench = Bench(options, folder, find_peers(folder), Results(options.features))
+    if "ogr2ogr" in bench.peers:
+        print(read_program_version("ogr2ogr", "--version"))
+    for part in options.only:
+        _PARTS[part](bench)
+    print(f"\ntargets\n{format_targets(bench.results)}")
 
 
-def _compare(peers: list[Peer], layer: Path, area_file: Path, options: Any) -> None:
-    """Run all peers in turn, round by round, so that a busy moment strikes them alike."""
-    found: dict[str, list[Run]] = {}
-    for number in range(options.rounds):
-        for peer in peers:
-            slow = peer.is_slow and area_file.stem == "complex"
-            if not slow or (options.slow_peers and number == 0):
-                found.setdefault(peer.name, []).append(_run(peer, layer, area_file))
-    engine = statistics.median(run.seconds for run in found["engine"])
-    for name, runs in found.items():
-        seconds = statistics.median(run.seconds for run in runs)
-        megabytes = max(run.megabytes for run in runs)
-        print(
-            f"  {name:<10} {seconds:8.2f} s  {seconds / engine:7.2f} x engine  "
-            f"{megabytes:6.0f} MB  {runs[0].features:>9,} features"
-        )
-    _check_equal(found)
+def _measure_simple(bench: Bench) -> None:
+    layer = bench.sites(bench.options.features)
+    bench.compare("simple", layer, simple_area(), [*_OWN, *_PEERS], bench.options.rounds)
 
 
-def _check_equal(found: dict[str, list[Run]]) -> None:
-    engine = found["engine"][0]
-    for name, runs in found.items():
-        run = runs[0]
-        if name != "floor" and (
-            run.features != engine.features
-            or abs(run.area - engine.area) > _AREA_TOLERANCE * engine.area
-        ):
-            print(f"  {name} DIFFERS: {run.features:,} features, area {run.area!r}; {engine}")
-
-
-def _run(peer: Peer, layer: Path, area_file: Path) -> Run:
-    with tempfile.TemporaryDirectory(dir=layer.parent) as folder:
-        seconds, megabytes, result = peer.run(layer, area_file, Path(folder))
-        _, _, wkb, _ = pyogrio.raw.read(result, columns=[])
-        areas = shapely.area(shapely.from_wkb(wkb))
-        return Run(seconds, megabytes, len(areas), float(np.sort(areas).sum()))
-
-
-def _peers(folder: Path) -> list[Peer]:
-    peers = [Peer("floor", _python("floor")), Peer("engine", _python("engine"))]
-    if shutil.which("ogr2ogr") and shutil.which("zip"):
-        peers.append(Peer("ogr2ogr", _run_ogr2ogr, is_slow=True))
+def _measure_complex(bench: Bench) -> None:
+    area, options = complex_area(), bench.options
+    bench.compare("complex", bench.sites(options.features), area, _OWN, options.rounds)
+    if options.slow_peers:
+        layer = bench.sites(options.features)
+        bench.compare("complex, all peers", layer, area, ["engine", *_PEERS], 1)
     else:
-        print("ogr2ogr or zip is not installed: left out (apt-get install gdal-bin zip)")
-    python = _geopandas_python(folder)
-    if python:
-        peers.append(Peer("geopandas", lambda *where: _run_geopandas(python, *where), True))
-    return peers
+        sample = bench.sites(options.sample)
+        bench.compare("complex, sample", sample, area, ["engine", *_PEERS], 1)
 
 
-def _python(what: str) -> Any:
-    def run(layer: Path, area_file: Path, folder: Path) -> tuple[float, float, str]:
-        result = folder / f"{what}.zip"
-        command = [sys.executable, "-m", "benchmarks.engine_run", what]
-        answer = _answer([*command, str(layer), str(area_file), str(result)])
-        return answer["seconds"], answer["megabytes"], f"/vsizip/{result}"
-
-    return run
-
-
-def _run_geopandas(
-    python: Path, layer: Path, area_file: Path, folder: Path
-) -> tuple[float, float, str]:
-    script = _HERE / "geopandas_run.py"
-    result = folder / "sites.shp"
-    answer = _answer([str(python), str(script), str(layer), str(area_file), str(result)])
-    begin = time.perf_counter()
-    _zip(folder)
-    seconds = answer["seconds"] + time.perf_counter() - begin
-    return seconds, answer["megabytes"], str(result)
+def _measure_growth(bench: Bench) -> None:
+    features = bench.options.features
+    grown = bench.folder / f"sites-{features}-in-{_GROWTH * features}.gpkg"
+    make_grown_layer(grown, features, _GROWTH * features)
+    rounds = bench.options.rounds
+    for part, area in (("growth", simple_area()), ("memory", complex_area())):
+        bench.compare(f"{part}, small", bench.sites(features), area, ["engine"], rounds)
+        bench.compare(f"{part}, large", grown, area, ["engine"], rounds)
 
 
-def _run_ogr2ogr(layer: Path, area_file: Path, folder: Path) -> tuple[float, float, str]:
-    result = folder / "sites.shp"
-    begin = time.perf_counter()
-    command = ["ogr2ogr", "-nlt", "POLYGON", str(result), "-clipsrc", str(area_file), str(layer)]
-    process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
-    status = process.wait()
-    _zip(folder)
-    seconds = time.perf_counter() - begin
-    if status:
-        raise SystemExit(f"ogr2ogr ended with {status}")
-    return seconds, math.nan, str(result)
+def _measure_lines(bench: Bench) -> None:
+    count = bench.options.features // 5
+    layer = make_tracks(bench.folder / f"tracks-{count}.gpkg", count)
+    bench.compare("lines", layer, simple_area(), ["engine", "ogr2ogr"], bench.options.rounds)
 
 
-def _zip(folder: Path) -> None:
-    files = [file.name for file in folder.iterdir()]
-    subprocess.run(["zip", "-q", "sites.zip", *files], cwd=folder, check=True)
+def _measure_points(bench: Bench) -> None:
+    count = bench.options.features
+    layer = make_soundings(bench.folder / f"soundings-{count}.gpkg", count)
+    bench.compare("points", layer, simple_area(), ["engine", "ogr2ogr"], bench.options.rounds)
 
 
-def _answer(command: list[str]) -> dict[str, float]:
-    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, cwd=_HERE.parent)
-    answer: dict[str, float] = json.loads(done.stdout)
-    return answer
+def _measure_huge(bench: Bench) -> None:
+    layer = make_coast(bench.folder / "coast.gpkg")
+    bench.compare("huge", layer, complex_area(), ["engine", "ogr2ogr"], bench.options.rounds)
 
 
-def _geopandas_python(folder: Path) -> Path | None:
-    """Return the Python of an environment with geopandas, made on first use."""
-    place = folder / "geopandas"
-    python = place / "bin" / "python"
-    try:
-        if not python.exists():
-            venv.create(place, with_pip=True)
-        pins = _HERE / "geopandas-requirements.txt"
-        install = [str(python), "-m", "pip", "install", "-q", "-r", str(pins)]
-        subprocess.run(install, check=True, capture_output=True)
-    except (OSError, subprocess.CalledProcessError) as error:
-        print(f"geopandas cannot be installed: left out ({error})")
-        return None
-    return python
+def _measure_small(bench: Bench) -> None:
+    layer, area = bench.sites(bench.options.features), small_area()
+    bench.compare("small", layer, area, ["engine", "ogr2ogr"], _SMALL_ROUNDS)
 
 
-def _machine() -> str:
-    return f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
+_PARTS: dict[str, Callable[[Bench], None]] = {
+    "simple": _measure_simple,
+    "complex": _measure_complex,
+    "growth": _measure_growth,
+    "lines": _measure_lines,
+    "points": _measure_points,
+    "huge": _measure_huge,
+    "small": _measure_small,
+}
+
+
+def _figures(runs: Sequence[Run]) -> Figures:
+    return Figures(
+        statistics.median(run.seconds for run in runs),
+        max(run.megabytes for run in runs),
+        runs[0].features,
+        runs[0].measure,
+    )
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "--features", type=int, default=int(os.environ.get("BENCH_FEATURES", "1000000"))
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
+    features = int(os.environ.get("BENCH_FEATURES", "1000000"))
+    parser.add_argument("--features", type=int, default=features)
     parser.add_argument("--rounds", type=int, default=int(os.environ.get("BENCH_ROUNDS", "3")))
-    parser.add_argument("--slow-peers", action="store_true")
+    parser.add_argument("--only", type=_parts, default=list(_PARTS), metavar="PART,...")
+    parser.add_argument("--sample", type=int, default=100_000, help="for peers on the complex area")
+    parser.add_argument("--slow-peers", action="store_true", help="all features for them, once")
     parser.add_argument("--folder", default=str(Path(tempfile.gettempdir()) / "marinemap-bench"))
     return parser.parse_args()
+
+
+def _parts(text: str) -> list[str]:
+    parts = text.split(",")
+    unknown = [part for part in parts if part not in _PARTS]
+    if unknown:
+        raise argparse.ArgumentTypeError(f"no part '{unknown[0]}'; there are {', '.join(_PARTS)}")
+    return parts
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What the engine is measured on: a layer of generated polygons, and two areas to cut it to."""
+"""What the engine is measured on: a layer of generated polygons, and the areas to cut it to."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ import numpy as np
 import pyarrow as pa
 import pyogrio
 import shapely
+import shapely.affinity
 
-_BATCH = 50_000
+BATCH = 50_000
 _CORNERS = 20
 # West, south, east, north in degrees.
 BOX = (-6.0, 30.0, 36.5, 46.0)
@@ -21,9 +22,13 @@ BOX = (-6.0, 30.0, 36.5, 46.0)
 
 def make_layer(path: Path, features: int) -> Path:
     """Make a GeoPackage of polygons with 21 vertices and six attributes, once."""
+    return write_layer(path, sites(features), "Polygon")
+
+
+def write_layer(path: Path, batches: Iterator[Any], geometry_type: str) -> Path:
+    """Write record batches to a GeoPackage, unless it is there; it appears whole or not at all."""
     if path.exists():
         return path
-    batches = _batches(features)
     first = next(batches)
     partial = path.with_name(f"partial-{path.name}")
     partial.unlink(missing_ok=True)
@@ -32,7 +37,7 @@ def make_layer(path: Path, features: int) -> Path:
         partial,
         driver="GPKG",
         layer="sites",
-        geometry_type="Polygon",
+        geometry_type=geometry_type,
         geometry_name="geom",
         crs="EPSG:4326",
     )
@@ -49,12 +54,17 @@ def simple_area() -> Any:
     )
 
 
+def small_area() -> Any:
+    """Return the simple area so much smaller that a thousandth of the layer lies in it."""
+    return shapely.affinity.scale(simple_area(), 0.114, 0.114)
+
+
 def complex_area() -> Any:
-    """Return 18 rugged parts of 6,290 vertices over a third of the layer, as coasts are."""
+    """Return 22 rugged parts of 7,073 vertices over a third of the layer, as coasts are."""
     random = np.random.default_rng(7)
-    coasts = [(5, 38, 2600, 5.2), (17, 37, 2600, 5.4), (29, 37.5, 1000, 4.6)]
+    coasts = [(5, 38, 2600, 5.2), (17, 37, 2600, 5.4), (29, 37.5, 1640, 4.6)]
     parts = [_coast(random, *coast) for coast in coasts]
-    parts += [_islet(random) for _ in range(40)]
+    parts += [_islet(random) for _ in range(50)]
     repaired = shapely.make_valid(np.array(parts), method="structure")
     return shapely.union_all(repaired)
 
@@ -85,16 +95,25 @@ def _islet(random: Any) -> Any:
     )
 
 
-def _batches(features: int) -> Iterator[Any]:
+def sites(features: int) -> Iterator[Any]:
+    """Yield record batches of polygons spread evenly over the layer's box."""
     random = np.random.default_rng(4)
-    for first in range(0, features, _BATCH):
-        yield _batch(random, np.arange(first, min(first + _BATCH, features)))
+    for first in range(0, features, BATCH):
+        ids = np.arange(first, min(first + BATCH, features))
+        yield batch(random, ids, polygons(random, *places(random, len(ids))))
 
 
-def _batch(random: Any, ids: Any) -> Any:
+def places(random: Any, count: int) -> tuple[Any, Any]:
+    """Return positions (x, y) spread evenly over the layer's box, shape (count, 1) each."""
+    west, south, east, north = BOX
+    return random.uniform(west, east, (count, 1)), random.uniform(south, north, (count, 1))
+
+
+def batch(random: Any, ids: Any, geometries: Any) -> Any:
+    """Return a record batch of geometries with their numbers and made attributes."""
     count = len(ids)
     columns = {
-        "geom": pa.array(shapely.to_wkb(_polygons(random, count), flavor="iso"), pa.binary()),
+        "geom": pa.array(shapely.to_wkb(geometries, flavor="iso"), pa.binary()),
         "site_id": pa.array(ids),
         "name": pa.array([f"site {i % 9973} of reef {i % 131}" for i in ids]),
         "habitat_class": pa.array(
@@ -107,10 +126,10 @@ def _batch(random: Any, ids: Any) -> Any:
     return pa.RecordBatch.from_pydict(columns)
 
 
-def _polygons(random: Any, count: int) -> Any:
-    west, south, east, north = BOX
+def polygons(random: Any, x: Any, y: Any) -> Any:
+    """Return a polygon of 21 vertices around each position."""
+    count = len(x)
     angles = np.linspace(0, 2 * math.pi, _CORNERS + 1)[:-1]
-    x, y = random.uniform(west, east, (count, 1)), random.uniform(south, north, (count, 1))
     radii = random.uniform(0.003, 0.02, (count, 1)) * random.uniform(0.7, 1.3, (count, _CORNERS))
     corners = np.stack([x + radii * np.cos(angles), y + radii * np.sin(angles)], axis=-1)
     return shapely.polygons(np.concatenate([corners, corners[:, :1]], axis=1))

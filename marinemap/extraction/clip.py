@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,6 +32,8 @@ _MAKE_MULTI: dict[int, Any] = {
 # thousand features on.
 _COARSE_LEVEL, _FINE_LEVEL = 6, 9
 _MANY_FEATURES = 20_000
+# Checking so many takes some ten milliseconds; a second core then looks while the first one cuts.
+_MANY_VERTICES = 50_000
 
 _COLLECTION = shapely.GeometryType.GEOMETRYCOLLECTION
 
@@ -172,13 +175,15 @@ class Clipper:
             ) from error
 
     def _cut(self, geometries: Array, boxes: Array) -> _Cut:
-        valid, repaired = _valid(geometries)
         dimensions = shapely.get_dimensions(geometries)
         # Repair may not reach beyond the box: the structure method adds no new extremes.
         local = self._local.around(boxes)
-        pieces = valid.copy()
         collections = shapely.get_type_id(geometries) == _COLLECTION
-        pieces[~collections] = shapely.intersection(valid[~collections], local[~collections])
+        if shapely.get_num_coordinates(geometries).sum() > _MANY_VERTICES:
+            valid, repaired, pieces = _cut_while_checked(geometries, local, collections)
+        else:
+            valid, repaired = _valid(geometries)
+            pieces = _pieces(valid, local, collections)
         parts, trimmed = _parts_of_dimension(pieces, dimensions)
         for index in np.flatnonzero(collections):
             parts[index] = _cut_collection(geometries[index], local[index])
@@ -208,6 +213,29 @@ def _are_finite(geometries: Array) -> Array:
     finite = np.ones(len(geometries), bool)
     finite[owners[~np.isfinite(positions).all(axis=1)]] = False
     return finite
+
+
+def _pieces(valid: Array, local: Array, collections: Array) -> Array:
+    pieces = valid.copy()
+    pieces[~collections] = shapely.intersection(valid[~collections], local[~collections])
+    return pieces
+
+
+def _cut_while_checked(
+    geometries: Array, local: Array, collections: Array
+) -> tuple[Array, int, Array]:
+    """Cut as if all were valid, while another core looks; cut again if some are not."""
+    with ThreadPoolExecutor(1) as pool:
+        checking = pool.submit(_valid, geometries)
+        try:
+            pieces = _pieces(geometries, local, collections)
+        except shapely.errors.GEOSException:
+            # GEOS may fail on what is not valid: then it is mended, and there is another cut.
+            pieces = None
+        valid, repaired = checking.result()
+    if repaired or pieces is None:
+        pieces = _pieces(valid, local, collections)
+    return valid, repaired, pieces
 
 
 def _valid(geometries: Array) -> tuple[Array, int]:

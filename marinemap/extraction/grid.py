@@ -12,6 +12,9 @@ OUTSIDE, EDGE, INSIDE = 0, 1, 2
 # puts a box into fewer cells than it touches.
 _SLACK_CELLS = 1e-6
 _COVER_LEVEL = 4
+# A grid has far fewer than 2 ** 32 cells.
+_OUTSIDE_SHIFT = 32
+_INSIDE_MASK = (1 << _OUTSIDE_SHIFT) - 1
 
 Array = np.ndarray[Any, Any]
 Box = tuple[float, float, float, float]
@@ -37,8 +40,10 @@ class AreaGrid:
         self._cells = np.full((1, 1), EDGE, np.int8)
         for _ in range(level):
             self._divide(area)
-        self._inside = _running_sum(self._cells == INSIDE, frame=False)
-        self._outside = _running_sum(self._cells == OUTSIDE, frame=True)
+        # Two sums in one number, so that a box's corners are looked up once.
+        inside = _running_sum(self._cells == INSIDE, frame=False)
+        outside = _running_sum(self._cells == OUTSIDE, frame=True)
+        self._sums = inside + (outside << _OUTSIDE_SHIFT)
 
     def classify(self, boxes: Array) -> Array:
         """Return INSIDE, OUTSIDE or EDGE for each box.
@@ -52,18 +57,25 @@ class AreaGrid:
             (minx, miny, maxx, maxy) in the area's CRS. Those with NaN are EDGE.
         """
         count = len(self._cells)
+        # Each row of four is one side of all boxes: numpy is slow along an axis of two.
+        sides = np.ascontiguousarray(boxes.T)
+        origin, size = (np.tile(pair, 2)[:, None] for pair in (self._origin, self._size))
         # A damaged file may hold numbers so large that their differences overflow.
         with np.errstate(over="ignore", invalid="ignore"):
-            scaled = (boxes.reshape(-1, 2, 2) - self._origin) / (self._size / count)
-        finite = np.isfinite(scaled).all(axis=(1, 2))
-        scaled = np.where(finite[:, None, None], np.clip(scaled, -1, count + 1), 0)
+            scaled = (sides - origin) / (size / count)
+        finite = np.isfinite(scaled).all(axis=0)
+        scaled[:, ~finite] = 0
+        scaled[:2] -= _SLACK_CELLS
+        scaled[2:] += _SLACK_CELLS
+        corners = np.clip(np.floor(scaled), -1, count).astype(np.int64)
         # The running sums have a frame of outside cells, hence the one.
-        low = np.clip(np.floor(scaled[:, 0] - _SLACK_CELLS), -1, count).astype(np.int64) + 1
-        high = np.clip(np.floor(scaled[:, 1] + _SLACK_CELLS), -1, count).astype(np.int64) + 2
-        cells = (high - low).prod(axis=1)
+        x0, y0 = corners[:2] + 1
+        x1, y1 = corners[2:] + 2
+        sums = _sum_within(self._sums, x0, y0, x1, y1)
+        cells = (x1 - x0) * (y1 - y0)
         result = np.full(len(boxes), EDGE, np.int8)
-        result[_sum_within(self._inside, low, high) == cells] = INSIDE
-        result[_sum_within(self._outside, low, high) == cells] = OUTSIDE
+        result[(sums & _INSIDE_MASK) == cells] = INSIDE
+        result[(sums >> _OUTSIDE_SHIFT) == cells] = OUTSIDE
         result[~finite] = EDGE
         return result
 
@@ -98,13 +110,19 @@ class AreaGrid:
 def _running_sum(flags: Array, *, frame: bool) -> Array:
     """Return sums over all cells below and left of each corner, within a frame of one cell."""
     framed = np.pad(flags, 1, constant_values=frame)
-    sums = framed.cumsum(axis=0, dtype=np.int32).cumsum(axis=1, dtype=np.int32)
+    sums = framed.cumsum(axis=0, dtype=np.int64).cumsum(axis=1, dtype=np.int64)
     return np.pad(sums, ((1, 0), (1, 0)))
 
 
-def _sum_within(sums: Array, low: Array, high: Array) -> Array:
-    x0, y0, x1, y1 = low[:, 0], low[:, 1], high[:, 0], high[:, 1]
-    total: Array = sums[y1, x1] - sums[y0, x1] - sums[y1, x0] + sums[y0, x0]
+def _sum_within(sums: Array, x0: Array, y0: Array, x1: Array, y1: Array) -> Array:
+    flat, width = sums.ravel(), sums.shape[1]
+    south, north = y0 * width, y1 * width
+    total: Array = (
+        flat.take(north + x1)
+        - flat.take(south + x1)
+        - flat.take(north + x0)
+        + flat.take(south + x0)
+    )
     return total
 
 

@@ -1,4 +1,4 @@
-"""One layer on its way through reading, clipping, writing and verifying."""
+"""One layer on its way through reading, clipping and writing."""
 
 from __future__ import annotations
 
@@ -22,7 +22,6 @@ from marinemap.extraction.read import Batch, Source, open_source
 from marinemap.extraction.reproject import Reprojection
 from marinemap.extraction.request import ExtractionRequest, SourceLayer
 from marinemap.extraction.selection import Selection
-from marinemap.extraction.verify import verify
 from marinemap.extraction.wkb import to_column, to_geometries
 
 # Told the fraction done (0 to 1) and what is being done; may raise to stop the extraction.
@@ -99,14 +98,14 @@ class LayerRun:
         return pyproj.CRS.from_user_input(self.dataset.crs)
 
     def write(self, folder: Path, format_name: str, tell: Progress) -> list[WrittenLayer]:
-        """Write the layer's features into a folder and read them back.
+        """Write the layer's features into a folder.
 
         Raises
         ------
         DatasetError
             If the source is broken.
         ServiceError
-            If the result cannot be written, or differs when read back.
+            If the result cannot be written.
         """
         area = area_near(self.area, self.own_crs, self.dataset.bounds)
         clipper = Clipper(area, self.request.mode, self.dataset.feature_count, self.dataset.title)
@@ -120,8 +119,6 @@ class LayerRun:
                 break
             except IntegersNeedText as need:
                 as_text |= {need.field}
-        for layer in written:
-            verify(layer)
         return written
 
     def _write_once(

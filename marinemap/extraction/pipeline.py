@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +27,7 @@ from marinemap.extraction.request import (
     LayerReport,
     SourceLayer,
 )
+from marinemap.extraction.verify import verify
 
 # Reading, clipping and writing take about four fifths of the time, packing the rest.
 _CLIPPING_SHARE = 0.8
@@ -104,7 +107,11 @@ class _Teller:
 @dataclass(frozen=True)
 class _Done:
     report: LayerReport
-    files: tuple[Path, ...]
+    written: tuple[WrittenLayer, ...]
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        return tuple(file for layer in self.written for file in layer.files)
 
 
 def _extract_layer(
@@ -125,8 +132,9 @@ def _extract_layer(
     full: list[WrittenLayer] = []
     if loses and request.full_copy and request.format != FULL_FORMAT:
         full = run.write(folder, FULL_FORMAT, lambda fraction, message: share(1.0, message))
-    files = tuple(file for layer in [*written, *full] for file in layer.files)
-    return _Done(_report(run, tally, written, full, files), files)
+    every = (*written, *full)
+    files = tuple(file for layer in every for file in layer.files)
+    return _Done(_report(run, tally, written, full, files), every)
 
 
 def _share(tell: Progress, number: int, layers: int) -> Progress:
@@ -144,11 +152,25 @@ def _pack(
     with new_archive(destination, request.made_at) as archive:
         members = [archive.add_text("README.txt", write_readme(request, area, reports))]
         members.append(archive.add_text("area.geojson", outline))
-        members += [archive.add(file, advance) for file in files]
+        with _verified([layer for one in done for layer in one.written]):
+            members += [archive.add(file, advance) for file in files]
         archive.add_text("report.json", write_report(request, area, reports, members))
         # Who stops the work even now is left without an archive.
         tell(1.0, "Done")
     return destination.stat().st_size
+
+
+@contextmanager
+def _verified(layers: Sequence[WrittenLayer]) -> Iterator[None]:
+    """Read files back beside the work in the block, which ends only when all are found right."""
+    with ThreadPoolExecutor(1) as pool:
+        checks = [pool.submit(verify, layer) for layer in layers]
+        try:
+            yield
+            for check in checks:
+                check.result()
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
 def _packing(tell: Progress, total: int) -> Callable[[int], None]:

@@ -140,6 +140,21 @@ def test_damaged_output_does_not_pass_the_reading_back(
         verify(WrittenLayer(path, (path,), "sea", "Polygon", 121, names))
 
 
+def test_file_that_is_damaged_before_packing_leaves_no_archive(
+    source: Path, tmp_path: Path
+) -> None:
+    def damage(fraction: float, message: str) -> None:
+        if message == "Clipping later":
+            (shp,) = tmp_path.glob("extract-*/sea.shp")
+            os.truncate(shp, shp.stat().st_size - 8)
+
+    layers = [SourceLayer("sea", source), SourceLayer("later", source)]
+    request = Request(layers, AREA, tmp_path / "out.zip")
+    with pytest.raises(ServiceError, match=r"sea\.shp has"):
+        extract(request, work_folder=tmp_path, progress=damage)
+    assert [p.name for p in tmp_path.iterdir()] == ["sea.gpkg"]
+
+
 @pytest.mark.parametrize(
     ("request_", "message"),
     [

@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 import shapely
 
@@ -149,6 +150,35 @@ def test_invalid_geometry_on_the_edge_is_repaired_and_counted() -> None:
     kept = to_geometries(clipped.column)
     assert kept[0].area == pytest.approx(4)
     assert kept[0].is_valid
+
+
+@pytest.mark.parametrize(
+    "wkt",
+    [
+        # GEOS fails to cut the first, and cuts the second without a word to a wrong area.
+        "MULTIPOLYGON (((-5 2, 15 8, 15 2, -5 8, -5 2)))",
+        "MULTIPOLYGON (((5 2, 15 2, 15 9, 5 9, 5 2)), ((6 4, 8 4, 8 7, 6 7, 6 4)))",
+    ],
+)
+def test_huge_invalid_geometry_is_repaired_like_a_small_one(wkt: str) -> None:
+    plain = shapely.from_wkt(wkt)
+    rings = [part.exterior for part in plain.geoms]
+    # Ring by ring, for segmentize mends a polygon that is not valid.
+    parts = [shapely.Polygon(shapely.segmentize(ring, 0.0004).coords) for ring in rings]
+    huge = shapely.MultiPolygon(parts)
+    assert shapely.get_num_coordinates(huge) > 50_000
+    small, clipped = clip([plain]), clip([huge])
+    assert clipped.repaired == small.repaired == 1
+    pieces = to_geometries(pa.concat_arrays([small.column, clipped.column]))
+    assert shapely.is_valid(pieces).all()
+    # Corners added along a slanted side lie off it by the rounding of their coordinates.
+    assert shapely.area(pieces[1]) == pytest.approx(shapely.area(pieces[0]), rel=1e-9)
+
+
+def test_huge_geometry_on_the_edge_is_cut() -> None:
+    clipped = clip([shapely.segmentize(shapely.box(5, 5, 15, 15), 0.0005)])
+    assert clipped.repaired == 0
+    assert shapely.equals(to_geometries(clipped.column)[0], shapely.box(5, 5, 10, 10))
 
 
 @pytest.mark.parametrize("west", [3.0, 8.0], ids=["inside", "on the edge"])
