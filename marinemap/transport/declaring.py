@@ -109,6 +109,8 @@ class Declarations(StdChannel):
         """Delete a queue with its messages."""
         if if_empty and self._size(queue):
             return
+        # Or they would find their messages gone with the queue, and be reported as refused.
+        self.connection.write_acknowledgements()
         self._exchanges.delete_queue(queue)
 
     def queue_purge(self, queue: str, **kwargs: Any) -> int:

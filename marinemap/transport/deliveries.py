@@ -88,6 +88,12 @@ class Deliveries:
         if self._looks_at > monotonic() + self._database.options.flush_seconds:
             self._signal.set()
 
+    def write_acknowledgements(self) -> None:
+        """Write what is acknowledged, in the caller's thread."""
+        if self.acknowledgements:
+            with self._database.session() as session, self.acknowledgements.writing(session):
+                pass
+
     def claim_now(self, demand: Demand) -> None:
         """Claim for a demand in the caller's thread."""
         with self._database.session() as session:

@@ -185,6 +185,11 @@ class Transport(KombuTransport):
         if self._deliveries is not None:
             self._deliveries.wake()
 
+    def write_acknowledgements(self) -> None:
+        """Write at once what the claiming thread would gather."""
+        if self._deliveries is not None:
+            self._deliveries.write_acknowledgements()
+
     def notice_consumers(self) -> None:
         """Tell the claiming thread that a consumer has gone."""
         if self._deliveries is not None:

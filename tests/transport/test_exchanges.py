@@ -119,3 +119,19 @@ def test_connection_without_consumers_leaves_no_lease(broker: Broker) -> None:
     inbox.consumer.consume()
     publish(broker.connect(), "back")
     assert inbox.receive(1) == ["back"]
+
+
+def test_deleting_a_queue_refuses_no_acknowledgement_of_its_messages(
+    broker: Broker, caplog: pytest.LogCaptureFixture
+) -> None:
+    connection = broker.connect(flush_seconds=1)
+    for number in range(20):
+        replies = Queue(f"replies-{number}", exclusive=True, auto_delete=True)
+        inbox = Inbox(connection, replies)
+        publish(broker.connect(), number, exchange="", routing_key=replies.name, declare=[])
+        inbox.receive(1)
+        inbox.messages[0].ack()
+        inbox.consumer.cancel()
+    connection.release()
+    assert "refused" not in caplog.text
+    assert broker.count("broker_messages") == 0
