@@ -135,20 +135,23 @@ claim_values = {
 
 is_alive = select(holds_lease)
 
+# Messages by their ids, as far as a consumer holds them. Not "=": PostgreSQL would look them up
+# by `claimed_by`, in an index where all that was claimed stays until a vacuum.
+_is_among_own = and_(
+    among(_m.id, list_bind("ids")),
+    _m.claimed_by.is_not_distinct_from(bind_text("consumer_id")),
+)
+
 
 # Only what this consumer still holds: an acknowledgement that comes after its lease was lost
 # must not delete a message that another consumer is working on.
-delete_acknowledged = (
-    delete(messages)
-    .where(among(_m.id, list_bind("ids")), _m.claimed_by == bind_text("consumer_id"))
-    .returning(_m.id)
-)
+delete_acknowledged = delete(messages).where(_is_among_own).returning(_m.id)
 
 
 # Which messages a statement is about: those a consumer holds, or holds among some ids, or
 # those whose consumer is no more.
 held = _m.claimed_by == bind_text("consumer_id")
-held_among = and_(held, among(_m.id, list_bind("ids")))
+held_among = _is_among_own
 orphaned = and_(
     _m.claimed_by.is_not(None),
     ~exists(select(consumers.c.consumer_id).where(consumers.c.consumer_id == _m.claimed_by)),
