@@ -29,14 +29,20 @@ class Figures:
     """What was measured of one broker, a value for each repetition."""
 
     publish_rates: list[float] = field(default_factory=list)
+    send_rates: list[float] = field(default_factory=list)
     drain_rates: list[float] = field(default_factory=list)
     latencies_ms: list[float] = field(default_factory=list)
     idle_shares: list[float] = field(default_factory=list)
 
     @property
     def publish(self) -> float | None:
-        """Messages published a second."""
+        """Calls of a Celery task published a second."""
         return median(self.publish_rates) if self.publish_rates else None
+
+    @property
+    def send(self) -> float | None:
+        """Messages published a second with kombu's producer alone."""
+        return median(self.send_rates) if self.send_rates else None
 
     @property
     def drain(self) -> float | None:
@@ -64,6 +70,7 @@ def publish_and_drain(broker: Broker, figures: Figures, count: int) -> None:
     broker.forget_records()
     with broker.publishing() as publisher:
         figures.publish_rates.append(count / publisher.publish(count))
+        figures.send_rates.append(count / publisher.send(count))
     with broker.working():
         broker.wait_for_records(count + WARM_UP, _DRAIN_SECONDS)
     figures.drain_rates.append(find_rate(broker.read_records()))

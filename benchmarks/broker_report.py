@@ -34,11 +34,11 @@ class Results:
 
 def format_figures(figures: Mapping[str, Figures]) -> str:
     """Return the brokers side by side."""
-    titles = ("publish/s", "drain/s", "p50 ms", "p99 ms", "idle %")
+    titles = ("publish/s", "kombu/s", "drain/s", "p50 ms", "p99 ms", "idle %")
     lines = [f"{'':<24}" + "".join(f"{title:>11}" for title in titles)]
     for name, found in figures.items():
         idle = None if found.idle is None else 100 * found.idle
-        rates = [_format(found.publish, ",.0f"), _format(found.drain, ",.0f")]
+        rates = [_format(rate, ",.0f") for rate in (found.publish, found.send, found.drain)]
         rest = [_format(found.p50, ".1f"), _format(found.p99, ".1f"), _format(idle, ".2f")]
         lines.append(f"{name:<24}" + "".join(f"{cell:>11}" for cell in [*rates, *rest]))
     return "\n".join(lines)
@@ -76,6 +76,8 @@ def _postgresql_targets(results: Results) -> list[Target]:
         Target("PostgreSQL: publish / RabbitMQ with confirms", publish, get(CONFIRMED, "publish"),
                at_least=1),
         Target("PostgreSQL: publish / floor", publish, get(FLOORS[own], "publish"), at_least=0.5),
+        Target("PostgreSQL: publish by kombu / floor", get(own, "send"),
+               get(FLOORS[own], "publish"), at_least=0.5),
         Target("PostgreSQL: drain / RabbitMQ", drain, get(RABBITMQ, "drain"), at_least=1),
         Target("PostgreSQL: drain / Redis", drain, get(REDIS, "drain"), at_least=1),
         Target("PostgreSQL: p50 / RabbitMQ", get(own, "p50"), get(RABBITMQ, "p50"), at_most=1.5),
@@ -89,6 +91,8 @@ def _sqlite_targets(results: Results) -> list[Target]:
     return [
         Target("SQLite: publish / floor", get(own, "publish"), get(FLOORS[own], "publish"),
                at_least=0.5),
+        Target("SQLite: publish by kombu / floor", get(own, "send"),
+               get(FLOORS[own], "publish"), at_least=0.5),
         Target("SQLite: drain / Redis", get(own, "drain"), get(REDIS, "drain"), at_least=1),
         Target("SQLite: p50 / RabbitMQ", get(own, "p50"), get(RABBITMQ, "p50"), at_most=4),
         Target("SQLite: p99 / RabbitMQ", get(own, "p99"), get(RABBITMQ, "p99"), at_most=4),
