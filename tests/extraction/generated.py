@@ -110,3 +110,13 @@ def of_dimension(geometry: Any, dimension: int) -> Any:
     parts = shapely.get_parts(shapely.get_parts(geometry))
     parts = parts[(shapely.get_dimensions(parts) == dimension) & ~shapely.is_empty(parts)]
     return shapely.union_all(parts) if len(parts) else None
+
+
+def rounding(geometry: Any) -> float:
+    """Return what the last digit of a crossing may move, as a share of a geometry's area.
+
+    At 179 degrees it is 3e-14, three nanometres; for a square of 50 m that is a share of 1e-9. The
+    same crossing may be rounded in two ways, by two computations or along two pieces of an edge.
+    """
+    last_digit = float(np.spacing(np.abs(geometry.bounds).max()))
+    return 4 * last_digit * float(geometry.length / geometry.area)

@@ -14,6 +14,8 @@ def unhurried(few: int) -> settings:
     """Return settings for so many examples, or as many as ``make fuzz`` asks for."""
     return settings(
         max_examples=CASES or few,
+        # `make test` tries the same cases each time, `make fuzz` others.
+        derandomize=not CASES,
         # A busy machine is no fault of the code.
         deadline=None,
         suppress_health_check=[

@@ -6,7 +6,8 @@ area, no batches. One polygon of each case is checked besides by arithmetic that
 
 The tolerance is 1e-9: what differs (the symmetric difference) may have that share of the feature's
 own area, or length. Doubles carry 16 digits; an intersection loses a few of them. Arithmetic may
-differ besides by the last digit of the crossings, which it does not round as GEOS does.
+differ besides by the last digit of the crossings, which it does not round as GEOS does: see
+`rounding`.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from hypothesis import strategies as st
 from shapely.affinity import translate
 from shapely.geometry import mapping, shape
 
-from tests.extraction.generated import areas, features, of_dimension, pierced_areas
+from tests.extraction.generated import areas, features, of_dimension, pierced_areas, rounding
 from tests.extraction.layers import run, unpack, write_layer
 from tests.extraction.sizes import unhurried
 from tests.extraction.triangles import shared_area
@@ -105,16 +106,6 @@ def difference_by_triangles(found: Any, area: Any, feature: Any) -> float:
     beyond = (size - shared_area(found, feature)) + (size - shared_area(found, area))
     missing = shared_area(feature, area) - size
     return (2 * abs(beyond) + abs(missing)) / shared_area(feature, feature)
-
-
-def rounding(feature: Any) -> float:
-    """Return what the last digit of a crossing may move, as a share of a feature's area.
-
-    At 179 degrees it is 3e-14, which for a feature of 20 cm is more than the tolerance. GEOS
-    rounds a crossing in one way, whatever the area around it, so that only arithmetic sees this.
-    """
-    last_digit = float(np.spacing(np.abs(feature.bounds).max()))
-    return 4 * last_digit * float(feature.length / feature.area)
 
 
 @pytest.mark.fuzz
