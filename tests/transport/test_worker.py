@@ -127,7 +127,7 @@ def test_rate_holds_over_two_workers_and_follows_control(
 
 
 @pytest.mark.chaos
-@pytest.mark.parametrize("pool", ["solo", "threads"])
+@pytest.mark.parametrize("pool", ["solo", "threads", "gevent"])
 def test_other_pools_run_tasks_and_acknowledge(
     broker: Broker, workers: WorkerStarter, pool: str
 ) -> None:
