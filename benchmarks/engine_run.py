@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import sys
 import time
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,7 @@ from marinemap.extraction.archive import new_archive
 from marinemap.extraction.formats import open_writer
 from marinemap.extraction.formats.plan import NO_DATE, WritePlan
 from marinemap.extraction.read import open_source
+from marinemap.extraction.rtree_nodes import Near
 
 
 def run_engine(layer: Path, area: Any, destination: Path) -> float:
@@ -37,10 +40,10 @@ def run_floor(layer: Path, area: Any, destination: Path) -> float:
 
     Which features those are is known beforehand and costs nothing here.
     """
-    wanted = _touching(layer, area)
+    wanted = _known(layer, area)
     begin = time.perf_counter()
     dataset = describe(layer)
-    source = open_source(dataset, [area.bounds])
+    source = open_source(dataset, [area.bounds], near=_touching_box(area.bounds))
     plan = WritePlan(
         destination.parent, "floor", source.schema(), pyproj.CRS(4326), "Polygon", False, NO_DATE
     )
@@ -56,8 +59,28 @@ def run_floor(layer: Path, area: Any, destination: Path) -> float:
     return time.perf_counter() - begin
 
 
+def _touching_box(box: tuple[float, float, float, float]) -> Near:
+    west, south, east, north = box
+    return lambda boxes: (
+        (boxes[:, 2] >= west)
+        & (boxes[:, 0] <= east)
+        & (boxes[:, 3] >= south)
+        & (boxes[:, 1] <= north)
+    )
+
+
+def _known(layer: Path, area: Any) -> Any:
+    """Return a flag for each feature of the layer, by its identifier.
+
+    Found in a process of its own: the geometries of a whole layer would leave a heap so large
+    that nothing after it asks the system for memory.
+    """
+    spawned = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, mp_context=spawned) as pool:
+        return pool.submit(_touching, layer, area).result()
+
+
 def _touching(layer: Path, area: Any) -> Any:
-    """Return a flag for each feature of the layer, by its identifier."""
     shapely.prepare(area)
     columns = {"layer": "sites", "columns": ["site_id"], "use_pyarrow": True}
     with pyogrio.open_arrow(layer, bbox=area.bounds, **columns) as (meta, reader):

@@ -56,9 +56,10 @@ def _read(source: SourceLayer, area: Area | None, max_vertices: int) -> list[Any
         Clipper(outline, features=dataset.feature_count, of=dataset.title) if outline else None
     )
     boxes = clipper.grid.cover() if clipper else [dataset.bounds]
+    near = clipper.grid.touches if clipper else None
     found: list[Any] = []
     vertices = 0
-    for batch in open_source(dataset, boxes, columns=()).batches():
+    for batch in open_source(dataset, boxes, (), near).batches():
         column = clipper.clip(batch.geometries).column if clipper else batch.geometries
         try:
             kept = to_geometries(column)

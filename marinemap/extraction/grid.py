@@ -79,6 +79,11 @@ class AreaGrid:
         result[~finite] = EDGE
         return result
 
+    def touches(self, boxes: Array) -> Array:
+        """Tell which boxes, as in ``classify``, may share a point with the area."""
+        touching: Array = self.classify(boxes) != OUTSIDE
+        return touching
+
     def cover(self) -> list[Box]:
         """Return boxes that together hold the area, fewer and fuller than its one box."""
         count = min(len(self._cells), 1 << _COVER_LEVEL)

@@ -111,7 +111,8 @@ class LayerRun:
         clipper = Clipper(area, self.request.mode, self.dataset.feature_count, self.dataset.title)
         boxes = clipper.grid.cover()
         self.selection = Selection.of(self.source, open_source(self.dataset, boxes).schema())
-        source = open_source(self.dataset, boxes, self.selection.columns)
+        near = clipper.grid.touches
+        source = open_source(self.dataset, boxes, self.selection.columns, near)
         as_text: frozenset[str] = frozenset()
         while True:
             try:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -16,6 +17,7 @@ from marinemap.errors import DatasetError, quote
 from marinemap.extraction.dataset import Dataset, without_folder
 from marinemap.extraction.geopackage_index import Box, RTree, find_rtree
 from marinemap.extraction.prefetch import prefetched
+from marinemap.extraction.rtree_nodes import KeySet, Near
 from marinemap.extraction.shapefile_check import check_records, check_rows
 from marinemap.extraction.table_check import undeclared_encoding
 
@@ -31,6 +33,10 @@ _GDAL_ERRORS = (
     UnicodeDecodeError,
     pa.ArrowException,
 )
+
+
+# Arguments of pyogrio that choose features.
+_Filter = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -52,12 +58,16 @@ class Source:
         In the layer's CRS; features whose box touches none of them are not read.
     columns : sequence of str, optional
         The fields to read; all by default.
+    near : callable, optional
+        Tells of boxes (minx, miny, maxx, maxy), shape (n, 4), which may hold something wanted,
+        where ``boxes`` say it too loosely; asked where the source has an R-tree.
     """
 
     dataset: Dataset
     boxes: Sequence[Box]
     columns: Sequence[str] | None = None
-    rtree: RTree | None = field(default=None)
+    near: Near | None = None
+    rtree: RTree | None = None
 
     @property
     def name(self) -> str:
@@ -73,6 +83,8 @@ class Source:
     @property
     def expected(self) -> int | None:
         """About how many features will be read, where the source's index can tell."""
+        if self._keys is not None:
+            return len(self._keys)
         return self.rtree.count(self.boxes) if self.rtree else None
 
     @property
@@ -103,7 +115,7 @@ class Source:
         DatasetError
             If GDAL cannot read the layer.
         """
-        with self._open(most=1) as (meta, reader):
+        with self._some(1) as (meta, reader):
             return _without(reader.schema, _geometry_column(meta))
 
     def sample(self, features: int) -> Batch:
@@ -114,7 +126,7 @@ class Source:
         DatasetError
             If GDAL cannot read the layer.
         """
-        with self._open(most=features) as (meta, reader):
+        with self._some(features) as (meta, reader):
             column = _geometry_column(meta)
             batch = next(iter(reader), pa.RecordBatch.from_pylist([], schema=reader.schema))
             batch = batch.slice(0, features)
@@ -168,13 +180,36 @@ class Source:
     def _encoding(self) -> str | None:
         return undeclared_encoding(self.dataset.path) if self._is_shapefile else None
 
+    @cached_property
+    def _keys(self) -> KeySet | None:
+        if self.rtree is None or self.near is None:
+            return None
+        try:
+            return self.rtree.keys_near(self.near)
+        except (ValueError, sqlite3.Error) as error:
+            raise DatasetError(
+                f"the spatial index of {self.name} is damaged: {error}",
+                field="source",
+                hint="Write the layer anew, for instance by ogr2ogr, or ask for a whole copy.",
+            ) from error
+
     def _read(self) -> Iterator[Batch]:
-        with self._open() as (meta, reader):
-            column = _geometry_column(meta)
-            for batch in reader:
-                read = Batch(_binary(batch.column(column)), batch.drop_columns([column]))
-                self._check(read)
-                yield read
+        for wanted in self._filters():
+            with self._open(wanted) as (meta, reader):
+                column = _geometry_column(meta)
+                for batch in reader:
+                    read = Batch(_binary(batch.column(column)), batch.drop_columns([column]))
+                    self._check(read)
+                    yield read
+
+    def _filters(self) -> Iterator[_Filter]:
+        """Yield what to ask GDAL for, part by part, so that it begins to answer at once."""
+        if self.rtree is None:
+            yield {"bbox": self.box}
+        elif self._keys is None:
+            yield {"where": self.rtree.condition(self.boxes)}
+        else:
+            yield from ({"where": part} for part in self.rtree.conditions(self._keys))
 
     def _check(self, batch: Batch) -> None:
         """Refuse what GDAL hands on as it is in the file."""
@@ -189,16 +224,16 @@ class Source:
             )
 
     @contextmanager
-    def _open(self, most: int | None = None) -> Iterator[Any]:
+    def _open(self, wanted: _Filter, batch_size: int = _BATCH_FEATURES) -> Iterator[Any]:
         try:
             with pyogrio.open_arrow(
                 self.dataset.path,
                 layer=self.dataset.layer,
                 columns=None if self.columns is None else list(self.columns),
-                batch_size=most or _BATCH_FEATURES,
+                batch_size=batch_size,
                 encoding=self._encoding,
                 use_pyarrow=True,
-                **self._filter(most),
+                **wanted,
             ) as opened:
                 yield opened
         except _GDAL_ERRORS as error:
@@ -210,17 +245,21 @@ class Source:
             field="source",
         )
 
-    def _filter(self, most: int | None) -> dict[str, Any]:
+    def _some(self, features: int) -> AbstractContextManager[Any]:
+        """Open the layer for some features, whichever are found first."""
         if self.rtree:
-            return {"where": self.rtree.condition(self.boxes, most)}
-        return {"bbox": self.box}
+            return self._open({"where": self.rtree.condition(self.boxes, features)}, features)
+        return self._open({"bbox": self.box}, features)
 
 
 def open_source(
-    dataset: Dataset, boxes: Sequence[Box], columns: Sequence[str] | None = None
+    dataset: Dataset,
+    boxes: Sequence[Box],
+    columns: Sequence[str] | None = None,
+    near: Near | None = None,
 ) -> Source:
-    """Return a layer ready to be read, with its R-tree where it has one."""
-    return Source(dataset, boxes, columns, find_rtree(dataset.path, dataset.layer))
+    """Return a layer ready to be read, with its R-tree where it has one; see ``Source``."""
+    return Source(dataset, boxes, columns, near, find_rtree(dataset.path, dataset.layer))
 
 
 def _check_text(source: Source, name: str, values: Any) -> None:
