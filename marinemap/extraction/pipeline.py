@@ -20,6 +20,7 @@ from marinemap.extraction.dataset import describe, unchanged
 from marinemap.extraction.formats import FULL_FORMAT
 from marinemap.extraction.formats.written import WrittenLayer
 from marinemap.extraction.layer import LayerRun, Progress, Tally
+from marinemap.extraction.memory import give_memory_back
 from marinemap.extraction.report import write_readme, write_report
 from marinemap.extraction.request import (
     ExtractionRequest,
@@ -67,6 +68,7 @@ def extract(
     area = request.area if isinstance(request.area, Area) else parse_area(request.area)
     target = request.output_crs(area)
     tell = _Teller(progress)
+    give_memory_back()
     try:
         with tempfile.TemporaryDirectory(prefix="extract-", dir=work_folder) as folder:
             done = []

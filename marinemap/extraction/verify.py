@@ -18,6 +18,7 @@ from marinemap.errors import ServiceError
 from marinemap.extraction.formats.written import WrittenLayer
 
 _SHP_HEADER_BYTES = 100
+_SHX_ENTRY_BYTES = 8
 _NULL_SHAPE = 0
 # The record's header comes before its type.
 _TYPE_AT = 8
@@ -111,25 +112,30 @@ def _check_shapefile(path: Path, features: int) -> None:
         stated = struct.unpack(">I", file.read(_SHP_HEADER_BYTES)[24:28])[0] * 2
     if stated != found:
         raise ServiceError(f"{path.name} has {found:,} bytes; its header says {stated:,}")
-    index = np.fromfile(path.with_suffix(".shx"), ">i4", offset=_SHP_HEADER_BYTES).reshape(-1, 2)
-    if len(index) != features:
-        raise ServiceError(f"{path.stem}.shx lists {len(index):,} of {features:,} features")
-    _check_records(path, index.astype(np.int64) * 2, found)
+    _check_records(path, features, found)
     _check_table(path.with_suffix(".dbf"), features)
 
 
-def _check_records(path: Path, index: Any, size: int) -> None:
-    places = np.concatenate([index[:, 0], [size]])
-    follows = places[:-1] + _TYPE_AT + index[:, 1]
-    if places[0] != _SHP_HEADER_BYTES or (follows != places[1:]).any():
+def _check_records(path: Path, features: int, size: int) -> None:
+    """Follow the records through the file, by their places in the .shx, some at a time."""
+    end = _SHP_HEADER_BYTES
+    listed = missing = 0
+    with path.open("rb") as records, path.with_suffix(".shx").open("rb") as index:
+        index.seek(_SHP_HEADER_BYTES)
+        while entries := index.read(_ROWS_AT_ONCE * _SHX_ENTRY_BYTES):
+            places, lengths = np.frombuffer(entries, ">i4").reshape(-1, 2).T.astype(np.int64) * 2
+            follows = np.concatenate([[end], places + _TYPE_AT + lengths])
+            if (follows[:-1] != places).any() or follows[-1] > size:
+                raise ServiceError(f"{path.stem}.shx does not match the records of {path.name}")
+            records.seek(end)
+            data = np.frombuffer(records.read(follows[-1] - end), np.uint8)
+            missing += int((data[places - end + _TYPE_AT] == _NULL_SHAPE).sum())
+            listed += len(places)
+            end = int(follows[-1])
+    if listed != features:
+        raise ServiceError(f"{path.stem}.shx lists {listed:,} of {features:,} features")
+    if end != size:
         raise ServiceError(f"{path.stem}.shx does not match the records of {path.name}")
-    missing = 0
-    with path.open("rb") as file:
-        for first in range(0, len(index), _ROWS_AT_ONCE):
-            block = places[first : first + _ROWS_AT_ONCE + 1]
-            file.seek(block[0])
-            data = np.frombuffer(file.read(block[-1] - block[0]), np.uint8)
-            missing += int((data[block[:-1] - block[0] + _TYPE_AT] == _NULL_SHAPE).sum())
     if missing:
         raise ServiceError(f"{path.name} holds {missing:,} features without geometry")
 
