@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import shapely
 
 from marinemap.errors import DatasetError, RequestError, did_you_mean, quote
@@ -120,14 +121,12 @@ class Clipper:
         unclear.append(other_rows(len(column), groups))
         rows = np.sort(np.concatenate(unclear))
         edge = self._on_edge(rows, self._parsed(column, rows))
-        kept = np.concatenate([*inside, edge.whole, edge.cut_rows])
-        source = pa.concat_arrays([column, to_column(edge.cut)]) if len(edge.cut) else column
-        places = np.concatenate(
-            [*inside, edge.whole, len(column) + np.arange(len(edge.cut), dtype=np.int64)]
-        )
-        order = np.argsort(kept, kind="stable")
-        picked = source.take(pa.array(places[order]))
-        return Clipped(kept[order], picked, edge.repaired, edge.not_finite, edge.trimmed)
+        kept = np.sort(np.concatenate([*inside, edge.whole, edge.cut_rows]))
+        picked = column if len(kept) == len(column) else column.take(pa.array(kept))
+        if len(edge.cut):
+            is_cut = pa.array(np.isin(kept, edge.cut_rows, assume_unique=True))
+            picked = pc.replace_with_mask(picked, is_cut, to_column(edge.cut))
+        return Clipped(kept, picked, edge.repaired, edge.not_finite, edge.trimmed)
 
     def _by_grid(self, groups: list[PlainRows]) -> tuple[list[Array], list[Array]]:
         """Settle by their boxes what can be; return the rows inside and those left open."""

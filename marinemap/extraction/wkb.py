@@ -231,9 +231,11 @@ def _base(codes: Any) -> Any:
 
 def _uint32(column: Any, rows: Array, at: int) -> Array:
     offsets, data = _buffers(column)
-    places = (offsets[rows] + at)[:, None] + np.arange(4)
+    # Numbers that begin at any byte, taken in one step instead of byte by byte.
+    numbers = np.ndarray((max(0, len(data) - 3),), "<u4", data, strides=(1,))
     # A row too short for the number gives a value that matches no count.
-    return data[np.minimum(places, len(data) - 1)].view("<u4").ravel()
+    found: Array = numbers[np.minimum(offsets[rows] + at, len(numbers) - 1)]
+    return found
 
 
 def _lengths(column: Any) -> Array:
