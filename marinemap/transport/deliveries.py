@@ -65,6 +65,7 @@ class Deliveries:
         self._known: set[DemandKey] = set()
         self._due_at: float | None = None
         self._poll_at = 0.0
+        self._rates_at = 0.0
         self._unseen_ids: list[int] = []
         self._thread = threading.Thread(target=self._run, name="broker-deliveries", daemon=True)
 
@@ -152,8 +153,10 @@ class Deliveries:
         if now >= self._poll_at:
             notice.is_any = True
             self._poll_at = now + watcher.poll_seconds
-        if self._limits.sync(session, reread=notice.is_any):
-            notice.is_any = True
+        if notice.is_any or now >= self._rates_at:
+            self._rates_at = now + _RATES_SECONDS
+            if self._limits.sync(session, reread=notice.is_any):
+                notice.is_any = True
         if notice.is_any or notice.is_delayed:
             self._find_due(session)
         if notice.is_any or notice.queue_names or self._has_new_consumers:
@@ -230,7 +233,7 @@ class Deliveries:
 
     def _find_pause(self) -> float:
         now = monotonic()
-        waits = [self._poll_at - now, _RATES_SECONDS]
+        waits = [self._poll_at - now, self._rates_at - now]
         if self.acknowledgements:
             waits.append(
                 self._database.options.flush_seconds - self.acknowledgements.waited_seconds

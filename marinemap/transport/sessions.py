@@ -41,6 +41,7 @@ class DirectSession:
         self.dbapi_connection = dbapi_connection
         # Whether each of its transactions may run in another session of PostgreSQL's.
         self.is_pooled = is_pooled
+        self._has_rows = _has_rows_sqlite if dialect.name == "sqlite" else _has_rows_postgresql
         # One for all statements, each of which fetches all of its rows.
         self._cursor = dbapi_connection.cursor()
 
@@ -52,11 +53,20 @@ class DirectSession:
                     parameters[name] = json.dumps(value)
         with self._guard:
             cursor = self._cursor.execute(sql, {**literals, **parameters})
-            return [] if cursor.description is None else cursor.fetchall()
+            return cursor.fetchall() if self._has_rows(cursor) else []
 
     def run_text(self, sql: str) -> None:
         with self._guard:
             self._cursor.execute(sql)
+
+
+def _has_rows_sqlite(cursor: Any) -> bool:
+    return cursor.description is not None
+
+
+def _has_rows_postgresql(cursor: Any) -> bool:
+    # psycopg makes a description of each column when it is asked for one.
+    return bool(cursor.pgresult.nfields)
 
 
 @lru_cache(maxsize=500)
