@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from marinemap.extraction.rtree_nodes import KeySet, Near, find_keys
+from marinemap.extraction.rtree_nodes import KeySet, Near, find_keys, quoted
 
 # Features asked for at once: SQLite makes an index of their keys. The first are few, so that work
 # on them begins while others are read.
@@ -43,9 +43,9 @@ class RTree:
         """
         ids = self._ids(boxes)
         if most is None:
-            return f"{_quoted(self.key)} IN ({ids} ORDER BY id)"
+            return f"{quoted(self.key)} IN ({ids} ORDER BY id)"
         # A feature that touches several boxes would use the limit up.
-        return f"{_quoted(self.key)} IN (SELECT DISTINCT id FROM ({ids}) LIMIT {int(most)})"
+        return f"{quoted(self.key)} IN (SELECT DISTINCT id FROM ({ids}) LIMIT {int(most)})"
 
     def keys_near(self, near: Near) -> KeySet | None:
         """Return the keys of the features whose box may hold what is wanted.
@@ -58,7 +58,7 @@ class RTree:
             If the index is damaged.
         """
         with closing(_open(self.path)) as database:
-            return find_keys(database, _quoted(self.table)[:-1], near)
+            return find_keys(database, self.table, near)
 
     def conditions(self, keys: KeySet) -> Iterator[str]:
         """Yield attribute filters that together let these features through, in rising order.
@@ -77,13 +77,13 @@ class RTree:
 
         And for those that the index says have one: that it is missing is to be seen.
         """
-        key, geometry = _quoted(self.key), _quoted(self.geometry)
-        listed = f"{key} IN (SELECT rowid FROM {_quoted(f'{self.table}_rowid')})"
+        key, geometry = quoted(self.key), quoted(self.geometry)
+        listed = f"{key} IN (SELECT rowid FROM {quoted(f'{self.table}_rowid')})"
         return f"{key} BETWEEN {first} AND {last} AND ({geometry} IS NOT NULL OR {listed})"
 
     def condition_of(self, keys: Sequence[int]) -> str:
         """Return an attribute filter for the features of these keys."""
-        return f"{_quoted(self.key)} IN ({', '.join(str(int(key)) for key in keys)})"
+        return f"{quoted(self.key)} IN ({', '.join(str(int(key)) for key in keys)})"
 
     def count(self, boxes: Sequence[Box]) -> int:
         """Return about how many features the condition lets through, never too few.
@@ -98,7 +98,7 @@ class RTree:
     def size(self) -> int:
         """Return how many features the index holds: those without a position are not in it."""
         # SQLite keeps a row for each entry of an R-tree beside it; counting there is cheap.
-        rows = _quoted(f"{self.table}_rowid")
+        rows = quoted(f"{self.table}_rowid")
         with closing(_open(self.path)) as database:
             (count,) = database.execute(f"SELECT count(*) FROM {rows}").fetchone()
         return int(count)
@@ -128,7 +128,7 @@ class RTree:
     def _rows_in(self, box: Box, columns: str) -> str:
         minx, miny, maxx, maxy = (repr(float(number)) for number in box)
         return (
-            f"SELECT {columns} FROM {_quoted(self.table)} WHERE maxx >= {minx} AND minx <= {maxx} "
+            f"SELECT {columns} FROM {quoted(self.table)} WHERE maxx >= {minx} AND minx <= {maxx} "
             f"AND maxy >= {miny} AND miny <= {maxy}"
         )
 
@@ -160,8 +160,3 @@ def _find(database: sqlite3.Connection, path: Path, layer: str) -> RTree | None:
 
 def _open(path: Path) -> sqlite3.Connection:
     return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
-
-
-def _quoted(name: str) -> str:
-    doubled = name.replace('"', '""')
-    return f'"{doubled}"'

@@ -85,7 +85,7 @@ def find_keys(database: sqlite3.Connection, table: str, near: Near) -> KeySet | 
     ----------
     database : sqlite3.Connection
     table : str
-        The R-tree's name, quoted for SQL, without the last quote: ``"rtree_sites_geom``.
+        The R-tree's name.
     near : callable
         Asked for the boxes of inner nodes as well.
 
@@ -96,7 +96,7 @@ def find_keys(database: sqlite3.Connection, table: str, near: Near) -> KeySet | 
     """
     # Each by itself takes a look at the index; in one SELECT they take a pass over all rows.
     low, high, rows = (
-        database.execute(f'SELECT {what} FROM {table}_rowid"').fetchone()[0]
+        database.execute(f"SELECT {what} FROM {quoted(f'{table}_rowid')}").fetchone()[0]
         for what in ("min(rowid)", "max(rowid)", "count(*)")
     )
     if not rows:
@@ -107,6 +107,12 @@ def find_keys(database: sqlite3.Connection, table: str, near: Near) -> KeySet | 
     for keys in _leaf_keys(database, table, near):
         found.add(keys)
     return found
+
+
+def quoted(name: str) -> str:
+    """Return a name as SQL has it."""
+    doubled = name.replace('"', '""')
+    return f'"{doubled}"'
 
 
 def _leaf_keys(database: sqlite3.Connection, table: str, near: Near) -> Iterator[Array]:
@@ -133,7 +139,8 @@ def _near_keys(
 
 def _blobs(database: sqlite3.Connection, table: str, nodes: Array) -> list[bytes]:
     numbers = ",".join(map(str, nodes.tolist()))
-    rows = database.execute(f'SELECT data FROM {table}_node" WHERE nodeno IN ({numbers})')
+    table = quoted(f"{table}_node")
+    rows = database.execute(f"SELECT data FROM {table} WHERE nodeno IN ({numbers})")
     blobs = [blob for (blob,) in rows]
     if len(blobs) != len(nodes):
         raise ValueError("a node is missing")
