@@ -21,8 +21,8 @@ from marinemap.extraction import Area, ExtractionRequest, SourceLayer, describe,
 from marinemap.extraction.archive import new_archive
 from marinemap.extraction.formats import open_writer
 from marinemap.extraction.formats.plan import NO_DATE, WritePlan
+from marinemap.extraction.grid import AreaGrid
 from marinemap.extraction.read import open_source
-from marinemap.extraction.rtree_nodes import Near
 
 
 def run_engine(layer: Path, area: Any, destination: Path) -> float:
@@ -43,7 +43,9 @@ def run_floor(layer: Path, area: Any, destination: Path) -> float:
     wanted = _known(layer, area)
     begin = time.perf_counter()
     dataset = describe(layer)
-    source = open_source(dataset, [area.bounds], near=_touching_box(area.bounds))
+    # A grid of one cell tells only what touches the area's box.
+    by_box = AreaGrid(shapely.box(*area.bounds), level=0).touches
+    source = open_source(dataset, [area.bounds], near=by_box)
     plan = WritePlan(
         destination.parent, "floor", source.schema(), pyproj.CRS(4326), "Polygon", False, NO_DATE
     )
@@ -57,16 +59,6 @@ def run_floor(layer: Path, area: Any, destination: Path) -> float:
         for file in (file for one in written for file in one.files):
             archive.add(file)
     return time.perf_counter() - begin
-
-
-def _touching_box(box: tuple[float, float, float, float]) -> Near:
-    west, south, east, north = box
-    return lambda boxes: (
-        (boxes[:, 2] >= west)
-        & (boxes[:, 0] <= east)
-        & (boxes[:, 3] >= south)
-        & (boxes[:, 1] <= north)
-    )
 
 
 def _known(layer: Path, area: Any) -> Any:
