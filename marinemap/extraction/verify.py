@@ -112,14 +112,18 @@ def _check_shapefile(path: Path, features: int) -> None:
         stated = struct.unpack(">I", file.read(_SHP_HEADER_BYTES)[24:28])[0] * 2
     if stated != found:
         raise ServiceError(f"{path.name} has {found:,} bytes; its header says {stated:,}")
-    _check_records(path, features, found)
+    listed = path.with_suffix(".shx").stat().st_size - _SHP_HEADER_BYTES
+    if listed != features * _SHX_ENTRY_BYTES:
+        listed //= _SHX_ENTRY_BYTES
+        raise ServiceError(f"{path.stem}.shx lists {listed:,} of {features:,} features")
+    _check_records(path, found)
     _check_table(path.with_suffix(".dbf"), features)
 
 
-def _check_records(path: Path, features: int, size: int) -> None:
+def _check_records(path: Path, size: int) -> None:
     """Follow the records through the file, by their places in the .shx, some at a time."""
     end = _SHP_HEADER_BYTES
-    listed = missing = 0
+    missing = 0
     with path.open("rb") as records, path.with_suffix(".shx").open("rb") as index:
         index.seek(_SHP_HEADER_BYTES)
         while entries := index.read(_ROWS_AT_ONCE * _SHX_ENTRY_BYTES):
@@ -130,10 +134,7 @@ def _check_records(path: Path, features: int, size: int) -> None:
             records.seek(end)
             data = np.frombuffer(records.read(follows[-1] - end), np.uint8)
             missing += int((data[places - end + _TYPE_AT] == _NULL_SHAPE).sum())
-            listed += len(places)
             end = int(follows[-1])
-    if listed != features:
-        raise ServiceError(f"{path.stem}.shx lists {listed:,} of {features:,} features")
     if end != size:
         raise ServiceError(f"{path.stem}.shx does not match the records of {path.name}")
     if missing:

@@ -122,7 +122,7 @@ def test_source_that_changes_while_read_is_a_named_failure(source: Path, tmp_pat
 
 
 @pytest.mark.parametrize("suffix", [".shp", ".shx", ".dbf"])
-@pytest.mark.parametrize("damage", ["cut", "longer", "null shape"])
+@pytest.mark.parametrize("damage", ["cut", "cut within", "longer", "null shape"])
 def test_damaged_output_does_not_pass_the_reading_back(
     source: Path, tmp_path: Path, suffix: str, damage: str
 ) -> None:
@@ -131,7 +131,8 @@ def test_damaged_output_does_not_pass_the_reading_back(
     path = unpack(run(source, tmp_path)) / "sea.shp"
     target = path.with_suffix(suffix)
     data = bytearray(target.read_bytes())
-    changed = {"cut": data[:-8], "longer": data + b"\0" * 8}.get(damage, data)
+    cut = {"cut": data[:-8], "cut within": data[:-3]}
+    changed = (cut | {"longer": data + b"\0" * 8}).get(damage, data)
     if damage == "null shape":
         changed[108:112] = bytes(4)
     target.write_bytes(changed)
