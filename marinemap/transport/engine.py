@@ -69,7 +69,8 @@ class Database:
     @contextmanager
     def session(self) -> Iterator[DirectSession]:
         """Yield a session in which each statement commits by itself."""
-        connection = self.engine.raw_connection()
+        pool = self.engine.pool
+        connection = pool.connect()
         try:
             # Kept with its connection, and made only once for it.
             session: DirectSession | None = connection.info.get("session")
@@ -89,6 +90,9 @@ class Database:
                 self.engine.dispose()
             raise
         finally:
+            if pool is not self.engine.pool and connection.is_valid:
+                # Disposed of meanwhile: nobody would take this connection from it, nor close it.
+                connection.invalidate()
             connection.close()
 
     @contextmanager
@@ -177,14 +181,25 @@ def _create_engine(address: URL, options: Options) -> Engine:
 
     @event.listens_for(engine, "connect")
     def _prepare(dbapi_connection: psycopg.Connection, record: ConnectionPoolEntry) -> None:
-        record.info["is_pooled"] = is_pooled(dbapi_connection)
-        if record.info["is_pooled"]:
-            dbapi_connection.prepare_threshold = None
-        else:
-            for setting in _PLANNER_SETTINGS:
-                dbapi_connection.execute(setting)
+        with closing_on_error(dbapi_connection):
+            record.info["is_pooled"] = is_pooled(dbapi_connection)
+            if record.info["is_pooled"]:
+                dbapi_connection.prepare_threshold = None
+            else:
+                for setting in _PLANNER_SETTINGS:
+                    dbapi_connection.execute(setting)
 
     return engine
+
+
+@contextmanager
+def closing_on_error(dbapi_connection: psycopg.Connection | sqlite3.Connection) -> Iterator[None]:
+    """Close a connection that belongs to no pool where it cannot be made ready."""
+    try:
+        yield
+    except BaseException:
+        dbapi_connection.close()
+        raise
 
 
 # Each statement of this room finds its rows by an index, whatever its parameters and however
@@ -230,8 +245,9 @@ def _create_sqlite_engine(address: URL, options: Options) -> Engine:
 
     @event.listens_for(engine, "connect")
     def _set_pragmas(dbapi_connection: sqlite3.Connection, record: object) -> None:
-        for pragma in sqlite_pragmas(sqlite3.sqlite_version_info):
-            dbapi_connection.execute(pragma)
+        with closing_on_error(dbapi_connection):
+            for pragma in sqlite_pragmas(sqlite3.sqlite_version_info):
+                dbapi_connection.execute(pragma)
 
     return engine
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from time import monotonic
 from typing import Any, Protocol
 
-from marinemap.transport.engine import Database
+from marinemap.transport.engine import Database, closing_on_error
 from marinemap.transport.filewatch import FileWatch, watch_file
 from marinemap.transport.forks import sqlite_guard
 from marinemap.transport.options import Options
@@ -190,7 +190,8 @@ class PostgresWatcher:
         connection: Any = fairy.dbapi_connection
         fairy.detach()
         self._connection = connection
-        self._connection.execute(f"LISTEN {NOTIFY_CHANNEL}")
+        with closing_on_error(connection):
+            connection.execute(f"LISTEN {NOTIFY_CHANNEL}")
 
     def wait(self, seconds: float, signal: Signal) -> Notice:
         if not signal.wait(0):

@@ -12,12 +12,12 @@ from kombu.exceptions import OperationalError
 from sqlalchemy import inspect
 
 from marinemap.errors import ServiceError
-from marinemap.transport import SCHEMA_VERSION, schema_statements
+from marinemap.transport import SCHEMA_VERSION, engine, schema_statements
 from marinemap.transport.durability import sqlite_pragmas
 from marinemap.transport.engine import open_database
 from marinemap.transport.options import Options, read_options
 from tests.postgresql import Cluster
-from tests.transport.conftest import Broker, publish
+from tests.transport.conftest import Broker, publish, wait_until
 
 
 def test_unknown_option_is_refused_with_the_nearest_name() -> None:
@@ -137,3 +137,27 @@ def test_lost_backend_costs_a_publisher_no_message(broker: Broker) -> None:
         )
     publish(connection, 2, retry=True, retry_policy={"max_retries": 3})
     assert broker.count("broker_messages") == 2
+
+
+def test_connection_in_use_while_its_pool_is_disposed_of_is_closed(broker: Broker) -> None:
+    with broker.database.session() as session:
+        broker.database.engine.dispose()
+        session.dbapi_connection.execute("SELECT 1")
+    with pytest.raises((psycopg.OperationalError, sqlite3.ProgrammingError), match="closed"):
+        session.dbapi_connection.execute("SELECT 1")
+
+
+def test_connection_that_cannot_be_made_ready_is_closed(
+    broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if broker.dialect == "sqlite":
+        pytest.skip("the server can be asked who is connected")
+    broker.database.engine.dispose()
+    monkeypatch.setattr(engine, "_PLANNER_SETTINGS", ("SET no_such_setting TO off",))
+    # The error is kept, and with its frames the connection, which must be closed all the same.
+    with pytest.raises(psycopg.Error, match="no_such_setting") as error:
+        broker.database.verify()
+    with psycopg.connect(broker.url, autocommit=True) as admin:
+        connected = "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'marine%'"
+        wait_until(lambda: admin.execute(connected).fetchone() == (0,), "closing it", 5)
+    assert error.value is not None
