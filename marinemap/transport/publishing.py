@@ -61,6 +61,8 @@ class Publisher:
         self._database = database
         self._exchanges = exchanges
         self._reporting = _ReportingLocks(database)
+        # Tasks seen to have turns, for which the first try would be in vain.
+        self._limited_tasks: set[str | None] = set()
 
     def publish(self, message: Mapping[str, Any], exchange_name: str, routing_key: str) -> None:
         """Store a message in every queue that it is routed to; durable when this returns.
@@ -125,9 +127,15 @@ class Publisher:
     def _store(self, session: Session, outgoing: list[Outgoing], route: Route) -> None:
         self._check_room(session, len(outgoing), route)
         for one in outgoing:
-            is_task = one.task_name is not None
-            store = statements.store_message(self._database.dialect_name, is_task)
-            session.run(store, **one.parameters(route))
+            in_turn = one.task_name in self._limited_tasks
+            if not self._insert(session, one, route, in_turn=in_turn):
+                self._limited_tasks.add(one.task_name)
+                self._insert(session, one, route, in_turn=True)
+
+    def _insert(self, session: Session, one: Outgoing, route: Route, *, in_turn: bool) -> bool:
+        """Insert a message; tell whether it was, which not in turn a rate may prevent."""
+        store = statements.store_message(self._database.dialect_name, in_turn=in_turn)
+        return bool(session.run(store, **one.parameters(route)))
 
     def _check_room(self, session: Session, count: int, route: Route) -> None:
         limit = self._find_limit(route)
