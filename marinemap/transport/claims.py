@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from time import monotonic
 from typing import NamedTuple
 
 from marinemap.transport import claim_statements
@@ -81,9 +82,10 @@ class Claims:
         self, session: DirectSession, demand: Demand, room: int, resumption: Resumption
     ) -> list[Row]:
         lanes = resumption.find_lanes(demand.queue_names)
+        began = monotonic()
         claimed = self._claim_lanes(session, demand, room, lanes)
         if lanes is None:
-            resumption.begin()
+            resumption.note_look(monotonic() - began)
         elif len(claimed) < room:
             resumption.begin()
             return claimed + self._claim_lanes(session, demand, room - len(claimed), None)

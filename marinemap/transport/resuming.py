@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable
 from time import monotonic
 
@@ -10,6 +11,11 @@ from marinemap.transport.sessions import Row
 # Messages with older ids may come back among those waiting: given back, due, or committed
 # late. A look from the beginning finds them this often while there is a backlog.
 _FULL_LOOK_SECONDS = 1.0
+# A look from the beginning is the quicker one where nothing deleted lies in its way. It does
+# where even the fastest of the last few took this long; any single one may have waited for the
+# processor.
+_SLOW_SECONDS = 0.002
+_LAST_FEW = 8
 _PRIORITIES = range(9, -1, -1)
 
 
@@ -17,10 +23,12 @@ class Resumption:
     """The last id claimed of each queue and priority.
 
     While any transaction is open PostgreSQL keeps what was deleted since it began, and a claim
-    from the beginning of the index would step over all of it, longer each time.
+    from the beginning of the index would step over all of it, longer each time. So where looks
+    from the beginning have become slow, claims go on from the last one.
     """
 
     def __init__(self) -> None:
+        self._look_seconds: deque[float] = deque(maxlen=_LAST_FEW)
         self._last_ids: dict[tuple[str, int], int] = {}
         self._full_look_at = 0.0
 
@@ -28,6 +36,11 @@ class Resumption:
         """Look from the beginning."""
         self._last_ids.clear()
         self._full_look_at = monotonic() + _FULL_LOOK_SECONDS
+
+    def note_look(self, seconds: float) -> None:
+        """Remember how long a look from the beginning took."""
+        self._look_seconds.append(seconds)
+        self.begin()
 
     def find_lanes(self, queue_names: Iterable[str]) -> dict[str, list[object]] | None:
         """Return parallel lists of queues, priorities and last ids; None for a full look."""
@@ -42,6 +55,9 @@ class Resumption:
 
     def note(self, claimed: Iterable[Row]) -> None:
         """Remember what was claimed: id, queue and priority lead each row."""
+        looks = self._look_seconds
+        if len(looks) < _LAST_FEW or min(looks) < _SLOW_SECONDS:
+            return
         for message_id, queue_name, priority, *_ in claimed:
             lane = (queue_name, priority)
             self._last_ids[lane] = max(message_id, self._last_ids.get(lane, 0))
