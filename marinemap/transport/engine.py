@@ -16,12 +16,13 @@ from sqlalchemy.engine import Dialect, Engine
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.engine.url import URL, make_url
 from sqlalchemy.exc import ArgumentError, OperationalError
-from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
+from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection, QueuePool
 
 from marinemap.errors import ServiceError
 from marinemap.transport.durability import check_durability, sqlite_pragmas
 from marinemap.transport.forks import sqlite_guard
 from marinemap.transport.options import Options
+from marinemap.transport.prepared import PreparedSession
 from marinemap.transport.providers import find_caller_connection
 from marinemap.transport.schema import check_schema
 from marinemap.transport.sessions import CallerSession, DirectSession, Session, begin
@@ -75,11 +76,7 @@ class Database:
             # Kept with its connection, and made only once for it.
             session: DirectSession | None = connection.info.get("session")
             if session is None:
-                session = DirectSession(
-                    self.engine.dialect,
-                    connection.dbapi_connection,
-                    is_pooled=connection.info.get("is_pooled", False),
-                )
+                session = self._make_session(connection)
                 connection.info["session"] = session
             yield session
         except BaseException as error:
@@ -94,6 +91,13 @@ class Database:
                 # Disposed of meanwhile: nobody would take this connection from it, nor close it.
                 connection.invalidate()
             connection.close()
+
+    def _make_session(self, connection: PoolProxiedConnection) -> DirectSession:
+        own: Any = connection.dbapi_connection
+        is_pooled = connection.info.get("is_pooled", False)
+        if self.dialect_name == "postgresql" and not is_pooled:
+            return PreparedSession(self.engine.dialect, own)
+        return DirectSession(self.engine.dialect, own, is_pooled=is_pooled)
 
     @contextmanager
     def transaction(self) -> Iterator[DirectSession]:
