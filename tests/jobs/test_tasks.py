@@ -89,6 +89,8 @@ def test_pickle_in_the_queue_is_refused_unopened(transactional_db: None) -> None
         message = queue.get(accept=app.conf.accept_content)
         with pytest.raises(ContentDisallowed):
             message.decode()
+        message.reject()
+        queue.delete()
 
 
 def test_direct_call_returns_the_layers_geometries(reefs: Layer) -> None:
