@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +20,10 @@ logger = logging.getLogger(__name__)
 
 # Most ids in one statement; more wait for the next.
 _BATCH = 500
+# Acknowledgements wait for up to so many times `flush_seconds` where this many more are likely
+# to come meanwhile, as of many workers that share a processor: one statement then serves all.
+_PATIENCE = 5
+_WORTH_WAITING_FOR = 3
 
 
 @dataclass(frozen=True)
@@ -43,15 +48,19 @@ class Acknowledgements:
         self._requeued: deque[int] = deque()
         self._unseen: deque[int] = deque()
         self._rejected: deque[tuple[int, str]] = deque()
-        self._since: float | None = None
+        self._write_at = math.inf
+        self._flush_seconds = database.options.flush_seconds
+        # The usual time from one acknowledgement to the next, and when the last one came.
+        self._interval = 1.0
+        self._came_at = monotonic()
 
     def __bool__(self) -> bool:
         return bool(self._acknowledged or self._requeued or self._rejected or self._unseen)
 
-    def acknowledge(self, message_id: int) -> None:
-        """Let a message be deleted."""
+    def acknowledge(self, message_id: int, *, seconds: float | None = None) -> None:
+        """Let a message be deleted, soon or within some seconds."""
         self._acknowledged.append(message_id)
-        self._begin_waiting()
+        self._begin_waiting(seconds)
 
     def requeue(self, message_id: int) -> None:
         """Let a message be claimed again."""
@@ -69,13 +78,18 @@ class Acknowledgements:
         self._begin_waiting()
 
     @property
-    def waited_seconds(self) -> float:
-        """How long the oldest has waited to be written."""
-        return 0.0 if self._since is None else monotonic() - self._since
+    def seconds_left(self) -> float:
+        """How long until they must be written; infinite for none."""
+        return self._write_at - monotonic()
+
+    @property
+    def is_gathering(self) -> bool:
+        """Whether more are worth waiting for."""
+        return 0 < self.seconds_left <= _PATIENCE * self._flush_seconds
 
     def take_acknowledged(self) -> list[int]:
         """Return ids to delete, for a statement that also claims; put back what fails."""
-        self._since = None
+        self._write_at = math.inf
         return _take(self._acknowledged)
 
     def put_back(self, ids: list[int]) -> None:
@@ -141,9 +155,15 @@ class Acknowledgements:
             )
         notify(session, self._database, returned)
 
-    def _begin_waiting(self) -> None:
-        if self._since is None:
-            self._since = monotonic()
+    def _begin_waiting(self, seconds: float | None = None) -> None:
+        now = monotonic()
+        if seconds is None:
+            self._interval += (min(1.0, now - self._came_at) - self._interval) / 4
+            self._came_at = now
+            longest = _PATIENCE * self._flush_seconds
+            is_worth_it = _WORTH_WAITING_FOR * self._interval < longest
+            seconds = longest if is_worth_it else self._flush_seconds
+        self._write_at = min(self._write_at, now + seconds)
 
 
 def bury(session: DirectSession, consumer_id: str, message_id: int, reason: str) -> None:

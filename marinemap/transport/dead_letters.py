@@ -13,14 +13,8 @@ from marinemap.errors import ServiceError, did_you_mean, quote
 from marinemap.transport.dialects import among, list_bind, now_ms
 from marinemap.transport.engine import Database
 from marinemap.transport.exchanges import Exchanges
-from marinemap.transport.publishing import (
-    Outgoing,
-    Publisher,
-    QueueFullError,
-    read_expiration_ms,
-    read_payload,
-    read_time_ms,
-)
+from marinemap.transport.payloads import read_expiration_ms, read_payload, read_time_ms
+from marinemap.transport.publishing import Outgoing, Publisher, QueueFullError
 from marinemap.transport.sessions import DirectSession, Row
 from marinemap.transport.tables import dead_letters
 

@@ -215,17 +215,11 @@ class Deliveries:
 
     def _should_gather(self, demand: Demand) -> bool:
         """Tell whether to put a claim off, so that one commit serves more messages."""
-        flush_seconds = self._database.options.flush_seconds
-        return (
-            demand.is_busy
-            and bool(self.acknowledgements)
-            and self.acknowledgements.waited_seconds < flush_seconds
-        )
+        return demand.is_busy and self.acknowledgements.is_gathering
 
     def _settle(self, session: DirectSession) -> None:
         waiting = self.acknowledgements
-        is_old = waiting.waited_seconds >= self._database.options.flush_seconds
-        if waiting.has_returns or (waiting and is_old):
+        if waiting.has_returns or (waiting and waiting.seconds_left <= 0):
             if waiting.has_returns:
                 self._resumption.begin()
             with self.acknowledgements.writing(session):
@@ -235,9 +229,7 @@ class Deliveries:
         now = monotonic()
         waits = [self._poll_at - now, self._rates_at - now]
         if self.acknowledgements:
-            waits.append(
-                self._database.options.flush_seconds - self.acknowledgements.waited_seconds
-            )
+            waits.append(self.acknowledgements.seconds_left)
         if self._due_at is not None:
             waits.append(self._due_at - now)
         free = self._limits.seconds_until_free()

@@ -190,6 +190,7 @@ def give_back_or_bury(
 
 def notify(session: DirectSession, database: Database, queue_names: list[str]) -> None:
     """Wake the consumers of some queues when this transaction commits."""
-    if database.dialect_name == "postgresql":
-        for name in sorted(set(queue_names)):
-            session.run(statements.notify, payload=name)
+    if database.dialect_name == "postgresql" and queue_names:
+        payload = " " + "\n".join(sorted(set(queue_names)))
+        is_short = len(payload.encode()) <= statements.LONGEST_PAYLOAD
+        session.run(statements.notify, payload=payload if is_short else "")

@@ -51,7 +51,8 @@ class Options:
         Deliveries after which a message that is never acknowledged becomes a dead letter.
     flush_seconds : float
         Longest time for which acknowledgements are gathered before they are written, and a
-        claim of less than half the prefetch limit is put off.
+        claim put off while a quarter of the prefetch limit is still in hand; five times that
+        where acknowledgements come so often that three are likely meanwhile.
     poll_seconds : float
         How often a worker looks where no notification came. Behind PgBouncer, which passes
         none on, it looks twice a second at least.

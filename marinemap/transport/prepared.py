@@ -69,7 +69,7 @@ def number_parameters(
     return numbered.replace("%%", "%").encode(), names, literals
 
 
-def as_text(value: str | float | Sequence[str | float] | None) -> bytes | None:
+def as_text(value: str | float | Sequence[str | float | None] | None) -> bytes | None:
     """Return a parameter in PostgreSQL's text format, a list as an array.
 
     Raises
@@ -90,7 +90,9 @@ def as_text(value: str | float | Sequence[str | float] | None) -> bytes | None:
     return text.encode()
 
 
-def _as_member(value: str | float) -> str:
+def _as_member(value: str | float | None) -> str:
+    if value is None:
+        return "NULL"
     if not isinstance(value, str):
         return str(value)
     escaped = value.replace("\\", "\\\\").replace('"', '\\"')

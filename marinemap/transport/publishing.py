@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import base64
-import json
 import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
-from kombu.utils.json import dumps, loads
-
 from marinemap.errors import ServiceError
-from marinemap.transport import statements
+from marinemap.transport import statements, store_statements
 from marinemap.transport.engine import Database
 from marinemap.transport.exchanges import Exchanges, Route
+from marinemap.transport.payloads import read_expiration_ms, read_time_ms, write_payload
 from marinemap.transport.sessions import Session
 
 _PRIORITIES = range(10)
-# How kombu marks a value that JSON has not: a date, a UUID, bytes (kombu.utils.json).
-_KOMBU_TYPE = '"__type__"'
 
 
 class QueueFullError(ServiceError):
@@ -79,8 +73,7 @@ class Publisher:
         outgoing = self.prepare(message)
         with self._reporting, self._database.publishing() as session:
             routes = self._exchanges.find_routes(session, exchange_name, routing_key)
-            if len(routes) == 1 and self._find_limit(routes[0]) is None:
-                self._store(session, [outgoing], routes[0])
+            if self._store_at_once(session, outgoing, routes):
                 return
             with self._database.joining(session):
                 for route in routes:
@@ -95,8 +88,10 @@ class Publisher:
             self._database.joining(session),
         ):
             for outgoing, exchange_name, routing_key in messages:
-                for route in find_routes(session, exchange_name, routing_key):
-                    self._store(session, [outgoing], route)
+                routes = find_routes(session, exchange_name, routing_key)
+                if not self._store_at_once(session, outgoing, routes):
+                    for route in routes:
+                        self._store(session, [outgoing], route)
 
     def store_in_queue(self, session: Session, outgoing: list[Outgoing], queue_name: str) -> None:
         """Store messages straight in a queue; run it in a transaction.
@@ -124,6 +119,23 @@ class Publisher:
             ttl_ms=read_expiration_ms(properties.get("expiration")),
         )
 
+    def _store_at_once(self, session: Session, outgoing: Outgoing, routes: list[Route]) -> bool:
+        """Store a message by one statement, where one does; tell whether it did."""
+        if any(self._find_limit(route) is not None for route in routes):
+            return False
+        if len(routes) < 2:
+            for route in routes:
+                self._store(session, [outgoing], route)
+            return True
+        if self._database.dialect_name != "postgresql" or outgoing.task_name in self._limited_tasks:
+            return False
+        each = [outgoing.parameters(route) for route in routes]
+        names = {
+            "queue_names": [one["queue_name"] for one in each],
+            "ttls_ms": [one["ttl_ms"] for one in each],
+        }
+        return bool(session.run(store_statements.store_copies(), **{**each[0], **names}))
+
     def _store(self, session: Session, outgoing: list[Outgoing], route: Route) -> None:
         self._check_room(session, len(outgoing), route)
         for one in outgoing:
@@ -134,7 +146,7 @@ class Publisher:
 
     def _insert(self, session: Session, one: Outgoing, route: Route, *, in_turn: bool) -> bool:
         """Insert a message; tell whether it was, which not in turn a rate may prevent."""
-        store = statements.store_message(self._database.dialect_name, in_turn=in_turn)
+        store = store_statements.store_message(self._database.dialect_name, in_turn=in_turn)
         return bool(session.run(store, **one.parameters(route)))
 
     def _check_room(self, session: Session, count: int, route: Route) -> None:
@@ -210,56 +222,7 @@ class PublishBatch:
         self._waiting.clear()
 
 
-def write_payload(message: Mapping[str, Any]) -> str:
-    """Return a message as text, a binary body in base64."""
-    body = message["body"]
-    if isinstance(body, bytes | bytearray | memoryview):
-        properties = {**message["properties"], "body_encoding": "base64"}
-        body = base64.b64encode(bytes(body)).decode("ascii")
-        message = {**message, "body": body, "properties": properties}
-    return str(dumps(message))
-
-
-def read_payload(payload: str) -> dict[str, Any]:
-    """Return what `write_payload` was given.
-
-    Raises
-    ------
-    ValueError
-        The text is no message: something else wrote it, or only a part of it.
-    """
-    # kombu's own types are rare, and looking for them in each value costs more than to parse.
-    message = loads(payload) if _KOMBU_TYPE in payload else json.loads(payload)
-    if not isinstance(message, dict) or not isinstance(message.get("properties"), dict):
-        raise ValueError("it has no properties")
-    if message["properties"].get("body_encoding") == "base64":
-        message["body"] = base64.b64decode(message["body"])
-    return message
-
-
 def _read_priority(priority: Any) -> int:
     if isinstance(priority, int):
         return min(max(priority, _PRIORITIES[0]), _PRIORITIES[-1])
     return 0
-
-
-def read_time_ms(text: Any) -> int | None:
-    """Return the time in a header of Celery's, such as `eta`; None for what is no time.
-
-    That is left to Celery to report.
-    """
-    if not isinstance(text, str):
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return int(aware.timestamp() * 1000)
-
-
-def read_expiration_ms(expiration: Any) -> int | None:
-    """Return the property `expiration`, which AMQP writes as text, in milliseconds."""
-    return (
-        int(expiration) if isinstance(expiration, int | str) and str(expiration).isdigit() else None
-    )

@@ -1,9 +1,8 @@
-"""The statements that store, settle and give back messages, built once for both databases."""
+"""The statements that settle and give back messages, built once for both databases."""
 
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any
 
 from sqlalchemy import (
     BigInteger,
@@ -13,32 +12,32 @@ from sqlalchemy import (
     Text,
     and_,
     bindparam,
-    case,
     delete,
     exists,
     func,
     insert,
     literal_column,
-    null,
     or_,
     select,
     update,
 )
 from sqlalchemy.sql import Executable
 
-from marinemap.transport.dialects import among, larger, list_bind, now_ms
+from marinemap.transport.dialects import among, list_bind, now_ms
 from marinemap.transport.tables import (
     consumers,
     dead_letters,
     is_limited,
     is_unlimited,
     messages,
-    rates,
 )
 
-# Every worker listens here; the payload says which queue, and when for a message not yet due.
+# Every worker listens here. The payload is the time at which a message is due, if it is not
+# yet, a space, and the names of queues, a line each; or nothing: any queue may have changed.
 NOTIFY_CHANNEL = "marinemap_broker"
-_channel: ColumnElement[str] = literal_column(f"'{NOTIFY_CHANNEL}'", Text)
+# PostgreSQL takes less than 8,000 bytes.
+LONGEST_PAYLOAD = 7900
+notify_channel: ColumnElement[str] = literal_column(f"'{NOTIFY_CHANNEL}'", Text)
 # In the text of a statement: as parameters they would be sent each time.
 _zero: ColumnElement[int] = literal_column("0", Integer)
 
@@ -59,68 +58,7 @@ def _now_once() -> ScalarSelect[int]:
     return select(now_ms()).scalar_subquery()
 
 
-def _next_turn() -> ColumnElement[int]:
-    """Return the turn of a new message: behind its owner's last, not before those waiting.
-
-    Each owner's messages are numbered on from the turn that is being served, so that owners
-    alternate (start-time fair queueing; Goyal, Vin and Cheng, 1996).
-    """
-    waiting = and_(is_limited, _m.rate_key == bind_text("task_name"))
-    same_priority = _m.priority == bindparam("priority", type_=Integer())
-    served = select(func.min(_m.turn)).where(waiting, same_priority).scalar_subquery()
-    own = (
-        select(func.max(_m.turn) + literal_column("1", Integer))
-        .where(waiting, same_priority, _m.owner == bind_text("owner"))
-        .scalar_subquery()
-    )
-    return larger(func.coalesce(served, _zero), func.coalesce(own, _zero))
-
-
-@lru_cache
-def store_message(dialect_name: str, *, in_turn: bool) -> Executable:
-    """Insert one message; on PostgreSQL also notify, in the same round trip.
-
-    Not in turn it answers no row and stores nothing where a rate limits the message's task. Most
-    tasks have no rate, and planning for turns would cost PostgreSQL a fifth of each insert.
-    """
-    limited = select(rates.c.task_name).where(
-        rates.c.task_name == bind_text("task_name"), rates.c.max_starts.is_not(None)
-    )
-    values = _message_values()
-    if in_turn:
-        values["rate_key"] = rate_key = limited.scalar_subquery()
-        # Looked up for the few tasks that have turns.
-        values["turn"] = case((rate_key.is_not(None), _next_turn()), else_=_zero)
-        source = select(*values.values())
-    else:
-        source = select(*values.values()).where(~exists(limited))
-    stored = insert(messages).from_select(list(values), source)
-    if dialect_name != "postgresql":
-        return stored.returning(_m.id)
-    new = stored.returning(_m.queue_name, _m.due_at_ms).cte("stored")
-    payload = func.concat_ws(literal_column("' '"), new.c.queue_name, new.c.due_at_ms)
-    return select(func.pg_notify(_channel, payload)).select_from(new)
-
-
-def _message_values() -> dict[str, ColumnElement[Any]]:
-    due = bind_ms("due_at_ms")
-    return {
-        "queue_name": bind_text("queue_name"),
-        "priority": bindparam("priority", type_=Integer()),
-        "task_name": bind_text("task_name"),
-        "owner": bind_text("owner"),
-        "correlation_id": bind_text("correlation_id"),
-        "rate_key": null(),
-        "turn": _zero,
-        "payload": bind_text("payload"),
-        "published_at_ms": now_ms(),
-        "due_at_ms": case((due > now_ms(), due)),
-        "expires_at_ms": now_ms() + bind_ms("ttl_ms"),
-        "attempts": _zero,
-    }
-
-
-notify = select(func.pg_notify(_channel, bind_text("payload")))
+notify = select(func.pg_notify(notify_channel, bind_text("payload")))
 
 
 def _count_up_to_limit(which: ColumnElement[bool]) -> ScalarSelect[int]:

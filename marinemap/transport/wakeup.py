@@ -203,11 +203,11 @@ class PostgresWatcher:
         # Below psycopg's own generator, which costs more than the claim that follows.
         self._connection.pgconn.consume_input()
         while (notification := self._connection.pgconn.notifies()) is not None:
-            name, _, due_at_ms = notification.extra.decode().partition(" ")
-            notice.is_any |= not name
+            due_at_ms, _, names = notification.extra.decode().partition(" ")
+            notice.is_any |= not names
             notice.is_delayed |= bool(due_at_ms)
             if not due_at_ms:
-                notice.queue_names.add(name)
+                notice.queue_names.update(names.split("\n"))
         return notice
 
     def close(self) -> None:

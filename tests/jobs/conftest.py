@@ -15,7 +15,7 @@ from marinemap.catalogue.registration import register
 from marinemap.celery import app
 from marinemap.jobs import lifecycle
 from marinemap.jobs.models import Job
-from marinemap.transport.publishing import read_payload
+from marinemap.transport.payloads import read_payload
 
 OWNER = "browser:one"
 AREA = {"type": "Polygon", "coordinates": [[[0, 40], [5, 40], [5, 45], [0, 45], [0, 40]]]}

@@ -75,6 +75,8 @@ class Broker:
     def close(self) -> None:
         for connection in self.connections:
             connection.release()
+            # Other options are another database to the transport, with connections of its own.
+            connection.transport.database.engine.dispose()
         self.database.engine.dispose()
 
 

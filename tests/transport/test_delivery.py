@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from kombu import Connection, Exchange, Producer, Queue
 
+from marinemap.transport import acknowledgements
 from marinemap.transport.publishing import QueueFullError
 from tests.transport.conftest import TASKS, Broker, Inbox, publish, wait_until
 
@@ -276,3 +277,22 @@ def test_slow_poll_finds_messages_that_no_notification_told_of(broker: Broker) -
 def test_address_is_shown_without_its_password() -> None:
     connection = Connection("marinemap+postgresql://user:secret@localhost:1/db")
     assert connection.as_uri() == "marinemap+postgresql://user:**@localhost:1/db"
+
+
+def test_acknowledgements_wait_for_those_that_are_likely_to_follow(
+    broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 0.0
+    monkeypatch.setattr(acknowledgements, "monotonic", lambda: now)
+    gathered = acknowledgements.Acknowledgements(broker.database, "consumer")
+    for interval, expected in ((0.5, 0.01), (0.014, 0.05), (0.1, 0.01)):
+        for message_id in range(20):
+            gathered.take_acknowledged()
+            now += interval
+            gathered.acknowledge(message_id)
+        assert gathered.seconds_left == pytest.approx(expected)
+        now += 0.001
+        assert gathered.is_gathering
+    gathered.take_acknowledged()
+    gathered.acknowledge(20, seconds=1)
+    assert not gathered.is_gathering

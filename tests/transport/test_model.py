@@ -18,7 +18,7 @@ from hypothesis.stateful import (
 from marinemap.transport.claims import Demand
 from marinemap.transport.deliveries import Deliveries
 from marinemap.transport.leases import reclaim
-from marinemap.transport.publishing import read_payload
+from marinemap.transport.payloads import read_payload
 from tests.transport.conftest import TASKS, Broker, publish
 
 DELIVERY_LIMIT = 4

@@ -8,12 +8,13 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from kombu import Exchange, Queue
 
 from marinemap.transport import wakeup
 from marinemap.transport.filewatch import FileWatch, watch_file
 from marinemap.transport.options import Options
 from marinemap.transport.wakeup import Signal, SqliteWatcher, open_watcher
-from tests.transport.conftest import Broker, publish
+from tests.transport.conftest import Broker, Inbox, publish
 
 
 def write_to(path: Path, journal_mode: str) -> None:
@@ -69,3 +70,14 @@ def test_change_is_found_without_notifications(broker: Broker) -> None:
         assert watcher.wait(5, signal).is_any
         watcher.close()
         signal.close()
+
+
+@pytest.mark.parametrize("names", [["two words"], [f"{'long' * 100}{n}" for n in range(30)]])
+def test_message_wakes_for_each_queue_it_is_routed_to(broker: Broker, names: list[str]) -> None:
+    """Also where a name has a space, or all together are longer than a notification may be."""
+    everyone = Exchange("everyone", "fanout")
+    inbox = Inbox(broker.connect(poll_seconds=60), *(Queue(name, everyone) for name in names))
+    # So long that it is idle.
+    assert inbox.receives_nothing(1)
+    publish(broker.connect(), "hear", exchange=everyone, routing_key="", declare=[])
+    assert inbox.receive(len(names), seconds=10) == ["hear"] * len(names)
