@@ -57,10 +57,10 @@ class Acknowledgements:
     def __bool__(self) -> bool:
         return bool(self._acknowledged or self._requeued or self._rejected or self._unseen)
 
-    def acknowledge(self, message_id: int, *, seconds: float | None = None) -> None:
-        """Let a message be deleted, soon or within some seconds."""
+    def acknowledge(self, message_id: int) -> None:
+        """Let a message be deleted."""
         self._acknowledged.append(message_id)
-        self._begin_waiting(seconds)
+        self._begin_waiting()
 
     def requeue(self, message_id: int) -> None:
         """Let a message be claimed again."""
@@ -84,8 +84,8 @@ class Acknowledgements:
 
     @property
     def is_gathering(self) -> bool:
-        """Whether more are worth waiting for."""
-        return 0 < self.seconds_left <= _PATIENCE * self._flush_seconds
+        """Whether some wait for more."""
+        return 0 < self.seconds_left < math.inf
 
     def take_acknowledged(self) -> list[int]:
         """Return ids to delete, for a statement that also claims; put back what fails."""
@@ -155,15 +155,15 @@ class Acknowledgements:
             )
         notify(session, self._database, returned)
 
-    def _begin_waiting(self, seconds: float | None = None) -> None:
+    def _begin_waiting(self) -> None:
         now = monotonic()
-        if seconds is None:
-            self._interval += (min(1.0, now - self._came_at) - self._interval) / 4
-            self._came_at = now
-            longest = _PATIENCE * self._flush_seconds
-            is_worth_it = _WORTH_WAITING_FOR * self._interval < longest
-            seconds = longest if is_worth_it else self._flush_seconds
-        self._write_at = min(self._write_at, now + seconds)
+        self._interval += (min(1.0, now - self._came_at) - self._interval) / 4
+        self._came_at = now
+        longest = _PATIENCE * self._flush_seconds
+        is_worth_it = _WORTH_WAITING_FOR * self._interval < longest
+        self._write_at = min(
+            self._write_at, now + (longest if is_worth_it else self._flush_seconds)
+        )
 
 
 def bury(session: DirectSession, consumer_id: str, message_id: int, reason: str) -> None:

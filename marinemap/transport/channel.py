@@ -18,10 +18,6 @@ from marinemap.transport.received import ReceivedMessage
 if TYPE_CHECKING:
     from marinemap.transport.transport import Transport
 
-# Within this time messages that need no acknowledgement are deleted, mostly with the next claim.
-# Of those that a killed worker has just seen it may see some again.
-_UNASKED_SECONDS = 1.0
-
 
 @dataclass(frozen=True)
 class Subscription:
@@ -261,9 +257,8 @@ class Channel(Declarations):
             self.rejections[claimed.message_id] = f"the stored message cannot be read: {error}"
             self.basic_reject(claimed.message_id)
             return None
-        if no_ack and self._settle(claimed.message_id):
-            acknowledgements = self.connection.deliveries.acknowledgements
-            acknowledgements.acknowledge(claimed.message_id, seconds=_UNASKED_SECONDS)
+        if no_ack:
+            self.basic_ack(claimed.message_id)
         return message
 
     def _read_message(self, claimed: Claimed) -> ReceivedMessage:

@@ -294,5 +294,4 @@ def test_acknowledgements_wait_for_those_that_are_likely_to_follow(
         now += 0.001
         assert gathered.is_gathering
     gathered.take_acknowledged()
-    gathered.acknowledge(20, seconds=1)
     assert not gathered.is_gathering
