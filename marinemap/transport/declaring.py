@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -11,7 +12,12 @@ from kombu.transport import base as kombu_base
 from kombu.transport.base import StdChannel
 
 from marinemap.transport import exchanges as topology
-from marinemap.transport.position import Position, find_position
+from marinemap.transport.position import (
+    Position,
+    find_position,
+    find_positions,
+    has_message,
+)
 
 if TYPE_CHECKING:
     from marinemap.transport.transport import Transport
@@ -131,6 +137,16 @@ class Declarations(StdChannel):
         """Return the place of a waiting message, by its task's id; None when it is not there."""
         with self.connection.database.session() as session:
             return find_position(session, correlation_id)
+
+    def find_positions(self, correlation_ids: Sequence[str]) -> dict[str, Position]:
+        """Return the places of many waiting messages at once; those that do not wait are left out."""
+        with self.connection.database.session() as session:
+            return find_positions(session, correlation_ids)
+
+    def has_message(self, correlation_id: str) -> bool:
+        """Tell whether a task's message waits, or is held by a consumer that lives."""
+        with self.connection.database.session() as session:
+            return has_message(session, correlation_id)
 
     def _size(self, queue: str) -> int:
         with self.connection.database.session() as session:

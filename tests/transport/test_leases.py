@@ -190,3 +190,18 @@ def test_child_process_leaves_its_parents_claims_alone(broker: Broker) -> None:
     for message in inbox.messages:
         message.ack()
     wait_until(lambda: broker.count("broker_messages") == 0, "deleting the messages")
+
+
+def test_message_is_there_while_it_waits_or_a_living_consumer_has_it(broker: Broker) -> None:
+    channel = broker.connect().default_channel
+    assert not channel.has_message("x")
+    publish(broker.connect(), "x", correlation_id="x")
+    assert channel.has_message("x")
+    holder = start_holder(broker)
+    assert channel.has_message("x")
+    holder.kill()
+    holder.wait(10)
+    holder.stdout.close()
+    wait_until(lambda: not channel.has_message("x"), "the end of the dead one's lease")
+    assert reclaim(broker.database) == 1
+    assert channel.has_message("x")

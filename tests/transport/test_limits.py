@@ -247,3 +247,19 @@ def test_position_of_a_message_with_eta_tells_its_time(broker: Broker) -> None:
     publish(broker.connect(), "x", correlation_id="x", headers={"task": "t", "eta": eta})
     position = broker.connect().default_channel.find_position("x")
     assert position.seconds_until_start == pytest.approx(100, abs=10)
+
+
+def test_positions_of_many_are_told_at_once_and_alike(broker: Broker) -> None:
+    limit_now(broker, "2/m")
+    for number in range(5):
+        send(broker, str(number), owner=str(number % 2))
+    publish(broker.connect(), "free", correlation_id="free", headers={"task": "unlimited"})
+    channel = broker.connect().default_channel
+    labels = [*map(str, range(5)), "free"]
+    together = channel.find_positions([*labels, "unknown"])
+    assert {label: place.ahead for label, place in together.items()} == {
+        label: channel.find_position(label).ahead for label in labels
+    }
+    assert sorted(place.ahead for place in together.values()) == [0, 0, 1, 2, 3, 4]
+    assert together["4"].seconds_until_start == pytest.approx(120.5, abs=0.01)
+    assert channel.find_positions([]) == {}
