@@ -55,6 +55,10 @@ class ServiceError(MarineMapError):
     """The service itself is misconfigured or cannot do its work now."""
 
 
+class UnavailableError(ServiceError):
+    """What the service needs is away or full for now (database, queue, disk): try again."""
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Return ``" Did you mean 'x'?"`` for the nearest known name, or an empty string.
 

@@ -139,7 +139,7 @@ class Declarations(StdChannel):
             return find_position(session, correlation_id)
 
     def find_positions(self, correlation_ids: Sequence[str]) -> dict[str, Position]:
-        """Return the places of many waiting messages at once; those that do not wait are left out."""
+        """Return the places of those of many messages that wait."""
         with self.connection.database.session() as session:
             return find_positions(session, correlation_ids)
 
