@@ -12,9 +12,11 @@ import pyarrow.compute as pc
 import shapely
 
 # ISO WKB (OGC 06-103r4, section 8.2): byte order, type as uint32, counts as uint32, then
-# coordinates as float64. Z adds 1000 to the type; GDAL and old PostGIS set the top bit instead.
+# coordinates as float64. Z adds 1000 to the type, M 2000; GDAL and old PostGIS set the two top bits
+# instead.
 _LITTLE_ENDIAN = 1
-_EWKB_Z = 0x80000000
+_EWKB_Z, _EWKB_M = 0x80000000, 0x40000000
+_WITH_Z, _WITH_M = (1, 3), (2, 3)
 _BASE_DIMENSION = {1: 0, 2: 1, 3: 2, 4: 0, 5: 1, 6: 2}
 # Bytes before the first coordinate of a geometry that is one point, one line or one ring.
 _HEADER_BYTES = {1: 5, 2: 9, 3: 13}
@@ -24,9 +26,13 @@ _MAX_COLLECTIONS = 1_000
 _COLLECTION_HEADS = (
     b"\x01\x07\x00\x00\x00",
     b"\x01\xef\x03\x00\x00",
+    b"\x01\xd7\x07\x00\x00",
+    b"\x01\xbf\x0b\x00\x00",
     b"\x01\x07\x00\x00\x80",
     b"\x00\x00\x00\x00\x07",
     b"\x00\x00\x00\x03\xef",
+    b"\x00\x00\x00\x07\xd7",
+    b"\x00\x00\x00\x0b\xbf",
     b"\x00\x80\x00\x00\x07",
 )
 _LEAST_POSITIONS = {2: 2, 3: 4}
@@ -43,12 +49,25 @@ class PlainRows:
     """Geometries of one part and one ring, laid end to end.
 
     ``rows`` are their places in the column, rising. ``coordinates`` has the shape (positions,
-    2 or 3); geometry ``i`` owns positions ``starts[i]`` to ``starts[i + 1]``.
+    2 to 4): x, y, the height and the measure where there are any; geometry ``i`` owns positions
+    ``starts[i]`` to ``starts[i + 1]``.
     """
 
     rows: Array
     coordinates: Array
     starts: Array
+    has_z: bool
+    has_m: bool
+
+    @property
+    def heights(self) -> Array | None:
+        """The height of each position, None where there are none."""
+        return self.coordinates[:, 2] if self.has_z else None
+
+    @property
+    def measures(self) -> Array | None:
+        """The measure (M) of each position, None where there are none."""
+        return self.coordinates[:, -1] if self.has_m else None
 
     @property
     def bounds(self) -> Array:
@@ -77,6 +96,17 @@ def kinds(column: Any) -> Array:
     return bases
 
 
+def dimensions(column: Any) -> tuple[Array, Array]:
+    """Tell which rows have heights, and which have measures.
+
+    Parameters
+    ----------
+    column : pyarrow.BinaryArray
+    """
+    thousands = _type_codes(column) // 1000
+    return np.isin(thousands, _WITH_Z), np.isin(thousands, _WITH_M)
+
+
 def plain_rows(column: Any) -> Iterator[PlainRows]:
     """Yield the rows that are one point, one line or a polygon of one ring, by their layout.
 
@@ -89,7 +119,7 @@ def plain_rows(column: Any) -> Iterator[PlainRows]:
     codes = _type_codes(column)
     for code in np.unique(codes):
         rows = np.flatnonzero(codes == code)
-        if int(_base(code)) in _BASE_DIMENSION and int(code) % 1000 == int(_base(code)):
+        if int(_base(code)) in _BASE_DIMENSION and code // 1000 <= max(_WITH_Z):
             yield from _plain_of_code(column, rows, int(code))
 
 
@@ -168,9 +198,10 @@ def _multi_head(code: int) -> bytes:
 
 def _plain_of_code(column: Any, rows: Array, code: int) -> Iterator[PlainRows]:
     base = int(_base(code))
-    dimensions = 3 if code >= 1000 else 2
+    has_z, has_m = code // 1000 in _WITH_Z, code // 1000 in _WITH_M
+    axes = 2 + has_z + has_m
     header = _HEADER_BYTES[base if base <= 3 else base - 3] + (_MULTI_BYTES if base > 3 else 0)
-    step = 8 * dimensions
+    step = 8 * axes
     lengths = _lengths(column)[rows]
     fits = (lengths >= header + step) & ((lengths - header) % step == 0)
     rows = rows[fits]
@@ -180,8 +211,8 @@ def _plain_of_code(column: Any, rows: Array, code: int) -> Iterator[PlainRows]:
         picked = column if whole else column.take(pa.array(rows))
         body = pc.binary_slice(picked, header, _NO_END)
         offsets, data = _buffers(body)
-        values = data[offsets[0] : offsets[-1]].view("<f8").reshape(-1, dimensions)
-        found = PlainRows(rows, values, (offsets - offsets[0]) // step)
+        values = data[offsets[0] : offsets[-1]].view("<f8").reshape(-1, axes)
+        found = PlainRows(rows, values, (offsets - offsets[0]) // step, has_z, has_m)
         if _are_sound(found, base if base <= 3 else base - 3):
             yield found
 
@@ -221,7 +252,8 @@ def _type_codes(column: Any) -> Array:
     offsets, data = _buffers(column)
     rows = rows[data[offsets[rows]] == _LITTLE_ENDIAN]
     raw = _uint32(column, rows, 1)
-    codes[rows] = np.where(raw & _EWKB_Z, (raw & 0xFFFF) + 1000, raw)
+    flags = 1000 * ((raw & _EWKB_Z) > 0) + 2000 * ((raw & _EWKB_M) > 0)
+    codes[rows] = np.where(flags > 0, (raw & 0xFFFF) + flags, raw)
     return codes
 
 

@@ -202,13 +202,23 @@ def test_files_are_split_before_the_limit(tmp_path: Path) -> None:
     assert numbers == list(range(100))
 
 
-def test_heights_of_a_layer_without_are_dropped_and_told(tmp_path: Path) -> None:
+def test_heights_that_come_too_late_are_dropped_and_told(tmp_path: Path) -> None:
+    batch = pa.RecordBatch.from_pydict({"n": pa.array([1], pa.int32())})
+    writer = ShapefileSet(write_plan(tmp_path, batch.schema))
+    for point in (shapely.Point(1, 2), shapely.Point(1, 2, 3)):
+        writer.write(to_column(np.array([point], object)), batch)
+    (written,) = writer.close()
+    assert [(loss.kind, loss.count) for loss in written.losses] == [("height", 1)]
+    assert not shapely.has_z(read(written.path)[0]).any()
+
+
+def test_heights_of_a_layer_declared_without_are_kept(tmp_path: Path) -> None:
     batch = pa.RecordBatch.from_pydict({"n": pa.array([1], pa.int32())})
     writer = ShapefileSet(write_plan(tmp_path, batch.schema))
     writer.write(to_column(np.array([shapely.Point(1, 2, 3)], object)), batch)
     (written,) = writer.close()
-    assert [loss.kind for loss in written.losses] == ["height"]
-    assert not shapely.has_z(read(written.path)[0]).any()
+    assert written.losses == ()
+    assert read(written.path)[0][0].z == 3
 
 
 def test_full_names_stand_in_the_metadata_beside(tmp_path: Path) -> None:

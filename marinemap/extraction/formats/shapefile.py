@@ -18,7 +18,7 @@ from marinemap.extraction.formats.shp_records import MULTIPOINT, POINT, POLYGON,
 from marinemap.extraction.formats.table import ShapefileTable
 from marinemap.extraction.formats.wkb_to_shp import Records, split_collections, to_records
 from marinemap.extraction.formats.written import Loss, WrittenLayer
-from marinemap.extraction.wkb import kinds
+from marinemap.extraction.wkb import dimensions, kinds
 
 _NAMES = {POINT: "Point", POLYLINE: "LineString", POLYGON: "Polygon", MULTIPOINT: "MultiPoint"}
 _SUFFIXES = {POINT: "_point", MULTIPOINT: "_point", POLYLINE: "_line", POLYGON: "_polygon"}
@@ -26,6 +26,11 @@ _SUFFIXES = {POINT: "_point", MULTIPOINT: "_point", POLYLINE: "_line", POLYGON: 
 # lines and polygons (Esri, ShapefileTechnical Description, 1998); points do differ.
 _OF_WKB = {1: MULTIPOINT, 2: POLYLINE, 3: POLYGON, 4: MULTIPOINT, 5: POLYLINE, 6: POLYGON}
 _COLLECTION = 7
+_FLATTENED = "the heights of {:,} features are left out: the first features of their file have none"
+_UNMEASURED = (
+    "the measures (M) of {:,} features are left out: the first features of their file have none"
+)
+_RAISED = "{:,} features have positions without a height: 0 stands in its place"
 
 
 class ShapefileSet:
@@ -78,7 +83,7 @@ class ShapefileSet:
             self._file(self._declared or POLYGON)
         files = sorted(self._files.values(), key=lambda file: file.name)
         written = [layer for file in files for layer in file.close()]
-        losses = (*self._table.losses(), *self._flattened(), *self._split())
+        losses = (*self._table.losses(), *self._heights(), *self._split())
         written[0] = dataclasses.replace(written[0], losses=losses)
         return written
 
@@ -116,10 +121,18 @@ class ShapefileSet:
             )
         return self._files[shape_type]
 
-    def _flattened(self) -> list[Loss]:
-        count = sum(file.flattened for file in self._files.values())
-        detail = f"the heights of {count:,} features are left out: not all features have one"
-        return [Loss("height", "", count, detail)] if count else []
+    def _heights(self) -> list[Loss]:
+        files = self._files.values()
+        counts = {
+            ("height", _FLATTENED): sum(file.flattened for file in files),
+            ("measure", _UNMEASURED): sum(file.unmeasured for file in files),
+            ("height", _RAISED): sum(file.raised for file in files),
+        }
+        return [
+            Loss(kind, "", count, detail.format(count))
+            for (kind, detail), count in counts.items()
+            if count
+        ]
 
     def _split(self) -> list[Loss]:
         count = self._collections
@@ -136,17 +149,22 @@ class _Splitting:
         self._type = shape_type
         self._table = table
         self._done: list[WrittenLayer] = []
-        self.flattened = 0
+        self.flattened = self.unmeasured = self.raised = 0
+        self._has_z, self._has_m = plan.has_z, False
         self._open()
 
     def write(self, geometries: Any, attributes: Any) -> None:
+        if not self._shp.count and not self._done:
+            self._look(geometries)
         texts = self._table.texts(attributes, self._shp.count + 1)
         first = self._shp.count + 1
-        records = to_records(geometries, self._type, first, has_z=self._plan.has_z)
+        records = to_records(geometries, self._type, first, has_z=self._has_z, has_m=self._has_m)
         if self._fits(records, texts):
             self._shp.write(records)
             self._dbf.write(texts)
             self.flattened += records.flattened
+            self.unmeasured += records.unmeasured
+            self.raised += records.raised
         elif self._shp.count:
             self._done.append(self._finish())
             self._open()
@@ -169,11 +187,24 @@ class _Splitting:
         self._shp.abandon()
         self._dbf.abandon()
 
+    def _look(self, geometries: Any) -> None:
+        """Settle by the first features whether the file has heights and measures.
+
+        All records of a file are of one type, and what a layer declares leaves out measures, and
+        heights where its type is open.
+        """
+        high, measured = dimensions(geometries)
+        has_z, has_m = self._has_z or bool(high.any()), bool(measured.any())
+        if (has_z, has_m) != (self._has_z, self._has_m):
+            self._has_z, self._has_m = has_z, has_m
+            self.abandon()
+            self._open()
+
     def _open(self) -> None:
         number = len(self._done) + 1
         name = self.name if number == 1 else f"{self.name}_{number}"
         self._path = self._plan.folder / f"{name}.shp"
-        self._shp = ShpWriter(self._path, self._type, self._plan.has_z)
+        self._shp = ShpWriter(self._path, self._type, self._has_z, self._has_m)
         self._dbf = DbfWriter(
             self._path.with_suffix(".dbf"), self._table.columns(), self._plan.made_on
         )

@@ -12,10 +12,11 @@ from marinemap.extraction.formats.wkb_to_shp import Records
 
 _HEADER_BYTES = 100
 _FILE_CODE, _VERSION = 9994, 1000
-# With heights a shape type is ten more, page 4.
-_Z = 10
+# With heights a shape type is ten more, with measures alone twenty, page 4.
+_Z, _M = 10, 20
 
 Array = np.ndarray[Any, Any]
+Range = tuple[float, float]
 
 
 class ShpWriter:
@@ -26,11 +27,12 @@ class ShpWriter:
     path : Path
         Ends in ``.shp``.
     shape_type : int
-    has_z : bool
+    has_z, has_m : bool
+        Whether the records have heights, and measures.
     """
 
-    def __init__(self, path: Path, shape_type: int, has_z: bool) -> None:
-        self._type = shape_type + (_Z if has_z else 0)
+    def __init__(self, path: Path, shape_type: int, has_z: bool, has_m: bool = False) -> None:
+        self._type = shape_type + (_Z if has_z else _M if has_m else 0)
         self._shp = path.open("wb")
         self._shx = path.with_suffix(".shx").open("wb")
         self._shp.write(bytes(_HEADER_BYTES))
@@ -38,13 +40,14 @@ class ShpWriter:
         self.size_bytes = _HEADER_BYTES
         self.count = 0
         self.bounds: Array | None = None
-        self._heights = np.zeros(2)
+        self._heights: Range | None = None
+        self._measures: Range | None = None
 
     def write(self, block: Records) -> None:
         """Append records, in the order of their numbers."""
         records, boxes = block.column, block.boxes
-        if block.heights:
-            self._grow_heights(*block.heights)
+        self._heights = _wider(self._heights, block.heights)
+        self._measures = _wider(self._measures, block.measures)
         _, offsets, data = records.buffers()
         first = records.offset
         places = np.frombuffer(offsets, np.int32)[first : first + len(records) + 1].astype(np.int64)
@@ -75,13 +78,16 @@ class ShpWriter:
         every = boxes if self.bounds is None else np.vstack([self.bounds, boxes])
         self.bounds = np.concatenate([every[:, :2].min(axis=0), every[:, 2:].max(axis=0)])
 
-    def _grow_heights(self, low: float, high: float) -> None:
-        known = self._heights if self._heights.any() else np.array([low, high])
-        self._heights = np.array([min(known[0], low), max(known[1], high)])
-
     def _header(self, length: int) -> bytes:
         """Page 3: big-endian code and length in 16-bit words, then little-endian values."""
         bounds = np.zeros(4) if self.bounds is None else self.bounds
         head = np.array([_FILE_CODE, 0, 0, 0, 0, 0, length // 2], ">i4").tobytes()
         head += np.array([_VERSION, self._type], "<i4").tobytes()
-        return head + np.concatenate([bounds, self._heights, [0.0, 0.0]]).astype("<f8").tobytes()
+        ranges = [*(self._heights or (0.0, 0.0)), *(self._measures or (0.0, 0.0))]
+        return head + np.concatenate([bounds, ranges]).astype("<f8").tobytes()
+
+
+def _wider(known: Range | None, found: Range | None) -> Range | None:
+    if known is None or found is None:
+        return known or found
+    return min(known[0], found[0]), max(known[1], found[1])

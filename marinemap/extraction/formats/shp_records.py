@@ -9,16 +9,17 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-# Shape types, page 4; with heights add ten.
+# Shape types, page 4; with heights add ten, with measures alone twenty.
 POINT, POLYLINE, POLYGON, MULTIPOINT = 1, 3, 5, 8
-_Z = 10
+_Z, _M = 10, 20
 _RECORD_HEADER_WORDS = 2
 # Type, box, number of parts and of points come before the parts; lengths in words of 4 bytes.
 _BOX_WORDS = 8
 # Before the first position of a point: its type alone.
 _POINT_WORDS = 1
 
-_NO_MEASURE = -1.7976931348623157e308
+# Any number below -1e38 means that there is no measure (page 2).
+NO_MEASURE = -1.7976931348623157e308
 
 Array = np.ndarray[Any, Any]
 
@@ -27,16 +28,19 @@ Array = np.ndarray[Any, Any]
 class Parts:
     """Geometries as positions, rings and lines laid end to end.
 
-    ``coordinates`` has the shape (positions, 2 or 3). Ring or line ``r`` owns positions
+    ``coordinates`` has the shape (positions, 2). Ring or line ``r`` owns positions
     ``ring_starts[r]`` to ``ring_starts[r + 1]``; geometry ``g`` owns rings ``geometry_starts[g]``
     to ``geometry_starts[g + 1]``. ``shells`` tells outer rings from holes; None where there are
-    no polygons.
+    no polygons. ``heights`` and ``measures`` are one for each position, finite; None where the
+    file has none.
     """
 
     coordinates: Array
     ring_starts: Array
     geometry_starts: Array
     shells: Array | None = None
+    heights: Array | None = None
+    measures: Array | None = None
 
     @property
     def position_starts(self) -> Array:
@@ -53,7 +57,8 @@ def encode_records(parts: Parts, shape_type: int, numbers: Array) -> tuple[Any, 
         No geometry is empty. Rings are turned as the format asks: outer ones clockwise, holes
         counter-clockwise (page 8).
     shape_type : int
-        POINT, POLYLINE, POLYGON or MULTIPOINT; heights are written where there are any.
+        POINT, POLYLINE, POLYGON or MULTIPOINT; heights and measures are written where there
+        are any.
     numbers : array of int
         The record numbers, from 1.
 
@@ -71,8 +76,11 @@ def encode_records(parts: Parts, shape_type: int, numbers: Array) -> tuple[Any, 
         _put_counts(words, layout, parts, boxes, has_parts=shape_type != MULTIPOINT)
     places = _places(layout.points, 4, parts)
     _at(words, "V16")[places] = np.ascontiguousarray(parts.coordinates[:, :2]).view("V16").ravel()
-    if layout.has_z:
-        _put_heights(words, layout, parts, is_point=shape_type == POINT)
+    is_point = shape_type == POINT
+    if parts.heights is not None:
+        _put_values(words, layout.heights, parts, parts.heights, is_point=is_point)
+    if layout.measures is not None:
+        _put_values(words, layout.measures, parts, _measures(parts), is_point=is_point)
     offsets = pa.py_buffer((layout.records * 4).astype(np.int32))
     return pa.BinaryArray.from_buffers(
         pa.binary(), len(numbers), [None, offsets, pa.py_buffer(words)]
@@ -87,27 +95,29 @@ class _Layout:
     records: Array
     points: Array
     heights: Array
-    has_z: bool
+    measures: Array | None
 
     @classmethod
     def of(cls, parts: Parts, shape_type: int) -> _Layout:
         positions = np.diff(parts.position_starts)
-        has_z = parts.coordinates.shape[1] == 3
         before = _POINT_WORDS + np.zeros(len(positions), np.int64)
         if shape_type != POINT:
             before += _BOX_WORDS + 1
         if shape_type in (POLYLINE, POLYGON):
             before += 1 + np.diff(parts.geometry_starts)
         before += _RECORD_HEADER_WORDS
-        sizes = before + 4 * positions
-        if has_z:
-            # A point has its height and measure; others a range and a height each (pages 15-23).
-            sizes += 4 if shape_type == POINT else 4 + 2 * positions
+        has_z = parts.heights is not None
+        # A point with a height has a place for a measure, used or not (page 15).
+        has_m = parts.measures is not None or (has_z and shape_type == POINT)
+        # A point has its height and its measure; others a range and one each (pages 9-23).
+        more = np.full(len(positions), 2) if shape_type == POINT else 4 + 2 * positions
+        sizes = before + 4 * positions + more * (int(has_z) + int(has_m))
         records = np.concatenate([[0], sizes.cumsum()])
         points = records[:-1] + before
-        return cls(
-            shape_type + (_Z if has_z else 0), records, points, points + 4 * positions, has_z
-        )
+        heights = points + 4 * positions
+        measures = heights + more * int(has_z) if has_m else None
+        more_type = _Z if has_z else _M if has_m else 0
+        return cls(shape_type + more_type, records, points, heights, measures)
 
 
 def _put_record_headers(words: Array, layout: _Layout, numbers: Array) -> None:
@@ -136,19 +146,25 @@ def _put_counts(
     words[places] = parts.ring_starts[:-1] - np.repeat(parts.position_starts[:-1], counts)
 
 
-def _put_heights(words: Array, layout: _Layout, parts: Parts, *, is_point: bool) -> None:
-    heights = np.ascontiguousarray(parts.coordinates[:, 2])
+def _put_values(
+    words: Array, begins: Array, parts: Parts, values: Array, *, is_point: bool
+) -> None:
+    """Put a height or a measure for each position, after their range where there may be many."""
     if not is_point:
         firsts = parts.position_starts[:-1]
         ranges = np.column_stack(
-            [np.minimum.reduceat(heights, firsts), np.maximum.reduceat(heights, firsts)]
+            [np.minimum.reduceat(values, firsts), np.maximum.reduceat(values, firsts)]
         )
-        _at(words, "V16")[layout.heights] = ranges.view("V16").ravel()
+        _at(words, "V16")[begins] = ranges.view("V16").ravel()
     shift = 0 if is_point else 4
-    _at(words, "V8")[_places(layout.heights + shift, 2, parts)] = heights.view("V8")
-    if is_point:
-        # A point with height has a measure after it; this number means none (page 2).
-        _at(words, "V8")[layout.heights + 2] = np.full(len(heights), _NO_MEASURE).view("V8")
+    values = np.ascontiguousarray(values)
+    _at(words, "V8")[_places(begins + shift, 2, parts)] = values.view("V8")
+
+
+def _measures(parts: Parts) -> Array:
+    if parts.measures is not None:
+        return parts.measures
+    return np.full(len(parts.coordinates), NO_MEASURE)
 
 
 def _places(begins: Array, step: int, parts: Parts) -> Array:

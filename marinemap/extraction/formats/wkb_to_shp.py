@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +12,7 @@ import shapely
 
 from marinemap.extraction.formats.shp_records import (
     MULTIPOINT,
+    NO_MEASURE,
     POINT,
     POLYGON,
     Parts,
@@ -18,6 +20,7 @@ from marinemap.extraction.formats.shp_records import (
 )
 from marinemap.extraction.wkb import (
     PlainRows,
+    dimensions,
     leaves,
     other_rows,
     plain_rows,
@@ -36,15 +39,20 @@ Array = np.ndarray[Any, Any]
 
 @dataclass(frozen=True)
 class Records:
-    """The records of some features, their boxes (minx, miny, maxx, maxy), the range of heights.
+    """The records of some features, their boxes (minx, miny, maxx, maxy), and what they range over.
 
-    ``flattened`` counts features that had heights where the file has none.
+    ``heights`` and ``measures`` are the least and the most, None where there are none.
+    ``flattened`` counts features that had heights where the file has none, ``unmeasured`` the
+    same of measures, ``raised`` those without heights where the file has them.
     """
 
     column: Any
     boxes: Array
     heights: tuple[float, float] | None
-    flattened: int
+    measures: tuple[float, float] | None
+    flattened: int = 0
+    unmeasured: int = 0
+    raised: int = 0
 
     @property
     def size_bytes(self) -> int:
@@ -55,7 +63,9 @@ class Records:
         return int(places[first + len(self.column)] - places[first])
 
 
-def to_records(column: Any, shape_type: int, first_number: int, *, has_z: bool) -> Records:
+def to_records(
+    column: Any, shape_type: int, first_number: int, *, has_z: bool, has_m: bool = False
+) -> Records:
     """Encode features of one shape type.
 
     Parameters
@@ -68,12 +78,17 @@ def to_records(column: Any, shape_type: int, first_number: int, *, has_z: bool) 
         Of the first record, from 1.
     has_z : bool
         Whether heights are written; a position without one gets 0.
+    has_m : bool
+        Whether measures are written; a position without one gets the format's word for none.
     """
     groups = list(plain_rows(column))
     rest = other_rows(len(column), groups)
-    pieces = [(group.rows, _plain(group, shape_type, has_z)) for group in groups]
+    pieces = [(group.rows, _plain(group, shape_type)) for group in groups]
     if len(rest):
-        pieces.append((rest, _parsed(to_geometries(column, rest), shape_type, has_z)))
+        pieces.append((rest, _parsed(to_geometries(column, rest), shape_type)))
+    high, measured = dimensions(column)
+    raised = _without_height(pieces) if has_z else 0
+    pieces = [(rows, _kept(parts, has_z, has_m)) for rows, parts in pieces]
     encoded = [encode_records(p, shape_type, rows + first_number) for rows, p in pieces]
     order = np.argsort(np.concatenate([rows for rows, _ in pieces]), kind="stable")
     records = pa.concat_arrays([records for records, _ in encoded])
@@ -82,8 +97,11 @@ def to_records(column: Any, shape_type: int, first_number: int, *, has_z: bool) 
     return Records(
         records if in_order else records.take(pa.array(order)),
         boxes if in_order else boxes[order],
-        _heights([parts for _, parts in pieces]) if has_z else None,
-        0 if has_z else sum(len(g.rows) for g in groups if g.coordinates.shape[1] == 3),
+        _range([parts.heights for _, parts in pieces]),
+        _range([parts.measures for _, parts in pieces], above=NO_MEASURE),
+        0 if has_z else int(high.sum()),
+        0 if has_m else int(measured.sum()),
+        raised,
     )
 
 
@@ -108,43 +126,68 @@ def split_collections(column: Any, rows: Array) -> tuple[Array, Any]:
     return np.array(origins, np.int64), to_column(np.array(found, object))
 
 
-def _plain(group: PlainRows, shape_type: int, has_z: bool) -> Parts:
+def _plain(group: PlainRows, shape_type: int) -> Parts:
     each = np.arange(len(group.starts))
     shells = np.ones(len(group.rows), bool) if shape_type == POLYGON else None
-    return Parts(_with_height(group.coordinates, has_z), group.starts, each, shells)
+    xy = group.coordinates[:, :2]
+    return Parts(xy, group.starts, each, shells, group.heights, group.measures)
 
 
-def _parsed(geometries: Array, shape_type: int, has_z: bool) -> Parts:
-    if has_z:
-        geometries = shapely.force_3d(geometries)
+def _parsed(geometries: Array, shape_type: int) -> Parts:
     # to_ragged_array asks for one type; a single is promoted where one multi is among them.
-    _, coordinates, found = shapely.to_ragged_array(geometries, include_z=has_z)
-    offsets: list[Array] = [np.asarray(offset, np.int64) for offset in found]
+    _, found, offsets = shapely.to_ragged_array(geometries, include_z=True, include_m=True)
+    starts: list[Array] = [np.asarray(offset, np.int64) for offset in offsets]
+    xy, heights, measures = found[:, :2], found[:, 2], found[:, 3]
     if shape_type == POLYGON:
-        return _polygons(coordinates, offsets)
+        rings, shells, first_rings = _polygons(starts)
+        return Parts(xy, rings, first_rings, shells, heights, measures)
     if shape_type in (POINT, MULTIPOINT):
-        starts = offsets[0] if offsets else np.arange(len(coordinates) + 1)
-        return Parts(coordinates, starts, np.arange(len(starts)))
-    lines = offsets[1] if len(offsets) > 1 else np.arange(len(offsets[0]))
-    return Parts(coordinates, offsets[0], lines)
+        points = starts[0] if starts else np.arange(len(found) + 1)
+        return Parts(xy, points, np.arange(len(points)), None, heights, measures)
+    lines = starts[1] if len(starts) > 1 else np.arange(len(starts[0]))
+    return Parts(xy, starts[0], lines, None, heights, measures)
 
 
-def _polygons(coordinates: Array, offsets: list[Array]) -> Parts:
+def _polygons(offsets: list[Array]) -> tuple[Array, Array, Array]:
+    """Return where rings begin, which of them are shells, and the first ring of each geometry."""
     rings, polygons = offsets[0], offsets[1]
     shells = np.zeros(len(rings) - 1, bool)
     shells[polygons[:-1]] = True
-    geometries = polygons[offsets[2]] if len(offsets) > 2 else polygons
-    return Parts(coordinates, rings, geometries, shells)
+    return rings, shells, polygons[offsets[2]] if len(offsets) > 2 else polygons
 
 
-def _with_height(coordinates: Array, has_z: bool) -> Array:
-    if has_z == (coordinates.shape[1] == 3):
-        return coordinates
-    if not has_z:
-        return coordinates[:, :2]
-    return np.column_stack([coordinates, np.zeros(len(coordinates))])
+def _kept(parts: Parts, has_z: bool, has_m: bool) -> Parts:
+    """Return parts with what the file has a place for, every number finite (page 2)."""
+    return dataclasses.replace(
+        parts,
+        heights=_filled(parts, parts.heights, 0.0) if has_z else None,
+        measures=_filled(parts, parts.measures, NO_MEASURE) if has_m else None,
+    )
 
 
-def _heights(parts: list[Parts]) -> tuple[float, float]:
-    values = np.concatenate([part.coordinates[:, 2] for part in parts])
-    return float(values.min()), float(values.max())
+def _filled(parts: Parts, values: Array | None, missing: float) -> Array:
+    if values is None:
+        return np.full(len(parts.coordinates), missing)
+    found: Array = np.where(np.isfinite(values), values, missing)
+    return found
+
+
+def _without_height(pieces: list[tuple[Array, Parts]]) -> int:
+    """Count the features of which a position has no height."""
+    count = 0
+    for rows, parts in pieces:
+        if parts.heights is None:
+            count += len(rows)
+        else:
+            lacking = ~np.isfinite(parts.heights)
+            count += int(np.logical_or.reduceat(lacking, parts.position_starts[:-1]).sum())
+    return count
+
+
+def _range(values: list[Array | None], above: float = -np.inf) -> tuple[float, float] | None:
+    every = [value for value in values if value is not None]
+    if not every:
+        return None
+    joined = np.concatenate(every)
+    joined = joined[joined > above]
+    return (float(joined.min()), float(joined.max())) if len(joined) else None

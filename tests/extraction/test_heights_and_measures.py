@@ -1,0 +1,118 @@
+"""Heights (Z) and measures (M): kept in a shapefile, whatever the type and the number of parts."""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyogrio
+import pytest
+import shapely
+
+from marinemap.extraction.formats.shapefile import ShapefileSet
+from marinemap.extraction.verify import verify
+from marinemap.extraction.wkb import to_column
+from tests.extraction.layers import run, unpack, write_layer
+from tests.extraction.test_shapefile_limits import write_plan
+
+# pyogrio has no names for types with measures; their geometries come whole.
+pytestmark = pytest.mark.filterwarnings("ignore:Measured")
+
+# Any number below -1e38 means no measure (Esri, ShapefileTechnical Description, 1998, page 2).
+NO_MEASURE = -1e38
+BODIES = {
+    "POINT": "(1 2{0})",
+    "MULTIPOINT": "((1 2{0}), (3 4{1}))",
+    "LINESTRING": "(1 2{0}, 3 4{1}, 3 5{2})",
+    "MULTILINESTRING": "((1 2{0}, 3 4{1}), (5 5{2}, 6 6{3}))",
+    "POLYGON": "((1 1{0}, 8 1{1}, 8 8{2}, 1 1{0}), (5 3{3}, 7 3{4}, 7 5{5}, 5 3{3}))",
+    "MULTIPOLYGON": "(((1 1{0}, 2 1{1}, 2 2{2}, 1 1{0})), ((5 3{3}, 7 3{4}, 7 5{5}, 5 3{3})))",
+}
+VALUES = {
+    "Z": [" -12", " -7.5", " 0", " 3", " 4", " -1e4"],
+    "M": [" 3", " 2.5", " 0", " -3", " 4", " 1e4"],
+    "ZM": [" -12 3", " -7.5 2.5", " 0 0", " 3 -3", " 4 4", " -1e4 1e4"],
+}
+
+
+def made(kind: str, axes: str) -> Any:
+    return shapely.from_wkt(f"{kind} {axes} {BODIES[kind].format(*VALUES[axes])}")
+
+
+def geometries(path: Path) -> Any:
+    """Read with measures: only through Arrow does pyogrio hand them on."""
+    meta, table = pyogrio.read_arrow(path)
+    column = table.column(meta["geometry_name"] or "wkb_geometry")
+    return shapely.from_wkb(column.to_pylist())
+
+
+def positions(found_geometries: Any) -> list[tuple[float, ...]]:
+    """Return x, y, z, m of each corner, sorted: readers turn rings as they like."""
+    found = shapely.get_coordinates(found_geometries, include_z=True, include_m=True)
+    found[found < NO_MEASURE] = np.nan
+    return sorted(tuple(row) for row in np.nan_to_num(found, nan=9e9).tolist())
+
+
+def ranges(path: Path) -> tuple[float, ...]:
+    """Return the least and the most height and measure that the header states."""
+    return struct.unpack_from("<4d", path.read_bytes(), 68)
+
+
+@pytest.mark.parametrize("axes", list(VALUES))
+@pytest.mark.parametrize("kind", list(BODIES))
+def test_heights_and_measures_are_kept(tmp_path: Path, kind: str, axes: str) -> None:
+    geometry = made(kind, axes)
+    source = write_layer(tmp_path / "sea.gpkg", [geometry])
+    result = run(source, tmp_path)
+    folder = unpack(result)
+    (path,) = folder.glob("*.shp")
+    assert positions(geometries(path)) == positions(geometry)
+    expected = shapely.get_coordinates(geometry, include_z=True, include_m=True)[:, 2:]
+    stated = [[column.min(), column.max()] for column in expected.T if not np.isnan(column).any()]
+    zeros = [[0.0, 0.0]]
+    pairs = {"Z": [*stated, *zeros], "M": [*zeros, *stated], "ZM": stated}[axes]
+    # A point with a height has a place for a measure whether there is one or not.
+    if not (kind == "POINT" and axes == "Z"):
+        assert ranges(path) == tuple(number for pair in pairs for number in pair)
+    assert result.layers[0].losses == ()
+
+
+@pytest.mark.parametrize("kind", ["POINT", "POLYGON", "MULTILINESTRING"])
+def test_rows_with_and_without_measures_share_a_file(tmp_path: Path, kind: str) -> None:
+    rows = [made(kind, "ZM"), made(kind, "Z")]
+    source = write_layer(tmp_path / "sea.gpkg", rows)
+    (path,) = unpack(run(source, tmp_path)).glob("*.shp")
+    assert positions(geometries(path)) == positions(rows)
+
+
+def test_height_that_is_no_number_becomes_zero_and_is_told(tmp_path: Path) -> None:
+    lines = [shapely.from_wkt("LINESTRING Z (1 1 NaN, 2 2 -5)"), made("LINESTRING", "Z")]
+    source = write_layer(tmp_path / "sea.gpkg", lines, kind="LineString Z")
+    result = run(source, tmp_path)
+    path = unpack(result) / "sea.shp"
+    assert ranges(path) == (-12, 0, 0, 0)
+    (loss,) = result.layers[0].losses
+    assert (loss.kind, loss.count) == ("height", 1)
+
+
+def test_measures_that_come_too_late_are_left_out_and_counted(tmp_path: Path) -> None:
+    batch = pa.RecordBatch.from_pydict({"n": pa.array([1], pa.int32())})
+    writer = ShapefileSet(write_plan(tmp_path, batch.schema))
+    for axes in ("Z", "ZM", "M"):
+        writer.write(to_column(np.array([made("MULTIPOINT", axes)], object)), batch)
+    (written,) = writer.close()
+    verify(written)
+    told = {(loss.kind, loss.count) for loss in written.losses}
+    assert told == {("measure", 2), ("height", 1)}
+
+
+def test_range_of_heights_begins_with_the_first_even_where_it_is_zero(tmp_path: Path) -> None:
+    batch = pa.RecordBatch.from_pydict({"n": pa.array([1], pa.int32())})
+    writer = ShapefileSet(write_plan(tmp_path, batch.schema, has_z=True))
+    for height in (0.0, 5.0):
+        writer.write(to_column(np.array([shapely.Point(1, 2, height)], object)), batch)
+    (written,) = writer.close()
+    assert ranges(written.path)[:2] == (0, 5)
