@@ -19,7 +19,7 @@ import shapely
 
 from marinemap.extraction import Area, ExtractionRequest, SourceLayer, describe, extract, parse_crs
 from marinemap.extraction.archive import new_archive
-from marinemap.extraction.formats import open_writer
+from marinemap.extraction.formats import get_format
 from marinemap.extraction.formats.plan import NO_DATE, WritePlan
 from marinemap.extraction.grid import AreaGrid
 from marinemap.extraction.read import open_source
@@ -49,7 +49,7 @@ def run_floor(layer: Path, area: Any, destination: Path) -> float:
     plan = WritePlan(
         destination.parent, "floor", source.schema(), pyproj.CRS(4326), "Polygon", False, NO_DATE
     )
-    writer = open_writer("shapefile", plan)
+    writer = get_format("shapefile").writer(plan)
     with closing(source.batches()) as batches:
         for batch in batches:
             kept = pa.array(wanted[batch.attributes.column("site_id").to_numpy()])

@@ -11,6 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO
 
+from marinemap.errors import ServiceError
 from marinemap.extraction.deflate import Deflated, deflate_chunks, deflate_file
 
 # PKWARE APPNOTE 6.3.9: sections 4.3.7 (local header), 4.3.12 (central directory), 4.3.14-16 (end).
@@ -45,7 +46,7 @@ class _Entry:
 
 
 class ArchiveWriter:
-    """A zip being written. Members are stored by name, without folders, in the order given.
+    """A zip being written. Members are stored by name, in the order given, each name once.
 
     Nothing in it depends on the moment or the machine: the same members give the same bytes.
     Every size is written in 64 bits (zip64), so that no member is too large.
@@ -62,6 +63,7 @@ class ArchiveWriter:
         self._file = file
         self._stamp = _dos_time(made_at)
         self._entries: list[_Entry] = []
+        self._names: set[str] = set()
 
     def add(
         self, path: Path, advance: Callable[[int], None] | None = None, name: str | None = None
@@ -81,6 +83,10 @@ class ArchiveWriter:
         self._file.write(_end_records(len(self._entries), start, self._file.tell() - start))
 
     def _add(self, name: str, deflate: Callable[[], Deflated]) -> Member:
+        # Upper and lower case are one to some file systems: what unpacks there would ask.
+        if name.lower() in self._names:
+            raise ServiceError(f"the archive has a file '{name}' already; none may come twice")
+        self._names.add(name.lower())
         raw = name.encode()
         offset = self._file.tell()
         empty = Deflated(0, "", 0, 0)

@@ -8,20 +8,15 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyogrio
-import pyproj
 import shapely
 
 from marinemap.extraction.area import Area, parse_area
-from marinemap.extraction.clip import Clipper
-from marinemap.extraction.dataset import describe
 from marinemap.extraction.filter import Filter
-from marinemap.extraction.formats.plan import IntegersNeedText
-from marinemap.extraction.formats.table import ShapefileTable
+from marinemap.extraction.formats import get_format
 from marinemap.extraction.grid import EDGE, INSIDE, OUTSIDE
-from marinemap.extraction.near import area_near
-from marinemap.extraction.read import Batch, Source, open_source
+from marinemap.extraction.layer import PreparedLayer, prepare
+from marinemap.extraction.read import Batch, Source
 from marinemap.extraction.request import ExtractionRequest, SourceLayer
-from marinemap.extraction.selection import Selection
 
 # So few features are read and cut as the extraction would, unless they are this large together:
 # some tens of milliseconds.
@@ -106,23 +101,19 @@ def estimate(request: ExtractionRequest) -> tuple[LayerEstimate, ...]:
 
 
 def _estimate_layer(request: ExtractionRequest, layer: SourceLayer, area: Area) -> LayerEstimate:
-    dataset = describe(layer.path, layer.layer)
-    outline = area_near(area, pyproj.CRS.from_user_input(dataset.crs), dataset.bounds)
     # A coarse grid is made at once, whatever the number of features.
-    clipper = Clipper(outline, request.mode, features=0)
-    boxes = clipper.grid.cover()
-    selection = Selection.of(layer, open_source(dataset, boxes).schema())
-    if not dataset.feature_count:
+    prepared = prepare(layer, area, request.mode, features=0)
+    if not prepared.dataset.feature_count:
         return LayerEstimate(layer.name, 0, 0, 0, 0, ("The layer holds no features.",))
-    source = open_source(dataset, boxes, selection.columns)
-    sample, is_all = _sample(source)
+    sample, is_all = _sample(prepared.source)
     if is_all:
-        kept = _cut(sample, selection, clipper)
+        kept = _cut(sample, prepared)
         count = _exactly(len(kept.geometries))
         size = _bytes(kept)
     else:
-        kept = Batch(sample.geometries, sample.attributes.select(selection.schema.names))
-        count = _count(source, selection, clipper, sample)
+        names = prepared.selection.schema.names
+        kept = Batch(sample.geometries, sample.attributes.select(names))
+        count = _count(prepared, sample)
         size = int(count.likely * _bytes(kept) / max(len(kept.geometries), 1))
     return LayerEstimate(
         layer.name,
@@ -147,9 +138,9 @@ def _sample(source: Source) -> tuple[Batch, bool]:
     return sample, len(sample.geometries) < enough
 
 
-def _cut(batch: Batch, selection: Selection, clipper: Clipper) -> Batch:
-    picked = selection.pick(batch)
-    cut = clipper.clip(picked.geometries)
+def _cut(batch: Batch, layer: PreparedLayer) -> Batch:
+    picked = layer.selection.pick(batch)
+    cut = layer.clip(picked.geometries)
     return Batch(cut.column, picked.attributes.take(pa.array(cut.rows)))
 
 
@@ -157,14 +148,15 @@ def _exactly(features: int) -> _Count:
     return _Count(features, features, features)
 
 
-def _count(source: Source, selection: Selection, clipper: Clipper, sample: Batch) -> _Count:
+def _count(layer: PreparedLayer, sample: Batch) -> _Count:
     """Count by boxes, and by the share of a sample that passes the filter."""
+    source, selection = layer.source, layer.selection
     looked = _look(source)
-    kind = clipper.grid.classify(looked.boxes) if len(looked.boxes) else np.zeros(0)
+    kind = layer.classify(looked.boxes)
     inside, edge = int((kind == INSIDE).sum()), int((kind == EDGE).sum())
     likely = (inside + edge / 2) * looked.each
     if looked.each == 0:
-        likely = source.dataset.feature_count * _covered(source, clipper)
+        likely = source.dataset.feature_count * _covered(layer)
     at_most = inside + edge if looked.each == 1 else looked.at_most
     if selection.filter is None:
         return _Count(max(round(likely), inside), inside, at_most)
@@ -197,12 +189,14 @@ def _look(source: Source) -> _Looked:
     return _Looked(keys, found.T, each, source.dataset.feature_count)
 
 
-def _covered(source: Source, clipper: Clipper) -> float:
+def _covered(layer: PreparedLayer) -> float:
     """Return the share of the layer's box that the area covers, 0 to 1."""
-    if source.dataset.bounds is None:
+    if layer.dataset.bounds is None or layer.clipper is None:
         return 0.0
-    extent = shapely.box(*source.dataset.bounds)
-    return shapely.intersection(clipper.area, extent).area / extent.area if extent.area else 1.0
+    extent = shapely.box(*layer.dataset.bounds)
+    if not extent.area:
+        return 1.0
+    return float(shapely.intersection(layer.clipper.area, extent).area / extent.area)
 
 
 def _bytes(batch: Batch) -> int:
@@ -216,24 +210,7 @@ def _warnings(
     if not count.at_most:
         passing = "" if layer.filter is None else " and passes the filter"
         return [f"No feature of this layer lies within the area{passing}."]
-    if request.format != "shapefile":
-        return []
     is_all = len(kept.geometries) == count.at_most
     looked_at = "" if is_all else f"Of {len(kept.geometries):,} features looked at: "
-    return _shapefile_warnings(kept.attributes, looked_at)
-
-
-def _shapefile_warnings(attributes: Any, looked_at: str) -> list[str]:
-    as_text: frozenset[str] = frozenset()
-    while True:
-        table = ShapefileTable(attributes.schema, as_text)
-        try:
-            table.texts(attributes, 1)
-            break
-        except IntegersNeedText as need:
-            as_text |= {need.field}
-    return [
-        *(f"'{old}' would be named '{new}'." for old, new in table.names.items() if old != new),
-        *(f"'{name}' has integers of more than 15 digits." for name in sorted(as_text)),
-        *(f"{looked_at if loss.count else ''}{loss.detail}." for loss in table.losses()),
-    ]
+    losses = get_format(request.format).foresee(kept.attributes)
+    return [f"{looked_at if loss.count else ''}{loss.detail}." for loss in losses]

@@ -71,17 +71,8 @@ def launder_names(names: Iterable[str]) -> dict[str, str]:
     return {name: laundered[name] for name in wanted}
 
 
-def dbf_type(type_: Any, *, as_text: bool = False) -> DbfType:
-    """Return how an Arrow type is kept in DBF.
-
-    Parameters
-    ----------
-    type_ : pyarrow.DataType
-    as_text : bool
-        For integers of more than 15 digits, which readers would round.
-    """
-    if as_text:
-        return DbfType("C", 1, 0, "text")
+def dbf_type(type_: Any) -> DbfType:
+    """Return how an Arrow type is kept in DBF."""
     if pa.types.is_boolean(type_):
         return DbfType("L", 1, 0, "logical")
     if pa.types.is_date(type_):
@@ -93,6 +84,36 @@ def dbf_type(type_: Any, *, as_text: bool = False) -> DbfType:
         # The shortest text that gives the same double back has up to 24 characters.
         return DbfType("N", 24, 15, "real")
     return DbfType("C", 1, 0, "text")
+
+
+def type_words(type_: Any) -> str:
+    """Return what an Arrow type is called before people.
+
+    >>> type_words(pa.timestamp("ms", tz="UTC"))
+    'date and time'
+    """
+    named = next((words for is_so, words in _TYPE_WORDS if is_so(type_)), None)
+    return named or str(type_)
+
+
+_TYPE_WORDS: list[tuple[Callable[[Any], bool], str]] = [
+    (pa.types.is_timestamp, "date and time"),
+    (pa.types.is_date, "date"),
+    (pa.types.is_time, "time of day"),
+    (pa.types.is_duration, "duration"),
+    (pa.types.is_boolean, "true or false"),
+    (pa.types.is_integer, "integer"),
+    (pa.types.is_floating, "real"),
+    (pa.types.is_decimal, "decimal number"),
+    (pa.types.is_string, "text"),
+    (pa.types.is_large_string, "text"),
+    (pa.types.is_binary, "bytes"),
+    (pa.types.is_large_binary, "bytes"),
+    (pa.types.is_fixed_size_binary, "bytes"),
+    (pa.types.is_struct, "structure"),
+    (pa.types.is_nested, "list"),
+    (pa.types.is_dictionary, "list of choices"),
+]
 
 
 def changes_type(type_: Any, kept_as: DbfType) -> bool:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
-import pyproj
 import shapely
 
 from marinemap.errors import DatasetError, RequestError
 from marinemap.extraction.area import Area
-from marinemap.extraction.clip import Clipper
-from marinemap.extraction.dataset import describe, unchanged
-from marinemap.extraction.near import area_near
-from marinemap.extraction.read import open_source
+from marinemap.extraction.dataset import unchanged
+from marinemap.extraction.layer import prepare
 from marinemap.extraction.request import SourceLayer
 from marinemap.extraction.wkb import to_geometries
 
@@ -47,25 +45,17 @@ def read_geometries(
 
 
 def _read(source: SourceLayer, area: Area | None, max_vertices: int) -> list[Any]:
-    dataset = describe(source.path, source.layer)
-    if dataset.bounds is None:
+    layer = prepare(replace(source, fields=(), filter=None), area)
+    if layer.dataset.bounds is None:
         return []
-    crs = pyproj.CRS.from_user_input(dataset.crs)
-    outline = area_near(area, crs, dataset.bounds) if area else None
-    clipper = (
-        Clipper(outline, features=dataset.feature_count, of=dataset.title) if outline else None
-    )
-    boxes = clipper.grid.cover() if clipper else [dataset.bounds]
-    near = clipper.grid.touches if clipper else None
     found: list[Any] = []
     vertices = 0
-    for batch in open_source(dataset, boxes, (), near).batches():
-        column = clipper.clip(batch.geometries).column if clipper else batch.geometries
+    for batch in layer.source.batches():
         try:
-            kept = to_geometries(column)
+            kept = to_geometries(layer.clip(batch.geometries).column)
         except shapely.errors.ShapelyError as error:
             raise DatasetError(
-                f"a geometry of {dataset.title} is broken: {error}", field="source"
+                f"a geometry of {layer.dataset.title} is broken: {error}", field="source"
             ) from error
         kept = kept[~(shapely.is_missing(kept) | shapely.is_empty(kept))]
         vertices += int(shapely.get_num_coordinates(kept).sum())

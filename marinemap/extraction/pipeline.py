@@ -16,12 +16,14 @@ from marinemap.errors import RequestError, ServiceError
 from marinemap.extraction.archive import new_archive
 from marinemap.extraction.area import Area, parse_area
 from marinemap.extraction.crs import CRS84, crs_label, parse_crs
-from marinemap.extraction.dataset import describe, unchanged
-from marinemap.extraction.formats import FULL_FORMAT
+from marinemap.extraction.dataset import unchanged
+from marinemap.extraction.formats import FULL_FORMAT, get_format
+from marinemap.extraction.formats.plan import NO_DATE, WritePlan
 from marinemap.extraction.formats.written import WrittenLayer
-from marinemap.extraction.layer import LayerRun, Progress, Tally
+from marinemap.extraction.layer import PreparedLayer, prepare
 from marinemap.extraction.memory import give_memory_back
 from marinemap.extraction.report import write_readme, write_report
+from marinemap.extraction.reproject import Reprojection
 from marinemap.extraction.request import (
     ExtractionRequest,
     ExtractionResult,
@@ -29,6 +31,10 @@ from marinemap.extraction.request import (
     SourceLayer,
 )
 from marinemap.extraction.verify import verify
+from marinemap.extraction.write import Advance, Outcome, Tally, write
+
+# Told the fraction done (0 to 1) and what is being done; may raise to stop the extraction.
+Progress = Callable[[float, str], None]
 
 # Reading, clipping and writing take about four fifths of the time, packing the rest.
 _CLIPPING_SHARE = 0.8
@@ -112,8 +118,8 @@ class _Done:
     written: tuple[WrittenLayer, ...]
 
     @property
-    def files(self) -> tuple[Path, ...]:
-        return tuple(file for layer in self.written for file in layer.files)
+    def members(self) -> dict[str, Path]:
+        return _members(self.written)
 
 
 def _extract_layer(
@@ -125,37 +131,60 @@ def _extract_layer(
     tell: Progress,
 ) -> _Done:
     source = request.layers[number]
-    name = request.file_names[number]
-    run = LayerRun(source, describe(source.path, source.layer), area, request, target, name)
-    share = _share(tell, number, len(request.layers))
-    written = run.write(folder, request.format, share)
-    loses = any(layer.losses for layer in written)
-    tally = run.tally
-    full: list[WrittenLayer] = []
+    layer = prepare(source, area, request.mode)
+    reprojection = Reprojection(layer.crs, target or layer.crs, area.bounds_4326)
+
+    def write_as(name: str, advance: Advance) -> Outcome:
+        within = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=folder))
+        plan = _plan(request, number, layer, target or layer.crs, within)
+        return write(layer, reprojection, get_format(name), plan, advance)
+
+    advance = _share(tell, number, len(request.layers), f"Clipping {source.title or source.name}")
+    outcome = write_as(request.format, advance)
+    loses = any(written.losses for written in outcome.written)
+    full: tuple[WrittenLayer, ...] = ()
     if loses and request.full_copy and request.format != FULL_FORMAT:
-        full = run.write(folder, FULL_FORMAT, lambda fraction, message: share(1.0, message))
-    every = (*written, *full)
-    files = tuple(file for layer in every for file in layer.files)
-    return _Done(_report(run, tally, written, full, files), every)
+        full = write_as(FULL_FORMAT, lambda fraction: advance(1.0)).written
+    report = _report(request, number, layer, target, reprojection, outcome, full)
+    return _Done(report, (*outcome.written, *full))
 
 
-def _share(tell: Progress, number: int, layers: int) -> Progress:
-    """Return a progress that moves through one layer's share of the whole."""
-    return lambda fraction, message: tell(_CLIPPING_SHARE * (number + fraction) / layers, message)
+def _plan(
+    request: ExtractionRequest,
+    number: int,
+    layer: PreparedLayer,
+    crs: pyproj.CRS,
+    folder: Path,
+) -> WritePlan:
+    geometry_type = layer.dataset.geometry_type
+    return WritePlan(
+        folder=folder,
+        name=request.file_names[number],
+        schema=layer.selection.schema,
+        crs=crs,
+        geometry_type=geometry_type,
+        has_z=geometry_type.startswith("3D "),
+        made_on=request.made_at.date() if request.made_at else NO_DATE,
+    )
+
+
+def _share(tell: Progress, number: int, layers: int, message: str) -> Advance:
+    """Return what moves through one layer's share of the whole."""
+    return lambda fraction: tell(_CLIPPING_SHARE * (number + fraction) / layers, message)
 
 
 def _pack(
     request: ExtractionRequest, destination: Path, area: Area, done: list[_Done], tell: Progress
 ) -> int:
-    files = [file for layer in done for file in layer.files]
+    files = {name: path for layer in done for name, path in layer.members.items()}
     reports = list(zip(request.layers, (layer.report for layer in done), strict=True))
-    advance = _packing(tell, sum(file.stat().st_size for file in files))
+    advance = _packing(tell, sum(file.stat().st_size for file in files.values()))
     outline = shapely.to_geojson(area.in_crs(parse_crs(CRS84)), indent=1) + "\n"
     with new_archive(destination, request.made_at) as archive:
         members = [archive.add_text("README.txt", write_readme(request, area, reports))]
         members.append(archive.add_text("area.geojson", outline))
         with _verified([layer for one in done for layer in one.written]):
-            members += [archive.add(file, advance) for file in files]
+            members += [archive.add(path, advance, name) for name, path in files.items()]
         archive.add_text("report.json", write_report(request, area, reports, members))
         # Who stops the work even now is left without an archive.
         tell(1.0, "Done")
@@ -187,34 +216,46 @@ def _packing(tell: Progress, total: int) -> Callable[[int], None]:
     return advance
 
 
+def _members(written: Iterable[WrittenLayer]) -> dict[str, Path]:
+    """Return the files by their names in the archive."""
+    return {name: path for layer in written for name, path in layer.members.items()}
+
+
 def _report(
-    run: LayerRun,
-    tally: Tally,
-    written: list[WrittenLayer],
-    full: list[WrittenLayer],
-    files: Iterable[Path],
+    request: ExtractionRequest,
+    number: int,
+    layer: PreparedLayer,
+    target: pyproj.CRS | None,
+    reprojection: Reprojection,
+    outcome: Outcome,
+    full: tuple[WrittenLayer, ...],
 ) -> LayerReport:
+    source, written, tally = request.layers[number], outcome.written, outcome.tally
+    crs = target or layer.crs
     return LayerReport(
-        name=run.source.name,
-        files=tuple(file.name for file in files),
-        crs=crs_label(run.crs),
+        name=source.name,
+        files=tuple(_members((*written, *full))),
+        crs=crs_label(crs),
         features_read=tally.read,
         features_written=sum(layer.features for layer in written),
         renamed_fields={old: new for old, new in written[0].fields.items() if old != new},
-        notes=tuple(_notes(run.source, tally, written, full)),
+        notes=tuple(_notes(source, tally, written, full)),
         losses=tuple(loss for layer in written for loss in layer.losses),
         repaired=tally.repaired,
         not_finite=tally.not_finite,
         trimmed=tally.trimmed,
         without_position=tally.without_position,
-        transformation=run.reprojection.name,
+        transformation=reprojection.name,
         full_copy=full[0].path.name if full else "",
-        crs_wkt=run.crs.to_wkt("WKT2_2019"),
+        crs_wkt=crs.to_wkt("WKT2_2019"),
     )
 
 
 def _notes(
-    source: SourceLayer, tally: Tally, written: list[WrittenLayer], full: list[WrittenLayer]
+    source: SourceLayer,
+    tally: Tally,
+    written: Sequence[WrittenLayer],
+    full: Sequence[WrittenLayer],
 ) -> list[str]:
     """Return what a person should know, in sentences."""
     notes = [loss.detail for layer in written for loss in layer.losses]

@@ -11,14 +11,10 @@ from typing import Any
 from marinemap import __version__
 from marinemap.extraction.archive import Member
 from marinemap.extraction.area import Area
+from marinemap.extraction.formats import get_format
 from marinemap.extraction.request import ExtractionRequest, LayerReport, SourceLayer
 
 _RULE = "-" * 72
-_ABOUT_SHAPEFILES = (
-    "Each shapefile is several files with one name: .shp and .shx hold the geometries, .dbf",
-    "the table, .prj the coordinate reference system, .cpg the encoding (UTF-8). Keep them",
-    "together. A shapefile holds no empty text and no null date: they read as null and as 0.",
-)
 _MODES_IN_WORDS = {
     "clip": "cut at the edge of the area",
     "intersects": "whole, where they touch the area",
@@ -31,6 +27,7 @@ def write_readme(
 ) -> str:
     """Return the README of an archive as text, for a person."""
     made_at = request.made_at
+    format_ = get_format(request.format)
     west, south, east, north = area.bounds_4326
     lines = [
         "MarineMap extract",
@@ -40,9 +37,9 @@ def write_readme(
         f"Area:  longitude {west:.6f} to {east:.6f}, latitude {south:.6f} to {north:.6f} degrees;",
         f"       {_corners(area)} corners; the exact outline is in area.geojson",
         *(f"Note:  {note}" for note in area.notes),
-        f"Features are {_MODES_IN_WORDS[request.mode]}. The format is {request.format}.",
+        f"Features are {_MODES_IN_WORDS[request.mode]}. The format is {format_.title}.",
         "",
-        *(_ABOUT_SHAPEFILES if request.format == "shapefile" else ()),
+        *format_.readme,
         "report.json says the same as this file for programs, with the SHA-256 of each file and",
         "the request, so that it can be asked again.",
     ]
@@ -67,7 +64,7 @@ def _layer_lines(source: SourceLayer, report: LayerReport) -> list[str]:
     if source.version:
         lines.append(f"  Data version: {source.version}")
     if report.renamed_fields:
-        lines.append("  Renamed fields (a shapefile's field names hold ten letters):")
+        lines.append("  Renamed fields, for the format cannot hold their names:")
         lines += [f"    {old} -> {new}" for old, new in report.renamed_fields.items()]
     return lines + [f"  Note: {note}" for note in report.notes]
 

@@ -16,7 +16,7 @@ from marinemap.errors import RequestError, quote
 from marinemap.extraction.area import Area
 from marinemap.extraction.clip import check_mode
 from marinemap.extraction.crs import check_fits, parse_crs
-from marinemap.extraction.formats import check_format, only_crs
+from marinemap.extraction.formats import check_format, get_format
 from marinemap.extraction.formats.written import Loss
 
 _FILE_NAME = re.compile(r"[A-Za-z0-9_-]{1,100}")
@@ -130,7 +130,7 @@ class ExtractionRequest:
         RequestError
             If the CRS does not exist, or is made for elsewhere.
         """
-        name = self.crs or only_crs(self.format)
+        name = self.crs or get_format(self.format).crs
         if name is None:
             return None
         crs = parse_crs(name)

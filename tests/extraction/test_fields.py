@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 from datetime import UTC, date, datetime
 
 import pyarrow as pa
@@ -14,7 +17,6 @@ from marinemap.extraction.fields import (
     DbfTexts,
     DbfType,
     dbf_type,
-    exceeds_exact_integers,
     launder_names,
     to_texts,
 )
@@ -33,7 +35,7 @@ NAMES = st.lists(
 
 
 def kind_of(column: pa.Array) -> DbfType:
-    return dbf_type(column.type, as_text=exceeds_exact_integers(column))
+    return dbf_type(column.type)
 
 
 def kept(column: pa.Array) -> DbfTexts:
@@ -57,10 +59,19 @@ def test_laundered_names_are_unique_without_regard_to_case(names: list[str]) -> 
     assert len(set(lowered)) == len(names)
 
 
-@unhurried
-@given(NAMES)
-def test_same_names_always_give_the_same_result(names: list[str]) -> None:
-    assert launder_names(names) == launder_names(list(names))
+def test_same_names_give_the_same_result_in_every_process() -> None:
+    names = ["habitat_class", "habitat_code", "Name", "NAME", "FID", "珊瑚", "1990", ""]
+    code = f"from marinemap.extraction.fields import launder_names; print(launder_names({names}))"
+    for seed in ("0", "1", "2"):
+        said = subprocess.run(
+            [sys.executable, "-c", code],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=60,
+        )
+        assert said.stdout.strip() == str(launder_names(names))
 
 
 @pytest.mark.parametrize(
@@ -132,12 +143,11 @@ def test_types_of_dbf_keep_their_values(
             ["2026-11-21T12:30:00+00:00", None],
         ),
         (pa.array([b"\x00\xff", None]), ["00ff", None]),
-        (pa.array([2**64 - 1], pa.uint64()), ["18446744073709551615"]),
         (pa.array([["a", "b"], None]), ['["a", "b"]', None]),
         (pa.array(["x", None, "x"]).dictionary_encode(), ["x", None, "x"]),
         (pa.array(["x"], pa.large_string()), ["x"]),
     ],
-    ids=["date-time", "binary", "uint64", "list", "dictionary", "large text"],
+    ids=["date-time", "binary", "list", "dictionary", "large text"],
 )
 def test_other_types_become_text(column: pa.Array, texts: list[str | None]) -> None:
     assert kind_of(column).kind == "C"

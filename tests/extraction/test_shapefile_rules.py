@@ -89,7 +89,8 @@ def test_nulls_are_the_formats_fillers_and_the_readme_says_so(tmp_path: Path) ->
     folder = extracted(tmp_path, [POINT], columns)
     assert row_of(folder / "sea.dbf") == b" " + b"*" * (9 + 24) + b"00000000" + b"?" + b" "
     readme = " ".join((folder / "README.txt").read_text().split())
-    assert "holds no empty text and no null date: they read as null and as 0" in readme
+    assert "cannot tell an empty text from none" in readme
+    assert "for no date and no number: some show nothing, some 0" in readme
 
 
 def test_structure_becomes_json_and_is_told_of(tmp_path: Path) -> None:

@@ -1,33 +1,47 @@
-"""The formats an extract may have; each is one file in this folder."""
+"""The formats an extract may have; each is one module of this folder that holds a ``FORMAT``."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import importlib
+import pkgutil
 
 from marinemap.errors import RequestError, did_you_mean, quote
-from marinemap.extraction.formats import geojson, kml
-from marinemap.extraction.formats.csv import CSVWriter
-from marinemap.extraction.formats.flatgeobuf import FlatGeobufWriter
-from marinemap.extraction.formats.geojson import GeoJSONWriter
-from marinemap.extraction.formats.geopackage import GeoPackageWriter
-from marinemap.extraction.formats.geoparquet import GeoParquetWriter
-from marinemap.extraction.formats.kml import KMLWriter
-from marinemap.extraction.formats.plan import LayerWriter, WritePlan
-from marinemap.extraction.formats.shapefile import ShapefileSet
+from marinemap.extraction.formats.format import Format
 
-_WRITERS: dict[str, Callable[[WritePlan], LayerWriter]] = {
-    "shapefile": ShapefileSet,
-    "geopackage": GeoPackageWriter,
-    "geojson": GeoJSONWriter,
-    "flatgeobuf": FlatGeobufWriter,
-    "csv": CSVWriter,
-    "kml": KMLWriter,
-    "geoparquet": GeoParquetWriter,
-}
-_ONLY_CRS = {"geojson": geojson.CRS, "kml": kml.CRS}
-
-FORMATS = tuple(_WRITERS)
+DEFAULT_FORMAT = "shapefile"
+# The one that loses nothing, for a full copy beside another.
 FULL_FORMAT = "geopackage"
+
+
+def _found() -> dict[str, Format]:
+    """Return the formats by id, the default first."""
+    modules = pkgutil.iter_modules(__path__, f"{__name__}.")
+    members = (getattr(importlib.import_module(m.name), "FORMAT", None) for m in modules)
+    formats = [member for member in members if isinstance(member, Format)]
+    return {f.id: f for f in sorted(formats, key=lambda f: (f.id != DEFAULT_FORMAT, f.id))}
+
+
+_FORMATS = _found()
+FORMATS = tuple(_FORMATS)
+
+
+def get_format(name: str) -> Format:
+    """Return a format by its id.
+
+    Raises
+    ------
+    RequestError
+        If there is none; those that there are are named.
+    """
+    # A tuple is looked through by equality, so that a list or an object is refused as well.
+    if name not in FORMATS:
+        shown = quote(name)
+        raise RequestError(
+            f"no format '{shown}'; there are {', '.join(FORMATS)}.{did_you_mean(shown, FORMATS)}",
+            field="format",
+            value=name,
+        )
+    return _FORMATS[name]
 
 
 def check_format(name: str, crs: str | None) -> None:
@@ -38,15 +52,7 @@ def check_format(name: str, crs: str | None) -> None:
     RequestError
         With what there is.
     """
-    # A tuple is looked through by equality, so that a list or an object is refused as well.
-    if name not in FORMATS:
-        shown = quote(name)
-        raise RequestError(
-            f"no format '{shown}'; there are {', '.join(FORMATS)}.{did_you_mean(shown, FORMATS)}",
-            field="format",
-            value=name,
-        )
-    only = _ONLY_CRS.get(name)
+    only = get_format(name).crs
     if only and crs and crs not in ("EPSG:4326", "OGC:CRS84"):
         raise RequestError(
             f"{name} is always longitude, latitude in degrees ({only}), never {crs}",
@@ -54,13 +60,3 @@ def check_format(name: str, crs: str | None) -> None:
             value=crs,
             hint="Leave the CRS out, or ask for another format.",
         )
-
-
-def only_crs(name: str) -> str | None:
-    """Return the one CRS that a format can have, None where it can have any."""
-    return _ONLY_CRS.get(name)
-
-
-def open_writer(name: str, plan: WritePlan) -> LayerWriter:
-    """Return a writer of the named format, ready for the first features."""
-    return _WRITERS[name](plan)

@@ -8,8 +8,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from marinemap.extraction.formats.format import Format
 from marinemap.extraction.formats.ogr import OgrWriter
 from marinemap.extraction.formats.plan import WritePlan
+from marinemap.extraction.formats.read_back import loosely
 from marinemap.extraction.formats.written import Loss, WrittenLayer
 
 # A cell that begins so is run as a formula by spreadsheets (OWASP, "CSV Injection").
@@ -22,7 +24,7 @@ class CSVWriter(OgrWriter):
     def __init__(self, plan: WritePlan) -> None:
         self._quoted = 0
         options = {"GEOMETRY": "AS_WKT", "CREATE_CSVT": "YES"}
-        super().__init__(plan, plan.folder / f"{plan.name}.csv", "CSV", "Unknown", options)
+        super().__init__(plan, FORMAT.id, FORMAT.suffix, "CSV", "Unknown", options)
 
     def write(self, geometries: Any, attributes: Any) -> None:
         """Append features."""
@@ -50,3 +52,15 @@ class CSVWriter(OgrWriter):
         self._quoted += count
         quoted = pc.binary_join_element_wise("'", column, "")
         return pc.if_else(risky, quoted, column) if count else column
+
+
+FORMAT = Format(
+    id="csv",
+    title="CSV",
+    suffix=".csv",
+    media_type="text/csv",
+    about="Geometry as well-known text in the first column; no place for the CRS, which the README "
+    "states. Texts that a spreadsheet would run as a formula get an apostrophe before them.",
+    writer=CSVWriter,
+    read_back=loosely,
+)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
@@ -21,7 +21,8 @@ MAX_RECORD_BYTES = 65_535
 MAX_FIELDS = 255
 _VERSION = 3
 _END_OF_FILE = b"\x1a"
-_CHUNK_ROWS = 65_536
+# Rows are up to 64 kB long.
+_CHUNK_BYTES = 1 << 24
 _FILLER = {"C": b"", "N": b"*", "L": b"?", "D": b"00000000"}
 
 Array = np.ndarray[Any, Any]
@@ -94,16 +95,22 @@ class DbfWriter:
             One for each column, of equal length; nulls are written as the format's filler.
         """
         self._widen([_longest(text) for text in texts])
-        rows = np.full((len(texts[0]), self.record_bytes), 0x20, np.uint8)
-        at = 1
-        for column, text in zip(self._columns, texts, strict=True):
-            rows[:, at : at + column.width] = _padded(text, column)
-            at += column.width
-        self._file.write(rows.data)
-        self.count += len(rows)
+        for rows in self._chunks(len(texts[0])):
+            self._write_rows([text[rows.start : rows.stop] for text in texts])
 
-    def close(self) -> None:
-        """Write the header and close the file."""
+    def close(self, as_text: Collection[str] = ()) -> None:
+        """Write the header and close the file.
+
+        Parameters
+        ----------
+        as_text : collection of str
+            Columns of numbers that become texts, every row of them.
+        """
+        if self.count:
+            self._make_texts(as_text)
+        self._columns = [
+            replace(c, kind="C", decimals=0) if c.name in as_text else c for c in self._columns
+        ]
         self._file.write(_END_OF_FILE)
         self._file.seek(0)
         self._file.write(self._header())
@@ -125,17 +132,49 @@ class DbfWriter:
         if self.count:
             self._rewrite(old)
 
+    def _write_rows(self, texts: Sequence[Any]) -> None:
+        rows = np.full((len(texts[0]), self.record_bytes), 0x20, np.uint8)
+        at = 1
+        for column, text in zip(self._columns, texts, strict=True):
+            rows[:, at : at + column.width] = _padded(text, column)
+            at += column.width
+        self._file.write(rows.data)
+        self.count += len(rows)
+
     def _rewrite(self, old: Sequence[DbfColumn]) -> None:
         """Copy the rows so far into wider ones, from the last to the first, in place."""
         old_bytes = 1 + sum(column.width for column in old)
-        for first in reversed(range(0, self.count, _CHUNK_ROWS)):
-            count = min(_CHUNK_ROWS, self.count - first)
-            self._file.seek(self.header_bytes + first * old_bytes)
-            narrow = np.frombuffer(self._file.read(count * old_bytes), np.uint8)
-            wide = _widened(narrow.reshape(count, old_bytes), old, self._columns)
-            self._file.seek(self.header_bytes + first * self.record_bytes)
-            self._file.write(wide.data)
-        self._file.seek(self.header_bytes + self.count * self.record_bytes)
+        for rows in reversed(list(self._chunks(self.count))):
+            narrow = self._read_rows(rows, old_bytes)
+            self._put_rows(rows, _widened(narrow, old, self._columns))
+        self._file.seek(0, 2)
+
+    def _make_texts(self, names: Collection[str]) -> None:
+        chosen = [index for index, column in enumerate(self._columns) if column.name in names]
+        if not chosen:
+            return
+        ends = 1 + np.cumsum([column.width for column in self._columns])
+        for rows in self._chunks(self.count):
+            data = self._read_rows(rows, self.record_bytes).copy()
+            for index in chosen:
+                begin = ends[index] - self._columns[index].width
+                data[:, begin : ends[index]] = _left_justified(data[:, begin : ends[index]])
+            self._put_rows(rows, data)
+        self._file.seek(0, 2)
+
+    def _chunks(self, count: int) -> Iterator[range]:
+        """Yield runs of rows that take some megabytes each."""
+        step = max(1, _CHUNK_BYTES // self.record_bytes)
+        return (range(first, min(first + step, count)) for first in range(0, count, step))
+
+    def _read_rows(self, rows: range, row_bytes: int) -> Array:
+        self._file.seek(self.header_bytes + rows.start * row_bytes)
+        data = np.frombuffer(self._file.read(len(rows) * row_bytes), np.uint8)
+        return data.reshape(len(rows), row_bytes)
+
+    def _put_rows(self, rows: range, data: Array) -> None:
+        self._file.seek(self.header_bytes + rows.start * self.record_bytes)
+        self._file.write(np.ascontiguousarray(data).data)
 
     def _check_width(self) -> None:
         if self.record_bytes > MAX_RECORD_BYTES:
@@ -176,6 +215,15 @@ def _padded(text: Any, column: DbfColumn) -> Array:
     first = int(np.frombuffer(offsets, np.int32)[data.offset])
     flat = np.frombuffer(body, np.uint8)[first : first + len(data) * column.width]
     return flat.reshape(len(data), column.width)
+
+
+def _left_justified(numbers: Array) -> Array:
+    """Return a column of numbers, shape (rows, width), as texts; its filler becomes blank."""
+    width = numbers.shape[1]
+    texts = np.char.strip(np.ascontiguousarray(numbers).view(f"S{width}").ravel())
+    texts[np.char.startswith(texts, b"*")] = b""
+    padded: Array = np.char.ljust(texts, width).astype(f"S{width}")
+    return padded.view(np.uint8).reshape(len(numbers), width)
 
 
 def _widened(rows: Array, old: Sequence[DbfColumn], new: Sequence[DbfColumn]) -> Array:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from marinemap.extraction.formats.format import Format
 from marinemap.extraction.formats.ogr import OgrWriter, multi_type
 from marinemap.extraction.formats.plan import WritePlan
 from marinemap.extraction.formats.written import Loss, WrittenLayer
@@ -19,7 +20,7 @@ class FlatGeobufWriter(OgrWriter):
     def __init__(self, plan: WritePlan) -> None:
         kind = multi_type(plan)
         self._promotes = kind.startswith("Multi")
-        super().__init__(plan, plan.folder / f"{plan.name}.fgb", "FlatGeobuf", kind)
+        super().__init__(plan, FORMAT.id, FORMAT.suffix, "FlatGeobuf", kind)
 
     def write(self, geometries: Any, attributes: Any) -> None:
         """Append features."""
@@ -34,3 +35,13 @@ class FlatGeobufWriter(OgrWriter):
             if pa.types.is_date(field.type)
         )
         return [dataclasses.replace(written, losses=(*written.losses, *losses))]
+
+
+FORMAT = Format(
+    id="flatgeobuf",
+    title="FlatGeobuf",
+    suffix=".fgb",
+    media_type="application/flatgeobuf",
+    about="Everything in one file with an index, for web maps; dates become dates with time.",
+    writer=FlatGeobufWriter,
+)

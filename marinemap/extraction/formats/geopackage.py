@@ -6,6 +6,7 @@ from typing import Any
 
 import pyogrio
 
+from marinemap.extraction.formats.format import Format
 from marinemap.extraction.formats.ogr import OgrWriter, multi_type
 from marinemap.extraction.formats.plan import WritePlan
 from marinemap.extraction.wkb import promoted
@@ -23,7 +24,7 @@ class GeoPackageWriter(OgrWriter):
         kind = multi_type(plan)
         self._promotes = kind.startswith("Multi")
         options = {"SPATIAL_INDEX": "YES", "FID": _key(plan.schema.names)}
-        super().__init__(plan, plan.folder / f"{plan.name}.gpkg", "GPKG", kind, options)
+        super().__init__(plan, FORMAT.id, FORMAT.suffix, "GPKG", kind, options)
 
     def write(self, geometries: Any, attributes: Any) -> None:
         """Append features."""
@@ -36,3 +37,13 @@ def _key(names: list[str]) -> str:
     while key in (name.lower() for name in names):
         key = f"_{key}"
     return key
+
+
+FORMAT = Format(
+    id="geopackage",
+    title="GeoPackage",
+    suffix=".gpkg",
+    media_type="application/geopackage+sqlite3",
+    about="Everything in full, in one file.",
+    writer=GeoPackageWriter,
+)

@@ -10,7 +10,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from marinemap.errors import ServiceError
+from marinemap.extraction.formats.format import Format
 from marinemap.extraction.formats.plan import WritePlan
+from marinemap.extraction.formats.read_back import Found
 from marinemap.extraction.formats.written import WrittenLayer
 from marinemap.extraction.wkb import kinds
 
@@ -23,7 +25,7 @@ class GeoParquetWriter:
 
     def __init__(self, plan: WritePlan) -> None:
         self._plan = plan
-        self._path = plan.folder / f"{plan.name}.parquet"
+        self._path = plan.folder / f"{plan.name}{FORMAT.suffix}"
         self._schema = plan.schema.append(pa.field(_GEOMETRY, pa.binary()))
         # A stored Arrow schema would hide the metadata that is added at the end.
         self._file = pq.ParquetWriter(
@@ -55,7 +57,13 @@ class GeoParquetWriter:
         names = {name: name for name in self._plan.schema.names}
         return [
             WrittenLayer(
-                self._path, (self._path,), self._plan.name, "Unknown", self._features, names
+                FORMAT.id,
+                self._path,
+                (self._path,),
+                self._plan.name,
+                "Unknown",
+                self._features,
+                names,
             )
         ]
 
@@ -71,3 +79,19 @@ class GeoParquetWriter:
             "crs": self._plan.crs.to_json_dict(),
         }
         return {"version": "1.1.0", "primary_column": _GEOMETRY, "columns": {_GEOMETRY: column}}
+
+
+def _read_back(written: WrittenLayer) -> Found:
+    metadata = pq.read_metadata(written.path)
+    return Found(metadata.num_rows, metadata.schema.to_arrow_schema().names[:-1])
+
+
+FORMAT = Format(
+    id="geoparquet",
+    title="GeoParquet",
+    suffix=".parquet",
+    media_type="application/vnd.apache.parquet",
+    about="Columns with the geometry as WKB, for analysis; every type stays as it is.",
+    writer=GeoParquetWriter,
+    read_back=_read_back,
+)

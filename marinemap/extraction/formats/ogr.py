@@ -6,7 +6,6 @@ import queue
 import threading
 import warnings
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -30,7 +29,8 @@ class OgrWriter:
     Parameters
     ----------
     plan : WritePlan
-    path : Path
+    format_id : str
+    suffix : str
     driver : str
         GDAL's name for the format.
     geometry_type : str
@@ -42,13 +42,15 @@ class OgrWriter:
     def __init__(
         self,
         plan: WritePlan,
-        path: Path,
+        format_id: str,
+        suffix: str,
         driver: str,
         geometry_type: str,
         options: Mapping[str, str] | None = None,
     ) -> None:
         self._plan = plan
-        self._path = path
+        self._format = format_id
+        self._path = plan.folder / f"{plan.name}{suffix}"
         self._type = geometry_type
         self._features = 0
         self._failure: BaseException | None = None
@@ -79,10 +81,11 @@ class OgrWriter:
         self._thread.join()
         self._check()
         names = {name: name for name in self._plan.schema.names}
-        files = tuple(sorted(self._path.parent.glob(f"{self._path.stem}.*")))
+        inside = sorted(self._plan.folder.rglob("*"))
         layer = WrittenLayer(
+            self._format,
             self._path,
-            files,
+            tuple(path for path in inside if path.is_file()),
             self._plan.name,
             self._type,
             self._features,

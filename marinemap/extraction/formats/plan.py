@@ -24,7 +24,7 @@ class WritePlan:
     Parameters
     ----------
     folder : Path
-        Where the files go.
+        Where the files go: empty, and for this layer alone.
     name : str
         Names the files, without a suffix.
     schema : pyarrow.Schema
@@ -37,8 +37,6 @@ class WritePlan:
         Whether heights are kept.
     made_on : date
         Stands in the header of formats that have a place for it.
-    as_text : frozenset of str
-        Integer fields that the format must keep as text.
     max_bytes : int
         The most that one file may hold where the format has a limit.
     """
@@ -50,20 +48,11 @@ class WritePlan:
     geometry_type: str
     has_z: bool
     made_on: date
-    as_text: frozenset[str] = frozenset()
     max_bytes: int = TWO_GB
 
 
-class IntegersNeedText(Exception):
-    """A column met integers that the format's readers would round; start again with it as text."""
-
-    def __init__(self, field: str) -> None:
-        super().__init__(field)
-        self.field = field
-
-
 class LayerWriter(Protocol):
-    """Takes a layer's features, batch by batch."""
+    """Takes a layer's features, batch by batch; all that is in its folder then is the result."""
 
     def write(self, geometries: Any, attributes: Any) -> None:
         """Append features: WKB (pyarrow.BinaryArray, none null or empty) and their attributes."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import escape
@@ -12,7 +13,9 @@ import pyarrow as pa
 
 from marinemap.errors import ServiceError
 from marinemap.extraction.formats.dbf import DbfWriter
+from marinemap.extraction.formats.format import Format
 from marinemap.extraction.formats.plan import WritePlan
+from marinemap.extraction.formats.shapefile_read_back import read_back
 from marinemap.extraction.formats.shp import ShpWriter
 from marinemap.extraction.formats.shp_records import MULTIPOINT, POINT, POLYGON, POLYLINE
 from marinemap.extraction.formats.table import ShapefileTable
@@ -45,7 +48,7 @@ class ShapefileSet:
 
     def __init__(self, plan: WritePlan) -> None:
         self._plan = plan
-        self._table = ShapefileTable(plan.schema, plan.as_text)
+        self._table = ShapefileTable(plan.schema)
         self._files: dict[int, _Splitting] = {}
         self._declared = _declared_type(plan.geometry_type)
         self._collections = 0
@@ -55,8 +58,6 @@ class ShapefileSet:
 
         Raises
         ------
-        IntegersNeedText
-            If an integer column must be kept as text.
         RequestError
             If the rows are too long for a DBF.
         ServiceError
@@ -82,7 +83,8 @@ class ShapefileSet:
         if not self._files:
             self._file(self._declared or POLYGON)
         files = sorted(self._files.values(), key=lambda file: file.name)
-        written = [layer for file in files for layer in file.close()]
+        as_text = [self._table.names[name] for name in self._table.large_integers]
+        written = [layer for file in files for layer in file.close(as_text)]
         losses = (*self._table.losses(), *self._heights(), *self._split())
         written[0] = dataclasses.replace(written[0], losses=losses)
         return written
@@ -140,6 +142,13 @@ class ShapefileSet:
         return [Loss("collection", "", count, detail)] if count else []
 
 
+@dataclasses.dataclass(frozen=True)
+class _Pair:
+    shp: ShpWriter
+    dbf: DbfWriter
+    path: Path
+
+
 class _Splitting:
     """Shapefiles of one type; a further one is begun before a file passes the limit."""
 
@@ -148,13 +157,14 @@ class _Splitting:
         self.name = name
         self._type = shape_type
         self._table = table
-        self._done: list[WrittenLayer] = []
+        # Which integers must be kept as text is known only at the end: the tables stay open.
+        self._full: list[_Pair] = []
         self.flattened = self.unmeasured = self.raised = 0
         self._has_z, self._has_m = plan.has_z, False
         self._open()
 
     def write(self, geometries: Any, attributes: Any) -> None:
-        if not self._shp.count and not self._done:
+        if not self._shp.count and not self._full:
             self._look(geometries)
         texts = self._table.texts(attributes, self._shp.count + 1)
         first = self._shp.count + 1
@@ -166,7 +176,7 @@ class _Splitting:
             self.unmeasured += records.unmeasured
             self.raised += records.raised
         elif self._shp.count:
-            self._done.append(self._finish())
+            self._full.append(_Pair(self._shp, self._dbf, self._path))
             self._open()
             self.write(geometries, attributes)
         elif len(geometries) > 1:
@@ -180,12 +190,16 @@ class _Splitting:
                 hint="Ask for another format, such as GeoPackage.",
             )
 
-    def close(self) -> list[WrittenLayer]:
-        return [*self._done, self._finish()]
+    def close(self, as_text: Collection[str]) -> list[WrittenLayer]:
+        return [self._finish(pair, as_text) for pair in self._pairs()]
 
     def abandon(self) -> None:
-        self._shp.abandon()
-        self._dbf.abandon()
+        for pair in self._pairs():
+            pair.shp.abandon()
+            pair.dbf.abandon()
+
+    def _pairs(self) -> list[_Pair]:
+        return [*self._full, _Pair(self._shp, self._dbf, self._path)]
 
     def _look(self, geometries: Any) -> None:
         """Settle by the first features whether the file has heights and measures.
@@ -197,11 +211,12 @@ class _Splitting:
         has_z, has_m = self._has_z or bool(high.any()), bool(measured.any())
         if (has_z, has_m) != (self._has_z, self._has_m):
             self._has_z, self._has_m = has_z, has_m
-            self.abandon()
+            self._shp.abandon()
+            self._dbf.abandon()
             self._open()
 
     def _open(self) -> None:
-        number = len(self._done) + 1
+        number = len(self._full) + 1
         name = self.name if number == 1 else f"{self.name}_{number}"
         self._path = self._plan.folder / f"{name}.shp"
         self._shp = ShpWriter(self._path, self._type, self._has_z, self._has_m)
@@ -213,17 +228,19 @@ class _Splitting:
         shp = self._shp.size_bytes + records.size_bytes
         return max(shp, self._dbf.size_with(texts)) <= self._plan.max_bytes
 
-    def _finish(self) -> WrittenLayer:
-        self._shp.close()
-        self._dbf.close()
-        _write_sidecars(self._path, self._plan, self._table.names)
-        bounds = self._shp.bounds
+    def _finish(self, pair: _Pair, as_text: Collection[str]) -> WrittenLayer:
+        pair.shp.close()
+        pair.dbf.close(as_text)
+        _write_sidecars(pair.path, self._plan, self._table.names)
+        bounds = pair.shp.bounds
         return WrittenLayer(
-            path=self._path,
-            files=tuple(sorted(self._path.parent.glob(f"{self._path.stem}.*"))),
-            layer=self._path.stem,
+            format=FORMAT.id,
+            path=pair.path,
+            # A name has no dot, so that no other file of the layer begins so.
+            files=tuple(sorted(pair.path.parent.glob(f"{pair.path.stem}.*"))),
+            layer=pair.path.stem,
             geometry_type=_NAMES[self._type],
-            features=self._shp.count,
+            features=pair.shp.count,
             fields=self._table.names,
             bounds=None if bounds is None else tuple(bounds.tolist()),
         )
@@ -261,3 +278,36 @@ def _aliases(names: dict[str, str]) -> str:
 def _printable(name: str) -> str:
     # XML 1.0 has no control characters, not even escaped.
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in name)
+
+
+def _foresee(attributes: Any) -> list[Loss]:
+    table = ShapefileTable(attributes.schema)
+    table.texts(attributes, 1)
+    renamed = ((old, new) for old, new in table.names.items() if old != new)
+    return [
+        *(Loss("renamed", old, 0, f"'{old}' would be named '{new}'") for old, new in renamed),
+        *(
+            Loss("type_changed", name, 0, f"'{name}' has integers of more than 15 digits")
+            for name in table.large_integers
+        ),
+        *table.losses(),
+    ]
+
+
+FORMAT = Format(
+    id="shapefile",
+    title="Shapefile",
+    suffix=".shp",
+    media_type="application/vnd.shp",
+    about="Field names hold ten letters, texts 254 bytes, tables 255 fields; no time of day, no "
+    "integers of more than 15 digits. What does not fit comes in full in a GeoPackage beside it.",
+    writer=ShapefileSet,
+    read_back=read_back,
+    foresee=_foresee,
+    readme=(
+        "Each shapefile is several files with one name: .shp and .shx hold the geometries, .dbf",
+        "the table, .prj the coordinate reference system, .cpg the encoding (UTF-8). Keep them",
+        "together. A shapefile cannot tell an empty text from none, and readers differ in what",
+        "they take for no date and no number: some show nothing, some 0.",
+    ),
+)

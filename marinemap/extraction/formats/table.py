@@ -13,9 +13,9 @@ from marinemap.extraction.fields import (
     exceeds_exact_integers,
     launder_names,
     to_texts,
+    type_words,
 )
 from marinemap.extraction.formats.dbf import MAX_FIELDS, DbfColumn
-from marinemap.extraction.formats.plan import IntegersNeedText
 from marinemap.extraction.formats.written import Loss
 
 _TOO_MANY = f"a shapefile holds {MAX_FIELDS} fields"
@@ -28,18 +28,14 @@ class ShapefileTable:
     Parameters
     ----------
     schema : pyarrow.Schema
-    as_text : frozenset of str
-        Integer fields to be kept as text.
     """
 
-    def __init__(self, schema: Any, as_text: frozenset[str]) -> None:
+    def __init__(self, schema: Any) -> None:
         self._schema = schema
-        self._as_text = as_text
+        self._large: set[str] = set()
         kept = schema.names[:MAX_FIELDS]
         self.names = launder_names(kept)
-        self._types = {
-            name: dbf_type(schema.field(name).type, as_text=name in as_text) for name in kept
-        }
+        self._types = {name: dbf_type(schema.field(name).type) for name in kept}
         self._cut: Counter[str] = Counter()
         self._lost: Counter[str] = Counter()
         self._longest: Counter[str] = Counter()
@@ -53,23 +49,25 @@ class ShapefileTable:
         return columns or [DbfColumn("FID", "N", 9)]
 
     def texts(self, attributes: Any, first_id: int) -> list[Any]:
-        """Return a batch's columns as texts (pyarrow.StringArray, null where there is none).
-
-        Raises
-        ------
-        IntegersNeedText
-            If a column holds integers of more than 15 digits.
-        """
+        """Return a batch's columns as texts (pyarrow.StringArray, null where there is none)."""
         if not self._types:
             return [_identifiers(first_id, attributes.num_rows)]
         return [self._column(name, attributes.column(name)) for name in self._types]
 
+    @property
+    def large_integers(self) -> list[str]:
+        """The fields that held integers of more than 15 digits so far: readers would round them.
+
+        They are kept as text, in all rows; see ``DbfWriter.close``.
+        """
+        return sorted(self._large)
+
     def losses(self) -> list[Loss]:
         """Return what the table could not keep as it came."""
         lost = [
-            Loss("type_changed", name, 0, f"'{name}' ({type_}) is kept as text")
+            Loss("type_changed", name, 0, f"'{name}' ({type_words(type_)}) is kept as text")
             for name, type_ in ((n, self._schema.field(n).type) for n in self._types)
-            if changes_type(type_, self._types[name])
+            if name in self._large or changes_type(type_, self._types[name])
         ]
         lost += [
             Loss("text_cut", name, count, _cut_sentence(name, count, self._longest[name]))
@@ -87,8 +85,8 @@ class ShapefileTable:
         ]
 
     def _column(self, name: str, column: Any) -> Any:
-        if name not in self._as_text and exceeds_exact_integers(column):
-            raise IntegersNeedText(name)
+        if exceeds_exact_integers(column):
+            self._large.add(name)
         texts = to_texts(column, self._types[name])
         self._cut[name] += texts.cut
         self._lost[name] += texts.lost

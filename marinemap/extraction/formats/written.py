@@ -33,11 +33,13 @@ class Loss:
 class WrittenLayer:
     """One file of one geometry type, with the files that belong to it.
 
-    ``path`` is the file to open, ``files`` all of them. ``layer`` is the layer within it.
-    ``fields`` maps the source's names to those written. ``bounds`` are (minx, miny, maxx, maxy)
-    in the CRS of the file; None where it is empty or the format does not say.
+    ``format`` is the format's id. ``path`` is the file, or folder, to open, ``files`` all of
+    them. ``layer`` is the layer within it. ``fields`` maps the source's names to those written.
+    ``bounds`` are (minx, miny, maxx, maxy) in the CRS of the file; None where it is empty or the
+    format does not say.
     """
 
+    format: str
     path: Path
     files: tuple[Path, ...]
     layer: str
@@ -46,3 +48,8 @@ class WrittenLayer:
     fields: dict[str, str]
     bounds: tuple[float, float, float, float] | None = None
     losses: tuple[Loss, ...] = field(default=())
+
+    @property
+    def members(self) -> dict[str, Path]:
+        """The files by their names in an archive."""
+        return {file.relative_to(self.path.parent).as_posix(): file for file in self.files}

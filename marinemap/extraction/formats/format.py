@@ -1,0 +1,56 @@
+"""What a format tells of itself; all that the rest of the house knows of it stands here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from marinemap.extraction.formats.plan import LayerWriter, WritePlan
+from marinemap.extraction.formats.read_back import Found, with_fiona
+from marinemap.extraction.formats.written import Loss, WrittenLayer
+
+
+def _nothing(attributes: Any) -> list[Loss]:
+    return []
+
+
+@dataclass(frozen=True)
+class Format:
+    """A format that an extract may have.
+
+    Parameters
+    ----------
+    id : str
+        Its name in requests.
+    title : str
+        Its name on a page.
+    suffix : str
+        Of the file, or folder, to open.
+    media_type : str
+        As IANA or the format's standard names it.
+    about : str
+        What it loses and where its limits are, in a sentence or two for a person who chooses.
+    writer : callable
+        Opens a writer of one layer.
+    read_back : callable
+        Tells what is found in a file that was written, by another library than wrote it; raises
+        ServiceError, or any error of its library, where the file is not whole.
+    crs : str, optional
+        The only CRS that it can have.
+    foresee : callable
+        Tells what it would lose of some attributes (pyarrow.RecordBatch).
+    readme : tuple of str
+        Lines for the README of an archive: how its files belong together.
+    """
+
+    id: str
+    title: str
+    suffix: str
+    media_type: str
+    about: str
+    writer: Callable[[WritePlan], LayerWriter]
+    read_back: Callable[[WrittenLayer], Found] = with_fiona
+    crs: str | None = None
+    foresee: Callable[[Any], list[Loss]] = _nothing
+    readme: tuple[str, ...] = ()

@@ -1,0 +1,111 @@
+"""One layer on its way from its source into the files of a format: one bounded pass."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+
+from marinemap.extraction.clip import Clipped
+from marinemap.extraction.formats.format import Format
+from marinemap.extraction.formats.plan import WritePlan
+from marinemap.extraction.formats.written import WrittenLayer
+from marinemap.extraction.layer import PreparedLayer
+from marinemap.extraction.prefetch import prefetched
+from marinemap.extraction.read import Batch
+from marinemap.extraction.reproject import Reprojection
+from marinemap.extraction.wkb import to_column, to_geometries
+
+# Told the fraction done (0 to 1); may raise to stop the work.
+Advance = Callable[[float], None]
+
+# Clipping runs beside writing; progress is told in the caller's own thread.
+_BATCHES_AHEAD = 1
+
+
+@dataclass
+class Tally:
+    """Counts of one pass over a layer."""
+
+    read: int = 0
+    repaired: int = 0
+    not_finite: int = 0
+    trimmed: int = 0
+    without_position: int = 0
+
+    def add(self, read: int, cut: Clipped) -> None:
+        """Count a batch."""
+        self.read += read
+        self.repaired += cut.repaired
+        self.not_finite += cut.not_finite
+        self.trimmed += cut.trimmed
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one pass wrote, and what it counted."""
+
+    written: tuple[WrittenLayer, ...]
+    tally: Tally
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """A batch after clipping: how many were read, what became of them, what is left."""
+
+    read: int
+    cut: Clipped
+    batch: Batch
+
+
+def write(
+    layer: PreparedLayer,
+    reprojection: Reprojection,
+    format_: Format,
+    plan: WritePlan,
+    advance: Advance,
+) -> Outcome:
+    """Write what the area holds of a layer into the plan's folder.
+
+    Raises
+    ------
+    DatasetError
+        If the source is broken.
+    ServiceError
+        If the result cannot be written.
+    """
+    source = layer.source
+    tally = Tally(without_position=source.without_position)
+    expected = source.expected or layer.dataset.feature_count or 1
+    writer = format_.writer(plan)
+    try:
+        with prefetched(_kept(layer, reprojection), _BATCHES_AHEAD) as batches:
+            for kept in batches:
+                tally.add(kept.read, kept.cut)
+                advance(min(1.0, tally.read / expected))
+                writer.write(kept.batch.geometries, kept.batch.attributes)
+        if source.counts_not_finite:
+            tally.not_finite = 0
+        return Outcome(tuple(writer.close()), tally)
+    except BaseException:
+        writer.abandon()
+        raise
+
+
+def _kept(layer: PreparedLayer, reprojection: Reprojection) -> Generator[_Kept]:
+    for batch in layer.source.batches():
+        picked = layer.selection.pick(batch)
+        cut = layer.clip(picked.geometries)
+        every = len(cut.rows) == len(picked.geometries)
+        attributes = picked.attributes if every else picked.attributes.take(pa.array(cut.rows))
+        moved = _moved(cut.column, reprojection)
+        yield _Kept(len(batch.geometries), cut, Batch(moved, attributes))
+
+
+def _moved(column: Any, reprojection: Reprojection) -> Any:
+    """Return the geometries in the output CRS."""
+    if not reprojection.is_needed or len(column) == 0:
+        return column
+    return to_column(reprojection.move(to_geometries(column)))
