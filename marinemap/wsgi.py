@@ -1,4 +1,4 @@
-"""The WSGI application, for gunicorn and mod_wsgi."""
+"""The WSGI application, for `manage.py web` and mod_wsgi."""
 
 import os
 

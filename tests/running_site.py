@@ -62,8 +62,8 @@ class RunningSite:
 
     def start_web(self) -> None:
         """Start the web server and wait until it answers."""
-        address = self.base.removeprefix("http://")
-        self._start("web", "-m", "gunicorn", "marinemap.wsgi", "--bind", address, "--threads", "4")
+        host, _, port = self.base.removeprefix("http://").partition(":")
+        self._start("web", "manage.py", "web", "--host", host, "--port", port)
         wait_for(self._answers, "an answer of the web server")
 
     def start_worker(self, *options: str, name: str = "worker") -> None:

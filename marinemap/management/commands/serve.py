@@ -5,7 +5,6 @@ from __future__ import annotations
 import ipaddress
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -18,6 +17,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from marinemap.jobs.workers import end_with_parent
+from marinemap.webserver import open_listener
 
 _READY_WITHIN_SECONDS = 60
 _STOP_WITHIN_SECONDS = 20
@@ -42,7 +42,7 @@ class Command(BaseCommand):
             signal.signal(number, _interrupt)
         processes: dict[str, subprocess.Popen[bytes]] = {}
         try:
-            processes["web server"] = _start(_gunicorn(host, port))
+            processes["web server"] = _start(_web(host, port))
             processes["worker"] = _start(_worker())
             _wait_until_ready(host, port, processes)
             self.stdout.write(f"MarineMap is ready on http://{_shown(host)}:{port}/")
@@ -78,12 +78,8 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def _gunicorn(host: str, port: int) -> list[str]:
-    return [
-        *(sys.executable, "-m", "gunicorn", "marinemap.wsgi"),
-        *("--bind", f"{_shown(host)}:{port}", "--workers", "1", "--threads", "8"),
-        *("--log-level", "warning", "--worker-tmp-dir", "/dev/shm" if _has_shm() else "/tmp"),
-    ]
+def _web(host: str, port: int) -> list[str]:
+    return [sys.executable, "manage.py", "web", "--host", host, "--port", str(port)]
 
 
 def _worker() -> list[str]:
@@ -174,21 +170,14 @@ def _checked_port(text: str) -> int:
 
 
 def _check_free(host: str, port: int) -> None:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            raise CommandError(
-                f"cannot listen on {host}:{port}: {error.strerror}. "
-                f"Try another port: make run PORT={port + 1 if port < 65535 else 8000}"
-            ) from error
+    try:
+        open_listener(host, port).close()
+    except OSError as error:
+        raise CommandError(
+            f"cannot listen on {host}:{port}: {error.strerror}. "
+            f"Try another port: make run PORT={port + 1 if port < 65535 else 8000}"
+        ) from error
 
 
 def _shown(host: str) -> str:
     return f"[{host}]" if ":" in host else host
-
-
-def _has_shm() -> bool:
-    return os.access("/dev/shm", os.W_OK)

@@ -1,0 +1,57 @@
+"""``manage.py web``: the web server alone, for a service manager or a proxy in front."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+from typing import Any
+
+from celery import current_app
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.urls import get_resolver
+
+from marinemap.processes.registry import all_processes
+from marinemap.webserver import ServerLimits, create_server, most_connections, open_listener
+from marinemap.wsgi import application
+
+
+class Command(BaseCommand):
+    """Serve the site over HTTP until told to stop."""
+
+    help = "Run the web server. Worker and schedule: `manage.py celeryd -B`; all: `serve`."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Declare the options; the environment's HOST and PORT are their defaults."""
+        parser.add_argument("--host", default=os.environ.get("HOST") or "127.0.0.1")
+        parser.add_argument("--port", type=int, default=os.environ.get("PORT") or 8000)
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Listen, and answer until SIGTERM or SIGINT; running requests have five seconds."""
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: sys.exit(0))
+        _warm_up()
+        # A busy moment is no news.
+        logging.getLogger("waitress.queue").setLevel(logging.ERROR)
+        server = create_server(
+            application,
+            _listener(options["host"], options["port"]),
+            is_behind_proxy=settings.SECURE_PROXY_SSL_HEADER is not None,
+            limits=ServerLimits(connections=most_connections(ServerLimits.connections)),
+        )
+        server.run()
+
+
+def _warm_up() -> None:
+    """Import now what the first request would have to wait for."""
+    assert get_resolver().url_patterns and all_processes()
+    assert current_app.backend and current_app.connection_for_write().get_transport_cls()
+
+
+def _listener(host: str, port: int) -> Any:
+    try:
+        return open_listener(host, port)
+    except OSError as error:
+        raise CommandError(f"cannot listen on {host}:{port}: {error.strerror}") from error

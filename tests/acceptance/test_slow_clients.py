@@ -1,0 +1,66 @@
+"""Slow people hold up nobody: the web server as it ships, with 400 of them."""
+
+from __future__ import annotations
+
+import resource
+from collections.abc import Callable, Iterator
+
+import pytest
+import requests
+
+from tests.running_site import RunningSite
+from tests.slow_clients import slow_clients, slowest_answer_seconds
+
+MakeSite = Callable[..., RunningSite]
+
+pytestmark = pytest.mark.parametrize("prepared", ["sqlite"], indirect=True)
+
+# A job that is done, made as the lifecycle would, with a result larger than any buffer.
+MAKE_JOB = """
+import os
+from datetime import timedelta
+from django.utils import timezone
+from marinemap.jobs.artifacts import artifact_path
+from marinemap.jobs.models import Job
+now = timezone.now()
+job = Job.objects.create(
+    process_id="extract", inputs={}, owner="browser:nobody", is_owner_known=False, attempt=1,
+    status="successful", progress=100, media_type="application/zip", file_name="extract.zip",
+    finished_at=now, expires_at=now + timedelta(days=1),
+)
+path = artifact_path(job)
+path.write_bytes(os.urandom(1 << 20) * 16)
+job.artifact, job.artifact_bytes = path.name, path.stat().st_size
+job.save()
+print(job.pk)
+"""
+MOST_SECONDS = 1.0
+
+
+@pytest.fixture(autouse=True)
+def many_files() -> Iterator[None]:
+    """Let this process hold 400 sockets."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(4096, before[1]), before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+def test_stalled_downloads_and_half_sent_bodies_hold_up_nobody(make_site: MakeSite) -> None:
+    site = make_site()
+    job = site.manage("shell", "-v", "0", "-c", MAKE_JOB).split()[-1]
+    site.start_web()
+    session = requests.Session()
+    questions = {
+        "health": lambda: requests.get(f"{site.base}/healthz", timeout=30),
+        "job": lambda: requests.get(f"{site.base}/api/jobs/{job}", timeout=30),
+        "request": lambda: session.post(
+            f"{site.base}/api/processes/extract/execution",
+            json={"inputs": {"layers": ["reefs"], "area": [0, 40, 5, 45]}},
+            timeout=30,
+        ),
+    }
+    path = f"/api/jobs/{job}/results"
+    with slow_clients(site.base, downloads=(200, path), half_sent=200):
+        took = {name: slowest_answer_seconds(ask) for name, ask in questions.items()}
+    assert max(took.values()) < MOST_SECONDS, took
