@@ -11,6 +11,7 @@ from pathlib import Path
 import dj_database_url
 from celery.schedules import crontab
 from csp.constants import NONE, SELF
+from kombu import Exchange, Queue
 
 from marinemap.environment import broker_on_database, read_flag, read_list, read_secret_key
 
@@ -37,7 +38,8 @@ SECURE_SSL_REDIRECT = MARINEMAP_HTTPS
 SECURE_REDIRECT_EXEMPT = [r"^healthz$"]
 SECURE_HSTS_SECONDS = 31_536_000 if MARINEMAP_HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = MARINEMAP_HTTPS
-if read_flag("MARINEMAP_BEHIND_PROXY", False):
+MARINEMAP_BEHIND_PROXY = read_flag("MARINEMAP_BEHIND_PROXY", False)
+if MARINEMAP_BEHIND_PROXY:
     # Only a proxy that always sets this header may be trusted with it.
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SILENCED_SYSTEM_CHECKS = (
@@ -131,7 +133,10 @@ WHITENOISE_AUTOREFRESH = DEBUG
 # --- The one database ------------------------------------------------------------------------
 
 DATABASE_URL = os.environ.get("DATABASE_URL", f"sqlite:///{MARINEMAP_HOME}/marinemap.sqlite3")
-DATABASES = {"default": dj_database_url.parse(DATABASE_URL, conn_max_age=60)}
+# A kept connection is tried before each request: the server may have been started anew.
+DATABASES = {
+    "default": dj_database_url.parse(DATABASE_URL, conn_max_age=60, conn_health_checks=True)
+}
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     DATABASES["default"]["OPTIONS"] = {
         # Seconds to wait for another process's write, and the lock taken at BEGIN: a
@@ -141,6 +146,17 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
         # A rollback journal with synchronous=FULL, SQLite's default, lost committed rows in
         # 3 of 52 power cuts on ext4; EXTRA lost none.
         "init_command": "PRAGMA synchronous=EXTRA",
+    }
+else:
+    # A server that is gone without a word (its machine, the network) is noticed in seconds;
+    # TCP alone would wait for it for a quarter of an hour.
+    DATABASES["default"]["OPTIONS"] = {
+        "connect_timeout": 10,
+        "keepalives_idle": 10,
+        "keepalives_interval": 5,
+        "keepalives_count": 3,
+        "tcp_user_timeout": 20_000,
+        **DATABASES["default"].get("OPTIONS", {}),
     }
 
 # --- Celery ----------------------------------------------------------------------------------
@@ -164,9 +180,22 @@ CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_TIMEZONE = TIME_ZONE
+# Short periodic tasks have a queue of their own, so that they do not wait behind a long job.
+CELERY_TASK_QUEUES = [
+    Queue(name, Exchange(name), routing_key=name) for name in ("celery", "periodic")
+]
+CELERY_TASK_ROUTES = {
+    "marinemap.jobs.periodic.*": {"queue": "periodic"},
+    "celery.backend_cleanup": {"queue": "periodic"},
+}
 
 MARINEMAP_KEEP_DAYS = os.environ.get("MARINEMAP_KEEP_DAYS", "7")
+MARINEMAP_KEEP_JOBS_DAYS = os.environ.get("MARINEMAP_KEEP_JOBS_DAYS", "365")
 MARINEMAP_MAX_ATTEMPTS = os.environ.get("MARINEMAP_MAX_ATTEMPTS", "3")
+MARINEMAP_MIN_FREE_MB = os.environ.get("MARINEMAP_MIN_FREE_MB", "32")
+MARINEMAP_MAX_WAITING_PERSON = os.environ.get("MARINEMAP_MAX_WAITING_PERSON", "100")
+MARINEMAP_MAX_WAITING_ADDRESS = os.environ.get("MARINEMAP_MAX_WAITING_ADDRESS", "200")
+MARINEMAP_MAX_WAITING = os.environ.get("MARINEMAP_MAX_WAITING", "10000")
 MARINEMAP_EXTRACT_RATE = os.environ.get("MARINEMAP_EXTRACT_RATE", "4/m")
 CELERY_TASK_ANNOTATIONS = {
     "marinemap.jobs.tasks.run_job": {"rate_limit": MARINEMAP_EXTRACT_RATE},
@@ -180,22 +209,22 @@ CELERY_BEAT_SCHEDULE = {
     "clean up temporary files": {
         "task": "marinemap.jobs.periodic.clean_up_temp_files",
         "schedule": 30.0,
-        "options": {"expires": 30},
+        "options": {"expire_seconds": 30},
     },
     "remove expired artifacts": {
         "task": "marinemap.jobs.periodic.remove_expired_artifacts",
         "schedule": 600.0,
-        "options": {"expires": 600},
+        "options": {"expire_seconds": 600},
     },
     "queue stalled jobs again": {
         "task": "marinemap.jobs.periodic.requeue_stalled_jobs",
-        "schedule": 60.0,
-        "options": {"expires": 60},
+        "schedule": 20.0,
+        "options": {"expire_seconds": 20},
     },
     "clear old sessions": {
         "task": "marinemap.jobs.periodic.clear_sessions",
         "schedule": crontab(hour="12", minute="0"),
-        "options": {"expires": 3600},
+        "options": {"expire_seconds": 3600},
     },
 }
 

@@ -8,3 +8,13 @@ from django.conf import settings
 def max_body_bytes() -> int:
     """Return the largest body of a request, bytes."""
     return int(settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
+
+
+def is_behind_proxy() -> bool:
+    """Tell whether a proxy in front can be trusted with the headers that it sets."""
+    return bool(settings.MARINEMAP_BEHIND_PROXY)
+
+
+def is_https_only() -> bool:
+    """Tell whether cookies are for HTTPS only."""
+    return bool(settings.SESSION_COOKIE_SECURE)

@@ -2,38 +2,58 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from typing import Any
 
+from django.core.signing import BadSignature, Signer
 from django.http import HttpRequest
+from django.http.response import HttpResponseBase
 
+from marinemap.api.conf import is_https_only
 from marinemap.api.problems import CrossSiteError, NoSuchJobError
 from marinemap.jobs import lifecycle
 from marinemap.jobs.models import Job
 
-_SESSION_KEY = "marinemap_owner"
+# Each new owner gets a cookie of a name of its own: a page that sends two first requests at once
+# ends with both, and is the owner of both jobs.
+_COOKIE = re.compile(r"marinemap-owner-[0-9a-f]{8}")
+# Browsers keep a cookie for 400 days at most; each new job begins them anew.
+_COOKIE_SECONDS = 400 * 24 * 3600
+# More parallel first requests than any page sends; a heap of made-up ones costs no more.
+_MOST_COOKIES = 8
 
 
-def owner_of(request: HttpRequest) -> str | None:
-    """Return who sends a request, None for a client that has shown no cookie of ours."""
+def owners_of(request: HttpRequest) -> list[str]:
+    """Return all names under which the sender of a request may own jobs, the present one first.
+
+    Who signs in keeps what the browser asked for before, and gets it back by signing out.
+    """
     user = request.user
-    if user.is_authenticated:
-        return f"user:{user.pk}"
-    return request.session.get(_SESSION_KEY)
+    return [*([f"user:{user.pk}"] if user.is_authenticated else []), *_cookies(request).values()]
 
 
 def owner_or_new(request: HttpRequest) -> tuple[str, bool]:
     """Return who sends a request, and whether that was known before."""
-    owner = owner_of(request)
-    if owner is not None:
+    for owner in owners_of(request):
         return owner, True
     return f"browser:{secrets.token_urlsafe(24)}", False
 
 
-def remember_owner(request: HttpRequest, owner: str) -> None:
-    """Give a new owner a cookie; called once there is something to own."""
-    if owner_of(request) is None:
-        request.session[_SESSION_KEY] = owner
+def remember_owner(request: HttpRequest, response: HttpResponseBase, owner: str) -> None:
+    """Let the browser keep who it is, for as long as any job of it may be kept."""
+    kept = _cookies(request)
+    if not kept and not owner.startswith("user:"):
+        kept = {f"marinemap-owner-{secrets.token_hex(4)}": owner}
+    for name, value in kept.items():
+        response.set_cookie(
+            name,
+            _signer().sign(value),
+            max_age=_COOKIE_SECONDS,
+            secure=is_https_only(),
+            httponly=True,
+            samesite="Lax",
+        )
 
 
 def get_job(request: HttpRequest, job_id: Any) -> Job:
@@ -50,12 +70,12 @@ def get_job(request: HttpRequest, job_id: Any) -> Job:
         If there is no such job, or it is another's: the answer is the same.
     """
     job = Job.objects.filter(pk=job_id).first()
-    owner = owner_of(request)
-    if job is not None and owner is not None and secrets.compare_digest(job.owner, owner):
+    owners = owners_of(request)
+    if job is not None and any(secrets.compare_digest(job.owner, owner) for owner in owners):
         if not job.is_owner_known:
             lifecycle.claim_owner(job)
         return job
-    if job is None or owner is not None or job.is_owner_known or _is_browser(request):
+    if job is None or owners or job.is_owner_known or _is_browser(request):
         raise NoSuchJobError("there is no such job", field="jobID", value=str(job_id))
     return job
 
@@ -70,6 +90,25 @@ def refuse_cross_site(request: HttpRequest) -> None:
     # Browsers set this header themselves and no script can change it (W3C Fetch Metadata).
     if request.headers.get("Sec-Fetch-Site") == "cross-site":
         raise CrossSiteError("a page of another site may not do this in your name")
+
+
+def _cookies(request: HttpRequest) -> dict[str, str]:
+    """Return the owners that a browser shows, by the names of their cookies."""
+    names = sorted(name for name in request.COOKIES if _COOKIE.fullmatch(name))
+    shown = {name: _unsigned(request.COOKIES[name]) for name in names[:_MOST_COOKIES]}
+    return {name: owner for name, owner in shown.items() if owner is not None}
+
+
+def _unsigned(text: str) -> str | None:
+    try:
+        return _signer().unsign(text)
+    except BadSignature:
+        return None
+
+
+def _signer() -> Signer:
+    # Signed, so that nobody is many people by making up cookies.
+    return Signer(salt="marinemap.owner")
 
 
 def _is_browser(request: HttpRequest) -> bool:

@@ -9,11 +9,18 @@ from collections.abc import Callable
 from typing import Any
 
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
-from django.db import OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 
 from marinemap.api.conf import max_body_bytes
-from marinemap.errors import DatasetError, MarineMapError, RequestError, ServiceError
+from marinemap.errors import (
+    DatasetError,
+    MarineMapError,
+    RequestError,
+    ServiceError,
+    UnavailableError,
+)
+from marinemap.jobs.limits import TooManyWaitingError
+from marinemap.jobs.outages import DATABASE_AWAY
 from marinemap.processes.registry import NoSuchProcessError
 
 logger = logging.getLogger(__name__)
@@ -50,15 +57,18 @@ _STATUSES: tuple[tuple[type[Exception], int, str], ...] = (
     (ResultGoneError, 404, f"{_OGC}result-not-available"),
     (NotFoundError, 404, f"{_OWN}not-found"),
     (CrossSiteError, 403, f"{_OWN}cross-site"),
+    (TooManyWaitingError, 429, f"{_OWN}too-many-waiting"),
     (RequestError, 400, f"{_OWN}bad-request"),
     (DatasetError, 500, f"{_OWN}broken-dataset"),
+    (UnavailableError, 503, f"{_OWN}unavailable"),
     (ServiceError, 500, f"{_OWN}service"),
     (Http404, 404, f"{_OWN}not-found"),
     (RequestDataTooBig, 413, f"{_OWN}too-large"),
     (PermissionDenied, 403, f"{_OWN}forbidden"),
     (SuspiciousOperation, 400, f"{_OWN}bad-request"),
-    (OperationalError, 503, f"{_OWN}database-away"),
+    *((kind, 503, f"{_OWN}database-away") for kind in DATABASE_AWAY),
 )
+_RETRY_AFTER = {503: 5}
 # What a job's row says of its error, by the name of its class.
 _FAILED_JOB_STATUSES = {"RequestError": 400}
 
@@ -90,7 +100,13 @@ def problem_response(request: HttpRequest, error: Exception) -> HttpResponse:
     """Return the answer to an error; one that nobody foresaw gets a reference number only."""
     for kind, status, type_ in _STATUSES:
         if isinstance(error, kind):
-            return _problem(request, status, type_, **_details(error, status))
+            if status == 503:
+                logger.warning("Answered 503: %s", error, exc_info=error)
+            response = _problem(request, status, type_, **_details(error, status))
+            seconds = getattr(error, "retry_after_seconds", _RETRY_AFTER.get(status))
+            if seconds is not None:
+                response.headers["Retry-After"] = str(seconds)
+            return response
     reference = uuid.uuid4().hex[:12]
     logger.error("Unexpected error, reference %s", reference, exc_info=error)
     detail = f"Something went wrong here. If you report it, give the reference {reference}."
@@ -124,10 +140,7 @@ def _problem(request: HttpRequest, status: int, type_: str, **members: Any) -> H
     # Absent members are left out: the standard's schemas know no null.
     body |= {name: value for name, value in members.items() if value is not None}
     body.setdefault("detail", http.HTTPStatus(status).description)
-    response = JsonResponse(body, status=status, content_type=_media_type(request))
-    if status == 503:
-        response.headers["Retry-After"] = "5"
-    return response
+    return JsonResponse(body, status=status, content_type=_media_type(request))
 
 
 def _media_type(request: HttpRequest) -> str:

@@ -12,7 +12,7 @@ from pyproj import CRS
 from marinemap.catalogue.models import Layer
 from marinemap.catalogue.preview import MEDIA_TYPE as TILE
 from marinemap.jobs.models import Job
-from marinemap.jobs.queue import find_place
+from marinemap.jobs.queue import Place
 from marinemap.jobs.states import JobStatus
 from marinemap.processes.process import Process
 
@@ -38,9 +38,13 @@ def landing(request: HttpRequest) -> dict[str, Any]:
     }
 
 
-def status_info(request: HttpRequest, job: Job) -> dict[str, Any]:
+def job_address(request: HttpRequest, job: Job) -> str:
+    """Return where a job is followed."""
+    return request.build_absolute_uri(reverse("api:job", args=[job.pk]))
+
+
+def status_info(request: HttpRequest, job: Job, place: Place | None = None) -> dict[str, Any]:
     """Return a job as statusInfo; members without a value are left out, as the schema asks."""
-    place = find_place(job)
     info = {
         "jobID": str(job.pk),
         "id": str(job.pk),
@@ -48,7 +52,7 @@ def status_info(request: HttpRequest, job: Job) -> dict[str, Any]:
         "type": "process",
         "processingEntityType": "ogc-api-processes",
         "status": job.status,
-        "message": place.in_words() if place else job.message,
+        "message": _message(job, place),
         "ahead": place.ahead if place else None,
         "earliestStart": _stamp(place.earliest_start_at) if place else None,
         "progress": job.progress,
@@ -119,12 +123,19 @@ def collection(request: HttpRequest, layer: Layer) -> dict[str, Any]:
     return {name: value for name, value in described.items() if value not in (None, "")}
 
 
+def _message(job: Job, place: Place | None) -> str:
+    """Return how a job stands, in words; of one that was tried before also why it waits again."""
+    if place is None:
+        return job.message
+    return f"{job.message} {place.in_words()}" if job.attempt else place.in_words()
+
+
 def _job_links(request: HttpRequest, job: Job) -> list[dict[str, Any]]:
     links = [
         _link(request, "self", "api:job", job.pk),
         _link(request, "monitor", "api:job", job.pk),
     ]
-    if job.status == JobStatus.SUCCESSFUL and (job.artifact or job.outputs):
+    if job.status == JobStatus.SUCCESSFUL and (job.artifact or job.has_outputs):
         type_ = job.media_type or _JSON
         links.append(_link(request, f"{_REL}results", "api:results", job.pk, type_=type_))
     if job.status == JobStatus.FAILED:

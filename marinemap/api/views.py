@@ -14,10 +14,11 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
 
 from marinemap.api import schemas
+from marinemap.api.address import address_of
 from marinemap.api.identity import (
     get_job,
-    owner_of,
     owner_or_new,
+    owners_of,
     refuse_cross_site,
     remember_owner,
 )
@@ -33,7 +34,8 @@ from marinemap.catalogue.preview import MEDIA_TYPE, read_tile
 from marinemap.errors import RequestError, did_you_mean, quote
 from marinemap.jobs import lifecycle, workers
 from marinemap.jobs.artifacts import open_artifact
-from marinemap.jobs.models import Job
+from marinemap.jobs.models import Job, JobDocuments
+from marinemap.jobs.queue import find_place, find_places
 from marinemap.jobs.states import JobStatus
 from marinemap.processes.process import run_at_once
 from marinemap.processes.registry import all_processes, get_process
@@ -90,18 +92,24 @@ def execution(request: HttpRequest, process_id: str) -> HttpResponse:
     if process.is_immediate:
         return _answer(run_at_once(process, inputs), body)
     owner, is_known = owner_or_new(request)
-    job = lifecycle.submit(process_id, inputs, owner, is_known)
-    remember_owner(request, owner)
-    info = schemas.status_info(request, job)
-    return JsonResponse(info, status=201, headers={"Location": info["links"][0]["href"]})
+    job = lifecycle.submit(process_id, inputs, owner, is_known, address_of(request))
+    # From here on the job is stored: whatever is asked besides may not turn this into an error.
+    response = JsonResponse(schemas.status_info(request, job, find_place(job)), status=201)
+    response.headers["Location"] = schemas.job_address(request, job)
+    response.headers["Cache-Control"] = "no-store"
+    remember_owner(request, response, owner)
+    return response
 
 
 @_allow("GET", "HEAD")
 def jobs(request: HttpRequest) -> HttpResponse:
     """List the jobs of whoever asks, the newest first."""
-    owner = owner_of(request)
-    own = Job.objects.filter(owner=owner)[:_MAX_JOBS_LISTED] if owner else []
-    return JsonResponse({"jobs": [schemas.status_info(request, job) for job in own], "links": []})
+    own = list(Job.objects.filter(owner__in=owners_of(request))[:_MAX_JOBS_LISTED])
+    places = find_places(own)
+    listed = [schemas.status_info(request, job, places.get(job.pk)) for job in own]
+    response = JsonResponse({"jobs": listed, "links": []})
+    response.headers["Cache-Control"] = "no-store"
+    return response
 
 
 @_allow("GET", "HEAD", "DELETE")
@@ -111,7 +119,11 @@ def job(request: HttpRequest, job_id: uuid.UUID) -> HttpResponse:
     if request.method == "DELETE":
         refuse_cross_site(request)
         found = lifecycle.dismiss(found)
-    response = JsonResponse(schemas.status_info(request, found))
+    info = schemas.status_info(request, found, find_place(found))
+    if request.method == "DELETE":
+        # So the standard has it, for what was finished as well; the job itself stays what it was.
+        info["status"] = JobStatus.DISMISSED
+    response = JsonResponse(info)
     response.headers["Cache-Control"] = "no-store"
     return response
 
@@ -128,8 +140,8 @@ def results(request: HttpRequest, job_id: uuid.UUID) -> HttpResponseBase:
         )
     if found.status == JobStatus.FAILED:
         return failed_job_response(request, found.problem or {})
-    if found.outputs is not None:
-        return JsonResponse(found.outputs)
+    if found.has_outputs:
+        return JsonResponse(JobDocuments.objects.get(pk=found.pk).outputs or {})
     return _download(found)
 
 
@@ -210,7 +222,7 @@ def _inputs_of(body: dict[str, Any]) -> dict[str, Any]:
 
 
 def _answer(outputs: dict[str, Any], body: dict[str, Any]) -> HttpResponse:
-    """Answer outputs: raw a single one by itself, as a document all by their ids."""
+    """Answer outputs: raw a single one by itself, else all by their ids."""
     form = body.get("response", _RESPONSES[0])
     if form not in _RESPONSES:
         raise RequestError(
@@ -219,8 +231,8 @@ def _answer(outputs: dict[str, Any], body: dict[str, Any]) -> HttpResponse:
             field="response",
             value=form,
         )
-    (only,) = outputs.values()
-    response = JsonResponse(only if form == "raw" else outputs)
+    is_single = form == "raw" and len(outputs) == 1
+    response = JsonResponse(next(iter(outputs.values())) if is_single else outputs, safe=False)
     response.headers["Cache-Control"] = "no-store"
     return response
 

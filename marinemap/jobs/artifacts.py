@@ -14,6 +14,7 @@ from typing import BinaryIO
 
 from marinemap.jobs.conf import job_settings
 from marinemap.jobs.models import Job
+from marinemap.processes.registry import get_process
 
 _LOCK_NAME = ".in-use"
 # A folder is made a moment before its lock is taken; younger ones are left alone.
@@ -48,7 +49,7 @@ def artifact_path(job: Job) -> Path:
     """
     folder = job_settings().artifacts
     folder.mkdir(parents=True, exist_ok=True)
-    return folder / f"{job.pk}-{job.attempt}.zip"
+    return folder / f"{job.pk}-{job.attempt}{get_process(job.process_id).file_suffix}"
 
 
 def open_artifact(job: Job) -> BinaryIO | None:
@@ -108,7 +109,7 @@ def _is_abandoned(folder: Path) -> bool:
 def _is_orphan(file: Path) -> bool:
     if time.time() - file.stat().st_mtime < _GRACE_SECONDS:
         return False
-    # An archive in the making is ".<job>-<attempt>.zip.<pid>.partial".
+    # An archive is "<job>-<attempt>.zip", one in the making ".<job>-<attempt>.zip.<pid>.partial".
     job_id, _, rest = file.name.lstrip(".").rpartition("-")
     attempt = rest.partition(".")[0]
     try:

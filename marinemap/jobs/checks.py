@@ -1,4 +1,4 @@
-"""Mistakes in this room's settings, reported at start-up with the fix."""
+"""Mistakes in settings and processes, reported at start-up with the fix."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from django.core.checks import CheckMessage, Error, register
 
 from marinemap.errors import ServiceError, did_you_mean
 from marinemap.jobs.conf import job_settings
+from marinemap.processes.registry import all_processes
 
 _VARIABLES = {
     "MARINEMAP_HOME",
@@ -17,18 +18,27 @@ _VARIABLES = {
     "MARINEMAP_BEHIND_PROXY",
     "MARINEMAP_EXTRACT_RATE",
     "MARINEMAP_KEEP_DAYS",
+    "MARINEMAP_KEEP_JOBS_DAYS",
     "MARINEMAP_MAX_ATTEMPTS",
+    "MARINEMAP_MAX_WAITING",
+    "MARINEMAP_MAX_WAITING_ADDRESS",
+    "MARINEMAP_MAX_WAITING_PERSON",
+    "MARINEMAP_MIN_FREE_MB",
 }
 
 
 @register()
 def check_settings(**_: Any) -> list[CheckMessage]:
-    """Report settings out of range, unknown ``MARINEMAP_*`` variables, and pickle."""
+    """Report settings out of range, unknown variables, processes not to be served, pickle."""
     found: list[CheckMessage] = []
     try:
         job_settings()
     except ServiceError as error:
         found.append(Error(str(error), hint=f"Set {error.field} anew.", id="marinemap.E001"))
+    try:
+        all_processes()
+    except ServiceError as error:
+        found.append(Error(str(error), hint="Mend its module.", id="marinemap.E004"))
     for name in sorted(os.environ):
         if name.startswith("MARINEMAP_") and name not in _VARIABLES:
             found.append(

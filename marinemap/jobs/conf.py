@@ -15,6 +15,7 @@ from marinemap.errors import ServiceError
 # Celery's rate strings: a number, and per second, minute or hour.
 RATE_PATTERN = r"\d+(\.\d+)?(/[smh])?"
 _MOST_DAYS = 365
+_MOST_DAYS_OF_JOBS = 3650
 
 
 @dataclass(frozen=True)
@@ -31,19 +32,27 @@ class JobSettings:
         How often a job whose worker died is tried, the first time included; 1 to 10.
     extract_rate : str
         How many jobs start, such as ``4/m``.
+    keep_jobs : timedelta
+        How long a finished job is known; no shorter than its archive.
+    min_free_bytes : float
+        Jobs wait while a disk of the site has less room than this.
+    max_waiting_person, max_waiting_address, max_waiting : float
+        How many jobs may wait: of one person, from one network address, in all.
     """
 
     home: Path
     keep_results: timedelta
     max_attempts: float
     extract_rate: str
+    keep_jobs: timedelta
+    min_free_bytes: float
+    max_waiting_person: float
+    max_waiting_address: float
+    max_waiting: float
 
     def __post_init__(self) -> None:
-        if not timedelta(hours=1) <= self.keep_results <= timedelta(days=_MOST_DAYS):
-            days = self.keep_results / timedelta(days=1)
-            raise _wrong("MARINEMAP_KEEP_DAYS", days, f"a number of days, an hour to {_MOST_DAYS}")
-        if self.max_attempts not in range(1, 11):
-            raise _wrong("MARINEMAP_MAX_ATTEMPTS", self.max_attempts, "a number from 1 to 10")
+        self._check_times()
+        self._check_numbers()
         # Celery takes a rate of zero for no limit at all.
         if not re.fullmatch(RATE_PATTERN, self.extract_rate) or not self.extract_rate.strip(
             "0./smh"
@@ -51,6 +60,28 @@ class JobSettings:
             raise _wrong(
                 "MARINEMAP_EXTRACT_RATE", self.extract_rate, "a rate such as 4/m, 1/s or 100/h"
             )
+
+    def _check_times(self) -> None:
+        if not timedelta(hours=1) <= self.keep_results <= timedelta(days=_MOST_DAYS):
+            days = self.keep_results / timedelta(days=1)
+            raise _wrong("MARINEMAP_KEEP_DAYS", days, f"a number of days, an hour to {_MOST_DAYS}")
+        if not self.keep_results <= self.keep_jobs <= timedelta(days=_MOST_DAYS_OF_JOBS):
+            raise _wrong(
+                "MARINEMAP_KEEP_JOBS_DAYS",
+                self.keep_jobs / timedelta(days=1),
+                f"a number of days, MARINEMAP_KEEP_DAYS to {_MOST_DAYS_OF_JOBS}",
+            )
+
+    def _check_numbers(self) -> None:
+        if self.max_attempts not in range(1, 11):
+            raise _wrong("MARINEMAP_MAX_ATTEMPTS", self.max_attempts, "a number from 1 to 10")
+        if self.min_free_bytes < 0:
+            megabytes = self.min_free_bytes / 1e6
+            raise _wrong("MARINEMAP_MIN_FREE_MB", megabytes, "a number of megabytes, 0 or more")
+        for name in ("max_waiting_person", "max_waiting_address", "max_waiting"):
+            number = getattr(self, name)
+            if not (number.is_integer() and number >= 1):
+                raise _wrong(f"MARINEMAP_{name.upper()}", number, "a whole number, 1 or more")
 
     @property
     def artifacts(self) -> Path:
@@ -76,6 +107,13 @@ def job_settings() -> JobSettings:
         keep_results=timedelta(days=min(_number("MARINEMAP_KEEP_DAYS", 7), _MOST_DAYS + 1)),
         max_attempts=_number("MARINEMAP_MAX_ATTEMPTS", 3),
         extract_rate=settings.MARINEMAP_EXTRACT_RATE,
+        keep_jobs=timedelta(
+            days=min(_number("MARINEMAP_KEEP_JOBS_DAYS", 365), _MOST_DAYS_OF_JOBS + 1)
+        ),
+        min_free_bytes=_number("MARINEMAP_MIN_FREE_MB", 32) * 1e6,
+        max_waiting_person=_number("MARINEMAP_MAX_WAITING_PERSON", 100),
+        max_waiting_address=_number("MARINEMAP_MAX_WAITING_ADDRESS", 200),
+        max_waiting=_number("MARINEMAP_MAX_WAITING", 10_000),
     )
 
 

@@ -8,30 +8,45 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from celery import current_app
-from django.db import transaction
+from django.db import connection, transaction
+from django.db.models import QuerySet
 from django.utils import timezone
+from kombu.exceptions import OperationalError as QueueAwayError
 
-from marinemap.errors import MarineMapError, ServiceError
+from marinemap.errors import MarineMapError, ServiceError, UnavailableError
 from marinemap.jobs.artifacts import artifact_path, remove_artifact
 from marinemap.jobs.conf import job_settings
-from marinemap.jobs.models import Job
+from marinemap.jobs.limits import check_room_to_wait
+from marinemap.jobs.models import Job, JobDocuments
+from marinemap.jobs.outages import DATABASE_AWAY, drop_connection, patiently
+from marinemap.jobs.queue import publish
 from marinemap.jobs.states import JobStatus
 from marinemap.processes.process import RunResult, unwrap_inputs
 from marinemap.processes.registry import get_process
 
 logger = logging.getLogger(__name__)
 
-RUN_JOB = "marinemap.jobs.tasks.run_job"
 # A run gives a sign of life every few seconds; after this long without one it is dead.
 STALLED_AFTER = timedelta(seconds=90)
+# How long whoever asked is kept waiting for the answer whether the job was stored after all.
+_ANSWER_WITHIN_SECONDS = 5
+# A job that is put off is tried again after this long, each time later.
+_SHORTEST_DELAY_SECONDS, _LONGEST_DELAY_SECONDS = 15, 60
+# Most of a day of trying; a site that lacks something for longer is told, not waited for.
+_MOST_TIMES_PUT_OFF = 1_000
 
 
 class JobStoppedError(MarineMapError):
     """The run no longer owns its job: it was cancelled, or another run took over."""
 
 
-def submit(process_id: str, inputs: Mapping[str, Any], owner: str, is_owner_known: bool) -> Job:
+def submit(
+    process_id: str,
+    inputs: Mapping[str, Any],
+    owner: str,
+    is_owner_known: bool,
+    address: str = "",
+) -> Job:
     """Check a request, keep it as a job, and queue it: all or nothing.
 
     Parameters
@@ -43,23 +58,39 @@ def submit(process_id: str, inputs: Mapping[str, Any], owner: str, is_owner_know
         Whose job it is.
     is_owner_known : bool
         Whether the owner has shown a cookie or signed in; see :class:`Job`.
+    address : str, optional
+        A digest of the network address that the request came from.
 
     Raises
     ------
     NoSuchProcessError, RequestError
         If the request would be refused; nothing is kept.
+    TooManyWaitingError
+        If as many jobs as the site allows wait already; nothing is kept.
+    UnavailableError
+        If database or queue are away, so that nothing could be kept.
     """
     process = get_process(process_id)
     kept = process.check(unwrap_inputs(process, inputs))
-    with transaction.atomic():
-        job = Job.objects.create(
-            process_id=process.id,
-            inputs=kept,
-            owner=owner,
-            is_owner_known=is_owner_known,
-            message="Waiting for its turn.",
-        )
-        _publish(job)
+    job = Job(
+        process_id=process.id,
+        owner=owner,
+        is_owner_known=is_owner_known,
+        address=address,
+        message="Waiting for its turn.",
+    )
+    try:
+        with transaction.atomic():
+            check_room_to_wait(job)
+            job.save(force_insert=True)
+            JobDocuments.objects.create(job=job, inputs=kept)
+            publish(job)
+    except (*DATABASE_AWAY, UnavailableError, QueueAwayError) as error:
+        if not _was_kept(job):
+            raise UnavailableError(
+                "the request could not be stored; send it again in a moment"
+            ) from error
+        logger.warning("Job %s was stored, although: %s", job.pk, error)
     return job
 
 
@@ -68,28 +99,15 @@ def start(job_id: uuid.UUID, *, is_redelivered: bool) -> Job | None:
 
     A message may be delivered more than once. Only the first delivery of a waiting job begins
     a run; a running job is taken over only when its run is dead, or when the queue says that
-    it took the message from a worker that died.
+    it took the message from a worker that died. A database that is away is waited for.
 
     Returns
     -------
     Job or None
         The job with its new attempt; None if there is nothing to run.
     """
-    with transaction.atomic():
-        job = Job.objects.select_for_update().filter(pk=job_id).first()
-        if job is None or not _may_start(job, is_redelivered):
-            return None
-        if job.attempt >= job_settings().max_attempts:
-            _finish_failed(job, _interrupted(job))
-            return None
-        now = timezone.now()
-        job.status = JobStatus.RUNNING
-        job.attempt += 1
-        job.progress = 0
-        job.message = "Starting."
-        job.started_at = job.alive_at = now
-        job.save()
-    return job
+    now = timezone.now()
+    return patiently(lambda: _start(job_id, is_redelivered, now))
 
 
 def report(job: Job, progress: int, message: str) -> None:
@@ -133,21 +151,18 @@ def succeed(job: Job, result: RunResult) -> None:
     """
     archive = artifact_path(job)
     has_archive = result.media_type is not None
-    now = timezone.now()
     try:
-        _write(
+        _end(
             job,
+            result.outputs,
             status=JobStatus.SUCCESSFUL,
             progress=100,
             message=result.message,
-            outputs=result.outputs or None,
+            has_outputs=not has_archive,
             artifact=archive.name if has_archive else "",
             artifact_bytes=archive.stat().st_size if has_archive else None,
             media_type=result.media_type or "",
             file_name=result.file_name or "",
-            finished_at=now,
-            updated_at=now,
-            expires_at=now + job_settings().keep_results,
         )
     except JobStoppedError:
         archive.unlink(missing_ok=True)
@@ -162,20 +177,52 @@ def fail(job: Job, error: MarineMapError) -> None:
     JobStoppedError
         If the run lost its job meanwhile.
     """
-    now = timezone.now()
-    _write(
-        job,
-        status=JobStatus.FAILED,
-        message=str(error),
-        problem=_problem(error),
-        finished_at=now,
-        updated_at=now,
-        expires_at=now + job_settings().keep_results,
-    )
+    _end(job, None, status=JobStatus.FAILED, message=str(error), problem=_problem(error))
+
+
+def put_off(job: Job, why: str, *, is_own_doing: bool) -> str:
+    """Let a job wait for another try, as the site lacked something; return its state.
+
+    Parameters
+    ----------
+    job : Job
+        As :func:`start` returned it.
+    why : str
+        What was lacking, in a few words for the job's owner.
+    is_own_doing : bool
+        Whether the job itself used up what then was lacking: it is tried as often as one whose
+        worker dies, and then fails. Others are tried for most of a day.
+
+    Raises
+    ------
+    JobStoppedError
+        If the run lost its job meanwhile.
+    """
+    is_given_up = _tries(job) >= job_settings().max_attempts if is_own_doing else False
+    if is_given_up or job.put_off >= _MOST_TIMES_PUT_OFF:
+        fail(job, _lacking(why))
+        return str(JobStatus.FAILED)
+    delay_seconds = min(_SHORTEST_DELAY_SECONDS * 2**job.put_off, _LONGEST_DELAY_SECONDS)
+
+    def write() -> None:
+        with transaction.atomic():
+            _write(
+                job,
+                status=JobStatus.ACCEPTED,
+                progress=0,
+                message=f"Waiting for another try: {why}.",
+                put_off=job.put_off + (not is_own_doing),
+                updated_at=timezone.now(),
+            )
+            publish(job, delay_seconds=delay_seconds)
+
+    # Where the commit was lost on the way the second try finds the job waiting: stopped, and right.
+    patiently(write)
+    return "put off"
 
 
 def dismiss(job: Job) -> Job:
-    """Cancel a job that waits or runs, or remove the archive of a finished one.
+    """Cancel a job that waits or runs; remove the files of a finished one, which stays as it is.
 
     A run notices within a second or so and stops.
     """
@@ -183,13 +230,15 @@ def dismiss(job: Job) -> Job:
     with transaction.atomic():
         job = Job.objects.select_for_update().get(pk=job.pk)
         artifact = job.artifact
-        job.status = JobStatus.DISMISSED
-        job.message = "Cancelled."
+        if not job.is_finished:
+            job.status = JobStatus.DISMISSED
+            job.message = "Cancelled."
+            job.finished_at = now
+            job.expires_at = now + job_settings().keep_results
         job.artifact = ""
-        job.outputs = None
-        job.finished_at = job.finished_at or now
-        job.expires_at = job.expires_at or now + job_settings().keep_results
+        job.has_outputs = False
         job.save()
+        JobDocuments.objects.filter(pk=job.pk).update(outputs=None)
     remove_artifact(artifact)
     return job
 
@@ -199,49 +248,47 @@ def claim_owner(job: Job) -> None:
     Job.objects.filter(pk=job.pk).update(is_owner_known=True)
 
 
-def requeue_stalled() -> list[str]:
-    """Queue again the jobs whose run died or whose message was lost; return their ids.
+def queue_again(job: Job) -> bool:
+    """Queue a job whose run died or whose message was lost; tell whether that was still so.
 
     A second message for a job does no harm: :func:`start` lets one run have it.
     """
-    now = timezone.now()
-    requeued = []
     with transaction.atomic():
-        dead = Job.objects.select_for_update().filter(
-            status=JobStatus.RUNNING, alive_at__lt=now - STALLED_AFTER
-        )
-        for job in [*dead, *_forgotten(now)]:
-            if job.status == JobStatus.RUNNING:
-                job.message = "Interrupted; waiting for another try."
-                job.status = JobStatus.ACCEPTED
-            # Saved either way: the time of the update keeps the next round from doing it again.
-            job.save()
-            _publish(job)
-            requeued.append(str(job.pk))
-    return requeued
+        found = Job.objects.select_for_update().get(pk=job.pk)
+        if (found.status, found.attempt) != (job.status, job.attempt) or found.is_finished:
+            return False
+        if found.status == JobStatus.RUNNING:
+            found.message = "Interrupted; waiting for another try."
+            found.status = JobStatus.ACCEPTED
+        # Saved either way: the time of the update keeps the next round from doing it again.
+        found.save()
+        publish(found)
+    return True
 
 
-def expire() -> list[str]:
-    """Remove the archives whose time is over; return their names."""
-    removed = []
-    over = Job.objects.filter(expires_at__lte=timezone.now()).exclude(artifact="")
-    for job in over:
-        name = job.artifact
-        # The row first: a link to a file that is gone would be a lie.
-        Job.objects.filter(pk=job.pk, artifact=name).update(
-            artifact="", message="The files were removed when their time was over."
-        )
-        remove_artifact(name)
-        removed.append(name)
-    return removed
+def _start(job_id: uuid.UUID, is_redelivered: bool, now: datetime) -> Job | None:
+    with transaction.atomic():
+        job = Job.objects.select_for_update().filter(pk=job_id).first()
+        if job is not None and job.status == JobStatus.RUNNING and job.started_at == now:
+            # This very start was committed, and the answer lost on its way.
+            return job
+        if job is None or not _may_start(job, is_redelivered):
+            return None
+        if _tries(job) >= job_settings().max_attempts:
+            _finish_failed(job, _interrupted(job))
+            return None
+        job.status = JobStatus.RUNNING
+        job.attempt += 1
+        job.progress = 0
+        job.message = "Starting."
+        job.started_at = job.alive_at = now
+        job.save()
+    return job
 
 
-def _publish(job: Job) -> None:
-    # By name: the module of tasks imports this one. The owner goes along for a queue that
-    # serves owners in turn, the id so that the queue can be asked for the job's place.
-    current_app.tasks[RUN_JOB].apply_async(
-        args=(str(job.pk),), task_id=str(job.pk), headers={"owner": job.owner}
-    )
+def _tries(job: Job) -> int:
+    """Return how many runs count: those that the site kept from working do not."""
+    return job.attempt - job.put_off
 
 
 def _may_start(job: Job, is_redelivered: bool) -> bool:
@@ -252,23 +299,46 @@ def _may_start(job: Job, is_redelivered: bool) -> bool:
     return is_redelivered or job.alive_at is None or job.alive_at < timezone.now() - STALLED_AFTER
 
 
-def _forgotten(now: datetime) -> list[Job]:
-    """Return waiting jobs whose message must be lost: long unserved while nothing else runs."""
-    recent = now - STALLED_AFTER
-    if Job.objects.filter(status=JobStatus.RUNNING).exists():
-        return []
-    if Job.objects.filter(started_at__gte=recent).exists():
-        return []
-    return list(Job.objects.filter(status=JobStatus.ACCEPTED, updated_at__lt=recent))
+def _owned(job: Job) -> QuerySet[Job]:
+    """Return the row of a job while this run has it: the fence."""
+    return Job.objects.filter(pk=job.pk, status=JobStatus.RUNNING, attempt=job.attempt)
 
 
 def _write(job: Job, **columns: Any) -> None:
-    """Write columns of a job if this run still has it: the fence."""
-    written = Job.objects.filter(pk=job.pk, status=JobStatus.RUNNING, attempt=job.attempt).update(
-        **columns
-    )
-    if not written:
+    if not _owned(job).update(**columns):
         raise JobStoppedError("the job was cancelled, or another run took it over")
+
+
+def _end(job: Job, outputs: dict[str, Any] | None, **columns: Any) -> None:
+    """Write the end of a run, however long the database is away."""
+    now = timezone.now()
+    columns |= {"finished_at": now, "updated_at": now}
+    columns["expires_at"] = now + job_settings().keep_results
+    # What an earlier try may have left, if its commit was done and the answer lost.
+    traces = {"attempt": job.attempt, "status": columns["status"], "finished_at": now}
+
+    def write() -> None:
+        with transaction.atomic():
+            if Job.objects.filter(pk=job.pk, **traces).exists():
+                return
+            _write(job, **columns)
+            if outputs:
+                JobDocuments.objects.filter(pk=job.pk).update(outputs=outputs)
+
+    patiently(write)
+
+
+def _was_kept(job: Job) -> bool:
+    """Tell whether a job is stored whose transaction ended in an error: it may yet be."""
+    if connection.in_atomic_block:
+        return False
+    drop_connection()
+    try:
+        return patiently(
+            lambda: Job.objects.filter(pk=job.pk).exists(), seconds=_ANSWER_WITHIN_SECONDS
+        )
+    except DATABASE_AWAY:
+        return False
 
 
 def _finish_failed(job: Job, error: MarineMapError) -> None:
@@ -283,7 +353,14 @@ def _finish_failed(job: Job, error: MarineMapError) -> None:
 
 def _interrupted(job: Job) -> ServiceError:
     return ServiceError(
-        f"the worker stopped {job.attempt} times while it ran this request; it was given up",
+        f"the worker stopped {_tries(job)} times while it ran this request; it was given up",
+        hint="Ask for a smaller area; if it happens again, tell whoever runs this site.",
+    )
+
+
+def _lacking(why: str) -> ServiceError:
+    return ServiceError(
+        f"the request could not be run, for {why} each time that it was tried; it was given up",
         hint="Ask for a smaller area; if it happens again, tell whoever runs this site.",
     )
 

@@ -14,23 +14,28 @@ class Job(models.Model):
     """One person's request and its whole life; the truth about it.
 
     Only :mod:`marinemap.jobs.lifecycle` writes to it. ``attempt`` counts the runs and fences
-    them: what a run writes counts only while its own attempt is the current one.
+    them: what a run writes counts only while its own attempt is the current one. ``put_off``
+    counts those that ended because the site lacked something, which is no fault of the job's.
+    Whatever may be large is in :class:`JobDocuments`.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     process_id = models.CharField(max_length=100)
-    inputs = models.JSONField()
     owner = models.CharField(max_length=64, db_index=True)
     is_owner_known = models.BooleanField(
         default=True,
         help_text="False while the client that made the job has shown no cookie of its own; "
         "until it does, the job's id is the key to it.",
     )
+    address = models.CharField(
+        max_length=64, blank=True, help_text="A digest of the network address that it came from."
+    )
     status = models.CharField(max_length=10, choices=JobStatus.choices, default=JobStatus.ACCEPTED)
     progress = models.PositiveSmallIntegerField(default=0, help_text="Percent.")
     message = models.TextField(blank=True)
     attempt = models.PositiveSmallIntegerField(default=0)
-    outputs = models.JSONField(null=True, blank=True)
+    put_off = models.PositiveSmallIntegerField(default=0)
+    has_outputs = models.BooleanField(default=False)
     problem = models.JSONField(null=True, blank=True, help_text="Why it failed.")
     artifact = models.CharField(max_length=100, blank=True, help_text="A file in artifacts/.")
     artifact_bytes = models.PositiveBigIntegerField(null=True, blank=True)
@@ -48,6 +53,8 @@ class Job(models.Model):
         indexes = [
             models.Index(fields=["status", "created_at"], name="job_status_created"),
             models.Index(fields=["expires_at"], name="job_expires"),
+            models.Index(fields=["finished_at"], name="job_finished"),
+            models.Index(fields=["address", "status"], name="job_address_status"),
         ]
 
     def __str__(self) -> str:
@@ -57,6 +64,26 @@ class Job(models.Model):
     def is_finished(self) -> bool:
         """Whether the job has reached a state that it never leaves."""
         return self.status in FINISHED
+
+
+class JobDocuments(models.Model):
+    """What a request gave and what its run answered: megabytes, so apart from the job.
+
+    A poll reads the job's row and progress rewrites it, twice a second; on SQLite both would
+    walk through every page of what else the row holds.
+    """
+
+    job = models.OneToOneField(
+        Job, on_delete=models.CASCADE, primary_key=True, related_name="documents"
+    )
+    inputs = models.JSONField()
+    outputs = models.JSONField(null=True, blank=True)
+
+    class Meta:
+        verbose_name_plural = "job documents"
+
+    def __str__(self) -> str:
+        return str(self.pk)
 
 
 class WorkerSighting(models.Model):

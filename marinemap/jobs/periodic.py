@@ -7,7 +7,7 @@ from celery.utils.log import get_task_logger
 from django.core.management import call_command
 
 from marinemap.catalogue import preview
-from marinemap.jobs import artifacts, lifecycle
+from marinemap.jobs import artifacts, expiry, stalled
 
 logger = get_task_logger(__name__)
 
@@ -21,9 +21,11 @@ def clean_up_temp_files() -> None:
 
 @shared_task(ignore_result=True)
 def remove_expired_artifacts() -> None:
-    """Remove archives whose time is over, those that no job lays claim to, and old tiles."""
-    for name in [*lifecycle.expire(), *artifacts.remove_orphans()]:
+    """Remove archives and jobs whose time is over, files that no job has, and old tiles."""
+    for name in [*expiry.expire_artifacts(), *artifacts.remove_orphans()]:
         logger.info("Removed archive %s", name)
+    if count := expiry.expire_jobs():
+        logger.info("Removed %d jobs, for their time was over", count)
     for name in preview.remove_stale_tiles():
         logger.info("Removed the map tiles of %s, whose data changed", name)
 
@@ -31,7 +33,7 @@ def remove_expired_artifacts() -> None:
 @shared_task(ignore_result=True)
 def requeue_stalled_jobs() -> None:
     """Queue again the jobs whose worker died or whose message was lost."""
-    for job_id in lifecycle.requeue_stalled():
+    for job_id in stalled.requeue_stalled():
         logger.warning("Job %s had stalled and was queued again", job_id)
 
 

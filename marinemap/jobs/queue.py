@@ -1,15 +1,25 @@
-"""Where a waiting job stands in the queue, and when it may start."""
+"""A job's message: sent, looked for, and its place in the queue."""
 
 from __future__ import annotations
 
+import logging
+import math
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from celery import current_app
 from django.utils import timezone
 
+from marinemap.errors import UnavailableError
 from marinemap.jobs.models import Job
 from marinemap.jobs.states import JobStatus
+
+logger = logging.getLogger(__name__)
+
+RUN_JOB = "marinemap.jobs.tasks.run_job"
 
 
 @dataclass(frozen=True)
@@ -19,6 +29,11 @@ class Place:
     ahead: int
     earliest_start_at: datetime
 
+    @property
+    def seconds_until_start(self) -> int:
+        """Whole seconds from now, 0 where the time has come."""
+        return max(0, math.ceil((self.earliest_start_at - timezone.now()).total_seconds()))
+
     def in_words(self) -> str:
         """Return the place as a sentence for the job's owner."""
         seconds = round((self.earliest_start_at - timezone.now()).total_seconds())
@@ -27,18 +42,74 @@ class Place:
         return f"{others} ahead; {start}."
 
 
-def find_place(job: Job) -> Place | None:
-    """Return the place of a waiting job; None for another job, or a broker that cannot tell.
+def publish(job: Job, *, delay_seconds: float = 0) -> None:
+    """Send the message of a job; within a transaction both or neither, on the site's own queue.
 
-    The message bears the job's id. Only the queue in the site's own database tells places;
-    RabbitMQ and Redis do not.
+    It bears the job's id, by which the queue can be asked for it, and who takes turns with others.
+
+    Raises
+    ------
+    UnavailableError
+        If the queue does not take it now.
     """
-    if job.status != JobStatus.ACCEPTED:
-        return None
+    # By name: the module of tasks imports this one.
+    task = current_app.tasks[RUN_JOB]
+    options: dict[str, Any] = {"countdown": delay_seconds} if delay_seconds else {}
+    try:
+        task.apply_async(
+            (str(job.pk),), task_id=str(job.pk), headers={"owner": turn_of(job)}, **options
+        )
+    except Exception as error:
+        # Each broker has errors of its own; the message is always sound.
+        raise UnavailableError(
+            "the queue does not take the request now; send it again in a moment"
+        ) from error
+
+
+def turn_of(job: Job) -> str:
+    """Return who takes turns with others for a job: its owner, or the address of one unknown.
+
+    Who keeps no cookie is somebody new each time, and would always be next.
+    """
+    return job.owner if job.is_owner_known or not job.address else job.address
+
+
+def has_message(job: Job) -> bool | None:
+    """Tell whether the queue has a job's message; None for a broker that cannot tell."""
+    with _ask("has_message") as ask:
+        return None if ask is None else bool(ask(str(job.pk)))
+
+
+def find_place(job: Job) -> Place | None:
+    """Return the place of a waiting job; see :func:`find_places`."""
+    return find_places([job]).get(job.pk)
+
+
+def find_places(jobs: Iterable[Job]) -> dict[Any, Place]:
+    """Return the places of those jobs that wait, by their ids; one question for all.
+
+    Only the queue in the site's own database tells places; RabbitMQ and Redis do not. They are
+    told as a courtesy: where the queue cannot be asked, none is.
+    """
+    waiting = {str(job.pk): job.pk for job in jobs if job.status == JobStatus.ACCEPTED}
+    if not waiting:
+        return {}
+    try:
+        with _ask("find_positions") as ask:
+            positions = ask(list(waiting)) if ask else {}
+    except Exception:
+        # The database may have gone since it stored the job, which is told all the same.
+        logger.warning("The queue could not be asked for places", exc_info=True)
+        return {}
+    now = timezone.now()
+    return {
+        waiting[name]: Place(found.ahead, now + timedelta(seconds=found.seconds_until_start))
+        for name, found in positions.items()
+    }
+
+
+@contextmanager
+def _ask(question: str) -> Iterator[Callable[..., Any] | None]:
+    """Give what the channel of a connection answers a question with, if it knows that one."""
     with current_app.connection_or_acquire() as connection:
-        find_position = getattr(connection.default_channel, "find_position", None)
-        position = find_position(str(job.pk)) if find_position else None
-    if position is None:
-        return None
-    start = timezone.now() + timedelta(seconds=position.seconds_until_start)
-    return Place(position.ahead, start)
+        yield getattr(connection.default_channel, question, None)

@@ -15,6 +15,13 @@ class JobStatus(models.TextChoices):
     DISMISSED = "dismissed", "cancelled"
 
 
-# accepted -> running -> successful or failed; running -> accepted when its worker died, with the
-# next attempt; dismissed from anywhere. A finished job never runs again.
-FINISHED = frozenset({JobStatus.SUCCESSFUL, JobStatus.FAILED, JobStatus.DISMISSED})
+# Which states follow each. A running job waits again when its worker died or the site lacks
+# something; a waiting one fails when it was tried too often.
+NEXT: dict[JobStatus, frozenset[JobStatus]] = {
+    JobStatus.ACCEPTED: frozenset({JobStatus.RUNNING, JobStatus.FAILED, JobStatus.DISMISSED}),
+    JobStatus.RUNNING: frozenset(JobStatus),
+    JobStatus.SUCCESSFUL: frozenset(),
+    JobStatus.FAILED: frozenset(),
+    JobStatus.DISMISSED: frozenset(),
+}
+FINISHED = frozenset(status for status, following in NEXT.items() if not following)

@@ -2,33 +2,36 @@
 
 from __future__ import annotations
 
-import threading
-import time
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 from celery import Task, shared_task
 from celery.utils.log import get_task_logger
-from django.db import DatabaseError, connection
 
-from marinemap.errors import MarineMapError, ServiceError
+from marinemap.errors import (
+    DatasetError,
+    MarineMapError,
+    RequestError,
+    ServiceError,
+    UnavailableError,
+)
 from marinemap.jobs import lifecycle
 from marinemap.jobs.artifacts import artifact_path, work_folder
-from marinemap.jobs.models import Job
+from marinemap.jobs.models import Job, JobDocuments
+from marinemap.jobs.outages import is_disk_full, is_outage
+from marinemap.jobs.pulse import Pulse
+from marinemap.jobs.space import find_shortage
 from marinemap.processes.geometries import layer_geometries
 from marinemap.processes.process import RunContext, RunResult
 from marinemap.processes.registry import get_process
 
 logger = get_task_logger(__name__)
 
-_ALIVE_EVERY_SECONDS = 10
-# Often enough for an eye on the page, and for a cancelled job to stop within a second.
-_REPORT_EVERY_SECONDS = 0.5
 
-
-@shared_task(bind=True)
+# Celery keeps no result: the job's row is the truth, and it is fenced. What Celery would store
+# under the message's id is not: a frozen run that woke stored its own beside the living run's,
+# whose message Celery then dropped.
+@shared_task(bind=True, ignore_result=True)
 def run_job(self: Task[Any, Any], job_id: str) -> str:
     """Run a job of any process; return the state in which it ended.
 
@@ -80,16 +83,8 @@ def _run(job: Job) -> str:
         result = _call_process(job)
     except lifecycle.JobStoppedError:
         raise
-    except MarineMapError as error:
-        lifecycle.fail(job, error)
-        logger.warning("Job %s failed: %s", job.pk, error)
-        return "failed"
-    except Exception:
-        # The owner gets a number to quote; the log has the rest under that number.
-        reference = uuid.uuid4().hex[:12]
-        logger.exception("Job %s failed unexpectedly, reference %s", job.pk, reference)
-        lifecycle.fail(job, ServiceError(f"something went wrong here; reference {reference}"))
-        return "failed"
+    except Exception as error:
+        return _end_without_result(job, error)
     lifecycle.succeed(job, result)
     logger.info("Job %s is ready: %s", job.pk, result.message)
     return "successful"
@@ -97,54 +92,31 @@ def _run(job: Job) -> str:
 
 def _call_process(job: Job) -> RunResult:
     process = get_process(job.process_id)
-    with work_folder(job) as folder, _signs_of_life(job) as stopped:
-        context = RunContext(folder, artifact_path(job), _progress(job, stopped))
-        return process.run(job.inputs, context)
+    shortage = find_shortage()
+    if shortage is not None:
+        raise UnavailableError(shortage)
+    inputs = JobDocuments.objects.get(pk=job.pk).inputs
+    with work_folder(job) as folder, Pulse(job) as pulse:
+        result = process.run(inputs, RunContext(folder, artifact_path(job), pulse.tell))
+    process.check_result(result)
+    return result
 
 
-def _progress(job: Job, stopped: threading.Event) -> Any:
-    last_report = float("-inf")
-
-    def progress(fraction: float, message: str) -> None:
-        nonlocal last_report
-        if stopped.is_set():
-            raise lifecycle.JobStoppedError("the job is no longer this run's")
-        if time.monotonic() - last_report >= _REPORT_EVERY_SECONDS:
-            last_report = time.monotonic()
-            # 100 is for a job that is done, and this one is not.
-            lifecycle.report(job, min(99, int(fraction * 100)), message)
-
-    return progress
-
-
-def _give_sign(job: Job) -> None:
-    try:
-        lifecycle.keep_alive(job)
-    except DatabaseError:
-        # Away for a moment; the next turn tries again on a new connection.
-        logger.warning("Job %s could not give a sign of life", job.pk, exc_info=True)
-        connection.close()
-
-
-@contextmanager
-def _signs_of_life(job: Job) -> Iterator[threading.Event]:
-    """Keep the job alive from a thread, for a step of the work may take minutes in C."""
-    stopped = threading.Event()
-    done = threading.Event()
-
-    def beat() -> None:
-        try:
-            while not done.wait(_ALIVE_EVERY_SECONDS):
-                _give_sign(job)
-        except lifecycle.JobStoppedError:
-            stopped.set()
-        finally:
-            connection.close()
-
-    thread = threading.Thread(target=beat, name=f"alive-{job.pk}", daemon=True)
-    thread.start()
-    try:
-        yield stopped
-    finally:
-        done.set()
-        thread.join()
+def _end_without_result(job: Job, error: Exception) -> str:
+    """Try a job again later where the site lacked something; fail it where the work did."""
+    shortage = None if isinstance(error, RequestError | DatasetError) else find_shortage()
+    if shortage is not None or is_outage(error):
+        logger.warning("Job %s is put off: %s", job.pk, shortage or error, exc_info=True)
+        # Room that is there again once its own files are gone was taken by the job itself.
+        is_own_doing = shortage is None and is_disk_full(error)
+        why = shortage or ("the disk ran full" if is_own_doing else "the site lacks something")
+        return lifecycle.put_off(job, why, is_own_doing=is_own_doing)
+    if isinstance(error, MarineMapError):
+        logger.warning("Job %s failed: %s", job.pk, error)
+        lifecycle.fail(job, error)
+        return "failed"
+    # The owner gets a number to quote; the log has the rest under that number.
+    reference = uuid.uuid4().hex[:12]
+    logger.error("Job %s failed unexpectedly, reference %s", job.pk, reference, exc_info=error)
+    lifecycle.fail(job, ServiceError(f"something went wrong here; reference {reference}"))
+    return "failed"

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import mimetypes
+import re
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from marinemap.errors import RequestError, did_you_mean
+from marinemap.errors import RequestError, ServiceError, did_you_mean
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,13 @@ class Process:
     if the run would be refused, and returns the inputs to keep: JSON values that it has looked
     at, every one. ``run`` does the work; it takes the kept inputs and checks them again. What
     ``is_immediate`` takes a moment and makes no file: it runs within the request, without a job.
+    The result is either one file, whose output has a ``contentEncoding`` of ``binary`` and a
+    ``contentMediaType``, or a JSON value for each output.
+
+    Raises
+    ------
+    ServiceError
+        If it could not be served as it is described.
     """
 
     id: str
@@ -55,6 +64,82 @@ class Process:
     check: Callable[[Mapping[str, Any]], dict[str, Any]]
     run: Callable[[Mapping[str, Any], RunContext], RunResult]
     is_immediate: bool = False
+
+    def __post_init__(self) -> None:
+        check_process(self)
+
+    @property
+    def file_media_type(self) -> str | None:
+        """The media type of the file that is the result; None where the outputs are JSON."""
+        return next(filter(None, map(_file_type, self.outputs.values())), None)
+
+    @property
+    def file_suffix(self) -> str:
+        """What the name of such a file ends with, such as ``.zip``; empty where there is none."""
+        return mimetypes.guess_extension(self.file_media_type or "") or ""
+
+    def check_result(self, result: RunResult) -> None:
+        """Refuse what a run answers where its process says otherwise.
+
+        Raises
+        ------
+        ServiceError
+            If the result has not the media type or the outputs that are described.
+        """
+        if result.media_type != self.file_media_type:
+            raise _wrong_result(self, "media type", result.media_type, self.file_media_type)
+        described = [] if self.file_media_type else sorted(self.outputs)
+        if sorted(result.outputs) != described:
+            raise _wrong_result(self, "outputs", sorted(result.outputs), described)
+
+
+def check_process(process: Process) -> None:
+    """Refuse a process that could not be served: when it is built, not when somebody asks.
+
+    Raises
+    ------
+    ServiceError
+        Naming the process and the member that is wrong.
+    """
+    if not re.fullmatch(r"[a-z][a-z0-9-]{0,99}", process.id):
+        raise _wrong(process, "id", "is not of lower-case letters, digits and '-', 100 at most")
+    if not process.outputs:
+        raise _wrong(process, "outputs", "are none; there would be nothing to answer")
+    for kind, described in (("inputs", process.inputs), ("outputs", process.outputs)):
+        for name, description in described.items():
+            if not {"title", "schema"} <= set(description):
+                raise _wrong(process, kind, f"has no 'title' or no 'schema' in '{name}'")
+    _check_file(process)
+
+
+def _check_file(process: Process) -> None:
+    if process.file_media_type is None:
+        return
+    if len(process.outputs) > 1:
+        raise _wrong(process, "outputs", "hold a file beside others; a file is answered alone")
+    if process.is_immediate:
+        raise _wrong(process, "is_immediate", "is set, but a file is made by a job only")
+    if not process.file_suffix:
+        raise _wrong(process, "outputs", f"have an unknown media type, {process.file_media_type}")
+
+
+def _file_type(description: Mapping[str, Any]) -> str | None:
+    """Return the media type of an output that is a file (OGC 18-062r2, section 7.6.2)."""
+    schema = description["schema"]
+    is_file = schema.get("contentEncoding") == "binary"
+    return str(schema.get("contentMediaType", "")) if is_file else None
+
+
+def _wrong(process: Process, member: str, why: str) -> ServiceError:
+    return ServiceError(f"process '{process.id}': {member} {why}", field=member)
+
+
+def _wrong_result(process: Process, what: str, found: Any, described: Any) -> ServiceError:
+    return ServiceError(
+        f"process '{process.id}' answered {what} {found!r}, but describes {described!r}",
+        field=what,
+        value=found,
+    )
 
 
 def run_at_once(process: Process, inputs: Mapping[str, Any]) -> dict[str, Any]:
@@ -74,7 +159,9 @@ def run_at_once(process: Process, inputs: Mapping[str, Any]) -> dict[str, Any]:
     kept = process.check(unwrap_inputs(process, inputs))
     with tempfile.TemporaryDirectory(prefix=f"{process.id}-") as folder:
         work = Path(folder)
-        return process.run(kept, RunContext(work, work / "artifact", lambda *_: None)).outputs
+        result = process.run(kept, RunContext(work, work / "artifact", lambda *_: None))
+    process.check_result(result)
+    return result.outputs
 
 
 def unwrap_inputs(process: Process, inputs: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import pkgutil
 from functools import cache
 
 import marinemap.processes
-from marinemap.errors import RequestError, did_you_mean
+from marinemap.errors import RequestError, ServiceError, did_you_mean
 from marinemap.processes.process import Process
 
 
@@ -17,11 +17,19 @@ class NoSuchProcessError(RequestError):
 
 @cache
 def all_processes() -> dict[str, Process]:
-    """Return the processes by id; a new one is one new file in this room."""
+    """Return the processes by id; a new one is one new file in this room.
+
+    Raises
+    ------
+    ServiceError
+        If one could not be served, or two have the same id.
+    """
     found: dict[str, Process] = {}
     for module in pkgutil.iter_modules(marinemap.processes.__path__, "marinemap.processes."):
         process = getattr(importlib.import_module(module.name), "PROCESS", None)
         if isinstance(process, Process):
+            if process.id in found:
+                raise ServiceError(f"two processes are called '{process.id}'", field="id")
             found[process.id] = process
     return found
 

@@ -12,13 +12,15 @@ from urllib.parse import urlsplit
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import connection, transaction
+from django.db.models.signals import post_save
 from django.test import Client
 from django.utils import timezone
 
 from marinemap.catalogue.models import Layer
 from marinemap.catalogue.registration import register
-from marinemap.jobs import lifecycle
-from marinemap.jobs.models import Job
+from marinemap.jobs import expiry
+from marinemap.jobs.models import Job, JobDocuments
 from tests.api.conftest import AREA, BROWSER, Post, run
 
 pytestmark = pytest.mark.django_db
@@ -116,17 +118,16 @@ def test_job_that_failed_says_why(
 
 
 def test_unexpected_failure_of_a_job_gives_a_reference_and_no_exception_text(
-    reefs: Layer, new_client: NewClient, post: Post, home: Path
+    reefs: Layer, new_client: NewClient, post: Post
 ) -> None:
     client = new_client()
     location = post(client, REQUEST)["Location"]
-    home.mkdir(exist_ok=True)
-    # A file where the folder of archives belongs: nothing of ours foresees that.
-    (home / "artifacts").write_text("in the way")
+    # Inputs without their members: nothing of ours foresees that.
+    JobDocuments.objects.update(inputs={})
     run(location.rsplit("/", 1)[1])
     message = client.get(location).json()["message"]
     assert "reference" in message
-    assert "artifacts" not in message and "Error" not in message
+    assert "layers" not in message and "Error" not in message
 
 
 def test_results_that_expired_are_gone(reefs: Layer, new_client: NewClient, post: Post) -> None:
@@ -134,7 +135,7 @@ def test_results_that_expired_are_gone(reefs: Layer, new_client: NewClient, post
     location = post(client, REQUEST)["Location"]
     run(location.rsplit("/", 1)[1])
     Job.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
-    lifecycle.expire()
+    expiry.expire_artifacts()
     problem = assert_problem(client.get(f"{location}/results"), 404)
     assert problem["type"].endswith("/result-not-available")
     info = client.get(location).json()
@@ -275,3 +276,40 @@ def test_outputs_of_a_dismissed_job_are_gone(new_client, post):
     run(location.rsplit("/", 1)[1])
     c.delete(location)
     assert_problem(c.get(location + "/results"), 404)
+
+
+def test_deleting_a_failed_job_leaves_its_state_and_reason(
+    reefs: Layer, new_client: NewClient, post: Post
+) -> None:
+    client = new_client()
+    location = post(client, REQUEST)["Location"]
+    JobDocuments.objects.update(inputs={})
+    run(location.rsplit("/", 1)[1])
+    before = client.get(location).json()
+    assert client.delete(location).json()["status"] == "dismissed"
+    after = client.get(location).json()
+    assert after["status"] == "failed"
+    assert after["message"] == before["message"]
+    assert_problem(client.get(f"{location}/results"), 500)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_job_is_stored_whatever_cannot_be_asked_afterwards(
+    new_client: NewClient, post: Post
+) -> None:
+    def lose_the_queue(**_: Any) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("ALTER TABLE broker_messages RENAME TO lost")
+
+    post_save.connect(
+        lambda **_: transaction.on_commit(lose_the_queue), sender=Job, weak=False, dispatch_uid="x"
+    )
+    try:
+        response = post(new_client(), ECHO, "echo")
+    finally:
+        post_save.disconnect(sender=Job, dispatch_uid="x")
+        with connection.cursor() as cursor:
+            cursor.execute("ALTER TABLE lost RENAME TO broker_messages")
+            cursor.execute("DELETE FROM broker_messages")
+    assert response.status_code == 201
+    assert response["Location"].endswith(str(Job.objects.get().pk))

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.db import connection
+from django.utils import timezone
 
 from marinemap.catalogue.models import Layer
 from marinemap.catalogue.registration import register
 from marinemap.celery import app
-from marinemap.jobs import lifecycle
+from marinemap.jobs import artifacts, lifecycle
 from marinemap.jobs.models import Job
+from marinemap.processes.process import RunResult
 from marinemap.transport.payloads import read_payload
 
 OWNER = "browser:one"
@@ -68,6 +71,26 @@ def reefs(db: None, marine_gpkg: Path) -> Layer:
 def job(db: None) -> Job:
     """A job that waits for its turn."""
     return lifecycle.submit("echo", {"message": "hello"}, OWNER, True)
+
+
+def begin(job: Job, *, is_redelivered: bool = False) -> Job:
+    """Start a run of a job."""
+    started = lifecycle.start(job.pk, is_redelivered=is_redelivered)
+    assert started is not None
+    return started
+
+
+def age(job: Job, seconds: float) -> None:
+    """Make a job look as if nothing had happened to it for some time."""
+    then = timezone.now() - timedelta(seconds=seconds)
+    Job.objects.filter(pk=job.pk).update(alive_at=then, updated_at=then, started_at=then)
+
+
+def finish(job: Job, content: bytes = b"zip") -> Job:
+    """End a run with an archive."""
+    artifacts.artifact_path(job).write_bytes(content)
+    lifecycle.succeed(job, RunResult("Done.", media_type="application/zip", file_name="a.zip"))
+    return Job.objects.get(pk=job.pk)
 
 
 def empty_queue() -> None:

@@ -9,44 +9,25 @@ from typing import Any
 
 import pytest
 from django.db import connection, transaction
-from django.utils import timezone
 
 from marinemap.errors import RequestError, ServiceError
-from marinemap.jobs import artifacts, lifecycle
+from marinemap.jobs import artifacts, lifecycle, queue
 from marinemap.jobs.models import Job
 from marinemap.jobs.states import FINISHED, JobStatus
 from marinemap.processes.process import RunResult
-from tests.jobs.conftest import OWNER, Messages
+from tests.jobs.conftest import OWNER, Messages, age, begin, finish
 
 pytestmark = pytest.mark.django_db
-
-
-def begin(job: Job, *, is_redelivered: bool = False) -> Job:
-    started = lifecycle.start(job.pk, is_redelivered=is_redelivered)
-    assert started is not None
-    return started
-
-
-def age(job: Job, seconds: float) -> None:
-    """Make a job look as if nothing had happened to it for some time."""
-    then = timezone.now() - timedelta(seconds=seconds)
-    Job.objects.filter(pk=job.pk).update(alive_at=then, updated_at=then, started_at=then)
-
-
-def finish(job: Job, content: bytes = b"zip") -> Job:
-    artifacts.artifact_path(job).write_bytes(content)
-    lifecycle.succeed(job, RunResult("Done.", media_type="application/zip", file_name="a.zip"))
-    return Job.objects.get(pk=job.pk)
 
 
 def test_submitted_job_waits_and_one_message_names_it(messages: Messages) -> None:
     job = lifecycle.submit("echo", {"message": {"value": "hello"}}, OWNER, False)
     kept = Job.objects.get()
     assert (kept.status, kept.attempt, kept.progress) == (JobStatus.ACCEPTED, 0, 0)
-    assert kept.inputs == {"message": "hello", "pause": 0}
+    assert kept.documents.inputs == {"message": "hello", "pause": 0}
     assert (kept.owner, kept.is_owner_known) == (OWNER, False)
     (message,) = messages()
-    assert message["task"] == lifecycle.RUN_JOB
+    assert message["task"] == queue.RUN_JOB
     assert message["arguments"] == [str(job.pk)]
     assert message["owner"] == OWNER
 
@@ -150,6 +131,7 @@ def test_progress_is_kept(job: Job) -> None:
 
 
 def test_finished_run_leaves_its_archive(job: Job) -> None:
+    Job.objects.update(process_id="extract")
     done = finish(begin(job))
     assert (done.status, done.progress, done.artifact_bytes) == (JobStatus.SUCCESSFUL, 100, 3)
     assert done.artifact == f"{job.pk}-1.zip"
@@ -249,70 +231,3 @@ def test_finished_job_never_starts_again(job: Job, end: str) -> None:
 
 def test_states_that_are_final_lead_nowhere() -> None:
     assert {JobStatus.SUCCESSFUL, JobStatus.FAILED, JobStatus.DISMISSED} == FINISHED
-
-
-def test_job_of_a_dead_run_is_queued_again(job: Job, messages: Messages) -> None:
-    begin(job)
-    messages()
-    age(job, 100)
-    assert lifecycle.requeue_stalled() == [str(job.pk)]
-    assert Job.objects.get().status == JobStatus.ACCEPTED
-    assert [message["arguments"] for message in messages()] == [[str(job.pk)]]
-    assert begin(job).attempt == 2
-
-
-def test_job_of_a_living_run_is_left_alone(job: Job, messages: Messages) -> None:
-    begin(job)
-    messages()
-    assert lifecycle.requeue_stalled() == []
-    assert messages() == []
-
-
-def test_waiting_job_whose_message_was_lost_is_queued_again(job: Job, messages: Messages) -> None:
-    messages()
-    assert lifecycle.requeue_stalled() == []
-    age(job, 100)
-    Job.objects.update(started_at=None)
-    assert lifecycle.requeue_stalled() == [str(job.pk)]
-    assert len(messages()) == 1
-
-
-def test_waiting_job_is_not_queued_again_while_another_runs(job: Job, messages: Messages) -> None:
-    other = lifecycle.submit("echo", {"message": "other"}, OWNER, True)
-    running = begin(other)
-    messages()
-    for stale in (job, other):
-        age(stale, 1000)
-    lifecycle.keep_alive(running)
-    Job.objects.filter(pk=job.pk).update(started_at=None)
-    assert lifecycle.requeue_stalled() == []
-    assert messages() == []
-
-
-def test_archive_goes_when_its_time_is_over(job: Job) -> None:
-    done = finish(begin(job))
-    assert lifecycle.expire() == []
-    Job.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
-    assert lifecycle.expire() == [done.artifact]
-    expired = Job.objects.get()
-    assert (expired.status, expired.artifact) == (JobStatus.SUCCESSFUL, "")
-    assert not artifacts.artifact_path(expired).exists()
-    assert lifecycle.expire() == []
-
-
-def test_download_that_has_begun_outlives_expiry(job: Job) -> None:
-    done = finish(begin(job), b"x" * 100_000)
-    with artifacts.open_artifact(done) as archive:
-        Job.objects.update(expires_at=timezone.now())
-        lifecycle.expire()
-        assert len(archive.read()) == 100_000
-    assert artifacts.open_artifact(done) is None
-
-
-def test_lost_message_is_sent_again_once_in_ninety_seconds(messages: Messages) -> None:
-    lifecycle.submit("echo", {"message": "x"}, "o", True)
-    messages()
-    Job.objects.update(updated_at=timezone.now() - timedelta(seconds=100))
-    for _ in range(3):
-        lifecycle.requeue_stalled()
-    assert len(messages()) == 1

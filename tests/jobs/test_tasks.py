@@ -178,7 +178,7 @@ def test_extract_runs_from_request_to_archive(reefs: Layer, eager: None) -> None
 def test_echo_answers_its_inputs(eager: None) -> None:
     lifecycle.submit("echo", {"message": "珊瑚"}, OWNER, True)
     job = Job.objects.get()
-    assert job.outputs == {"message": "珊瑚", "pause": 0}
+    assert job.documents.outputs == {"message": "珊瑚", "pause": 0}
     assert job.artifact == ""
 
 

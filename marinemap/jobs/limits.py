@@ -1,0 +1,60 @@
+"""How many jobs may wait: of a person, from a network address, and in all."""
+
+from __future__ import annotations
+
+from django.db.models import Q, QuerySet
+
+from marinemap.errors import RequestError
+from marinemap.jobs.conf import job_settings
+from marinemap.jobs.models import Job
+from marinemap.jobs.queue import find_place
+from marinemap.jobs.states import JobStatus
+
+# Told where the queue cannot say when the next one starts.
+_USUAL_WAIT_SECONDS = 60
+_SHORTEST_WAIT_SECONDS = 5
+
+
+class TooManyWaitingError(RequestError):
+    """As many jobs as the site allows wait already; one may be sent when another has begun."""
+
+    retry_after_seconds: int = _USUAL_WAIT_SECONDS
+
+
+def check_room_to_wait(job: Job) -> None:
+    """Refuse a job that would be one too many; asked in the transaction that stores it.
+
+    On PostgreSQL, jobs that are sent at the same instant may pass together.
+
+    Raises
+    ------
+    TooManyWaitingError
+        With the limit, and when it is worth trying again.
+    """
+    settings = job_settings()
+    waiting = Job.objects.filter(status=JobStatus.ACCEPTED)
+    own = Q(owner=job.owner)
+    if not job.is_owner_known and job.address:
+        # Who keeps no cookie is known by the address only.
+        own |= Q(is_owner_known=False, address=job.address)
+    _check(waiting.filter(own), settings.max_waiting_person, "of your requests wait", "")
+    if job.address:
+        from_address = waiting.filter(address=job.address)
+        where = " from your network address"
+        _check(from_address, settings.max_waiting_address, "requests wait", where)
+    _check(waiting, settings.max_waiting, "requests wait", " at this site")
+
+
+def _check(waiting: QuerySet[Job], limit: float, which: str, where: str) -> None:
+    if waiting.order_by()[: int(limit)].count() < limit:
+        return
+    error = TooManyWaitingError(
+        f"{limit:,.0f} {which}{where} already, as many as may; send this one when one of them "
+        "has begun",
+        hint="Cancel one that you no longer need, or wait.",
+    )
+    oldest = waiting.order_by("created_at").first()
+    place = find_place(oldest) if oldest else None
+    if place is not None:
+        error.retry_after_seconds = max(_SHORTEST_WAIT_SECONDS, place.seconds_until_start)
+    raise error

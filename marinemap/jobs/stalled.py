@@ -1,0 +1,70 @@
+"""Jobs that nothing would run any more: their run died, or their message was lost."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from celery import current_app
+from django.utils import timezone
+
+from marinemap.jobs import lifecycle
+from marinemap.jobs.models import Job
+from marinemap.jobs.queue import RUN_JOB, has_message
+from marinemap.jobs.states import JobStatus
+
+# Signs of life come every 10 s, and the queue gives a dead worker's messages back within 30 s.
+_SILENT = timedelta(seconds=45)
+# How long a run may be silent, by whether the queue has its message. A living worker that holds
+# it may have a frozen process, or the database was away and the run is well.
+_PATIENCE = {False: _SILENT, True: timedelta(minutes=5), None: lifecycle.STALLED_AFTER}
+# A message is sent with its job, in one transaction; other brokers take it a moment later.
+_YOUNG = timedelta(seconds=15)
+_UNSERVED = timedelta(minutes=10)
+_LOOKED_AT_IN_A_ROUND = 500
+
+
+def requeue_stalled() -> list[str]:
+    """Queue again the jobs whose run died or whose message is gone; return their ids."""
+    now = timezone.now()
+    stalled = [*_dead(now), *_lost(now)]
+    return [str(job.pk) for job in stalled if lifecycle.queue_again(job)]
+
+
+def _dead(now: datetime) -> list[Job]:
+    silent = Job.objects.filter(status=JobStatus.RUNNING, alive_at__lt=now - _SILENT)
+    return [job for job in silent if _is_dead(job, now)]
+
+
+def _is_dead(job: Job, now: datetime) -> bool:
+    patience = _PATIENCE[has_message(job)]
+    return job.alive_at is None or job.alive_at < now - patience
+
+
+def _lost(now: datetime) -> list[Job]:
+    """Return waiting jobs without a message; of many, others in each round."""
+    waiting = Job.objects.filter(status=JobStatus.ACCEPTED, updated_at__lt=now - _YOUNG)
+    looked_at = list(waiting.order_by("?")[:_LOOKED_AT_IN_A_ROUND])
+    if looked_at and has_message(looked_at[0]) is None:
+        return _unserved(now)
+    return [job for job in looked_at if not has_message(job)]
+
+
+def _unserved(now: datetime) -> list[Job]:
+    """Guess which jobs' messages are lost, for a broker that cannot be asked for them.
+
+    Those that waited long, while workers had nothing to do for longer than the rate explains.
+    Each is sent again every ten minutes at most.
+    """
+    quiet_since = now - max(lifecycle.STALLED_AFTER, 2 * _seconds_between_starts())
+    is_at_work = Job.objects.filter(status=JobStatus.RUNNING).exists()
+    if is_at_work or Job.objects.filter(started_at__gte=quiet_since).exists():
+        return []
+    waiting = Job.objects.filter(status=JobStatus.ACCEPTED, updated_at__lt=now - _UNSERVED)
+    return list(waiting[:_LOOKED_AT_IN_A_ROUND])
+
+
+def _seconds_between_starts() -> timedelta:
+    rate = str(current_app.tasks[RUN_JOB].rate_limit or "")
+    number, _, unit = rate.partition("/")
+    window = {"m": 60, "h": 3600}.get(unit, 1)
+    return timedelta(seconds=window / float(number)) if number else timedelta()

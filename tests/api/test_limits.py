@@ -1,0 +1,149 @@
+"""How many jobs may wait, and what a poll or a list of them costs."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import sqlalchemy
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from marinemap.jobs.models import Job, JobDocuments
+from marinemap.transport.sessions import DirectSession
+from tests.api.conftest import BROWSER, Post, run
+
+pytestmark = pytest.mark.django_db(transaction=True)
+NewClient = Callable[..., Client]
+ECHO = {"inputs": {"message": "hello"}}
+
+
+@pytest.fixture(autouse=True)
+def queue(transactional_db: None) -> None:
+    """Begin with an empty queue."""
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM broker_messages")
+
+
+def owners_in_the_queue() -> list[str]:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT owner FROM broker_messages ORDER BY id")
+        return [row[0] for row in cursor.fetchall()]
+
+
+def test_who_keeps_no_cookie_takes_turns_by_address(new_client: NewClient, post: Post) -> None:
+    for _ in range(3):
+        post(new_client(), ECHO, "echo", REMOTE_ADDR="192.0.2.7")
+    post(new_client(), ECHO, "echo", REMOTE_ADDR="2001:db8::1")
+    post(new_client(), ECHO, "echo", REMOTE_ADDR="2001:db8::2:0:0:1")
+    known = new_client(BROWSER)
+    for _ in range(2):
+        post(known, ECHO, "echo", REMOTE_ADDR="192.0.2.7")
+    turns = owners_in_the_queue()
+    assert turns[0] == turns[1] == turns[2] == turns[5]
+    assert turns[3] == turns[4] != turns[0]
+    assert turns[6] == Job.objects.first().owner != turns[5]
+
+
+def test_person_with_too_many_waiting_jobs_is_told_the_limit(
+    new_client: NewClient, post: Post, settings: Any
+) -> None:
+    settings.MARINEMAP_MAX_WAITING_PERSON = "3"
+    person, other = new_client(BROWSER), new_client(BROWSER)
+    jobs = [post(person, ECHO, "echo") for _ in range(3)]
+    refused = post(person, ECHO, "echo")
+    assert refused.status_code == 429
+    assert "3 of your requests wait already" in refused.json()["detail"]
+    assert refused.json()["type"] == "urn:marinemap:problem:too-many-waiting"
+    assert 1 <= int(refused["Retry-After"]) <= 3600
+    assert post(other, ECHO, "echo").status_code == 201
+    run(jobs[0].json()["jobID"])
+    assert post(person, ECHO, "echo").status_code == 201
+    assert Job.objects.count() == 5
+
+
+def test_programs_without_cookies_share_the_limit_of_their_address(
+    new_client: NewClient, post: Post, settings: Any
+) -> None:
+    settings.MARINEMAP_MAX_WAITING_PERSON = "3"
+    for _ in range(3):
+        assert post(new_client(), ECHO, "echo", REMOTE_ADDR="192.0.2.7").status_code == 201
+    assert post(new_client(), ECHO, "echo", REMOTE_ADDR="192.0.2.7").status_code == 429
+    assert post(new_client(), ECHO, "echo", REMOTE_ADDR="192.0.2.8").status_code == 201
+
+
+def test_address_and_site_have_limits_of_their_own(
+    new_client: NewClient, post: Post, settings: Any
+) -> None:
+    settings.MARINEMAP_MAX_WAITING_ADDRESS = "2"
+    settings.MARINEMAP_MAX_WAITING = "3"
+    people = [new_client(BROWSER) for _ in range(5)]
+    for person in people[:2]:
+        assert post(person, ECHO, "echo", REMOTE_ADDR="192.0.2.7").status_code == 201
+    refused = post(people[2], ECHO, "echo", REMOTE_ADDR="192.0.2.7")
+    assert "from your network address" in refused.json()["detail"]
+    assert post(people[3], ECHO, "echo", REMOTE_ADDR="192.0.2.8").status_code == 201
+    refused = post(people[4], ECHO, "echo", REMOTE_ADDR="192.0.2.9")
+    assert refused.status_code == 429
+    assert "at this site" in refused.json()["detail"]
+
+
+@pytest.fixture
+def queue_statements(monkeypatch: pytest.MonkeyPatch) -> list[sqlalchemy.Executable]:
+    """Note what the queue is asked; the real thing answers."""
+    asked: list[sqlalchemy.Executable] = []
+    ask = DirectSession.run
+
+    def note(self: DirectSession, statement: sqlalchemy.Executable, **parameters: Any) -> Any:
+        asked.append(statement)
+        return ask(self, statement, **parameters)
+
+    monkeypatch.setattr(DirectSession, "run", note)
+    return asked
+
+
+def test_list_of_a_hundred_waiting_jobs_takes_three_queries(
+    new_client: NewClient, post: Post, queue_statements: list[sqlalchemy.Executable]
+) -> None:
+    person = new_client(BROWSER)
+    for _ in range(100):
+        assert post(person, ECHO, "echo").status_code == 201
+    queue_statements.clear()
+    with CaptureQueriesContext(
+        connection,
+    ) as captured:
+        jobs = person.get("/api/jobs").json()["jobs"]
+    assert sorted(job["ahead"] for job in jobs) == list(range(100))
+    assert len(captured) + len(queue_statements) <= 3
+
+
+def test_poll_and_list_cost_the_same_for_a_large_job(new_client: NewClient, post: Post) -> None:
+    small, large = new_client(BROWSER), new_client(BROWSER)
+    text = "x" * (5 * 1024 * 1024 - 1000)
+    for client, message in ((small, "x"), (large, text)):
+        location = post(client, json.dumps({"inputs": {"message": message}}), "echo")["Location"]
+        run(location.rpartition("/")[2])
+        client.location = location  # type: ignore[attr-defined]
+    assert len(JobDocuments.objects.get(job__owner=owner_of(large)).outputs["message"]) == len(text)
+    assert cost(large) < 3 * cost(small)
+
+
+def owner_of(client: Client) -> str:
+    job_id = client.location.rpartition("/")[2]  # type: ignore[attr-defined]
+    return str(Job.objects.get(pk=job_id).owner)
+
+
+def cost(client: Client) -> float:
+    """Return the processor time of a poll and a list, the least of several."""
+
+    def once() -> float:
+        start = time.process_time()
+        client.get(client.location)  # type: ignore[attr-defined]
+        client.get("/api/jobs")
+        return time.process_time() - start
+
+    return min(once() for _ in range(15))

@@ -1,0 +1,69 @@
+"""What is kept for a time only: archives, then the jobs themselves."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from marinemap.errors import ServiceError
+from marinemap.jobs import artifacts, expiry, lifecycle
+from marinemap.jobs.models import Job, JobDocuments
+from marinemap.jobs.states import JobStatus
+from tests.jobs.conftest import OWNER, begin, finish
+
+pytestmark = pytest.mark.django_db
+
+
+def test_archive_goes_when_its_time_is_over(job: Job) -> None:
+    done = finish(begin(job))
+    assert expiry.expire_artifacts() == []
+    Job.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
+    assert expiry.expire_artifacts() == [done.artifact]
+    expired = Job.objects.get()
+    assert (expired.status, expired.artifact) == (JobStatus.SUCCESSFUL, "")
+    assert not artifacts.artifact_path(expired).exists()
+    assert expiry.expire_artifacts() == []
+
+
+def test_download_that_has_begun_outlives_expiry(job: Job) -> None:
+    done = finish(begin(job), b"x" * 100_000)
+    with artifacts.open_artifact(done) as archive:
+        Job.objects.update(expires_at=timezone.now())
+        expiry.expire_artifacts()
+        assert len(archive.read()) == 100_000
+    assert artifacts.open_artifact(done) is None
+
+
+def test_finished_jobs_go_when_their_time_is_over(job: Job, settings: Any) -> None:
+    settings.MARINEMAP_KEEP_JOBS_DAYS = "30"
+    lifecycle.fail(begin(job), ServiceError("no"))
+    waiting = lifecycle.submit("echo", {"message": "still waits"}, OWNER, True)
+    long_ago = timezone.now() - timedelta(days=31)
+    Job.objects.update(created_at=long_ago, updated_at=long_ago)
+    assert expiry.expire_jobs() == 0
+    Job.objects.filter(pk=job.pk).update(finished_at=long_ago)
+    assert expiry.expire_jobs() == 1
+    assert list(Job.objects.values_list("pk", flat=True)) == [waiting.pk]
+    assert JobDocuments.objects.count() == 1
+
+
+def test_many_jobs_go_in_portions(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(expiry, "_ROWS_AT_A_TIME", 3)
+    finished_at = timezone.now() - timedelta(days=400)
+    Job.objects.bulk_create(
+        Job(process_id="echo", owner=OWNER, status=JobStatus.FAILED, finished_at=finished_at)
+        for _ in range(8)
+    )
+    assert expiry.expire_jobs() == 8
+    assert Job.objects.count() == 1
+
+
+def test_job_whose_archive_is_still_there_stays_with_it(job: Job) -> None:
+    done = finish(begin(job))
+    Job.objects.update(finished_at=timezone.now() - timedelta(days=400))
+    assert expiry.expire_jobs() == 0
+    lifecycle.dismiss(done)
+    assert expiry.expire_jobs() == 1

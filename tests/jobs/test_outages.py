@@ -1,0 +1,237 @@
+"""A database or a disk that is away for a while delays a job, and never fails it."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sqlite3
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.db import OperationalError, connection, connections, transaction
+
+from marinemap.catalogue.models import Layer
+from marinemap.errors import UnavailableError
+from marinemap.jobs import lifecycle, outages, pulse, tasks
+from marinemap.jobs.models import Job
+from marinemap.jobs.states import JobStatus
+from marinemap.jobs.tasks import run_job
+from tests.jobs.conftest import AREA, OWNER, Messages
+from tests.running_site import wait_for
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+only_sqlite = pytest.mark.skipif(
+    "connection.vendor != 'sqlite'", reason="PostgreSQL has no lock of the whole database"
+)
+
+
+class Lock:
+    """The database's file, locked by somebody else until something is logged."""
+
+    def __init__(self, path: str, release_at: str) -> None:
+        self._path, self._release_at = path, release_at
+        self._taken, self._released = threading.Event(), threading.Event()
+        self._thread = threading.Thread(target=self._hold, daemon=True)
+
+    def take(self) -> None:
+        self._thread.start()
+        assert self._taken.wait(30)
+
+    def _hold(self) -> None:
+        with closing(sqlite3.connect(self._path, timeout=30, isolation_level=None)) as other:
+            other.execute("BEGIN EXCLUSIVE")
+            self._taken.set()
+            self._released.wait(60)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if self._release_at in record.getMessage():
+            self._released.set()
+
+    @property
+    def was_felt(self) -> bool:
+        return self._released.is_set()
+
+
+@pytest.fixture
+def impatient(transactional_db: None) -> Iterator[None]:
+    """Let a lock be an error after a moment; a site waits 30 s for it."""
+    options = connections["default"].settings_dict["OPTIONS"]
+    before, options["timeout"] = options.get("timeout"), 0.05
+    connection.close()
+    yield
+    options["timeout"] = before
+    connection.close()
+
+
+@contextmanager
+def locked(release_at: str, logger: logging.Logger) -> Iterator[Lock]:
+    lock = Lock(connection.settings_dict["NAME"], release_at)
+    handler = logging.Handler()
+    handler.emit = lock.emit  # type: ignore[method-assign]
+    logger.addHandler(handler)
+    try:
+        yield lock
+    finally:
+        logger.removeHandler(handler)
+        lock._released.set()
+        lock._thread.join(30)
+
+
+def run(job: Job) -> str:
+    return str(run_job.apply(args=[str(job.pk)]).get())
+
+
+@only_sqlite
+def test_job_starts_and_ends_once_the_lock_is_gone(impatient: None) -> None:
+    job = lifecycle.submit("echo", {"message": "x"}, OWNER, True)
+    with locked("The database is away", outages.logger) as lock:
+        lock.take()
+        assert run(job) == "successful"
+        assert lock.was_felt
+    assert Job.objects.get().attempt == 1
+
+
+@only_sqlite
+def test_progress_that_cannot_be_written_fails_no_job(impatient: None) -> None:
+    job = lifecycle.submit("echo", {"message": "x", "pause": 4}, OWNER, True)
+    with locked("could not tell its progress", pulse.logger) as lock:
+
+        def lock_once_it_runs() -> None:
+            try:
+                wait_for(
+                    lambda: Job.objects.filter(status=JobStatus.RUNNING).exists(), "the job's start"
+                )
+            finally:
+                connection.close()
+            lock.take()
+
+        other = threading.Thread(target=lock_once_it_runs)
+        other.start()
+        assert run(job) == "successful"
+        other.join(30)
+        assert lock.was_felt
+    assert Job.objects.get().attempt == 1
+
+
+@only_sqlite
+def test_database_that_goes_while_a_process_reads_it_puts_the_job_off(
+    reefs: Layer, impatient: None, messages: Messages
+) -> None:
+    asked = {"layers": ["reefs"], "area": AREA}
+    job = lifecycle.submit("extract", asked, OWNER, True)
+    started = lifecycle.start(job.pk, is_redelivered=False)
+    assert started is not None
+    messages()
+    error = OperationalError("database is locked")
+    assert tasks._end_without_result(started, error) == "put off"
+    put_off = Job.objects.get()
+    assert (put_off.status, put_off.put_off) == (JobStatus.ACCEPTED, 1)
+    assert len(messages()) == 1
+    assert run(job) == "successful"
+
+
+@only_sqlite
+def test_request_to_a_locked_database_is_refused_as_a_passing_thing(impatient: None) -> None:
+    with locked("never", outages.logger) as lock:
+        lock.take()
+        with pytest.raises(UnavailableError, match="send it again"):
+            lifecycle.submit("echo", {"message": "x"}, OWNER, True)
+    assert not Job.objects.exists()
+
+
+def test_patience_within_a_transaction_is_the_callers(transactional_db: None) -> None:
+    calls = []
+
+    def fail() -> None:
+        calls.append(1)
+        raise OperationalError("gone")
+
+    with pytest.raises(OperationalError), transaction.atomic():
+        outages.patiently(fail)
+    with pytest.raises(OperationalError):
+        outages.patiently(fail, seconds=0.5)
+    assert len(calls) > 3
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path, settings: Any) -> Iterator[Callable[[str], Path]]:
+    """Put the site's files on a disk of a few hundred kilobytes."""
+    if os.geteuid() != 0:
+        pytest.skip("only root may mount a small disk")
+    folder = tmp_path / "small"
+    folder.mkdir()
+
+    def mount(size: str) -> Path:
+        command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "none", str(folder)]
+        if subprocess.run(command, capture_output=True).returncode:
+            pytest.skip("nothing can be mounted here")
+        settings.MARINEMAP_HOME = folder
+        return folder
+
+    yield mount
+    subprocess.run(["umount", "--lazy", str(folder)], capture_output=True)
+
+
+def extract() -> Job:
+    return lifecycle.submit("extract", {"layers": ["reefs"], "area": AREA}, OWNER, True)
+
+
+def test_full_disk_delays_a_job_as_often_as_it_takes(
+    reefs: Layer, small_disk: Callable[[str], Path], settings: Any, messages: Messages
+) -> None:
+    disk = small_disk("4m")
+    settings.MARINEMAP_MIN_FREE_MB = "1"
+    filler = disk / "filler"
+    filler.write_bytes(b"\0" * 3_500_000)
+    job = extract()
+    for number in range(5):
+        assert run(job) == "put off"
+        told = Job.objects.get()
+        assert (told.status, told.put_off) == (JobStatus.ACCEPTED, number + 1)
+        assert told.message == "Waiting for another try: the server's disk is full."
+    filler.unlink()
+    assert run(job) == "successful"
+
+
+def test_disk_that_runs_full_during_a_run_delays_the_job(
+    reefs: Layer, small_disk: Callable[[str], Path], settings: Any
+) -> None:
+    disk = small_disk("4m")
+    settings.MARINEMAP_MIN_FREE_MB = "0.02"
+    filler = disk / "filler"
+    # Room for the run to begin, and for little of what it writes.
+    filler.write_bytes(b"\0" * (4 * 1024 * 1024 - 30_000))
+    job = extract()
+    assert run(job) == "put off"
+    filler.unlink()
+    assert run(job) == "successful"
+    assert not list((disk / "work").iterdir())
+
+
+def test_job_that_needs_more_room_than_there_is_fails_with_that_reason(
+    reefs: Layer, small_disk: Callable[[str], Path], settings: Any
+) -> None:
+    small_disk("24k")
+    settings.MARINEMAP_MIN_FREE_MB = "0"
+    job = extract()
+    states = [run(job) for _ in range(3)]
+    assert states == ["put off", "put off", "failed"], Job.objects.get().message
+    failed = Job.objects.get()
+    assert "the disk ran full" in failed.message
+    assert failed.attempt == 3
+
+
+def test_folder_that_cannot_be_used_delays_a_job(home: Path) -> None:
+    home.mkdir()
+    in_the_way = home / "artifacts"
+    in_the_way.write_text("a file where a folder belongs")
+    job = lifecycle.submit("echo", {"message": "x"}, OWNER, True)
+    assert run(job) == "put off"
+    in_the_way.unlink()
+    assert run(job) == "successful"

@@ -1,0 +1,104 @@
+"""Jobs that nothing would run any more are queued again, and no others."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from kombu import Connection
+
+from marinemap.jobs import lifecycle, stalled
+from marinemap.jobs.models import Job
+from marinemap.jobs.states import JobStatus
+from tests.jobs.conftest import OWNER, Messages, age, begin
+
+pytestmark = pytest.mark.django_db
+
+
+def test_job_of_a_dead_run_is_queued_again(job: Job, messages: Messages) -> None:
+    begin(job)
+    messages()
+    age(job, 50)
+    assert stalled.requeue_stalled() == [str(job.pk)]
+    assert Job.objects.get().status == JobStatus.ACCEPTED
+    assert [message["arguments"] for message in messages()] == [[str(job.pk)]]
+    assert begin(job).attempt == 2
+
+
+def test_job_of_a_living_run_is_left_alone(job: Job, messages: Messages) -> None:
+    begin(job)
+    messages()
+    assert stalled.requeue_stalled() == []
+    assert messages() == []
+
+
+def test_silent_run_whose_message_is_held_is_given_time(messages: Messages) -> None:
+    job = begin(lifecycle.submit("echo", {"message": "x"}, OWNER, True))
+    age(job, 200)
+    assert stalled.requeue_stalled() == []
+    age(job, 400)
+    assert stalled.requeue_stalled() == [str(job.pk)]
+    assert len(messages()) == 2
+
+
+def test_waiting_job_whose_message_was_lost_is_queued_again(job: Job, messages: Messages) -> None:
+    messages()
+    assert stalled.requeue_stalled() == []
+    age(job, 20)
+    assert stalled.requeue_stalled() == [str(job.pk)]
+    assert stalled.requeue_stalled() == []
+    assert len(messages()) == 1
+
+
+def test_lost_message_is_found_while_another_job_runs(job: Job, messages: Messages) -> None:
+    running = begin(lifecycle.submit("echo", {"message": "other"}, OWNER, True))
+    messages()
+    age(job, 20)
+    lifecycle.keep_alive(running)
+    assert stalled.requeue_stalled() == [str(job.pk)]
+
+
+def test_waiting_jobs_are_not_queued_again_however_slow_the_rate(messages: Messages) -> None:
+    jobs = [lifecycle.submit("echo", {"message": "x"}, OWNER, True) for _ in range(3)]
+    for _ in range(5):
+        for job in jobs:
+            age(job, 1000)
+        assert stalled.requeue_stalled() == []
+    assert len(messages()) == 3
+
+
+def test_job_that_ended_meanwhile_is_not_queued_again(job: Job, messages: Messages) -> None:
+    messages()
+    lifecycle.dismiss(Job.objects.get())
+    assert not lifecycle.queue_again(job)
+    assert messages() == []
+
+
+class TestBrokerThatCannotBeAsked:
+    """RabbitMQ and Redis tell neither where a message is nor whether it is there."""
+
+    @pytest.fixture(autouse=True)
+    def in_memory(self, job: Job, monkeypatch: pytest.MonkeyPatch) -> Connection:
+        connection = Connection("memory://")
+        monkeypatch.setattr(
+            stalled.current_app, "connection_or_acquire", lambda: connection, raising=True
+        )
+        return connection
+
+    def test_job_is_sent_again_each_ten_minutes_at_most(self, job: Job, messages: Messages) -> None:
+        messages()
+        age(job, 500)
+        assert stalled.requeue_stalled() == []
+        age(job, 700)
+        assert stalled.requeue_stalled() == [str(job.pk)]
+        assert stalled.requeue_stalled() == []
+
+    def test_no_job_is_sent_again_while_the_rate_explains_the_wait(
+        self, job: Job, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        task: Any = stalled.current_app.tasks[stalled.RUN_JOB]
+        monkeypatch.setattr(task, "rate_limit", "1/h")
+        age(job, 3600)
+        assert stalled.requeue_stalled() == []
+        age(job, 3 * 3600)
+        assert stalled.requeue_stalled() == [str(job.pk)]
