@@ -29,6 +29,21 @@ def read_flag(name: str, default: bool) -> bool:
     return text.lower() in _TRUE
 
 
+def read_choice(name: str, choices: tuple[str, ...]) -> str:
+    """Return a variable that is one of some words, as it is spelt here; empty if it is not set.
+
+    Raises
+    ------
+    ImproperlyConfigured
+        If it is another word.
+    """
+    text = os.environ.get(name, "")
+    known = {choice.lower(): choice for choice in ("", *choices)}
+    if text.lower() not in known:
+        raise ImproperlyConfigured(f"{name}: '{text}' is none of {', '.join(choices)}")
+    return known[text.lower()]
+
+
 def read_list(name: str, default: list[str]) -> list[str]:
     """Return a variable of comma-separated words as a list."""
     text = os.environ.get(name)

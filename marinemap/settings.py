@@ -13,7 +13,13 @@ from celery.schedules import crontab
 from csp.constants import NONE, SELF
 from kombu import Exchange, Queue
 
-from marinemap.environment import broker_on_database, read_flag, read_list, read_secret_key
+from marinemap.environment import (
+    broker_on_database,
+    read_choice,
+    read_flag,
+    read_list,
+    read_secret_key,
+)
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 MARINEMAP_HOME = Path(os.environ.get("MARINEMAP_HOME", BASE_DIR / "var")).resolve()
@@ -42,6 +48,8 @@ MARINEMAP_BEHIND_PROXY = read_flag("MARINEMAP_BEHIND_PROXY", False)
 if MARINEMAP_BEHIND_PROXY:
     # Only a proxy that always sets this header may be trusted with it.
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+# Who sends the files: this application, or the server in front, told by this header.
+MARINEMAP_SENDFILE = read_choice("MARINEMAP_SENDFILE", ("X-Sendfile", "X-Accel-Redirect"))
 SILENCED_SYSTEM_CHECKS = (
     [] if MARINEMAP_HTTPS else ["security.W004", "security.W008", "security.W012", "security.W016"]
 )
@@ -81,7 +89,8 @@ INSTALLED_APPS = [
     "marinemap.web",
 ]
 MIDDLEWARE = [
-    # First, so that it sees the error pages of those below.
+    "marinemap.api.compression.CompressionMiddleware",
+    # Before others, so that it sees their error pages.
     "marinemap.api.problems.ProblemMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -126,9 +135,13 @@ USE_TZ = True
 STATIC_URL = "static/"
 STATIC_ROOT = MARINEMAP_HOME / "static"
 STATIC_ROOT.mkdir(exist_ok=True)
-# Served straight from the apps' folders: no collectstatic step between a build and a look.
-WHITENOISE_USE_FINDERS = True
-WHITENOISE_AUTOREFRESH = DEBUG
+# Under names that change with the content, so that browsers keep them for a year, each beside
+# its compressed form. `manage.py web` collects them when it starts.
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+}
+WHITENOISE_USE_FINDERS = WHITENOISE_AUTOREFRESH = DEBUG
 
 # --- The one database ------------------------------------------------------------------------
 

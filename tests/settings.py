@@ -19,7 +19,7 @@ if _url := os.environ.pop("MARINEMAP_TEST_DATABASE_URL", None):
 os.environ["MARINEMAP_HOME"] = str(_HOME)
 
 from marinemap.settings import *  # noqa: E402, F403
-from marinemap.settings import DATABASE_URL, DATABASES  # noqa: E402
+from marinemap.settings import DATABASE_URL, DATABASES, STORAGES  # noqa: E402
 
 # pytest-xdist runs the tests in several processes; pytest-django gives each its own database.
 _process = os.environ.get("PYTEST_XDIST_WORKER")
@@ -33,3 +33,5 @@ else:
     _server, _, _name = DATABASE_URL.partition(":")[2].rpartition("/")
     CELERY_BROKER_URL = f"marinemap+postgresql:{_server}/test_{_name}{_suffix}"
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+# Collecting static files is what a server does when it starts.
+STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}

@@ -18,3 +18,8 @@ def is_behind_proxy() -> bool:
 def is_https_only() -> bool:
     """Tell whether cookies are for HTTPS only."""
     return bool(settings.SESSION_COOKIE_SECURE)
+
+
+def sendfile_header() -> str:
+    """Return the header by which the server in front is told a file; empty where there is none."""
+    return str(settings.MARINEMAP_SENDFILE)

@@ -69,6 +69,8 @@ _STATUSES: tuple[tuple[type[Exception], int, str], ...] = (
     *((kind, 503, f"{_OWN}database-away") for kind in DATABASE_AWAY),
 )
 _RETRY_AFTER = {503: 5}
+# What a header says of an error page's content goes with it; these speak of something else.
+_KEPT_OF_A_PAGE = ("Content-Security-Policy", "Content-Range")
 # What a job's row says of its error, by the name of its class.
 _FAILED_JOB_STATUSES = {"RequestError": 400}
 
@@ -87,7 +89,7 @@ class ProblemMiddleware:
             return response
         problem = _problem(request, response.status_code, f"{_OWN}http-{response.status_code}")
         for name, value in response.headers.items():
-            if not name.startswith("Content-") or name == "Content-Security-Policy":
+            if not name.startswith("Content-") or name in _KEPT_OF_A_PAGE:
                 problem.headers.setdefault(name, value)
         return problem
 

@@ -8,13 +8,14 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from django.db import OperationalError, connection
-from django.http import FileResponse, HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
 
 from marinemap.api import schemas
 from marinemap.api.address import address_of
+from marinemap.api.files import ServedFile, file_response
 from marinemap.api.identity import (
     get_job,
     owner_or_new,
@@ -142,7 +143,7 @@ def results(request: HttpRequest, job_id: uuid.UUID) -> HttpResponseBase:
         return failed_job_response(request, found.problem or {})
     if found.has_outputs:
         return JsonResponse(JobDocuments.objects.get(pk=found.pk).outputs or {})
-    return _download(found)
+    return _download(request, found)
 
 
 @csrf_exempt
@@ -253,7 +254,7 @@ def _layer(layer_id: str) -> Layer:
     return layer
 
 
-def _download(job: Job) -> HttpResponseBase:
+def _download(request: HttpRequest, job: Job) -> HttpResponseBase:
     archive = open_artifact(job)
     if archive is None:
         raise ResultGoneError(
@@ -261,8 +262,8 @@ def _download(job: Job) -> HttpResponseBase:
             field="jobID",
             value=str(job.pk),
         )
-    response = FileResponse(
-        archive, as_attachment=True, filename=job.file_name, content_type=job.media_type
+    # An attempt writes its archive once, under a name of its own.
+    served = ServedFile(
+        archive, job.artifact, job.media_type, "private, no-store", download_name=job.file_name
     )
-    response.headers["Cache-Control"] = "private, no-store"
-    return response
+    return file_response(request, served)

@@ -24,7 +24,7 @@ from marinemap.jobs.artifacts import artifact_path
 from marinemap.jobs.models import Job
 now = timezone.now()
 job = Job.objects.create(
-    process_id="extract", inputs={}, owner="browser:nobody", is_owner_known=False, attempt=1,
+    process_id="extract", owner="browser:nobody", is_owner_known=False, attempt=1,
     status="successful", progress=100, media_type="application/zip", file_name="extract.zip",
     finished_at=now, expires_at=now + timedelta(days=1),
 )

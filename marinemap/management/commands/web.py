@@ -6,16 +6,19 @@ import logging
 import os
 import signal
 import sys
+from pathlib import Path
 from typing import Any
 
 from celery import current_app
 from django.conf import settings
+from django.contrib.staticfiles.finders import get_finders
+from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.wsgi import get_wsgi_application
 from django.urls import get_resolver
 
 from marinemap.processes.registry import all_processes
 from marinemap.webserver import ServerLimits, create_server, most_connections, open_listener
-from marinemap.wsgi import application
 
 
 class Command(BaseCommand):
@@ -32,6 +35,9 @@ class Command(BaseCommand):
         """Listen, and answer until SIGTERM or SIGINT; running requests have five seconds."""
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: sys.exit(0))
+        _collect_static()
+        # Only now: it looks once which static files there are.
+        application = get_wsgi_application()
         _warm_up()
         # A busy moment is no news.
         logging.getLogger("waitress.queue").setLevel(logging.ERROR)
@@ -42,6 +48,19 @@ class Command(BaseCommand):
             limits=ServerLimits(connections=most_connections(ServerLimits.connections)),
         )
         server.run()
+
+
+def _collect_static() -> None:
+    """Collect the static files under their fingerprinted names, if any has changed since."""
+    found = [storage.path(name) for finder in get_finders() for name, storage in finder.list([])]
+    described = "\n".join(
+        f"{path} {status.st_size} {status.st_mtime_ns}"
+        for path, status in ((path, os.stat(path)) for path in sorted(found))
+    )
+    mark = Path(settings.STATIC_ROOT) / ".collected"
+    if not mark.exists() or mark.read_text() != described:
+        call_command("collectstatic", interactive=False, verbosity=0)
+        mark.write_text(described)
 
 
 def _warm_up() -> None:
