@@ -234,6 +234,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 20.0,
         "options": {"expire_seconds": 20},
     },
+    "read layers again that changed": {
+        "task": "marinemap.jobs.periodic.refresh_layers",
+        "schedule": 300.0,
+        "options": {"expire_seconds": 300},
+    },
     "clear old sessions": {
         "task": "marinemap.jobs.periodic.clear_sessions",
         "schedule": crontab(hour="12", minute="0"),

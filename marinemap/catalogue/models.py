@@ -108,6 +108,7 @@ class Layer(models.Model):
             licence=self.licence,
             attribution=self.attribution,
             version=self.version,
+            fingerprint=self.fingerprint,
         )
 
     def touches(self, bounds_4326: tuple[float, float, float, float]) -> bool:

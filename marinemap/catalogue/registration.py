@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pyproj
+from django.utils import timezone
 
 from marinemap.catalogue.models import ID_PATTERN, Layer
 from marinemap.errors import DatasetError
-from marinemap.extraction import Dataset, content_version, describe, fingerprint
+from marinemap.extraction import Dataset, check_servable, content_version, describe, fingerprint
 
 # The columns of a layer that come from its data alone.
 READ_FROM_DATA = (
@@ -91,8 +92,9 @@ def read(layer: Layer, source: Path, source_layer: str | None = None) -> None:
             field="id",
             value=layer.pk,
         )
-    layer.source = str(source.expanduser().resolve())
-    _describe(layer, source_layer)
+    # Not resolved: who switches a link to newer data means the layer to follow.
+    layer.source = str(source.expanduser().absolute())
+    check_servable(_describe(layer, source_layer))
 
 
 def refresh(layer: Layer) -> Layer:
@@ -105,22 +107,54 @@ def refresh(layer: Layer) -> Layer:
     """
     if fingerprint(layer.path) != layer.fingerprint:
         _describe(layer, layer.source_layer)
-        layer.save()
+        read = {name: getattr(layer, name) for name in READ_FROM_DATA}
+        # Nothing else: an administrator may have withdrawn or pointed it elsewhere meanwhile.
+        Layer.objects.filter(pk=layer.pk, source=layer.source).update(
+            **read, updated_at=timezone.now()
+        )
     return layer
 
 
-def _describe(layer: Layer, source_layer: str | None) -> None:
+def look_again(layer: Layer) -> None:
+    """Read the extent of a layer whose data changed, without saving it or hashing the data.
+
+    Raises
+    ------
+    DatasetError
+        If the data are gone or can no longer be served.
+    """
+    if fingerprint(layer.path) != layer.fingerprint:
+        _keep_extent(layer, describe(layer.path, layer.source_layer))
+
+
+def refresh_all() -> dict[str, str]:
+    """Refresh every layer; return what is wrong, by id, with those that cannot be read."""
+    wrong = {}
+    for layer in Layer.objects.iterator():
+        try:
+            refresh(layer)
+        except DatasetError as error:
+            wrong[layer.pk] = str(error)
+    return wrong
+
+
+def _describe(layer: Layer, source_layer: str | None) -> Dataset:
     # The mark first: data that change while they are read get another mark, and are read again.
     layer.fingerprint = fingerprint(layer.path)
     dataset = describe(layer.path, source_layer)
     layer.source_layer = dataset.layer
     layer.crs = dataset.crs
     layer.geometry_type = dataset.geometry_type
-    layer.bounds = list(dataset.bounds) if dataset.bounds else None
-    layer.bounds_4326 = _in_degrees(dataset)
+    _keep_extent(layer, dataset)
     layer.fields = [{"name": field.name, "type": field.type} for field in dataset.fields]
     layer.feature_count = dataset.feature_count
     layer.version = content_version(dataset.path)
+    return dataset
+
+
+def _keep_extent(layer: Layer, dataset: Dataset) -> None:
+    layer.bounds = list(dataset.bounds) if dataset.bounds else None
+    layer.bounds_4326 = _in_degrees(dataset)
 
 
 def _in_degrees(dataset: Dataset) -> list[float] | None:

@@ -14,6 +14,7 @@ from django.conf import settings
 from marinemap.catalogue.models import Layer
 from marinemap.catalogue.registration import LayerText, register
 from marinemap.errors import ServiceError
+from marinemap.extraction import real_path
 
 _FOLDER = Path(__file__).parent / "samples"
 _CHUNK_BYTES = 1 << 20
@@ -41,7 +42,7 @@ def load() -> Iterator[Layer]:
     for entry in _manifest()["layers"]:
         path = _home() / entry["unpacked_file"]
         known = Layer.objects.filter(pk=entry["id"]).first()
-        if known is not None and known.path != path.resolve():
+        if known is not None and real_path(known.path) != real_path(path):
             continue
         # Layers that share a shore share a file, for it packs smaller.
         if path not in unpacked:

@@ -10,11 +10,13 @@ from marinemap.extraction.dataset import (
     describe,
     fingerprint,
     list_layers,
+    real_path,
 )
 from marinemap.extraction.estimate import LayerEstimate, estimate
 from marinemap.extraction.formats import FORMATS
 from marinemap.extraction.geometries import read_geometries
 from marinemap.extraction.pipeline import extract
+from marinemap.extraction.read import check_servable
 from marinemap.extraction.request import (
     ExtractionRequest,
     ExtractionResult,
@@ -38,6 +40,7 @@ __all__ = [
     "SourceLayer",
     "check_fits",
     "check_selection",
+    "check_servable",
     "content_version",
     "crs_label",
     "describe",
@@ -49,4 +52,5 @@ __all__ = [
     "parse_crs",
     "read_area_file",
     "read_geometries",
+    "real_path",
 ]

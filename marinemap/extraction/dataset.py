@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,13 +15,15 @@ from typing import Any
 import fiona
 import pyproj
 from fiona._err import CPLE_BaseError
-from fiona.errors import DriverError, FionaError
+from fiona.errors import DriverError, FionaError, UnsupportedGeometryTypeError
 from pyproj.exceptions import CRSError
 from shapely.geometry import shape
 
 from marinemap.errors import DatasetError, ServiceError, did_you_mean, quote
 from marinemap.extraction.crs import is_on_earth
+from marinemap.extraction.geopackage_index import own_key
 from marinemap.extraction.shapefile_check import check_headers
+from marinemap.extraction.sqlite_source import watched, write_ahead_log
 
 # The files that make up one shapefile (Esri, ShapefileTechnical Description, 1998; .cpg is
 # Esri's later addition), and MapInfo's two formats.
@@ -28,7 +31,10 @@ _PARTS = {
     ".shp": (".shx", ".dbf", ".prj", ".cpg"),
     ".tab": (".dat", ".map", ".id", ".ind"),
     ".mif": (".mid",),
+    # Types and CRS stand beside a CSV, if anywhere.
+    ".csv": (".csvt", ".prj"),
 }
+_SQLITE_SUFFIXES = (".gpkg", ".sqlite", ".db")
 # Programs that have a file geodatabase open put these beside its tables.
 _LOCK_SUFFIX = ".lock"
 _CHUNK_BYTES = 1 << 20
@@ -36,6 +42,10 @@ _CHUNK_BYTES = 1 << 20
 _FIONA_ERRORS = (FionaError, CPLE_BaseError, ValueError, OSError)
 # A file of any size must be described at once; its first features stand for the rest.
 _LOOKED_AT = 100
+
+
+class SourceChangedError(DatasetError):
+    """The source was changed while it was read; read again, it may be right."""
 
 
 @dataclass(frozen=True)
@@ -77,8 +87,7 @@ def list_layers(path: Path) -> list[str]:
     DatasetError
         If there is no such file, or GDAL cannot read it.
     """
-    if not path.exists():
-        raise DatasetError(f"there is no file {path.name}", field="source", value=path.name)
+    _check_is_file(path)
     try:
         if path.suffix.lower() == ".shp":
             check_headers(path)
@@ -93,7 +102,8 @@ def describe(path: Path, layer: str | None = None) -> Dataset:
     Parameters
     ----------
     path : Path
-        A vector file that GDAL reads.
+        A vector file that GDAL reads; a link is followed now, so that all that is read of the
+        dataset is of one file even if the link is switched meanwhile.
     layer : str, optional
         The layer's name; may be left out where the file holds one layer.
 
@@ -103,6 +113,7 @@ def describe(path: Path, layer: str | None = None) -> Dataset:
         If the file or layer is missing or unreadable, a ``.shp`` is shorter or longer than its
         header says, or the layer has no CRS or no geometry.
     """
+    path = real_path(path)
     name = _pick_layer(path, layer)
     try:
         with warnings.catch_warnings():
@@ -110,6 +121,14 @@ def describe(path: Path, layer: str | None = None) -> Dataset:
             warnings.simplefilter("ignore")
             with fiona.open(path, layer=name) as source:
                 return _describe_open(path, name, source)
+    except UnsupportedGeometryTypeError as error:
+        raise DatasetError(
+            f"layer '{name}' of {path.name} is of a geometry type that cannot be served ({error})",
+            field="layer",
+            value=name,
+            hint="Write it as points, lines or polygons, for instance by ogr2ogr -nlt "
+            "CONVERT_TO_LINEAR.",
+        ) from error
     except _FIONA_ERRORS as error:
         raise _unreadable(path, error) from error
 
@@ -123,11 +142,13 @@ def fingerprint(path: Path) -> str:
         If the file is gone.
     """
     try:
-        marks = [(part.name, part.stat().st_size, part.stat().st_mtime_ns) for part in _parts(path)]
+        found = [(part.name, part.stat()) for part in parts_of(real_path(path))]
     except OSError as error:
         raise DatasetError(
             f"there is no file {path.name}", field="source", value=path.name
         ) from error
+    # The number of the file tells a replacement that has the size and the time of the old one.
+    marks = [(name, mark.st_size, mark.st_mtime_ns, mark.st_ino) for name, mark in found]
     return hashlib.sha256(repr(marks).encode()).hexdigest()[:16]
 
 
@@ -137,16 +158,17 @@ def unchanged(path: Path) -> Iterator[None]:
 
     Raises
     ------
-    DatasetError
+    SourceChangedError
         If the file was changed, replaced or removed meanwhile, whatever else failed for it.
     """
     before = fingerprint(path)
-    try:
-        yield
-    except (DatasetError, ServiceError) as error:
-        _check_same(path, before, error)
-        raise
-    _check_same(path, before, None)
+    with watched(real_path(path)) as has_commits:
+        try:
+            yield
+        except (DatasetError, ServiceError) as error:
+            _check_same(path, before, has_commits, error)
+            raise
+        _check_same(path, before, has_commits, None)
 
 
 def content_version(path: Path) -> str:
@@ -156,7 +178,7 @@ def content_version(path: Path) -> str:
     of all in a folder such as a file geodatabase.
     """
     digest = hashlib.sha256()
-    for part in _parts(path):
+    for part in parts_of(real_path(path)):
         if part.is_file():
             with part.open("rb") as file:
                 while chunk := file.read(_CHUNK_BYTES):
@@ -169,13 +191,20 @@ def without_folder(error: Exception, path: Path) -> str:
     return str(error).replace(str(path.absolute()), path.name).replace(str(path), path.name)
 
 
-def _check_same(path: Path, before: str, cause: Exception | None) -> None:
+def real_path(path: Path) -> Path:
+    """Return where a path leads, links followed."""
+    return Path(os.path.realpath(path))
+
+
+def _check_same(
+    path: Path, before: str, has_commits: Callable[[], bool], cause: Exception | None
+) -> None:
     try:
-        same = fingerprint(path) == before
+        same = fingerprint(path) == before and not has_commits()
     except DatasetError:
         same = False
     if not same:
-        raise DatasetError(
+        raise SourceChangedError(
             f"{path.name} was changed while it was read",
             field="source",
             hint="Ask again; the new data will be used.",
@@ -198,9 +227,15 @@ def _describe_open(path: Path, name: str, source: Any) -> Dataset:
         crs=_crs_of(source, path, name),
         bounds=_bounds(source) if count else None,
         geometry_type=f"3D {kind}" if has_z else kind,
-        fields=tuple(Field(n, t) for n, t in source.schema["properties"].items()),
+        fields=_fields(path, name, source),
         feature_count=count,
     )
+
+
+def _fields(path: Path, name: str, source: Any) -> tuple[Field, ...]:
+    key = own_key(path, name)
+    keys = (Field(key, "int64"),) if key else ()
+    return (*keys, *(Field(n, t) for n, t in source.schema["properties"].items()))
 
 
 def _count(source: Any) -> int:
@@ -281,11 +316,13 @@ def _pick_layer(path: Path, layer: str | None) -> str:
     return layer
 
 
-def _parts(path: Path) -> list[Path]:
+def parts_of(path: Path) -> list[Path]:
     """Return the files that hold a dataset: all of a folder's, or those beside the one named."""
     if path.is_dir():
         inside = (part for part in path.rglob("*") if part.suffix != _LOCK_SUFFIX)
         return sorted(part for part in inside if part.is_file())
+    if path.suffix.lower() in _SQLITE_SUFFIXES:
+        return [path, *write_ahead_log(path)]
     wanted = _PARTS.get(path.suffix.lower(), ())
     if not wanted:
         return [path]
@@ -295,6 +332,18 @@ def _parts(path: Path) -> list[Path]:
         if part.stem == path.stem and part != path
     }
     return [path, *(beside[suffix] for suffix in wanted if suffix in beside)]
+
+
+def _check_is_file(path: Path) -> None:
+    if not path.exists():
+        raise DatasetError(f"there is no file {path.name}", field="source", value=path.name)
+    if not path.is_file() and not path.is_dir():
+        # Reading a pipe would wait for whoever writes into it.
+        raise DatasetError(
+            f"{path.name} is neither a file nor a folder, but a pipe, a socket or a device",
+            field="source",
+            value=path.name,
+        )
 
 
 def _unreadable(path: Path, error: Exception) -> DatasetError:

@@ -145,17 +145,38 @@ def find_rtree(path: Path, layer: str) -> RTree | None:
         return None
 
 
+def own_key(path: Path, layer: str) -> str | None:
+    """Return the column of keys of a GeoPackage layer where its name is the data's own.
+
+    GDAL hands the keys on as identifiers, so that a column ``reef_id`` of keys would be missing
+    among the fields. ``fid`` and ``ogc_fid`` are names that programs give.
+    """
+    if path.suffix.lower() != ".gpkg":
+        return None
+    try:
+        with closing(_open(path)) as database:
+            keys = _keys(database, layer)
+    except sqlite3.Error:
+        return None
+    return keys[0] if len(keys) == 1 and keys[0].lower() not in ("fid", "ogc_fid") else None
+
+
+def _keys(database: sqlite3.Connection, layer: str) -> list[str]:
+    rows = database.execute("SELECT name FROM pragma_table_info(?) WHERE pk", [layer]).fetchall()
+    return [name for (name,) in rows]
+
+
 def _find(database: sqlite3.Connection, path: Path, layer: str) -> RTree | None:
     columns = database.execute(
         "SELECT column_name FROM gpkg_geometry_columns WHERE table_name = ?", [layer]
     ).fetchall()
-    keys = database.execute("SELECT name FROM pragma_table_info(?) WHERE pk", [layer]).fetchall()
+    keys = _keys(database, layer)
     if len(columns) != 1 or len(keys) != 1:
         return None
     ((geometry,),) = columns
     table = f"rtree_{layer}_{geometry}"
     exists = database.execute("SELECT 1 FROM sqlite_master WHERE name = ?", [table]).fetchone()
-    return RTree(path, table, keys[0][0], geometry) if exists else None
+    return RTree(path, table, keys[0], geometry) if exists else None
 
 
 def _open(path: Path) -> sqlite3.Connection:

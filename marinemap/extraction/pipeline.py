@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import tempfile
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pyproj
@@ -16,7 +17,13 @@ from marinemap.errors import RequestError, ServiceError
 from marinemap.extraction.archive import new_archive
 from marinemap.extraction.area import Area, parse_area
 from marinemap.extraction.crs import CRS84, crs_label, parse_crs
-from marinemap.extraction.dataset import unchanged
+from marinemap.extraction.dataset import (
+    SourceChangedError,
+    content_version,
+    fingerprint,
+    real_path,
+    unchanged,
+)
 from marinemap.extraction.formats import FULL_FORMAT, get_format
 from marinemap.extraction.formats.plan import NO_DATE, WritePlan
 from marinemap.extraction.formats.written import WrittenLayer
@@ -30,6 +37,7 @@ from marinemap.extraction.request import (
     LayerReport,
     SourceLayer,
 )
+from marinemap.extraction.sqlite_source import is_database, snapshot
 from marinemap.extraction.verify import verify
 from marinemap.extraction.write import Advance, Outcome, Tally, write
 
@@ -38,6 +46,8 @@ Progress = Callable[[float, str], None]
 
 # Reading, clipping and writing take about four fifths of the time, packing the rest.
 _CLIPPING_SHARE = 0.8
+# After a change of the source, before it is read again.
+_PAUSES_SECONDS = (0.1, 0.5)
 
 
 def extract(
@@ -78,9 +88,8 @@ def extract(
     try:
         with tempfile.TemporaryDirectory(prefix="extract-", dir=work_folder) as folder:
             done = []
-            for number, layer in enumerate(request.layers):
-                with unchanged(layer.path):
-                    done.append(_extract_layer(request, number, area, target, Path(folder), tell))
+            for number in range(len(request.layers)):
+                done.append(_extract_steadily(request, number, area, target, Path(folder), tell))
             size = _pack(request, request.destination, area, done, tell)
     except OSError as error:
         if error is tell.raised:
@@ -100,13 +109,16 @@ class _Teller:
 
     def __init__(self, progress: Progress | None) -> None:
         self._progress = progress
+        self._highest = 0.0
         self.raised: BaseException | None = None
 
     def __call__(self, fraction: float, message: str) -> None:
         if self._progress is None:
             return
+        # A layer that is read again begins anew.
+        self._highest = max(self._highest, fraction)
         try:
-            self._progress(fraction, message)
+            self._progress(self._highest, message)
         except BaseException as error:
             self.raised = error
             raise
@@ -122,7 +134,7 @@ class _Done:
         return _members(self.written)
 
 
-def _extract_layer(
+def _extract_steadily(
     request: ExtractionRequest,
     number: int,
     area: Area,
@@ -130,7 +142,51 @@ def _extract_layer(
     folder: Path,
     tell: Progress,
 ) -> _Done:
+    """Extract a layer; again if its source changes meanwhile, a database at last from a copy."""
     source = request.layers[number]
+    for pause_seconds in _PAUSES_SECONDS:
+        try:
+            return _extract_layer(request, number, source, area, target, folder, tell)
+        except SourceChangedError:
+            # Who replaces a file may not be done yet.
+            time.sleep(pause_seconds)
+    if is_database(real_path(source.path)):
+        within = Path(tempfile.mkdtemp(prefix="source-", dir=folder))
+        source = replace(source, path=snapshot(real_path(source.path), within))
+    return _extract_layer(request, number, source, area, target, folder, tell)
+
+
+def _extract_layer(
+    request: ExtractionRequest,
+    number: int,
+    source: SourceLayer,
+    area: Area,
+    target: pyproj.CRS | None,
+    folder: Path,
+    tell: Progress,
+) -> _Done:
+    with unchanged(source.path):
+        version = _version(source)
+        done = _write_layer(request, number, source, area, target, folder, tell)
+    return replace(done, report=replace(done.report, source_version=version))
+
+
+def _version(source: SourceLayer) -> str:
+    """Return the version of what is read now, which may be newer than what the catalogue knows."""
+    if not source.fingerprint or fingerprint(source.path) == source.fingerprint:
+        return source.version
+    return content_version(source.path)
+
+
+def _write_layer(
+    request: ExtractionRequest,
+    number: int,
+    source: SourceLayer,
+    area: Area,
+    target: pyproj.CRS | None,
+    folder: Path,
+    tell: Progress,
+) -> _Done:
     layer = prepare(source, area, request.mode)
     reprojection = Reprojection(layer.crs, target or layer.crs, area.bounds_4326)
 
@@ -245,6 +301,7 @@ def _report(
         not_finite=tally.not_finite,
         trimmed=tally.trimmed,
         without_position=tally.without_position,
+        straightened=tally.straightened,
         transformation=reprojection.name,
         full_copy=full[0].path.name if full else "",
         crs_wkt=crs.to_wkt("WKT2_2019"),
@@ -272,6 +329,11 @@ def _notes(
         notes.append(
             f"{tally.without_position:,} features of the layer lie nowhere and are left out: they "
             "have no geometry, an empty one, or coordinates that are no numbers."
+        )
+    if tally.straightened:
+        notes.append(
+            f"{tally.straightened:,} features with arcs or surfaces were read as lines and "
+            "polygons that follow the arcs to a centimetre."
         )
     if tally.trimmed:
         notes.append(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import sqlite3
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -9,31 +10,47 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyogrio
-from pyogrio.errors import DataLayerError, DataSourceError, FieldError
+import pyproj
+from pyogrio.errors import DataLayerError, DataSourceError, FieldError, GeometryError
 
 from marinemap.errors import DatasetError, quote
-from marinemap.extraction.dataset import Dataset, without_folder
-from marinemap.extraction.geopackage_index import Box, RTree, find_rtree
+from marinemap.extraction.curves import linear
+from marinemap.extraction.dataset import Dataset, parts_of, without_folder
+from marinemap.extraction.geopackage_index import Box, RTree, find_rtree, own_key
 from marinemap.extraction.prefetch import prefetched
 from marinemap.extraction.rtree_nodes import KeySet, Near
 from marinemap.extraction.shapefile_check import check_records, check_rows
+from marinemap.extraction.source_check import check_whole
 from marinemap.extraction.table_check import undeclared_encoding
+from marinemap.extraction.wkb import count_nowhere
 
 # Large enough for the work on arrays to outweigh the calls, small enough to keep memory flat
 # and progress even.
 _BATCH_FEATURES = 8_192
+# Coordinates and texts that are worked on at once: what is made of them takes some times as much.
+_BATCH_BYTES = 12 << 20
+# GDAL ends a batch here, whatever its rows; one feature may have more.
+_GDAL_BATCH_BYTES = 32 << 20
 _BATCHES_AHEAD = 1
+_LOOKED_AT = 100
 _GDAL_ERRORS = (
     DataSourceError,
     DataLayerError,
     FieldError,
+    GeometryError,
     OSError,
     UnicodeDecodeError,
     pa.ArrowException,
 )
 
+
+# How Arrow marks the column of geometries (GeoArrow; GDAL before 3.11 has a name of its own).
+_EXTENSION = b"ARROW:extension:name"
+_GEOMETRY_MARKS = (b"geoarrow.wkb", b"ogc.wkb")
 
 # Arguments of pyogrio that choose features.
 _Filter = dict[str, Any]
@@ -41,10 +58,15 @@ _Filter = dict[str, Any]
 
 @dataclass(frozen=True)
 class Batch:
-    """Some features: their geometries as WKB and their attributes, row for row."""
+    """Some features: their geometries as WKB and their attributes, row for row.
+
+    ``nowhere`` counts those without a position, ``straightened`` those whose arcs became lines.
+    """
 
     geometries: Any
     attributes: Any
+    nowhere: int = 0
+    straightened: int = 0
 
 
 @dataclass(frozen=True)
@@ -61,6 +83,10 @@ class Source:
     near : callable, optional
         Tells of boxes (minx, miny, maxx, maxy), shape (n, 4), which may hold something wanted,
         where ``boxes`` say it too loosely; asked where the source has an R-tree.
+    rtree : RTree, optional
+        The source's spatial index, if any.
+    key : str, optional
+        The column of keys, where it has a name of the data's own: then it is a field.
     """
 
     dataset: Dataset
@@ -68,6 +94,7 @@ class Source:
     columns: Sequence[str] | None = None
     near: Near | None = None
     rtree: RTree | None = None
+    key: str | None = None
 
     @property
     def name(self) -> str:
@@ -89,9 +116,10 @@ class Source:
 
     @property
     def without_position(self) -> int:
-        """How many features of the layer lie nowhere, where the source can tell.
+        """How many features of the layer lie nowhere, where that is known before it is read.
 
-        Of a shapefile they are all counted; a GeoPackage's index leaves them out.
+        Of a shapefile they are all counted; a GeoPackage's index leaves them out. Of other
+        sources, which are read whole, the batches tell.
 
         Raises
         ------
@@ -107,6 +135,19 @@ class Source:
         """Whether ``without_position`` counts all that have a coordinate that is no number."""
         return self._is_shapefile
 
+    def check(self) -> None:
+        """Refuse a layer that cannot be read; looks through all of its file.
+
+        Raises
+        ------
+        DatasetError
+            If it is damaged, or holds what cannot be served.
+        """
+        check_whole(self.dataset.path)
+        self.sample(_LOOKED_AT)
+        if self._is_shapefile:
+            _ = self._nowhere
+
     def schema(self) -> Any:
         """Return the pyarrow.Schema of the attributes.
 
@@ -115,8 +156,8 @@ class Source:
         DatasetError
             If GDAL cannot read the layer.
         """
-        with self._some(1) as (meta, reader):
-            return _without(reader.schema, _geometry_column(meta))
+        with self._some(1) as (_, reader):
+            return reader.schema.remove(_geometry_place(reader.schema))
 
     def sample(self, features: int) -> Batch:
         """Return the first features, at most so many.
@@ -126,11 +167,9 @@ class Source:
         DatasetError
             If GDAL cannot read the layer.
         """
-        with self._some(features) as (meta, reader):
-            column = _geometry_column(meta)
+        with self._some(features) as (_, reader):
             batch = next(iter(reader), pa.RecordBatch.from_pylist([], schema=reader.schema))
-            batch = batch.slice(0, features)
-            return Batch(_binary(batch.column(column)), batch.drop_columns([column]))
+            return self._batch(batch.slice(0, features))
 
     def attributes_of(self, keys: Sequence[int]) -> Any:
         """Return the attributes (pyarrow.Table) of features named by their keys in the R-tree.
@@ -146,9 +185,9 @@ class Source:
             _, table = pyogrio.read_arrow(
                 self.dataset.path,
                 layer=self.dataset.layer,
-                columns=None if self.columns is None else list(self.columns),
                 read_geometry=False,
                 where=self.rtree.condition_of(keys),
+                **self._fields,
             )
         except _GDAL_ERRORS as error:
             raise self._unreadable(error) from error
@@ -164,12 +203,46 @@ class Source:
         """
         if self._is_shapefile:
             _ = self._nowhere
+        check_whole(self.dataset.path)
         with prefetched(self._read(), _BATCHES_AHEAD) as batches:
             yield from batches
 
     @property
     def _is_shapefile(self) -> bool:
         return self.dataset.path.suffix.lower() == ".shp"
+
+    @property
+    def _is_read_whole(self) -> bool:
+        """Whether no index is asked: one that lies would hide features, and none is checked here.
+
+        A file geodatabase and MapInfo's files have indexes of their own that GDAL asks.
+        """
+        indexed = (".shp", ".gdb", ".tab")
+        return self.rtree is None and self.dataset.path.suffix.lower() not in indexed
+
+    @property
+    def _fields(self) -> dict[str, Any]:
+        """What pyogrio is told of the fields to read."""
+        wanted = self.columns
+        with_key = self.key is not None and (wanted is None or self.key in wanted)
+        names = None if wanted is None else [name for name in wanted if name != self.key]
+        return {"columns": names, "return_fids": with_key}
+
+    @cached_property
+    def _tolerance(self) -> float:
+        """A centimetre, in the units of the coordinates."""
+        crs = pyproj.CRS.from_user_input(self.dataset.crs)
+        if crs.is_geographic:
+            return 1e-7
+        return 0.01 / (crs.axis_info[0].unit_conversion_factor or 1.0)
+
+    @cached_property
+    def _rows_at_once(self) -> int:
+        """How many features a batch may have, by what features take in the file."""
+        path = self.dataset.path
+        size = sum(part.stat().st_size for part in parts_of(path))
+        each = size / max(self.dataset.feature_count, 1)
+        return int(min(_BATCH_FEATURES, max(1, _GDAL_BATCH_BYTES // max(each, 1))))
 
     @cached_property
     def _nowhere(self) -> int:
@@ -194,17 +267,56 @@ class Source:
             ) from error
 
     def _read(self) -> Iterator[Batch]:
+        count = 0
         for wanted in self._filters():
-            with self._open(wanted) as (meta, reader):
-                column = _geometry_column(meta)
-                for batch in reader:
-                    read = Batch(_binary(batch.column(column)), batch.drop_columns([column]))
+            for batch in self._stream(wanted):
+                count += batch.num_rows
+                for piece in _pieces(batch):
+                    read = self._batch(piece)
                     self._check(read)
                     yield read
+        if self._is_read_whole and count != self.dataset.feature_count:
+            raise DatasetError(
+                f"{self.name} gives {count:,} features where {self.dataset.feature_count:,} are "
+                "stated: it is cut or damaged; ask for a whole copy",
+                field="source",
+            )
+
+    def _stream(self, wanted: _Filter) -> Iterator[Any]:
+        """Yield Arrow's batches; a feature too large for one comes alone."""
+        done = 0
+        try:
+            with self._open(wanted, self._rows_at_once) as (_, reader):
+                for batch in reader:
+                    done += batch.num_rows
+                    yield batch
+            return
+        except _TooLarge:
+            pass
+        with self._open(wanted, 1, skip_features=done, limit=None) as (_, reader):
+            yield from reader
+
+    def _batch(self, batch: Any) -> Batch:
+        place = _geometry_place(batch.schema)
+        names = [name for at, name in enumerate(batch.schema.names) if at != place]
+        columns = [column for at, column in enumerate(batch.columns) if at != place]
+        schema = batch.schema.remove(place)
+        geometries = _binary(batch.column(place))
+        try:
+            geometries.validate(full=True)
+        except pa.ArrowInvalid as error:
+            raise self._unreadable(error) from error
+        # What the index or the table of a file counts is not counted again.
+        nowhere = count_nowhere(geometries) if self._is_read_whole else 0
+        geometries, straightened = linear(geometries, self._tolerance, self.name)
+        attributes = pa.RecordBatch.from_arrays(columns, schema=schema) if names else _rows(batch)
+        return Batch(geometries, attributes, nowhere, straightened)
 
     def _filters(self) -> Iterator[_Filter]:
         """Yield what to ask GDAL for, part by part, so that it begins to answer at once."""
-        if self.rtree is None:
+        if self._is_read_whole:
+            yield {}
+        elif self.rtree is None:
             yield {"bbox": self.box}
         elif self._keys is None:
             yield {"where": self.rtree.condition(self.boxes)}
@@ -224,18 +336,32 @@ class Source:
             )
 
     @contextmanager
-    def _open(self, wanted: _Filter, batch_size: int = _BATCH_FEATURES) -> Iterator[Any]:
+    def _open(
+        self,
+        wanted: _Filter,
+        batch_size: int,
+        skip_features: int = 0,
+        limit: int | None = _GDAL_BATCH_BYTES,
+    ) -> Iterator[Any]:
+        pyogrio.set_gdal_config_options(
+            # GDAL 3.12's own way for FlatGeobuf ends at the limit as if the file did, and makes
+            # broken arrays of features without geometry.
+            {"OGR_ARROW_MEM_LIMIT": limit and str(limit), "OGR_FLATGEOBUF_STREAM_BASE_IMPL": "YES"}
+        )
         try:
             with pyogrio.open_arrow(
                 self.dataset.path,
                 layer=self.dataset.layer,
-                columns=None if self.columns is None else list(self.columns),
                 batch_size=batch_size,
+                skip_features=skip_features,
                 encoding=self._encoding,
                 use_pyarrow=True,
+                **self._fields,
                 **wanted,
             ) as opened:
                 yield opened
+        except pa.ArrowMemoryError as error:
+            raise _TooLarge from error
         except _GDAL_ERRORS as error:
             raise self._unreadable(error) from error
 
@@ -259,7 +385,23 @@ def open_source(
     near: Near | None = None,
 ) -> Source:
     """Return a layer ready to be read, with its R-tree where it has one; see ``Source``."""
-    return Source(dataset, boxes, columns, near, find_rtree(dataset.path, dataset.layer))
+    rtree = find_rtree(dataset.path, dataset.layer)
+    return Source(dataset, boxes, columns, near, rtree, own_key(dataset.path, dataset.layer))
+
+
+def check_servable(dataset: Dataset) -> None:
+    """Refuse a layer that cannot be read to its end; looks through all of its file.
+
+    Raises
+    ------
+    DatasetError
+        If it is damaged, or holds what cannot be served.
+    """
+    open_source(dataset, [dataset.bounds or (0.0, 0.0, 0.0, 0.0)]).check()
+
+
+class _TooLarge(Exception):
+    """A feature takes more memory than a batch may."""
 
 
 def _check_text(source: Source, name: str, values: Any) -> None:
@@ -275,12 +417,29 @@ def _check_text(source: Source, name: str, values: Any) -> None:
         ) from error
 
 
-def _geometry_column(meta: dict[str, Any]) -> str:
-    return str(meta["geometry_name"] or "wkb_geometry")
+def _geometry_place(schema: Any) -> int:
+    """Return the place of the geometries: a field may have the name of their column."""
+    marks = ((at, (field.metadata or {}).get(_EXTENSION)) for at, field in enumerate(schema))
+    return next(at for at, mark in marks if mark in _GEOMETRY_MARKS)
 
 
-def _without(schema: Any, column: str) -> Any:
-    return schema.remove(schema.get_field_index(column))
+def _rows(batch: Any) -> Any:
+    """Return as many rows without any field."""
+    return batch.select([])
+
+
+def _pieces(batch: Any) -> Iterator[Any]:
+    """Yield a batch in pieces of some megabytes each."""
+    if batch.nbytes <= _BATCH_BYTES or batch.num_rows < 2:
+        yield batch
+        return
+    column = _binary(batch.column(_geometry_place(batch.schema)))
+    lengths = np.asarray(pc.fill_null(pc.binary_length(column), 0), np.int64)
+    others = (batch.nbytes - int(lengths.sum())) // batch.num_rows
+    numbers = (lengths + others).cumsum() // _BATCH_BYTES
+    edges = [0, *(np.flatnonzero(np.diff(numbers)) + 1).tolist(), batch.num_rows]
+    for first, last in itertools.pairwise(edges):
+        yield batch.slice(first, last - first)
 
 
 def _binary(column: Any) -> Any:

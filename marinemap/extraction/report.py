@@ -61,8 +61,8 @@ def _layer_lines(source: SourceLayer, report: LayerReport) -> list[str]:
         lines.append(f"  Filter:       {_filter_words(source.filter)}")
     if report.transformation:
         lines.append(f"  Moved by:     {report.transformation}")
-    if source.version:
-        lines.append(f"  Data version: {source.version}")
+    if report.source_version:
+        lines.append(f"  Data version: {report.source_version}")
     if report.renamed_fields:
         lines.append("  Renamed fields, for the format cannot hold their names:")
         lines += [f"    {old} -> {new}" for old, new in report.renamed_fields.items()]
@@ -92,10 +92,7 @@ def write_report(
         "made_at": request.made_at.isoformat() if request.made_at else None,
         "request": _replayable(request, area),
         "area": {"bounds_4326": area.bounds_4326, "notes": area.notes},
-        "layers": [
-            {"source_version": source.version, **dataclasses.asdict(report)}
-            for source, report in layers
-        ],
+        "layers": [dataclasses.asdict(report) for _, report in layers],
         "files": [{"name": m.name, "bytes": m.size_bytes, "sha256": m.sha256} for m in members],
     }
     return json.dumps(content, indent=1, ensure_ascii=False, default=str) + "\n"

@@ -38,6 +38,9 @@ class SourceLayer:
         The layer within the file; may be left out where the file holds one layer.
     title, licence, attribution, version : str
         Copied into the README of the archive.
+    fingerprint : str, optional
+        Of the data that ``version`` is of; where the file has another by now, the archive states
+        the version of what was read.
     fields : sequence of str, optional
         The fields to keep, in the source's order; all by default.
     filter : str or mapping, optional
@@ -51,6 +54,7 @@ class SourceLayer:
     licence: str = ""
     attribution: str = ""
     version: str = ""
+    fingerprint: str = ""
     fields: Sequence[str] | None = None
     filter: str | Mapping[str, Any] | None = None
 
@@ -181,9 +185,11 @@ class LayerReport:
     not_finite: int = 0
     trimmed: int = 0
     without_position: int = 0
+    straightened: int = 0
     transformation: str = ""
     full_copy: str = ""
     crs_wkt: str = ""
+    source_version: str = ""
 
     @property
     def is_empty(self) -> bool:

@@ -20,7 +20,7 @@ _WITH_Z, _WITH_M = (1, 3), (2, 3)
 _BASE_DIMENSION = {1: 0, 2: 1, 3: 2, 4: 0, 5: 1, 6: 2}
 # Bytes before the first coordinate of a geometry that is one point, one line or one ring.
 _HEADER_BYTES = {1: 5, 2: 9, 3: 13}
-_MULTI_BYTES = 9
+_MULTI_BYTES = _EMPTY_BYTES = 9
 # A bound on how deep collections nest: they cannot nest deeper than there are any.
 _MAX_COLLECTIONS = 1_000
 _COLLECTION_HEADS = (
@@ -280,3 +280,17 @@ def _buffers(column: Any) -> tuple[Array, Array]:
     first = column.offset
     places = np.frombuffer(offsets, np.int32)[first : first + len(column) + 1].astype(np.int64)
     return places, np.frombuffer(data if data is not None else b"", np.uint8)
+
+
+def count_nowhere(column: Any) -> int:
+    """Return how many rows have no position: none at all, an empty one, or a point of NaN."""
+    lengths = _lengths(column)
+    # Nothing but byte order, type and a count of zero.
+    empty = int((lengths <= _EMPTY_BYTES).sum())
+    points = np.flatnonzero((kinds(column) == 1) & (lengths >= _HEADER_BYTES[1] + 16))
+    if len(points) == 0:
+        return empty
+    offsets, data = _buffers(column)
+    at = offsets[points, None] + _HEADER_BYTES[1] + np.arange(16)
+    positions = np.ascontiguousarray(data[at]).view("<f8")
+    return empty + int(np.isnan(positions).any(axis=1).sum())

@@ -34,10 +34,13 @@ class Tally:
     not_finite: int = 0
     trimmed: int = 0
     without_position: int = 0
+    straightened: int = 0
 
-    def add(self, read: int, cut: Clipped) -> None:
+    def add(self, read: Batch, cut: Clipped) -> None:
         """Count a batch."""
-        self.read += read
+        self.read += len(read.geometries)
+        self.without_position += read.nowhere
+        self.straightened += read.straightened
         self.repaired += cut.repaired
         self.not_finite += cut.not_finite
         self.trimmed += cut.trimmed
@@ -53,9 +56,9 @@ class Outcome:
 
 @dataclass(frozen=True)
 class _Kept:
-    """A batch after clipping: how many were read, what became of them, what is left."""
+    """A batch after clipping: what was read, what became of it, what is left."""
 
-    read: int
+    read: Batch
     cut: Clipped
     batch: Batch
 
@@ -101,7 +104,7 @@ def _kept(layer: PreparedLayer, reprojection: Reprojection) -> Generator[_Kept]:
         every = len(cut.rows) == len(picked.geometries)
         attributes = picked.attributes if every else picked.attributes.take(pa.array(cut.rows))
         moved = _moved(cut.column, reprojection)
-        yield _Kept(len(batch.geometries), cut, Batch(moved, attributes))
+        yield _Kept(batch, cut, Batch(moved, attributes))
 
 
 def _moved(column: Any, reprojection: Reprojection) -> Any:

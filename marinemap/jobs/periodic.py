@@ -6,7 +6,7 @@ from celery import shared_task
 from celery.utils.log import get_task_logger
 from django.core.management import call_command
 
-from marinemap.catalogue import preview
+from marinemap.catalogue import preview, registration
 from marinemap.jobs import artifacts, expiry, stalled
 
 logger = get_task_logger(__name__)
@@ -35,6 +35,13 @@ def requeue_stalled_jobs() -> None:
     """Queue again the jobs whose worker died or whose message was lost."""
     for job_id in stalled.requeue_stalled():
         logger.warning("Job %s had stalled and was queued again", job_id)
+
+
+@shared_task(ignore_result=True)
+def refresh_layers() -> None:
+    """Read the layers of the catalogue again whose data changed."""
+    for layer_id, wrong in registration.refresh_all().items():
+        logger.warning("Layer %s cannot be read: %s", layer_id, wrong)
 
 
 @shared_task(ignore_result=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from marinemap.catalogue.models import Layer
-from marinemap.errors import RequestError, did_you_mean, quote
+from marinemap.catalogue.registration import look_again
+from marinemap.errors import DatasetError, RequestError, did_you_mean, quote
 from marinemap.extraction import (
     Area,
     ExtractionRequest,
@@ -177,12 +179,14 @@ def _members(item: Any) -> Mapping[str, Any]:
 
 
 def _check_overlap(layers: list[Layer], area: Area) -> None:
-    boxes = [part.bounds for part in getattr(area.geometry, "geoms", [area.geometry])]
-    if area.crs.is_geographic and any(
-        layer.touches((box[0], box[1], box[2], box[3])) for layer in layers for box in boxes
-    ):
+    if _touches_any(layers, area):
         return
-    if any(layer.touches(area.bounds_4326) for layer in layers) and not area.crs.is_geographic:
+    for layer in layers:
+        # The data may have grown since they were read last; where they are away, what is known
+        # of them counts.
+        with contextlib.suppress(DatasetError):
+            look_again(layer)
+    if _touches_any(layers, area):
         return
     where = "; ".join(f"'{layer.pk}' covers {_extent_words(layer)}" for layer in layers)
     raise RequestError(
@@ -191,6 +195,15 @@ def _check_overlap(layers: list[Layer], area: Area) -> None:
         value=[round(edge, 6) for edge in area.bounds_4326],
         hint="Draw the area where the layer has data.",
     )
+
+
+def _touches_any(layers: list[Layer], area: Area) -> bool:
+    boxes = [part.bounds for part in getattr(area.geometry, "geoms", [area.geometry])]
+    if area.crs.is_geographic and any(
+        layer.touches((box[0], box[1], box[2], box[3])) for layer in layers for box in boxes
+    ):
+        return True
+    return not area.crs.is_geographic and any(layer.touches(area.bounds_4326) for layer in layers)
 
 
 def _extent_words(layer: Layer) -> str:

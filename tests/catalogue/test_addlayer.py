@@ -15,7 +15,7 @@ from django.core.management import call_command
 from django.core.management.base import CommandError
 
 from marinemap.catalogue.models import Layer
-from marinemap.catalogue.registration import refresh, register
+from marinemap.catalogue.registration import refresh, refresh_all, register
 from marinemap.errors import DatasetError, RequestError
 
 
@@ -54,7 +54,7 @@ def test_everything_but_the_words_is_read_from_the_data(marine_gpkg: Path) -> No
         "depth_m",
     ]
     assert layer.is_published
-    assert Path(layer.source) == marine_gpkg.resolve()
+    assert Path(layer.source) == marine_gpkg
 
 
 @pytest.mark.django_db
@@ -165,6 +165,51 @@ def test_refresh_reads_only_what_changed(tmp_path: Path) -> None:
     again = refresh(Layer.objects.get())
     assert (again.feature_count, again.bounds) == (2, [1, 1, 5, 5])
     assert Layer.objects.get().version == again.version != layer.version
+
+
+@pytest.mark.django_db
+def test_refresh_leaves_a_layer_withdrawn_that_was_withdrawn_meanwhile(tmp_path: Path) -> None:
+    path = write_points(tmp_path / "p.gpkg", [(1, 1)])
+    register("p", path)
+    loaded = Layer.objects.get()
+    Layer.objects.update(is_published=False, title="Old")
+    write_points(path, [(1, 1), (5, 5)])
+    refresh(loaded)
+    kept = Layer.objects.get()
+    assert (kept.is_published, kept.title, kept.feature_count) == (False, "Old", 2)
+
+
+@pytest.mark.django_db
+def test_switched_link_is_read_again(tmp_path: Path) -> None:
+    for name, points in (("old", [(1, 1)]), ("new", [(1, 1), (5, 5)])):
+        (tmp_path / name).mkdir()
+        write_points(tmp_path / name / "p.gpkg", points)
+    link = tmp_path / "current.gpkg"
+    link.symlink_to(tmp_path / "old" / "p.gpkg")
+    register("p", link)
+    link.unlink()
+    link.symlink_to(tmp_path / "new" / "p.gpkg")
+    assert refresh_all() == {}
+    assert Layer.objects.get().feature_count == 2
+    link.unlink()
+    assert list(refresh_all()) == ["p"]
+
+
+@pytest.mark.django_db
+def test_damaged_source_is_not_added(tmp_path: Path) -> None:
+    path = tmp_path / "p.gml"
+    pyogrio.raw.write(
+        path,
+        shapely.to_wkb([shapely.Point(1, 1)] * 50),
+        [],
+        [],
+        geometry_type="Point",
+        crs="EPSG:4326",
+    )
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(DatasetError, match="not well-formed"):
+        register("p", path)
+    assert not Layer.objects.exists()
 
 
 @pytest.mark.django_db

@@ -193,7 +193,7 @@ def shrink(path: Path) -> None:
     ],
 )
 @pytest.mark.parametrize("suffix", [".gpkg", ".shp", ".geojson", ".fgb"])
-def test_source_that_changes_while_read_is_a_named_failure(
+def test_source_that_changes_while_read_is_read_again(
     tmp_path: Path, suffix: str, harm: Callable[[Path], None]
 ) -> None:
     if harm is shrink and suffix != ".gpkg":
@@ -214,7 +214,10 @@ def test_source_that_changes_while_read_is_a_named_failure(
         told.append(fraction)
 
     request = ExtractionRequest([SourceLayer("sea", source)], AREA, out / "out.zip")
-    with pytest.raises(DatasetError, match=rf"sea\{suffix} was changed while it was read"):
+    if harm is shrink:
+        assert extract(request, work_folder=out, progress=harm_once).features_written == 5
+        return
+    with pytest.raises(DatasetError, match=rf"sea\{suffix}"):
         extract(request, work_folder=out, progress=harm_once)
     assert list(out.iterdir()) == []
 

@@ -14,6 +14,7 @@ from marinemap.catalogue.models import Layer
 from marinemap.catalogue.registration import register
 from marinemap.errors import RequestError
 from marinemap.extraction import FORMATS
+from marinemap.extraction.formats import get_format
 from marinemap.processes import extract
 from marinemap.processes.process import RunContext, unwrap_inputs
 
@@ -159,7 +160,7 @@ def test_each_format_arrives_in_the_archive(reefs: Layer, tmp_path: Path, format
     out = run(tmp_path, format=format_name)
     assert (out / f"reefs.{SUFFIXES[format_name]}").exists()
     readme = (out / "README.txt").read_text()
-    assert f"The format is {format_name}." in readme
+    assert f"The format is {get_format(format_name).title}." in readme
     assert ("Each shapefile is" in readme) == (format_name == "shapefile")
     if format_name != "geoparquet":  # The test's GDAL has no driver for it.
         assert read(out / f"reefs.{SUFFIXES[format_name]}")[1]["reef_id"]

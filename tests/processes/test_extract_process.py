@@ -163,3 +163,17 @@ def test_layer_across_180_degrees_can_be_asked_for(tmp_path: Path) -> None:
     layer, _ = register("nz", path)
     assert layer.bounds_4326[0] > layer.bounds_4326[2]
     assert extract.check({"layers": ["nz"], "area": [172, -45, 176, -40]})
+
+
+def test_layer_that_has_grown_is_not_refused_as_outside(tmp_path: Path) -> None:
+    def write(*points: shapely.Point) -> Path:
+        path = tmp_path / "p.geojson"
+        wkb = shapely.to_wkb(list(points))
+        pyogrio.raw.write(path, wkb, [], [], geometry_type="Point", crs="EPSG:4326")
+        return path
+
+    register("p", write(shapely.Point(1, 41)))
+    write(shapely.Point(1, 41), shapely.Point(1, 61))
+    assert extract.check({"layers": ["p"], "area": [0, 60, 2, 62]})["layers"] == ["p"]
+    with pytest.raises(RequestError, match="latitude 41.0000 to 61.0000"):
+        extract.check({"layers": ["p"], "area": [0, 20, 2, 22]})

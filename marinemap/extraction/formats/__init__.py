@@ -13,12 +13,17 @@ DEFAULT_FORMAT = "shapefile"
 FULL_FORMAT = "geopackage"
 
 
+def _rank(format_: Format) -> tuple[int, str]:
+    first = (DEFAULT_FORMAT, FULL_FORMAT)
+    return first.index(format_.id) if format_.id in first else len(first), format_.id
+
+
 def _found() -> dict[str, Format]:
-    """Return the formats by id, the default first."""
+    """Return the formats by id: the default, the full one, the others."""
     modules = pkgutil.iter_modules(__path__, f"{__name__}.")
     members = (getattr(importlib.import_module(m.name), "FORMAT", None) for m in modules)
     formats = [member for member in members if isinstance(member, Format)]
-    return {f.id: f for f in sorted(formats, key=lambda f: (f.id != DEFAULT_FORMAT, f.id))}
+    return {f.id: f for f in sorted(formats, key=_rank)}
 
 
 _FORMATS = _found()
