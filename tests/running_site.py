@@ -35,7 +35,7 @@ class RunningSite:
     """One site in a home of its own; its processes are started and stopped one by one."""
 
     def __init__(self, home: Path, database_url: str | None = None, **settings: str) -> None:
-        self.home = home
+        self.home = self.logs = home
         self.base = f"http://127.0.0.1:{free_port()}"
         inherited = {
             name: value
@@ -92,7 +92,7 @@ class RunningSite:
 
     def log(self, name: str) -> str:
         """Return what a process has printed."""
-        return (self.home / f"{name}.log").read_text(errors="replace")
+        return (self.logs / f"{name}.log").read_text(errors="replace")
 
     def health(self) -> dict[str, Any]:
         """Return the answer of ``/healthz``."""
@@ -100,7 +100,7 @@ class RunningSite:
         return answer
 
     def _start(self, name: str, *command: str) -> None:
-        with (self.home / f"{name}.log").open("ab") as log:
+        with (self.logs / f"{name}.log").open("ab") as log:
             self._processes[name] = subprocess.Popen(
                 [sys.executable, *command],
                 cwd=PROJECT,

@@ -7,7 +7,6 @@ import uuid
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from django.db import OperationalError, connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
 from django.views.decorators.csrf import csrf_exempt
@@ -33,8 +32,9 @@ from marinemap.api.problems import (
 from marinemap.catalogue.models import Layer
 from marinemap.catalogue.preview import MEDIA_TYPE, read_tile
 from marinemap.errors import RequestError, did_you_mean, quote
-from marinemap.jobs import lifecycle, workers
+from marinemap.jobs import lifecycle
 from marinemap.jobs.artifacts import open_artifact
+from marinemap.jobs.health import health_of_site
 from marinemap.jobs.models import Job, JobDocuments
 from marinemap.jobs.queue import find_place, find_places
 from marinemap.jobs.states import JobStatus
@@ -97,9 +97,8 @@ def execution(request: HttpRequest, process_id: str) -> HttpResponse:
     # From here on the job is stored: whatever is asked besides may not turn this into an error.
     response = JsonResponse(schemas.status_info(request, job, find_place(job)), status=201)
     response.headers["Location"] = schemas.job_address(request, job)
-    response.headers["Cache-Control"] = "no-store"
     remember_owner(request, response, owner)
-    return response
+    return _uncached(response)
 
 
 @_allow("GET", "HEAD")
@@ -108,9 +107,7 @@ def jobs(request: HttpRequest) -> HttpResponse:
     own = list(Job.objects.filter(owner__in=owners_of(request))[:_MAX_JOBS_LISTED])
     places = find_places(own)
     listed = [schemas.status_info(request, job, places.get(job.pk)) for job in own]
-    response = JsonResponse({"jobs": listed, "links": []})
-    response.headers["Cache-Control"] = "no-store"
-    return response
+    return _uncached(JsonResponse({"jobs": listed, "links": []}))
 
 
 @_allow("GET", "HEAD", "DELETE")
@@ -124,9 +121,7 @@ def job(request: HttpRequest, job_id: uuid.UUID) -> HttpResponse:
     if request.method == "DELETE":
         # So the standard has it, for what was finished as well; the job itself stays what it was.
         info["status"] = JobStatus.DISMISSED
-    response = JsonResponse(info)
-    response.headers["Cache-Control"] = "no-store"
-    return response
+    return _uncached(JsonResponse(info))
 
 
 @_allow("GET", "HEAD")
@@ -176,14 +171,19 @@ def tile(request: HttpRequest, layer_id: str, z: int, y: int, x: int) -> HttpRes
 
 @_allow("GET", "HEAD")
 def health(request: HttpRequest) -> HttpResponse:
-    """Answer whether the database answers, and how many workers are alive."""
-    try:
-        connection.ensure_connection()
-        alive = workers.count_alive()
-    except OperationalError:
-        return JsonResponse({"status": "down", "database": "away"}, status=503)
-    status = "ok" if alive else "no worker"
-    return JsonResponse({"status": status, "database": "ok", "workers": alive})
+    """Answer how the site is: 200 while it answers at all, with what is amiss in ``status``."""
+    found = health_of_site()
+    return _uncached(JsonResponse(found, status=503 if found["status"] == "down" else 200))
+
+
+@_allow("GET", "HEAD")
+def ready(request: HttpRequest) -> HttpResponse:
+    """Answer whether what is asked now will be done now: 200, or 503 with what is amiss."""
+    found = health_of_site()
+    response = _uncached(JsonResponse(found, status=200 if found["status"] == "ok" else 503))
+    if response.status_code == 503:
+        response.headers["Retry-After"] = "30"
+    return response
 
 
 @csrf_exempt
@@ -192,6 +192,11 @@ def not_found(request: HttpRequest, path: str = "") -> HttpResponse:
     raise NotFoundError(
         "there is nothing at this address; GET /api/ lists what there is", value=request.path
     )
+
+
+def _uncached(response: HttpResponse) -> HttpResponse:
+    response.headers["Cache-Control"] = "no-store"
+    return response
 
 
 def _read_body(request: HttpRequest) -> dict[str, Any]:

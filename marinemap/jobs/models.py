@@ -95,3 +95,21 @@ class WorkerSighting(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class BeatSighting(models.Model):
+    """A process with a schedule that was seen alive; one of them follows it, others stand by."""
+
+    name = models.CharField(max_length=255, primary_key=True)
+    seen_at = models.DateTimeField()
+    is_holder = models.BooleanField(default=False)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["is_holder"], condition=models.Q(is_holder=True), name="one_beat_holds"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.name

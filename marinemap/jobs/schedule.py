@@ -7,12 +7,57 @@ from typing import Any
 from django_celery_beat.models import PeriodicTask
 from django_celery_beat.schedulers import DatabaseScheduler
 
+from marinemap.jobs.lease import ScheduleLease
+from marinemap.jobs.workers import is_orphan
+
+_STAND_BY_SECONDS = 5.0
+
 
 class EditableScheduler(DatabaseScheduler):  # type: ignore[misc] # the library has no types
     """A database scheduler that leaves what an administrator has edited as it is.
 
-    The scheduler that it extends writes the settings over the database at every start.
+    The scheduler that it extends writes the settings over the database at every start, and
+    knows nothing of a second one: each would set off every task.
     """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self._lease = ScheduleLease()
+        self._was_holding = True
+        super().__init__(*args, **kwargs)
+
+    def tick(self, *args: Any, **kwargs: Any) -> float:
+        """Set off what is due, unless another beat does; return the seconds until the next look.
+
+        Raises
+        ------
+        SystemExit
+            If the worker that this beat belongs to has ended.
+        """
+        if is_orphan():
+            raise SystemExit("the worker of this schedule has ended")
+        if not self._lease.is_held():
+            self._was_holding = False
+            return _STAND_BY_SECONDS
+        if not self._was_holding:
+            # What was due meanwhile has been set off by the other.
+            self._was_holding, self._initial_read, self._heap = True, True, None
+        return min(float(super().tick(*args, **kwargs)), _STAND_BY_SECONDS)
+
+    def populate_heap(self, *args: Any, **kwargs: Any) -> None:
+        """Order what is to be set off by its time."""
+        super().populate_heap(*args, **kwargs)
+        # Where the schedule was read anew on the way, this order is of the new one already. Made
+        # once more it would have the entries' old times, and set each off twice.
+        self._heap_invalidated = False
+
+    def release(self) -> None:
+        """Let another beat take over at once."""
+        self._lease.give_up()
+
+    def close(self) -> None:
+        """Write what is left to write, and let another beat take over."""
+        super().close()
+        self.release()
 
     def update_from_dict(self, mapping: dict[str, Any]) -> None:
         """Create the entries of the settings that the database does not have."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import logging
+import os
 import signal
 import sys
 import threading
@@ -12,6 +13,7 @@ from typing import Any
 
 from celery.signals import (
     beat_embedded_init,
+    worker_init,
     worker_process_init,
     worker_ready,
     worker_shutting_down,
@@ -29,10 +31,33 @@ _PR_SET_PDEATHSIG = 1
 _stopping = threading.Event()
 
 
+# The process whose end is this one's: the worker that a beat or a caretaker belongs to.
+_worker_id: int | None = None
+
+
+def belong_to(worker_id: int) -> None:
+    """End with a worker, and be an orphan where that has ended already."""
+    global _worker_id
+    _worker_id = worker_id
+    end_with_parent(signal.SIGTERM)
+
+
+def is_orphan() -> bool:
+    """Tell whether the worker that this process belongs to has ended."""
+    return _worker_id not in (None, os.getpid(), os.getppid())
+
+
 def end_with_parent(number: signal.Signals) -> None:
     """Ask the kernel for a signal to this process when its parent ends (Linux; prctl(2))."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, number)
+
+
+@worker_init.connect
+def note_worker(**_: Any) -> None:
+    """Let a beat that the worker forks know whose it is: the worker may end before it asks."""
+    global _worker_id
+    _worker_id = _worker_id or os.getpid()
 
 
 @beat_embedded_init.connect

@@ -12,7 +12,7 @@ from django.test import Client
 from django.utils import timezone
 
 from marinemap.catalogue.models import Layer
-from marinemap.jobs.models import Job, WorkerSighting
+from marinemap.jobs.models import BeatSighting, Job, WorkerSighting
 from tests.api.conftest import AREA, Post
 from tests.api.test_jobs import assert_problem
 
@@ -193,13 +193,35 @@ def test_processes_are_described(new_client: NewClient) -> None:
     assert described["jobControlOptions"] == ["async-execute", "dismiss"]
 
 
-def test_health_tells_whether_a_worker_is_alive(new_client: NewClient) -> None:
+def test_health_tells_what_is_amiss(new_client: NewClient, settings: Any) -> None:
     client = new_client()
-    assert client.get("/healthz").json() == {"status": "no worker", "database": "ok", "workers": 0}
+
+    def told() -> tuple[str, int]:
+        return client.get("/healthz").json()["status"], client.get("/readyz").status_code
+
+    assert told() == ("no worker", 503)
     now = timezone.now()
     WorkerSighting.objects.create(name="one", started_at=now, seen_at=now)
     WorkerSighting.objects.create(name="gone", started_at=now, seen_at=now - timedelta(minutes=1))
-    assert client.get("/healthz").json() == {"status": "ok", "database": "ok", "workers": 1}
+    assert told() == ("no schedule", 503)
+    BeatSighting.objects.create(name="dead", seen_at=now - timedelta(minutes=1), is_holder=True)
+    assert told() == ("no schedule", 503)
+    BeatSighting.objects.filter(name="dead").delete()
+    BeatSighting.objects.create(name="standing by", seen_at=now)
+    assert told() == ("no schedule", 503)
+    BeatSighting.objects.create(name="one", seen_at=now, is_holder=True)
+    assert told() == ("ok", 200)
+    settings.MARINEMAP_MIN_FREE_MB = "1e12"
+    assert told() == ("no room", 503)
+    settings.MARINEMAP_MIN_FREE_MB = "0"
+    assert client.get("/healthz").json() == {
+        "status": "ok",
+        "database": "ok",
+        "workers": 1,
+        "disk": "ok",
+        "schedule": "ok",
+        "beats": 2,
+    }
 
 
 def test_answers_carry_the_security_headers(new_client: NewClient) -> None:

@@ -85,10 +85,16 @@ export function resultsUrl(id: string): string {
   return `${jobUrl(id)}/results`;
 }
 
-/** Count the workers; undefined if the service does not say. Not being healthy is an answer too. */
-export async function countWorkers(): Promise<number | undefined> {
+/** How the service is, as far as it says. */
+export interface Health {
+  status?: string;
+  workers?: number;
+}
+
+/** Ask how the service is. Not being healthy is an answer too. */
+export async function readHealth(): Promise<Health> {
   const response = await fetch(`${root}healthz`, { cache: "no-store" });
-  return ((await response.json().catch(() => ({}))) as { workers?: number }).workers;
+  return (await response.json().catch(() => ({}))) as Health;
 }
 
 function jobUrl(id: string): string {

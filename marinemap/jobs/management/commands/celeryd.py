@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from argparse import SUPPRESS
+from collections.abc import Iterable
 from typing import Any
 
 from celery import current_app
 from django.core.management.base import BaseCommand, CommandParser
+
+from marinemap.jobs import caretaker
 
 
 class Command(BaseCommand):
@@ -24,21 +28,25 @@ class Command(BaseCommand):
         parser.add_argument("-P", "--pool", help="prefork, solo, threads, gevent or eventlet")
         parser.add_argument("-n", "--hostname", help="the worker's name, such as one@%%h")
         parser.add_argument("-Q", "--queues", help="serve these queues only, with commas between")
-        parser.add_argument("-B", "--beat", action="store_true", help="run the schedule, too")
+        parser.add_argument("-B", "--beat", action="store_true", help="follow the schedule, too")
         parser.add_argument("-E", "--task-events", action="store_true", help="send events")
         parser.add_argument("--pidfile", help="keep the worker's process id here")
+        # How such a worker starts the process beside it; not for people.
+        parser.add_argument("--caretaker-of", type=int, help=SUPPRESS)
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Hand over to Celery's worker."""
-        current_app.worker_main(["worker", *_worker_arguments(options)])
+        """Hand over to Celery's worker; with -B start the caretaker beside it."""
+        shared = _arguments(options, ("loglevel", "logfile", "task_events"))
+        if options["caretaker_of"]:
+            caretaker.run(options["caretaker_of"], shared)
+            return
+        if options["beat"]:
+            caretaker.begin_with_worker(shared)
+        own = _arguments(options, ("concurrency", "pool", "hostname", "queues", "pidfile"))
+        current_app.worker_main(["worker", *own, *shared])
 
 
-def _worker_arguments(options: dict[str, Any]) -> list[str]:
-    arguments = [f"--concurrency={options['concurrency']}"]
-    for name in ("loglevel", "logfile", "pool", "hostname", "queues", "pidfile"):
-        if options[name]:
-            arguments.append(f"--{name}={options[name]}")
-    for name in ("beat", "task_events"):
-        if options[name]:
-            arguments.append(f"--{name.replace('_', '-')}")
-    return arguments
+def _arguments(options: dict[str, Any], names: Iterable[str]) -> list[str]:
+    """Return options as Celery's command line has them."""
+    given = {name.replace("_", "-"): options[name] for name in names if options[name]}
+    return [f"--{n}" if value is True else f"--{n}={value}" for n, value in given.items()]

@@ -1,0 +1,141 @@
+"""The process beside a worker that follows the schedule and runs its short tasks.
+
+A worker that is busy with an extract for an hour runs nothing else: cleaning, rescuing and
+expiring would wait behind it. So ``celeryd -B`` starts a small second worker for their queue.
+It follows the schedule in a thread, so that none lives on without the other; and the
+worker sees that it lives.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from typing import Any, cast
+
+from celery import current_app
+from celery.beat import Service
+from celery.signals import worker_ready, worker_shutting_down
+from django.conf import settings
+from django.db import Error, connection
+
+from marinemap.jobs import workers
+from marinemap.jobs.lease import was_seen
+from marinemap.jobs.outages import drop_connection
+from marinemap.jobs.schedule import EditableScheduler
+
+logger = logging.getLogger(__name__)
+
+QUEUE = "periodic"
+_LOOK_EVERY_SECONDS = 5
+# Longer than its lease of the schedule, shorter than the minute in which it is to be noticed.
+_SILENT_AFTER_SECONDS = 45
+
+
+def begin_with_worker(options: Sequence[str]) -> None:
+    """Start a caretaker when the worker of this process is ready, and another if it ends."""
+    watch = _Watch(options)
+    worker_ready.connect(watch.start, weak=False)
+    worker_shutting_down.connect(watch.stop, weak=False)
+
+
+def run(worker_id: int, options: Sequence[str]) -> None:
+    """Be the caretaker of a worker until that ends."""
+    workers.belong_to(worker_id)
+    # It is not one of those that jobs wait for.
+    worker_ready.disconnect(workers.begin)
+    schedule = _Schedule()
+    worker_ready.connect(schedule.start, weak=False)
+    worker_shutting_down.connect(schedule.stop, weak=False)
+    name = f"--hostname=caretaker-{worker_id}@%h"
+    lonely = ("--without-gossip", "--without-mingle", "--without-heartbeat")
+    current_app.worker_main(["worker", f"--queues={QUEUE}", "--pool=solo", name, *lonely, *options])
+
+
+class _Schedule:
+    """Follows the schedule in a thread, again and again where an error ends it."""
+
+    def __init__(self) -> None:
+        self._is_over = threading.Event()
+        self._service: Service | None = None
+
+    def start(self, **_: Any) -> None:
+        threading.Thread(target=self._follow, name="schedule", daemon=True).start()
+
+    def stop(self, **_: Any) -> None:
+        self._is_over.set()
+        if self._service is not None:
+            self._service.stop()
+            cast(EditableScheduler, self._service.scheduler).release()
+
+    def _follow(self) -> None:
+        while not self._is_over.is_set():
+            try:
+                scheduler = current_app.conf.beat_scheduler
+                self._service = Service(current_app, scheduler_cls=scheduler)
+                self._service.start()
+            except Exception:
+                logger.exception("The schedule stopped; it is started again in a moment")
+                drop_connection()
+            if workers.is_orphan():
+                os.kill(os.getpid(), signal.SIGTERM)
+                return
+            self._is_over.wait(_LOOK_EVERY_SECONDS)
+
+
+class _Watch:
+    """Sees that a worker has a caretaker that lives."""
+
+    def __init__(self, options: Sequence[str]) -> None:
+        self._options = options
+        self._is_over = threading.Event()
+
+    def start(self, **_: Any) -> None:
+        # The kernel ends the caretaker with the thread that started it, so this one stays.
+        threading.Thread(target=self._watch, name="caretaker-watch", daemon=True).start()
+
+    def stop(self, **_: Any) -> None:
+        self._is_over.set()
+
+    def _watch(self) -> None:
+        while not self._is_over.is_set():
+            process = self._launch()
+            self._wait_for_end(process)
+            if not self._is_over.is_set():
+                logger.warning("The caretaker ended with %s; another is started", process.poll())
+        # The worker may be at a long job still, and the site goes on being looked after.
+
+    def _launch(self) -> subprocess.Popen[bytes]:
+        program = [sys.argv[0]] if sys.argv[0].endswith("manage.py") else ["-m", "django"]
+        path = os.pathsep.join(filter(None, [str(settings.BASE_DIR), os.environ.get("PYTHONPATH")]))
+        command = [sys.executable, *program, "celeryd", f"--caretaker-of={os.getpid()}"]
+        return subprocess.Popen([*command, *self._options], env={**os.environ, "PYTHONPATH": path})
+
+    def _wait_for_end(self, process: subprocess.Popen[bytes]) -> None:
+        seen_at = time.monotonic()
+        while process.poll() is None:
+            if _is_seen(process):
+                seen_at = time.monotonic()
+            elif time.monotonic() - seen_at > _SILENT_AFTER_SECONDS:
+                logger.warning("The caretaker, process %d, is silent; it is killed", process.pid)
+                process.kill()
+            self._sleep()
+
+    def _sleep(self) -> None:
+        time.sleep(_LOOK_EVERY_SECONDS)
+
+
+def _is_seen(process: subprocess.Popen[bytes]) -> bool:
+    try:
+        return was_seen(process.pid)
+    except Error:
+        # It cannot show itself either.
+        drop_connection()
+        return True
+    finally:
+        connection.close()

@@ -1,0 +1,72 @@
+"""The schedule of a running site: beside long jobs, and whatever becomes of its process."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.running_site import Client, RunningSite, wait_for
+
+MakeSite = Callable[..., RunningSite]
+
+# Half of the caretaker's tests wait for a lease of 30 s; one database shows it.
+one_database = pytest.mark.parametrize("prepared", ["sqlite"], indirect=True)
+
+
+def caretaker_of(site: RunningSite) -> int | None:
+    """Return the process id of the caretaker of a site's worker, None while there is none."""
+    worker = site.pid("worker")
+    mark = f"--caretaker-of={worker}".encode()
+    for children in Path(f"/proc/{worker}/task").glob("*/children"):
+        for pid in children.read_text().split():
+            if mark in Path(f"/proc/{pid}/cmdline").read_bytes():
+                return int(pid)
+    return None
+
+
+def start(make_site: MakeSite) -> RunningSite:
+    site = make_site()
+    site.start_web()
+    site.start_worker("-B")
+    wait_for(lambda: site.health()["status"] == "ok", "a schedule that is followed")
+    return site
+
+
+def test_cleaning_goes_on_beside_a_long_job(make_site: MakeSite) -> None:
+    site = start(make_site)
+    client = Client(site)
+    body = {"inputs": {"message": "long", "pause": 60}}
+    job = client.post_execution(body, process="echo").headers["Location"]
+    wait_for(lambda: client.status(job)["status"] == "running", "the start of the long job")
+    abandoned = site.home / "work" / "of-a-run-that-was-killed-1"
+    abandoned.mkdir(parents=True)
+    hour_ago = time.time() - 3600
+    os.utime(abandoned, (hour_ago, hour_ago))
+    wait_for(lambda: not abandoned.exists(), "the cleaning", 50)
+    assert client.status(job)["status"] == "running"
+
+
+@one_database
+def test_killed_schedule_is_replaced_within_a_minute(make_site: MakeSite) -> None:
+    site = start(make_site)
+    first = caretaker_of(site)
+    assert first is not None
+    os.kill(first, signal.SIGKILL)
+    wait_for(lambda: caretaker_of(site) not in (None, first), "another caretaker", 60)
+    wait_for(lambda: site.health()["status"] == "ok", "a schedule that is followed again")
+
+
+@one_database
+def test_frozen_schedule_is_told_and_replaced(make_site: MakeSite) -> None:
+    site = start(make_site)
+    first = caretaker_of(site)
+    assert first is not None
+    os.kill(first, signal.SIGSTOP)
+    wait_for(lambda: site.health()["status"] == "no schedule", "the news", 60)
+    wait_for(lambda: caretaker_of(site) not in (None, first), "another caretaker", 60)
+    wait_for(lambda: site.health()["status"] == "ok", "a schedule that is followed again", 60)
