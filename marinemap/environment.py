@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import secrets
 from pathlib import Path
@@ -42,6 +43,25 @@ def read_choice(name: str, choices: tuple[str, ...]) -> str:
     if text.lower() not in known:
         raise ImproperlyConfigured(f"{name}: '{text}' is none of {', '.join(choices)}")
     return known[text.lower()]
+
+
+def read_number(name: str, default: float, least: float, most: float) -> float:
+    """Return a variable as a number.
+
+    Raises
+    ------
+    ImproperlyConfigured
+        If it is none, or out of its range.
+    """
+    text = os.environ.get(name) or str(default)
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    # What is no number is in no range.
+    if not least <= number <= most:
+        raise ImproperlyConfigured(f"{name}: '{text}' is not a number from {least:g} to {most:g}")
+    return number
 
 
 def read_list(name: str, default: list[str]) -> list[str]:

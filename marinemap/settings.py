@@ -18,6 +18,7 @@ from marinemap.environment import (
     read_choice,
     read_flag,
     read_list,
+    read_number,
     read_secret_key,
 )
 
@@ -70,6 +71,9 @@ CONTENT_SECURITY_POLICY = {
 }
 # The largest body of a request, bytes: an area of some 100,000 corners.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
+
+# How long the web server looks at one request before it is queued, or for an estimate, seconds.
+MARINEMAP_LOOK_SECONDS = read_number("MARINEMAP_LOOK_SECONDS", 5, 0.5, 60)
 
 # --- Django --------------------------------------------------------------------------------
 

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from marinemap.extraction import LayerEstimate, estimate
+from marinemap.processes.apart import call_apart
 from marinemap.processes.descriptions import EXTRACT_INPUTS
-from marinemap.processes.inputs import read_inputs
+from marinemap.processes.inputs import ChosenLayer, choose_layers, complete_inputs
 from marinemap.processes.process import Process, RunContext, RunResult
 
 _COUNT = {"type": "integer", "minimum": 0}
@@ -22,16 +23,15 @@ _FIGURES = {
 
 
 def check(inputs: Mapping[str, Any]) -> dict[str, Any]:
-    """Refuse what would be refused as an extract, but for what is seen in the data only.
+    """Refuse unknown layers; all else is looked at apart, where the estimate is made.
 
     Raises
     ------
     RequestError
         Naming the input.
     """
-    parsed = read_inputs(inputs)
-    parsed.to_request()
-    return parsed.to_json()
+    choose_layers(inputs)
+    return dict(inputs)
 
 
 def run(inputs: Mapping[str, Any], context: RunContext) -> RunResult:
@@ -40,11 +40,18 @@ def run(inputs: Mapping[str, Any], context: RunContext) -> RunResult:
     Raises
     ------
     RequestError, DatasetError
-        As :func:`marinemap.extraction.estimate` does.
+        As :func:`marinemap.extraction.estimate` does, and if it costs more than it may.
+    UnavailableError
+        If others are being looked at just now.
     """
-    parsed = read_inputs(inputs)
+    found = call_apart(_look, dict(inputs), choose_layers(inputs))
+    return RunResult(message="Done.", outputs={"estimate": found})
+
+
+def _look(inputs: Mapping[str, Any], chosen: list[ChosenLayer]) -> dict[str, Any]:
+    parsed = complete_inputs(inputs, chosen)
     layers = estimate(parsed.to_request())
-    found = {
+    return {
         "features": sum(layer.features for layer in layers),
         "features_at_least": sum(layer.features_at_least for layer in layers),
         "features_at_most": sum(layer.features_at_most for layer in layers),
@@ -53,7 +60,6 @@ def run(inputs: Mapping[str, Any], context: RunContext) -> RunResult:
         "layers": [_layer(layer) for layer in layers],
         "notes": list(parsed.area.notes),
     }
-    return RunResult(message="Done.", outputs={"estimate": found})
 
 
 def _layer(layer: LayerEstimate) -> dict[str, Any]:

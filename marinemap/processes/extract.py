@@ -8,8 +8,9 @@ from typing import Any
 
 from marinemap.catalogue.registration import refresh
 from marinemap.extraction import ExtractionResult, check_selection, extract
+from marinemap.processes.apart import call_apart, is_small
 from marinemap.processes.descriptions import EXTRACT_INPUTS
-from marinemap.processes.inputs import read_inputs
+from marinemap.processes.inputs import ChosenLayer, choose_layers, complete_inputs, read_inputs
 from marinemap.processes.process import Process, RunContext, RunResult
 
 
@@ -25,8 +26,17 @@ def check(inputs: Mapping[str, Any]) -> dict[str, Any]:
         not sound or lies outside of every layer, or the CRS does not fit the area or the format.
     DatasetError
         If the data are to be opened and are missing or broken.
+    UnavailableError
+        If the inputs are large, and others are being looked at just now.
     """
-    parsed = read_inputs(inputs)
+    chosen = choose_layers(inputs)
+    if is_small(inputs):
+        return _check(inputs, chosen)
+    return call_apart(_check, dict(inputs), chosen)
+
+
+def _check(inputs: Mapping[str, Any], chosen: list[ChosenLayer]) -> dict[str, Any]:
+    parsed = complete_inputs(inputs, chosen)
     for source in parsed.to_request().layers:
         check_selection(source)
     return parsed.to_json()

@@ -100,10 +100,20 @@ def read_inputs(inputs: Mapping[str, Any]) -> ExtractInputs:
     Raises
     ------
     RequestError
-        If a layer is unknown, the area is not sound or lies outside of every layer, or the CRS
-        does not exist or does not fit the area.
+        As :func:`choose_layers` and :func:`complete_inputs` do.
     """
-    layers = _layers(inputs)
+    return complete_inputs(inputs, choose_layers(inputs))
+
+
+def complete_inputs(inputs: Mapping[str, Any], layers: list[ChosenLayer]) -> ExtractInputs:
+    """Read the rest of the inputs, the layers being known; the database is not asked.
+
+    Raises
+    ------
+    RequestError
+        If the area is not sound or lies outside of every layer, or the CRS does not exist or
+        does not fit the area.
+    """
     area = parse_area(inputs["area"])
     crs = None if inputs.get("crs") is None else parse_crs(inputs["crs"])
     if crs is not None:
@@ -119,7 +129,14 @@ def read_inputs(inputs: Mapping[str, Any]) -> ExtractInputs:
     )
 
 
-def _layers(inputs: Mapping[str, Any]) -> list[ChosenLayer]:
+def choose_layers(inputs: Mapping[str, Any]) -> list[ChosenLayer]:
+    """Return the layers of the catalogue that are asked for.
+
+    Raises
+    ------
+    RequestError
+        If one is unknown or named twice, or there are none or too many.
+    """
     asked = [_members(item) for item in _layer_items(inputs["layers"])]
     names = [members["name"] for members in asked]
     repeated = next((name for name in names if names.count(name) > 1), None)

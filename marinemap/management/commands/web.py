@@ -17,6 +17,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.core.wsgi import get_wsgi_application
 from django.urls import get_resolver
 
+from marinemap.processes.apart import warm_up
 from marinemap.processes.registry import all_processes
 from marinemap.webserver import ServerLimits, create_server, most_connections, open_listener
 
@@ -66,6 +67,7 @@ def _collect_static() -> None:
 def _warm_up() -> None:
     """Import now what the first request would have to wait for."""
     assert get_resolver().url_patterns and all_processes()
+    warm_up()
     assert current_app.backend and current_app.connection_for_write().get_transport_cls()
 
 

@@ -1,0 +1,110 @@
+"""What is dear to look at is looked at apart, and ends there."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from marinemap.errors import RequestError, UnavailableError
+from marinemap.processes.apart import call_apart
+
+
+@pytest.fixture(autouse=True)
+def short(settings: Any) -> None:
+    """Two seconds for each call."""
+    settings.MARINEMAP_LOOK_SECONDS = 2
+
+
+def double(number: int) -> int:
+    """Return twice a number."""
+    return 2 * number
+
+
+def refuse() -> None:
+    """Raise what a user is told."""
+    raise RequestError("too tangled", field="area", value="x", hint="Untangle it.")
+
+
+def hang_in_c() -> None:
+    """Hold the interpreter in one call that heeds no signal handler."""
+    sum(range(10**12))
+
+
+def take_all_memory() -> int:
+    """Ask for more memory than there may be."""
+    return len(bytearray(3_000_000_000))
+
+
+def die() -> None:
+    """End as a fault in a library does."""
+    os.kill(os.getpid(), signal.SIGSEGV)
+
+
+def tell_pid_and_hang(path: str) -> None:
+    """Tell the process, then take forever."""
+    with open(path, "w") as file:
+        file.write(str(os.getpid()))
+    threading.Event().wait()
+
+
+def test_result_comes_back() -> None:
+    assert call_apart(double, 21) == 42
+
+
+def test_users_error_comes_back_whole() -> None:
+    with pytest.raises(RequestError, match="area: too tangled") as caught:
+        call_apart(refuse)
+    assert (caught.value.field, caught.value.hint) == ("area", "Untangle it.")
+
+
+@pytest.mark.parametrize("function", [hang_in_c, take_all_memory, die])
+def test_what_takes_too_much_is_refused_in_words(function: Any) -> None:
+    call_apart(double, 1)
+    begun = time.monotonic()
+    with pytest.raises(RequestError, match="looking at this request takes"):
+        call_apart(function)
+    assert time.monotonic() - begun < 5
+    assert call_apart(double, 1) == 2
+
+
+def test_bug_is_logged_and_not_told(caplog: pytest.LogCaptureFixture) -> None:
+    with pytest.raises(RuntimeError, match="the log has it"):
+        call_apart(double)
+    assert "TypeError" in caplog.text
+
+
+def test_child_is_killed_when_its_time_is_over(tmp_path: Any) -> None:
+    path = tmp_path / "pid"
+    with pytest.raises(RequestError):
+        call_apart(tell_pid_and_hang, str(path))
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(path.read_text()), 0)
+
+
+@pytest.fixture
+def held() -> Iterator[list[threading.Thread]]:
+    """Have as many calls run and wait as are let in."""
+    threads = [threading.Thread(target=_hang) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    yield threads
+    for thread in threads:
+        thread.join()
+
+
+def _hang() -> None:
+    with pytest.raises((RequestError, UnavailableError)):
+        call_apart(hang_in_c)
+
+
+def test_one_more_than_may_wait_is_told_to_come_again(held: list[threading.Thread]) -> None:
+    begun = time.monotonic()
+    with pytest.raises(UnavailableError, match="just now"):
+        call_apart(double, 1)
+    assert time.monotonic() - begun < 1
