@@ -35,9 +35,11 @@ lint: $(VENV)/.dev $(WEB)/node_modules/.ready
 	@$(BIN)/python manage.py makemigrations --check --dry-run
 	@$(BIN)/python scripts/node.py run --silent check
 
-# Long runs with kill -9, restarts and cut connections; CHAOS_KILLS and others set how many.
+# Long runs with kill -9, restarts, cut connections, full disks and more; CHAOS_KILLS,
+# CHAOS_FAULTS and others set how many. `make test` causes 20 faults.
 chaos: $(VENV)/.dev
 	@$(BIN)/python -m pytest tests/transport -m chaos -s
+	@CHAOS_FAULTS=$${CHAOS_FAULTS:-300} $(BIN)/python -m pytest tests/acceptance/test_chaos.py -s
 
 # The engine's generated cases and damaged files in full; `make test` runs a few of each.
 fuzz: $(VENV)/.dev

@@ -6,7 +6,7 @@ import importlib
 import sys
 from importlib.util import find_spec
 
-BENCHMARKS = ("extraction", "broker")
+BENCHMARKS = ("extraction", "broker", "jobs")
 
 
 def main() -> None:

@@ -183,7 +183,11 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 # The queue in the database keeps rates itself, over all workers; another broker needs Celery's
 # own, which each worker keeps for itself.
 CELERY_WORKER_DISABLE_RATE_LIMITS = CELERY_BROKER_URL.startswith("marinemap+")
-CELERY_RESULT_BACKEND = "django-db"
+CELERY_RESULT_BACKEND = "marinemap.jobs.results:PatientBackend"
+# About three minutes in all, for whoever waits for a result.
+CELERY_RESULT_BACKEND_ALWAYS_RETRY = True
+CELERY_RESULT_BACKEND_MAX_RETRIES = 20
+CELERY_RESULT_BACKEND_BASE_SLEEP_BETWEEN_RETRIES_MS = 100
 CELERY_RESULT_EXTENDED = True
 CELERY_RESULT_EXPIRES = 7 * 24 * 3600
 CELERY_TASK_SERIALIZER = CELERY_RESULT_SERIALIZER = "json"

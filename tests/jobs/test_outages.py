@@ -16,8 +16,9 @@ import pytest
 from django.db import OperationalError, connection, connections, transaction
 
 from marinemap.catalogue.models import Layer
+from marinemap.celery import app
 from marinemap.errors import UnavailableError
-from marinemap.jobs import lifecycle, outages, pulse, tasks
+from marinemap.jobs import lifecycle, outages, pulse, results, tasks
 from marinemap.jobs.models import Job
 from marinemap.jobs.states import JobStatus
 from marinemap.jobs.tasks import run_job
@@ -157,6 +158,15 @@ def test_patience_within_a_transaction_is_the_callers(transactional_db: None) ->
     with pytest.raises(OperationalError):
         outages.patiently(fail, seconds=0.5)
     assert len(calls) > 3
+
+
+@only_sqlite
+def test_result_of_a_task_is_stored_once_the_lock_is_gone(impatient: None) -> None:
+    with locked("A result waits", results.logger) as lock:
+        lock.take()
+        app.backend.store_result("a-task", [1, 2], "SUCCESS")
+        assert lock.was_felt
+    assert app.AsyncResult("a-task").result == [1, 2]
 
 
 @pytest.fixture
