@@ -119,6 +119,6 @@ class Layer(models.Model):
         west, south, east, north = bounds_4326
         if south > own[3] or north < own[1]:
             return False
-        if own[0] > own[2]:  # It crosses 180 degrees.
-            return bool(west <= own[2] or east >= own[0])
-        return bool(west <= own[2] and east >= own[0])
+        own_east = own[2] + 360 if own[0] > own[2] else own[2]  # It crosses 180 degrees.
+        # Either may be counted on beyond 180 degrees.
+        return any(west + t <= own_east and east + t >= own[0] for t in (-360, 0, 360))

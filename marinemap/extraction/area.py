@@ -6,16 +6,18 @@ import math
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import pyproj
 import shapely
-from shapely.affinity import translate
 
 from marinemap.errors import RequestError, quote
-from marinemap.extraction.crs import CRS84, parse_crs, reproject_area
+from marinemap.extraction.crs import CRS84, fits, is_same_crs, made_for_elsewhere, parse_crs
+from marinemap.extraction.degrees import are_plain_degrees, degrees_of, to_degrees
 from marinemap.extraction.outline import join_outlines, repair_outline
+from marinemap.extraction.surface import filled, within_180
 
 # A coastline drawn by a GIS has a few thousand corners; half a million is beyond any person
 # and would hold a worker for minutes.
@@ -25,7 +27,6 @@ MAX_VERTICES = 500_000
 _MAX_DEPTH = 5
 # Beyond any coordinate on Earth in any unit, and still far from where arithmetic overflows.
 _MAX_COORDINATE = 1e12
-_WORLD = shapely.box(-180, -90, 180, 90)
 REPAIRED = (
     "The outline of the area crosses itself or overlaps; it was repaired, and the repaired area "
     "was used."
@@ -39,6 +40,9 @@ _ALLOWED = (
 @dataclass(frozen=True)
 class Area:
     """A checked area of interest.
+
+    Its edges are straight lines in its CRS; that of an area drawn on a map is longitude and
+    latitude.
 
     Parameters
     ----------
@@ -57,20 +61,60 @@ class Area:
     given: dict[str, Any]
     notes: tuple[str, ...] = ()
 
+    @cached_property
+    def degrees_crs(self) -> pyproj.CRS:
+        """The longitudes and latitudes, in degrees, in which ``degrees`` is given."""
+        return degrees_of(self.crs)
+
+    @cached_property
+    def degrees(self) -> Any:
+        """The area in degrees; the same place repeats every 360.
+
+        Raises
+        ------
+        RequestError
+            If it reaches beyond what its CRS can hold.
+        """
+        if is_same_crs(self.crs, self.degrees_crs):
+            return self.geometry
+        return to_degrees(self.geometry, self.crs, self.degrees_crs, "area")
+
+    @cached_property
+    def outline_4326(self) -> Any:
+        """The area in longitude and latitude of WGS 84, cut at 180 degrees (RFC 7946).
+
+        Raises
+        ------
+        RequestError
+            If it reaches beyond what its CRS can hold.
+        """
+        target, found = parse_crs(CRS84), self.degrees
+        if not is_same_crs(self.degrees_crs, target):
+            found = to_degrees(found, self.degrees_crs, target, "area")
+        return within_180(found)
+
     @property
     def bounds_4326(self) -> tuple[float, float, float, float]:
-        """The area's box (west, south, east, north) in degrees."""
-        try:
-            bounds = self.in_crs(parse_crs(CRS84)).bounds
-        except shapely.errors.GEOSException as error:
-            raise RequestError(
-                f"the area lies outside of its CRS: {error}", field="area"
-            ) from error
+        """The area's box (west, south, east, north) in degrees; of all the world across 180."""
+        bounds = self.outline_4326.bounds
         return (bounds[0], bounds[1], bounds[2], bounds[3])
 
-    def in_crs(self, crs: pyproj.CRS) -> Any:
-        """Return the geometry in another CRS, x before y."""
-        return reproject_area(self.geometry, self.crs, crs)
+    @property
+    def boxes_4326(self) -> list[tuple[float, float, float, float]]:
+        """The box of each part of ``outline_4326``."""
+        boxes = shapely.bounds(shapely.get_parts(self.outline_4326)).tolist()
+        return [(west, south, east, north) for west, south, east, north in boxes]
+
+    def check_fits(self, crs: pyproj.CRS, field: str) -> None:
+        """Refuse a CRS that is not defined anywhere within the area.
+
+        Raises
+        ------
+        RequestError
+            If each part of the area lies outside of the CRS's area of use.
+        """
+        if not any(fits(crs, box) for box in self.boxes_4326):
+            raise made_for_elsewhere(crs, field)
 
 
 def parse_area(value: Any, *, field: str = "area") -> Area:
@@ -251,7 +295,7 @@ def _box(bounds: Any, crs: pyproj.CRS, field: str) -> Any:
     # Python's integers may be larger than any float.
     if not all(abs(edge) < _MAX_COORDINATE for edge in (west, south, east, north)):
         raise RequestError("a bound is not a finite number", field=field, value=bounds)
-    if west > east and crs.is_geographic:
+    if west > east and are_plain_degrees(crs):
         east += 360  # It crosses 180 degrees (RFC 7946, section 5.2).
     if south >= north or west >= east:
         raise RequestError(
@@ -267,16 +311,18 @@ def _finish(geometry: Any, crs: pyproj.CRS, given: dict[str, Any], field: str) -
     if not geometry.is_valid:
         geometry = repair_outline(geometry, field)
         notes.append(REPAIRED)
-    if crs.is_geographic:
+    if are_plain_degrees(crs):
         geometry = _within_180(geometry, field)
-    geometry = _surface(geometry)
+    geometry = filled(geometry)
     if geometry.is_empty or geometry.area <= 0:
         raise RequestError(
             "the area covers no surface; its corners lie on one line or one point",
             field=field,
             value=geometry.geom_type,
         )
-    return Area(geometry, crs, given, tuple(notes))
+    area = Area(geometry, crs, given, tuple(notes))
+    _ = area.degrees  # Refused now, if it cannot be brought there.
+    return area
 
 
 def _within_180(geometry: Any, field: str) -> Any:
@@ -288,21 +334,7 @@ def _within_180(geometry: Any, field: str) -> Any:
             field=field,
             value=[minx, miny, maxx, maxy],
         )
-    if minx >= -180 and maxx <= 180:
-        return geometry
-    parts = []
-    for turn in (-360, 0, 360):
-        part = shapely.intersection(geometry, translate(_WORLD, xoff=turn))
-        parts.append(translate(part, xoff=-turn))
-    return shapely.union_all(parts)
-
-
-def _surface(geometry: Any) -> Any:
-    """Return the polygons of a geometry, without points and lines."""
-    if geometry.geom_type in ("Polygon", "MultiPolygon"):
-        return geometry
-    parts = shapely.get_parts(geometry)
-    return shapely.union_all(parts[shapely.get_dimensions(parts) == 2])
+    return within_180(geometry)
 
 
 def _kind(value: Mapping[str, Any]) -> Any:

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from functools import lru_cache
-from typing import Any
 
-import numpy as np
 import pyproj
-import shapely
 from pyproj.exceptions import CRSError, ProjError
 
 from marinemap.errors import RequestError
@@ -27,14 +23,6 @@ _CRS84_FORMS = re.compile(
     re.IGNORECASE,
 )
 _USABLE_TYPES = ("Geographic 2D CRS", "Projected CRS", "Compound CRS", "Geographic 3D CRS")
-# An edge that is straight in one CRS bends in another; this many corners an edge of the
-# area's full width keep the bend far below a pixel of any map.
-_CORNERS_ALONG_AREA = 200
-# An outline like a comb has many long edges; all of them together get at most so many more.
-_MAX_ADDED_CORNERS = 100_000
-
-# Arrays of geometries: numpy object arrays of shapely geometries.
-Geometries = np.ndarray[Any, Any]
 
 
 def parse_crs(text: str, *, field: str = "crs") -> pyproj.CRS:
@@ -102,85 +90,51 @@ def is_on_earth(crs: pyproj.CRS) -> bool:
     return True
 
 
-def check_fits(crs: pyproj.CRS, bounds_4326: tuple[float, float, float, float], field: str) -> None:
-    """Refuse a CRS that is not defined anywhere within the area.
+def fits(crs: pyproj.CRS, bounds_4326: tuple[float, float, float, float]) -> bool:
+    """Tell whether a CRS is made for some place in bounds.
 
     Parameters
     ----------
     crs : pyproj.CRS
     bounds_4326 : tuple of float
         (minx, miny, maxx, maxy) in degrees of longitude and latitude.
-    field : str
-        The name of the input, for the message.
+    """
+    use = crs.area_of_use
+    if use is None:
+        return True
+    minx, miny, maxx, maxy = bounds_4326
+    crosses_180 = use.west > use.east
+    beside = (
+        maxx < use.west and minx > use.east if crosses_180 else maxx < use.west or minx > use.east
+    )
+    return not (beside or maxy < use.south or miny > use.north)
+
+
+def check_fits(crs: pyproj.CRS, bounds_4326: tuple[float, float, float, float], field: str) -> None:
+    """Refuse a CRS that is not defined anywhere within bounds; as ``fits``.
 
     Raises
     ------
     RequestError
         If the bounds lie wholly outside the CRS's area of use.
     """
+    if not fits(crs, bounds_4326):
+        raise made_for_elsewhere(crs, field)
+
+
+def made_for_elsewhere(crs: pyproj.CRS, field: str) -> RequestError:
+    """Return the error of a CRS whose area of use lies elsewhere."""
     use = crs.area_of_use
-    if use is None:
-        return
-    minx, miny, maxx, maxy = bounds_4326
-    crosses_180 = use.west > use.east
-    beside = (
-        maxx < use.west and minx > use.east if crosses_180 else maxx < use.west or minx > use.east
-    )
-    if beside or maxy < use.south or miny > use.north:
-        raise RequestError(
-            f"{crs_label(crs)} ({crs.name}) is made for {use.name}: longitude {use.west} to "
-            f"{use.east}, latitude {use.south} to {use.north}; the area lies outside of it",
-            field=field,
-            value=crs_label(crs),
-            hint="Choose a CRS for the area, or EPSG:4326, which fits everywhere.",
+    where = "elsewhere"
+    if use is not None:
+        where = (
+            f"{use.name}: longitude {use.west} to {use.east}, latitude {use.south} to {use.north}"
         )
-
-
-def reproject_area(area: Any, source: pyproj.CRS, target: pyproj.CRS) -> Any:
-    """Return an area in the target CRS, its long edges bent as they run there.
-
-    Parameters
-    ----------
-    area : shapely Polygon or MultiPolygon
-        In the source CRS, x before y.
-    source, target : pyproj.CRS
-    """
-    if is_same_crs(source, target):
-        return area
-    minx, miny, maxx, maxy = area.bounds
-    step = max(maxx - minx, maxy - miny) / _CORNERS_ALONG_AREA
-    dense = shapely.segmentize(area, max(step, area.length / _MAX_ADDED_CORNERS))
-    moved = shapely.transform(
-        dense, mover(pyproj.Transformer.from_crs(source, target, always_xy=True), target)
-    )
-    return moved if moved.is_valid else shapely.make_valid(moved, method="structure")
-
-
-def mover(transformer: pyproj.Transformer, target: pyproj.CRS) -> Callable[[Any], Any]:
-    """Return a function that moves an array of positions, shape (n, 2), with a transformer.
-
-    It raises RequestError where a position has no finite coordinates in the target CRS.
-    """
-
-    def move(coordinates: Any) -> Any:
-        try:
-            x, y = transformer.transform(coordinates[:, 0], coordinates[:, 1], errcheck=False)
-        except ProjError as error:
-            raise _does_not_fit(target) from error
-        moved = np.column_stack([x, y])
-        if not np.isfinite(moved).all():
-            raise _does_not_fit(target)
-        return moved
-
-    return move
-
-
-def _does_not_fit(target: pyproj.CRS) -> RequestError:
     return RequestError(
-        f"some positions of the area have no coordinates in {crs_label(target)} ({target.name})",
-        field="crs",
-        value=crs_label(target),
-        hint="Choose a CRS made for the area, draw a smaller area, or take EPSG:4326.",
+        f"{crs_label(crs)} ({crs.name}) is made for {where}; the area lies outside of it",
+        field=field,
+        value=crs_label(crs),
+        hint="Choose a CRS for the area, or EPSG:4326, which fits everywhere.",
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyogrio
+import pyproj
 import shapely
 
 from marinemap.extraction.area import Area, parse_area
@@ -96,13 +97,15 @@ def estimate(request: ExtractionRequest) -> tuple[LayerEstimate, ...]:
         If a source is missing, broken or unreadable.
     """
     area = request.area if isinstance(request.area, Area) else parse_area(request.area)
-    request.output_crs(area)
-    return tuple(_estimate_layer(request, layer, area) for layer in request.layers)
+    target = request.output_crs(area)
+    return tuple(_estimate_layer(request, layer, area, target) for layer in request.layers)
 
 
-def _estimate_layer(request: ExtractionRequest, layer: SourceLayer, area: Area) -> LayerEstimate:
+def _estimate_layer(
+    request: ExtractionRequest, layer: SourceLayer, area: Area, target: pyproj.CRS | None
+) -> LayerEstimate:
     # A coarse grid is made at once, whatever the number of features.
-    prepared = prepare(layer, area, request.mode, features=0)
+    prepared = prepare(layer, area, request.mode, output=target, features=0)
     if not prepared.dataset.feature_count:
         return LayerEstimate(layer.name, 0, 0, 0, 0, ("The layer holds no features.",))
     sample, is_all = _sample(prepared.source)
@@ -121,7 +124,7 @@ def _estimate_layer(request: ExtractionRequest, layer: SourceLayer, area: Area) 
         count.at_least,
         count.at_most,
         size,
-        tuple(_warnings(request, layer, kept, count)),
+        (*_warnings(request, layer, kept, count), *prepared.route.warnings),
     )
 
 

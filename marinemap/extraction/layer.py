@@ -13,9 +13,10 @@ from marinemap.extraction.area import Area
 from marinemap.extraction.clip import Clipped, Clipper
 from marinemap.extraction.dataset import Dataset, describe
 from marinemap.extraction.grid import INSIDE
-from marinemap.extraction.near import area_near
+from marinemap.extraction.near import AREA_TOLERANCE_METRES, area_near, route_to
 from marinemap.extraction.read import Source, open_source
 from marinemap.extraction.request import SourceLayer
+from marinemap.extraction.route import Route
 from marinemap.extraction.selection import Selection
 
 Box = tuple[float, float, float, float]
@@ -26,15 +27,25 @@ _NOWHERE: Box = (0.0, 0.0, 0.0, 0.0)
 class PreparedLayer:
     """A layer with all that its reading needs; opening it costs a look at the file's header.
 
-    ``clipper`` is None where no area was given: every feature is wanted whole. ``source`` reads
-    the fields of ``selection`` around the area.
+    ``route`` leads from the area to the layer and on to the output. ``clipper`` is None where no
+    area was given: every feature is wanted whole. ``source`` reads the fields of ``selection``
+    around the area.
     """
 
     dataset: Dataset
-    crs: pyproj.CRS
+    route: Route
     clipper: Clipper | None
     selection: Selection
     source: Source
+
+    @property
+    def area_tolerance_m(self) -> float | None:
+        """How closely the area's edges are followed into the layer's CRS; None where they need not.
+
+        In metres.
+        """
+        is_same = self.route.data.is_geographic and self.route.is_direct
+        return None if self.clipper is None or is_same else AREA_TOLERANCE_METRES
 
     def clip(self, column: Any) -> Clipped:
         """Return what the area holds of a column of WKB; all of it where there is no area."""
@@ -50,7 +61,12 @@ class PreparedLayer:
 
 
 def prepare(
-    layer: SourceLayer, area: Area | None, mode: str = "clip", *, features: int | None = None
+    layer: SourceLayer,
+    area: Area | None,
+    mode: str = "clip",
+    *,
+    output: pyproj.CRS | None = None,
+    features: int | None = None,
 ) -> PreparedLayer:
     """Look at a layer's source and choose what to read.
 
@@ -61,6 +77,8 @@ def prepare(
         Without it the whole layer is wanted.
     mode : str
         As of a request.
+    output : pyproj.CRS, optional
+        The CRS of the result; the layer's own by default.
     features : int, optional
         How many are to be expected, which settles how finely the area is indexed; by default as
         many as the layer has.
@@ -75,13 +93,14 @@ def prepare(
     """
     dataset = describe(layer.path, layer.layer)
     crs = pyproj.CRS.from_user_input(dataset.crs)
+    route = route_to(area, crs, output, dataset.bounds)
     clipper = None
     boxes: Sequence[Box] = [dataset.bounds or _NOWHERE]
     if area is not None:
         expected = dataset.feature_count if features is None else features
-        clipper = Clipper(area_near(area, crs, dataset.bounds), mode, expected, of=dataset.title)
+        clipper = Clipper(area_near(area, route, dataset.bounds), mode, expected, of=dataset.title)
         boxes = clipper.grid.cover()
     selection = Selection.of(layer, open_source(dataset, boxes).schema())
     near = clipper.grid.touches if clipper else None
     source = open_source(dataset, boxes, selection.columns, near)
-    return PreparedLayer(dataset, crs, clipper, selection, source)
+    return PreparedLayer(dataset, route, clipper, selection, source)

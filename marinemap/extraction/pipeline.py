@@ -16,7 +16,7 @@ import shapely
 from marinemap.errors import RequestError, ServiceError
 from marinemap.extraction.archive import new_archive
 from marinemap.extraction.area import Area, parse_area
-from marinemap.extraction.crs import CRS84, crs_label, parse_crs
+from marinemap.extraction.crs import crs_label
 from marinemap.extraction.dataset import (
     SourceChangedError,
     content_version,
@@ -30,7 +30,7 @@ from marinemap.extraction.formats.written import WrittenLayer
 from marinemap.extraction.layer import PreparedLayer, prepare
 from marinemap.extraction.memory import give_memory_back
 from marinemap.extraction.report import write_readme, write_report
-from marinemap.extraction.reproject import Reprojection
+from marinemap.extraction.reproject import TOLERANCE_METRES, Reprojection
 from marinemap.extraction.request import (
     ExtractionRequest,
     ExtractionResult,
@@ -187,12 +187,12 @@ def _write_layer(
     folder: Path,
     tell: Progress,
 ) -> _Done:
-    layer = prepare(source, area, request.mode)
-    reprojection = Reprojection(layer.crs, target or layer.crs, area.bounds_4326)
+    layer = prepare(source, area, request.mode, output=target)
+    reprojection = Reprojection(layer.route)
 
     def write_as(name: str, advance: Advance) -> Outcome:
         within = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=folder))
-        plan = _plan(request, number, layer, target or layer.crs, within)
+        plan = _plan(request, number, layer, within)
         return write(layer, reprojection, get_format(name), plan, advance)
 
     advance = _share(tell, number, len(request.layers), f"Clipping {source.title or source.name}")
@@ -201,7 +201,7 @@ def _write_layer(
     full: tuple[WrittenLayer, ...] = ()
     if loses and request.full_copy and request.format != FULL_FORMAT:
         full = write_as(FULL_FORMAT, lambda fraction: advance(1.0)).written
-    report = _report(request, number, layer, target, reprojection, outcome, full)
+    report = _report(request, number, layer, outcome, full)
     return _Done(report, (*outcome.written, *full))
 
 
@@ -209,7 +209,6 @@ def _plan(
     request: ExtractionRequest,
     number: int,
     layer: PreparedLayer,
-    crs: pyproj.CRS,
     folder: Path,
 ) -> WritePlan:
     geometry_type = layer.dataset.geometry_type
@@ -217,7 +216,7 @@ def _plan(
         folder=folder,
         name=request.file_names[number],
         schema=layer.selection.schema,
-        crs=crs,
+        crs=layer.route.output,
         geometry_type=geometry_type,
         has_z=geometry_type.startswith("3D "),
         made_on=request.made_at.date() if request.made_at else NO_DATE,
@@ -235,7 +234,7 @@ def _pack(
     files = {name: path for layer in done for name, path in layer.members.items()}
     reports = list(zip(request.layers, (layer.report for layer in done), strict=True))
     advance = _packing(tell, sum(file.stat().st_size for file in files.values()))
-    outline = shapely.to_geojson(area.in_crs(parse_crs(CRS84)), indent=1) + "\n"
+    outline = shapely.to_geojson(area.outline_4326, indent=1) + "\n"
     with new_archive(destination, request.made_at) as archive:
         members = [archive.add_text("README.txt", write_readme(request, area, reports))]
         members.append(archive.add_text("area.geojson", outline))
@@ -281,35 +280,38 @@ def _report(
     request: ExtractionRequest,
     number: int,
     layer: PreparedLayer,
-    target: pyproj.CRS | None,
-    reprojection: Reprojection,
     outcome: Outcome,
     full: tuple[WrittenLayer, ...],
 ) -> LayerReport:
     source, written, tally = request.layers[number], outcome.written, outcome.tally
-    crs = target or layer.crs
+    route = layer.route
     return LayerReport(
         name=source.name,
         files=tuple(_members((*written, *full))),
-        crs=crs_label(crs),
+        crs=crs_label(route.output),
         features_read=tally.read,
         features_written=sum(layer.features for layer in written),
         renamed_fields={old: new for old, new in written[0].fields.items() if old != new},
-        notes=tuple(_notes(source, tally, written, full)),
+        notes=tuple(_notes(source, layer, tally, written, full)),
         losses=tuple(loss for layer in written for loss in layer.losses),
         repaired=tally.repaired,
         not_finite=tally.not_finite,
         trimmed=tally.trimmed,
         without_position=tally.without_position,
         straightened=tally.straightened,
-        transformation=reprojection.name,
+        transformation=route.name,
+        area_transformation=route.area_name,
+        accuracy_m=route.accuracy_m,
+        area_tolerance_m=layer.area_tolerance_m,
+        tolerance_m=TOLERANCE_METRES if route.moves else None,
         full_copy=full[0].path.name if full else "",
-        crs_wkt=crs.to_wkt("WKT2_2019"),
+        crs_wkt=route.output.to_wkt("WKT2_2019"),
     )
 
 
 def _notes(
     source: SourceLayer,
+    layer: PreparedLayer,
     tally: Tally,
     written: Sequence[WrittenLayer],
     full: Sequence[WrittenLayer],
@@ -319,6 +321,12 @@ def _notes(
     if not any(layer.features for layer in written):
         passing = "" if source.filter is None else " and passes the filter"
         notes.append(f"No feature of this layer lies within the area{passing}; the file is empty.")
+    notes += layer.route.warnings
+    if tally.torn:
+        notes.append(
+            f"{tally.torn:,} features lie on both sides of where {crs_label(layer.route.output)} "
+            "ends; they were cut there."
+        )
     if tally.repaired:
         notes.append(f"{tally.repaired:,} features on the edge were not valid and were repaired.")
     if tally.not_finite:

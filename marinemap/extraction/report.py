@@ -61,6 +61,12 @@ def _layer_lines(source: SourceLayer, report: LayerReport) -> list[str]:
         lines.append(f"  Filter:       {_filter_words(source.filter)}")
     if report.transformation:
         lines.append(f"  Moved by:     {report.transformation}")
+    if report.tolerance_m:
+        lines.append(f"  Edges:        followed to {report.tolerance_m:g} m where they bend")
+    if report.area_transformation:
+        lines.append(f"  Area moved:   {report.area_transformation}")
+    if report.area_tolerance_m:
+        lines.append(f"  Area's edges: followed to {report.area_tolerance_m:g} m")
     if report.source_version:
         lines.append(f"  Data version: {report.source_version}")
     if report.renamed_fields:

@@ -1,115 +1,151 @@
-"""Move geometries from one CRS to another, bending long edges as they run there."""
+"""Move geometries from one CRS to another, their edges followed as they run there."""
 
 from __future__ import annotations
 
-import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pyproj
+import pyarrow as pa
 import shapely
-from pyproj.transformer import AreaOfInterest, TransformerGroup
 
-from marinemap.extraction.crs import is_same_crs, mover
+from marinemap.extraction.bend import Bent, Plane, bend
+from marinemap.extraction.ragged import Ragged, ragged
+from marinemap.extraction.route import Route, does_not_fit
+from marinemap.extraction.seam import Seam
+from marinemap.extraction.wkb import kinds, leaves, to_column, to_geometries
 
-# An edge is bent when its middle lies further off the straight line than this share of its
-# length: a thousandth is less than a map shows.
-_STRAIGHT_ENOUGH = 1e-3
-_PIECES = 32
-_MAX_ADDED_CORNERS = 100_000
+# How far an edge of a feature may run from its chord, in metres of the output's CRS.
+TOLERANCE_METRES = 0.1
+# So many positions are moved at a time: some tens of megabytes, and a fraction of a second.
+_SLICE_POSITIONS = 200_000
+_COLLECTION = 7
+_BYTES_EACH = 16
 
-Geometries = np.ndarray[Any, Any]
+Array = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True)
+class Moved:
+    """Geometries in the output's CRS, as a column of WKB, and how many were cut on the way."""
+
+    column: Any
+    cut: int = 0
 
 
 class Reprojection:
-    """The best available way from one CRS to another.
+    """Moves a layer's geometries to the output's CRS; heights and measures stay as they are.
 
     Parameters
     ----------
-    source, target : pyproj.CRS
-    bounds_4326 : tuple of float
-        (west, south, east, north) in degrees: where the data lie, for the best datum shift
-        differs from place to place.
+    route : Route
     """
 
-    def __init__(
-        self, source: pyproj.CRS, target: pyproj.CRS, bounds_4326: tuple[float, float, float, float]
-    ) -> None:
-        self._target = target
-        self.is_needed = not is_same_crs(source, target)
-        if self.is_needed:
-            self._transformer, self._best_available = _best(source, target, bounds_4326)
+    def __init__(self, route: Route) -> None:
+        self._route = route
+        self._seam = Seam.of(route) if route.moves else None
+        self._planes = Plane.of(route.data), Plane.of(route.output)
 
-    @property
-    def name(self) -> str:
-        """How positions are moved, for the report; empty where they are not."""
-        if not self.is_needed:
-            return ""
-        accuracy = self._transformer.accuracy
-        stated = f"accuracy {accuracy:g} m" if accuracy is not None and accuracy >= 0 else ""
-        missing = "" if self._best_available else "a better one needs a grid that is not installed"
-        notes = "; ".join(note for note in (stated, missing) if note)
-        name = self._transformer.description
-        return f"{name} ({notes})" if notes else str(name)
+    def move(self, column: Any) -> Moved:
+        """Return geometries in the output CRS, x before y on both sides.
 
-    def move(self, geometries: Geometries) -> Geometries:
-        """Return geometries in the target CRS, x before y on both sides; heights stay.
+        A feature on both sides of where the output's CRS ends, such as 180 degrees, is cut there.
+
+        Parameters
+        ----------
+        column : pyarrow.BinaryArray
+            WKB; none is null or empty.
 
         Raises
         ------
         RequestError
-            If a position has no finite coordinates in the target CRS.
+            If a position has no finite coordinates in the output CRS.
         """
-        if not self.is_needed:
-            return geometries
-        bent = self._bent(geometries)
-        if bent.any():
-            geometries = geometries.copy()
-            geometries[bent] = _densified(geometries[bent])
-        moved = geometries.copy()
-        high = shapely.has_z(geometries)
-        move = mover(self._transformer, self._target)
-        moved[~high] = shapely.transform(geometries[~high], move)
-        moved[high] = shapely.transform(
-            geometries[high],
-            lambda xyz: np.column_stack([move(xyz[:, :2]), xyz[:, 2]]),
-            include_z=True,
+        if self._seam is None or len(column) == 0:
+            return Moved(column)
+        moved = [self._moved(piece) for piece in _slices(column)]
+        return Moved(pa.concat_arrays([m.column for m in moved]), sum(m.cut for m in moved))
+
+    def _moved(self, column: Any) -> Moved:
+        found: list[tuple[Array, Any]] = []
+        cut = 0
+        for group in ragged(column):
+            bent = self._bent(group)
+            torn = np.unique(group.rows_of_parts[bent.torn])
+            whole = group.replaced(bent.positions, bent.starts).to_column()
+            found.append((group.rows, self._sewn(group, whole)))
+            for row in torn.tolist():
+                found.append((np.array([row]), self._cut(column[row : row + 1])))
+            cut += len(torn)
+        collections = np.flatnonzero(kinds(column) == _COLLECTION)
+        for row in collections.tolist():
+            inner = self._collection(column[row : row + 1])
+            found.append((np.array([row]), inner.column))
+            cut += inner.cut
+        return Moved(_in_order(found), cut)
+
+    def _bent(self, group: Ragged) -> Bent:
+        assert self._seam is not None
+        if group.has_edges:
+            return bend(
+                group.coordinates, group.parts, self._seam.move, self._planes, TOLERANCE_METRES
+            )
+        moved = self._seam.move(group.coordinates[:, :2])
+        positions = np.column_stack([moved, group.coordinates[:, 2:]])
+        return Bent(positions, group.parts, np.zeros(0, np.int64))
+
+    def _sewn(self, group: Ragged, column: Any) -> Any:
+        """Mend polygons that have 180 degrees for an edge, where the plane goes on across it."""
+        assert self._seam is not None
+        if not group.is_surface or not self._seam.touches_ends(group.coordinates):
+            return column
+        geometries = to_geometries(column)
+        doubled = ~shapely.is_valid(geometries)
+        geometries[doubled] = shapely.make_valid(geometries[doubled], method="structure")
+        return to_column(geometries)
+
+    def _cut(self, column: Any) -> Any:
+        """Return one geometry moved in pieces, cut where the output's CRS ends."""
+        assert self._seam is not None
+        (geometry,) = to_geometries(column)
+        pieces = to_column(np.array([self._seam.divided(geometry)], object))
+        (group,) = ragged(pieces)
+        bent = bend(
+            group.coordinates,
+            group.parts,
+            self._seam.move_to_end,
+            self._planes,
+            TOLERANCE_METRES,
         )
-        return moved
+        if len(bent.torn) and not self._seam.meets_pole(group.coordinates[:, :2]):
+            raise does_not_fit(self._route.output)
+        return group.replaced(bent.positions, bent.starts).to_column()
 
-    def _bent(self, geometries: Geometries) -> Geometries:
-        """Tell which geometries have an edge that is no straight line in the target CRS."""
-        positions, owners = shapely.get_coordinates(geometries, return_index=True)
-        begins, ends = positions[:-1], positions[1:]
-        move = mover(self._transformer, self._target)
-        moved = move(positions)
-        middles = move((begins + ends) / 2)
-        off = np.hypot(*(middles - (moved[:-1] + moved[1:]) / 2).T)
-        length = np.hypot(*(moved[1:] - moved[:-1]).T)
-        edge = (owners[1:] == owners[:-1]) & (off > _STRAIGHT_ENOUGH * length)
-        bent = np.zeros(len(geometries), bool)
-        bent[owners[1:][edge]] = True
-        return bent & (shapely.get_dimensions(geometries) > 0)
+    def _collection(self, column: Any) -> Moved:
+        (collection,) = to_geometries(column)
+        moved = self.move(to_column(leaves(collection)))
+        joined = shapely.geometrycollections(to_geometries(moved.column))
+        return Moved(to_column(np.array([joined], object)), int(moved.cut > 0))
 
 
-def _densified(geometries: Geometries) -> Geometries:
-    bounds = shapely.bounds(geometries)
-    extent = np.maximum(bounds[:, 2] - bounds[:, 0], bounds[:, 3] - bounds[:, 1])
-    step = np.maximum(extent / _PIECES, shapely.length(geometries) / _MAX_ADDED_CORNERS)
-    dense: Geometries = shapely.segmentize(geometries, np.maximum(step, 1e-9))
-    return dense
+def _slices(column: Any) -> Iterator[Any]:
+    """Yield rows of a column, some at a time."""
+    _, offsets, _ = column.buffers()
+    first = column.offset
+    ends = np.frombuffer(offsets, np.int32)[first : first + len(column) + 1].astype(np.int64)
+    number = (ends[:-1] - ends[0]) // (_SLICE_POSITIONS * _BYTES_EACH)
+    edges = [0, *(np.flatnonzero(np.diff(number)) + 1).tolist(), len(column)]
+    for begin, end in zip(edges[:-1], edges[1:], strict=True):
+        yield column[begin:end]
 
 
-def _best(
-    source: pyproj.CRS, target: pyproj.CRS, bounds_4326: tuple[float, float, float, float]
-) -> tuple[pyproj.Transformer, bool]:
-    """Return the best transformer that can be used, and whether it is the best there is."""
-    with warnings.catch_warnings():
-        # That a better shift exists whose grid is not installed is told in the name.
-        warnings.simplefilter("ignore")
-        group = TransformerGroup(
-            source, target, always_xy=True, area_of_interest=AreaOfInterest(*bounds_4326)
-        )
-    if group.transformers:
-        return group.transformers[0], group.best_available
-    return pyproj.Transformer.from_crs(source, target, always_xy=True), True
+def _in_order(found: list[tuple[Array, Any]]) -> Any:
+    """Return columns as one, each row once, by its number; what comes later counts."""
+    if len(found) == 1:
+        return found[0][1]
+    rows = np.concatenate([rows for rows, _ in found])
+    column = pa.concat_arrays([column for _, column in found])
+    # Of equal numbers the last: they are looked through from the end.
+    _, last = np.unique(rows[::-1], return_index=True)
+    return column.take(pa.array(len(rows) - 1 - last))

@@ -15,7 +15,7 @@ import pyproj
 from marinemap.errors import RequestError, quote
 from marinemap.extraction.area import Area
 from marinemap.extraction.clip import check_mode
-from marinemap.extraction.crs import check_fits, parse_crs
+from marinemap.extraction.crs import parse_crs
 from marinemap.extraction.formats import check_format, get_format
 from marinemap.extraction.formats.written import Loss
 
@@ -138,7 +138,7 @@ class ExtractionRequest:
         if name is None:
             return None
         crs = parse_crs(name)
-        check_fits(crs, area.bounds_4326, "crs")
+        area.check_fits(crs, "crs")
         return crs
 
     @property
@@ -168,6 +168,11 @@ class LayerReport:
     counts features mended before they were cut, ``not_finite`` those left out for a coordinate
     that is no number, ``trimmed`` those that lost parts of a lower dimension. ``transformation``
     names how positions were moved to the output CRS; empty where they were not.
+    ``area_transformation`` names how the area was brought to the layer where their datums differ.
+    ``accuracy_m`` is what the registry states of both together, None where it states nothing, 0
+    where no datum changes. ``tolerance_m`` is how closely edges of features were followed into the
+    output CRS, ``area_tolerance_m`` those of the area into the layer's; None where they are the
+    same there.
     ``without_position`` counts the features of the whole layer that lie nowhere, where the source
     can tell. ``crs_wkt`` is the CRS of the files in full (WKT2:2019), where ``crs`` has its code or
     name. ``full_copy`` names the GeoPackage with everything in full, where there is one.
@@ -187,6 +192,10 @@ class LayerReport:
     without_position: int = 0
     straightened: int = 0
     transformation: str = ""
+    area_transformation: str = ""
+    accuracy_m: float | None = None
+    tolerance_m: float | None = None
+    area_tolerance_m: float | None = None
     full_copy: str = ""
     crs_wkt: str = ""
     source_version: str = ""

@@ -18,7 +18,8 @@ from pyproj.exceptions import CRSError
 
 from marinemap.errors import DatasetError, RequestError, ServiceError, quote
 from marinemap.extraction.area import MAX_VERTICES, REPAIRED, Area, parse_area
-from marinemap.extraction.crs import CRS84, is_on_earth, parse_crs, reproject_area
+from marinemap.extraction.crs import CRS84, is_on_earth, parse_crs
+from marinemap.extraction.degrees import to_degrees
 from marinemap.extraction.outline import join_outlines, repair_outline
 from marinemap.extraction.sandbox import SECONDS, run_confined
 from marinemap.extraction.shapefile_check import check_headers, check_records
@@ -95,7 +96,7 @@ def _area(answer: dict[str, Any], field: str) -> Area:
     joined = join_outlines(polygons, field)
     notes = () if joined.is_valid else (REPAIRED,)
     joined = joined if joined.is_valid else repair_outline(joined, field)
-    moved = reproject_area(joined, crs, parse_crs(CRS84))
+    moved = to_degrees(joined, crs, parse_crs(CRS84), field)
     mapping = shapely.geometry.mapping(moved)
     area = parse_area(json.loads(json.dumps(mapping)), field=field)
     return dataclasses.replace(area, notes=(*notes, *area.notes))

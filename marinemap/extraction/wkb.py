@@ -85,6 +85,24 @@ class PlainRows:
         )
 
 
+def type_codes(column: Any) -> Array:
+    """Return the ISO type code of each row, 0 where there is no little-endian geometry.
+
+    Parameters
+    ----------
+    column : pyarrow.BinaryArray
+    """
+    lengths = _lengths(column)
+    rows = np.flatnonzero(lengths >= 9)
+    codes = np.zeros(len(column), np.uint32)
+    offsets, data = _buffers(column)
+    rows = rows[data[offsets[rows]] == _LITTLE_ENDIAN]
+    raw = _uint32(column, rows, 1)
+    flags = 1000 * ((raw & _EWKB_Z) > 0) + 2000 * ((raw & _EWKB_M) > 0)
+    codes[rows] = np.where(flags > 0, (raw & 0xFFFF) + flags, raw)
+    return codes
+
+
 def kinds(column: Any) -> Array:
     """Return the base type of each row as WKB numbers it (1 point ... 7 collection), 0 for none.
 
@@ -92,7 +110,7 @@ def kinds(column: Any) -> Array:
     ----------
     column : pyarrow.BinaryArray
     """
-    bases: Array = _base(_type_codes(column))
+    bases: Array = _base(type_codes(column))
     return bases
 
 
@@ -103,7 +121,7 @@ def dimensions(column: Any) -> tuple[Array, Array]:
     ----------
     column : pyarrow.BinaryArray
     """
-    thousands = _type_codes(column) // 1000
+    thousands = type_codes(column) // 1000
     return np.isin(thousands, _WITH_Z), np.isin(thousands, _WITH_M)
 
 
@@ -116,7 +134,7 @@ def plain_rows(column: Any) -> Iterator[PlainRows]:
     ----------
     column : pyarrow.BinaryArray
     """
-    codes = _type_codes(column)
+    codes = type_codes(column)
     for code in np.unique(codes):
         rows = np.flatnonzero(codes == code)
         if int(_base(code)) in _BASE_DIMENSION and code // 1000 <= max(_WITH_Z):
@@ -154,7 +172,7 @@ def promoted(column: Any) -> Any:
     ----------
     column : pyarrow.BinaryArray
     """
-    codes, which = np.unique(_type_codes(column), return_inverse=True)
+    codes, which = np.unique(type_codes(column), return_inverse=True)
     heads = [_multi_head(int(code)) for code in codes]
     if not any(heads):
         return column
@@ -242,19 +260,6 @@ def _has_one_part(column: Any, rows: Array, base: int, positions: Array) -> Arra
     if base > 1:
         ok &= _uint32(column, rows, at) == positions
     return ok
-
-
-def _type_codes(column: Any) -> Array:
-    """Return the ISO type code of each row, 0 where there is no little-endian geometry."""
-    lengths = _lengths(column)
-    rows = np.flatnonzero(lengths >= 9)
-    codes = np.zeros(len(column), np.uint32)
-    offsets, data = _buffers(column)
-    rows = rows[data[offsets[rows]] == _LITTLE_ENDIAN]
-    raw = _uint32(column, rows, 1)
-    flags = 1000 * ((raw & _EWKB_Z) > 0) + 2000 * ((raw & _EWKB_M) > 0)
-    codes[rows] = np.where(flags > 0, (raw & 0xFFFF) + flags, raw)
-    return codes
 
 
 def _base(codes: Any) -> Any:

@@ -15,8 +15,7 @@ from marinemap.extraction.formats.written import WrittenLayer
 from marinemap.extraction.layer import PreparedLayer
 from marinemap.extraction.prefetch import prefetched
 from marinemap.extraction.read import Batch
-from marinemap.extraction.reproject import Reprojection
-from marinemap.extraction.wkb import to_column, to_geometries
+from marinemap.extraction.reproject import Moved, Reprojection
 
 # Told the fraction done (0 to 1); may raise to stop the work.
 Advance = Callable[[float], None]
@@ -35,12 +34,14 @@ class Tally:
     trimmed: int = 0
     without_position: int = 0
     straightened: int = 0
+    torn: int = 0
 
-    def add(self, read: Batch, cut: Clipped) -> None:
+    def add(self, read: Batch, cut: Clipped, moved: Moved) -> None:
         """Count a batch."""
         self.read += len(read.geometries)
         self.without_position += read.nowhere
         self.straightened += read.straightened
+        self.torn += moved.cut
         self.repaired += cut.repaired
         self.not_finite += cut.not_finite
         self.trimmed += cut.trimmed
@@ -60,7 +61,8 @@ class _Kept:
 
     read: Batch
     cut: Clipped
-    batch: Batch
+    moved: Moved
+    attributes: Any
 
 
 def write(
@@ -86,9 +88,9 @@ def write(
     try:
         with prefetched(_kept(layer, reprojection), _BATCHES_AHEAD) as batches:
             for kept in batches:
-                tally.add(kept.read, kept.cut)
+                tally.add(kept.read, kept.cut, kept.moved)
                 advance(min(1.0, tally.read / expected))
-                writer.write(kept.batch.geometries, kept.batch.attributes)
+                writer.write(kept.moved.column, kept.attributes)
         if source.counts_not_finite:
             tally.not_finite = 0
         return Outcome(tuple(writer.close()), tally)
@@ -103,12 +105,4 @@ def _kept(layer: PreparedLayer, reprojection: Reprojection) -> Generator[_Kept]:
         cut = layer.clip(picked.geometries)
         every = len(cut.rows) == len(picked.geometries)
         attributes = picked.attributes if every else picked.attributes.take(pa.array(cut.rows))
-        moved = _moved(cut.column, reprojection)
-        yield _Kept(batch, cut, Batch(moved, attributes))
-
-
-def _moved(column: Any, reprojection: Reprojection) -> Any:
-    """Return the geometries in the output CRS."""
-    if not reprojection.is_needed or len(column) == 0:
-        return column
-    return to_column(reprojection.move(to_geometries(column)))
+        yield _Kept(batch, cut, reprojection.move(cut.column), attributes)

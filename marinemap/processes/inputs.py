@@ -17,7 +17,6 @@ from marinemap.extraction import (
     Area,
     ExtractionRequest,
     SourceLayer,
-    check_fits,
     crs_label,
     parse_area,
     parse_crs,
@@ -117,7 +116,7 @@ def complete_inputs(inputs: Mapping[str, Any], layers: list[ChosenLayer]) -> Ext
     area = parse_area(inputs["area"])
     crs = None if inputs.get("crs") is None else parse_crs(inputs["crs"])
     if crs is not None:
-        check_fits(crs, area.bounds_4326, "crs")
+        area.check_fits(crs, "crs")
     _check_overlap([chosen.layer for chosen in layers], area)
     return ExtractInputs(
         layers=layers,
@@ -215,12 +214,7 @@ def _check_overlap(layers: list[Layer], area: Area) -> None:
 
 
 def _touches_any(layers: list[Layer], area: Area) -> bool:
-    boxes = [part.bounds for part in getattr(area.geometry, "geoms", [area.geometry])]
-    if area.crs.is_geographic and any(
-        layer.touches((box[0], box[1], box[2], box[3])) for layer in layers for box in boxes
-    ):
-        return True
-    return not area.crs.is_geographic and any(layer.touches(area.bounds_4326) for layer in layers)
+    return any(layer.touches(box) for layer in layers for box in area.boxes_4326)
 
 
 def _extent_words(layer: Layer) -> str:

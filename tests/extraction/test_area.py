@@ -6,7 +6,6 @@ import math
 from typing import Any
 
 import numpy as np
-import pyproj
 import pytest
 import shapely
 
@@ -136,14 +135,6 @@ def test_bounds_may_name_a_projected_crs() -> None:
     west, south, east, _ = area.bounds_4326
     # 1e-9 degrees, a tenth of a millimetre: what double precision leaves of a projection.
     assert (west, south, east) == pytest.approx((0, 0, 90), abs=1e-9)
-
-
-def test_long_edges_bend_as_they_run_in_another_crs() -> None:
-    area = parse_area([0, 50, 40, 60]).in_crs(pyproj.CRS("EPSG:3035"))
-    # The parallel of 50 degrees between its two corners, at 20 degrees east.
-    x, y = pyproj.Transformer.from_crs("OGC:CRS84", "EPSG:3035", always_xy=True).transform(20, 50)
-    # 200 corners along 40 degrees leave a bend of metres; a straight edge errs by some 190 km.
-    assert shapely.distance(area.exterior, shapely.Point(x, y)) < 100
 
 
 def circle(positions: int, x: float = 0) -> list[list[float]]:
