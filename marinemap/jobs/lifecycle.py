@@ -11,9 +11,8 @@ from typing import Any
 from django.db import connection, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
-from kombu.exceptions import OperationalError as QueueAwayError
 
-from marinemap.errors import MarineMapError, ServiceError, UnavailableError
+from marinemap.errors import MarineMapError, RequestError, ServiceError, UnavailableError
 from marinemap.jobs.artifacts import artifact_path, remove_artifact
 from marinemap.jobs.conf import job_settings
 from marinemap.jobs.limits import check_room_to_wait
@@ -85,12 +84,18 @@ def submit(
             job.save(force_insert=True)
             JobDocuments.objects.create(job=job, inputs=kept)
             publish(job)
-    except (*DATABASE_AWAY, UnavailableError, QueueAwayError) as error:
+    except RequestError:
+        raise
+    except Exception as error:
+        # Whatever failed after the commit, or on the way back from it: who asked is told the
+        # truth. A message that another broker did not take is sent again by requeue_stalled.
         if not _was_kept(job):
-            raise UnavailableError(
-                "the request could not be stored; send it again in a moment"
-            ) from error
-        logger.warning("Job %s was stored, although: %s", job.pk, error)
+            if isinstance(error, (*DATABASE_AWAY, UnavailableError)):
+                raise UnavailableError(
+                    "the request could not be stored; send it again in a moment"
+                ) from error
+            raise
+        logger.warning("Job %s was stored, although: %s", job.pk, error, exc_info=True)
     return job
 
 

@@ -112,4 +112,6 @@ def find_places(jobs: Iterable[Job]) -> dict[Any, Place]:
 def _ask(question: str) -> Iterator[Callable[..., Any] | None]:
     """Give what the channel of a connection answers a question with, if it knows that one."""
     with current_app.connection_or_acquire() as connection:
+        # A broker on another machine may be away; by itself kombu would wait for it without end.
+        connection.ensure_connection(max_retries=1, interval_start=0, interval_step=0)
         yield getattr(connection.default_channel, question, None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import logging
 import os
@@ -22,6 +23,7 @@ from django.db import Error, connection
 from django.utils import timezone
 
 from marinemap.jobs.models import WorkerSighting
+from marinemap.jobs.outages import drop_connection
 
 logger = logging.getLogger(__name__)
 
@@ -95,13 +97,13 @@ def end(**_: Any) -> None:
 
 def _show(name: str) -> None:
     started_at = timezone.now()
-    WorkerSighting.objects.filter(seen_at__lt=started_at - timedelta(days=1)).delete()
     try:
         while True:
             _show_once(name, started_at)
             if _stopping.wait(_SEEN_EVERY_SECONDS):
                 break
-        WorkerSighting.objects.filter(pk=name).delete()
+        with contextlib.suppress(Error):
+            WorkerSighting.objects.filter(pk=name).delete()
     finally:
         connection.close()
 
@@ -111,7 +113,9 @@ def _show_once(name: str, started_at: Any) -> None:
         WorkerSighting.objects.update_or_create(
             name=name, defaults={"started_at": started_at, "seen_at": timezone.now()}
         )
+        long_ago = timezone.now() - timedelta(days=1)
+        WorkerSighting.objects.filter(seen_at__lt=long_ago).delete()
     except Error:
         # The database is away for a moment; the next turn tries again on a new connection.
         logger.warning("Worker %s could not show that it is alive", name, exc_info=True)
-        connection.close()
+        drop_connection()

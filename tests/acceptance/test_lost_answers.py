@@ -1,0 +1,88 @@
+"""What was committed is committed, although nobody heard so."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.lossy_proxy import LossyProxy, lossy_proxy
+from tests.running_site import Client, RunningSite, wait_for
+
+MakeSite = Callable[..., RunningSite]
+
+on_postgresql = pytest.mark.parametrize("prepared", ["postgresql"], indirect=True)
+on_sqlite = pytest.mark.parametrize("prepared", ["sqlite"], indirect=True)
+AREA = [0, 40, 5, 45]
+
+
+@pytest.fixture
+def proxy(prepared: RunningSite) -> Iterator[LossyProxy]:
+    port = urlsplit(prepared.environment["DATABASE_URL"]).port
+    assert port is not None
+    with lossy_proxy(port) as proxy:
+        yield proxy
+
+
+def behind(site: RunningSite, proxy: LossyProxy) -> RunningSite:
+    url = urlsplit(site.environment["DATABASE_URL"])
+    through = url._replace(netloc=f"{url.username}@127.0.0.1:{proxy.port}")
+    site.environment["DATABASE_URL"] = through.geturl()
+    return site
+
+
+@on_postgresql
+def test_request_whose_commit_was_done_unheard_is_answered_with_its_job(
+    make_site: MakeSite, proxy: LossyProxy
+) -> None:
+    site = behind(make_site(), proxy)
+    site.start_web()
+    client = Client(site)
+    proxy.lose_answer_to_commit_after(b'INSERT INTO "jobs_job"')
+    answer = client.post_execution({"inputs": {"layers": ["reefs"], "area": AREA}})
+    assert proxy.has_cut.is_set()
+    assert answer.status_code == 201
+    assert client.status(answer.headers["Location"])["status"] == "accepted"
+
+
+@on_postgresql
+def test_run_whose_end_was_written_unheard_keeps_its_archive(
+    make_site: MakeSite, proxy: LossyProxy, tmp_path: Path
+) -> None:
+    site = behind(make_site(), proxy)
+    site.start_web()
+    site.start_worker()
+    client = Client(site)
+    proxy.lose_answer_to_commit_after(b"'successful'")
+    job = client.submit(layers=["reefs"], area=AREA)
+    assert client.wait(job)["status"] == "successful"
+    wait_for(proxy.has_cut.is_set, "the cut")
+    client.download(job, tmp_path)
+
+
+@on_postgresql
+def test_run_whose_start_was_written_unheard_goes_on(
+    make_site: MakeSite, proxy: LossyProxy
+) -> None:
+    site = behind(make_site(), proxy)
+    site.start_web()
+    site.start_worker()
+    client = Client(site)
+    proxy.lose_answer_to_commit_after(b"'Starting.'")
+    job = client.submit(layers=["reefs"], area=AREA)
+    # Sooner than anybody would miss it.
+    assert client.wait(job, seconds=20)["status"] == "successful"
+    assert proxy.has_cut.is_set()
+
+
+@on_sqlite
+def test_job_is_stored_while_another_broker_is_away(make_site: MakeSite) -> None:
+    site = make_site(CELERY_BROKER_URL="amqp://guest@127.0.0.1:1//")
+    site.start_web()
+    client = Client(site)
+    job = client.submit(layers=["reefs"], area=AREA)
+    told = client.status(job)
+    assert told["status"] == "accepted"
+    assert told["message"] == "Waiting for its turn."
