@@ -71,6 +71,28 @@ def launder_names(names: Iterable[str]) -> dict[str, str]:
     return {name: laundered[name] for name in wanted}
 
 
+def unique_names(
+    names: Iterable[str], reserved: Iterable[str] = (), clean: Callable[[str], str] = str
+) -> dict[str, str]:
+    """Map field names to names that differ without regard to case, and are not reserved.
+
+    >>> unique_names(["name", "Name", "OGC_FID"], ["ogc_fid"])
+    {'name': 'name', 'Name': 'Name_1', 'OGC_FID': 'OGC_FID_1'}
+    """
+    wanted = {name: clean(name) for name in names}
+    taken = {name.lower() for name in reserved}
+    # A number that is put behind a name must not make another's.
+    given = {name.lower() for name in wanted}
+    found: dict[str, str] = {}
+    for name, plain in wanted.items():
+        found[name], number = plain, 0
+        while found[name].lower() in taken or (number and found[name].lower() in given):
+            number += 1
+            found[name] = f"{plain}_{number}"
+        taken.add(found[name].lower())
+    return found
+
+
 def dbf_type(type_: Any) -> DbfType:
     """Return how an Arrow type is kept in DBF."""
     if pa.types.is_boolean(type_):
@@ -191,6 +213,9 @@ def _as_text(column: Any) -> Any:
         return column.cast(pa.string())
     if pa.types.is_integer(column.type):
         return column.cast(pa.string())
+    if column.type == pa.timestamp("ns", getattr(column.type, "tz", None)):
+        # Python's own moments end at the microsecond.
+        column = column.cast(pa.timestamp("us", column.type.tz), safe=False)
     as_text = _writer_of(column.type)
     texts = [None if value is None else as_text(value) for value in column.to_pylist()]
     return pa.array(texts, pa.string())

@@ -2,56 +2,135 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
+import shapely
+from pyarrow import csv
 
+from marinemap.errors import ServiceError
+from marinemap.extraction.fields import to_plain_text
+from marinemap.extraction.formats.columns import NO_NUL, Columns, Rule, is_text
 from marinemap.extraction.formats.format import Format
-from marinemap.extraction.formats.ogr import OgrWriter
 from marinemap.extraction.formats.plan import WritePlan
 from marinemap.extraction.formats.read_back import loosely
-from marinemap.extraction.formats.written import Loss, WrittenLayer
+from marinemap.extraction.formats.written import WrittenLayer
+from marinemap.extraction.wkb import to_geometries
 
+# GDAL and QGIS look for the geometry in a column of this name.
+_GEOMETRY = "WKT"
 # A cell that begins so is run as a formula by spreadsheets (OWASP, "CSV Injection").
 _FORMULA = r"^[=+\-@\t\r]"
+_TYPES = [
+    (pa.types.is_boolean, "Integer(Boolean)"),
+    (pa.types.is_date, "Date"),
+    (pa.types.is_timestamp, "DateTime"),
+    (pa.types.is_int64, "Integer64"),
+    (pa.types.is_uint32, "Integer64"),
+    (pa.types.is_integer, "Integer"),
+    (pa.types.is_floating, "Real"),
+]
 
 
-class CSVWriter(OgrWriter):
-    """Writes a layer as CSV. A text that a spreadsheet would run gets an apostrophe before it."""
+def _harmless(column: Any) -> Any:
+    risky = pc.fill_null(pc.match_substring_regex(column, _FORMULA), False)
+    return pc.if_else(risky, pc.binary_join_element_wise("'", column, ""), column)
+
+
+_NO_FORMULA = Rule(
+    "text_quoted",
+    is_text,
+    _harmless,
+    "{count} texts of '{field}' begin with a sign that a spreadsheet runs as a formula; an "
+    "apostrophe was put before them",
+)
+
+
+class CSVWriter:
+    """Writes a layer as CSV, each number in as many digits as it needs to be read back.
+
+    GDAL's own writer cuts reals to 15 digits.
+    """
 
     def __init__(self, plan: WritePlan) -> None:
-        self._quoted = 0
-        options = {"GEOMETRY": "AS_WKT", "CREATE_CSVT": "YES"}
-        super().__init__(plan, FORMAT.id, FORMAT.suffix, "CSV", "Unknown", options)
+        self._plan = plan
+        self._path = plan.folder / f"{plan.name}{FORMAT.suffix}"
+        self._columns = Columns(
+            plan.schema, reserved=[_GEOMETRY.lower()], rules=[NO_NUL, _NO_FORMULA], keep=_keeps
+        )
+        fields = [pa.field(f.name, _cell_type(f.type)) for f in self._columns.schema]
+        self._schema = pa.schema([pa.field(_GEOMETRY, pa.string()), *fields])
+        options = csv.WriteOptions(quoting_style="needed")
+        self._file = csv.CSVWriter(self._path, self._schema, write_options=options)
+        self._features = 0
 
     def write(self, geometries: Any, attributes: Any) -> None:
-        """Append features."""
-        columns = [self._safe(column) for column in attributes.columns]
-        super().write(geometries, pa.RecordBatch.from_arrays(columns, schema=attributes.schema))
+        """Append features.
+
+        Raises
+        ------
+        ServiceError
+            If the disk is full or fails.
+        """
+        # As many digits as are needed, no more.
+        texts = shapely.to_wkt(to_geometries(geometries), rounding_precision=-1)
+        cells = [_cells(column) for column in self._columns.written(attributes)]
+        batch = pa.RecordBatch.from_arrays(
+            [pa.array(texts, pa.string()), *cells], schema=self._schema
+        )
+        try:
+            self._file.write_batch(batch)
+        except OSError as error:
+            raise ServiceError(f"{self._path.name} cannot be written: {error}") from error
+        self._features += len(batch)
 
     def close(self) -> list[WrittenLayer]:
-        """Finish the file."""
-        (written,) = super().close()
-        if not self._quoted:
-            return [written]
-        detail = (
-            f"{self._quoted:,} texts begin with a sign that a spreadsheet runs as a formula; an "
-            "apostrophe was put before them"
-        )
+        """Finish the file; the types and the CRS stand beside it."""
+        self._file.close()
+        types = ",".join(f'"{_type_name(field.type)}"' for field in self._columns.schema)
+        beside = {".csvt": f'"WKT",{types}'.rstrip(","), ".prj": self._plan.crs.to_wkt("WKT1_ESRI")}
+        for suffix, text in beside.items():
+            self._path.with_suffix(suffix).write_text(f"{text}\n", encoding="utf-8")
         return [
-            dataclasses.replace(written, losses=(Loss("text_quoted", "", self._quoted, detail),))
+            WrittenLayer(
+                FORMAT.id,
+                self._path,
+                (self._path, *(self._path.with_suffix(suffix) for suffix in beside)),
+                self._plan.name,
+                "Unknown",
+                self._features,
+                self._columns.names,
+                losses=tuple(self._columns.losses()),
+            )
         ]
 
-    def _safe(self, column: Any) -> Any:
-        if not pa.types.is_string(column.type):
-            return column
-        risky = pc.fill_null(pc.match_substring_regex(column, _FORMULA), False)
-        count = pc.sum(risky).as_py() or 0
-        self._quoted += count
-        quoted = pc.binary_join_element_wise("'", column, "")
-        return pc.if_else(risky, quoted, column) if count else column
+    def abandon(self) -> None:
+        """Let go of the file as it is."""
+        self._file.close()
+
+
+def _keeps(type_: Any) -> bool:
+    return is_text(type_) or any(is_so(type_) for is_so, _ in _TYPES)
+
+
+def _type_name(type_: Any) -> str:
+    """Return what GDAL's driver calls a type in the .csvt."""
+    return next((name for is_so, name in _TYPES if is_so(type_)), "String")
+
+
+def _cell_type(type_: Any) -> Any:
+    if pa.types.is_boolean(type_):
+        return pa.int8()
+    if pa.types.is_timestamp(type_):
+        return pa.string()
+    return type_
+
+
+def _cells(column: Any) -> Any:
+    if pa.types.is_timestamp(column.type):
+        return to_plain_text(column)
+    return column.cast(_cell_type(column.type))
 
 
 FORMAT = Format(
@@ -59,8 +138,8 @@ FORMAT = Format(
     title="CSV",
     suffix=".csv",
     media_type="text/csv",
-    about="Geometry as well-known text in the first column; no place for the CRS, which the README "
-    "states. Texts that a spreadsheet would run as a formula get an apostrophe before them.",
+    about="Geometry as well-known text in the first column, types and CRS in files beside it. "
+    "Texts that a spreadsheet would run as a formula get an apostrophe before them.",
     writer=CSVWriter,
     read_back=loosely,
 )

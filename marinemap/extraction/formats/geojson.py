@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
+from typing import Any
+
+from marinemap.extraction.formats.columns import NO_NUL, ONLY_FINITE, Columns
 from marinemap.extraction.formats.format import Format
-from marinemap.extraction.formats.ogr import OgrWriter
+from marinemap.extraction.formats.ogr import MeasureCount, OgrWriter
 from marinemap.extraction.formats.plan import WritePlan
 from marinemap.extraction.formats.read_back import loosely
+from marinemap.extraction.formats.written import WrittenLayer
 
 # Seven decimals of a degree are a centimetre (RFC 7946, section 11.2, advises six); GDAL's
 # default for RFC7946=YES.
@@ -16,8 +21,22 @@ class GeoJSONWriter(OgrWriter):
     """Writes a layer as a GeoJSON feature collection."""
 
     def __init__(self, plan: WritePlan) -> None:
+        # GDAL takes a field of that name for the identifier.
+        columns = Columns(plan.schema, reserved=["ogc_fid"], rules=[NO_NUL, ONLY_FINITE])
         options = {"RFC7946": "YES", "COORDINATE_PRECISION": _DECIMALS}
-        super().__init__(plan, FORMAT.id, FORMAT.suffix, "GeoJSON", "Unknown", options)
+        self._measures = MeasureCount()
+        super().__init__(plan, columns, FORMAT.id, FORMAT.suffix, "GeoJSON", "Unknown", options)
+
+    def write(self, geometries: Any, attributes: Any) -> None:
+        """Append features."""
+        self._measures.add(geometries)
+        super().write(geometries, attributes)
+
+    def close(self) -> list[WrittenLayer]:
+        """Finish the file."""
+        (written,) = super().close()
+        losses = (*written.losses, *self._measures.losses())
+        return [dataclasses.replace(written, losses=losses)]
 
 
 FORMAT = Format(
@@ -25,7 +44,8 @@ FORMAT = Format(
     title="GeoJSON",
     suffix=".geojson",
     media_type="application/geo+json",
-    about="Longitude and latitude in degrees to seven decimals, about a centimetre (RFC 7946).",
+    about="Longitude and latitude in degrees to seven decimals, about a centimetre (RFC 7946); no "
+    "infinite numbers.",
     writer=GeoJSONWriter,
     read_back=loosely,
     # RFC 7946, section 4, knows no other CRS.

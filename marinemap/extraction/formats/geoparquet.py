@@ -11,12 +11,12 @@ import pyarrow.parquet as pq
 
 from marinemap.errors import ServiceError
 from marinemap.extraction.formats.format import Format
+from marinemap.extraction.formats.ogr import free_name
 from marinemap.extraction.formats.plan import WritePlan
 from marinemap.extraction.formats.read_back import Found
 from marinemap.extraction.formats.written import WrittenLayer
 from marinemap.extraction.wkb import kinds
 
-_GEOMETRY = "geometry"
 _TYPES = ("", "Point", "LineString", "Polygon", "MultiPoint", "MultiLineString", "MultiPolygon")
 
 
@@ -26,7 +26,8 @@ class GeoParquetWriter:
     def __init__(self, plan: WritePlan) -> None:
         self._plan = plan
         self._path = plan.folder / f"{plan.name}{FORMAT.suffix}"
-        self._schema = plan.schema.append(pa.field(_GEOMETRY, pa.binary()))
+        self._geometry = free_name("geometry", plan.schema.names)
+        self._schema = plan.schema.append(pa.field(self._geometry, pa.binary()))
         # A stored Arrow schema would hide the metadata that is added at the end.
         self._file = pq.ParquetWriter(
             self._path, self._schema, compression="zstd", store_schema=False
@@ -78,7 +79,11 @@ class GeoParquetWriter:
             "geometry_types": sorted(f"{_TYPES[k]}{z}" for k in self._kinds if 0 < k < 7),
             "crs": self._plan.crs.to_json_dict(),
         }
-        return {"version": "1.1.0", "primary_column": _GEOMETRY, "columns": {_GEOMETRY: column}}
+        return {
+            "version": "1.1.0",
+            "primary_column": self._geometry,
+            "columns": {self._geometry: column},
+        }
 
 
 def _read_back(written: WrittenLayer) -> Found:

@@ -2,17 +2,81 @@
 
 from __future__ import annotations
 
+import dataclasses
+import re
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from marinemap.extraction.formats.columns import Columns, Rule, is_text
 from marinemap.extraction.formats.format import Format
-from marinemap.extraction.formats.ogr import OgrWriter
+from marinemap.extraction.formats.ogr import MeasureCount, OgrWriter
 from marinemap.extraction.formats.plan import WritePlan
 from marinemap.extraction.formats.read_back import loosely
+from marinemap.extraction.formats.written import WrittenLayer
+
+# The largest number of 15 digits that is a double; one more in the last digit is infinite.
+_LARGEST = 1.79769313486231e308
+_FINEST = "%.15g"
+
+
+def _plain_texts(column: Any) -> Any:
+    # XML 1.0 has no control characters, and GDAL's driver drops blanks at the beginning.
+    return pc.replace_substring_regex(column, r"^[ \t\n\r]+|[\x00-\x08\x0b\x0c\x0e-\x1f]", "")
+
+
+def _fifteen_digits(column: Any) -> Any:
+    """Return reals as GDAL's driver writes them, but for those that it makes infinite."""
+    values = np.asarray(column.cast(pa.float64()).fill_null(0.0))
+    rounded = np.char.mod(_FINEST, values).astype(float)
+    overflow = np.isinf(rounded) & np.isfinite(values)
+    rounded[overflow] = np.copysign(_LARGEST, values[overflow])
+    mask = np.asarray(pc.is_null(column))
+    return pa.array(rounded, pa.float64(), mask=mask).cast(column.type)
+
+
+_RULES = [
+    Rule(
+        "text_changed",
+        is_text,
+        _plain_texts,
+        "{count} texts of '{field}' lost blanks at their beginning or control characters, which "
+        "KML cannot hold",
+    ),
+    Rule(
+        "value_rounded",
+        pa.types.is_float64,
+        _fifteen_digits,
+        "{count} values of '{field}' are rounded to 15 digits",
+    ),
+]
 
 
 class KMLWriter(OgrWriter):
     """Writes a layer as the placemarks of one KML document."""
 
     def __init__(self, plan: WritePlan) -> None:
-        super().__init__(plan, FORMAT.id, FORMAT.suffix, "KML", "Unknown")
+        columns = Columns(plan.schema, reserved=["ogc_fid"], clean=_name, rules=_RULES)
+        self._measures = MeasureCount()
+        super().__init__(plan, columns, FORMAT.id, FORMAT.suffix, "KML", "Unknown")
+
+    def write(self, geometries: Any, attributes: Any) -> None:
+        """Append features."""
+        self._measures.add(geometries)
+        super().write(geometries, attributes)
+
+    def close(self) -> list[WrittenLayer]:
+        """Finish the file."""
+        (written,) = super().close()
+        losses = (*written.losses, *self._measures.losses())
+        return [dataclasses.replace(written, losses=losses)]
+
+
+def _name(name: str) -> str:
+    """Return a name that may stand in an attribute: GDAL's driver does not escape it."""
+    return re.sub(r"[^\w .:;,()/%+*-]", "_", name) or "field"
 
 
 FORMAT = Format(
@@ -20,7 +84,8 @@ FORMAT = Format(
     title="KML",
     suffix=".kml",
     media_type="application/vnd.google-earth.kml+xml",
-    about="Longitude and latitude in degrees, for globes; most programs read fields as texts.",
+    about="Longitude and latitude in degrees, for globes; reals of 15 digits, and most programs "
+    "read fields as texts.",
     writer=KMLWriter,
     read_back=loosely,
     # OGC 12-007r2, section 6.2: KML knows no other CRS.

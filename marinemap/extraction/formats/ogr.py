@@ -6,6 +6,7 @@ import queue
 import threading
 import warnings
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -13,9 +14,10 @@ import pyogrio
 from pyogrio.errors import DataSourceError, FeatureError, FieldError, GeometryError
 
 from marinemap.errors import ServiceError
-from marinemap.extraction.fields import to_plain_text
+from marinemap.extraction.formats.columns import Columns
 from marinemap.extraction.formats.plan import WritePlan
 from marinemap.extraction.formats.written import Loss, WrittenLayer
+from marinemap.extraction.wkb import dimensions
 
 _ERRORS = (DataSourceError, FeatureError, FieldError, GeometryError, RuntimeError, OSError)
 _END = None
@@ -29,6 +31,7 @@ class OgrWriter:
     Parameters
     ----------
     plan : WritePlan
+    columns : Columns
     format_id : str
     suffix : str
     driver : str
@@ -37,26 +40,33 @@ class OgrWriter:
         As pyogrio names it; ``Unknown`` for any.
     options : mapping of str
         Of the layer, as GDAL names them.
+    name : str, optional
+        Names the file, without a suffix; the plan's by default.
     """
 
     def __init__(
         self,
         plan: WritePlan,
+        columns: Columns,
         format_id: str,
         suffix: str,
         driver: str,
         geometry_type: str,
         options: Mapping[str, str] | None = None,
+        name: str | None = None,
     ) -> None:
         self._plan = plan
+        self._columns = columns
         self._format = format_id
-        self._path = plan.folder / f"{plan.name}{suffix}"
+        self._layer = name or plan.name
+        self._path = plan.folder / f"{self._layer}{suffix}"
         self._type = geometry_type
         self._features = 0
         self._failure: BaseException | None = None
-        self._waiting: queue.Queue[Any] = queue.Queue(maxsize=2)
+        self._waiting: queue.Queue[Any] = queue.Queue(maxsize=1)
         self._abandoned = threading.Event()
-        self._schema = _written_schema(plan.schema)
+        geometry = pa.field(free_name("geometry", columns.schema.names), pa.binary())
+        self._schema = columns.schema.append(geometry)
         self._thread = threading.Thread(
             target=self._run, args=(driver, dict(options or {})), daemon=True
         )
@@ -70,7 +80,10 @@ class OgrWriter:
         ServiceError
             If GDAL cannot write them.
         """
-        columns = [_kept(column) for column in attributes.columns]
+        self.write_columns(geometries, self._columns.written(attributes))
+
+    def write_columns(self, geometries: Any, columns: list[Any]) -> None:
+        """Append features whose columns are as the format holds them."""
         batch = pa.RecordBatch.from_arrays([*columns, geometries], schema=self._schema)
         self._offer(batch)
         self._features += len(batch)
@@ -80,19 +93,19 @@ class OgrWriter:
         self._offer(_END)
         self._thread.join()
         self._check()
-        names = {name: name for name in self._plan.schema.names}
-        inside = sorted(self._plan.folder.rglob("*"))
-        layer = WrittenLayer(
-            self._format,
-            self._path,
-            tuple(path for path in inside if path.is_file()),
-            self._plan.name,
-            self._type,
-            self._features,
-            names,
-            losses=tuple(self._losses()),
-        )
-        return [layer]
+        return [
+            WrittenLayer(
+                self._format,
+                self._path,
+                _files_of(self._path),
+                self._layer,
+                self._type,
+                self._features,
+                self._columns.names,
+                losses=tuple(self._columns.losses()),
+                unseen=self._columns.unseen,
+            )
+        ]
 
     def abandon(self) -> None:
         """Let go of the file as it is."""
@@ -106,7 +119,7 @@ class OgrWriter:
                 pyogrio.write_arrow(
                     pa.RecordBatchReader.from_batches(self._schema, self._received()),
                     self._path,
-                    layer=self._plan.name,
+                    layer=self._layer,
                     driver=driver,
                     geometry_name=self._schema.names[-1],
                     geometry_type=self._type,
@@ -115,14 +128,6 @@ class OgrWriter:
                 )
         except BaseException as error:
             self._failure = error
-
-    def _losses(self) -> list[Loss]:
-        """List the fields whose type not every driver of GDAL keeps."""
-        return [
-            Loss("type_changed", field.name, 0, f"'{field.name}' ({field.type}) is kept as text")
-            for field, kept in zip(self._plan.schema, self._schema, strict=False)
-            if field.type != kept.type and pa.types.is_string(kept.type)
-        ]
 
     def _received(self) -> Iterator[Any]:
         while not self._abandoned.is_set():
@@ -151,31 +156,47 @@ class OgrWriter:
             raise self._failure
 
 
+class MeasureCount:
+    """Counts the features whose measures (M) a format leaves out."""
+
+    def __init__(self) -> None:
+        self._count = 0
+
+    def add(self, geometries: Any) -> None:
+        """Count those of a batch."""
+        self._count += int(dimensions(geometries)[1].sum())
+
+    def losses(self) -> list[Loss]:
+        """Return the loss, if any."""
+        detail = f"the measures (M) of {self._count:,} features are left out: the format has none"
+        return [Loss("measure", "", self._count, detail)] if self._count else []
+
+
 def multi_type(plan: WritePlan) -> str:
     """Return the geometry type that holds single and multi alike, ``Unknown`` where it is open."""
-    plain = plan.geometry_type.removeprefix("3D ").removeprefix("Multi")
-    plain = {"LinearRing": "LineString"}.get(plain, plain)
-    if plain not in ("Point", "LineString", "Polygon"):
+    kind = declared_kind(plan)
+    return f"{kind} Z" if plan.has_z and kind != "Unknown" else kind
+
+
+def declared_kind(plan: WritePlan) -> str:
+    """Return what a layer is declared to hold, without heights: singles as multi but points."""
+    plain = plan.geometry_type.removeprefix("3D ")
+    single = {"LinearRing": "LineString"}.get(plain, plain).removeprefix("Multi")
+    if single not in ("Point", "LineString", "Polygon"):
         return "Unknown"
-    is_point = plan.geometry_type.removeprefix("3D ") == "Point"
-    kind = "Point" if is_point else f"Multi{plain}"
-    return f"{kind} Z" if plan.has_z else kind
+    return "Point" if plain == "Point" else f"Multi{single}"
 
 
-def _written_schema(schema: Any) -> Any:
-    fields = [pa.field(f.name, pa.string() if _becomes_text(f.type) else f.type) for f in schema]
-    name = "geometry"
-    while name in (field.name.lower() for field in fields):
+def free_name(name: str, taken: list[str]) -> str:
+    """Return a name that none of the fields has."""
+    while name in (field.lower() for field in taken):
         name += "_"
-    return pa.schema([*fields, pa.field(name, pa.binary())])
+    return name
 
 
-def _kept(column: Any) -> Any:
-    return to_plain_text(column) if _becomes_text(column.type) else column
-
-
-def _becomes_text(type_: Any) -> bool:
-    odd = pa.types.is_nested(type_) or pa.types.is_duration(type_) or pa.types.is_time(type_)
-    return bool(
-        odd or pa.types.is_dictionary(type_) or pa.types.is_decimal(type_) or type_ == pa.uint64()
-    )
+def _files_of(path: Path) -> tuple[Path, ...]:
+    """Return the files beside a path with its name, and all in a folder."""
+    # A layer's name has no dot, so that no other's files begin so.
+    beside = sorted(path.parent.glob(f"{path.stem}.*"))
+    inside = (file for each in beside for file in ([each] if each.is_file() else each.rglob("*")))
+    return tuple(sorted(file for file in inside if file.is_file()))

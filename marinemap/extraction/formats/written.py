@@ -14,7 +14,7 @@ class Loss:
     ----------
     kind : str
         One word: ``text_cut``, ``type_changed``, ``value_lost``, ``field_dropped``, ``height``,
-        ``collection``.
+        ``measure``, ``collection``, ``text_changed``, ``text_quoted``, ``value_rounded``.
     field : str
         The field at fault, by its name in the source; empty where none is.
     count : int
@@ -36,7 +36,7 @@ class WrittenLayer:
     ``format`` is the format's id. ``path`` is the file, or folder, to open, ``files`` all of
     them. ``layer`` is the layer within it. ``fields`` maps the source's names to those written.
     ``bounds`` are (minx, miny, maxx, maxy) in the CRS of the file; None where it is empty or the
-    format does not say.
+    format does not say. ``unseen`` are written fields that the library which reads back passes by.
     """
 
     format: str
@@ -48,6 +48,7 @@ class WrittenLayer:
     fields: dict[str, str]
     bounds: tuple[float, float, float, float] | None = None
     losses: tuple[Loss, ...] = field(default=())
+    unseen: tuple[str, ...] = ()
 
     @property
     def members(self) -> dict[str, Path]:

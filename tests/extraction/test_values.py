@@ -1,0 +1,191 @@
+"""No value changes without a word, whatever the format; no name stops an extract."""
+
+from __future__ import annotations
+
+import json
+import math
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import fiona
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pyogrio
+import pyproj
+import pytest
+import shapely
+
+from marinemap.extraction import FORMATS
+from marinemap.extraction.formats import get_format
+from marinemap.extraction.formats.plan import NO_DATE, WritePlan
+from marinemap.extraction.formats.written import WrittenLayer
+from marinemap.extraction.verify import verify
+from marinemap.extraction.wkb import to_column
+from tests.extraction.difficult import NAMES, columns, write_difficult
+from tests.extraction.layers import run, unpack, write_layer
+
+# The sources here are odd on purpose, and pyogrio reads no measures itself.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:A geometry of type"),
+    pytest.mark.filterwarnings("ignore:Measured"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+POINTS = [shapely.Point(x, 5) for x in (1, 2, 3)]
+WKTS = {
+    "all three": [
+        "POLYGON ((1 1, 2 1, 2 2, 1 1))",
+        "POINT (1 1)",
+        "LINESTRING (1 1, 2 2)",
+    ],
+    "heights in some": ["POINT Z (1 1 5)", "POINT (1 1)", "MULTIPOINT (1 1, 2 2)"],
+    "measures in some": ["POINT M (1 1 5)", "POINT ZM (1 1 5 6)", "POINT (1 1)"],
+    "measured polygons": ["POLYGON M ((1 1 7, 2 1 8, 2 2 9, 1 1 7))"] * 3,
+    "collections": [
+        "GEOMETRYCOLLECTION (POINT (1 1), LINESTRING (1 1, 2 2))",
+        "POINT (3 3)",
+        "POINT (4 4)",
+    ],
+}
+
+
+def written_alone(folder: Path, name: str, values: dict[str, Any]) -> list[WrittenLayer]:
+    """Write columns in a format without a source, and verify them."""
+    batch = pa.RecordBatch.from_pydict(values)
+    plan = WritePlan(folder, "sea", batch.schema, pyproj.CRS(4326), "Point", False, NO_DATE)
+    writer = get_format(name).writer(plan)
+    writer.write(to_column(np.array(POINTS[: batch.num_rows], object)), batch)
+    written = writer.close()
+    for layer in written:
+        verify(layer)
+    return written
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_layer_of_every_difficulty_goes_through(tmp_path: Path, name: str) -> None:
+    source = write_difficult(tmp_path / "source.gpkg", POINTS)
+    result = run(source, tmp_path, format=name)
+    assert result.features_written == 3
+    names = zipfile.ZipFile(result.archive).namelist()
+    assert len(names) == len({each.lower() for each in names})
+
+
+@pytest.mark.parametrize("kind", WKTS)
+@pytest.mark.parametrize("declared", ["Unknown", "Polygon"])
+@pytest.mark.parametrize("name", FORMATS)
+def test_types_and_dimensions_may_be_mixed(
+    tmp_path: Path, name: str, kind: str, declared: str
+) -> None:
+    geometries = [shapely.from_wkt(wkt) for wkt in WKTS[kind]]
+    source = tmp_path / "source.gpkg"
+    pyogrio.raw.write(
+        source,
+        shapely.to_wkb(np.array(geometries, object), flavor="iso"),
+        [np.arange(3)],
+        ["number"],
+        geometry_type=declared,
+        crs="EPSG:4326",
+    )
+    (report,) = run(source, tmp_path, format=name, full_copy=False).layers
+    assert report.features_written >= 3
+    has_m = any(shapely.has_m(g) for g in geometries)
+    if name in ("flatgeobuf", "geopackage", "geoparquet", "csv", "filegdb"):
+        assert not [loss for loss in report.losses if loss.kind in ("height", "measure")]
+    elif name in ("geojson", "kml"):
+        assert [loss.kind for loss in report.losses] == (["measure"] if has_m else [])
+
+
+def test_flatgeobuf_keeps_heights_and_measures_of_an_open_layer(tmp_path: Path) -> None:
+    geometries = [shapely.from_wkt(wkt) for wkt in WKTS["measures in some"]]
+    source = write_layer(tmp_path / "source.gpkg", geometries)
+    folder = unpack(run(source, tmp_path, format="flatgeobuf"))
+    kinds = set()
+    for path in folder.glob("*.fgb"):
+        with pyogrio.open_arrow(path, use_pyarrow=True) as (_, reader):
+            (wkb,) = next(iter(reader)).column("wkb_geometry").to_pylist()
+        kinds.add(shapely.from_wkb(wkb).wkt)
+    assert kinds == {"POINT M (1 1 5)", "POINT ZM (1 1 5 6)", "POINT (1 1)"}
+
+
+@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("field", NAMES)
+def test_field_of_any_name_is_written(tmp_path: Path, name: str, field: str) -> None:
+    (written,) = written_alone(tmp_path, name, {field: ["x"], field.swapcase() + "2": ["y"]})
+    assert list(written.fields) == [field, field.swapcase() + "2"]
+
+
+@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("kind", ["string", "integer"])
+def test_names_that_differ_by_case_alone_stay_two_fields(
+    tmp_path: Path, name: str, kind: str
+) -> None:
+    values = ["x"] if kind == "string" else [7]
+    (written,) = written_alone(
+        tmp_path, name, {"OGC_FID": values, "ogc_fid": values, "fid": values}
+    )
+    lowered = [new.lower() for new in written.fields.values()]
+    assert len(set(lowered)) == (3 if name != "geoparquet" else 2)
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_single_reals_read_back_and_are_no_loss(tmp_path: Path, name: str) -> None:
+    (written,) = written_alone(tmp_path, name, {"v": columns()["single"]})
+    assert written.losses == ()
+    if name == "geoparquet":
+        found = pq.read_table(written.path)["v"].to_pylist()
+    else:
+        _, _, _, (found,) = pyogrio.raw.read(written.path, columns=["v"])
+    present = {float(np.float32(v)) for v in found if v is not None and not np.isnan(v)}
+    assert present == {float(np.float32(v)) for v in (0.1, -3.4e38)}
+
+
+REALS = [1.7976931348623157e308, 1 / 3, 5e-324]
+
+
+@pytest.mark.parametrize("name", ["csv", "geopackage", "flatgeobuf", "geojson", "kml", "filegdb"])
+def test_reals_are_exact_or_the_loss_is_counted(tmp_path: Path, name: str) -> None:
+    if name not in FORMATS:
+        pytest.skip("no such format")
+    (written,) = written_alone(tmp_path, name, {"v": REALS})
+    _, _, _, (found,) = pyogrio.raw.read(written.path, columns=["v"])
+    assert all(math.isfinite(float(v)) for v in found)
+    pairs = zip(sorted(float(v) for v in found), sorted(REALS), strict=True)
+    changed = sum(value != real for value, real in pairs)
+    assert changed == sum(loss.count for loss in written.losses)
+    assert (changed > 0) == (name == "kml")
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "values", "count"),
+    [
+        ("geojson", "value_lost", [math.inf, math.nan, 1.0], 2),
+        ("geopackage", "value_lost", [math.nan, 1.0, None], 1),
+        ("kml", "text_changed", ["  x", "a\x01b", "plain "], 2),
+        ("geopackage", "text_changed", ["a\0b", "c", None], 1),
+        ("csv", "text_changed", ["a\0b", "c", None], 1),
+        ("csv", "text_quoted", ["=1", "-2", "x"], 2),
+    ],
+)
+def test_value_that_a_format_cannot_hold_is_counted(
+    tmp_path: Path, name: str, kind: str, values: list[Any], count: int
+) -> None:
+    (written,) = written_alone(tmp_path, name, {"v": values})
+    assert [(loss.kind, loss.count, loss.field) for loss in written.losses] == [(kind, count, "v")]
+
+
+def test_integer_called_ogc_fid_stays_a_field_of_geojson(tmp_path: Path) -> None:
+    (written,) = written_alone(tmp_path, "geojson", {"OGC_FID": [70, 80]})
+    features = json.loads(written.path.read_text())["features"]
+    assert [f["properties"] for f in features] == [{"OGC_FID_1": 70}, {"OGC_FID_1": 80}]
+    assert all("id" not in f for f in features)
+
+
+def test_geopackage_of_mixed_types_declares_any(tmp_path: Path) -> None:
+    wkts = ["POLYGON ((1 1, 2 1, 2 2, 1 1))", "POINT (1 1)"]
+    source = tmp_path / "source.gpkg"
+    wkb = shapely.to_wkb([shapely.from_wkt(wkt) for wkt in wkts])
+    pyogrio.raw.write(source, wkb, [], [], geometry_type="Polygon", crs="EPSG:4326")
+    path = unpack(run(source, tmp_path, format="geopackage")) / "sea.gpkg"
+    with fiona.open(path) as opened:
+        assert opened.schema["geometry"] == "Unknown"
