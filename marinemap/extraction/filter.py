@@ -22,6 +22,12 @@ _MAX_DEPTH = 32
 # A text in quotes, in which no sign means anything; and the signs that nest.
 _QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
 _UNWRITABLE = re.compile("[\0\ud800-\udfff]")
+# Numbers that a double cannot hold; the library's parser makes doubles of all.
+_LARGE_INTEGER = re.compile(r"(?<![\w.])-?\d{16,}(?![\w.])")
+# Stands before such a number on its way through the parser, as a text; no text of a user begins so.
+_INTEGER_MARK = "\ue000integer:"
+# Arrow makes a regular expression of a pattern, which may grow too large for its engine.
+_MAX_PATTERN_CHARACTERS = 1_000
 _NESTING = re.compile(r"\bnot\b|[-+*/%^=<>(]", re.IGNORECASE)
 _COMPARISONS: dict[str, Callable[[Any, Any], Any]] = {
     "=": pc.equal,
@@ -101,9 +107,33 @@ def _parsed(text: Any, field: str) -> Any:
         )
     _check_nesting(text, field)
     try:
-        return cql2.parse_text(text).to_json()
+        return _with_integers(cql2.parse_text(_with_marks(text)).to_json())
     except (cql2.ParseError, cql2.ValidationError, ValueError) as error:
         raise RequestError(f"not CQL2: {error}", field=field, value=text) from error
+
+
+def _with_marks(text: str) -> str:
+    """Return CQL2 text with large integers as texts, but for what is in quotes."""
+    marked, end = [], 0
+    for quoted in _QUOTED.finditer(text):
+        marked += [_mark(text[end : quoted.start()]), quoted[0]]
+        end = quoted.end()
+    return "".join([*marked, _mark(text[end:])])
+
+
+def _mark(text: str) -> str:
+    return _LARGE_INTEGER.sub(lambda found: f"'{_INTEGER_MARK}{found[0]}'", text)
+
+
+def _with_integers(node: Any) -> Any:
+    if isinstance(node, str) and node.startswith(_INTEGER_MARK):
+        digits = node.removeprefix(_INTEGER_MARK)
+        return int(digits) if _LARGE_INTEGER.fullmatch(digits) else node
+    if isinstance(node, list):
+        return [_with_integers(item) for item in node]
+    if isinstance(node, dict):
+        return {name: _with_integers(item) for name, item in node.items()}
+    return node
 
 
 def _check_nesting(text: str, field: str) -> None:
@@ -181,7 +211,12 @@ class _Compiler:
         plain = _plain_value(self._operator(pattern, 1)[1][0] if ignore_case else pattern)
         if not isinstance(plain, str) or not (type_ and _is_text(type_)):
             raise self._refuse("LIKE compares a text field with a pattern in quotes")
-        wanted = plain.lower() if ignore_case else plain
+        if len(plain) > _MAX_PATTERN_CHARACTERS:
+            raise self._refuse(
+                f"the pattern of LIKE has {len(plain):,} characters; at most "
+                f"{_MAX_PATTERN_CHARACTERS:,} are allowed"
+            )
+        wanted = _folded(pa.scalar(plain)).as_py() if ignore_case else plain
         return lambda columns: pc.match_like(text(columns), wanted)
 
     def _pair(self, left: Any, right: Any) -> tuple[_Mask, _Mask]:
@@ -189,7 +224,17 @@ class _Compiler:
         type_ = self._type_of(left) or self._type_of(right)
         if type_ is None:
             raise self._refuse("a comparison needs a field on one side")
+        if pa.types.is_timestamp(type_) and (_is_date(left) or _is_date(right)):
+            # A moment is compared with a day by the day on which it is, in UTC.
+            return self._as_day(left), self._as_day(right)
         return self._operand(left, type_)[0], self._operand(right, type_)[0]
+
+    def _as_day(self, node: Any) -> _Mask:
+        if _is_date(node):
+            return self._operand(node, pa.date32())[0]
+        moment, type_ = self._operand(node, None)
+        unit = pa.timestamp(type_.unit)
+        return lambda columns: moment(columns).cast(unit).cast(pa.date32(), safe=False)
 
     def _operand(self, node: Any, wanted: Any, depth: int = 0) -> tuple[_Mask, Any]:
         self._count(depth)
@@ -198,7 +243,7 @@ class _Compiler:
             inner, type_ = self._operand(plain, pa.string(), depth + 1)
             if type_ is None or not _is_text(type_):
                 raise self._refuse("CASEI needs a text")
-            return (lambda columns: pc.utf8_lower(inner(columns))), type_
+            return (lambda columns: _folded(inner(columns))), type_
         if isinstance(node, Mapping) and set(node) == {"property"}:
             name = self._name(node["property"])
             type_ = self._schema.field(name).type
@@ -294,6 +339,15 @@ def _plain_value(node: Any) -> Any:
     except ValueError:
         return None
     return None
+
+
+def _is_date(node: Any) -> bool:
+    return isinstance(node, Mapping) and isinstance(node.get("date"), str)
+
+
+def _folded(text: Any) -> Any:
+    """Return a text without regard to case: some letters have two small forms, such as sigma."""
+    return pc.utf8_lower(pc.utf8_upper(text))
 
 
 def _suits(value: Any, type_: Any) -> bool:
