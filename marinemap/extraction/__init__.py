@@ -15,11 +15,13 @@ from marinemap.extraction.dataset import (
 from marinemap.extraction.estimate import LayerEstimate, estimate
 from marinemap.extraction.formats import FORMATS
 from marinemap.extraction.geometries import read_geometries
+from marinemap.extraction.limits import RunLimits
 from marinemap.extraction.pipeline import extract
 from marinemap.extraction.read import check_servable
 from marinemap.extraction.request import (
     ExtractionRequest,
     ExtractionResult,
+    LayerFailure,
     LayerReport,
     SourceLayer,
 )
@@ -36,7 +38,9 @@ __all__ = [
     "ExtractionResult",
     "Field",
     "LayerEstimate",
+    "LayerFailure",
     "LayerReport",
+    "RunLimits",
     "SourceLayer",
     "check_fits",
     "check_selection",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC
 from typing import Any
 
@@ -12,7 +12,12 @@ from marinemap import __version__
 from marinemap.extraction.archive import Member
 from marinemap.extraction.area import Area
 from marinemap.extraction.formats import get_format
-from marinemap.extraction.request import ExtractionRequest, LayerReport, SourceLayer
+from marinemap.extraction.request import (
+    ExtractionRequest,
+    LayerFailure,
+    LayerReport,
+    SourceLayer,
+)
 
 _RULE = "-" * 72
 _MODES_IN_WORDS = {
@@ -22,10 +27,25 @@ _MODES_IN_WORDS = {
 }
 
 
-def write_readme(
-    request: ExtractionRequest, area: Area, layers: Iterable[tuple[SourceLayer, LayerReport]]
-) -> str:
-    """Return the README of an archive as text, for a person."""
+@dataclasses.dataclass(frozen=True)
+class Contents:
+    """What an archive holds: a report on each layer that is in it, and those that are missing."""
+
+    request: ExtractionRequest
+    area: Area
+    reports: Sequence[LayerReport]
+    failures: Sequence[LayerFailure] = ()
+
+    @property
+    def layers(self) -> list[tuple[SourceLayer, LayerReport]]:
+        """Return each layer that is in the archive, as it was asked for, with its report."""
+        asked = {layer.name: layer for layer in self.request.layers}
+        return [(asked[report.name], report) for report in self.reports]
+
+
+def write_readme(contents: Contents) -> str:
+    """Return the README of an archive as text, for a person: what is missing comes first."""
+    request, area = contents.request, contents.area
     made_at = request.made_at
     format_ = get_format(request.format)
     west, south, east, north = area.bounds_4326
@@ -33,6 +53,7 @@ def write_readme(
         "MarineMap extract",
         "=================",
         "",
+        *_missing_lines(contents.failures),
         *([f"Made:  {made_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"] if made_at else []),
         f"Area:  longitude {west:.6f} to {east:.6f}, latitude {south:.6f} to {north:.6f} degrees;",
         f"       {_corners(area)} corners; the exact outline is in area.geojson",
@@ -43,9 +64,19 @@ def write_readme(
         "report.json says the same as this file for programs, with the SHA-256 of each file and",
         "the request, so that it can be asked again.",
     ]
-    for source, report in layers:
+    for source, report in contents.layers:
         lines += ["", _RULE, *_layer_lines(source, report)]
     return "\n".join([*lines, ""])
+
+
+def _missing_lines(failures: Sequence[LayerFailure]) -> list[str]:
+    if not failures:
+        return []
+    lines = ["NOT IN THIS ARCHIVE, and why:"]
+    for failure in failures:
+        lines.append(f"  {failure.name}: {failure.message}")
+        lines += [f"    {failure.hint}"] if failure.hint else []
+    return [*lines, "Each can be asked for again alone; report.json has the requests.", ""]
 
 
 def _layer_lines(source: SourceLayer, report: LayerReport) -> list[str]:
@@ -86,29 +117,30 @@ def _corners(area: Area) -> int:
     return sum(len(ring.coords) - 1 for ring in rings)
 
 
-def write_report(
-    request: ExtractionRequest,
-    area: Area,
-    layers: Iterable[tuple[SourceLayer, LayerReport]],
-    members: Iterable[Member],
-) -> str:
+def write_report(contents: Contents, members: Iterable[Member]) -> str:
     """Return the report of an archive as JSON, for programs."""
+    request, area = contents.request, contents.area
     content = {
         "marinemap": __version__,
         "made_at": request.made_at.isoformat() if request.made_at else None,
+        "missing": [
+            {**dataclasses.asdict(failure), "request": _replayable(request, area, failure.name)}
+            for failure in contents.failures
+        ],
         "request": _replayable(request, area),
         "area": {"bounds_4326": area.bounds_4326, "notes": area.notes},
-        "layers": [dataclasses.asdict(report) for _, report in layers],
+        "layers": [dataclasses.asdict(report) for report in contents.reports],
         "files": [{"name": m.name, "bytes": m.size_bytes, "sha256": m.sha256} for m in members],
     }
     return json.dumps(content, indent=1, ensure_ascii=False, default=str) + "\n"
 
 
-def _replayable(request: ExtractionRequest, area: Area) -> dict[str, Any]:
-    """Return the request in the words of the API, so that it can be asked again."""
+def _replayable(request: ExtractionRequest, area: Area, only: str = "") -> dict[str, Any]:
+    """Return the request, or that of one layer, in the words of the API, to be asked again."""
     layers = [
         {"name": layer.name, "fields": layer.fields, "filter": layer.filter}
         for layer in request.layers
+        if only in ("", layer.name)
     ]
     return {
         "layers": layers,

@@ -207,13 +207,23 @@ class LayerReport:
 
 
 @dataclass(frozen=True)
+class LayerFailure:
+    """A layer that is missing in the archive, why, and what to do about it."""
+
+    name: str
+    message: str
+    hint: str = ""
+
+
+@dataclass(frozen=True)
 class ExtractionResult:
-    """The archive that was made, its size, and a report on each layer."""
+    """The archive that was made, its size, a report on each layer, and those that are missing."""
 
     archive: Path
     size_bytes: int
     layers: tuple[LayerReport, ...]
     notes: tuple[str, ...] = ()
+    failures: tuple[LayerFailure, ...] = ()
 
     @property
     def features_written(self) -> int:

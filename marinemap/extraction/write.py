@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import pyarrow as pa
 
@@ -17,8 +17,13 @@ from marinemap.extraction.prefetch import prefetched
 from marinemap.extraction.read import Batch
 from marinemap.extraction.reproject import Moved, Reprojection
 
-# Told the fraction done (0 to 1); may raise to stop the work.
-Advance = Callable[[float], None]
+
+class Advance(Protocol):
+    """Told the fraction done (0 to 1) and the features written; may raise to stop the work."""
+
+    def __call__(self, fraction: float, features: int = 0) -> None:
+        """Take it down."""
+
 
 # Clipping runs beside writing; progress is told in the caller's own thread.
 _BATCHES_AHEAD = 1
@@ -35,6 +40,7 @@ class Tally:
     without_position: int = 0
     straightened: int = 0
     torn: int = 0
+    kept: int = 0
 
     def add(self, read: Batch, cut: Clipped, moved: Moved) -> None:
         """Count a batch."""
@@ -42,6 +48,7 @@ class Tally:
         self.without_position += read.nowhere
         self.straightened += read.straightened
         self.torn += moved.cut
+        self.kept += len(cut.rows)
         self.repaired += cut.repaired
         self.not_finite += cut.not_finite
         self.trimmed += cut.trimmed
@@ -89,7 +96,7 @@ def write(
         with prefetched(_kept(layer, reprojection), _BATCHES_AHEAD) as batches:
             for kept in batches:
                 tally.add(kept.read, kept.cut, kept.moved)
-                advance(min(1.0, tally.read / expected))
+                advance(min(1.0, tally.read / expected), tally.kept)
                 writer.write(kept.moved.column, kept.attributes)
         if source.counts_not_finite:
             tally.not_finite = 0

@@ -11,6 +11,7 @@ from pathlib import Path
 from django.conf import settings
 
 from marinemap.errors import ServiceError
+from marinemap.extraction import RunLimits
 
 # Celery's rate strings: a number, and per second, minute or hour.
 RATE_PATTERN = r"\d+(\.\d+)?(/[smh])?"
@@ -38,6 +39,8 @@ class JobSettings:
         Jobs wait while a disk of the site has less room than this.
     max_waiting_person, max_waiting_address, max_waiting : float
         How many jobs may wait: of one person, from one network address, in all.
+    run_limits : RunLimits
+        What one run may take.
     """
 
     home: Path
@@ -49,6 +52,7 @@ class JobSettings:
     max_waiting_person: float
     max_waiting_address: float
     max_waiting: float
+    run_limits: RunLimits
 
     def __post_init__(self) -> None:
         self._check_times()
@@ -114,6 +118,18 @@ def job_settings() -> JobSettings:
         max_waiting_person=_number("MARINEMAP_MAX_WAITING_PERSON", 100),
         max_waiting_address=_number("MARINEMAP_MAX_WAITING_ADDRESS", 200),
         max_waiting=_number("MARINEMAP_MAX_WAITING", 10_000),
+        run_limits=_run_limits(),
+    )
+
+
+def _run_limits() -> RunLimits:
+    """Return the limits of a run; a setting of 0 is no limit."""
+    return RunLimits(
+        seconds=_number("MARINEMAP_MAX_RUN_SECONDS", 0) or None,
+        memory_bytes=_number("MARINEMAP_MAX_RUN_MEMORY_MB", 0) * 1e6 or None,
+        features=_number("MARINEMAP_MAX_RUN_FEATURES", 0) or None,
+        file_bytes=_number("MARINEMAP_MAX_RUN_MB", 0) * 1e6 or None,
+        free_bytes=_number("MARINEMAP_MIN_FREE_MB", 32) * 1e6 or None,
     )
 
 

@@ -17,6 +17,7 @@ from marinemap.errors import (
 )
 from marinemap.jobs import lifecycle
 from marinemap.jobs.artifacts import artifact_path, work_folder
+from marinemap.jobs.conf import job_settings
 from marinemap.jobs.models import Job, JobDocuments
 from marinemap.jobs.outages import is_disk_full, is_outage
 from marinemap.jobs.pulse import Pulse
@@ -97,7 +98,8 @@ def _call_process(job: Job) -> RunResult:
         raise UnavailableError(shortage)
     inputs = JobDocuments.objects.get(pk=job.pk).inputs
     with work_folder(job) as folder, Pulse(job) as pulse:
-        result = process.run(inputs, RunContext(folder, artifact_path(job), pulse.tell))
+        context = RunContext(folder, artifact_path(job), pulse.tell, job_settings().run_limits)
+        result = process.run(inputs, context)
     process.check_result(result)
     return result
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 from marinemap.catalogue.registration import refresh
+from marinemap.errors import DatasetError
 from marinemap.extraction import ExtractionResult, check_selection, extract
 from marinemap.processes.apart import call_apart, is_small
 from marinemap.processes.descriptions import EXTRACT_INPUTS
@@ -52,9 +54,16 @@ def run(inputs: Mapping[str, Any], context: RunContext) -> RunResult:
     """
     parsed = read_inputs(inputs)
     for chosen in parsed.layers:
-        refresh(chosen.layer)
+        # What cannot be read is told when it is extracted: the other layers are delivered.
+        with contextlib.suppress(DatasetError):
+            refresh(chosen.layer)
     request = parsed.to_request(context.artifact, datetime.now(UTC))
-    result = extract(request, work_folder=context.work_folder, progress=context.progress)
+    result = extract(
+        request,
+        work_folder=context.work_folder,
+        progress=context.progress,
+        limits=context.limits,
+    )
     names = "-".join(source.name for source in request.layers)
     return RunResult(
         message=_summary(result),
@@ -66,7 +75,8 @@ def run(inputs: Mapping[str, Any], context: RunContext) -> RunResult:
 def _summary(result: ExtractionResult) -> str:
     parts = [f"{layer.name}: {layer.features_written:,} features" for layer in result.layers]
     notes = [*result.notes, *(f"{x.name}: {note}" for x in result.layers for note in x.notes)]
-    return ". ".join([", ".join(parts), *(note.rstrip(".") for note in notes)]) + "."
+    missing = [f"Missing: {failure.name} ({failure.message})" for failure in result.failures]
+    return ". ".join([*missing, ", ".join(parts), *(note.rstrip(".") for note in notes)]) + "."
 
 
 PROCESS = Process(

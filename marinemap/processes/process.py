@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from marinemap.errors import RequestError, ServiceError, did_you_mean
+from marinemap.extraction import RunLimits
 
 
 @dataclass(frozen=True)
@@ -19,12 +20,13 @@ class RunContext:
 
     ``work_folder`` is empty and private to the run, and is removed after it. A file that is the
     result goes to ``artifact``. ``progress`` takes the fraction done (0 to 1) and a few words,
-    and raises when the run should stop.
+    and raises when the run should stop. ``limits`` are what the operator allows one run.
     """
 
     work_folder: Path
     artifact: Path
     progress: Callable[[float, str], None]
+    limits: RunLimits = RunLimits()
 
 
 @dataclass(frozen=True)

@@ -149,7 +149,7 @@ def test_file_that_is_damaged_before_packing_leaves_no_archive(
 ) -> None:
     def damage(fraction: float, message: str) -> None:
         if message == "Clipping later":
-            (shp,) = tmp_path.glob("extract-*/*/sea.shp")
+            (shp,) = tmp_path.glob("extract-*/*/*/sea.shp")
             os.truncate(shp, shp.stat().st_size - 8)
 
     layers = [SourceLayer("sea", source), SourceLayer("later", source)]

@@ -1,0 +1,96 @@
+"""What became of one layer, for programs and in sentences for a person."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from marinemap.extraction.crs import crs_label
+from marinemap.extraction.formats.written import WrittenLayer
+from marinemap.extraction.layer import PreparedLayer
+from marinemap.extraction.reproject import TOLERANCE_METRES
+from marinemap.extraction.request import LayerReport, SourceLayer
+from marinemap.extraction.write import Outcome, Tally
+
+
+def report_on(
+    source: SourceLayer,
+    version: str,
+    layer: PreparedLayer,
+    outcome: Outcome,
+    full: tuple[WrittenLayer, ...],
+    members: dict[str, Path],
+) -> LayerReport:
+    """Return the report on a layer that was written.
+
+    ``full`` is the full copy, empty where there is none; ``members`` are all its files by their
+    names in the archive.
+    """
+    written, tally = outcome.written, outcome.tally
+    route = layer.route
+    return LayerReport(
+        name=source.name,
+        files=tuple(members),
+        crs=crs_label(route.output),
+        features_read=tally.read,
+        features_written=sum(layer.features for layer in written),
+        renamed_fields={old: new for old, new in written[0].fields.items() if old != new},
+        notes=tuple(_notes(source, layer, tally, written, full)),
+        losses=tuple(loss for layer in written for loss in layer.losses),
+        repaired=tally.repaired,
+        not_finite=tally.not_finite,
+        trimmed=tally.trimmed,
+        without_position=tally.without_position,
+        straightened=tally.straightened,
+        transformation=route.name,
+        area_transformation=route.area_name,
+        accuracy_m=route.accuracy_m,
+        area_tolerance_m=layer.area_tolerance_m,
+        tolerance_m=TOLERANCE_METRES if route.moves else None,
+        full_copy=full[0].path.name if full else "",
+        crs_wkt=route.output.to_wkt("WKT2_2019"),
+        source_version=version,
+    )
+
+
+def _notes(
+    source: SourceLayer,
+    layer: PreparedLayer,
+    tally: Tally,
+    written: Sequence[WrittenLayer],
+    full: Sequence[WrittenLayer],
+) -> list[str]:
+    """Return what a person should know, in sentences."""
+    notes = [loss.detail for layer in written for loss in layer.losses]
+    if not any(layer.features for layer in written):
+        passing = "" if source.filter is None else " and passes the filter"
+        notes.append(f"No feature of this layer lies within the area{passing}; the file is empty.")
+    notes += layer.route.warnings
+    if tally.torn:
+        notes.append(
+            f"{tally.torn:,} features lie on both sides of where {crs_label(layer.route.output)} "
+            "ends; they were cut there."
+        )
+    if tally.repaired:
+        notes.append(f"{tally.repaired:,} features on the edge were not valid and were repaired.")
+    if tally.not_finite:
+        notes.append(
+            f"{tally.not_finite:,} features are left out: a coordinate is no finite number."
+        )
+    if tally.without_position:
+        notes.append(
+            f"{tally.without_position:,} features of the layer lie nowhere and are left out: they "
+            "have no geometry, an empty one, or coordinates that are no numbers."
+        )
+    if tally.straightened:
+        notes.append(
+            f"{tally.straightened:,} features with arcs or surfaces were read as lines and "
+            "polygons that follow the arcs to a centimetre."
+        )
+    if tally.trimmed:
+        notes.append(
+            f"{tally.trimmed:,} features lost lines or points where they only touch the area."
+        )
+    if full:
+        notes.append(f"{full[0].path.name} holds the same features with nothing lost.")
+    return notes

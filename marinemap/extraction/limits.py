@@ -1,0 +1,119 @@
+"""What one run may take, as the operator of a site sets it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from marinemap.errors import RequestError, ServiceError
+
+_STATM = Path("/proc/self/statm")
+# Looking at a folder's files and at the disk costs little, but not nothing.
+_LOOK_EVERY_SECONDS = 0.5
+
+
+class RunLimitError(RequestError):
+    """The run took more than the site allows."""
+
+
+@dataclass(frozen=True)
+class RunLimits:
+    """The most that one run may take; None is no limit.
+
+    Parameters
+    ----------
+    seconds : float, optional
+        From its beginning to its end.
+    memory_bytes : float, optional
+        Of the process, all in all, as the system counts it (resident set).
+    features : float, optional
+        Written, over all layers.
+    file_bytes : float, optional
+        Of the temporary files, which are the result before it is zipped.
+    free_bytes : float, optional
+        The least that stays free on the disk of the temporary files.
+    """
+
+    seconds: float | None = None
+    memory_bytes: float | None = None
+    features: float | None = None
+    file_bytes: float | None = None
+    free_bytes: float | None = None
+
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            if value is not None and not value > 0:
+                raise ServiceError(f"'{value}' is no number above 0", field=name, value=value)
+
+
+class LimitWatch:
+    """Looks after a run's limits, step by step; a step itself is not interrupted.
+
+    Parameters
+    ----------
+    limits : RunLimits
+    folder : Path
+        Of the temporary files.
+    clock : callable
+        Seconds that never go back.
+    """
+
+    def __init__(
+        self, limits: RunLimits, folder: Path, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._limits = limits
+        self._folder = folder
+        self._clock = clock
+        self._begun = clock()
+        self._looked = float("-inf")
+
+    def check(self, features: int, *, thoroughly: bool = True) -> None:
+        """Refuse to go on where a limit is passed; unless thoroughly, files are seldom looked at.
+
+        Raises
+        ------
+        RunLimitError
+            Naming the limit.
+        ServiceError
+            If the disk is nearly full, which is not the request's doing alone.
+        """
+        limits, now = self._limits, self._clock()
+        _refuse(features, limits.features, "features", "has over {:,.0f} features")
+        _refuse(now - self._begun, limits.seconds, "seconds", "took over {:,.0f} seconds")
+        if not thoroughly and now - self._looked < _LOOK_EVERY_SECONDS:
+            return
+        self._looked = now
+        if limits.memory_bytes:
+            found = _resident_bytes()
+            _refuse(found, limits.memory_bytes, "memory", "took over {:,.0f} bytes of memory")
+        if limits.file_bytes:
+            found = sum(f.stat().st_size for f in self._folder.rglob("*") if f.is_file())
+            _refuse(found, limits.file_bytes, "bytes", "has over {:,.0f} bytes before zipping")
+        if limits.free_bytes and shutil.disk_usage(self._folder).free < limits.free_bytes:
+            raise ServiceError(
+                f"the disk has less than {limits.free_bytes:,.0f} bytes free",
+                hint="Free some room in the folder of temporary files.",
+            )
+
+
+def _refuse(found: float, limit: float | None, field: str, words: str) -> None:
+    if limit is not None and found > limit:
+        raise RunLimitError(
+            f"the extract {words.format(limit)}, the most that this site allows one request",
+            field=field,
+            value=limit,
+            hint="Ask for a smaller area, fewer layers or fewer features.",
+        )
+
+
+def _resident_bytes() -> int:
+    """Return what the process holds in memory; 0 where the system does not say."""
+    try:
+        pages = int(_STATM.read_text().split()[1])
+    except OSError:
+        return 0
+    return pages * os.sysconf("SC_PAGE_SIZE")
