@@ -252,6 +252,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 300.0,
         "options": {"expire_seconds": 300},
     },
+    "draw layers that changed": {
+        "task": "marinemap.jobs.periodic.draw_layers",
+        "schedule": 10.0,
+        "options": {"expire_seconds": 10},
+    },
     "clear old sessions": {
         "task": "marinemap.jobs.periodic.clear_sessions",
         "schedule": crontab(hour="12", minute="0"),

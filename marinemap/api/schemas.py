@@ -9,8 +9,8 @@ from django.http import HttpRequest
 from django.urls import reverse
 from pyproj import CRS
 
-from marinemap.catalogue.models import Layer
-from marinemap.catalogue.preview import MEDIA_TYPE as TILE
+from marinemap.catalogue.models import Drawing, Layer
+from marinemap.extraction.tiles import MEDIA_TYPE as DRAWING
 from marinemap.jobs.models import Job
 from marinemap.jobs.queue import Place
 from marinemap.jobs.states import JobStatus
@@ -110,14 +110,14 @@ def collection(request: HttpRequest, layer: Layer) -> dict[str, Any]:
         "version": layer.version,
         "links": [
             _link(request, "self", "api:collection", layer.pk),
-            {
-                "href": _tile_template(request, layer),
-                "rel": "item",
-                "type": TILE,
-                "templated": True,
-            },
         ],
     }
+    drawing: Drawing | None = getattr(layer, "drawing", None)
+    if drawing and drawing.file:
+        link = _link(request, "item", "api:drawing", layer.pk, drawing.file, type_=DRAWING)
+        described["links"].append(link)
+    if drawing is None or not drawing.is_finished:
+        described["drawing"] = {"progress": drawing.progress if drawing else 0}
     if layer.bounds_4326 is not None:
         described["extent"] = {"spatial": {"bbox": [layer.bounds_4326], "crs": _CRS84}}
     return {name: value for name, value in described.items() if value not in (None, "")}
@@ -148,11 +148,6 @@ def _link(
 ) -> dict[str, Any]:
     href = request.build_absolute_uri(reverse(view, args=args))
     return {"href": href, "rel": rel, "type": type_}
-
-
-def _tile_template(request: HttpRequest, layer: Layer) -> str:
-    base = request.build_absolute_uri(reverse("api:collection", args=[layer.pk]))
-    return f"{base}/tiles/WebMercatorQuad/{{tileMatrix}}/{{tileRow}}/{{tileCol}}"
 
 
 def _crs_uri(crs: str) -> str | None:

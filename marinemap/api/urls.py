@@ -19,10 +19,6 @@ urlpatterns = [
     path("jobs/<str:job_id>/results", views.no_such_job),
     path("collections", views.collections, name="collections"),
     path("collections/<str:layer_id>", views.collection, name="collection"),
-    path(
-        "collections/<str:layer_id>/tiles/WebMercatorQuad/<int:z>/<int:y>/<int:x>",
-        views.tile,
-        name="tile",
-    ),
+    path("collections/<str:layer_id>/drawings/<str:file>", views.drawing, name="drawing"),
     re_path(r"^(?P<path>.*)$", views.not_found),
 ]

@@ -29,9 +29,10 @@ from marinemap.api.problems import (
     ResultNotReadyError,
     failed_job_response,
 )
+from marinemap.catalogue.drawings import open_drawing
 from marinemap.catalogue.models import Layer
-from marinemap.catalogue.preview import MEDIA_TYPE, read_tile
 from marinemap.errors import RequestError, did_you_mean, quote
+from marinemap.extraction.tiles import MEDIA_TYPE as DRAWING
 from marinemap.jobs import lifecycle
 from marinemap.jobs.artifacts import open_artifact
 from marinemap.jobs.health import health_of_site
@@ -150,7 +151,10 @@ def no_such_job(request: HttpRequest, job_id: str) -> HttpResponse:
 @_allow("GET", "HEAD")
 def collections(request: HttpRequest) -> HttpResponse:
     """List the layers that people may ask for."""
-    listed = [schemas.collection(request, layer) for layer in Layer.objects.published()]
+    listed = [
+        schemas.collection(request, layer)
+        for layer in Layer.objects.published().select_related("drawing")
+    ]
     return JsonResponse({"collections": listed, "links": []})
 
 
@@ -161,12 +165,18 @@ def collection(request: HttpRequest, layer_id: str) -> HttpResponse:
 
 
 @_allow("GET", "HEAD")
-def tile(request: HttpRequest, layer_id: str, z: int, y: int, x: int) -> HttpResponse:
-    """Answer a vector tile of a layer, for drawing."""
-    content = read_tile(_layer(layer_id), z, x, y)
-    response = HttpResponse(content, content_type=MEDIA_TYPE, status=200 if content else 204)
-    response.headers["Cache-Control"] = "public, max-age=300"
-    return response
+def drawing(request: HttpRequest, layer_id: str, file: str) -> HttpResponseBase:
+    """Answer the drawing of a layer: an archive of tiles, of which a map reads parts."""
+    opened = open_drawing(_layer(layer_id), file)
+    if opened is None:
+        raise NotFoundError(
+            "there is no such drawing; the collection's link leads to the present one",
+            field="file",
+            value=file,
+        )
+    # The name changes with what is drawn.
+    served = ServedFile(opened, file, DRAWING, "public, max-age=31536000, immutable")
+    return file_response(request, served)
 
 
 @_allow("GET", "HEAD")

@@ -68,7 +68,11 @@ class LayerAdmin(_LayerAdmin):
     """List, edit and read again the layers of the catalogue."""
 
     form = LayerForm
-    list_display = ("id", "title", "geometry_type", "feature_count", "is_published", "updated_at")
+    list_display = (
+        *("id", "title", "geometry_type", "feature_count", "is_published"),
+        *("drawn", "updated_at"),
+    )
+    list_select_related = ("drawing",)
     list_filter = ("is_published", "geometry_type")
     search_fields = ("id", "title", "description")
     readonly_fields = _READ_ONLY
@@ -85,6 +89,16 @@ class LayerAdmin(_LayerAdmin):
         for name, value in form.found.items():
             setattr(obj, name, value)
         super().save_model(request, obj, form, change)
+
+    @admin.display(description="drawing")
+    def drawn(self, layer: Layer) -> str:
+        """Tell how far the drawing of a layer is."""
+        drawing = getattr(layer, "drawing", None)
+        if drawing is None:
+            return "Waiting to be drawn"
+        return (
+            drawing.message if drawing.is_finished else f"{drawing.message}, {drawing.progress} %"
+        )
 
     @admin.action(description="Read again from the data")
     def read_again(self, request: HttpRequest, queryset: QuerySet[Layer]) -> None:

@@ -6,8 +6,8 @@ from celery import shared_task
 from celery.utils.log import get_task_logger
 from django.core.management import call_command
 
-from marinemap.catalogue import preview, registration
-from marinemap.jobs import artifacts, expiry, stalled
+from marinemap.catalogue import drawings, registration
+from marinemap.jobs import artifacts, drawing, expiry, stalled
 
 logger = get_task_logger(__name__)
 
@@ -21,13 +21,13 @@ def clean_up_temp_files() -> None:
 
 @shared_task(ignore_result=True)
 def remove_expired_artifacts() -> None:
-    """Remove archives and jobs whose time is over, files that no job has, and old tiles."""
+    """Remove archives and jobs whose time is over, files that no job has, and old drawings."""
     for name in [*expiry.expire_artifacts(), *artifacts.remove_orphans()]:
         logger.info("Removed archive %s", name)
     if count := expiry.expire_jobs():
         logger.info("Removed %d jobs, for their time was over", count)
-    for name in preview.remove_stale_tiles():
-        logger.info("Removed the map tiles of %s, whose data changed", name)
+    for name in drawings.remove_stale():
+        logger.info("Removed the drawing %s, whose layer changed", name)
 
 
 @shared_task(ignore_result=True)
@@ -42,6 +42,13 @@ def refresh_layers() -> None:
     """Read the layers of the catalogue again whose data changed."""
     for layer_id, wrong in registration.refresh_all().items():
         logger.warning("Layer %s cannot be read: %s", layer_id, wrong)
+
+
+@shared_task(ignore_result=True)
+def draw_layers() -> None:
+    """Draw the layers whose data changed, in a process of its own."""
+    if drawing.begin_drawing():
+        logger.info("Layers are being drawn")
 
 
 @shared_task(ignore_result=True)

@@ -13,6 +13,9 @@ export interface Collection {
   license?: string;
   attribution?: string;
   version?: string;
+  /** Present while the layer is being drawn. */
+  drawing?: { progress: number };
+  links?: { rel: string; href: string; type?: string }[];
 }
 
 export interface Order {
@@ -50,6 +53,7 @@ export class ProblemError extends Error {
   }
 }
 
+const DRAWING_TYPE = "application/vnd.pmtiles";
 const root = document.body.dataset["root"] ?? "/";
 const api = `${root}api`;
 
@@ -57,8 +61,10 @@ export async function listCollections(): Promise<Collection[]> {
   return (await call<{ collections: Collection[] }>(`${api}/collections`)).collections;
 }
 
-export function tileUrl(id: string, z: number, y: number, x: number): string {
-  return `${api}/collections/${encodeURIComponent(id)}/tiles/WebMercatorQuad/${z}/${y}/${x}`;
+/** Where the drawing of a layer is, on this page's own host; undefined while there is none. */
+export function drawingUrl({ links = [] }: Collection): string | undefined {
+  const link = links.find(({ type }) => type === DRAWING_TYPE);
+  return link && new URL(link.href).pathname;
 }
 
 export async function submitOrder(order: Order): Promise<Job> {

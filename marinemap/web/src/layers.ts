@@ -1,15 +1,12 @@
 /** The layers that may be asked for: the list to tick and their drawing on the map. */
 
 import type Map from "ol/Map.js";
-import MVT from "ol/format/MVT.js";
 import VectorTileLayer from "ol/layer/VectorTile.js";
-import { transformExtent } from "ol/proj.js";
-import { intersects, type Extent } from "ol/extent.js";
-import VectorTileSource from "ol/source/VectorTile.js";
+import { PMTilesVectorSource } from "ol-pmtiles";
 
-import { tileUrl, type Collection } from "./api.ts";
+import { drawingUrl, type Collection } from "./api.ts";
 import type { Bounds } from "./area.ts";
-import { MERCATOR_LIMIT, zoomTo } from "./map.ts";
+import { zoomTo } from "./map.ts";
 import { element, make } from "./page.ts";
 import { colourOf, landStyle, layerStyle } from "./symbols.ts";
 
@@ -18,9 +15,6 @@ const BASE_COLLECTION = "land";
 const BASE_LEVEL = 0;
 const DATA_LEVEL = 2;
 
-/** Beyond this the tiles take a while to make, so a layer is drawn once it is asked for. */
-const MOST_FEATURES_DRAWN_UNASKED = 20_000;
-const LARGEST_TILE_ZOOM = 14;
 const ZOOM_MILLISECONDS = 400;
 
 const NOT_TICKED_OPACITY = 0.55;
@@ -28,6 +22,8 @@ const NOT_TICKED_OPACITY = 0.55;
 interface Entry {
   collection: Collection;
   layer: VectorTileLayer;
+  /** The same once more, beneath all others. */
+  ground: VectorTileLayer | null;
   box: HTMLInputElement;
   toggle: HTMLButtonElement;
   colour: string;
@@ -53,6 +49,17 @@ export class LayerList {
     this.#entries.forEach((entry) => this.#refresh(entry));
   }
 
+  /** Show the drawings that are there by now; tell whether all are. */
+  update(collections: Collection[]): boolean {
+    for (const entry of this.#entries) {
+      const now = collections.find(({ id }) => id === entry.collection.id);
+      if (!now) continue;
+      if (drawingUrl(now) !== drawingUrl(entry.collection)) setSource(entry, drawingUrl(now));
+      entry.collection = now;
+    }
+    return collections.every(({ drawing }) => !drawing);
+  }
+
   /** Ids of the ticked layers. */
   ticked(): string[] {
     return this.#entries.filter(({ box }) => box.checked).map(({ collection }) => collection.id);
@@ -64,19 +71,19 @@ export class LayerList {
 
   #entry(collection: Collection, index: number): Entry {
     const isBase = collection.id === BASE_COLLECTION;
-    const source = tileSource(collection);
     const colour = colourOf(index);
-    if (isBase) this.#map.addLayer(new VectorTileLayer({ source, style: landStyle, zIndex: BASE_LEVEL }));
+    const ground = isBase ? new VectorTileLayer({ style: landStyle, zIndex: BASE_LEVEL }) : null;
+    if (ground) this.#map.addLayer(ground);
     const layer = new VectorTileLayer({
-      source,
       style: layerStyle(colour, false),
-      visible: !isBase && (collection.featureCount ?? 0) <= MOST_FEATURES_DRAWN_UNASKED,
+      visible: !isBase,
       zIndex: DATA_LEVEL + (isPolygons(collection) ? 0 : 1),
     });
     this.#map.addLayer(layer);
     const box = make("input", { type: "checkbox", id: `layer-${collection.id}`, testId: `layer-${collection.id}` });
     const toggle = make("button", { type: "button", className: "quiet", testId: `show-${collection.id}` });
-    const entry = { collection, layer, box, toggle, colour };
+    const entry = { collection, layer, ground, box, toggle, colour };
+    setSource(entry, drawingUrl(collection));
     box.addEventListener("change", () => this.#tick(entry));
     toggle.addEventListener("click", () => this.#setVisible(entry, !layer.getVisible()));
     return entry;
@@ -131,26 +138,11 @@ export class LayerList {
   }
 }
 
-function tileSource(collection: Collection): VectorTileSource {
-  const bounds = boundsOfCollection(collection);
-  const extent = bounds && mercatorExtent(bounds);
-  const source: VectorTileSource = new VectorTileSource({
-    format: new MVT(),
-    maxZoom: LARGEST_TILE_ZOOM,
-    tileUrlFunction: ([z, x, y]) => {
-      if (z === undefined || x === undefined || y === undefined) return undefined;
-      const tile = source.getTileGrid()!.getTileCoordExtent([z, x, y]);
-      // Tiles beside the data are known to be empty: no need to ask for them.
-      return extent && !intersects(extent, tile) ? undefined : tileUrl(collection.id, z, y, x);
-    },
-  });
-  return source;
-}
-
-function mercatorExtent({ west, south, east, north }: Bounds): Extent {
-  const [from, to] = east > 180 ? [-180, 180] : [west, east];
-  const latitudes = [Math.max(south, -MERCATOR_LIMIT), Math.min(north, MERCATOR_LIMIT)] as const;
-  return transformExtent([from, latitudes[0], to, latitudes[1]], "EPSG:4326", "EPSG:3857");
+/** A drawing of another name is another drawing. */
+function setSource({ layer, ground }: Entry, url: string | undefined): void {
+  const source = url === undefined ? null : new PMTilesVectorSource({ url });
+  layer.setSource(source);
+  ground?.setSource(source);
 }
 
 /** In a bbox over the 180th meridian west is greater than east (RFC 7946, section 5.2). */

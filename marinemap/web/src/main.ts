@@ -15,6 +15,8 @@ import { element } from "./page.ts";
 import { clearProblem, hideBanner, showProblem } from "./problems.ts";
 import "./styles.css";
 
+const DRAWINGS_MILLISECONDS = 5000;
+
 const map = createMap();
 const jobs = new JobList();
 const format = new FormatForm(() => form.refresh());
@@ -49,7 +51,24 @@ function noteOf(order: Order): string {
   return chosen.length > 0 ? `${titles} (${chosen.join(", ")})` : titles;
 }
 
-listCollections().then((collections) => layers.show(collections)).catch(showProblem);
+async function showLayers(): Promise<void> {
+  const collections = await listCollections();
+  layers.show(collections);
+  watchDrawings();
+}
+
+/** Look now and then for drawings that are being made, until all are there. */
+function watchDrawings(): void {
+  setTimeout(() => {
+    listCollections().then((collections) => layers.update(collections)).then(
+      (isDone) => isDone || watchDrawings(),
+      // The service is away for a moment; the banner tells where it matters.
+      watchDrawings,
+    );
+  }, DRAWINGS_MILLISECONDS);
+}
+
+showLayers().catch(showProblem);
 jobs.load().catch(showProblem);
 document.addEventListener("visibilitychange", () => {
   // Another tab may have asked for something meanwhile.

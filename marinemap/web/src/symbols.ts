@@ -27,13 +27,18 @@ const SMALL_PIXELS = 6;
 /** From here outwards, whole oceans are seen: finer lines and dots. */
 const OVERVIEW_METRES_PER_PIXEL = 3000;
 
+/** The outline of polygons that are too many to be told apart has this in place of an id. */
+const CROWD_ID = 0;
+
 /** Ticked polygons are tinted, others outlined; those too small for it filled. */
 export function layerStyle(colour: string, isTicked: boolean): StyleFunction {
   const near = { line: lineStyle(colour, 1.4), point: pointStyle(colour, 4) };
   const far = { line: lineStyle(colour, 0.6), point: pointStyle(colour, 2) };
   const polygon = polygonStyle(colour, isTicked ? `${colour}30` : "transparent");
+  const crowd = new Style({ fill: new Fill({ color: `${colour}60` }) });
   const small = polygonStyle(`${colour}60`, `${colour}60`);
   return (feature, resolution) => {
+    if (feature.getId() === CROWD_ID) return crowd;
     const geometry = feature.getGeometry();
     const kind = geometry?.getType() ?? "";
     const { line, point } = resolution > OVERVIEW_METRES_PER_PIXEL ? far : near;

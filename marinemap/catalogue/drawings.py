@@ -1,0 +1,143 @@
+"""The drawings of the layers: made by a process of their own, served as files.
+
+What is to be done is derived: a layer whose drawing is not of its present data is to be drawn.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from django.conf import settings
+
+from marinemap.catalogue.models import Drawing, Layer
+from marinemap.errors import MarineMapError
+from marinemap.extraction.tiles import draw
+
+# Changes with the way of drawing, so that all is drawn again after an upgrade of it.
+_WAY = "1"
+_REPORT_EVERY_SECONDS = 1.0
+# A file may be put in place a moment before its row names it.
+_GRACE_SECONDS = 600
+
+
+def draw_missing() -> Iterator[str]:
+    """Draw every layer that has no drawing of its present data; yield what became of each.
+
+    One process of a site draws at a time; in another this yields nothing.
+    """
+    with _only_one() as is_first:
+        while is_first and (layer := find_undrawn()) is not None:
+            yield f"{layer.pk}: {_draw(layer)}"
+
+
+def find_undrawn() -> Layer | None:
+    """Return a layer that is to be drawn, None where all are; the smallest come first."""
+    keys = dict(Drawing.objects.filter(is_finished=True).values_list("layer_id", "key"))
+    layers = Layer.objects.order_by("feature_count")
+    return next((layer for layer in layers if keys.get(layer.pk) != _key(layer)), None)
+
+
+def open_drawing(layer: Layer, name: str) -> BinaryIO | None:
+    """Open a layer's drawing for reading; None if it has none of that name, or none any more."""
+    drawing = Drawing.objects.filter(pk=layer.pk, file=name).first()
+    try:
+        # The name is the row's own: what a client sent names no file.
+        return (_folder() / drawing.file).open("rb") if drawing and drawing.file else None
+    except FileNotFoundError:
+        return None
+
+
+def remove_stale() -> list[str]:
+    """Remove the files that no drawing names any more; return their names."""
+    named = set(Drawing.objects.exclude(file="").values_list("file", flat=True))
+    files = _folder().glob("*.p*") if _folder().is_dir() else ()
+    stale = [file for file in files if file.name not in named and _is_old(file)]
+    for file in stale:
+        file.unlink(missing_ok=True)
+    return [file.name for file in stale]
+
+
+def _draw(layer: Layer) -> str:
+    key = _key(layer)
+    drawing, _ = Drawing.objects.get_or_create(pk=layer.pk)
+    name = f"{key}.pmtiles"
+    _note(drawing, key=key, progress=0, message="Reading", is_finished=False)
+    try:
+        drawn = draw(
+            layer.to_source(),
+            _folder() / name,
+            work_folder=_folder(),
+            progress=_Report(drawing),
+            on_first_picture=lambda low: _note(drawing, file=low.name),
+        )
+    except MarineMapError as error:
+        # Finished, so that it is not tried again until the data are others.
+        _note(drawing, message=f"Not drawn: {error}", is_finished=True)
+        return drawing.message
+    message = f"Drawn: {drawn.tiles:,} tiles to zoom {drawn.top_zoom}, {drawn.size_bytes:,} bytes"
+    _note(
+        drawing,
+        file=name if drawn.tiles else "",
+        progress=100,
+        message=message if drawn.tiles else "Nothing to draw",
+        is_finished=True,
+    )
+    return drawing.message
+
+
+class _Report:
+    """Keeps how far a drawing has come, once a second."""
+
+    def __init__(self, drawing: Drawing) -> None:
+        self._drawing = drawing
+        self._last = float("-inf")
+
+    def __call__(self, fraction: float, message: str) -> None:
+        if time.monotonic() - self._last >= _REPORT_EVERY_SECONDS:
+            self._last = time.monotonic()
+            _note(self._drawing, progress=min(99, int(fraction * 100)), message=message)
+
+
+def _note(drawing: Drawing, **values: object) -> None:
+    for name, value in values.items():
+        setattr(drawing, name, value)
+    # An update, so that the row of a layer that was deleted meanwhile does not come back.
+    drawing.save(update_fields=[*values, "updated_at"])
+
+
+def _key(layer: Layer) -> str:
+    # The version is the file's; another layer of the same file is another picture.
+    place = f"{_WAY}\0{layer.source}\0{layer.source_layer}"
+    return f"{layer.pk}-{layer.version}-{hashlib.sha256(place.encode()).hexdigest()[:8]}"
+
+
+def _folder() -> Path:
+    return Path(settings.MARINEMAP_HOME) / "drawings"
+
+
+def _is_old(file: Path) -> bool:
+    try:
+        return time.time() - file.stat().st_mtime > _GRACE_SECONDS
+    except FileNotFoundError:
+        return False
+
+
+@contextmanager
+def _only_one() -> Iterator[bool]:
+    """Hold the lock of the drawing process, if nobody else does; the kernel gives it back."""
+    _folder().mkdir(parents=True, exist_ok=True)
+    lock = os.open(_folder() / ".drawing", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield True
+    except BlockingIOError:
+        yield False
+    finally:
+        os.close(lock)

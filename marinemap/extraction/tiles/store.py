@@ -1,0 +1,172 @@
+"""A layer's features between reading and drawing: on disk, in the order of the map."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyproj
+import shapely
+
+from marinemap.extraction.layer import prepare
+from marinemap.extraction.pipeline import Progress
+from marinemap.extraction.request import SourceLayer
+from marinemap.extraction.tiles.generalise import polygon_areas
+from marinemap.extraction.tiles.shapes import POLYGON, Shapes, ends, from_geometries
+from marinemap.extraction.wkb import to_geometries
+
+# The world's width in bits: units of 4 cm at the equator.
+WORLD_BITS = 30
+# Half the width of the world in EPSG:3857, metres (OGC 17-083r4, WebMercatorQuad).
+_HALF_WORLD_M = 20_037_508.342789244
+_MERCATOR = "EPSG:3857"
+# The poles lie at infinity in Mercator; beyond a world's width nothing is drawn.
+_BEYOND = 1 << WORLD_BITS
+_CHUNK_POSITIONS = 2_000_000
+
+Array = np.ndarray[Any, Any]
+
+
+class Store:
+    """Features of one kind, whose positions are kept in a file."""
+
+    def __init__(self, kind: int, path: Path) -> None:
+        self.kind = kind
+        self._path = path
+        self._lengths: list[Array] = []
+        self._holes: list[Array] = []
+        self._counts: list[Array] = []
+        self._ids: list[Array] = []
+        self._boxes: list[Array] = []
+        self._areas: list[Array] = []
+
+    def add(self, shapes: Shapes) -> None:
+        """Append some features."""
+        with self._path.open("ab") as file:
+            file.write(shapes.xy.astype(np.int32).tobytes())
+        self._lengths.append(shapes.lengths.astype(np.int32))
+        self._holes.append(shapes.holes)
+        self._counts.append(np.diff(shapes.starts).astype(np.int32))
+        self._ids.append(shapes.ids)
+        self._boxes.append(shapes.boxes().astype(np.int32))
+        areas = polygon_areas(shapes) if self.kind == POLYGON else np.zeros(len(shapes))
+        self._areas.append(areas)
+
+    def finish(self) -> None:
+        """Put the features in the order of the map; after that they can be read."""
+        self.boxes = np.concatenate(self._boxes)
+        self.areas = np.concatenate(self._areas)
+        shapes = Shapes(
+            self.kind,
+            self._map(),
+            ends(np.concatenate(self._lengths)),
+            np.concatenate(self._holes),
+            ends(np.concatenate(self._counts)),
+            np.concatenate(self._ids),
+        )
+        order = np.argsort(_morton(self.boxes), kind="stable")
+        ordered = self._path.with_suffix(".ordered")
+        with ordered.open("wb") as file:
+            for some in _chunks(shapes.sizes[order]):
+                file.write(shapes.take(order[some]).xy.tobytes())
+        self._path.unlink()
+        self._path = ordered
+        parts = shapes.take_parts(order)
+        self._shapes = dataclasses.replace(parts, xy=self._map())
+        self.boxes, self.areas = self.boxes[order], self.areas[order]
+
+    @property
+    def positions(self) -> int:
+        """How many positions there are."""
+        return len(self._shapes.xy)
+
+    @property
+    def sizes(self) -> Array:
+        """How many positions each feature has."""
+        return self._shapes.sizes
+
+    def chunks(self, wanted: Array) -> Iterator[Shapes]:
+        """Yield the features that are wanted, some at a time."""
+        which = np.flatnonzero(wanted)
+        for some in _chunks(self._shapes.sizes[which]):
+            yield self._shapes.take(which[some])
+
+    def _map(self) -> Array:
+        positions: Array = np.memmap(self._path, np.int32, "r").reshape(-1, 2)
+        return positions
+
+
+def read(layer: SourceLayer, folder: Path, tell: Progress) -> list[Store]:
+    """Read a layer through the engine's own checks, into stores by kind.
+
+    Raises
+    ------
+    DatasetError
+        If the source is missing, broken or unreadable.
+    """
+    prepared = prepare(dataclasses.replace(layer, fields=[], filter=None), None)
+    mercator = pyproj.CRS.from_user_input(_MERCATOR)
+    mover = pyproj.Transformer.from_crs(
+        pyproj.CRS.from_user_input(prepared.dataset.crs), mercator, always_xy=True
+    )
+    stores: dict[int, Store] = {}
+    count = 0
+    for batch in prepared.source.batches():
+        ids = np.arange(count, count + len(batch.geometries)) + 1
+        count += len(batch.geometries)
+        for shapes in from_geometries(_mended(batch.geometries), ids):
+            if shapes.kind not in stores:
+                stores[shapes.kind] = Store(shapes.kind, folder / f"{shapes.kind}.positions")
+            placed = dataclasses.replace(shapes, xy=_in_world(mover, shapes.xy))
+            stores[shapes.kind].add(placed)
+        tell(min(1.0, count / max(1, prepared.dataset.feature_count)), "Reading")
+    for store in stores.values():
+        store.finish()
+    return list(stores.values())
+
+
+def _mended(column: Any) -> Array:
+    """Return a column of WKB as geometries, those that are not valid repaired."""
+    geometries = to_geometries(column)
+    wrong = ~(shapely.is_valid(geometries) | shapely.is_missing(geometries))
+    if wrong.any():
+        geometries = geometries.copy()
+        geometries[wrong] = shapely.make_valid(geometries[wrong], method="structure")
+    return geometries
+
+
+def _in_world(mover: pyproj.Transformer, xy: Array) -> Array:
+    """Return positions in units of the world, y downwards from the north-west corner."""
+    x, y = mover.transform(xy[:, 0], xy[:, 1])
+    world = np.column_stack([x + _HALF_WORLD_M, _HALF_WORLD_M - y]) / (2 * _HALF_WORLD_M)
+    world = np.nan_to_num(world, nan=2.0, posinf=2.0, neginf=-1.0) * (1 << WORLD_BITS)
+    return np.rint(np.clip(world, -_BEYOND, 2 * _BEYOND - 1)).astype(np.int64)
+
+
+def _morton(boxes: Array) -> Array:
+    """Return each box's place on a curve that keeps neighbours together (Z-order)."""
+    middles = (boxes[:, :2].astype(np.int64) + boxes[:, 2:]) >> 1
+    cells = np.clip(middles >> (WORLD_BITS - 16), 0, (1 << 16) - 1)
+    spread = [_spread(cells[:, axis]) for axis in (0, 1)]
+    curve: Array = spread[0] | spread[1] << 1
+    return curve
+
+
+def _spread(numbers: Array) -> Array:
+    """Return numbers of 16 bits with a zero bit behind each bit."""
+    for shift, mask in ((8, 0x00FF00FF), (4, 0x0F0F0F0F), (2, 0x33333333), (1, 0x55555555)):
+        numbers = (numbers | numbers << shift) & mask
+    return numbers
+
+
+def _chunks(sizes: Array) -> Iterator[slice]:
+    """Yield runs of features with about so many positions as fit into memory easily."""
+    if len(sizes) == 0:
+        return
+    chunk = np.cumsum(sizes) // _CHUNK_POSITIONS
+    edges = [0, *(np.flatnonzero(np.diff(chunk)) + 1).tolist(), len(sizes)]
+    for begin, end in zip(edges[:-1], edges[1:], strict=True):
+        yield slice(begin, end)

@@ -1,0 +1,102 @@
+"""Which layers are drawn, what is told of it, and how a map gets the drawing."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from pathlib import Path
+
+import pytest
+from django.test import Client
+from pmtiles.reader import Reader
+
+from marinemap.catalogue import drawings
+from marinemap.catalogue.models import Drawing, Layer
+from marinemap.catalogue.registration import register
+
+pytestmark = pytest.mark.django_db
+
+
+def files(home: Path) -> set[str]:
+    """Return the drawings that are there."""
+    return {file.name for file in (home / "drawings").glob("*.pmtiles")}
+
+
+def test_layer_is_drawn_once(reefs: Layer, home: Path) -> None:
+    assert drawings.find_undrawn() == reefs
+    (told,) = drawings.draw_missing()
+    assert told.startswith("reefs: Drawn: ")
+    drawing = Drawing.objects.get()
+    assert (drawing.is_finished, drawing.progress) == (True, 100)
+    assert files(home) == {drawing.file}
+    assert drawings.find_undrawn() is None
+    assert list(drawings.draw_missing()) == []
+
+
+def test_other_data_are_drawn_again_and_the_old_drawing_stays_until_then(
+    reefs: Layer, home: Path, marine_gpkg: Path
+) -> None:
+    list(drawings.draw_missing())
+    before = files(home)
+    register("reefs", marine_gpkg, "ports")
+    assert drawings.find_undrawn() is not None
+    assert files(home) == before
+    list(drawings.draw_missing())
+    assert files(home) > before
+    for file in (home / "drawings").glob("*.pmtiles"):
+        os.utime(file, (time.time() - 3600,) * 2)
+    assert set(drawings.remove_stale()) == before
+    assert files(home) == {Drawing.objects.get().file}
+
+
+def test_layer_that_cannot_be_drawn_is_told_of_and_not_tried_again(
+    reefs: Layer, marine_gpkg: Path
+) -> None:
+    Layer.objects.update(source=str(marine_gpkg.with_name("gone.gpkg")))
+    (told,) = drawings.draw_missing()
+    assert "Not drawn: " in told and "gone.gpkg" in told
+    assert drawings.find_undrawn() is None
+
+
+def test_second_process_leaves_the_drawing_to_the_first(reefs: Layer, home: Path) -> None:
+    (home / "drawings").mkdir(parents=True)
+    with (home / "drawings" / ".drawing").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert list(drawings.draw_missing()) == []
+    assert len(list(drawings.draw_missing())) == 1
+
+
+def test_map_reads_the_drawing_by_ranges(reefs: Layer) -> None:
+    client = Client()
+    waiting = client.get("/api/collections/reefs").json()
+    assert waiting["drawing"] == {"progress": 0}
+    list(drawings.draw_missing())
+    described = client.get("/api/collections/reefs").json()
+    assert "drawing" not in described
+    (link,) = [at for at in described["links"] if at["type"] == "application/vnd.pmtiles"]
+
+    def read(begin: int, length: int) -> bytes:
+        asked = {"Range": f"bytes={begin}-{begin + length - 1}"}
+        answer = client.get(link["href"], headers=asked)
+        assert (answer.status_code, answer["Content-Type"]) == (206, link["type"])
+        assert "immutable" in answer["Cache-Control"]
+        return b"".join(answer.streaming_content)
+
+    reader = Reader(read)
+    assert reader.header()["max_zoom"] >= 0
+    assert reader.get(0, 0, 0)
+
+
+@pytest.mark.parametrize("name", ["other.pmtiles", "..%2F.drawing", ".drawing", "%00"])
+def test_only_the_present_drawing_is_served(reefs: Layer, name: str) -> None:
+    list(drawings.draw_missing())
+    answer = Client().get(f"/api/collections/reefs/drawings/{name}")
+    assert answer.status_code == 404
+
+
+def test_drawing_of_a_withdrawn_layer_is_not_served(reefs: Layer) -> None:
+    list(drawings.draw_missing())
+    file = Drawing.objects.get().file
+    Layer.objects.update(is_published=False)
+    assert Client().get(f"/api/collections/reefs/drawings/{file}").status_code == 404

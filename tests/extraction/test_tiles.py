@@ -1,0 +1,214 @@
+"""Drawings: what each zoom shows of a layer is true, and a tile is small."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyogrio
+import pytest
+import shapely
+from mapbox_vector_tile import decode
+from pmtiles.reader import MemorySource, Reader, all_tiles
+from shapely.geometry import shape
+
+from marinemap.errors import DatasetError
+from marinemap.extraction import SourceLayer
+from marinemap.extraction.tiles import draw
+
+# mapbox_vector_tile 2.2.0 calls what shapely 2.2 deprecates.
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+HALF_WORLD_M = 20037508.342789244
+
+
+def write(path: Path, geometries: Any, crs: str = "EPSG:4326", kind: str = "Unknown") -> Path:
+    """Write geometries without any field but a number."""
+    pyogrio.raw.write(
+        path,
+        shapely.to_wkb(np.asarray(geometries, object)),
+        field_data=[np.arange(len(geometries))],
+        fields=["n"],
+        geometry_type=kind,
+        crs=crs,
+    )
+    return path
+
+
+def drawn(path: Path, folder: Path) -> dict[tuple[int, int, int], list[dict[str, Any]]]:
+    """Draw a file and decode every tile."""
+    archive = folder / "drawing.pmtiles"
+    draw(SourceLayer("layer", path), archive, work_folder=folder)
+    if not archive.exists():
+        return {}
+    tiles = {}
+    for place, content in all_tiles(MemorySource(archive.read_bytes())):
+        layers = decode(gzip.decompress(content), default_options={"y_coord_down": True})
+        tiles[place] = layers["layer"]["features"]
+        extent = layers["layer"]["extent"]
+        for feature in tiles[place]:
+            scaled = shapely.transform(shape(feature["geometry"]), lambda xy, e=extent: xy / e)
+            feature["geometry"] = scaled
+    return tiles
+
+
+def at_zoom(tiles: dict[tuple[int, int, int], Any], zoom: int) -> Any:
+    """Return a zoom's polygons together, in tiles of that zoom, each within its tile."""
+    parts = []
+    for (z, column, row), features in tiles.items():
+        if z == zoom:
+            inside = shapely.box(0, 0, 1, 1)
+            for feature in features:
+                part = shapely.make_valid(feature["geometry"]).intersection(inside)
+                parts.append(shapely.affinity.translate(part, column, row))
+    return shapely.union_all(parts)
+
+
+def grid(count: int, west: float, south: float, size: float) -> list[Any]:
+    """Return squares that touch one another, count by count."""
+    step = size / count
+    edges = np.arange(count) * step
+    x, y = (part.ravel() for part in np.meshgrid(west + edges, south + edges))
+    return list(shapely.box(x, y, x + step, y + step))
+
+
+def in_tiles(longitude: float, latitude: float, zoom: int) -> tuple[float, float]:
+    """Return a position in tiles of a zoom (OGC 17-083r4, WebMercatorQuad)."""
+    x = (longitude + 180) / 360
+    y = (1 - np.arcsinh(np.tan(np.radians(latitude))) / np.pi) / 2
+    return x * 2**zoom, y * 2**zoom
+
+
+def test_point_lies_where_it_lies_on_the_map(tmp_path: Path) -> None:
+    tiles = drawn(write(tmp_path / "p.gpkg", shapely.points([(90, 0), (-90, 0)])), tmp_path)
+    found = {f["id"]: f["geometry"].coords[0] for f in tiles[0, 0, 0]}
+    # The equator is the world's middle; a unit is 2.4 m.
+    assert found[1] == pytest.approx((0.75, 0.5), abs=1e-7)
+    assert found[2] == pytest.approx((0.25, 0.5), abs=1e-7)
+
+
+def test_projected_layer_lies_where_it_is(tmp_path: Path) -> None:
+    square = shapely.box(499_000, 4_999_000, 501_000, 5_001_000)
+    tiles = drawn(write(tmp_path / "utm.gpkg", [square], "EPSG:32631"), tmp_path)
+    zoom = max(z for z, _, _ in tiles)
+    middle = at_zoom(tiles, zoom).centroid
+    # 500 km east and 5,000 km north of UTM 31 is 3 degrees east, 45.1535 north.
+    assert (middle.x, middle.y) == pytest.approx(in_tiles(3, 45.1535, zoom), abs=1e-3 * 2**zoom)
+
+
+@pytest.mark.parametrize("count", [12, 240], ids=["some", "so many that they merge"])
+def test_seamless_layer_is_seamless_at_every_zoom(tmp_path: Path, count: int) -> None:
+    tiles = drawn(write(tmp_path / "s.gpkg", grid(count, 10, 40, 12.0)), tmp_path)
+    for zoom in range(max(z for z, _, _ in tiles) + 1):
+        (west, south), (east, north) = (in_tiles(*p, zoom) for p in ((10, 40), (22, 52)))
+        whole = shapely.box(west, north, east, south)
+        # Two pixels of 512 a tile, at the outline and nowhere else.
+        margin = 2 / 512 if count < 100 else 6 / 512
+        missing = whole.buffer(-margin).difference(at_zoom(tiles, zoom))
+        beyond = at_zoom(tiles, zoom).difference(whole.buffer(margin))
+        assert missing.area < 1e-9 and beyond.area < 1e-9, zoom
+
+
+def test_every_feature_is_whole_at_the_deepest_zoom(tmp_path: Path) -> None:
+    tiles = drawn(write(tmp_path / "s.gpkg", grid(60, 10, 40, 12.0)), tmp_path)
+    deepest = max(z for z, _, _ in tiles)
+    ids = {f["id"] for (z, _, _), features in tiles.items() if z == deepest for f in features}
+    assert ids == set(range(1, 3601))
+
+
+def test_island_keeps_its_shape_or_vanishes(tmp_path: Path) -> None:
+    island = shapely.Point(20, 40).buffer(0.5, quad_segs=16)
+    far = [shapely.box(x, -60, x + 2, -58) for x in range(-170, 170, 4)]
+    tiles = drawn(write(tmp_path / "i.gpkg", [island, *far]), tmp_path)
+    for (zoom, _, _), features in tiles.items():
+        for feature in features:
+            if feature["id"] == 1:
+                minx, miny, maxx, maxy = feature["geometry"].bounds
+                assert max(maxx - minx, maxy - miny) * 2**-zoom == pytest.approx(1 / 360, rel=0.5)
+                # Of a disk of many pixels; squares have 1.27.
+                if maxx - minx > 16 / 512:
+                    shapeliness = feature["geometry"].length ** 2 / feature["geometry"].area
+                    assert shapeliness / (4 * np.pi) < 1.2
+
+
+def test_hole_stays_a_hole(tmp_path: Path) -> None:
+    ring = shapely.Point(20, 40).buffer(8).difference(shapely.Point(20, 40).buffer(4))
+    tiles = drawn(write(tmp_path / "h.gpkg", [ring]), tmp_path)
+    for zoom in {z for z, _, _ in tiles}:
+        assert not at_zoom(tiles, zoom).contains(shapely.Point(in_tiles(20, 40, zoom)))
+
+
+def test_points_thin_out_evenly(tmp_path: Path) -> None:
+    rng = np.random.default_rng(7)
+    many = shapely.points(rng.uniform((-10, 40), (10, 50), (120_000, 2)))
+    tiles = drawn(write(tmp_path / "p.gpkg", many), tmp_path)
+    deepest = max(z for z, _, _ in tiles)
+    assert deepest >= 2
+    ids = [{f["id"] for (z, *_), fs in tiles.items() if z == zoom for f in fs} for zoom in (1, 2)]
+    assert 100 < len(ids[0]) < len(ids[1]) < 120_000
+    shown = {
+        f["id"]: column + f["geometry"].x
+        for (z, column, _), features in tiles.items()
+        if z == 1
+        for f in features
+    }
+    x = np.array(list(shown.values()))
+    halves = np.histogram(x, bins=4)[0]
+    assert halves.min() > 0.5 * halves.max()
+
+
+def test_no_tile_is_larger_than_it_may_be(tmp_path: Path) -> None:
+    rng = np.random.default_rng(3)
+    steps = rng.uniform(-0.4, 0.4, (4_000, 60, 2)).cumsum(axis=1) + rng.uniform(
+        -9, 9, (4_000, 1, 2)
+    )
+    path = write(tmp_path / "l.gpkg", shapely.linestrings(steps))
+    archive = tmp_path / "drawing.pmtiles"
+    draw(SourceLayer("layer", path), archive, work_folder=tmp_path)
+    sizes = [len(content) for _, content in all_tiles(MemorySource(archive.read_bytes()))]
+    assert max(sizes) <= 250_000
+
+
+@pytest.mark.parametrize(
+    "geometries",
+    [
+        [],
+        [None, shapely.Point()],
+        [shapely.Point(0, 90), shapely.box(-180, -90, 180, 90)],
+        [shapely.from_wkt("GEOMETRYCOLLECTION (POINT (1 1), POLYGON ((0 0, 9 0, 9 9, 0 0)))")],
+        [shapely.from_wkt("POLYGON ((0 0, 9 9, 9 0, 0 9, 0 0))")],
+        [shapely.from_wkt("LINESTRING (179 0, -179 1)")],
+        [shapely.from_wkt("POINT Z (1 2 3)")],
+    ],
+    ids=["none", "nowhere", "poles", "collection", "bow-tie", "180 degrees", "height"],
+)
+def test_odd_layers_are_drawn_without_complaint(tmp_path: Path, geometries: Any) -> None:
+    tiles = drawn(write(tmp_path / "odd.gpkg", geometries), tmp_path)
+    assert bool(tiles) == any(g is not None and not g.is_empty for g in geometries)
+
+
+def test_low_zooms_of_a_large_layer_come_first(tmp_path: Path) -> None:
+    path = write(tmp_path / "s.gpkg", grid(200, 10, 40, 6.0))
+    seen = []
+
+    def look(low: Path) -> None:
+        header = Reader(MemorySource(low.read_bytes())).header()
+        seen.append((header["min_zoom"], header["max_zoom"], archive.exists()))
+
+    archive = tmp_path / "drawing.pmtiles"
+    result = draw(SourceLayer("layer", path), archive, on_first_picture=look)
+    assert seen == [(0, 5, False)]
+    assert result.top_zoom > 5 and archive.exists()
+
+
+def test_nothing_is_left_behind(tmp_path: Path) -> None:
+    path = write(tmp_path / "s.gpkg", grid(12, 10, 40, 6.0))
+    work = tmp_path / "work"
+    work.mkdir()
+    draw(SourceLayer("layer", path), work / "drawing.pmtiles", work_folder=work)
+    assert [file.name for file in work.iterdir()] == ["drawing.pmtiles"]
+    (tmp_path / "gone.gpkg").unlink(missing_ok=True)
+    with pytest.raises(DatasetError):
+        draw(SourceLayer("layer", tmp_path / "gone.gpkg"), work / "other.pmtiles", work_folder=work)
+    assert [file.name for file in work.iterdir()] == ["drawing.pmtiles"]
