@@ -87,8 +87,7 @@ class ExtractionRequest:
         Cut features at the area's edge; keep whole the features that touch the area; keep those
         that lie within it.
     format : str
-        ``shapefile``, ``geopackage``, ``geojson``, ``flatgeobuf``, ``csv``, ``kml`` or
-        ``geoparquet``.
+        One of :data:`marinemap.extraction.FORMATS`, such as ``shapefile`` or ``geopackage``.
     full_copy : bool
         Whether the archive also holds a GeoPackage with the same features where the format
         loses something: texts cut, values or fields left out, types changed.

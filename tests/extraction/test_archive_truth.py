@@ -19,6 +19,7 @@ import shapely
 from marinemap.errors import DatasetError, RequestError, ServiceError
 from marinemap.extraction import FORMATS, estimate, extract
 from marinemap.extraction import ExtractionRequest as Request
+from marinemap.extraction.formats import get_format
 from marinemap.extraction.formats.written import WrittenLayer
 from marinemap.extraction.request import SourceLayer
 from marinemap.extraction.verify import verify
@@ -60,8 +61,7 @@ def test_each_format_holds_the_clipped_features(source: Path, tmp_path: Path, na
         assert geo["columns"]["geometry"]["geometry_types"] == ["Polygon"]
         geometries = shapely.from_wkb(table["geometry"].to_pylist())
     else:
-        suffix = {"shapefile": "shp", "geopackage": "gpkg", "flatgeobuf": "fgb"}.get(name, name)
-        geometries, _ = read(folder / f"sea.{suffix}")
+        geometries, _ = read(folder / f"sea{get_format(name).suffix}")
     # On each axis nine whole widths of a half and two halves of it; GeoJSON has 7 decimals.
     assert shapely.area(geometries).sum() == pytest.approx(25, abs=1e-6)
 

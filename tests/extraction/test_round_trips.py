@@ -28,17 +28,10 @@ import shapely
 from shapely.geometry import shape
 
 from marinemap.extraction import FORMATS
+from marinemap.extraction.formats import get_format
 from tests.extraction.layers import run, unpack, write_layer
 
-SUFFIXES = {
-    "shapefile": "shp",
-    "geopackage": "gpkg",
-    "geojson": "geojson",
-    "flatgeobuf": "fgb",
-    "csv": "csv",
-    "kml": "kml",
-    "geoparquet": "parquet",
-}
+SUFFIXES = {name: get_format(name).suffix[1:] for name in FORMATS}
 TEXTS = ["récif 珊瑚 🐠", "a,b;\"c\"\n'd'", "<e> & f", None]
 COLUMNS = {
     "small": pa.array([1, -(2**31), None, 7], pa.int32()),
@@ -66,7 +59,7 @@ GEOMETRIES = {
 # GeoJSON and KML are always in degrees.
 CRSES = {"geojson": "EPSG:4326", "kml": "EPSG:4326"}
 # Seven decimals of a degree (GeoJSON); fifteen digits of a text (KML, CSV).
-COORDINATE_TOLERANCE = {"geojson": 1e-7, "kml": 1e-12, "csv": 1e-12}
+COORDINATE_TOLERANCE = {"geojson": 1e-7, "kml": 1e-12, "csv": 0, "filegdb": 1e-9}
 # All moments here are of UTC, which readers write in several ways or leave out.
 _ZONE = re.compile(r"(Z|[+]00(:00)?)$")
 ogr = pytest.mark.skipif(shutil.which("ogr2ogr") is None, reason="gdal-bin is not installed")
@@ -97,8 +90,8 @@ def wanted(name: str) -> dict[str, list[Any]]:
     columns = {key: column.to_pylist() for key, column in COLUMNS.items()}
     if name in ("shapefile", "geojson", "csv", "kml"):
         columns["moment"] = [value and value.isoformat() for value in columns["moment"]]
-    if name == "flatgeobuf":
-        # It has no dates, only date-times.
+    if name in ("flatgeobuf", "filegdb"):
+        # They have no dates, only date-times.
         columns["day"] = [value and f"{value.isoformat()}T00:00:00" for value in columns["day"]]
     return columns
 
@@ -217,6 +210,9 @@ def test_attributes_read_back_as_they_were(made: Made, name: str, reader: str) -
             as_type(value, like) if name == "kml" or key == "truth" else value
             for value, like in pairs
         ]
+        if (name, reader, key) == ("filegdb", "ogr2ogr", "day"):
+            # GDAL 3.6 reads days so long ago a second too late.
+            found, expected = ([v and v[:10] for v in each] for each in (found, expected))
         if key == "real":
             assert [v is None for v in found] == [v is None for v in expected]
             found, expected = ([v for v in each if v is not None] for each in (found, expected))

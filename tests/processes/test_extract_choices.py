@@ -22,15 +22,7 @@ pytestmark = pytest.mark.django_db
 # Cuts the reefs of the second row and column in two: each is 0.8 degrees wide.
 AREA = [0, 40, 1.5, 41.5]
 DEEP = {"op": ">", "args": [{"property": "depth_m"}, 0.5]}
-SUFFIXES = {
-    "shapefile": "shp",
-    "geopackage": "gpkg",
-    "geojson": "geojson",
-    "flatgeobuf": "fgb",
-    "csv": "csv",
-    "kml": "kml",
-    "geoparquet": "parquet",
-}
+SUFFIXES = {name: get_format(name).suffix[1:] for name in FORMATS}
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ const FORMATS: Format[] = [
   { id: "csv", files: "CSV", onlyDegrees: false },
   { id: "kml", files: "KML", onlyDegrees: true },
   { id: "geoparquet", files: "GeoParquet", onlyDegrees: false },
+  { id: "filegdb", files: "file geodatabase", onlyDegrees: false },
 ];
 
 export function formatOf(id: string): Format {

@@ -1,0 +1,106 @@
+"""Write an Esri file geodatabase: a folder of tables, as ArcGIS and QGIS take it."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyogrio
+
+from marinemap.extraction.formats.by_type import ByType
+from marinemap.extraction.formats.columns import NO_NAN, NO_NUL, Columns, Rule, holds_by_gdal
+from marinemap.extraction.formats.format import Format
+from marinemap.extraction.formats.ogr import OgrWriter
+from marinemap.extraction.formats.plan import WritePlan
+from marinemap.extraction.formats.written import Loss, WrittenLayer
+
+# Esri, "Defining fields in tables": 64 letters, digits and underscores; these are taken.
+_MAX_NAME = 64
+_RESERVED = ("objectid", "fid", "oid", "shape", "shape_length", "shape_area", "ogc_fid")
+_WORD = re.compile(
+    "add|alter|and|between|by|column|create|delete|drop|exists|for|from|group|in|insert|into|is|like|"
+    "not|null|or|order|select|set|table|update|values|where",
+    re.IGNORECASE,
+)
+
+
+def _as_doubles(column: Any) -> Any:
+    """Return integers as they read back: before ArcGIS Pro 3.2 there are none of 64 bits."""
+    return column.cast(pa.float64(), safe=False).cast(pa.int64(), safe=False)
+
+
+_ROUNDED = Rule(
+    "value_rounded",
+    pa.types.is_int64,
+    lambda column: pc.if_else(_is_exact(column), column, _as_doubles(column)),
+    "{count} integers of '{field}' are rounded: a file geodatabase holds 53 bits of them",
+)
+
+
+def _is_exact(column: Any) -> Any:
+    most = 2**53
+    return pc.and_(pc.greater_equal(column, -most), pc.less_equal(column, most))
+
+
+class FileGDBWriter(ByType):
+    """Writes a layer as a geodatabase for each type of geometry."""
+
+    def __init__(self, plan: WritePlan) -> None:
+        # GDAL draws identifiers by chance, which would differ each time.
+        pyogrio.set_gdal_config_options({"OPENFILEGDB_REPRODUCIBLE_UUID": "YES"})
+        columns = Columns(
+            plan.schema,
+            reserved=_RESERVED,
+            clean=_name,
+            rules=[NO_NUL, NO_NAN, _ROUNDED],
+            keep=holds_by_gdal,
+        )
+        super().__init__(plan, columns, self._open)
+
+    def close(self) -> list[WrittenLayer]:
+        """Finish the files; dates become the first moment of their day, truth values 0 and 1."""
+        first, *others = super().close()
+        kept_as = [(pa.types.is_date, "date and time"), (pa.types.is_boolean, "0 and 1")]
+        losses = tuple(
+            Loss("type_changed", field.name, 0, f"'{field.name}' is kept as {words}")
+            for field in self._plan.schema
+            for is_so, words in kept_as
+            if is_so(field.type)
+        )
+        return [dataclasses.replace(first, losses=(*first.losses, *losses)), *others]
+
+    def _open(self, name: str, geometry_type: str) -> OgrWriter:
+        return OgrWriter(
+            self._plan,
+            self._columns,
+            FORMAT.id,
+            FORMAT.suffix,
+            "OpenFileGDB",
+            geometry_type,
+            name=name,
+        )
+
+
+def _name(name: str) -> str:
+    plain = re.sub(r"\W", "_", name)[: _MAX_NAME - 4] or "field"
+    if plain[0].isdigit() or plain[0] == "_":
+        plain = f"f{plain}"
+    return f"{plain}_" if _WORD.fullmatch(plain) else plain
+
+
+FORMAT = Format(
+    id="filegdb",
+    title="File geodatabase",
+    suffix=".gdb",
+    media_type="application/x-filegdb",
+    about="A folder for ArcGIS and QGIS, for each type of geometry; positions to a billionth of a "
+    "degree or a tenth of a millimetre, integers of 53 bits, dates with a time.",
+    writer=FileGDBWriter,
+    readme=(
+        "A file geodatabase is a folder whose name ends in .gdb: keep all of its files together,",
+        "and open the folder.",
+    ),
+)
