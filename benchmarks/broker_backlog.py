@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from statistics import median
 from typing import Any
 
@@ -16,8 +17,6 @@ from benchmarks.broker_measures import find_rate
 from benchmarks.broker_processes import Broker
 from benchmarks.broker_servers import wait_until
 from marinemap import transport
-from marinemap.transport.engine import open_database
-from marinemap.transport.options import read_options
 
 _DRAIN_SECONDS = 900
 _COLUMNS = (
@@ -48,22 +47,29 @@ class Backlog:
 
     def __init__(self, broker: Broker) -> None:
         self.broker = broker
-        address = broker.url.removeprefix("marinemap+")
-        self._database = open_database(address, read_options(broker.options))
+        self._address = broker.url.removeprefix("marinemap+")
+        self._kind = self._address.partition(":")[0]
         with broker.publishing() as publisher:
             publisher.publish(1)
         self.run("CREATE TABLE benchmark_message AS SELECT * FROM broker_messages LIMIT 1")
         self.clear()
 
     def run(self, sql: str) -> list[Any]:
-        """Run a statement on a connection of its own."""
-        with self._database.session() as session:
-            cursor = session.dbapi_connection.execute(sql)
+        """Run a statement on a connection of its own, however long it takes."""
+        with closing(self._connect()) as connection:
+            cursor = connection.execute(sql)
             return [] if cursor.description is None else list(cursor.fetchall())
+
+    def _connect(self) -> Any:
+        if self._kind == "postgresql":
+            return psycopg.connect(self._address, autocommit=True)
+        return sqlite3.connect(
+            self._address.removeprefix("sqlite:///"), timeout=60, isolation_level=None
+        )
 
     def fill(self, count: int, queue: str = QUEUE) -> None:
         """Add copies of one message."""
-        self.run(_COPY[self._database.dialect_name].format(count=count, queue=queue))
+        self.run(_COPY[self._kind].format(count=count, queue=queue))
 
     def clear(self) -> None:
         """Delete all messages, and what they leave behind."""
@@ -72,7 +78,7 @@ class Backlog:
 
     def tidy(self) -> None:
         """Do what autovacuum would have done a minute later."""
-        is_postgresql = self._database.dialect_name == "postgresql"
+        is_postgresql = self._kind == "postgresql"
         self.run("VACUUM ANALYZE broker_messages" if is_postgresql else "VACUUM")
 
     def is_empty(self) -> bool:

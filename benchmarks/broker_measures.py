@@ -14,7 +14,7 @@ import psycopg
 
 from benchmarks.broker_app import WARM_UP
 from benchmarks.broker_processes import Broker, Publisher, Worker, measure_cpu_shares
-from marinemap.transport.durability import sqlite_pragmas
+from marinemap.transport.database.sqlite_session import durable_pragmas
 
 # A call of the empty task is as long, as a message.
 _PAYLOAD = "x" * 1024
@@ -144,7 +144,7 @@ def insert_into_postgresql(url: str, count: int) -> float:
 def insert_into_sqlite(path: Path, count: int) -> float:
     """The same for SQLite, with the pragmas of the transport."""
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
-        for pragma in sqlite_pragmas(sqlite3.sqlite_version_info):
+        for pragma in durable_pragmas(sqlite3.sqlite_version_info):
             connection.execute(pragma)
         connection.execute("DROP TABLE IF EXISTS floor")
         connection.execute("CREATE TABLE floor (id INTEGER PRIMARY KEY, payload TEXT)")

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import dj_database_url
 from celery import Celery, uuid
 from celery.contrib.django.task import DjangoTask
 from celery.result import AsyncResult
-from celery.signals import celeryd_init
+from celery.signals import celeryd_init, task_prerun
 from django.db import transaction
 from kombu.utils.json import register_type
 from shapely.geometry import mapping, shape
 from shapely.geometry.base import BaseGeometry
 
 from marinemap import transport
+from marinemap.errors import ServiceError, UnavailableError
+from marinemap.transport.errors import AwayError, QueueFullError, TransportError
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "marinemap.settings")
 
@@ -36,17 +39,36 @@ class TransactionalTask(_Task):
     """
 
     def apply_async(self, *args: Any, **options: Any) -> AsyncResult[Any]:
-        is_open = transaction.get_connection().in_atomic_block
+        is_open = _is_in_transaction()
         if not is_open or (not self.app.conf.task_always_eager and _is_broker_in_transaction()):
-            return super().apply_async(*args, **options)
+            with telling_of_transport():
+                return super().apply_async(*args, **options)
         options["task_id"] = options.get("task_id") or uuid()
         publish = super().apply_async
         transaction.on_commit(lambda: publish(*args, **options))
         return self.AsyncResult(options["task_id"])
 
 
-def find_transaction(address: str) -> Any:
-    """Return the DBAPI connection of the transaction open on a database, None if there is none.
+@contextmanager
+def telling_of_transport() -> Iterator[None]:
+    """Raise the project's errors in place of the queue's, which knows no project."""
+    try:
+        yield
+    except AwayError:
+        # Celery's own: kombu has wrapped it where it tried again.
+        raise
+    except QueueFullError as error:
+        raise UnavailableError(
+            error.message, field=error.field, value=error.value, hint=error.hint
+        ) from error
+    except TransportError as error:
+        raise ServiceError(
+            error.message, field=error.field, value=error.value, hint=error.hint
+        ) from error
+
+
+def find_transaction(address: str) -> transport.CallerTransaction | None:
+    """Return the transaction that is open on a database in this thread, None if there is none.
 
     Parameters
     ----------
@@ -54,16 +76,32 @@ def find_transaction(address: str) -> Any:
         Of the broker's database, such as ``sqlite:////path``.
     """
     connection = transaction.get_connection()
-    if not connection.in_atomic_block:
+    if not _is_in_transaction():
         return None
     ours, theirs = connection.settings_dict, dj_database_url.parse(address)
-    is_same = all(str(ours[part]) == str(theirs[part]) for part in ("NAME", "HOST", "PORT"))
-    return connection.connection if is_same else None
+    if any(str(ours[part]) != str(theirs[part]) for part in ("NAME", "HOST", "PORT")):
+        return None
+    on_commit = connection.on_commit if connection.in_atomic_block else None
+    return transport.CallerTransaction(connection.connection, on_commit)
 
 
 def read_task_rates() -> Mapping[str, str | float | None]:
     """Return the rate of each task that has one, for the queue to keep over all workers."""
     return {name: task.rate_limit for name, task in app.tasks.items() if task.rate_limit}
+
+
+@celeryd_init.connect
+def state_rates(**_: Any) -> None:
+    """Let workers, and nobody else, say which rates the queue keeps."""
+    transport.use_task_rates(read_task_rates)
+
+
+@task_prerun.connect
+def start_within_rate(task: Any = None, **_: Any) -> None:
+    """Begin a limited task when its rate allows, whatever stalled since its message was claimed."""
+    permit = task.request.get(transport.PERMIT_HEADER)
+    if permit is not None:
+        transport.wait_to_start(_find_queue_database, permit)
 
 
 @celeryd_init.connect
@@ -79,14 +117,23 @@ def join_workers(**_: Any) -> None:
         step.compatible_transports = {*step.compatible_transports, transport.DRIVER_TYPE}
 
 
+def _is_in_transaction() -> bool:
+    connection = transaction.get_connection()
+    return connection.in_atomic_block or not connection.get_autocommit()
+
+
 def _is_broker_in_transaction() -> bool:
     scheme, _, address = str(app.conf.broker_url).partition("+")
-    return scheme == "marinemap" and find_transaction(address) is not None
+    return scheme == transport.SCHEME and find_transaction(address) is not None
+
+
+def _find_queue_database() -> Any:
+    connection: Any = app.connection_for_write()
+    return connection.transport.database
 
 
 transport.register()
-transport.use_caller_connection(find_transaction)
-transport.use_task_rates(read_task_rates)
+transport.use_caller_transaction(find_transaction)
 
 app = Celery("marinemap", task_cls=TransactionalTask)
 app.config_from_object("django.conf:settings", namespace="CELERY")

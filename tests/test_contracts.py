@@ -45,6 +45,12 @@ def test_contracts_are_kept() -> None:
     [
         ("errors.py", "import numpy", "errors stand on the standard library alone"),
         ("transport/planted.py", "import celery", "transport knows neither Django, Celery nor GIS"),
+        ("transport/planted.py", "import marinemap.errors", "transport stands on its own feet"),
+        (
+            "transport/database/planted.py",
+            "import marinemap.transport.consuming.rates",
+            "within the transport: the face, operating, consuming, publishing, database",
+        ),
         ("extraction/planted.py", "import django", "extraction knows neither Django nor Celery"),
         (
             "catalogue/planted.py",

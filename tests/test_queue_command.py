@@ -72,9 +72,11 @@ def test_summary_is_an_aligned_table() -> None:
     lifecycle.submit("echo", {"message": "x"}, "someone", True)
     heads, row, *rest = queue().splitlines()
     assert heads.split() == [
-        *("queue", "waiting", "for", "a", "rate", "due", "later", "working", "dead")
+        *("queue", "waiting", "for", "a", "rate", "due", "later", "working", "dead"),
+        *("oldest", "s", "latency", "s"),
     ]
-    assert row.split() == ["celery", "1", "0", "0", "0", "2"]
+    assert row.split()[:6] == ["celery", "1", "0", "0", "0", "2"]
+    assert row.split()[6:] == ["0", "0.0"]
     assert len(row) == len(heads)
     assert rest[0] == rest[3] == ""
     assert rest[1].split() == [
@@ -84,8 +86,8 @@ def test_summary_is_an_aligned_table() -> None:
 
 
 def test_summary_tells_workers_and_rates() -> None:
-    execute("INSERT INTO broker_consumers VALUES ('c', 'sea', 4711, 0, 99999999999999)")
-    execute("INSERT INTO broker_rates VALUES ('clip', '4/m', '4/m', 4, 60000)")
+    execute("INSERT INTO broker_consumers VALUES ('c', 'sea', 4711, 0, 99999999999999, 1, 1)")
+    execute("INSERT INTO broker_rates VALUES ('clip', '4/m', '4/m', 4, 60000, NULL)")
     summary = json.loads(queue("--json"))
     assert summary["queues"] == []
     (worker,) = summary["consumers"]
@@ -95,6 +97,7 @@ def test_summary_tells_workers_and_rates() -> None:
             "task_name": "clip",
             "rate": "4/m",
             "starts_in_window": 0,
+            "starts_left": 4,
             "max_starts": 4,
             "window_seconds": 60.0,
         }
@@ -200,5 +203,5 @@ def test_exit_status_tells_bad_input_from_failure(tmp_path: Path) -> None:
     assert run("requeue", "x")[0] == run("requeue")[0] == 2
     status, printed = run("dead")
     assert status == 1
-    assert "the broker's tables are missing" in printed
+    assert "the queue's tables are missing" in printed
     assert "Traceback" not in printed

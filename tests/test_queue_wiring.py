@@ -16,7 +16,7 @@ from django.db import connection, transaction
 from marinemap.jobs import lifecycle
 from marinemap.jobs.models import Job
 from marinemap.jobs.queue import find_place
-from marinemap.transport import schema_statements
+from marinemap.transport.database.schema import REVISION, step_statements
 from tests.postgresql import make_database, running_cluster
 from tests.running_site import PROJECT
 
@@ -62,7 +62,7 @@ def test_finished_job_has_no_place() -> None:
 def test_migrated_tables_are_those_of_the_code_on_sqlite(tmp_path: Path) -> None:
     _migrate(tmp_path)
     fresh = sqlite3.connect(tmp_path / "fresh.sqlite3")
-    for statement in schema_statements("sqlite"):
+    for statement in _all_steps("sqlite"):
         fresh.execute(statement)
     migrated = sqlite3.connect(tmp_path / "marinemap.sqlite3")
     query = "SELECT name, sql FROM sqlite_master WHERE name LIKE '%broker%' ORDER BY name"
@@ -77,9 +77,14 @@ def test_migrated_tables_are_those_of_the_code_on_postgresql(tmp_path: Path) -> 
         migrated, fresh = make_database(url, "migrated"), make_database(url, "fresh")
         _migrate(tmp_path, DATABASE_URL=migrated)
         with psycopg.connect(fresh) as made:
-            for statement in schema_statements("postgresql"):
+            for statement in _all_steps("postgresql"):
                 made.execute(statement)
         assert _describe(migrated) == _describe(fresh) != []
+
+
+def _all_steps(vendor: str) -> list[str]:
+    steps = (step_statements(vendor, revision) for revision in range(1, REVISION + 1))
+    return [statement for step in steps for statement in step]
 
 
 def _waiting() -> list[str]:

@@ -5,17 +5,30 @@ from typing import Any
 from django.db import migrations
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 
-from marinemap.transport import schema_statements, table_names
+from marinemap.transport import step_statements
+
+# Those of this version; later ones are the affair of later migrations.
+_TABLES = (
+    "bindings",
+    "consumers",
+    "dead_letters",
+    "exchanges",
+    "messages",
+    "queues",
+    "rates",
+    "schema",
+    "starts",
+)
 
 
 def create_tables(apps: Any, editor: BaseDatabaseSchemaEditor) -> None:
-    for statement in schema_statements(editor.connection.vendor):
+    for statement in step_statements(editor.connection.vendor, 1):
         editor.execute(statement)
 
 
 def drop_tables(apps: Any, editor: BaseDatabaseSchemaEditor) -> None:
-    for name in table_names():
-        editor.execute(f"DROP TABLE {editor.quote_name(name)}")
+    for name in _TABLES:
+        editor.execute(f"DROP TABLE {editor.quote_name('broker_' + name)}")
 
 
 class Migration(migrations.Migration):

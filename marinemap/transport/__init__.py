@@ -2,51 +2,50 @@
 
 `marinemap+sqlite:////var/lib/marinemap/queue.sqlite3` and
 `marinemap+postgresql://user@host:5432/database` are its addresses once `register` has been
-called. What it promises, and where its promises end, is told in `docs/explanation/broker.md`.
+called. The README beside this file shows it with Celery alone.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from marinemap.transport.providers import use_caller_connection, use_task_rates
+from .providers import CallerTransaction, use_caller_transaction, use_task_rates
 
-if TYPE_CHECKING:
-    from marinemap.transport.position import Position, find_position
-    from marinemap.transport.tables import SCHEMA_VERSION, schema_statements, table_names
+# Begins the addresses, and is what Celery is told as the driver's type. It compares that with
+# lists of its own: 'sql' would switch off events, and the lists of mingle and gossip need it
+# added (celery.worker.consumer.mingle and .gossip).
+SCHEME = "marinemap"
+DRIVER_TYPE = SCHEME
+
+# What needs the database's library, which a process that only registers need not wait for.
+_LAZY = {
+    "Position": "operating.position",
+    "step_statements": "database.schema",
+    "table_names": "database.schema",
+    "wait_to_start": "consuming.starts",
+    "PERMIT_HEADER": "consuming.starts",
+}
 
 __all__ = [
     "DRIVER_TYPE",
-    "SCHEMA_VERSION",
-    "Position",
-    "find_position",
+    "SCHEME",
+    "CallerTransaction",
     "register",
-    "schema_statements",
-    "table_names",
-    "use_caller_connection",
+    "use_caller_transaction",
     "use_task_rates",
+    *_LAZY,
 ]
-
-# Celery compares this name with lists of its own: 'sql' would switch off events, and the
-# lists of mingle and gossip need it added (celery.worker.consumer.mingle and .gossip).
-DRIVER_TYPE = "marinemap"
-
-# SQLAlchemy takes a third of a second to import; a web process that only registers the
-# address need not wait for it.
-_LAZY = {
-    "Position": "position",
-    "find_position": "position",
-    "SCHEMA_VERSION": "tables",
-    "schema_statements": "tables",
-    "table_names": "tables",
-}
 
 
 def register() -> None:
-    """Teach kombu the addresses that begin with ``marinemap+``."""
+    """Teach kombu the addresses that begin with the scheme.
+
+    kombu finds transports in this table, or by ``module:Class`` in an address; it has no entry
+    point for them.
+    """
     from kombu.transport import TRANSPORT_ALIASES
 
-    TRANSPORT_ALIASES["marinemap"] = "marinemap.transport.transport:Transport"
+    TRANSPORT_ALIASES[SCHEME] = f"{__name__}.transport:Transport"
 
 
 def __getattr__(name: str) -> Any:

@@ -5,18 +5,22 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from kombu.exceptions import ConnectionError as KombuConnectionError
 
-from marinemap.transport.claims import Claimed, Demand, DemandKey
-from marinemap.transport.declaring import Declarations
-from marinemap.transport.payloads import read_payload
-from marinemap.transport.publishing import PublishBatch
-from marinemap.transport.received import ReceivedMessage
+from .consuming.demand import Claimed, Demand
+from .consuming.settlements import Returned
+from .consuming.starts import PERMIT_HEADER
+from .declaring import Declarations
+from .publishing.payloads import read_payload
+from .publishing.publisher import PublishBatch
+from .publishing.queues import delete_if_unused
+from .received import ReceivedMessage
 
 if TYPE_CHECKING:
-    from marinemap.transport.transport import Transport
+    from .transport import Transport
 
 
 @dataclass(frozen=True)
@@ -35,17 +39,23 @@ class Channel(Declarations):
     supports_batch_publish = True
 
     def __init__(self, connection: Transport, channel_id: int) -> None:
-        super().__init__(connection)
+        super().__init__(connection.database, connection.topology)
+        self.connection = connection
         self.channel_id = channel_id
         self.closed = False
         self.prefetch_count = 0
+        # kombu's producers add their `on_return` here.
+        self.events: dict[str, set[Callable[..., Any]]] = {"basic_return": set()}
         # Why a message is rejected, from `ReceivedMessage.reject` to `basic_reject`.
         self.rejections: dict[Any, str] = {}
         self.no_ack_consumers: set[str] = set()
         self._subscriptions: dict[str, Subscription] = {}
-        self._demand_keys: list[DemandKey] = []
-        # Claimed and not yet acknowledged, in order; shared with the thread that claims.
+        self._demands: list[Demand] = []
+        self._tags = count(1)
+        # Claimed and not yet acknowledged, by delivery tag; shared with the consumer's thread.
         self._unacknowledged: dict[int, Claimed] = {}
+        # How many of those handed over no callback has seen yet.
+        self._undelivered = 0
         self._lock = threading.Lock()
 
     # -- publishing
@@ -71,21 +81,45 @@ class Channel(Declarations):
             "properties": properties,
         }
 
-    def address_message(self, message: dict[str, Any], exchange: str, routing_key: str) -> None:
+    def address_message(
+        self,
+        message: dict[str, Any],
+        exchange: str,
+        routing_key: str,
+        *,
+        immediate: bool = False,
+        **_: Any,
+    ) -> None:
         """Write into a message where it is sent to."""
+        if immediate:
+            raise NotImplementedError("immediate is not offered; RabbitMQ has it no more either")
         message["properties"]["delivery_info"].update(exchange=exchange, routing_key=routing_key)
 
     def basic_publish(
-        self, message: dict[str, Any], exchange: str, routing_key: str, **kwargs: Any
+        self,
+        message: dict[str, Any],
+        exchange: str,
+        routing_key: str,
+        mandatory: bool = False,
+        **kwargs: Any,
     ) -> None:
         """Store a message; it is durable when this returns, and raises when it is not stored."""
-        self.address_message(message, exchange, routing_key)
-        self.connection.publisher.publish(message, exchange, routing_key)
+        self.address_message(message, exchange, routing_key, **kwargs)
+        stored = self.connection.publisher.publish(message, exchange, routing_key)
+        if mandatory and not stored:
+            self._return_unroutable(message, exchange, routing_key)
         self.connection.forget_rolled_back_declarations()
 
     def create_publish_batch(self, max_size: int) -> PublishBatch:
         """Return what gathers messages for one transaction."""
         return PublishBatch(self, self.connection.publisher, max_size)
+
+    def confirm_select(self, nowait: bool = False) -> None:
+        """Every publish is confirmed: it returns when the message is stored."""
+
+    def tx_select(self) -> None:
+        """Refuse: publish in a transaction of the database, or use a batch."""
+        raise NotImplementedError("AMQP's transactions are not offered; publish a batch instead")
 
     # -- consuming
 
@@ -93,6 +127,8 @@ class Channel(Declarations):
         self, prefetch_size: int = 0, prefetch_count: int = 0, apply_global: bool = False
     ) -> None:
         """Limit the messages that may be unacknowledged on this channel; 0 is no limit."""
+        if prefetch_size:
+            raise NotImplementedError("prefetch_size is not offered; limit the count instead")
         self.prefetch_count = prefetch_count
         self.connection.wake()
 
@@ -107,55 +143,58 @@ class Channel(Declarations):
         """Deliver a queue's messages to a callback from now on."""
         with self._lock:
             self._subscriptions[consumer_tag] = Subscription(queue, callback, no_ack)
-            self._group_queues()
+            self._find_demands()
         self.connection.start_consuming()
         return consumer_tag
 
     def basic_cancel(self, consumer_tag: str) -> None:
-        """Deliver no more to a consumer; its auto-delete queue goes with it."""
+        """Deliver no more to a consumer; its auto-delete queue goes with the last one."""
         with self._lock:
             subscription = self._subscriptions.pop(consumer_tag, None)
-            self._group_queues()
+            self._find_demands()
         if subscription is None:
             return
-        self.connection.notice_consumers()
         self.connection.return_undelivered(self)
+        self.connection.leave_queues()
         if subscription.queue_name in self._exclusive:
             self.queue_delete(subscription.queue_name)
+        else:
+            delete_if_unused(self._database, subscription.queue_name)
         self.connection.retire_if_idle()
 
     def basic_get(self, queue: str, no_ack: bool = False, **kwargs: Any) -> ReceivedMessage | None:
         """Return the next message of a queue, or None."""
-        claimed = self.connection.claim_one(self, queue)
-        if claimed is None:
-            return None
-        message = self._receive(claimed, no_ack)
-        return None if message is None else message
+        got: list[Claimed] = []
+        demand = Demand(queue, no_ack, lambda: 1, lambda: False, got.extend)
+        self.connection.start_consuming().claim_now(demand)
+        message = self._receive(self._hold(got[0]), got[0]) if got else None
+        self.connection.retire_if_idle()
+        return message
 
     def basic_ack(self, delivery_tag: int, multiple: bool = False) -> None:
         """Acknowledge a message, or all up to it; it is deleted within milliseconds."""
-        deliveries = self.connection.deliveries
-        for message_id in self._settle(delivery_tag, multiple):
-            deliveries.acknowledgements.acknowledge(message_id)
+        consumer = self._require_consumer()
+        for claimed in self._settle(delivery_tag, multiple):
+            consumer.settlements.acknowledge(claimed.message_id)
         if self._is_busy():
-            deliveries.notice_acknowledgement()
+            consumer.notice_acknowledgement()
         else:
-            deliveries.wake()
+            consumer.wake()
 
     def basic_reject(self, delivery_tag: int, requeue: bool = False) -> None:
         """Give a message back, or move it to the dead letters."""
+        consumer = self._require_consumer()
         reason = self.rejections.pop(delivery_tag, "rejected by its consumer")
-        for message_id in self._settle(delivery_tag):
-            if requeue:
-                self.connection.deliveries.acknowledgements.requeue(message_id)
-            else:
-                self.connection.deliveries.acknowledgements.reject(message_id, reason)
-        self.connection.wake()
+        for claimed in self._settle(delivery_tag):
+            consumer.settlements.give_back(
+                Returned(claimed.message_id, reason=None if requeue else reason)
+            )
+        consumer.wake()
 
     def basic_recover(self, requeue: bool = False) -> None:
         """Give all unacknowledged messages back."""
-        for message_id in list(self._unacknowledged):
-            self.basic_reject(message_id, requeue=True)
+        for tag in list(self._unacknowledged):
+            self.basic_reject(tag, requeue=True)
 
     def flow(self, active: bool = True) -> None:
         """Refuse: to stop a channel, cancel its consumers."""
@@ -178,34 +217,31 @@ class Channel(Declarations):
         with self._lock:
             return {one.queue_name for one in self._subscriptions.values()}
 
-    def find_demands(self, batch: int) -> list[Demand]:
-        """Return what it has room for: with acknowledgement by prefetch, without always."""
-        room = batch
-        if self.prefetch_count:
-            room = min(batch, max(0, self.prefetch_count - len(self._unacknowledged)))
-        return [
-            Demand(key, key.queue_names, batch, False, self._hand_over)
-            if key.no_ack
-            else Demand(key, key.queue_names, room, self._is_busy(), self._hand_over)
-            for key in self._demand_keys
-        ]
+    @property
+    def demands(self) -> list[Demand]:
+        """What it consumes, for the consumer's thread to look for."""
+        return self._demands
 
-    def deliver(self, claimed: Claimed) -> None:
+    def deliver(self, tag: int, claimed: Claimed) -> None:
         """Pass a claimed message to its consumer."""
         with self._lock:
+            self._undelivered -= 1
+            is_drained = self._undelivered == 0
             wanted = [s for s in self._subscriptions.values() if s.queue_name == claimed.queue_name]
-        if not wanted or claimed.message_id not in self._unacknowledged:
-            self.return_unseen(claimed)
+        if is_drained and not self.prefetch_count:
+            self.connection.wake()
+        if not wanted:
+            self._return_unseen(tag, claimed)
             return
-        subscription = wanted[0]
-        message = self._receive(claimed, subscription.no_ack)
+        message = self._receive(tag, claimed)
         if message is not None:
-            subscription.callback(message)
+            wanted[0].callback(message)
 
-    def return_unseen(self, claimed: Claimed) -> None:
-        """Give back a message that no callback has seen."""
-        if self._unacknowledged.pop(claimed.message_id, None) is not None:
-            self.connection.deliveries.acknowledgements.requeue_unseen(claimed.message_id)
+    def return_undelivered_one(self, tag: int, claimed: Claimed) -> None:
+        """Give back a message handed over that no callback will see."""
+        with self._lock:
+            self._undelivered -= 1
+        self._return_unseen(tag, claimed)
 
     def close(self) -> None:
         """Cancel all consumers and give back what is not acknowledged."""
@@ -219,11 +255,34 @@ class Channel(Declarations):
             self.basic_recover(requeue=True)
             self.connection.retire_if_idle()
         self._subscriptions.clear()
+        self._demands = []
         self.connection.close_channel(self)
 
-    def hold(self, claimed: list[Claimed]) -> None:
-        """Count messages as unacknowledged from their claim on, also while they wait here."""
-        self._unacknowledged.update((one.message_id, one) for one in claimed)
+    def settle_now(self) -> None:
+        self.connection.settle_now()
+
+    def note_declaration(self) -> None:
+        self.connection.note_declaration()
+
+    # -- within
+
+    def _find_demands(self) -> None:
+        wanted = {(s.queue_name, s.no_ack) for s in self._subscriptions.values()}
+        self._demands = [
+            Demand(name, no_ack, self._room(no_ack), self._is_busy, self._hand_over)
+            for name, no_ack in sorted(wanted)
+        ]
+
+    def _room(self, no_ack: bool) -> Callable[[], int]:
+        batch = self._database.options.claim_batch
+
+        def room() -> int:
+            if self.prefetch_count and not no_ack:
+                return max(0, min(batch, self.prefetch_count - len(self._unacknowledged)))
+            # Without a limit as many as callbacks keep up with.
+            return max(0, batch - self._undelivered)
+
+        return room
 
     def _is_busy(self) -> bool:
         """Tell whether more than a quarter of its messages are still there to go on with.
@@ -233,46 +292,49 @@ class Channel(Declarations):
         """
         return 0 < self.prefetch_count < 4 * len(self._unacknowledged)
 
-    def _group_queues(self) -> None:
-        """Find which queues can be claimed from in one statement."""
-        wanted = self._subscriptions.values()
-        grouped = (
-            DemandKey(
-                self.channel_id,
-                no_ack,
-                tuple(sorted({s.queue_name for s in wanted if s.no_ack == no_ack})),
-            )
-            for no_ack in (True, False)
-        )
-        self._demand_keys = [key for key in grouped if key.queue_names]
-
     def _hand_over(self, claimed: list[Claimed]) -> None:
-        self.hold(claimed)
-        self.connection.queue_deliveries(self, claimed)
+        tagged = [(self._hold(one), one) for one in claimed]
+        with self._lock:
+            self._undelivered += len(tagged)
+        self.connection.queue_deliveries(self, tagged)
 
-    def _receive(self, claimed: Claimed, no_ack: bool) -> ReceivedMessage | None:
+    def _hold(self, claimed: Claimed) -> int:
+        """Count a message as unacknowledged from its claim on, also while it waits here."""
+        tag = next(self._tags)
+        if not claimed.is_taken:
+            self._unacknowledged[tag] = claimed
+        return tag
+
+    def _return_unseen(self, tag: int, claimed: Claimed) -> None:
+        if self._unacknowledged.pop(tag, None) is not None:
+            consumer = self._require_consumer()
+            consumer.settlements.give_back(Returned(claimed.message_id, is_unseen=True))
+            consumer.wake()
+
+    def _receive(self, tag: int, claimed: Claimed) -> ReceivedMessage | None:
         try:
-            message = self._read_message(claimed)
+            return self._read_message(tag, claimed)
         except Exception as error:
-            self.rejections[claimed.message_id] = f"the stored message cannot be read: {error}"
-            self.basic_reject(claimed.message_id)
+            self.rejections[tag] = f"the stored message cannot be read: {error}"
+            self.basic_reject(tag)
             return None
-        if no_ack:
-            self.basic_ack(claimed.message_id)
-        return message
 
-    def _read_message(self, claimed: Claimed) -> ReceivedMessage:
+    def _read_message(self, tag: int, claimed: Claimed) -> ReceivedMessage:
         stored = read_payload(claimed.payload)
         properties = stored["properties"]
         info = properties.setdefault("delivery_info", {})
         # Celery's task reads `redelivered` here (celery.app.trace).
         info.update(redelivered=claimed.attempts > 1, attempts=claimed.attempts)
         headers = {**(stored.get("headers") or {}), "delivery_attempt": claimed.attempts}
+        # A task that sends itself again sends the headers that it came with.
+        headers.pop(PERMIT_HEADER, None)
+        if claimed.permit is not None:
+            headers[PERMIT_HEADER] = claimed.permit
         return ReceivedMessage(
             body=stored["body"],
             channel=self,
             # Any value will do for kombu, whatever its type stubs say.
-            delivery_tag=claimed.message_id,  # type: ignore[arg-type]
+            delivery_tag=tag,  # type: ignore[arg-type]
             content_type=stored.get("content-type"),
             content_encoding=stored.get("content-encoding"),
             headers=headers,
@@ -281,13 +343,21 @@ class Channel(Declarations):
             postencode="utf-8",
         )
 
-    def _settle(self, delivery_tag: int, multiple: bool = False) -> list[int]:
-        if self.closed or not self.connection.is_alive:
+    def _settle(self, delivery_tag: int, multiple: bool = False) -> list[Claimed]:
+        tags = [delivery_tag]
+        if multiple:
+            tags = [tag for tag in list(self._unacknowledged) if tag <= delivery_tag]
+        settled = [self._unacknowledged.pop(tag, None) for tag in tags]
+        return [claimed for claimed in settled if claimed is not None]
+
+    def _require_consumer(self) -> Any:
+        if not self.connection.is_alive:
             raise KombuConnectionError(
                 "the connection on which the message came is closed: it has been given back"
             )
-        tags = [delivery_tag]
-        if multiple:
-            held = list(self._unacknowledged)
-            tags = held[: held.index(delivery_tag) + 1] if delivery_tag in held else []
-        return [tag for tag in tags if self._unacknowledged.pop(tag, None) is not None]
+        return self.connection.consumer
+
+    def _return_unroutable(self, message: dict[str, Any], exchange: str, routing_key: str) -> None:
+        error = KombuConnectionError(f"NO_ROUTE - from exchange '{exchange}' by '{routing_key}'")
+        for callback in self.events["basic_return"]:
+            callback(error, exchange, routing_key, message)

@@ -1,36 +1,30 @@
-"""What a channel declares: exchanges, queues and bindings."""
+"""What a channel declares and asks of queues rather than of messages."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Collection
+from typing import Any
 from uuid import uuid4
 
 from amqp.protocol import queue_declare_ok_t
-from kombu.exceptions import ChannelError
 from kombu.transport import base as kombu_base
 from kombu.transport.base import StdChannel
 
-from marinemap.transport import exchanges as topology
-from marinemap.transport.position import (
-    Position,
-    find_position,
-    find_positions,
-    has_message,
-)
-
-if TYPE_CHECKING:
-    from marinemap.transport.transport import Transport
+from .database import Database
+from .operating.position import Position, find_positions, has_message
+from .publishing import queues
+from .publishing.topology import ALL_BINDINGS, Topology, not_found
 
 # kombu's type stubs do not know this function.
 to_rabbitmq_queue_arguments: Any = vars(kombu_base)["to_rabbitmq_queue_arguments"]
 
 
 class Declarations(StdChannel):
-    """The half of a channel that speaks of queues rather than of messages."""
+    """The half of a channel that speaks of exchanges and queues."""
 
-    def __init__(self, connection: Transport) -> None:
-        self.connection = connection
+    def __init__(self, database: Database, topology: Topology) -> None:
+        self._database = database
+        self._topology = topology
         self._exclusive: set[str] = set()
 
     def exchange_declare(
@@ -40,18 +34,17 @@ class Declarations(StdChannel):
         passive: bool = False,
         **kwargs: Any,
     ) -> None:
-        """Create an exchange."""
+        """Create an exchange; it is durable, and stays until it is deleted."""
         kind = type or "direct"
         name = exchange or f"amq.{kind}"
-        if passive:
-            if not self._exchanges.has_exchange(name):
-                raise _not_found("exchange", name, "Channel.exchange_declare")
-            return
-        self._exchanges.declare_exchange(name, kind)
+        if not passive:
+            self._topology.declare_exchange(name, kind)
+        elif not self._topology.has_exchange(name):
+            raise not_found("exchange", name, "Channel.exchange_declare")
 
-    def exchange_delete(self, exchange: str, **kwargs: Any) -> None:
+    def exchange_delete(self, exchange: str, if_unused: bool = False, **kwargs: Any) -> None:
         """Delete an exchange with its bindings."""
-        self._exchanges.delete_exchange(exchange)
+        self._topology.delete_exchange(exchange, if_unused=if_unused)
 
     def exchange_bind(self, *args: Any, **kwargs: Any) -> None:
         """Refuse: bindings between exchanges are not offered."""
@@ -68,18 +61,16 @@ class Declarations(StdChannel):
         arguments: dict[str, Any] | None = None,
         **kwargs: Any,
     ) -> queue_declare_ok_t:
-        """Create a queue; count its messages only when asked passively, which may take long."""
+        """Create a queue; its messages and consumers are counted only when asked passively."""
         name = queue or f"amq.gen-{uuid4()}"
         if passive:
-            if not self._exchanges.has_queue(name):
-                raise _not_found("queue", name, "Channel.queue_declare")
-            return queue_declare_ok_t(name, self._size(name), 0)
-        self._exchanges.declare_queue(
+            return self._describe(name)
+        self._topology.declare_queue(
             name, auto_delete=auto_delete or exclusive, arguments=arguments or {}
         )
         if exclusive:
             self._exclusive.add(name)
-        self.connection.note_declaration()
+        self.note_declaration()
         return queue_declare_ok_t(name, 0, 0)
 
     def prepare_queue_arguments(self, arguments: dict[str, Any] | None, **kwargs: Any) -> Any:
@@ -95,8 +86,8 @@ class Declarations(StdChannel):
         **kwargs: Any,
     ) -> None:
         """Bind a queue to an exchange."""
-        self._exchanges.bind(queue, exchange or "amq.direct", routing_key or "")
-        self.connection.note_declaration()
+        self._topology.bind(queue, exchange or "amq.direct", routing_key or "")
+        self.note_declaration()
 
     def queue_unbind(
         self,
@@ -107,22 +98,22 @@ class Declarations(StdChannel):
         **kwargs: Any,
     ) -> None:
         """Undo `queue_bind`."""
-        self._exchanges.unbind(queue, exchange or "amq.direct", routing_key or "")
+        self._topology.unbind(queue, exchange or "amq.direct", routing_key or "")
 
     def queue_delete(
         self, queue: str, if_unused: bool = False, if_empty: bool = False, **kwargs: Any
-    ) -> None:
-        """Delete a queue with its messages."""
-        if if_empty and self._size(queue):
-            return
+    ) -> int:
+        """Delete a queue with its messages; return how many waited."""
         # Or they would find their messages gone with the queue, and be reported as refused.
-        self.connection.write_acknowledgements()
-        self._exchanges.delete_queue(queue)
+        self.settle_now()
+        deleted = queues.delete_queue(self._database, queue, if_unused=if_unused, if_empty=if_empty)
+        self._topology.forget_queue(queue)
+        self._exclusive.discard(queue)
+        return deleted
 
     def queue_purge(self, queue: str, **kwargs: Any) -> int:
         """Delete the messages of a queue that nobody has claimed; return how many."""
-        with self.connection.database.session() as session:
-            return len(session.run(topology.purge_waiting, queue_name=queue))
+        return queues.purge(self._database, queue)
 
     def after_reply_message_received(self, queue: str) -> None:
         """Delete a reply queue, as its only message has come."""
@@ -130,32 +121,37 @@ class Declarations(StdChannel):
 
     def list_bindings(self) -> list[tuple[str, str, str]]:
         """Return queue, exchange and routing key of each binding."""
-        with self.connection.database.session() as session:
-            return [(r[0], r[1], r[2]) for r in session.run(topology.all_bindings)]
+        with self._database.session() as session:
+            rows = session.run(ALL_BINDINGS)
+        return [(row.queue_name, row.exchange_name, row.routing_key) for row in rows]
+
+    # -- beyond AMQP
 
     def find_position(self, correlation_id: str) -> Position | None:
         """Return the place of a waiting message, by its task's id; None when it is not there."""
-        with self.connection.database.session() as session:
-            return find_position(session, correlation_id)
+        return self.find_positions([correlation_id]).get(correlation_id)
 
-    def find_positions(self, correlation_ids: Sequence[str]) -> dict[str, Position]:
-        """Return the places of those of many messages that wait."""
-        with self.connection.database.session() as session:
+    def find_positions(self, correlation_ids: Collection[str]) -> dict[str, Position]:
+        """Return the places of those messages that wait, by their tasks' ids."""
+        with self._database.session() as session:
             return find_positions(session, correlation_ids)
 
     def has_message(self, correlation_id: str) -> bool:
-        """Tell whether a task's message waits, or is held by a consumer that lives."""
-        with self.connection.database.session() as session:
+        """Tell whether a message waits or is in a consumer's hands, by its task's id."""
+        with self._database.session() as session:
             return has_message(session, correlation_id)
 
-    def _size(self, queue: str) -> int:
-        with self.connection.database.session() as session:
-            return int(session.run(topology.count_waiting, queue_name=queue)[0][0])
+    def settle_now(self) -> None:
+        """Write what is acknowledged; see `Channel`."""
+        raise NotImplementedError
 
-    @property
-    def _exchanges(self) -> topology.Exchanges:
-        return self.connection.exchanges
+    def note_declaration(self) -> None:
+        """Remember that something was declared; see `Channel`."""
+        raise NotImplementedError
 
-
-def _not_found(kind: str, name: str, method: str) -> ChannelError:
-    return ChannelError(f"NOT_FOUND - no {kind} '{name}'", (50, 10), method, 404)
+    def _describe(self, name: str) -> queue_declare_ok_t:
+        if not self._topology.has_queue(name):
+            raise not_found("queue", name, "Channel.queue_declare")
+        with self._database.session() as session:
+            waiting = queues.count_waiting(session, name)
+            return queue_declare_ok_t(name, waiting, queues.count_consumers(session, name))

@@ -1,4 +1,4 @@
-"""The room's options: `broker_transport_options` in Celery, checked as a whole."""
+"""The queue's options: `broker_transport_options` in Celery, checked as a whole."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
-from marinemap.errors import ServiceError, did_you_mean
+from .errors import TransportError, did_you_mean
 
 # kombu keeps its retry policy in the same mapping (kombu.Connection.ensure and Celery's
 # broker_transport_options document them); they are not ours to refuse.
@@ -31,7 +31,8 @@ _RANGES: dict[str, tuple[float, float, str]] = {
     "sqlite_poll_seconds": (0.001, 1, "an idle worker looks this often"),
     "busy_timeout_seconds": (0.1, 600, "another writer may hold the SQLite file this long"),
     "claim_batch": (1, 1000, "messages taken at once where no prefetch limit is set"),
-    "start_slack_seconds": (0, 60, "a rate's window is longer by it"),
+    "start_slack_seconds": (0.01, 60, "a rate's window is longer by it"),
+    "turn_seconds": (0.001, 30 * 24 * 3600, "newcomers may go before somebody's next message"),
     "dead_letter_days": (0, 36_500, "days; 0 keeps dead letters for ever"),
     "max_queue_length": (1, 2**40, "messages; leave it out for no limit"),
 }
@@ -39,20 +40,20 @@ _RANGES: dict[str, tuple[float, float, str]] = {
 
 @dataclass(frozen=True)
 class Options:
-    """How the transport behaves; units are in the names.
+    """How the queue behaves; units are in the names.
 
     Parameters
     ----------
     lease_seconds : float
-        A worker that has not renewed its lease for this long is dead, and its messages are
-        delivered again. It renews every quarter of it. With the default, 20, a killed
-        worker's messages are back within 25 s.
+        On PostgreSQL a consumer that was not seen to renew its lease for this long is dead, and
+        its messages are delivered again. It renews every quarter of it. With the default, 20, a
+        killed worker's messages are back within 26 s. On SQLite a killed process is noticed by
+        the lock that it held, at the next look: a quarter of this.
     delivery_limit : int
         Deliveries after which a message that is never acknowledged becomes a dead letter.
     flush_seconds : float
         Longest time for which acknowledgements are gathered before they are written, and a
-        claim put off while a quarter of the prefetch limit is still in hand; five times that
-        where acknowledgements come so often that three are likely meanwhile.
+        claim put off while a quarter of the prefetch limit is still in hand.
     poll_seconds : float
         How often a worker looks where no notification came. Behind PgBouncer, which passes
         none on, it looks twice a second at least.
@@ -60,7 +61,7 @@ class Options:
         How often an idle worker asks SQLite whether the file has changed, where the system
         does not tell of writes to it (inotify).
     busy_timeout_seconds : float
-        How long to wait for another writer of the SQLite file before giving up with an error.
+        How long a publish waits for another writer of the SQLite file before it fails.
     claim_batch : int
         Most messages taken at once by a consumer without a prefetch limit.
     max_queue_length : int, optional
@@ -68,15 +69,17 @@ class Options:
     owner_header : str
         Header that names the person whose message it is, for taking turns.
     start_slack_seconds : float
-        Added to a rate's window, up to a quarter of it: a task starts a little after its
-        claim, not always by the same.
+        A limited task may start this long after its claim without asking again. A rate's
+        window is longer by it, at most by a quarter.
+    turn_seconds : float
+        For how long an owner's second waiting message may be overtaken by newcomers, the third
+        for twice as long, and so on.
     dead_letter_days : float
         Days for which dead letters are kept.
     accept_weak_durability : bool
         Run on a PostgreSQL with fsync or synchronous_commit off.
     create_tables : bool
-        Create the tables where there are none, for use without Django; with Django a
-        migration owns them, and a worker that started first would get in its way.
+        Create or upgrade the tables, for use without migrations of one's own.
     """
 
     lease_seconds: float = 20
@@ -89,6 +92,7 @@ class Options:
     max_queue_length: int | None = None
     owner_header: str = "owner"
     start_slack_seconds: float = 0.25
+    turn_seconds: float = 3600
     dead_letter_days: float = 90
     accept_weak_durability: bool = False
     create_tables: bool = False
@@ -98,6 +102,14 @@ class Options:
             value = getattr(self, name)
             if value is not None:
                 _check_number(name, value, lowest, highest, reason)
+        for name in ("accept_weak_durability", "create_tables"):
+            _check_type(name, getattr(self, name), bool, "True or False")
+        _check_type("owner_header", self.owner_header, str, "the name of a header")
+
+    @property
+    def statement_seconds(self) -> float:
+        """How long a single statement may take: three may fail before a usual lease is lost."""
+        return max(2.0, min(10.0, self.lease_seconds / 4))
 
 
 def read_options(given: Mapping[str, Any]) -> Options:
@@ -105,14 +117,14 @@ def read_options(given: Mapping[str, Any]) -> Options:
 
     Raises
     ------
-    ServiceError
+    TransportError
         An unknown name, with the nearest known one, or a value out of its range.
     """
     known = {field.name for field in fields(Options)}
     for name in given:
         if name not in known and name not in _KOMBU_OPTIONS:
             hint = did_you_mean(name, known)
-            raise ServiceError(
+            raise TransportError(
                 f"no such transport option; there are {', '.join(sorted(known))}.{hint}",
                 field=name,
                 value=given[name],
@@ -123,10 +135,15 @@ def read_options(given: Mapping[str, Any]) -> Options:
 
 def _check_number(name: str, value: Any, lowest: float, highest: float, reason: str) -> None:
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ServiceError(f"{value!r} is not a number.", field=name, value=value)
+        raise TransportError(f"{value!r} is not a number.", field=name, value=value)
     if not lowest <= value <= highest:
-        raise ServiceError(
+        raise TransportError(
             f"{value} is not between {lowest:g} and {highest:g} ({reason}).",
             field=name,
             value=value,
         )
+
+
+def _check_type(name: str, value: Any, kind: type, allowed: str) -> None:
+    if not isinstance(value, kind):
+        raise TransportError(f"{value!r} is not {allowed}.", field=name, value=value)

@@ -1,4 +1,4 @@
-"""What the composition root hands in: the caller's connection and the rates of tasks.
+"""What the application hands in: the caller's transaction and the rates of tasks.
 
 They are set once for a process, not for a connection: Celery opens connections where
 nobody could pass them along.
@@ -7,48 +7,69 @@ nobody could pass them along.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
-CallerConnection = Callable[[str], Any]
 TaskRates = Callable[[], Mapping[str, str | float | None]]
 
-_caller_connection: CallerConnection | None = None
+
+@dataclass(frozen=True)
+class CallerTransaction:
+    """A transaction of the application's that is open in this thread.
+
+    Parameters
+    ----------
+    connection : sqlite3.Connection or psycopg.Connection
+        Statements are run on it; it is never committed, rolled back or closed here.
+    on_commit : callable, optional
+        Takes a function to call once the transaction is committed. Consumers are woken
+        then; without it they are woken by the commit itself, which on PostgreSQL makes
+        commits wait for one another.
+    """
+
+    connection: Any
+    on_commit: Callable[[Callable[[], None]], object] | None = None
+
+
+FindTransaction = Callable[[str], CallerTransaction | None]
+
+_find_transaction: FindTransaction | None = None
 _task_rates: TaskRates | None = None
 
 
-def use_caller_connection(provider: CallerConnection | None) -> None:
-    """Publish on the caller's own connection while the caller is in a transaction.
+def use_caller_transaction(provider: FindTransaction | None) -> None:
+    """Publish within the caller's own transaction while there is one.
 
     Parameters
     ----------
     provider : callable, optional
-        Takes the broker's address (``sqlite:////path`` or ``postgresql://…``) and returns the
-        DBAPI connection (`sqlite3` or `psycopg` 3) of a transaction that is open on that same
-        database in this thread, or None. The transport runs statements on it and never
-        commits, rolls back or closes it. None goes back to connections of the transport's own.
+        Takes the queue's address (``sqlite:////path`` or ``postgresql://…``) and returns the
+        `CallerTransaction` that is open on that same database in this thread, or None. None
+        in place of the callable goes back to connections of the queue's own.
     """
-    global _caller_connection
-    _caller_connection = provider
+    global _find_transaction
+    _find_transaction = provider
 
 
 def use_task_rates(provider: TaskRates | None) -> None:
-    """Take the rates that the claim enforces over all workers from `provider`.
+    """State the rates of tasks, for the queue to keep over all workers. For workers only.
 
     Parameters
     ----------
     provider : callable, optional
         Returns for each task name its rate as Celery writes it: ``'4/m'``, ``'10/s'``,
-        ``0.5`` (a second) or None for no limit. It is asked several times a second by each
-        consuming process, so it must be cheap; a change is written to the database and so
-        holds for all.
+        ``0.5`` (a second) or None for no limit. Each consuming process asks it once a second,
+        so it must be cheap; a change is written to the database and so holds for all. A
+        process that only publishes, or waits for replies, must not state rates: its own
+        settings would become everybody's.
     """
     global _task_rates
     _task_rates = provider
 
 
-def find_caller_connection(url: str) -> Any:
-    """Return the connection of the transaction that the caller is in, or None."""
-    return None if _caller_connection is None else _caller_connection(url)
+def find_caller_transaction(url: str) -> CallerTransaction | None:
+    """Return the transaction that the caller is in, or None."""
+    return None if _find_transaction is None else _find_transaction(url)
 
 
 def read_task_rates() -> Mapping[str, str | float | None]:

@@ -17,17 +17,18 @@ from kombu.exceptions import ChannelError
 from kombu.exceptions import ConnectionError as KombuConnectionError
 from kombu.transport.base import Transport as KombuTransport
 from sqlalchemy.engine.url import make_url
+from sqlalchemy.exc import ArgumentError
 
-from marinemap.transport import DRIVER_TYPE
-from marinemap.transport.channel import Channel
-from marinemap.transport.claims import Claimed, Demand, DemandKey
-from marinemap.transport.deliveries import Deliveries
-from marinemap.transport.engine import LOST_CONNECTION, open_database
-from marinemap.transport.exchanges import Exchanges
-from marinemap.transport.leases import LeaseLostError
-from marinemap.transport.options import read_options
-from marinemap.transport.publishing import Publisher
-from marinemap.transport.wakeup import Signal
+from . import DRIVER_TYPE, SCHEME
+from .channel import Channel
+from .consuming.consumer import Consumer
+from .consuming.demand import Claimed, Demand
+from .database import open_database, verify
+from .database.signals import Signal
+from .errors import AwayError, LeaseLostError
+from .options import read_options
+from .publishing.publisher import Publisher
+from .publishing.topology import Topology
 
 # Connections to close when the process ends without having done so.
 _consuming: WeakSet[Transport] = WeakSet()
@@ -41,13 +42,15 @@ def _close_all() -> None:
 
 
 class Transport(KombuTransport):
-    """One connection: its channels, and the thread that claims for them."""
+    """One connection: its channels, and the consumer that claims for them."""
 
     can_parse_url = True
     driver_type = DRIVER_TYPE
     driver_name = "sqlalchemy"
-    connection_errors = (*LOST_CONNECTION, LeaseLostError)
+    connection_errors = (AwayError, LeaseLostError, KombuConnectionError)
+    recoverable_connection_errors = connection_errors
     channel_errors = (ChannelError,)
+    recoverable_channel_errors = ()
 
     implements = KombuTransport.implements.extend(
         asynchronous=True,
@@ -59,22 +62,23 @@ class Transport(KombuTransport):
     def __init__(self, client: Any, **kwargs: Any) -> None:
         self.client: Any = client
         self.database = open_database(client.hostname, read_options(client.transport_options))
-        self.exchanges = Exchanges(self.database)
-        self.publisher = Publisher(self.database, self.exchanges)
+        self.topology = Topology(self.database)
+        self.publisher = Publisher(self.database, self.topology)
         self.channels: list[Channel] = []
+        self.consumer: Consumer | None = None
+        self._process_id = os.getpid()
         self._channel_ids = count(1)
-        self._deliveries: Deliveries | None = None
         self._starting = threading.Lock()
-        self._inbox: deque[tuple[Channel, Claimed]] = deque()
+        self._inbox: deque[tuple[Channel, int, Claimed]] = deque()
         self._arrived = Signal()
         self._failure: BaseException | None = None
-        self._has_rolled_back_declarations = False
+        self._has_unsure_declarations = False
 
     # -- connecting
 
     def establish_connection(self) -> Transport:
         """Connect, checking that the database is fit to be used."""
-        self.database.verify()
+        verify(self.database)
         self._failure = None
         return self
 
@@ -87,25 +91,25 @@ class Transport(KombuTransport):
         if self.is_inherited:
             return
         for channel in list(self.channels):
-            # With the database away, the next connection or the end of the lease does this.
+            # With the database away, the end of the lease does this.
             with suppress(*self.connection_errors):
                 channel.close()
         with self._starting:
-            deliveries, self._deliveries = self._deliveries, None
-        if deliveries is not None:
-            deliveries.stop([claimed.message_id for _, claimed in self._inbox])
+            consumer, self.consumer = self.consumer, None
+        if consumer is not None:
+            consumer.stop()
         self._inbox.clear()
         self.channels.clear()
 
     @property
     def is_inherited(self) -> bool:
         """Whether it is a parent process's connection, which a child must leave alone."""
-        return self.database.process_id != os.getpid()
+        return self._process_id != os.getpid()
 
     @property
     def is_alive(self) -> bool:
         """Whether messages received on it can still be acknowledged."""
-        return self._deliveries is not None and self._failure is None and not self.is_inherited
+        return self.consumer is not None and self._failure is None and not self.is_inherited
 
     def create_channel(self, connection: Any) -> Channel:
         """Return a new channel."""
@@ -124,8 +128,13 @@ class Transport(KombuTransport):
 
     def as_uri(self, uri: str, include_password: bool = False, mask: str = "**") -> str:
         """Return the address for display, its password masked."""
-        shown = make_url(self.database.url).render_as_string(hide_password=not include_password)
-        return f"marinemap+{shown}".replace("***", mask)
+        try:
+            url = make_url(self.database.url)
+        except ArgumentError:
+            # Several hosts, which only libpq reads.
+            return f"{SCHEME}+postgresql://"
+        shown = url.render_as_string(hide_password=not include_password)
+        return f"{SCHEME}+{shown}".replace("***", mask)
 
     # -- receiving
 
@@ -161,11 +170,12 @@ class Transport(KombuTransport):
         self._arrived.clear()
         if self._failure is not None:
             raise self._failure
-        if not self._inbox:
-            return False
-        channel, claimed = self._inbox.popleft()
         try:
-            channel.deliver(claimed)
+            channel, tag, claimed = self._inbox.popleft()
+        except IndexError:
+            return False
+        try:
+            channel.deliver(tag, claimed)
         finally:
             if self._inbox:
                 self._arrived.set()
@@ -173,89 +183,69 @@ class Transport(KombuTransport):
 
     # -- what channels ask of their connection
 
-    @property
-    def deliveries(self) -> Deliveries:
-        """The thread that claims for this connection."""
-        if self._deliveries is None:
-            raise KombuConnectionError("the connection is closed")
-        return self._deliveries
-
     def wake(self) -> None:
-        """Let the claiming thread look again."""
-        if self._deliveries is not None:
-            self._deliveries.wake()
+        """Let the consumer look again."""
+        if self.consumer is not None:
+            self.consumer.wake()
 
-    def write_acknowledgements(self) -> None:
-        """Write at once what the claiming thread would gather."""
-        if self._deliveries is not None:
-            self._deliveries.write_acknowledgements()
+    def settle_now(self) -> None:
+        """Write at once what the consumer would gather."""
+        if self.consumer is not None:
+            self.consumer.settle_now()
 
-    def notice_consumers(self) -> None:
-        """Tell the claiming thread that a consumer has gone."""
-        if self._deliveries is not None:
-            self._deliveries.notice_consumers()
-
-    def start_consuming(self) -> Deliveries:
-        """Start the claiming thread, or tell it of a new consumer."""
+    def start_consuming(self) -> Consumer:
+        """Start the consumer, or tell it that there is more to consume."""
         with self._starting:
-            if self._deliveries is None:
-                deliveries = Deliveries(self.database, self._find_demands, self._fail)
-                deliveries.start()
-                self._deliveries = deliveries
+            if self.consumer is None:
+                consumer = Consumer(self.database, self._find_demands, self._fail)
+                consumer.start()
+                self.consumer = consumer
                 _consuming.add(self)
-            self._deliveries.lease.queue_names = self._find_queue_names()
-            self._deliveries.notice_consumers()
-            return self._deliveries
+            self.consumer.wake()
+            return self.consumer
+
+    def leave_queues(self) -> None:
+        """Let it be known which queues are consumed no more."""
+        if self.consumer is not None:
+            self.consumer.leave_queues()
 
     def retire_if_idle(self) -> None:
         """Give up the lease when nobody consumes and nothing is left to acknowledge."""
         with self._starting:
-            deliveries = self._deliveries
-            if deliveries is None or any(channel.is_consuming for channel in self.channels):
+            consumer = self.consumer
+            if consumer is None or any(channel.is_consuming for channel in self.channels):
                 return
-            self._deliveries = None
-        deliveries.stop([])
+            self.consumer = None
+        consumer.stop()
 
-    def claim_one(self, channel: Channel, queue_name: str) -> Claimed | None:
-        """Claim a single message in the caller's own thread."""
-        claimed: list[Claimed] = []
-        key = DemandKey(channel.channel_id, False, (queue_name,))
-        demand = Demand(key, key.queue_names, 1, False, claimed.extend)
-        self.start_consuming().claim_now(demand)
-        channel.hold(claimed)
-        return claimed[0] if claimed else None
-
-    def queue_deliveries(self, channel: Channel, claimed: list[Claimed]) -> None:
-        """Take messages from the claiming thread, to deliver them in the consumer's."""
-        self._inbox.extend((channel, one) for one in claimed)
+    def queue_deliveries(self, channel: Channel, claimed: list[tuple[int, Claimed]]) -> None:
+        """Take messages from the consumer's thread, to deliver them in the application's."""
+        self._inbox.extend((channel, tag, one) for tag, one in claimed)
         self._arrived.set()
 
     def return_undelivered(self, channel: Channel) -> None:
         """Give back what waits here for consumers that a channel no longer has."""
-        waiting = [self._inbox.popleft() for _ in range(len(self._inbox))]
-        for owner, claimed in waiting:
-            if owner is channel and claimed.queue_name not in channel.queue_names:
-                channel.return_unseen(claimed)
+        names = channel.queue_names
+        for _ in range(len(self._inbox)):
+            owner, tag, claimed = self._inbox.popleft()
+            if owner is channel and claimed.queue_name not in names:
+                channel.return_undelivered_one(tag, claimed)
             else:
-                self._inbox.append((owner, claimed))
+                self._inbox.append((owner, tag, claimed))
 
     def note_declaration(self) -> None:
         """Remember a declaration that the caller's transaction may yet roll back."""
-        if self.database.dialect_name == "sqlite" and self.database.is_in_callers_transaction():
-            self._has_rolled_back_declarations = True
+        if self.database.declares_with_caller and self.database.is_in_callers_transaction:
+            self._has_unsure_declarations = True
 
     def forget_rolled_back_declarations(self) -> None:
         """Let kombu declare again what it believes to be declared."""
-        if self._has_rolled_back_declarations:
-            self._has_rolled_back_declarations = False
+        if self._has_unsure_declarations:
+            self._has_unsure_declarations = False
             self.client.declared_entities.clear()
 
     def _find_demands(self) -> list[Demand]:
-        batch = self.database.options.claim_batch
-        return [demand for one in list(self.channels) for demand in one.find_demands(batch)]
-
-    def _find_queue_names(self) -> frozenset[str]:
-        return frozenset(name for channel in self.channels for name in channel.queue_names)
+        return [demand for channel in list(self.channels) for demand in channel.demands]
 
     def _fail(self, error: BaseException) -> None:
         self._failure = error

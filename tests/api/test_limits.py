@@ -12,9 +12,9 @@ import sqlalchemy
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from marinemap.transport.sessions import DirectSession
 
 from marinemap.jobs.models import Job, JobDocuments
-from marinemap.transport.sessions import DirectSession
 from tests.api.conftest import BROWSER, Post, run
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -18,7 +18,7 @@ from marinemap.celery import app
 from marinemap.jobs import artifacts, lifecycle
 from marinemap.jobs.models import Job
 from marinemap.processes.process import RunResult
-from marinemap.transport.payloads import read_payload
+from marinemap.transport.publishing.payloads import read_payload
 
 OWNER = "browser:one"
 AREA = {"type": "Polygon", "coordinates": [[[0, 40], [5, 40], [5, 45], [0, 45], [0, 40]]]}

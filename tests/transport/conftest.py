@@ -14,9 +14,9 @@ from kombu import Connection, Consumer, Exchange, Producer, Queue
 
 from marinemap import transport
 from marinemap.transport import providers
-from marinemap.transport.engine import Database, open_database
+from marinemap.transport.database import Database, open_database, verify
+from marinemap.transport.database.schema import REVISION, step_statements
 from marinemap.transport.options import read_options
-from marinemap.transport.tables import schema_statements
 from tests.postgresql import Cluster, running_cluster
 from tests.transport.workers import Worker, WorkerStarter
 
@@ -66,7 +66,7 @@ class Broker:
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
         with self.database.session() as session:
-            cursor = session.dbapi_connection.execute(sql)
+            cursor = session.connection.execute(sql)
             return [] if cursor.description is None else list(cursor.fetchall())
 
     def count(self, table: str, where: str = "1 = 1") -> int:
@@ -76,8 +76,8 @@ class Broker:
         for connection in self.connections:
             connection.release()
             # Other options are another database to the transport, with connections of its own.
-            connection.transport.database.engine.dispose()
-        self.database.engine.dispose()
+            connection.transport.database.close()
+        self.database.close()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -93,10 +93,11 @@ def broker(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Broker]:
             admin.execute("DROP SCHEMA public CASCADE")
             admin.execute("CREATE SCHEMA public")
             # As a migration does it; SQLite's tables are made on demand below.
-            for statement in schema_statements("postgresql"):
-                admin.execute(statement)
+            for revision in range(1, REVISION + 1):
+                for statement in step_statements("postgresql", revision):
+                    admin.execute(statement)
     broker = Broker(url, options)
-    broker.database.verify()
+    verify(broker.database)
     yield broker
     broker.close()
 
@@ -169,9 +170,9 @@ __all__ = ["Broker", "Inbox", "Worker", "WorkerStarter", "publish", "wait_until"
 @pytest.fixture(autouse=True)
 def own_providers() -> Iterator[None]:
     """Begin with no providers, and give the site's back, which other rooms' tests need."""
-    caller_connection, task_rates = providers._caller_connection, providers._task_rates
-    transport.use_caller_connection(None)
+    find_transaction, task_rates = providers._find_transaction, providers._task_rates
+    transport.use_caller_transaction(None)
     transport.use_task_rates(None)
     yield
-    transport.use_caller_connection(caller_connection)
+    transport.use_caller_transaction(find_transaction)
     transport.use_task_rates(task_rates)

@@ -7,7 +7,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from marinemap.transport import resuming
+from marinemap.transport.database import postgresql_resuming as resuming
 from tests.transport.conftest import Broker, Inbox, publish, wait_until
 
 
@@ -87,8 +87,8 @@ def take_and_leave(broker: Broker, count: int) -> None:
 
 def count_blocks_read(broker: Broker) -> int:
     # A server process tells what it has read at its end, and before that when it likes.
-    broker.database.engine.dispose()
-    others = "pg_stat_activity WHERE application_name = 'marinemap-broker'"
+    broker.database.close()
+    others = "pg_stat_activity WHERE application_name = 'marinemap-queue'"
     wait_until(
         lambda: broker.rows(f"SELECT count(*) FROM {others} AND pid <> pg_backend_pid()") == [(0,)],
         "the end of all others",

@@ -72,8 +72,8 @@ def test_no_message_is_lost_when_postgresql_fails(
         else:
             broker.rows(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-                " WHERE pid <> pg_backend_pid() AND application_name = 'marinemap-broker'"
+                " WHERE pid <> pg_backend_pid() AND application_name = 'marinemap-queue'"
             )
-        broker.database.engine.dispose()
+        broker.database.close()
     duplicates = check_all_ran(broker, workers, RESTARTS + CUTS)
     print(f"{RESTARTS} restarts, {CUTS} cuts: {duplicates} runs were repeated")

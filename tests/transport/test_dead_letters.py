@@ -6,21 +6,21 @@ import json
 import threading
 import time
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 import pytest
 from kombu import Exchange, Queue
 
 from marinemap import transport
-from marinemap.errors import ServiceError
-from marinemap.transport import dead_letters
-from marinemap.transport.dead_letters import (
+from marinemap.transport.errors import QueueFullError, TransportError
+from marinemap.transport.operating import dead_letters
+from marinemap.transport.operating.dead_letters import (
     Selection,
     discard_dead_letters,
     find_dead_letters,
     requeue_dead_letters,
 )
-from marinemap.transport.publishing import QueueFullError
 from tests.transport.conftest import TASKS, Broker, Inbox, publish, wait_until
 
 ALL = Selection()
@@ -117,7 +117,10 @@ def test_message_sent_again_takes_its_owners_next_turn(broker: Broker) -> None:
         publish(broker.connect(), label, **options)
     requeue_dead_letters(broker.database, ALL)
     rows = broker.rows("SELECT rate_key, turn FROM broker_messages ORDER BY id")
-    assert rows == [("clip", 0), ("clip", 1), ("clip", 2)]
+    assert [rate_key for rate_key, _ in rows] == ["clip"] * 3
+    turns = [turn for _, turn in rows]
+    # An hour behind the one before: `turn_seconds`.
+    assert [later - earlier for earlier, later in pairwise(turns)] == [3_600_000, 3_600_000]
 
 
 def test_times_that_have_passed_are_forgotten(broker: Broker) -> None:
@@ -189,7 +192,7 @@ def test_unreadable_dead_letter_is_named_and_nothing_is_done(
     good, bad = ids(broker)
     spoil(broker, bad, payload)
     for which in (ALL, Selection(ids=frozenset([good, bad]))):
-        with pytest.raises(ServiceError, match=f"^id: .*cannot be read: {bad} .{reason}"):
+        with pytest.raises(TransportError, match=f"^id: .*cannot be read: {bad} .{reason}"):
             requeue_dead_letters(broker.database, which)
     assert ids(broker) == [good, bad]
     assert broker.count("broker_messages") == 0
@@ -205,7 +208,7 @@ def test_unreadable_one_far_behind_stops_all(
     last = ids(broker)[-1]
     spoil(broker, last - 1, "{")
     spoil(broker, last, "{")
-    with pytest.raises(ServiceError, match=rf"{last - 1} \(.*\) and 1 more\. Nothing was done"):
+    with pytest.raises(TransportError, match=rf"{last - 1} \(.*\) and 1 more\. Nothing was done"):
         requeue_dead_letters(broker.database, ALL)
     assert broker.count("broker_messages") == 0
 
@@ -215,17 +218,17 @@ def test_unknown_id_is_named_and_nothing_is_done(broker: Broker) -> None:
     (known,) = ids(broker)
     which = Selection(ids=frozenset([known, known + 7]))
     for act in (requeue_dead_letters, discard_dead_letters):
-        with pytest.raises(ServiceError, match=f"id: there is no dead letter {known + 7}"):
+        with pytest.raises(TransportError, match=f"id: there is no dead letter {known + 7}"):
             act(broker.database, which)
     assert ids(broker) == [known]
     assert broker.count("broker_messages") == 0
 
 
 def test_unknown_task_is_named_with_the_nearest(broker: Broker) -> None:
-    with pytest.raises(ServiceError, match="no dead letters of 'clip'; nor of any task"):
+    with pytest.raises(TransportError, match="no dead letters of 'clip'; nor of any task"):
         discard_dead_letters(broker.database, Selection(task_name="clip"))
     bury(broker, "x", headers={"task": "clip"})
-    with pytest.raises(ServiceError, match=r"task: .*some of clip\. Did you mean 'clip'\?"):
+    with pytest.raises(TransportError, match=r"task: .*some of clip\. Did you mean 'clip'\?"):
         requeue_dead_letters(broker.database, Selection(task_name="clap"))
 
 

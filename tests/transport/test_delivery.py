@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from kombu import Connection, Exchange, Producer, Queue
 
-from marinemap.transport import acknowledgements
-from marinemap.transport.publishing import QueueFullError
+from marinemap.transport.consuming import settlements
+from marinemap.transport.errors import QueueFullError
 from tests.transport.conftest import TASKS, Broker, Inbox, publish, wait_until
 
 
@@ -279,19 +280,16 @@ def test_address_is_shown_without_its_password() -> None:
     assert connection.as_uri() == "marinemap+postgresql://user:**@localhost:1/db"
 
 
-def test_acknowledgements_wait_for_those_that_are_likely_to_follow(
+def test_acknowledgement_is_due_by_the_first_of_those_that_wait(
     broker: Broker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = 0.0
-    monkeypatch.setattr(acknowledgements, "monotonic", lambda: now)
-    gathered = acknowledgements.Acknowledgements(broker.database, "consumer")
-    for interval, expected in ((0.5, 0.01), (0.014, 0.05), (0.1, 0.01)):
-        for message_id in range(20):
-            gathered.take_acknowledged()
-            now += interval
-            gathered.acknowledge(message_id)
-        assert gathered.seconds_left == pytest.approx(expected)
-        now += 0.001
-        assert gathered.is_gathering
-    gathered.take_acknowledged()
-    assert not gathered.is_gathering
+    monkeypatch.setattr(settlements, "monotonic", lambda: now)
+    gathered = settlements.Settlements(broker.database, "consumer")
+    assert gathered.seconds_left == math.inf
+    for message_id in range(3):
+        gathered.acknowledge(message_id)
+        now += 0.004
+    assert gathered.seconds_left == pytest.approx(0.01 - 0.012)
+    assert gathered.take_acknowledged() == [0, 1, 2]
+    assert gathered.seconds_left == math.inf

@@ -15,38 +15,43 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from marinemap.transport.claims import Demand
-from marinemap.transport.deliveries import Deliveries
-from marinemap.transport.leases import reclaim
-from marinemap.transport.payloads import read_payload
+from marinemap.transport.consuming.claims import Claims
+from marinemap.transport.consuming.demand import Demand
+from marinemap.transport.consuming.janitor import CONSUMERS, reclaim
+from marinemap.transport.consuming.lease import Lease
+from marinemap.transport.consuming.settlements import Returned, Settlements
+from marinemap.transport.publishing.payloads import read_payload
 from tests.transport.conftest import TASKS, Broker, publish
 
 DELIVERY_LIMIT = 4
-_KEY = (1, False, ("tasks",))
 
 
 class Consumer:
     """A consumer that claims only when told to, in the test's own thread."""
 
-    def __init__(self, broker: Broker) -> None:
-        database = broker.connect(delivery_limit=DELIVERY_LIMIT, lease_seconds=600)
-        self.connection = database
-        self.deliveries = Deliveries(database.transport.database, list, self._fail)
-        self.deliveries.lease.acquire()
-        self.deliveries.lease.stop()
-
-    def _fail(self, error: BaseException) -> None:
-        raise error
+    def __init__(self, broker: Broker, number: int) -> None:
+        connection = broker.connect(delivery_limit=DELIVERY_LIMIT, lease_seconds=600)
+        self.database = connection.transport.database
+        self.consumer_id = f"consumer {number}"
+        self.settlements = Settlements(self.database, self.consumer_id)
+        self.claims = Claims(self.database, self.consumer_id, self.settlements)
+        self.lease = Lease(self.database, self.consumer_id)
+        with self.database.session() as session:
+            self.lease.acquire(session)
 
     def claim(self, room: int) -> list[Any]:
-        claimed: list[Any] = []
-        self.deliveries.claim_now(Demand(_KEY, ("tasks",), room, False, claimed.extend))
-        return claimed
+        demand = Demand("tasks", False, lambda: room, lambda: False, lambda claimed: None)
+        with self.database.session() as session:
+            return self.claims.look(session, demand).claimed
 
     def write(self) -> None:
-        database = self.connection.transport.database
-        with database.session() as session, self.deliveries.acknowledgements.writing(session):
-            pass
+        with self.database.session() as session:
+            self.settlements.write(session)
+
+    def die(self) -> None:
+        with self.database.session() as session:
+            everyone = session.run(CONSUMERS)
+        reclaim(self.database, [one for one in everyone if one.consumer_id == self.consumer_id])
 
 
 class QueueMachine(RuleBasedStateMachine):
@@ -63,7 +68,8 @@ class QueueMachine(RuleBasedStateMachine):
         self.held: dict[int, dict[int, Any]] = {0: {}, 1: {}}
         self.attempts: dict[int, int] = {}
         self.buried: set[int] = set()
-        self.consumers = {index: Consumer(self.broker) for index in self.held}
+        self.consumers = {index: Consumer(self.broker, index) for index in self.held}
+        self.next_consumer = len(self.consumers)
         self.zombies: list[tuple[Consumer, Any]] = []
         self.next_number = 0
 
@@ -97,7 +103,7 @@ class QueueMachine(RuleBasedStateMachine):
     def acknowledge(self, data: Any) -> None:
         index, number = self._pick(data)
         one, _ = self.held[index].pop(number)
-        self.consumers[index].deliveries.acknowledgements.acknowledge(one.message_id)
+        self.consumers[index].settlements.acknowledge(one.message_id)
         self.consumers[index].write()
 
     @precondition(_any_held)
@@ -105,7 +111,7 @@ class QueueMachine(RuleBasedStateMachine):
     def requeue(self, data: Any) -> None:
         index, number = self._pick(data)
         one, rank = self.held[index].pop(number)
-        self.consumers[index].deliveries.acknowledgements.requeue(one.message_id)
+        self.consumers[index].settlements.give_back(Returned(one.message_id))
         self.consumers[index].write()
         self._give_back(rank, number)
 
@@ -114,7 +120,7 @@ class QueueMachine(RuleBasedStateMachine):
     def reject(self, data: Any) -> None:
         index, number = self._pick(data)
         one, _ = self.held[index].pop(number)
-        self.consumers[index].deliveries.acknowledgements.reject(one.message_id, "test")
+        self.consumers[index].settlements.give_back(Returned(one.message_id, reason="test"))
         self.consumers[index].write()
         self.buried.add(number)
 
@@ -122,24 +128,20 @@ class QueueMachine(RuleBasedStateMachine):
     def die(self, index: int) -> None:
         """The lease runs out; what was held comes back, and the dead one's ack is refused."""
         dead = self.consumers[index]
-        consumer_id = dead.deliveries.lease.consumer_id
-        self.broker.rows(
-            "UPDATE broker_consumers SET lease_expires_at_ms = 0"
-            f" WHERE consumer_id = '{consumer_id}'"
-        )
-        reclaim(dead.connection.transport.database)
+        dead.die()
         for number, (one, rank) in self.held[index].items():
             self.zombies.append((dead, one))
             self._give_back(rank, number)
         self.held[index] = {}
         assert dead.claim(1) == []
-        self.consumers[index] = Consumer(self.broker)
+        self.consumers[index] = Consumer(self.broker, self.next_consumer)
+        self.next_consumer += 1
 
     @precondition(lambda self: self.zombies)
     @rule()
     def acknowledge_too_late(self) -> None:
         dead, one = self.zombies.pop()
-        dead.deliveries.acknowledgements.acknowledge(one.message_id)
+        dead.settlements.acknowledge(one.message_id)
         dead.write()
 
     @invariant()

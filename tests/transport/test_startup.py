@@ -3,32 +3,33 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import psycopg
 import pytest
 from kombu import Connection
 from kombu.exceptions import OperationalError
-from sqlalchemy import inspect
+from sqlalchemy import create_engine, inspect
 
-from marinemap.errors import ServiceError
-from marinemap.transport import SCHEMA_VERSION, engine, schema_statements
-from marinemap.transport.durability import sqlite_pragmas
-from marinemap.transport.engine import open_database
+from marinemap.transport.database import open_database, postgresql_session, verify
+from marinemap.transport.database.schema import REVISION, step_statements
+from marinemap.transport.database.sqlite_session import durable_pragmas
+from marinemap.transport.errors import TransportError
 from marinemap.transport.options import Options, read_options
 from tests.postgresql import Cluster
 from tests.transport.conftest import Broker, publish, wait_until
 
 
 def test_unknown_option_is_refused_with_the_nearest_name() -> None:
-    with pytest.raises(ServiceError, match="Did you mean 'lease_seconds'"):
+    with pytest.raises(TransportError, match="Did you mean 'lease_seconds'"):
         read_options({"lease_second": 10})
 
 
 def test_option_out_of_its_range_is_refused() -> None:
-    with pytest.raises(ServiceError, match="lease_seconds: 0 is not between 1 and 3600"):
+    with pytest.raises(TransportError, match="lease_seconds: 0 is not between 1 and 3600"):
         read_options({"lease_seconds": 0})
-    with pytest.raises(ServiceError, match="'often' is not a number"):
+    with pytest.raises(TransportError, match="'often' is not a number"):
         read_options({"poll_seconds": "often"})
 
 
@@ -38,53 +39,69 @@ def test_kombus_own_options_are_accepted() -> None:
 
 @pytest.mark.parametrize("url", ["mysql://host/db", "sqlite://", "sqlite:///:memory:", "nonsense"])
 def test_address_of_no_supported_database_is_refused(url: str) -> None:
-    with pytest.raises(ServiceError, match="broker_url"):
+    with pytest.raises(TransportError, match="broker_url"):
         open_database(url, Options())
 
 
 def test_missing_tables_are_told_in_one_line(tmp_path: Path) -> None:
     connection = Connection(f"marinemap+sqlite:///{tmp_path}/empty.sqlite3")
-    with pytest.raises(ServiceError, match="the broker's tables are missing") as caught:
+    with pytest.raises(TransportError, match="the queue's tables are missing") as caught:
         connection.connect()
     assert "\n" not in str(caught.value)
-    assert "migrate" in str(caught.value.hint)
+    assert "Migrate" in str(caught.value.hint)
 
 
 @pytest.mark.parametrize(
-    ("version", "words"), [(SCHEMA_VERSION - 1, "older"), (SCHEMA_VERSION + 1, "newer")]
+    ("revision", "oldest_code", "words"),
+    [(REVISION - 1, 1, "older"), (REVISION + 1, REVISION + 1, "newer")],
 )
 def test_schema_of_another_version_is_told_in_one_line(
-    tmp_path: Path, version: int, words: str
+    tmp_path: Path, revision: int, oldest_code: int, words: str
 ) -> None:
     path = tmp_path / "queue.sqlite3"
-    database = sqlite3.connect(path)
-    for statement in schema_statements("sqlite"):
-        database.execute(statement)
-    database.execute(f"UPDATE broker_schema SET version = {version}")
-    database.commit()
-    database.close()
+    make_tables(path)
+    with closing(sqlite3.connect(path)) as database:
+        database.execute(f"UPDATE broker_schema SET revision = {revision}")
+        database.execute(f"UPDATE broker_schema SET oldest_code = {oldest_code}")
+        database.commit()
     connection = Connection(f"marinemap+sqlite:///{path}")
-    with pytest.raises(ServiceError, match=f"tables are {words} than the code"):
+    with pytest.raises(TransportError, match=f"tables are {words} than the code"):
         connection.connect()
+
+
+def test_code_works_with_the_next_revision_that_allows_it(tmp_path: Path) -> None:
+    path = tmp_path / "queue.sqlite3"
+    make_tables(path)
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("UPDATE broker_schema SET revision = 99")
+        database.commit()
+    connection = Connection(f"marinemap+sqlite:///{path}")
+    connection.connect()
+    connection.release()
+
+
+def make_tables(path: Path) -> None:
+    """Make the tables as migrations do."""
+    with closing(sqlite3.connect(path)) as database:
+        for revision in range(1, REVISION + 1):
+            for statement in step_statements("sqlite", revision):
+                database.execute(statement)
+        database.commit()
 
 
 def test_migrated_and_demanded_schemas_are_equal(broker: Broker, tmp_path: Path) -> None:
     by_migration = broker
     if broker.dialect == "sqlite":
         path = tmp_path / "migrated.sqlite3"
-        database = sqlite3.connect(path)
-        for statement in schema_statements("sqlite"):
-            database.execute(statement)
-        database.commit()
-        database.close()
+        make_tables(path)
         by_migration = Broker(f"sqlite:///{path}", {})
     migrated = describe(by_migration)
     if broker.dialect == "postgresql":
         broker.rows("DROP SCHEMA public CASCADE")
         broker.rows("CREATE SCHEMA public")
         fresh = open_database(broker.url, Options(create_tables=True, claim_batch=99))
-        fresh.verify()
-        fresh.engine.dispose()
+        verify(fresh)
+        fresh.close()
     assert describe(broker) == migrated
     by_migration.close()
 
@@ -92,11 +109,14 @@ def test_migrated_and_demanded_schemas_are_equal(broker: Broker, tmp_path: Path)
 def describe(broker: Broker) -> dict[str, object]:
     if broker.dialect == "sqlite":
         return dict(broker.rows("SELECT name, sql FROM sqlite_master"))
-    inspector = inspect(broker.database.engine)
-    return {
+    engine = create_engine(broker.url.replace("postgresql", "postgresql+psycopg"))
+    inspector = inspect(engine)
+    described: dict[str, object] = {
         table: (str(inspector.get_columns(table)), str(inspector.get_indexes(table)))
         for table in inspector.get_table_names()
     }
+    engine.dispose()
+    return described
 
 
 def test_sqlite_settings_survive_a_power_cut(broker: Broker) -> None:
@@ -105,18 +125,18 @@ def test_sqlite_settings_survive_a_power_cut(broker: Broker) -> None:
     expected = ("persist", 3) if sqlite3.sqlite_version_info < (3, 51, 3) else ("wal", 2)
     journal, synchronous = broker.rows("PRAGMA journal_mode"), broker.rows("PRAGMA synchronous")
     assert (journal[0][0], synchronous[0][0]) == expected
-    assert sqlite_pragmas((3, 51, 3)) == ["PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL"]
+    assert durable_pragmas((3, 51, 3)) == ["PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL"]
 
 
 def test_postgresql_that_may_lose_commits_is_refused(cluster: Cluster) -> None:
     url = cluster.url("postgres")
     weak = f"{url}?options=-c%20synchronous_commit%3Doff"
-    with pytest.raises(ServiceError, match="PostgreSQL runs with synchronous_commit off"):
+    with pytest.raises(TransportError, match="PostgreSQL runs with synchronous_commit off"):
         Connection(f"marinemap+{weak}").connect()
     accepted = {"accept_weak_durability": True, "create_tables": True}
     Connection(f"marinemap+{weak}", transport_options=accepted).connect()
     for name, options in ((weak, accepted), (weak, {})):
-        open_database(name, read_options(options)).engine.dispose()
+        open_database(name, read_options(options)).close()
 
 
 def test_unreachable_database_is_a_connection_error() -> None:
@@ -133,7 +153,7 @@ def test_lost_backend_costs_a_publisher_no_message(broker: Broker) -> None:
     with psycopg.connect(broker.url, autocommit=True) as admin:
         admin.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-            " WHERE application_name = 'marinemap-broker'"
+            " WHERE application_name = 'marinemap-queue'"
         )
     publish(connection, 2, retry=True, retry_policy={"max_retries": 3})
     assert broker.count("broker_messages") == 2
@@ -141,10 +161,10 @@ def test_lost_backend_costs_a_publisher_no_message(broker: Broker) -> None:
 
 def test_connection_in_use_while_its_pool_is_disposed_of_is_closed(broker: Broker) -> None:
     with broker.database.session() as session:
-        broker.database.engine.dispose()
-        session.dbapi_connection.execute("SELECT 1")
+        broker.database.close()
+        session.connection.execute("SELECT 1")
     with pytest.raises((psycopg.OperationalError, sqlite3.ProgrammingError), match="closed"):
-        session.dbapi_connection.execute("SELECT 1")
+        session.connection.execute("SELECT 1")
 
 
 def test_connection_that_cannot_be_made_ready_is_closed(
@@ -152,11 +172,11 @@ def test_connection_that_cannot_be_made_ready_is_closed(
 ) -> None:
     if broker.dialect == "sqlite":
         pytest.skip("the server can be asked who is connected")
-    broker.database.engine.dispose()
-    monkeypatch.setattr(engine, "_PLANNER_SETTINGS", ("SET no_such_setting TO off",))
+    broker.database.close()
+    monkeypatch.setattr(postgresql_session, "_PLANNING", ("SET no_such_setting TO off",))
     # The error is kept, and with its frames the connection, which must be closed all the same.
     with pytest.raises(psycopg.Error, match="no_such_setting") as error:
-        broker.database.verify()
+        verify(broker.database)
     with psycopg.connect(broker.url, autocommit=True) as admin:
         connected = "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'marine%'"
         wait_until(lambda: admin.execute(connected).fetchone() == (0,), "closing it", 5)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import time
+from dataclasses import replace
 
 import pytest
 
 from marinemap import transport
-from marinemap.transport.summary import (
+from marinemap.transport.operating.summary import (
     ConsumerSummary,
     QueueSummary,
     RateSummary,
@@ -43,13 +45,22 @@ def test_each_message_is_counted_once_by_its_state(broker: Broker) -> None:
     publish(connection, "other", exchange="", routing_key="undeclared", declare=[])
 
     summary = summarize(broker.database)
-    assert summary.queues == (
-        QueueSummary("tasks", waiting=4, waiting_for_rate=4, due_later=5, claimed=2, dead=1),
+    assert [without_times(queue) for queue in summary.queues] == [
+        QueueSummary(
+            "tasks", waiting=4, waiting_for_rate=4, due_later=5, claimed=2, dead=1, dead_last_day=1
+        ),
         QueueSummary("undeclared", waiting=1),
-    )
+    ]
+    # The limited ones were published first, the two in hand claimed before the others came.
+    assert 0 < summary.queues[1].oldest_seconds < summary.queues[0].oldest_seconds < 60
+    assert 0 < summary.queues[0].claim_latency_seconds < 60
     # Asked for 2 an hour; the window is a quarter of a second longer.
-    assert summary.rates == (RateSummary("clip", "2/h", 2, 2, 3600.25),)
+    assert summary.rates == (RateSummary("clip", "2/h", 2, 0, 2, 3600.25),)
     assert [consumer.messages_held for consumer in summary.consumers] == [2]
+
+
+def without_times(queue: QueueSummary) -> QueueSummary:
+    return replace(queue, oldest_seconds=0.0, claim_latency_seconds=0.0)
 
 
 def test_declared_queue_is_there_though_it_is_empty(broker: Broker) -> None:
@@ -61,14 +72,21 @@ def test_start_that_left_the_window_is_not_counted(broker: Broker) -> None:
     transport.use_task_rates(lambda: {"clip": "1/h"})
     publish(broker.connect(), "x", headers={"task": "clip"})
     Inbox(broker.connect()).receive(1)
-    broker.rows("UPDATE broker_starts SET started_at_ms = started_at_ms - 3700000")
+    kept = json.loads(broker.rows("SELECT recent_starts FROM broker_rates")[0][0])
+    # An hour and more ago, by both clocks.
+    kept["starts"][0][0] -= 3_700_000
+    kept["seen"]["now_ms"] -= 3_700_000
+    kept["seen"]["elapsed_ms"] -= 3_700_000
+    broker.rows(f"UPDATE broker_rates SET recent_starts = '{json.dumps(kept)}'")
     assert [rate.starts_in_window for rate in summarize(broker.database).rates] == [0]
 
 
 def test_living_consumers_are_told_with_process_and_lease(broker: Broker) -> None:
     inbox = Inbox(broker.connect())
     inbox.receives_nothing(0.2)
-    broker.rows("INSERT INTO broker_consumers VALUES ('dead', 'elsewhere', 1, 1000, 2000)")
+    broker.rows(
+        "INSERT INTO broker_consumers VALUES ('dead', 'elsewhere', 1, 1000, 2000, 1000, NULL)"
+    )
     (consumer,) = summarize(broker.database).consumers
     assert consumer == ConsumerSummary(
         socket.gethostname(),

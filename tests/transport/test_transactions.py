@@ -10,8 +10,8 @@ import psycopg
 import pytest
 from kombu import Exchange, Producer, Queue
 
-from marinemap.errors import ServiceError
-from marinemap.transport import use_caller_connection
+from marinemap.transport import CallerTransaction, use_caller_transaction
+from marinemap.transport.errors import TransportError
 from tests.transport.conftest import Broker, Inbox, publish, wait_until
 
 
@@ -42,16 +42,17 @@ class Caller:
         self.is_in_transaction = False
         self.run(how)
 
-    def provide(self, url: str) -> Any:
-        return self.connection if self.is_in_transaction and url == self.url else None
+    def provide(self, url: str) -> CallerTransaction | None:
+        is_here = self.is_in_transaction and url == self.url
+        return CallerTransaction(self.connection) if is_here else None
 
 
 @pytest.fixture
 def caller(broker: Broker) -> Iterator[Caller]:
     caller = Caller(broker)
-    use_caller_connection(caller.provide)
+    use_caller_transaction(caller.provide)
     yield caller
-    use_caller_connection(None)
+    use_caller_transaction(None)
     caller.connection.close()
 
 
@@ -99,7 +100,7 @@ def test_refused_publish_says_that_the_transaction_is_spoiled(
     caller.begin()
     broken = "ALTER TABLE broker_messages RENAME TO gone"
     caller.run(broken)
-    with pytest.raises(ServiceError, match="could not be stored in the caller's transaction"):
+    with pytest.raises(TransportError, match="could not be stored in the caller's transaction"):
         publish(connection, "refused")
     caller.end("ROLLBACK")
 
@@ -119,7 +120,7 @@ def test_publish_raises_when_sqlite_stays_locked(broker: Broker) -> None:
     path = broker.url.removeprefix("sqlite:///")
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN EXCLUSIVE")
-    with pytest.raises(ServiceError, match="the message was not stored: another program kept"):
+    with pytest.raises(TransportError, match="the message was not stored: another program kept"):
         publish(connection, "refused")
     other.execute("ROLLBACK")
     other.close()

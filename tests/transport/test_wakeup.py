@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 from kombu import Exchange, Queue
 
-from marinemap.transport import wakeup
-from marinemap.transport.filewatch import FileWatch, watch_file
+from marinemap.transport.database import sqlite_watcher
+from marinemap.transport.database.filewatch import FileWatch, watch_file
+from marinemap.transport.database.signals import Signal
+from marinemap.transport.database.sqlite_watcher import SqliteWatcher
 from marinemap.transport.options import Options
-from marinemap.transport.wakeup import Signal, SqliteWatcher, open_watcher
 from tests.transport.conftest import Broker, Inbox, publish
 
 
@@ -42,11 +43,11 @@ def test_write_wakes_a_watcher_that_would_not_look_by_itself(
 ) -> None:
     if broker.dialect != "sqlite":
         pytest.skip("PostgreSQL notifies")
-    monkeypatch.setattr(wakeup, "_WATCHED_POLL_SECONDS", 60.0)
+    monkeypatch.setattr(sqlite_watcher, "_WATCHED_POLL_SECONDS", 60.0)
     signal = Signal()
     giving_up = threading.Timer(10, signal.set)
     with broker.database.session() as session:
-        watcher = open_watcher(broker.database, session)
+        watcher = broker.database.watch(session)
         # So long that it is idle.
         assert not watcher.wait(1, signal).is_any
         publish(broker.connect(), "now")
@@ -55,21 +56,22 @@ def test_write_wakes_a_watcher_that_would_not_look_by_itself(
         assert not signal.wait(0)
         giving_up.cancel()
         watcher.close()
-        signal.close()
 
 
-def test_change_is_found_without_notifications(broker: Broker) -> None:
+def test_change_is_found_without_notifications(
+    broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
     if broker.dialect != "sqlite":
         pytest.skip("PostgreSQL notifies")
     assert watch_file(Path("/no/such/folder/file")) is None
     with broker.database.session() as session:
-        watcher = SqliteWatcher(session, Options(sqlite_poll_seconds=0.05), None)
+        monkeypatch.setattr(sqlite_watcher, "watch_file", lambda path: None)
+        watcher = SqliteWatcher(session.connection, Path(), Options(sqlite_poll_seconds=0.05))
         signal = Signal()
         assert not watcher.wait(0.2, signal).is_any
         publish(broker.connect(), "found")
         assert watcher.wait(5, signal).is_any
         watcher.close()
-        signal.close()
 
 
 @pytest.mark.parametrize("names", [["two words"], [f"{'long' * 100}{n}" for n in range(30)]])

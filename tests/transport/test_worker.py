@@ -160,10 +160,10 @@ def test_worker_comes_back_after_postgresql_was_restarted(
     cluster.start()
     workers.call("record.delay('after the restart')")
     wait_until(lambda: workers.journal(), "running a task", 10)
-    broker.database.engine.dispose()
+    broker.database.close()
     broker.rows(
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
-        " AND application_name = 'marinemap-broker'"
+        " AND application_name = 'marinemap-queue'"
     )
     workers.call("record.delay('after the cut')")
     wait_until(lambda: len(workers.journal()) == 2, "running a task", 10)

@@ -12,17 +12,18 @@ from typing import Any
 from celery import current_app
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from marinemap.errors import MarineMapError, quote
-from marinemap.transport.dead_letters import (
+from marinemap.errors import quote
+from marinemap.transport.database import Database, open_database, verify
+from marinemap.transport.errors import AwayError, TransportError
+from marinemap.transport.operating.dead_letters import (
     DeadLetter,
     Selection,
     discard_dead_letters,
     find_dead_letters,
     requeue_dead_letters,
 )
-from marinemap.transport.engine import LOST_CONNECTION, Database, open_database
+from marinemap.transport.operating.summary import Summary, summarize
 from marinemap.transport.options import read_options
-from marinemap.transport.summary import Summary, summarize
 
 # What a dead letter's id may be: both databases count to here.
 _MAX_ID = 2**63 - 1
@@ -57,13 +58,13 @@ class Command(BaseCommand):
         selection = _read_selection(options)
         try:
             self._act(_open_broker(), options, selection)
-        except MarineMapError as error:
-            raise CommandError(str(error) + (f"\n{error.hint}" if error.hint else "")) from error
-        except LOST_CONNECTION as error:
+        except AwayError as error:
             raise CommandError(
                 f"the queue's database does not answer: {error}. Is it running, and are "
                 "DATABASE_URL and CELERY_BROKER_URL right?"
             ) from error
+        except TransportError as error:
+            raise CommandError(str(error) + (f"\n{error.hint}" if error.hint else "")) from error
 
     def _act(self, database: Database, options: dict[str, Any], selection: Selection) -> None:
         match options["action"]:
@@ -160,16 +161,35 @@ def _open_broker() -> Database:
             f"site's broker is '{kind}'; look at it with that broker's own tools"
         )
     database = open_database(address, read_options(current_app.conf.broker_transport_options))
-    database.verify()
+    verify(database)
     return database
 
 
 def _describe_summary(summary: Summary) -> Iterable[str]:
     queues = [
-        (q.queue_name, q.waiting, q.waiting_for_rate, q.due_later, q.claimed, q.dead)
+        (
+            q.queue_name,
+            q.waiting,
+            q.waiting_for_rate,
+            q.due_later,
+            q.claimed,
+            q.dead,
+            round(q.oldest_seconds),
+            round(q.claim_latency_seconds, 1),
+        )
         for q in summary.queues
     ]
-    yield from _table(("queue", "waiting", "for a rate", "due later", "working", "dead"), queues)
+    heads = (
+        "queue",
+        "waiting",
+        "for a rate",
+        "due later",
+        "working",
+        "dead",
+        "oldest s",
+        "latency s",
+    )
+    yield from _table(heads, queues)
     yield ""
     consumers = [
         (
@@ -209,7 +229,9 @@ def _table(heads: Sequence[str], rows: Sequence[Sequence[Any]]) -> Iterable[str]
     """Yield aligned lines, numbers to the right; 'none' below the heads where there is no row."""
     cells = [[quote(str(cell)) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(heads, *cells, strict=True)]
-    is_number = [bool(rows) and isinstance(cell, int) for cell in (rows[0] if rows else heads)]
+    is_number = [
+        bool(rows) and isinstance(cell, int | float) for cell in (rows[0] if rows else heads)
+    ]
     for line in (heads, *cells):
         aligned = (
             cell.rjust(width) if right else cell.ljust(width)

@@ -1,0 +1,1 @@
+"""Claiming messages, keeping them, settling them; keeping rates; and clearing away."""

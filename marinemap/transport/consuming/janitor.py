@@ -1,0 +1,248 @@
+"""What each consumer does for all beside its work: the dead's messages, and clearing away."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import deque
+from time import monotonic
+
+from ..database import Database
+from ..database.contract import Row, Session
+from ..errors import AwayError
+from ..publishing.queues import IDLE_QUEUES, TOUCH, delete_if_idle, delete_if_unused
+from .lease import RENEWALS
+from .rates import free_waiting, limit_waiting
+from .settlements import give_back_or_bury, report_dead
+
+logger = logging.getLogger(__name__)
+
+_DAY_MS = 24 * 3600 * 1000
+# A long backlog is cleared in pieces: one big delete would hold SQLite's only write lock.
+_BATCH = 1000
+# How often it is told what may become a fault.
+_WARN_SECONDS = 60.0
+_GROWING_SECONDS = 900.0
+
+CONSUMERS = "SELECT consumer_id, lease_expires_at_ms, lease_ms, lock_offset FROM broker_consumers"
+# The lease's end as it was seen: whoever renewed meanwhile lives.
+_REMOVE = (
+    "DELETE FROM broker_consumers WHERE consumer_id = :consumer_id "
+    "AND lease_expires_at_ms = :seen RETURNING consumer_id"
+)
+_IS_ORPHANED = (
+    "claimed_by IS NOT NULL AND NOT EXISTS "
+    "(SELECT 1 FROM broker_consumers AS c WHERE c.consumer_id = claimed_by)"
+)
+_HAS_ORPHANS = f"SELECT 1 AS one FROM broker_messages WHERE {_IS_ORPHANED} LIMIT 1"
+# Skipping what another settles now: two who each wait for the other would help nobody.
+_ORPHANS = (
+    f"SELECT id FROM broker_messages WHERE {_IS_ORPHANED} "
+    f"ORDER BY id LIMIT {_BATCH} {{skip_locked}}"
+)
+_UNSUBSCRIBE_DEAD = (
+    "DELETE FROM broker_subscriptions WHERE NOT EXISTS (SELECT 1 FROM broker_consumers AS c "
+    "WHERE c.consumer_id = broker_subscriptions.consumer_id) RETURNING queue_name"
+)
+_EXPIRED = (
+    "DELETE FROM broker_messages WHERE id IN (SELECT id FROM (SELECT id FROM broker_messages "
+    "WHERE expires_at_ms <= {now_once} AND claimed_by IS NULL "
+    f"ORDER BY expires_at_ms LIMIT {_BATCH} {{skip_locked}}) AS expired) RETURNING task_name"
+)
+_HAS_EXPIRED = (
+    "SELECT 1 AS one FROM broker_messages WHERE expires_at_ms <= {now_once} "
+    "AND claimed_by IS NULL LIMIT 1"
+)
+_OUTDATED = (
+    "DELETE FROM broker_dead_letters WHERE id IN (SELECT id FROM broker_dead_letters "
+    f"WHERE died_at_ms < {{now_once}} - CAST(:keep_ms AS BIGINT) LIMIT {_BATCH}) RETURNING id"
+)
+_HAS_OUTDATED = (
+    "SELECT 1 AS one FROM broker_dead_letters "
+    "WHERE died_at_ms < {now_once} - CAST(:keep_ms AS BIGINT) LIMIT 1"
+)
+_OLDEST = (
+    "SELECT s.queue_name, {now} - (SELECT published_at_ms FROM broker_messages AS m "
+    "WHERE m.queue_name = s.queue_name AND m.claimed_by IS NULL AND m.due_at_ms IS NULL "
+    "AND m.rate_key IS NULL ORDER BY m.priority DESC, (m.id + 0) LIMIT 1) AS age_ms "
+    "FROM broker_subscriptions AS s WHERE s.consumer_id = :consumer_id"
+)
+
+
+# Queues that hold messages and that nobody has declared, found by skipping along the index.
+_UNDECLARED = """
+WITH RECURSIVE names(queue_name) AS (
+    SELECT min(queue_name) FROM broker_messages WHERE {ready}
+    UNION ALL
+    SELECT (SELECT min(m.queue_name) FROM broker_messages AS m WHERE m.claimed_by IS NULL
+        AND m.due_at_ms IS NULL AND m.rate_key IS NULL AND m.queue_name > names.queue_name)
+    FROM names WHERE names.queue_name IS NOT NULL
+)
+SELECT queue_name FROM names WHERE queue_name IS NOT NULL AND NOT EXISTS
+    (SELECT 1 FROM broker_queues AS q WHERE q.queue_name = names.queue_name)
+"""
+_FORGOTTEN = (
+    "queue_name = :queue_name AND {ready} "
+    "AND published_at_ms < {now_once} - CAST(:forgotten_ms AS BIGINT)"
+)
+
+
+class Janitor:
+    """A thread beside a consumer's own, which it must not hold up."""
+
+    def __init__(self, database: Database, consumer_id: str) -> None:
+        self._database = database
+        self._consumer_id = consumer_id
+        self._life = database.make_life()
+        self._period = database.options.lease_seconds / RENEWALS
+        self._woken = threading.Event()
+        self._stopping = False
+        self._newly_limited: deque[str] = deque()
+        self._warned_at = monotonic()
+        self._ages: dict[str, float] = {}
+        self._thread = threading.Thread(target=self._run, name="queue-janitor", daemon=True)
+
+    def start(self) -> None:
+        """Begin; the first look comes after a quarter of the lease."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End after what is being done now."""
+        self._stopping = True
+        self._woken.set()
+
+    def limit_waiting(self, task_name: str) -> None:
+        """Let what waits of a task take turns: it has a rate now."""
+        self._newly_limited.append(task_name)
+        self._woken.set()
+
+    def _run(self) -> None:
+        while not self._stopping:
+            self._woken.wait(self._period)
+            self._woken.clear()
+            if self._stopping:
+                return
+            try:
+                self.tidy()
+            except AwayError as error:
+                self._life.forget()
+                logger.warning("The queue cannot be tidied now: %s", error)
+            except Exception:
+                # A defect here must not end what gives back the messages of the dead.
+                self._life.forget()
+                logger.exception("Tidying the queue has failed")
+
+    def tidy(self) -> None:
+        """Do all there is to do once."""
+        while self._newly_limited:
+            limit_waiting(self._database, self._newly_limited[0])
+            self._newly_limited.popleft()
+        reclaim(self._database, self._find_dead())
+        clear_away(self._database)
+        free_waiting(self._database)
+        if monotonic() - self._warned_at > _WARN_SECONDS:
+            self._warned_at = monotonic()
+            self._warn()
+            bury_forgotten(self._database)
+
+    def _find_dead(self) -> list[Row]:
+        with self._database.session() as session:
+            consumers = session.run(CONSUMERS)
+        return self._life.find_dead([c for c in consumers if c.consumer_id != self._consumer_id])
+
+    def _warn(self) -> None:
+        with self._database.session() as session:
+            for line in self._database.find_long_transactions(session):
+                logger.warning("A transaction is open for long, and slows the queue: %s", line)
+            for row in session.run(_OLDEST, consumer_id=self._consumer_id):
+                self._warn_if_growing(row.queue_name, (row.age_ms or 0) / 1000)
+
+    def _warn_if_growing(self, queue_name: str, age: float) -> None:
+        before, self._ages[queue_name] = self._ages.get(queue_name, 0.0), age
+        if age > _GROWING_SECONDS and age > before:
+            logger.warning(
+                "Queue '%s' only grows: its next message has waited for %.0f s", queue_name, age
+            )
+
+
+def reclaim(database: Database, dead: list[Row]) -> int:
+    """Let the messages of dead consumers be claimed again; return how many there were.
+
+    A consumer's row goes together with its messages; those of a row that is gone already, as
+    of a claim that was under way meanwhile, are given back as well.
+    """
+    removed, released = _release_orphans(database, dead)
+    while released % _BATCH == 0 and (more := _release_orphans(database, [])[1]):
+        released += more
+    if removed:
+        _unsubscribe_dead(database)
+    if removed or released:
+        logger.warning(
+            "Gave back %d messages of %d consumers that no longer live", released, removed
+        )
+    return released
+
+
+def _release_orphans(database: Database, dead: list[Row]) -> tuple[int, int]:
+    with database.session() as session:
+        if not dead and not session.run(_HAS_ORPHANS):
+            return 0, 0
+        with session.begin():
+            removed = sum(_remove(session, one) for one in dead)
+            ids = [row.id for row in session.run(_ORPHANS)]
+            names = give_back_or_bury(session, database, "id {in_ids}", ids=ids)
+        database.notify(session, names)
+    return removed, len(ids)
+
+
+def _remove(session: Session, consumer: Row) -> int:
+    names = {"consumer_id": consumer.consumer_id, "seen": consumer.lease_expires_at_ms}
+    return len(session.run(_REMOVE, **names))
+
+
+def _unsubscribe_dead(database: Database) -> None:
+    with database.transaction() as session:
+        names = sorted({row.queue_name for row in session.run(_UNSUBSCRIBE_DEAD)})
+        # Their time to expire begins now.
+        session.run(TOUCH, names=names)
+    for name in names:
+        delete_if_unused(database, name)
+
+
+def clear_away(database: Database) -> None:
+    """Delete what has had its time; looks first, and writes only where there is something."""
+    keep_ms = round(database.options.dead_letter_days * _DAY_MS)
+    with database.session() as session:
+        idle = [row.queue_name for row in session.run(IDLE_QUEUES)]
+        _delete_expired(session)
+        while keep_ms and session.run(_HAS_OUTDATED, keep_ms=keep_ms):
+            session.run(_OUTDATED, keep_ms=keep_ms)
+    for name in idle:
+        if delete_if_idle(database, name):
+            logger.info("Deleted queue '%s', which nobody has used for its time", name)
+
+
+def bury_forgotten(database: Database) -> None:
+    """Bury what has waited for a day in queues that nobody declares, as replies to the dead."""
+    with database.session() as session:
+        names = [row.queue_name for row in session.run(_UNDECLARED)]
+    for name in names:
+        with database.transaction() as session:
+            reason = f"nobody has declared queue '{name}' for a day"
+            dead = database.bury(session, _FORGOTTEN, reason, queue_name=name, forgotten_ms=_DAY_MS)
+        report_dead((row.message_id for row in dead), reason)
+
+
+def _delete_expired(session: Session) -> None:
+    tasks: set[str] = set()
+    count = 0
+    while session.run(_HAS_EXPIRED):
+        rows = session.run(_EXPIRED)
+        if not rows:
+            break
+        count += len(rows)
+        tasks |= {row.task_name for row in rows if row.task_name}
+    if tasks:
+        logger.warning(
+            "%d messages expired unclaimed, of tasks %s", count, ", ".join(sorted(tasks))
+        )

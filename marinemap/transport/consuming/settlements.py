@@ -1,0 +1,157 @@
+"""What consumers have said about their messages and is not yet written."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections import defaultdict, deque
+from collections.abc import Iterable
+from dataclasses import dataclass
+from time import monotonic
+
+from ..database import Database
+from ..database.contract import Session
+
+logger = logging.getLogger(__name__)
+
+# Most ids in one statement.
+_BATCH = 500
+
+OWN = "id {in_ids} AND claimed_by = :consumer_id"
+_EXHAUSTED = "%s AND attempts >= CAST(:delivery_limit AS INTEGER)"
+_GIVE_BACK = (
+    "UPDATE broker_messages SET claimed_by = NULL, claimed_at_ms = NULL WHERE %s "
+    "RETURNING queue_name"
+)
+_GIVE_BACK_UNSEEN = (
+    "UPDATE broker_messages SET claimed_by = NULL, claimed_at_ms = NULL, attempts = attempts - 1 "
+    f"WHERE {OWN} RETURNING queue_name"
+)
+
+
+@dataclass(frozen=True)
+class Returned:
+    """A message that goes back to its queue, or to the dead letters for a reason."""
+
+    message_id: int
+    # Whether no callback has seen it: then it was no delivery.
+    is_unseen: bool = False
+    reason: str | None = None
+
+
+class Settlements:
+    """Gathers what is said from any thread, to be written together by one.
+
+    Under the plain event loop Celery acknowledges from the thread that reads results, so only
+    a deque's own atomic operations are used to add.
+    """
+
+    def __init__(self, database: Database, consumer_id: str) -> None:
+        self._database = database
+        self._consumer_id = consumer_id
+        # With the time at which each was said.
+        self._acknowledged: deque[tuple[float, int]] = deque()
+        self._returned: deque[Returned] = deque()
+
+    def acknowledge(self, message_id: int) -> None:
+        """Let a message be deleted."""
+        self._acknowledged.append((monotonic(), message_id))
+
+    def give_back(self, returned: Returned) -> None:
+        """Let a message be claimed again, or become a dead letter."""
+        self._returned.append(returned)
+
+    def __bool__(self) -> bool:
+        return bool(self._acknowledged or self._returned)
+
+    @property
+    def seconds_left(self) -> float:
+        """How long until they should be written; infinite for none."""
+        if self._returned:
+            return 0.0
+        try:
+            said_at = self._acknowledged[0][0]
+        except IndexError:
+            return math.inf
+        return said_at + self._database.options.flush_seconds - monotonic()
+
+    def take_acknowledged(self) -> list[int]:
+        """Return ids to delete, for a statement that also claims; put back what fails."""
+        count = min(len(self._acknowledged), _BATCH)
+        return [self._acknowledged.popleft()[1] for _ in range(count)]
+
+    def put_back(self, ids: Iterable[int]) -> None:
+        """Undo `take_acknowledged` where the statement failed."""
+        self._acknowledged.extendleft((0.0, message_id) for message_id in ids)
+
+    def report(self, said: int, done: int) -> None:
+        """Say that acknowledgements came too late: others have the messages by now."""
+        if done < said:
+            logger.warning(
+                "%d acknowledgements were refused: the messages no longer belong to this "
+                "consumer and will be, or have been, delivered again",
+                said - done,
+            )
+
+    def write(self, session: Session) -> None:
+        """Write all that was said so far."""
+        while ids := self.take_acknowledged():
+            try:
+                done = self._database.acknowledge(session, self._consumer_id, ids)
+            except BaseException:
+                self.put_back(ids)
+                raise
+            self.report(len(ids), done)
+        while returned := [self._returned.popleft() for _ in range(self._returned_count())]:
+            try:
+                self._write_returned(session, returned)
+            except BaseException:
+                self._returned.extendleft(reversed(returned))
+                raise
+
+    def _returned_count(self) -> int:
+        return min(len(self._returned), _BATCH)
+
+    def _write_returned(self, session: Session, returned: list[Returned]) -> None:
+        unseen = [one.message_id for one in returned if one.is_unseen]
+        requeued = [one.message_id for one in returned if not one.is_unseen and not one.reason]
+        rejected: defaultdict[str, list[int]] = defaultdict(list)
+        for one in returned:
+            if one.reason is not None:
+                rejected[one.reason].append(one.message_id)
+        names: set[str] = set()
+        own = {"consumer_id": self._consumer_id}
+        with session.begin():
+            self._database.hurry(session)
+            for reason, ids in rejected.items():
+                dead = self._database.bury(session, OWN, reason, ids=ids, **own)
+                report_dead((row.message_id for row in dead), reason)
+            if unseen:
+                rows = session.run(_GIVE_BACK_UNSEEN, ids=unseen, **own)
+                names |= {row.queue_name for row in rows}
+            if requeued:
+                names |= give_back_or_bury(session, self._database, OWN, ids=requeued, **own)
+        self._database.notify(session, names)
+
+
+def give_back_or_bury(
+    session: Session, database: Database, which: str, **parameters: object
+) -> set[str]:
+    """Give messages back, those delivered too often to the dead letters; in a transaction.
+
+    Returns
+    -------
+    set of str
+        The queues of those given back.
+    """
+    limit = database.options.delivery_limit
+    reason = f"delivered {limit} times without being acknowledged"
+    dead = database.bury(session, _EXHAUSTED % which, reason, delivery_limit=limit, **parameters)
+    report_dead((row.message_id for row in dead), reason)
+    return {row.queue_name for row in session.run(_GIVE_BACK % which, **parameters)}
+
+
+def report_dead(message_ids: Iterable[int], reason: str) -> None:
+    """Write a line for each message that became a dead letter."""
+    for message_id in message_ids:
+        logger.error("Message %d became a dead letter: %s", message_id, reason)

@@ -1,0 +1,177 @@
+"""The starts of a task within the last window, and how many more there may be."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from ..errors import TransportError
+
+_UNIT_MS = {"s": 1_000, "m": 60_000, "h": 3_600_000}
+# Starts of a window are kept apart up to so many; beyond, those close together are dated by
+# the last of them, which can only delay.
+_APART = 100
+# A clock that went further than this beyond what has passed was set.
+_STEP_MS = 1000
+
+
+def elapsed_ms() -> int:
+    """Return this machine's clock that no one can set; it goes on while it is suspended."""
+    return time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1_000_000
+
+
+@cache
+def boot_id() -> str:
+    """Return what names this machine's present run: its `elapsed_ms` are comparable."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return ""
+
+
+@dataclass(frozen=True)
+class Rate:
+    """At most `max_starts` in any window of `window_ms`."""
+
+    max_starts: int
+    window_ms: int
+
+    @property
+    def outlives_a_crash(self) -> bool:
+        """Whether its starts must be on the disk: a server takes over a second to come back."""
+        return self.window_ms > 2000
+
+
+def parse_rate(rate: str | float | None, slack_seconds: float = 0.0) -> Rate | None:
+    """Return what a rate, as Celery writes it, allows; None for no limit.
+
+    Parameters
+    ----------
+    rate : str or float or None
+        ``'4/m'``, ``'10/s'``, ``'0.5/m'``, or a number of starts a second.
+    slack_seconds : float
+        By how much the window is lengthened, at most by a quarter: a task starts up to so
+        long after it was counted.
+
+    Raises
+    ------
+    TransportError
+        The text is not a rate.
+
+    Examples
+    --------
+    >>> parse_rate("4/m")
+    Rate(max_starts=4, window_ms=60000)
+    >>> parse_rate(0.5)
+    Rate(max_starts=1, window_ms=2000)
+    """
+    if not rate:
+        return None
+    number_text, _, unit = str(rate).partition("/")
+    try:
+        number, unit_ms = float(number_text), _UNIT_MS[unit or "s"]
+        max_starts = max(1, int(number))
+        window_ms = unit_ms * max_starts / number if number > 0 else 0
+    except (KeyError, ValueError, OverflowError) as error:
+        raise TransportError(
+            "a rate is a number of starts for each second, minute or hour, such as '4/m'.",
+            field="rate_limit",
+            value=rate,
+        ) from error
+    if number <= 0:
+        return None
+    return Rate(max_starts, round(window_ms + slack_ms(window_ms, slack_seconds)))
+
+
+def slack_ms(window_ms: float, slack_seconds: float) -> float:
+    """Return by how much a window is lengthened."""
+    return min(slack_seconds * 1000, window_ms / 4)
+
+
+@dataclass
+class Window:
+    """The starts that count now, by the database's clock; kept in the rate's own row.
+
+    Who claims locks the row, and so sees what all others started. The clock may be set. Back,
+    and starts lie in the future: they then count from now on. Forward, and they seem long
+    past: this machine's elapsed time tells by how much, and they are moved along.
+    """
+
+    rate: Rate
+    # [time in ms, how many], by time.
+    starts: list[list[int]] = field(default_factory=list)
+    now_ms: int = 0
+    seen: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, text: str | None, rate: Rate, now_ms: int, asked_at_ms: int) -> Window:
+        """Return the window as of now.
+
+        Parameters
+        ----------
+        text : str, optional
+            What `write` gave, out of the row.
+        now_ms, asked_at_ms : int
+            The database's clock, and this machine's elapsed time from before it was asked.
+        """
+        kept = json.loads(text) if text else {}
+        window = cls(rate, kept.get("starts", []), now_ms, kept.get("seen", {}))
+        window._follow_clock(asked_at_ms)
+        first = now_ms - rate.window_ms
+        window.starts = [[min(at, now_ms), count] for at, count in window.starts if at > first]
+        return window
+
+    @property
+    def free(self) -> int:
+        """How many more may start now."""
+        return max(0, self.rate.max_starts - sum(count for _, count in self.starts))
+
+    def add(self, count: int) -> int:
+        """Count starts; return when they are counted, for `take_back`."""
+        if self._is_crowded():
+            self.starts[-1] = [self.now_ms, self.starts[-1][1] + count]
+        else:
+            self.starts.append([self.now_ms, count])
+        return self.now_ms
+
+    def take_back(self, counted_at_ms: int) -> None:
+        """Undo the count of one start, as far as it can be told apart."""
+        for start in self.starts:
+            if start[0] == counted_at_ms and start[1] > 0:
+                start[1] -= 1
+                return
+
+    def free_again_ms(self, ahead: int = 0) -> int:
+        """Return how long until one more may start, behind `ahead` others."""
+        windows, place = divmod(ahead, self.rate.max_starts)
+        wait_ms = windows * self.rate.window_ms
+        place -= self.free
+        if place < 0:
+            return wait_ms
+        for at, count in self.starts:
+            place -= count
+            if place < 0:
+                return wait_ms + at + self.rate.window_ms - self.now_ms
+        return wait_ms + self.rate.window_ms
+
+    def write(self) -> str:
+        """Return it as text for the row."""
+        return json.dumps({"starts": self.starts, "seen": self.seen}, separators=(",", ":"))
+
+    def _follow_clock(self, asked_at_ms: int) -> None:
+        seen, own = self.seen, boot_id()
+        if own and seen.get("boot_id") == own:
+            passed_ms = asked_at_ms - seen["elapsed_ms"]
+            step_ms = self.now_ms - seen["now_ms"] - passed_ms
+            if step_ms > _STEP_MS:
+                self.starts = [[at + step_ms, count] for at, count in self.starts]
+        self.seen = {"boot_id": own, "elapsed_ms": asked_at_ms, "now_ms": self.now_ms}
+
+    def _is_crowded(self) -> bool:
+        if not self.starts:
+            return False
+        return self.now_ms - self.starts[-1][0] < self.rate.window_ms // _APART

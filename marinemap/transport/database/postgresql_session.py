@@ -1,0 +1,284 @@
+"""A connection to a PostgreSQL server, every wait on which has an end.
+
+Statements run below psycopg's cursor, which finds out anew each time how to send each
+parameter and costs more than the server. The queue's parameters are numbers, text and lists
+of them, and the statement says their types: so they go as text, to a statement that is
+prepared at its first use. Waiting and reading are psycopg's, so that a signal still interrupts
+and gevent's greenlets give way.
+"""
+
+from __future__ import annotations
+
+import re
+import select
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from functools import lru_cache
+from typing import Any
+
+import psycopg
+from psycopg import generators
+from psycopg.adapt import Transformer
+from psycopg.conninfo import conninfo_to_dict
+from psycopg.pq import ConnStatus, ExecStatus, TransactionStatus
+
+from .. import SCHEME
+from ..errors import AwayError, BusyError, NotStoredError
+from .contract import Row, make_words
+from .postgresql_resuming import Resumption
+from .sqlite_session import make_row, refused_by_caller
+
+WORDS = make_words(
+    now="CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT)",
+    larger="greatest",
+    lock="FOR UPDATE",
+    skip_locked="FOR UPDATE SKIP LOCKED",
+    in_ids="= ANY(CAST(:ids AS BIGINT[]))",
+    in_names="= ANY(CAST(:names AS TEXT[]))",
+    routes=(
+        "(SELECT * FROM unnest(CAST(:queue_names AS TEXT[]), CAST(:ttls_ms AS BIGINT[])) "
+        "AS each_route(queue_name, ttl_ms))"
+    ),
+)
+_PARAMETER = re.compile(r"(?<!:):(\w+)")
+_REACHED = {
+    # A peer that is gone without a word is noticed after some 11 s of idling.
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "application_name": f"{SCHEME}-queue",
+}
+# Each statement of the queue finds its rows by an index, whatever its parameters and however
+# long the queue: so it is planned once. Left to itself the planner would plan a claim each
+# time, for half of its cost, or read the whole table by a plan made while that was empty.
+_PLANNING = (
+    "SET plan_cache_mode TO force_generic_plan",
+    "SET enable_seqscan TO off",
+    "SET enable_bitmapscan TO off",
+    "SET jit TO off",
+    # A role's own default might count with an old snapshot.
+    "SET default_transaction_isolation TO 'read committed'",
+)
+
+
+class PostgresSession:
+    """Runs statements on a connection of the queue's own.
+
+    Parameters
+    ----------
+    url : str
+        As libpq takes it, with several hosts and ``target_session_attrs`` if wanted.
+    statement_seconds : float
+        The server gives a statement up after this long, and an open transaction that waits
+        for us; we give up the connection after a second more, when the server says nothing.
+    """
+
+    def __init__(self, url: str, statement_seconds: float) -> None:
+        self._seconds = statement_seconds
+        with translating():
+            self.connection = _connect(url, statement_seconds)
+            try:
+                self._make_ready()
+            except BaseException:
+                self.connection.close()
+                raise
+        self._transformer = Transformer(self.connection)
+        self._names: dict[str, bytes] = {}
+        # Of the consumer whose session this is, by queue.
+        self.resumptions: defaultdict[str, Resumption] = defaultdict(Resumption)
+
+    def run(self, statement: str, **parameters: Any) -> list[Row]:
+        sql, names = write_sql(statement)
+        values = [_as_text(parameters[name]) for name in names]
+        with translating(), self._closing_when_lost():
+            self._send(statement, sql, values)
+            result = self._receive()
+        if not result.nfields:
+            return []
+        self._transformer.set_pgresult(result)
+        return self._transformer.load_rows(0, result.ntuples, _row_maker(statement, result))
+
+    @contextmanager
+    def begin(self) -> Iterator[None]:
+        self.run("BEGIN")
+        try:
+            yield
+            self.run("COMMIT")
+        except BaseException:
+            if self.connection.pgconn.transaction_status != TransactionStatus.IDLE:
+                with suppress(AwayError):
+                    self.run("ROLLBACK")
+            raise
+
+    def is_usable(self) -> bool:
+        """Tell whether nothing came while it was idle: that would be its end."""
+        return self.is_sound() and not select.select([self.connection.pgconn.socket], [], [], 0)[0]
+
+    def is_sound(self) -> bool:
+        pgconn = self.connection.pgconn
+        return (
+            pgconn.status == ConnStatus.OK and pgconn.transaction_status == TransactionStatus.IDLE
+        )
+
+    def close(self) -> None:
+        self.connection.close()
+
+    def _make_ready(self) -> None:
+        row = self._ask("SELECT pg_backend_pid(), current_setting('transaction_read_only')")
+        # A pooler such as PgBouncer invents the process id that a client is told at its
+        # connect. It may hand each transaction to another session, and so neither settings
+        # nor prepared statements nor LISTEN last.
+        self.is_pooled = row[0] != str(self.connection.info.backend_pid)
+        if row[1] == "on":
+            raise psycopg.OperationalError("the server is read-only: a standby, or demoted")
+        if not self.is_pooled:
+            ms = round(self._seconds * 1000)
+            limits = (
+                f"SET {name} TO {ms}"
+                for name in (
+                    "statement_timeout",
+                    "lock_timeout",
+                    "idle_in_transaction_session_timeout",
+                    "tcp_user_timeout",
+                )
+            )
+            self._ask("; ".join((*_PLANNING, *limits)))
+
+    def _ask(self, sql: str) -> list[str]:
+        self.connection.pgconn.send_query(sql.encode())
+        result = self._receive()
+        return [(result.get_value(0, n) or b"").decode() for n in range(result.nfields)]
+
+    def _send(self, statement: str, sql: bytes, values: list[bytes | None]) -> None:
+        pgconn = self.connection.pgconn
+        if self.is_pooled:
+            pgconn.send_query_params(sql, values)
+            return
+        name = self._names.get(statement)
+        if name is None:
+            name = f"{SCHEME}_{len(self._names)}".encode()
+            pgconn.send_prepare(name, sql)
+            self._receive()
+            self._names[statement] = name
+        pgconn.send_query_prepared(name, values)
+
+    def _receive(self) -> Any:
+        waiting = generators.execute(self.connection.pgconn)
+        # The server gives up first where it can; a mute one never answers.
+        result = self.connection.wait(waiting, timeout=self._seconds + 1)[-1]
+        if result.status not in (ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK):
+            raise psycopg.errors.error_from_result(result, self.connection.info.encoding)
+        return result
+
+    @contextmanager
+    def _closing_when_lost(self) -> Iterator[None]:
+        try:
+            yield
+        except psycopg.errors.ReadOnlySqlTransaction:
+            # Demoted while we were connected: the next connection may find the new primary.
+            self.connection.close()
+            raise
+        except BaseException:
+            # Interrupted, or out of time: what the server answers later is nobody's.
+            if self.connection.pgconn.transaction_status in (
+                TransactionStatus.ACTIVE,
+                TransactionStatus.UNKNOWN,
+            ):
+                self.connection.close()
+            raise
+
+
+class JoinedPostgresSession:
+    """Runs statements in the caller's transaction, which only the caller may end."""
+
+    def __init__(self, connection: psycopg.Connection) -> None:
+        self._connection = connection
+
+    def run(self, statement: str, **parameters: Any) -> list[Row]:
+        sql, names = write_sql(statement)
+        try:
+            # psycopg's own cursor, which begins the transaction where that is still to come.
+            with psycopg.RawCursor(self._connection) as cursor:
+                cursor.execute(sql, [parameters[name] for name in names])
+                if cursor.description is None:
+                    return []
+                make = make_row(tuple(column.name for column in cursor.description))
+                return [make(row) for row in cursor.fetchall()]
+        except psycopg.Error as error:
+            raise refused_by_caller(error) from error
+
+    @contextmanager
+    def begin(self) -> Iterator[None]:
+        """The caller's transaction is open already."""
+        yield
+
+    def close(self) -> None:
+        """The connection is the caller's."""
+
+
+@lru_cache(maxsize=500)
+def write_sql(statement: str) -> tuple[bytes, Sequence[str]]:
+    """Return a statement in PostgreSQL's words with $1, $2 and so on, and the names of these."""
+    sql = statement.format_map(WORDS)
+    names = list(dict.fromkeys(_PARAMETER.findall(sql)))
+    numbers = {name: f"${number}" for number, name in enumerate(names, 1)}
+    return _PARAMETER.sub(lambda found: numbers[found[1]], sql).encode(), names
+
+
+def _connect(url: str, statement_seconds: float) -> psycopg.Connection:
+    ms = round(statement_seconds * 1000)
+    # libpq waits for 2 s at least.
+    waits = {"connect_timeout": max(2, round(statement_seconds)), "tcp_user_timeout": ms}
+    given = conninfo_to_dict(url)
+    reaching: dict[str, Any] = {n: v for n, v in (_REACHED | waits).items() if n not in given}
+    return psycopg.connect(url, autocommit=True, **reaching)
+
+
+_makers: dict[str, Callable[[Sequence[Any]], Row]] = {}
+
+
+def _row_maker(statement: str, result: Any) -> Callable[[Sequence[Any]], Row]:
+    if statement not in _makers:
+        columns = (result.fname(number) or b"" for number in range(result.nfields))
+        _makers[statement] = make_row(tuple(column.decode() for column in columns))
+    return _makers[statement]
+
+
+def _as_text(value: Any) -> bytes | None:
+    """Return a parameter in PostgreSQL's text format, a list as an array."""
+    if value is None:
+        return None
+    text = f"{{{','.join(map(_as_member, value))}}}" if isinstance(value, list) else str(value)
+    if "\0" in text:
+        raise NotStoredError(
+            "PostgreSQL's text cannot hold the character NUL.",
+            value=value,
+            hint="Leave it out, or send bytes.",
+        )
+    return text.encode()
+
+
+def _as_member(value: str | float | None) -> str:
+    if value is None:
+        return "NULL"
+    if not isinstance(value, str):
+        return str(value)
+    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
+@contextmanager
+def translating() -> Iterator[None]:
+    """Raise the queue's own errors in place of the driver's."""
+    try:
+        yield
+    except psycopg.errors.LockNotAvailable as error:
+        raise BusyError(f"PostgreSQL: {error}") from error
+    except (
+        psycopg.OperationalError,
+        psycopg.InterfaceError,
+        # InternalError covers a transaction that is read-only, or has failed already.
+        psycopg.InternalError,
+    ) as error:
+        raise AwayError(f"PostgreSQL: {str(error).strip()}") from error

@@ -1,0 +1,160 @@
+"""The queue in an SQLite file."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy.engine.url import make_url
+
+from .contract import Claim, Database, Life, Row, Session, Stored, Watcher
+from .sqlite_life import LockedLife
+from .sqlite_session import JoinedSqliteSession, SqliteSession
+from .sqlite_watcher import SqliteWatcher
+
+# A claim that finds the file locked tries again by itself; it need not wait as a publish does.
+_CLAIM_WAIT_SECONDS = 2.0
+
+_ACKNOWLEDGED = (
+    "DELETE FROM broker_messages WHERE id {in_ids} AND claimed_by = :consumer_id RETURNING id"
+)
+_FIRST = (
+    "SELECT id FROM broker_messages WHERE queue_name = :queue_name AND {ready} AND {current} "
+    "ORDER BY priority DESC, (id + 0) LIMIT :room"
+)
+_IS_STRAY = (
+    "COALESCE(task_name IN "
+    "(SELECT r.task_name FROM broker_rates AS r WHERE r.max_starts IS NOT NULL), false)"
+)
+_LIMITED_TASKS = (
+    "SELECT json_group_array(json_array(r.task_name, r.max_starts, r.window_ms)) "
+    "FROM broker_rates AS r WHERE r.max_starts IS NOT NULL AND EXISTS "
+    "(SELECT 1 FROM broker_messages WHERE rate_key = r.task_name AND queue_name = :queue_name "
+    "AND {limited})"
+)
+_LOOK = f"SELECT EXISTS ({_FIRST}) AS is_any, ({_LIMITED_TASKS}) AS limited_tasks"
+_IS_CONSUMER = "EXISTS (SELECT 1 FROM broker_consumers WHERE consumer_id = :consumer_id)"
+_COLUMNS = "id, queue_name, priority, attempts, payload, task_name"
+_CLAIM = (
+    "UPDATE broker_messages "
+    "SET claimed_by = :consumer_id, claimed_at_ms = {now}, attempts = attempts + 1 "
+    f"WHERE id IN ({_FIRST}) AND {_IS_CONSUMER} RETURNING {_COLUMNS}, {_IS_STRAY} AS is_stray"
+)
+_TAKE = (
+    f"DELETE FROM broker_messages WHERE id IN ({_FIRST}) AND {_IS_CONSUMER} "
+    f"RETURNING {_COLUMNS}, false AS is_stray"
+)
+# SQLite has one writer: nothing can come between the two of a transaction.
+_COPY_DEAD = """
+INSERT INTO broker_dead_letters (message_id, queue_name, task_name, owner, correlation_id,
+    payload, attempts, reason, published_at_ms, died_at_ms)
+SELECT id, queue_name, task_name, owner, correlation_id, payload, attempts, :reason,
+    published_at_ms, {now} FROM broker_messages WHERE {which}
+RETURNING message_id, queue_name
+"""
+_DELETE_DEAD = "DELETE FROM broker_messages WHERE {which}"
+_HAS_SCHEMA = "SELECT name FROM sqlite_master WHERE name = 'broker_schema'"
+
+
+class SqliteDatabase(Database):
+    """One writer at a time, a file to watch, and locks that the kernel drops."""
+
+    name = "sqlite"
+    # The caller's transaction holds the only write lock.
+    declares_with_caller = True
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+        return Path(str(make_url(self.url).database))
+
+    def open_session(self) -> SqliteSession:
+        return SqliteSession(str(self.path), self.options.busy_timeout_seconds)
+
+    def open_consumer_session(self) -> SqliteSession:
+        wait_seconds = min(_CLAIM_WAIT_SECONDS, self.options.busy_timeout_seconds)
+        return SqliteSession(str(self.path), wait_seconds)
+
+    def join(self, connection: sqlite3.Connection) -> JoinedSqliteSession:
+        return JoinedSqliteSession(connection)
+
+    def verify(self, session: Session) -> None:
+        """Each session sets what keeps its commits."""
+
+    def read_revision(self, session: Session) -> Row | None:
+        if not session.run(_HAS_SCHEMA):
+            return None
+        rows = session.run("SELECT * FROM broker_schema WHERE only_row = 1")
+        return rows[0] if rows else None
+
+    @contextmanager
+    def upgrading(self, session: Session) -> Iterator[None]:
+        with session.begin():
+            yield
+
+    def store(self, session: Session, insert: str, **parameters: Any) -> Stored:
+        return Stored(len(session.run(insert, **parameters)))
+
+    def claim(
+        self,
+        session: Session,
+        consumer_id: str,
+        queue_name: str,
+        room: int,
+        acknowledged: list[int],
+    ) -> Claim:
+        look = session.run(_LOOK, queue_name=queue_name, room=1)[0]
+        # A look takes no write lock, which the application may need.
+        if not look.is_any and not acknowledged:
+            return Claim([], 0, look.limited_tasks)
+        names = {"consumer_id": consumer_id, "queue_name": queue_name}
+        with session.begin():
+            deleted = session.run(_ACKNOWLEDGED, consumer_id=consumer_id, ids=acknowledged)
+            rows = session.run(_CLAIM, room=room, **names)
+        return Claim(_in_order(rows), len(deleted), look.limited_tasks)
+
+    def take(self, session: Session, consumer_id: str, queue_name: str, room: int) -> Claim:
+        look = session.run(_LOOK, queue_name=queue_name, room=1)[0]
+        rows: list[Row] = []
+        if look.is_any:
+            names = {"consumer_id": consumer_id, "queue_name": queue_name}
+            rows = session.run(_TAKE, room=room, **names)
+        return Claim(_in_order(rows), 0, look.limited_tasks)
+
+    def acknowledge(self, session: Session, consumer_id: str, acknowledged: list[int]) -> int:
+        return len(session.run(_ACKNOWLEDGED, consumer_id=consumer_id, ids=acknowledged))
+
+    def bury(self, session: Session, which: str, reason: str, **parameters: Any) -> list[Row]:
+        copied = session.run(_COPY_DEAD.replace("{which}", which), reason=reason, **parameters)
+        session.run(_DELETE_DEAD.replace("{which}", which), **parameters)
+        return copied
+
+    def hurry(self, session: Session) -> None:
+        """A transaction here always waits for the disk."""
+
+    def notify(
+        self, session: Session, queue_names: Iterable[str], *, is_delayed: bool = False
+    ) -> None:
+        """The change of the file tells."""
+
+    def notify_all(self, session: Session) -> None:
+        """The change of the file tells."""
+
+    def watch(self, session: Session) -> Watcher:
+        assert isinstance(session, SqliteSession)
+        return SqliteWatcher(session.connection, self.path, self.options)
+
+    def make_life(self) -> Life:
+        return LockedLife(self.path)
+
+    def find_long_transactions(self, session: Session) -> list[str]:
+        """SQLite cannot tell who holds one."""
+        return []
+
+
+def _in_order(rows: list[Row]) -> list[Row]:
+    # RETURNING answers in no particular order.
+    return sorted(rows, key=lambda row: (-row.priority, row.id))

@@ -1,0 +1,116 @@
+"""Life on SQLite: a lock that the process holds, and that the kernel drops with it.
+
+No clock is asked, so neither a suspended machine, nor a clock that jumps, nor a writer that
+keeps the database locked for a minute makes a living consumer look dead. A stopped process
+(SIGSTOP) is alive, and keeps its messages until it goes on or is killed.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import threading
+from pathlib import Path
+
+from .contract import Row, Session
+from .observation import Observation
+
+_NEXT_OFFSET = (
+    "UPDATE broker_consumers SET lock_offset = "
+    "(SELECT COALESCE(max(lock_offset), 0) + 1 FROM broker_consumers) "
+    "WHERE consumer_id = :consumer_id RETURNING lock_offset"
+)
+
+
+class LockFile:
+    """The file beside the database in which each consumer of this process locks one byte.
+
+    These are POSIX record locks: they belong to the process, not to its children, and all of
+    them go as soon as the process closes any descriptor of the file. So a process opens it
+    once and never closes it, and asks of its own locks only itself.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        self._lock = threading.Lock()
+        self._own: set[int] = set()
+
+    def hold(self, offset: int) -> None:
+        """Lock a byte until `drop` or the end of the process."""
+        with self._lock:
+            fcntl.lockf(self._descriptor, fcntl.LOCK_EX, 1, offset)
+            self._own.add(offset)
+
+    def drop(self, offset: int) -> None:
+        """Unlock a byte."""
+        with self._lock:
+            self._own.discard(offset)
+            fcntl.lockf(self._descriptor, fcntl.LOCK_UN, 1, offset)
+
+    def is_held(self, offset: int) -> bool:
+        """Tell whether a living process, this one or another, holds a byte."""
+        with self._lock:
+            if offset in self._own:
+                return True
+            try:
+                fcntl.lockf(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, offset)
+            except OSError:
+                return True
+            fcntl.lockf(self._descriptor, fcntl.LOCK_UN, 1, offset)
+            return False
+
+
+_files: dict[Path, LockFile] = {}
+_files_lock = threading.Lock()
+
+
+def open_lock_file(database: Path) -> LockFile:
+    """Return this process's lock file for a database."""
+    with _files_lock:
+        path = database.resolve()
+        if path not in _files:
+            _files[path] = LockFile(path.with_name(path.name + "-consumers"))
+        return _files[path]
+
+
+def _forget_parents_files() -> None:
+    """A child holds none of its parent's locks; it may close the descriptors without harm."""
+    global _files_lock
+    _files_lock = threading.Lock()
+    for file in _files.values():
+        os.close(file._descriptor)
+    _files.clear()
+
+
+os.register_at_fork(after_in_child=_forget_parents_files)
+
+
+class LockedLife:
+    """Holds a byte for a consumer; finds those whose byte nobody holds."""
+
+    def __init__(self, database: Path) -> None:
+        self._database = database
+        self._offset: int | None = None
+        # Consumers of version 1 hold no lock: those are judged by their renewals.
+        self._observation = Observation()
+
+    def begin(self, session: Session, consumer_id: str) -> None:
+        """Lock a byte of one's own; run it in the transaction that writes the row."""
+        self._offset = session.run(_NEXT_OFFSET, consumer_id=consumer_id)[0].lock_offset
+        open_lock_file(self._database).hold(self._offset)
+
+    def end(self, consumer_id: str) -> None:
+        if self._offset is not None:
+            open_lock_file(self._database).drop(self._offset)
+            self._offset = None
+
+    def find_dead(self, consumers: list[Row]) -> list[Row]:
+        file = open_lock_file(self._database)
+        locked = [one for one in consumers if one.lock_offset is not None]
+        unlocked = [one for one in consumers if one.lock_offset is None]
+        dead = [one for one in locked if not file.is_held(one.lock_offset)]
+        return dead + self._observation.find_dead(unlocked)
+
+    def forget(self) -> None:
+        self._observation.forget()

@@ -1,0 +1,1 @@
+"""What people ask of the queue: where a message stands, how it goes, what has died."""

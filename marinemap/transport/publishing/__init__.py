@@ -1,0 +1,1 @@
+"""Storing messages, and the exchanges, queues and bindings that say where."""

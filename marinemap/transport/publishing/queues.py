@@ -1,0 +1,130 @@
+"""What a queue holds: counting, purging, deleting it, and who consumes from it.
+
+Messages are found by the partial indexes of their states, one part of a statement for each:
+no index over all messages of a queue is paid for at every publish.
+"""
+
+from __future__ import annotations
+
+from ..database import Database
+from ..database.contract import Session
+from .topology import precondition_failed
+
+# Messages deleted by one statement: on SQLite it holds the only write lock.
+_BATCH = 5000
+
+# Each by its own index. What is claimed is little, at most what all consumers hold.
+_OF_QUEUE = {
+    "ready": "queue_name = :queue_name AND {ready}",
+    "limited": "queue_name = :queue_name AND {limited} AND rate_key IN "
+    "(SELECT task_name FROM broker_rates)",
+    "delayed": "queue_name = :queue_name AND due_at_ms IS NOT NULL AND claimed_by IS NULL",
+}
+_CLAIMED = "queue_name = :queue_name AND claimed_by IS NOT NULL"
+_COUNT = "SELECT " + " + ".join(
+    f"(SELECT count(*) FROM broker_messages WHERE {which})" for which in _OF_QUEUE.values()
+)
+COUNT_WAITING = f"{_COUNT} AS waiting"
+_PURGE = [
+    f"DELETE FROM broker_messages WHERE id IN (SELECT id FROM (SELECT id FROM broker_messages "
+    f"WHERE {which} LIMIT {_BATCH} {{skip_locked}}) AS picked) RETURNING id"
+    for which in _OF_QUEUE.values()
+]
+_DELETE_CLAIMED = f"DELETE FROM broker_messages WHERE {_CLAIMED} RETURNING id"
+_COUNT_CONSUMERS = (
+    "SELECT count(*) AS consumers FROM broker_subscriptions WHERE queue_name = :queue_name"
+)
+_FORGET = (
+    "DELETE FROM broker_bindings WHERE queue_name = :queue_name",
+    "DELETE FROM broker_queues WHERE queue_name = :queue_name",
+)
+IDLE_QUEUES = (
+    "SELECT queue_name FROM broker_queues AS q WHERE expires_after_ms IS NOT NULL "
+    "AND last_used_at_ms + expires_after_ms < {now_once} AND NOT EXISTS "
+    "(SELECT 1 FROM broker_subscriptions AS s WHERE s.queue_name = q.queue_name)"
+)
+_DELETE_IDLE = (
+    "DELETE FROM broker_queues WHERE queue_name = :queue_name AND expires_after_ms IS NOT NULL "
+    "AND last_used_at_ms + expires_after_ms < {now_once} AND NOT EXISTS "
+    "(SELECT 1 FROM broker_subscriptions AS s WHERE s.queue_name = broker_queues.queue_name) "
+    "RETURNING queue_name"
+)
+TOUCH = (
+    "UPDATE broker_queues SET last_used_at_ms = {now} WHERE queue_name {in_names} "
+    "AND expires_after_ms IS NOT NULL"
+)
+SUBSCRIBE = (
+    "INSERT INTO broker_subscriptions (consumer_id, queue_name) "
+    "VALUES (:consumer_id, :queue_name) ON CONFLICT DO NOTHING"
+)
+UNSUBSCRIBE = (
+    "DELETE FROM broker_subscriptions WHERE consumer_id = :consumer_id AND queue_name = :queue_name"
+)
+_UNUSED = (
+    "DELETE FROM broker_queues WHERE queue_name = :queue_name AND is_auto_delete AND NOT EXISTS "
+    "(SELECT 1 FROM broker_subscriptions AS s WHERE s.queue_name = broker_queues.queue_name) "
+    "RETURNING queue_name"
+)
+
+
+def count_waiting(session: Session, queue_name: str) -> int:
+    """Count a queue's messages that nobody has claimed."""
+    return int(session.run(COUNT_WAITING, queue_name=queue_name)[0].waiting)
+
+
+def count_consumers(session: Session, queue_name: str) -> int:
+    """Count who consumes from a queue."""
+    return int(session.run(_COUNT_CONSUMERS, queue_name=queue_name)[0].consumers)
+
+
+def purge(database: Database, queue_name: str) -> int:
+    """Delete a queue's messages that nobody has claimed; return how many."""
+    deleted = 0
+    for statement in _PURGE:
+        while True:
+            with database.session() as session:
+                count = len(session.run(statement, queue_name=queue_name))
+            deleted += count
+            if count < _BATCH:
+                break
+    return deleted
+
+
+def delete_queue(database: Database, queue_name: str, *, if_unused: bool, if_empty: bool) -> int:
+    """Delete a queue with its bindings and messages; return how many waited.
+
+    Raises
+    ------
+    ChannelError
+        It has consumers, or messages, and was to be deleted only without.
+    """
+    with database.transaction() as session:
+        if if_unused and count_consumers(session, queue_name):
+            raise precondition_failed(f"queue '{queue_name}' in use", "Channel.queue_delete")
+        if if_empty and count_waiting(session, queue_name):
+            raise precondition_failed(f"queue '{queue_name}' not empty", "Channel.queue_delete")
+        # First what leads to it: from here on no publish finds it.
+        for statement in _FORGET:
+            session.run(statement, queue_name=queue_name)
+        session.run(_DELETE_CLAIMED, queue_name=queue_name)
+    return purge(database, queue_name)
+
+
+def delete_if_idle(database: Database, queue_name: str) -> bool:
+    """Delete a queue that nobody has used for its time; tell whether it was."""
+    return _delete_where(database, _DELETE_IDLE, queue_name)
+
+
+def delete_if_unused(database: Database, queue_name: str) -> bool:
+    """Delete an auto-delete queue whose last consumer has gone; tell whether it was."""
+    return _delete_where(database, _UNUSED, queue_name)
+
+
+def _delete_where(database: Database, statement: str, queue_name: str) -> bool:
+    with database.transaction() as session:
+        if not session.run(statement, queue_name=queue_name):
+            return False
+        session.run(_FORGET[0], queue_name=queue_name)
+        session.run(_DELETE_CLAIMED, queue_name=queue_name)
+    purge(database, queue_name)
+    return True

@@ -1,0 +1,279 @@
+"""Exchanges, queues and their bindings, kept in tables so that all processes see the same."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from time import monotonic
+from typing import Any
+
+from kombu.exceptions import ChannelError
+
+from ..database import Database
+from ..database.contract import Session
+from ..errors import TransportError, did_you_mean
+
+# For how long what a queue asks of messages is remembered for publishing straight to it.
+_ROUTE_SECONDS = 5.0
+EXCHANGE_TYPES = ("direct", "topic", "fanout")
+# Arguments of a queue, and the columns that keep them. Others are refused: whoever asks for a
+# dead-letter exchange or a quorum must not believe that he has one.
+_ARGUMENTS = {
+    "x-expires": "expires_after_ms",
+    "x-message-ttl": "message_ttl_ms",
+    "x-max-length": "max_length",
+}
+# What every queue does anyway: `{argument: the only value}`; None for any.
+_GIVEN: dict[str, Any] = {"x-max-priority": None, "x-overflow": "reject-publish"}
+
+_FIND_EXCHANGE = "SELECT exchange_type FROM broker_exchanges WHERE exchange_name = :exchange_name"
+_ADD_EXCHANGE = (
+    "INSERT INTO broker_exchanges (exchange_name, exchange_type) "
+    "VALUES (:exchange_name, :exchange_type) ON CONFLICT DO NOTHING"
+)
+_DELETE_EXCHANGE = (
+    "DELETE FROM broker_bindings WHERE exchange_name = :exchange_name",
+    "DELETE FROM broker_exchanges WHERE exchange_name = :exchange_name",
+)
+_HAS_BINDINGS = "SELECT 1 AS one FROM broker_bindings WHERE exchange_name = :exchange_name LIMIT 1"
+_FIND_QUEUE = (
+    "SELECT is_auto_delete, expires_after_ms, message_ttl_ms, max_length FROM broker_queues "
+    "WHERE queue_name = :queue_name"
+)
+_ADD_QUEUE = """
+INSERT INTO broker_queues (queue_name, is_auto_delete, expires_after_ms, message_ttl_ms,
+    max_length, last_used_at_ms)
+VALUES (:queue_name, :is_auto_delete, :expires_after_ms, :message_ttl_ms, :max_length, {now})
+ON CONFLICT (queue_name) DO UPDATE SET is_auto_delete = excluded.is_auto_delete,
+    expires_after_ms = excluded.expires_after_ms, message_ttl_ms = excluded.message_ttl_ms,
+    max_length = excluded.max_length, last_used_at_ms = excluded.last_used_at_ms
+"""
+_BIND = (
+    "INSERT INTO broker_bindings (exchange_name, routing_key, queue_name) "
+    "VALUES (:exchange_name, :routing_key, :queue_name) ON CONFLICT DO NOTHING"
+)
+_FIND_BINDING = (
+    "SELECT 1 AS one FROM broker_bindings WHERE exchange_name = :exchange_name "
+    "AND routing_key = :routing_key AND queue_name = :queue_name"
+)
+_UNBIND = (
+    "DELETE FROM broker_bindings WHERE exchange_name = :exchange_name "
+    "AND routing_key = :routing_key AND queue_name = :queue_name"
+)
+ALL_BINDINGS = "SELECT queue_name, exchange_name, routing_key FROM broker_bindings"
+_ROUTES = (
+    "SELECT b.routing_key, q.queue_name, q.message_ttl_ms, q.max_length FROM broker_bindings AS b "
+    "JOIN broker_queues AS q ON q.queue_name = b.queue_name WHERE b.exchange_name = :exchange_name"
+)
+_DIRECT_ROUTES = f"{_ROUTES} AND b.routing_key = :routing_key"
+
+
+@dataclass(frozen=True)
+class Route:
+    """A queue that a message goes to, and what it asks of messages."""
+
+    queue_name: str
+    message_ttl_ms: int | None = None
+    max_length: int | None = None
+
+
+class Topology:
+    """Declares exchanges, queues and bindings, and finds where a message goes."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._types: dict[str, str] = {}
+        self._direct: dict[str, tuple[float, Route]] = {}
+
+    def declare_exchange(self, name: str, exchange_type: str) -> None:
+        """Create an exchange unless it is there.
+
+        Raises
+        ------
+        ChannelError
+            There is one of that name but another type, or no such type.
+        """
+        if exchange_type not in EXCHANGE_TYPES:
+            raise ChannelError(
+                f"COMMAND_INVALID - exchange '{name}': no type '{exchange_type}'; there are "
+                f"{', '.join(EXCHANGE_TYPES)}",
+                (40, 10),
+                "Channel.exchange_declare",
+                503,
+            )
+        with self._database.declaring() as session:
+            found = session.run(_FIND_EXCHANGE, exchange_name=name)
+            if not found:
+                session.run(_ADD_EXCHANGE, exchange_name=name, exchange_type=exchange_type)
+            elif found[0].exchange_type != exchange_type:
+                raise precondition_failed(
+                    f"exchange '{name}' is of type '{found[0].exchange_type}', not "
+                    f"'{exchange_type}'",
+                    "Channel.exchange_declare",
+                )
+
+    def has_exchange(self, name: str) -> bool:
+        """Tell whether an exchange has been declared."""
+        with self._database.session() as session:
+            return bool(session.run(_FIND_EXCHANGE, exchange_name=name))
+
+    def delete_exchange(self, name: str, *, if_unused: bool) -> None:
+        """Delete an exchange and its bindings; queues stay.
+
+        Raises
+        ------
+        ChannelError
+            It has bindings, and only an unused one was to be deleted.
+        """
+        with self._database.transaction() as session:
+            if if_unused and session.run(_HAS_BINDINGS, exchange_name=name):
+                raise precondition_failed(f"exchange '{name}' in use", "Channel.exchange_delete")
+            for statement in _DELETE_EXCHANGE:
+                session.run(statement, exchange_name=name)
+        self._types.pop(name, None)
+
+    def declare_queue(self, name: str, *, auto_delete: bool, arguments: Mapping[str, Any]) -> None:
+        """Create a queue, or bring what it asks of messages up to date.
+
+        Raises
+        ------
+        TransportError
+            An argument that is not known here, or not with that value.
+        """
+        _check_arguments(name, arguments)
+        wanted = {column: arguments.get(given) for given, column in _ARGUMENTS.items()}
+        wanted["is_auto_delete"] = auto_delete
+        with self._database.declaring() as session:
+            found = session.run(_FIND_QUEUE, queue_name=name)
+            is_same = bool(found) and all(
+                getattr(found[0], column) == value for column, value in wanted.items()
+            )
+            # One that may expire is declared anew: that is a use of it.
+            if not is_same or wanted["expires_after_ms"] is not None:
+                session.run(_ADD_QUEUE, queue_name=name, **wanted)
+        self._direct.pop(name, None)
+
+    def has_queue(self, name: str) -> bool:
+        """Tell whether a queue has been declared."""
+        with self._database.session() as session:
+            return bool(session.run(_FIND_QUEUE, queue_name=name))
+
+    def bind(self, queue_name: str, exchange_name: str, routing_key: str) -> None:
+        """Let messages to an exchange reach a queue."""
+        names = {"queue_name": queue_name, "exchange_name": exchange_name}
+        with self._database.declaring() as session:
+            if not session.run(_FIND_BINDING, routing_key=routing_key, **names):
+                session.run(_BIND, routing_key=routing_key, **names)
+
+    def unbind(self, queue_name: str, exchange_name: str, routing_key: str) -> None:
+        """Undo `bind`."""
+        names = {"queue_name": queue_name, "exchange_name": exchange_name}
+        with self._database.declaring() as session:
+            session.run(_UNBIND, routing_key=routing_key, **names)
+
+    def forget_queue(self, name: str) -> None:
+        """Look a queue up again: it is gone."""
+        self._direct.pop(name, None)
+
+    def find_routes(self, session: Session, exchange_name: str, routing_key: str) -> list[Route]:
+        """Return the queues that a message goes to; none where nobody has bound any.
+
+        Without an exchange the routing key is the name of the queue (AMQP 0-9-1, 3.1.3.1),
+        declared or not: a task sent before its first worker ever ran waits for it.
+
+        Raises
+        ------
+        ChannelError
+            There is no such exchange.
+        """
+        if not exchange_name:
+            return [self._find_direct(session, routing_key)]
+        exchange_type = self._find_type(session, exchange_name)
+        if exchange_type == "direct":
+            names = {"exchange_name": exchange_name, "routing_key": routing_key}
+            rows = session.run(_DIRECT_ROUTES, **names)
+        else:
+            rows = session.run(_ROUTES, exchange_name=exchange_name)
+        if exchange_type == "topic":
+            rows = [row for row in rows if matches_topic(row.routing_key, routing_key)]
+        return _unique_routes(rows)
+
+    def _find_type(self, session: Session, name: str) -> str:
+        if name not in self._types:
+            found = session.run(_FIND_EXCHANGE, exchange_name=name)
+            if not found:
+                raise not_found("exchange", name, "Channel.basic_publish")
+            self._types[name] = found[0].exchange_type
+        return self._types[name]
+
+    def _find_direct(self, session: Session, queue_name: str) -> Route:
+        known = self._direct.get(queue_name)
+        if known is None or known[0] < monotonic():
+            rows = session.run(_FIND_QUEUE, queue_name=queue_name)
+            asked = (rows[0].message_ttl_ms, rows[0].max_length) if rows else ()
+            known = self._direct[queue_name] = (
+                monotonic() + _ROUTE_SECONDS,
+                Route(queue_name, *asked),
+            )
+        return known[1]
+
+
+def _unique_routes(rows: Iterable[Any]) -> list[Route]:
+    routes = {
+        row.queue_name: Route(row.queue_name, row.message_ttl_ms, row.max_length) for row in rows
+    }
+    return list(routes.values())
+
+
+def _check_arguments(name: str, arguments: Mapping[str, Any]) -> None:
+    for given, value in arguments.items():
+        if given in _ARGUMENTS:
+            if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+                raise _refuse(name, given, value, "takes a whole number, 0 or more")
+        elif given not in _GIVEN:
+            known = [*_ARGUMENTS, *_GIVEN]
+            hint = did_you_mean(given, known)
+            raise _refuse(name, given, value, f"is not offered; {', '.join(known)} are.{hint}")
+        elif _GIVEN[given] not in (None, value):
+            raise _refuse(name, given, value, f"can only be '{_GIVEN[given]}'")
+
+
+def _refuse(queue_name: str, argument: str, value: Any, why: str) -> TransportError:
+    return TransportError(f"queue '{queue_name}': {argument} {why}", field=argument, value=value)
+
+
+def not_found(kind: str, name: str, method: str) -> ChannelError:
+    """Return AMQP's error 404."""
+    return ChannelError(f"NOT_FOUND - no {kind} '{name}'", (50, 10), method, 404)
+
+
+def precondition_failed(why: str, method: str) -> ChannelError:
+    """Return AMQP's error 406."""
+    return ChannelError(f"PRECONDITION_FAILED - {why}", (40, 10), method, 406)
+
+
+@lru_cache(maxsize=1000)
+def matches_topic(binding_key: str, routing_key: str) -> bool:
+    """Tell whether a topic binding takes a routing key (AMQP 0-9-1, 3.1.3.3).
+
+    ``*`` stands for one word and ``#`` for any number of words, none included.
+
+    >>> matches_topic("worker.#", "worker")
+    True
+    >>> matches_topic("task.*", "task.sent.twice")
+    False
+    """
+    words = routing_key.split(".")
+    # Which of the words may have been used up; a pattern of many # costs no more than that.
+    reached = {0}
+    for part in binding_key.split("."):
+        if part == "#":
+            reached = set(range(min(reached), len(words) + 1))
+        else:
+            reached = {
+                used + 1 for used in reached if used < len(words) and part in ("*", words[used])
+            }
+        if not reached:
+            return False
+    return len(words) in reached
