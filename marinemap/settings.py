@@ -206,6 +206,8 @@ CELERY_TASK_QUEUES = [
     Queue(name, Exchange(name), routing_key=name) for name in ("celery", "periodic")
 ]
 CELERY_TASK_ROUTES = {
+    # It may read whole sources again, which is no short task.
+    "marinemap.jobs.periodic.refresh_layers": {"queue": "celery"},
     "marinemap.jobs.periodic.*": {"queue": "periodic"},
     "celery.backend_cleanup": {"queue": "periodic"},
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import time
@@ -9,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from marinemap.errors import RequestError, ServiceError
+from marinemap.errors import RequestError, ServiceError, UnavailableError
 
 _STATM = Path("/proc/self/statm")
 # Looking at a folder's files and at the disk costs little, but not nothing.
@@ -78,7 +79,7 @@ class LimitWatch:
         ------
         RunLimitError
             Naming the limit.
-        ServiceError
+        UnavailableError
             If the disk is nearly full, which is not the request's doing alone.
         """
         limits, now = self._limits, self._clock()
@@ -94,10 +95,10 @@ class LimitWatch:
             found = sum(f.stat().st_size for f in self._folder.rglob("*") if f.is_file())
             _refuse(found, limits.file_bytes, "bytes", "has over {:,.0f} bytes before zipping")
         if limits.free_bytes and shutil.disk_usage(self._folder).free < limits.free_bytes:
-            raise ServiceError(
+            raise UnavailableError(
                 f"the disk has less than {limits.free_bytes:,.0f} bytes free",
                 hint="Free some room in the folder of temporary files.",
-            )
+            ) from OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def _refuse(found: float, limit: float | None, field: str, words: str) -> None:

@@ -54,6 +54,7 @@ def run(worker_id: int, options: Sequence[str]) -> None:
     worker_shutting_down.connect(schedule.stop, weak=False)
     name = f"--hostname=caretaker-{worker_id}@%h"
     lonely = ("--without-gossip", "--without-mingle", "--without-heartbeat")
+    # One that fails ends, and the worker starts another.
     current_app.worker_main(["worker", f"--queues={QUEUE}", "--pool=solo", name, *lonely, *options])
 
 

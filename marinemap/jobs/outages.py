@@ -27,7 +27,7 @@ _LONGEST_PAUSE_SECONDS = 5.0
 
 
 def patiently(call: Callable[[], T], *, seconds: float = float("inf")) -> T:
-    """Call until the database answers, each time on a new connection.
+    """Call until database and queue answer, each time on a new connection.
 
     What is called may have been done although it failed (the connection was lost while the
     database committed): it has to know its own traces.
@@ -40,7 +40,7 @@ def patiently(call: Callable[[], T], *, seconds: float = float("inf")) -> T:
 
     Raises
     ------
-    django.db.Error
+    django.db.Error, UnavailableError
         Within a transaction of the caller's, which has to be rolled back first, or when the
         time is up.
     """
@@ -48,7 +48,7 @@ def patiently(call: Callable[[], T], *, seconds: float = float("inf")) -> T:
     for pause in _pauses():
         try:
             return call()
-        except DATABASE_AWAY as error:
+        except (*DATABASE_AWAY, UnavailableError) as error:
             if connection.in_atomic_block or time.monotonic() + pause > deadline:
                 raise
             logger.warning("The database is away, trying again in %.1f s: %s", pause, error)

@@ -7,6 +7,7 @@ from typing import Any
 from django_celery_beat.models import PeriodicTask
 from django_celery_beat.schedulers import DatabaseScheduler
 
+from marinemap.errors import UnavailableError
 from marinemap.jobs.lease import ScheduleLease
 from marinemap.jobs.workers import is_orphan
 
@@ -60,8 +61,20 @@ class EditableScheduler(DatabaseScheduler):  # type: ignore[misc] # the library 
         self.release()
 
     def update_from_dict(self, mapping: dict[str, Any]) -> None:
-        """Create the entries of the settings that the database does not have."""
-        known = set(PeriodicTask.objects.filter(name__in=mapping).values_list("name", flat=True))
-        super().update_from_dict(
-            {name: entry for name, entry in mapping.items() if name not in known}
-        )
+        """Create the entries of the settings that the database does not have.
+
+        Raises
+        ------
+        UnavailableError
+            If one could not be created. The scheduler that this extends notes so in the log, and
+            goes on without it until it is started again.
+        """
+        known = _known(mapping)
+        absent = {name: entry for name, entry in mapping.items() if name not in known}
+        super().update_from_dict(absent)
+        if missing := sorted(set(absent) - _known(absent)):
+            raise UnavailableError(f"the schedule lacks {', '.join(missing)}; the log says why")
+
+
+def _known(mapping: dict[str, Any]) -> set[str]:
+    return set(PeriodicTask.objects.filter(name__in=mapping).values_list("name", flat=True))

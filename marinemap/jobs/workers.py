@@ -9,9 +9,11 @@ import os
 import signal
 import sys
 import threading
+import time
 from datetime import timedelta
 from typing import Any
 
+from celery import current_app
 from celery.signals import (
     beat_embedded_init,
     worker_init,
@@ -30,6 +32,9 @@ logger = logging.getLogger(__name__)
 _SEEN_EVERY_SECONDS = 10
 _ALIVE_WITHIN = timedelta(seconds=30)
 _PR_SET_PDEATHSIG = 1
+# Tells a worker that begins again that it was sound, so that it goes on trying.
+AGAIN = "--again"
+_PAUSE_SECONDS = 5
 _stopping = threading.Event()
 
 
@@ -72,6 +77,41 @@ def end_beat_with_worker(**_: Any) -> None:
 def end_pool_with_worker(**_: Any) -> None:
     """Let the running job end with its worker: the queue gives it to another."""
     end_with_parent(signal.SIGKILL)
+
+
+def run(arguments: list[str], *, was_ready: bool) -> None:
+    """Run Celery's worker in this process until it is told to end.
+
+    Celery gives up where its broker fails at the wrong moment: a queue on a disk that is full
+    cannot take the greeting that a worker sends after each reconnection. A worker that has been
+    ready is sound, so it begins again, with the same process id.
+
+    Parameters
+    ----------
+    arguments : list of str
+        Celery's own.
+    was_ready : bool
+        Whether this process has been a sound worker before it began again.
+    """
+    found: list[Any] = []
+    ready = threading.Event()
+    worker_init.connect(lambda sender, **_: found.append(sender), weak=False)
+    worker_ready.connect(lambda **_: ready.set(), weak=False)
+    current_app.worker_main(["worker", *arguments])
+    # Told to end it has none, or that of success.
+    has_failed = any(worker.exitcode for worker in found)
+    if has_failed and (was_ready or ready.is_set()):
+        _begin_again()
+
+
+def _begin_again() -> None:
+    # Celery's handlers only note that the worker should end, and nobody looks any more.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)
+    logger.error("The worker ended for an error; it begins again in %d s", _PAUSE_SECONDS)
+    time.sleep(_PAUSE_SECONDS)
+    again = [] if AGAIN in sys.orig_argv else [AGAIN]
+    os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:], *again])
 
 
 def count_alive() -> int:

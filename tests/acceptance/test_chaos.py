@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import random
-import subprocess
 import threading
 import time
 import zipfile
@@ -82,18 +81,6 @@ class Customers:
                 continue
             if answer.ok and answer.json()["status"] not in ("accepted", "running"):
                 self._open.discard(job)
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path | None]:
-    """Give a disk that can be filled, where this user may mount one."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=64m", "none", str(folder)]
-    is_mounted = os.geteuid() == 0 and not subprocess.run(mount, capture_output=True).returncode
-    yield folder if is_mounted else None
-    if is_mounted:
-        subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -137,6 +137,30 @@ def test_database_that_goes_while_a_process_reads_it_puts_the_job_off(
     assert run(job) == "successful"
 
 
+def test_queue_that_takes_no_message_delays_putting_off(job_to_put_off: Job) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE broker_messages RENAME TO lost")
+
+    def bring_back() -> None:
+        assert noticed.wait(30)
+        with closing(connection.cursor()) as cursor:
+            cursor.execute("ALTER TABLE lost RENAME TO broker_messages")
+        connection.close()
+
+    noticed = threading.Event()
+    handler = logging.Handler()
+    handler.emit = lambda record: noticed.set()  # type: ignore[method-assign,assignment]
+    outages.logger.addHandler(handler)
+    other = threading.Thread(target=bring_back)
+    other.start()
+    try:
+        assert lifecycle.put_off(job_to_put_off, "no room", is_own_doing=False) == "put off"
+    finally:
+        outages.logger.removeHandler(handler)
+        other.join(60)
+    assert Job.objects.get().status == JobStatus.ACCEPTED
+
+
 @only_sqlite
 def test_request_to_a_locked_database_is_refused_as_a_passing_thing(impatient: None) -> None:
     with locked("never", outages.logger) as lock:
@@ -167,6 +191,14 @@ def test_result_of_a_task_is_stored_once_the_lock_is_gone(impatient: None) -> No
         app.backend.store_result("a-task", [1, 2], "SUCCESS")
         assert lock.was_felt
     assert app.AsyncResult("a-task").result == [1, 2]
+
+
+@pytest.fixture
+def job_to_put_off(transactional_db: None, messages: Messages) -> Job:
+    job = lifecycle.submit("echo", {"message": "x"}, OWNER, True)
+    started = lifecycle.start(job.pk, is_redelivered=False)
+    assert started is not None
+    return started
 
 
 @pytest.fixture

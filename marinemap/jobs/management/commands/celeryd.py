@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from argparse import SUPPRESS
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
-from celery import current_app
 from django.core.management.base import BaseCommand, CommandParser
 
-from marinemap.jobs import caretaker
+from marinemap.jobs import caretaker, workers
 
 
 class Command(BaseCommand):
@@ -31,8 +31,9 @@ class Command(BaseCommand):
         parser.add_argument("-B", "--beat", action="store_true", help="follow the schedule, too")
         parser.add_argument("-E", "--task-events", action="store_true", help="send events")
         parser.add_argument("--pidfile", help="keep the worker's process id here")
-        # How such a worker starts the process beside it; not for people.
+        # How such a worker starts the process beside it, and itself anew; not for people.
         parser.add_argument("--caretaker-of", type=int, help=SUPPRESS)
+        parser.add_argument(workers.AGAIN, action="store_true", help=SUPPRESS)
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Hand over to Celery's worker; with -B start the caretaker beside it."""
@@ -43,7 +44,10 @@ class Command(BaseCommand):
         if options["beat"]:
             caretaker.begin_with_worker(shared)
         own = _arguments(options, ("concurrency", "pool", "hostname", "queues", "pidfile"))
-        current_app.worker_main(["worker", *own, *shared])
+        if options["again"] and options["pidfile"]:
+            # It names this very process, and Celery would take it for another's.
+            Path(options["pidfile"]).unlink(missing_ok=True)
+        workers.run([*own, *shared], was_ready=options["again"])
 
 
 def _arguments(options: dict[str, Any], names: Iterable[str]) -> list[str]:
