@@ -83,7 +83,13 @@ class RunningSite:
             os.killpg(process.pid, number)
         else:
             process.send_signal(number)
-        process.wait(_DEADLINE_SECONDS)
+        try:
+            process.wait(_DEADLINE_SECONDS)
+        except subprocess.TimeoutExpired:
+            # It must not outlive the test that it fails.
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            raise
 
     def stop(self) -> None:
         """Stop every process of the site."""

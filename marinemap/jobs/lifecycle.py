@@ -12,13 +12,14 @@ from django.db import connection, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from marinemap.errors import MarineMapError, RequestError, ServiceError, UnavailableError
+from marinemap.errors import MarineMapError, RequestError, UnavailableError
 from marinemap.jobs.artifacts import artifact_path, remove_artifact
 from marinemap.jobs.conf import job_settings
 from marinemap.jobs.limits import check_room_to_wait
 from marinemap.jobs.models import Job, JobDocuments
 from marinemap.jobs.outages import DATABASE_AWAY, drop_connection, patiently
 from marinemap.jobs.queue import publish
+from marinemap.jobs.reasons import as_problem, interrupted, lacking
 from marinemap.jobs.states import JobStatus
 from marinemap.processes.process import RunResult, unwrap_inputs
 from marinemap.processes.registry import get_process
@@ -182,7 +183,7 @@ def fail(job: Job, error: MarineMapError) -> None:
     JobStoppedError
         If the run lost its job meanwhile.
     """
-    _end(job, None, status=JobStatus.FAILED, message=str(error), problem=_problem(error))
+    _end(job, None, status=JobStatus.FAILED, message=str(error), problem=as_problem(error))
 
 
 def put_off(job: Job, why: str, *, is_own_doing: bool) -> str:
@@ -205,7 +206,7 @@ def put_off(job: Job, why: str, *, is_own_doing: bool) -> str:
     """
     is_given_up = _tries(job) >= job_settings().max_attempts if is_own_doing else False
     if is_given_up or job.put_off >= _MOST_TIMES_PUT_OFF:
-        fail(job, _lacking(why))
+        fail(job, lacking(why))
         return str(JobStatus.FAILED)
     delay_seconds = min(_SHORTEST_DELAY_SECONDS * 2**job.put_off, _LONGEST_DELAY_SECONDS)
 
@@ -280,7 +281,7 @@ def _start(job_id: uuid.UUID, is_redelivered: bool, now: datetime) -> Job | None
         if job is None or not _may_start(job, is_redelivered):
             return None
         if _tries(job) >= job_settings().max_attempts:
-            _finish_failed(job, _interrupted(job))
+            _finish_failed(job, interrupted(_tries(job)))
             return None
         job.status = JobStatus.RUNNING
         job.attempt += 1
@@ -350,31 +351,7 @@ def _finish_failed(job: Job, error: MarineMapError) -> None:
     now = timezone.now()
     job.status = JobStatus.FAILED
     job.message = str(error)
-    job.problem = _problem(error)
+    job.problem = as_problem(error)
     job.finished_at = now
     job.expires_at = now + job_settings().keep_results
     job.save()
-
-
-def _interrupted(job: Job) -> ServiceError:
-    return ServiceError(
-        f"the worker stopped {_tries(job)} times while it ran this request; it was given up",
-        hint="Ask for a smaller area; if it happens again, tell whoever runs this site.",
-    )
-
-
-def _lacking(why: str) -> ServiceError:
-    return ServiceError(
-        f"the request could not be run, for {why} each time that it was tried; it was given up",
-        hint="Ask for a smaller area; if it happens again, tell whoever runs this site.",
-    )
-
-
-def _problem(error: MarineMapError) -> dict[str, Any]:
-    return {
-        "kind": type(error).__name__,
-        "detail": error.message,
-        "field": error.field,
-        "value": error.value,
-        "hint": error.hint,
-    }
