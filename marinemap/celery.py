@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import dj_database_url
@@ -106,10 +107,11 @@ def start_within_rate(task: Any = None, **_: Any) -> None:
 
 @celeryd_init.connect
 def join_workers(**_: Any) -> None:
-    """Let workers find one another over the queue in the database.
+    """Let workers find one another over the queue in the database, and tell what it keeps.
 
     Celery has lists of the transports that can; imported here, for only workers need them.
     """
+    import_module("marinemap.inspection")
     from celery.worker.consumer.gossip import Gossip
     from celery.worker.consumer.mingle import Mingle
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import time
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,7 @@ app.conf.update(
 
 @celeryd_init.connect
 def state_rates(**_: Any) -> None:
+    import_module("marinemap.inspection")
     transport.use_task_rates(
         lambda: {name: task.rate_limit for name, task in app.tasks.items() if task.rate_limit}
     )
