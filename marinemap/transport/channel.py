@@ -22,6 +22,9 @@ from .received import ReceivedMessage
 if TYPE_CHECKING:
     from .transport import Transport
 
+# The header of a message that is delivered again: how often it has been by now.
+ATTEMPT_HEADER = "delivery_attempt"
+
 
 @dataclass(frozen=True)
 class Subscription:
@@ -325,9 +328,12 @@ class Channel(Declarations):
         info = properties.setdefault("delivery_info", {})
         # Celery's task reads `redelivered` here (celery.app.trace).
         info.update(redelivered=claimed.attempts > 1, attempts=claimed.attempts)
-        headers = {**(stored.get("headers") or {}), "delivery_attempt": claimed.attempts}
+        headers = dict(stored.get("headers") or {})
         # A task that sends itself again sends the headers that it came with.
-        headers.pop(PERMIT_HEADER, None)
+        for name in (ATTEMPT_HEADER, PERMIT_HEADER):
+            headers.pop(name, None)
+        if claimed.attempts > 1:
+            headers[ATTEMPT_HEADER] = claimed.attempts
         if claimed.permit is not None:
             headers[PERMIT_HEADER] = claimed.permit
         return ReceivedMessage(

@@ -109,8 +109,9 @@ class Consumer:
             self._lease.subscribe(session, self._find_names())
 
     def claim_now(self, demand: Demand) -> None:
-        """Look for a message in the caller's thread."""
+        """Look for a message in the caller's thread, for one that it has just given back too."""
         with self._working, self._database.session() as session:
+            self.settlements.write(session)
             demand.hand_over(self._claims.look(session, demand).claimed)
 
     def stop(self) -> None:
