@@ -15,7 +15,7 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 
 export HOST PORT
 
-.PHONY: run test lint bench chaos fuzz clean samples requirements preflight
+.PHONY: run test lint bench chaos fuzz celery-suite clean samples requirements preflight
 
 run: preflight $(VENV)/.ready $(PAGE)
 	@$(BIN)/python manage.py migrate --verbosity 0
@@ -46,6 +46,10 @@ fuzz: $(VENV)/.dev
 	@scripts/install_test_tools.sh
 	@FUZZ_CASES=$${FUZZ_CASES:-2000} FUZZ_MUTANTS=$${FUZZ_MUTANTS:-500} \
 		$(BIN)/python -m pytest tests/extraction -m fuzz -s
+
+# Celery's and kombu's own integration tests, here and on Redis: SUITE=--help tells more.
+celery-suite: $(VENV)/.dev
+	@$(BIN)/python -m scripts.celery_suite $(SUITE)
 
 bench: $(VENV)/.dev
 	@$(BIN)/python -m benchmarks

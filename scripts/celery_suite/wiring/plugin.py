@@ -1,0 +1,60 @@
+"""The pytest plugin that wires a suite's own Celery app to the transport, as a site does."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from celery import current_app
+from celery.signals import task_prerun, worker_init
+from celery.worker.consumer.gossip import Gossip
+from celery.worker.consumer.mingle import Mingle
+
+# Replaces Celery's command `scheduled`.
+import marinemap.inspection  # noqa: F401
+from marinemap import transport
+from scripts.celery_suite.wiring.outcomes import FAILED, Outcome, write_outcome
+
+for step in (Gossip, Mingle):
+    step.compatible_transports = {*step.compatible_transports, transport.DRIVER_TYPE}
+
+
+# Not `celeryd_init`: the suites' workers run in a thread of the tests and never send it.
+@worker_init.connect
+def state_rates(sender: Any = None, **_: Any) -> None:
+    """State the rates of the tasks of the app whose worker begins."""
+    tasks = sender.app.tasks
+    transport.use_task_rates(
+        lambda: {name: task.rate_limit for name, task in tasks.items() if task.rate_limit}
+    )
+
+
+@task_prerun.connect
+def start_within_rate(task: Any = None, **_: Any) -> None:
+    """Begin a limited task when its rate allows."""
+    permit = task.request.get(transport.PERMIT_HEADER)
+    transport.wait_to_start(_find_database, permit)
+
+
+def _find_database() -> Any:
+    connection: Any = current_app.connection_for_write()
+    return connection.transport.database
+
+
+def pytest_configure(config: Any) -> None:
+    """Know the marks that the suites use and their own settings declare."""
+    for mark in ("env(name)", "flaky", "timeout", "amqp", "sleepdeprived_patched_module"):
+        config.addinivalue_line("markers", f"{mark}: of the suite's own")
+
+
+def pytest_runtest_logreport(report: Any) -> None:
+    """Write how each test ends, at once: a run that is cut short tells what it has seen."""
+    is_told = report.when == "call" or report.outcome != "passed"
+    if not is_told or report.outcome == "rerun":
+        return
+    # A subtest is told by the test that it is of.
+    lines = str(report.longrepr or "").strip().splitlines() if report.outcome == FAILED else []
+    why = next((one for one in reversed(lines) if one.startswith("E ")), lines[-1] if lines else "")
+    path = Path(os.environ["OUTCOMES"])
+    write_outcome(path, report.nodeid, Outcome(report.outcome, why.removeprefix("E").strip()))
