@@ -1,8 +1,8 @@
 """A message queue in a SQL database, as a kombu transport.
 
-`marinemap+sqlite:////var/lib/marinemap/queue.sqlite3` and
-`marinemap+postgresql://user@host:5432/database` are its addresses once `register` has been
-called. The README beside this file shows it with Celery alone.
+Once `register` has been called, its addresses are ``SCHEME+sqlite:////path/queue.sqlite3`` and
+``SCHEME+postgresql://user@host:5432/database``. The README beside this file shows it with
+Celery alone.
 """
 
 from __future__ import annotations
