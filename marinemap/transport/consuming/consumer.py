@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from time import monotonic
 from uuid import uuid4
 
@@ -17,7 +17,7 @@ from ..errors import AwayError, BusyError, LeaseLostError
 from .attention import Attention
 from .claims import Claims
 from .delayed import promote, seconds_until_due
-from .demand import Demand
+from .demand import Claimed, Demand
 from .janitor import Janitor
 from .lease import Lease
 from .rates import RateStatements
@@ -69,6 +69,8 @@ class Consumer:
         self._stopping = False
         # One thread at a time claims, settles or renews for this consumer.
         self._working = threading.Lock()
+        # A statement failed, and the database may have done it all the same.
+        self._is_unsure = False
         self._due_at: float | None = None
         self._poll_at = 0.0
         self._rates_at = 0.0
@@ -100,19 +102,20 @@ class Consumer:
 
     def settle_now(self) -> None:
         """Write what is settled, in the caller's thread."""
-        with self._working, self._database.session() as session:
+        with self._at_work(), self._database.session() as session:
             self.settlements.write(session)
 
     def leave_queues(self) -> None:
         """Let it be known, when this returns, which queues are consumed no more."""
-        with self._working, self._database.session() as session:
+        with self._at_work(), self._database.session() as session:
             self._lease.subscribe(session, self._find_names())
 
     def claim_now(self, demand: Demand) -> None:
         """Look for a message in the caller's thread, for one that it has just given back too."""
-        with self._working, self._database.session() as session:
+        with self._at_work(), self._database.session() as session:
+            self._make_sure(session)
             self.settlements.write(session)
-            demand.hand_over(self._claims.look(session, demand).claimed)
+            self._hand_over(demand, self._claims.look(session, demand).claimed)
 
     def stop(self) -> None:
         """Write what was settled, give back the rest, end the thread.
@@ -163,7 +166,7 @@ class Consumer:
         try:
             attention = Attention(watcher)
             self._rates_at = self._poll_at = 0.0
-            with self._working:
+            with self._at_work():
                 self._lease.renew(session)
                 self._state_rates(session)
             while not self._stopping:
@@ -172,21 +175,43 @@ class Consumer:
         finally:
             watcher.close()
 
-    def _work(self, session: Session, attention: Attention) -> None:
+    @contextmanager
+    def _at_work(self) -> Iterator[None]:
+        """Let one thread at a time work; note where it was left without an answer."""
         with self._working:
             try:
+                yield
+            except AwayError:
+                self._is_unsure = True
+                raise
+
+    def _make_sure(self, session: Session) -> None:
+        """After a failure let the table say what is known here, before anything is claimed."""
+        if self._is_unsure:
+            self.settlements.write(session)
+            self.settlements.give_back_unheard(session)
+            self._is_unsure = False
+
+    def _work(self, session: Session, attention: Attention) -> None:
+        try:
+            with self._at_work():
                 if self._lease.seconds_left <= 0:
                     self._lease.renew(session)
+                self._make_sure(session)
                 if self._due_at is not None and monotonic() >= self._due_at:
                     attention.heat(promote(self._database, session))
                     self._find_due(session)
                 self._claim_all(session, attention)
                 if self.settlements.seconds_left <= 0:
                     self.settlements.write(session)
-            except BusyError as error:
-                # Nothing is lost by trying again, and a worker must not give up for that.
-                logger.warning("Another keeps the queue's database busy: %s", error)
-                self._signal.wait(_BUSY_RETRY_SECONDS)
+        except BusyError as error:
+            # Nothing is lost by trying again, and a worker must not give up for that.
+            logger.warning("Another keeps the queue's database busy: %s", error)
+            self._signal.wait(_BUSY_RETRY_SECONDS)
+
+    def _hand_over(self, demand: Demand, claimed: list[Claimed]) -> None:
+        self.settlements.hold(one.message_id for one in claimed if not one.is_taken)
+        demand.hand_over(claimed)
 
     def _claim_all(self, session: Session, attention: Attention) -> None:
         demands = list(self._find_demands())
@@ -199,7 +224,7 @@ class Consumer:
             if attention.is_hot(demand.queue_name) and self._should_look(demand):
                 look = self._claims.look(session, demand)
                 if look.claimed:
-                    demand.hand_over(look.claimed)
+                    self._hand_over(demand, look.claimed)
                 if look.is_empty:
                     empty.add(demand.queue_name)
                 else:
@@ -221,11 +246,11 @@ class Consumer:
         notice = watcher.wait(pause, self._signal)
         self._looks_at = 0.0
         self._signal.clear()
-        with self._working:
-            try:
+        try:
+            with self._at_work():
                 self._heed(session, watcher, attention, notice)
-            except BusyError as error:
-                logger.warning("Another keeps the queue's database busy: %s", error)
+        except BusyError as error:
+            logger.warning("Another keeps the queue's database busy: %s", error)
 
     def _heed(
         self, session: Session, watcher: Watcher, attention: Attention, notice: Notice

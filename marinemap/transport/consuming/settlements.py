@@ -27,6 +27,11 @@ _GIVE_BACK_UNSEEN = (
     "UPDATE broker_messages SET claimed_by = NULL, claimed_at_ms = NULL, attempts = attempts - 1 "
     f"WHERE {OWN} RETURNING queue_name"
 )
+# Claimed by a statement whose answer was lost: nobody here has heard of them.
+_GIVE_BACK_UNHEARD = (
+    "UPDATE broker_messages SET claimed_by = NULL, claimed_at_ms = NULL, attempts = attempts - 1 "
+    "WHERE claimed_by = :consumer_id AND NOT (id {in_ids}) RETURNING queue_name"
+)
 
 
 @dataclass(frozen=True)
@@ -52,6 +57,8 @@ class Settlements:
         # With the time at which each was said.
         self._acknowledged: deque[tuple[float, int]] = deque()
         self._returned: deque[Returned] = deque()
+        # What was claimed and heard of, until its settlement is written; for who works.
+        self._held: set[int] = set()
 
     def acknowledge(self, message_id: int) -> None:
         """Let a message be deleted."""
@@ -84,8 +91,24 @@ class Settlements:
         """Undo `take_acknowledged` where the statement failed."""
         self._acknowledged.extendleft((0.0, message_id) for message_id in ids)
 
-    def report(self, said: int, done: int) -> None:
-        """Say that acknowledgements came too late: others have the messages by now."""
+    def hold(self, ids: Iterable[int]) -> None:
+        """Know that messages were claimed, and that somebody here has them."""
+        self._held.update(ids)
+
+    def give_back_unheard(self, session: Session) -> None:
+        """Give back what the table says is claimed, and nobody here knows of.
+
+        Run it after `write`, and before a claim: what waits to be settled is held as well.
+        """
+        rows = session.run(
+            _GIVE_BACK_UNHEARD, consumer_id=self._consumer_id, ids=sorted(self._held)
+        )
+        self._database.notify(session, {row.queue_name for row in rows})
+
+    def report(self, ids: list[int], done: int) -> None:
+        """Take acknowledgements for written; say if others had the messages by then."""
+        self._held.difference_update(ids)
+        said = len(ids)
         if done < said:
             logger.warning(
                 "%d acknowledgements were refused: the messages no longer belong to this "
@@ -101,13 +124,14 @@ class Settlements:
             except BaseException:
                 self.put_back(ids)
                 raise
-            self.report(len(ids), done)
+            self.report(ids, done)
         while returned := [self._returned.popleft() for _ in range(self._returned_count())]:
             try:
                 self._write_returned(session, returned)
             except BaseException:
                 self._returned.extendleft(reversed(returned))
                 raise
+            self._held.difference_update(one.message_id for one in returned)
 
     def _returned_count(self) -> int:
         return min(len(self._returned), _BATCH)

@@ -1,0 +1,176 @@
+"""What became of messages between their claim and their end, and does no more."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import psycopg
+import pytest
+from kombu import Producer
+
+from tests.transport.conftest import TASKS, Broker, Inbox, publish, wait_until
+from tests.transport.interference import count_waiting_at_gate, held_up, proxied
+
+needs_server = pytest.mark.parametrize("broker", ["postgresql"], indirect=True)
+
+
+@pytest.fixture
+def exhausted(broker: Broker) -> Broker:
+    """A broker with a dead consumer that held three messages at their delivery limit."""
+    broker.options["delivery_limit"] = 1
+    for body in range(3):
+        publish(broker.connect(), body)
+    connection = broker.connect(lease_seconds=600)
+    Inbox(connection).receive(3)
+    # As after its death, all three come back; one of them has been claimed for the last time.
+    broker.rows("UPDATE broker_messages SET claimed_by = 'somebody dead'")
+    return broker
+
+
+@needs_server
+def test_message_whose_burial_passes_a_claim_is_not_lost(exhausted: Broker) -> None:
+    """Copy and delete were two snapshots: copied 1, deleted 2 (fault 4)."""
+    broker = exhausted
+    broker.rows(
+        "UPDATE broker_messages SET attempts = 0 WHERE id = (SELECT max(id) FROM broker_messages)"
+    )
+    with psycopg.connect(broker.url) as other:
+        # A claim under way, at its last delivery: it commits while the burial is going on.
+        other.execute(
+            "UPDATE broker_messages SET attempts = 1 "
+            "WHERE id = (SELECT max(id) FROM broker_messages)"
+        )
+        with held_up(broker, "INSERT", "broker_dead_letters"):
+            connection = broker.connect()
+            inbox = Inbox(connection)
+            wait_until(lambda: count_waiting_at_gate(broker), "the burial")
+            other.commit()
+
+    def total() -> int:
+        return broker.count("broker_messages") + broker.count("broker_dead_letters")
+
+    wait_until(lambda: broker.count("broker_dead_letters") == 3, "burying all three", 15)
+    assert total() == 3
+    assert inbox.messages == []
+
+
+def test_cancelled_consumer_of_the_same_channel_gets_no_stale_copy(broker: Broker) -> None:
+    """Cancel, then consume: what was claimed before came from the inbox a second time (15)."""
+    for body in range(20):
+        publish(broker.connect(), body)
+    connection = broker.connect()
+    inbox = Inbox(connection, prefetch_count=5)
+    wait_until(
+        lambda: broker.count("broker_messages", "claimed_by IS NOT NULL") == 5, "a claim of five"
+    )
+    inbox.consumer.cancel()
+    seen: list[int] = []
+
+    def work(message: Any) -> None:
+        seen.append(message.decode())
+        message.ack()
+
+    inbox.consumer.on_message = work
+    inbox.consumer.consume()
+    while len(seen) < 20:
+        connection.drain_events(timeout=20)
+    wait_until(lambda: broker.count("broker_messages") == 0, "deleting all")
+    with pytest.raises(TimeoutError):
+        connection.drain_events(timeout=0)
+    assert sorted(seen) == list(range(20))
+
+
+@pytest.mark.parametrize("count", [500, 700, 1000, 1001])
+def test_any_number_of_acknowledgements_is_written_soon(broker: Broker, count: int) -> None:
+    """Of 700, 200 stuck for more than 10 s: one batch was written, and nothing woke (16)."""
+    with broker.connect() as connection:
+        producer = Producer(connection.default_channel)
+        with producer.batch():
+            for body in range(count):
+                producer.publish(
+                    body, exchange=TASKS.exchange, routing_key="tasks", declare=[TASKS]
+                )
+    inbox = Inbox(broker.connect())
+    inbox.receive(count)
+    for message in inbox.messages:
+        message.ack()
+    wait_until(lambda: broker.count("broker_messages") == 0, "writing them", 5)
+
+
+@needs_server
+def test_message_whose_claim_was_never_answered_is_delivered(broker: Broker) -> None:
+    """A claim belongs to a consumer: one that it never heard of must not be held for its life."""
+    with proxied(broker) as (far, proxy):
+        inbox = Inbox(far.connect())
+        assert inbox.receives_nothing(0.1)
+        proxy.lose_answer(b"precious")
+        publish(broker.connect(), "precious", correlation_id="precious")
+        assert proxy.lost.wait(10)
+        assert inbox.receive(1, seconds=15) == ["precious"]
+        inbox.messages[0].ack()
+        wait_until(lambda: broker.count("broker_messages") == 0, "deleting the message")
+
+
+@needs_server
+def test_limited_message_whose_claim_was_never_answered_is_delivered(broker: Broker) -> None:
+    """As above, for the claim of a task with a rate."""
+    broker.rows(
+        "INSERT INTO broker_rates (task_name, declared_rate, rate, max_starts, window_ms) "
+        "VALUES ('clip', '10/s', '10/s', 10, 1250)"
+    )
+    with proxied(broker) as (far, proxy):
+        inbox = Inbox(far.connect())
+        assert inbox.receives_nothing(0.1)
+        # The answer to the commit: the claim stands, and nobody knows.
+        publish(broker.connect(), "unlimited", headers={"task": "other"})
+        inbox.receive(1)
+        proxy.lose_answer(b"COMMIT\0")
+        publish(broker.connect(), "limited", headers={"task": "clip"})
+        assert proxy.lost.wait(10)
+        assert inbox.receive(2, seconds=15) == ["unlimited", "limited"]
+
+
+@needs_server
+def test_message_given_back_is_not_given_back_again_from_under_its_next_claim(
+    broker: Broker,
+) -> None:
+    """The answer to giving back was lost: repeated later, it would undo the claim after it."""
+    publish(broker.connect(), "contested")
+    with proxied(broker) as (far, proxy):
+        inbox = Inbox(far.connect(), prefetch_count=1)
+        inbox.receive(1)
+        proxy.lose_answer(b"COMMIT\0")
+        inbox.messages.pop().requeue()
+        assert proxy.lost.wait(10)
+        inbox.receive(1, seconds=15)
+        rival = Inbox(broker.connect(), prefetch_count=1)
+        assert rival.receives_nothing(1.0)
+        inbox.messages[0].ack()
+        wait_until(lambda: broker.count("broker_messages") == 0, "deleting the message")
+
+
+def test_acknowledgements_outlast_the_loss_of_every_connection(broker: Broker) -> None:
+    """Any hiccup gave a consumer's messages back while their tasks ran (8)."""
+    if broker.dialect == "sqlite":
+        pytest.skip("SQLite has no connections to lose")
+    for body in range(10):
+        publish(broker.connect(), body)
+    inbox = Inbox(broker.connect(), prefetch_count=10)
+    inbox.receive(10)
+    for _ in range(3):
+        broker.database.close()
+        cut_connections(broker)
+    rival = Inbox(broker.connect(), prefetch_count=10)
+    for message in inbox.messages:
+        message.ack()
+    wait_until(lambda: broker.count("broker_messages") == 0, "writing the acknowledgements", 10)
+    assert rival.messages == []
+
+
+def cut_connections(broker: Broker) -> None:
+    """End every connection of the queue but the one that asks."""
+    with psycopg.connect(broker.url, autocommit=True) as admin:
+        admin.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE pid <> pg_backend_pid() AND application_name LIKE 'marinemap-%'"
+        )
