@@ -13,8 +13,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from celery import Celery
-from celery.signals import celeryd_init, task_prerun, worker_ready
+from celery import Celery, signals
+from celery.signals import worker_ready
 from celery.worker.consumer.gossip import Gossip
 from celery.worker.consumer.mingle import Mingle
 
@@ -43,20 +43,7 @@ app.conf.update(
     worker_disable_rate_limits=True,
     worker_cancel_long_running_tasks_on_connection_loss=False,
 )
-
-
-@celeryd_init.connect
-def state_rates(**_: Any) -> None:
-    transport.use_task_rates(
-        lambda: {name: task.rate_limit for name, task in app.tasks.items() if task.rate_limit}
-    )
-
-
-@task_prerun.connect
-def start_within_rate(task: Any = None, **_: Any) -> None:
-    permit = task.request.get(transport.PERMIT_HEADER)
-    transport.wait_to_start(lambda: app.connection_for_write().transport.database, permit)
-
+transport.bind(app, signals)
 
 _records: int | None = None
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import dj_database_url
-from celery import Celery, uuid
+from celery import Celery, signals, uuid
 from celery.contrib.django.task import DjangoTask
 from celery.result import AsyncResult
-from celery.signals import celeryd_init, task_prerun
+from celery.signals import celeryd_init
 from django.db import transaction
 from kombu.utils.json import register_type
 from shapely.geometry import mapping, shape
@@ -86,25 +86,6 @@ def find_transaction(address: str) -> transport.CallerTransaction | None:
     return transport.CallerTransaction(connection.connection, on_commit)
 
 
-def read_task_rates() -> Mapping[str, str | float | None]:
-    """Return the rate of each task that has one, for the queue to keep over all workers."""
-    return {name: task.rate_limit for name, task in app.tasks.items() if task.rate_limit}
-
-
-@celeryd_init.connect
-def state_rates(**_: Any) -> None:
-    """Let workers, and nobody else, say which rates the queue keeps."""
-    transport.use_task_rates(read_task_rates)
-
-
-@task_prerun.connect
-def start_within_rate(task: Any = None, **_: Any) -> None:
-    """Begin a limited task when its rate allows, whatever stalled since its message was claimed."""
-    permit = task.request.get(transport.PERMIT_HEADER)
-    if permit is not None:
-        transport.wait_to_start(_find_queue_database, permit)
-
-
 @celeryd_init.connect
 def join_workers(**_: Any) -> None:
     """Let workers find one another over the queue in the database, and tell what it keeps.
@@ -129,16 +110,12 @@ def _is_broker_in_transaction() -> bool:
     return scheme == transport.SCHEME and find_transaction(address) is not None
 
 
-def _find_queue_database() -> Any:
-    connection: Any = app.connection_for_write()
-    return connection.transport.database
-
-
 transport.register()
 transport.use_caller_transaction(find_transaction)
 
 app = Celery("marinemap", task_cls=TransactionalTask)
 app.config_from_object("django.conf:settings", namespace="CELERY")
+transport.bind(app, signals)
 
 # Geometries travel in messages and results as GeoJSON, marked so that they arrive as geometries.
 register_type(BaseGeometry, "geometry", mapping, shape)

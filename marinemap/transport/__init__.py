@@ -19,6 +19,7 @@ DRIVER_TYPE = SCHEME
 
 # What needs the database's library, which a process that only registers need not wait for.
 _LAZY = {
+    "bind": "binding",
     "Position": "operating.position",
     "step_statements": "database.schema",
     "table_names": "database.schema",

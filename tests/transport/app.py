@@ -5,12 +5,10 @@ from __future__ import annotations
 import os
 import random
 import time
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from celery import Celery
-from celery.signals import celeryd_init, task_prerun
+from celery import Celery, signals
 from celery.worker.consumer.gossip import Gossip
 from celery.worker.consumer.mingle import Mingle
 
@@ -32,21 +30,7 @@ app.conf.update(
     worker_cancel_long_running_tasks_on_connection_loss=False,
     result_backend=f"file://{os.environ['RESULTS_FOLDER']}",
 )
-
-
-@celeryd_init.connect
-def state_rates(**_: Any) -> None:
-    import_module("marinemap.inspection")
-    transport.use_task_rates(
-        lambda: {name: task.rate_limit for name, task in app.tasks.items() if task.rate_limit}
-    )
-
-
-@task_prerun.connect
-def start_within_rate(task: Any = None, **_: Any) -> None:
-    permit = task.request.get(transport.PERMIT_HEADER)
-    transport.wait_to_start(lambda: app.connection_for_write().transport.database, permit)
-
+transport.bind(app, signals)
 
 _JOURNAL = Path(os.environ["RESULTS_FOLDER"]) / "journal"
 

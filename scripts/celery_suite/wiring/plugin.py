@@ -6,8 +6,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from celery import current_app
-from celery.signals import task_prerun, worker_init
+from celery import current_app, signals
 from celery.worker.consumer.gossip import Gossip
 from celery.worker.consumer.mingle import Mingle
 
@@ -20,26 +19,8 @@ for step in (Gossip, Mingle):
     step.compatible_transports = {*step.compatible_transports, transport.DRIVER_TYPE}
 
 
-# Not `celeryd_init`: the suites' workers run in a thread of the tests and never send it.
-@worker_init.connect
-def state_rates(sender: Any = None, **_: Any) -> None:
-    """State the rates of the tasks of the app whose worker begins."""
-    tasks = sender.app.tasks
-    transport.use_task_rates(
-        lambda: {name: task.rate_limit for name, task in tasks.items() if task.rate_limit}
-    )
-
-
-@task_prerun.connect
-def start_within_rate(task: Any = None, **_: Any) -> None:
-    """Begin a limited task when its rate allows."""
-    permit = task.request.get(transport.PERMIT_HEADER)
-    transport.wait_to_start(_find_database, permit)
-
-
-def _find_database() -> Any:
-    connection: Any = current_app.connection_for_write()
-    return connection.transport.database
+# Each test of Celery's makes its app anew: the one that is current is meant.
+transport.bind(current_app, signals)
 
 
 def pytest_configure(config: Any) -> None:

@@ -1,0 +1,43 @@
+"""Binding the queue to a Celery app, which is handed in: nothing here imports Celery."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from .consuming.starts import PERMIT_HEADER, wait_to_start
+from .database import Database
+from .providers import use_task_rates
+
+
+def bind(app: Any, signals: Any) -> None:
+    """Let the rates of an app's tasks hold over all of its workers.
+
+    Workers, and nobody else, state the rates of the tasks (`worker_init`), and a task asks
+    right before it begins whether its start still counts (`task_prerun`). Celery's own limits,
+    for each worker alone, are then best switched off: ``worker_disable_rate_limits``.
+
+    Parameters
+    ----------
+    app : celery.Celery
+        Its tasks' ``rate_limit`` are read, also as ``celery control rate_limit`` changes them.
+    signals : module
+        ``celery.signals``.
+    """
+
+    def read_rates() -> Mapping[str, str | float | None]:
+        return {name: task.rate_limit for name, task in app.tasks.items() if task.rate_limit}
+
+    def find_database() -> Database:
+        database: Database = app.connection_for_write().transport.database
+        return database
+
+    def state_rates(**_: Any) -> None:
+        use_task_rates(read_rates)
+
+    def keep_rate(task: Any = None, **_: Any) -> None:
+        wait_to_start(find_database, task.request.get(PERMIT_HEADER))
+
+    # Nobody else holds on to them.
+    signals.worker_init.connect(state_rates, weak=False)
+    signals.task_prerun.connect(keep_rate, weak=False)
