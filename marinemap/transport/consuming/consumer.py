@@ -27,6 +27,8 @@ logger = logging.getLogger(__name__)
 
 # The application's rates are compared this often; that costs no query while they are the same.
 _RATES_SECONDS = 1.0
+# Where a rate is new, what waits already is put in turns first, unless that takes longer.
+_LIMITING_SECONDS = 2.0
 # Between two tries to reach a database that is away: the first, and the longest.
 _FIRST_RETRY_SECONDS = 0.1
 _LONGEST_RETRY_SECONDS = 2.0
@@ -270,8 +272,8 @@ class Consumer:
 
     def _state_rates(self, session: Session) -> None:
         self._rates_at = monotonic() + _RATES_SECONDS
-        for task_name in self._rates.state(session):
-            self._janitor.limit_waiting(task_name)
+        if limited := self._rates.state(session):
+            self._janitor.limit_waiting(limited, _LIMITING_SECONDS)
 
     def _find_due(self, session: Session) -> None:
         seconds = seconds_until_due(session)

@@ -98,6 +98,7 @@ class Janitor:
         self._woken = threading.Event()
         self._stopping = False
         self._newly_limited: deque[str] = deque()
+        self._has_limited = threading.Event()
         self._warned_at = monotonic()
         self._ages: dict[str, float] = {}
         self._thread = threading.Thread(target=self._run, name="queue-janitor", daemon=True)
@@ -111,10 +112,15 @@ class Janitor:
         self._stopping = True
         self._woken.set()
 
-    def limit_waiting(self, task_name: str) -> None:
-        """Let what waits of a task take turns: it has a rate now."""
-        self._newly_limited.append(task_name)
+    def limit_waiting(self, task_names: list[str], seconds: float) -> None:
+        """Let what waits of tasks take turns, as they have a rate now; return once it does.
+
+        Or when the time is over: a long backlog must not keep the caller from other messages.
+        """
+        self._newly_limited.extend(task_names)
+        self._has_limited.clear()
         self._woken.set()
+        self._has_limited.wait(seconds)
 
     def _run(self) -> None:
         while not self._stopping:
@@ -137,6 +143,7 @@ class Janitor:
         while self._newly_limited:
             limit_waiting(self._database, self._newly_limited[0])
             self._newly_limited.popleft()
+        self._has_limited.set()
         reclaim(self._database, self._find_dead())
         clear_away(self._database)
         free_waiting(self._database)
