@@ -7,6 +7,7 @@ import os
 import secrets
 from pathlib import Path
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.core.exceptions import ImproperlyConfigured
 
@@ -70,6 +71,28 @@ def read_list(name: str, default: list[str]) -> list[str]:
     if text is None:
         return default
     return [word.strip() for word in text.split(",") if word.strip()]
+
+
+def read_time_zone() -> str:
+    """Return the name of the time zone that ``TZ`` means, UTC where it is not set.
+
+    The system writes a file there as well, with or without a colon in front (tzset(3)).
+
+    Raises
+    ------
+    ImproperlyConfigured
+        If it is none that Python knows.
+    """
+    given = os.environ.get("TZ") or "UTC"
+    name = given.removeprefix(":")
+    if name.startswith("/"):
+        name = str(Path(name).resolve()).partition("/zoneinfo/")[2]
+    try:
+        return ZoneInfo(name).key
+    except (ValueError, OSError, ZoneInfoNotFoundError) as error:
+        raise ImproperlyConfigured(
+            f"TZ: '{given}' is no time zone; write a name such as Europe/Athens, or UTC"
+        ) from error
 
 
 def read_secret_key(home: Path) -> str:

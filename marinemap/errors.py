@@ -30,7 +30,8 @@ class MarineMapError(Exception):
     ) -> None:
         super().__init__(message)
         self.message = message
-        self.field = field
+        # The names of members are a stranger's words as well.
+        self.field = None if field is None else quote(field)
         self.value = None if value is None else quote(value)
         self.hint = hint
 

@@ -20,6 +20,7 @@ from marinemap.environment import (
     read_list,
     read_number,
     read_secret_key,
+    read_time_zone,
 )
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -44,7 +45,8 @@ SECURE_SSL_REDIRECT = MARINEMAP_HTTPS
 # Asked by monitors and load balancers on the machine itself, which speak plain HTTP.
 SECURE_REDIRECT_EXEMPT = [r"^(healthz|readyz)$"]
 SECURE_HSTS_SECONDS = 31_536_000 if MARINEMAP_HTTPS else 0
-SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = MARINEMAP_HTTPS
+# For the agency's other names only the agency can speak: browsers hold to it for a year.
+SECURE_HSTS_INCLUDE_SUBDOMAINS = read_flag("MARINEMAP_HSTS_SUBDOMAINS", False)
 MARINEMAP_BEHIND_PROXY = read_flag("MARINEMAP_BEHIND_PROXY", False)
 if MARINEMAP_BEHIND_PROXY:
     # Only a proxy that always sets this header may be trusted with it.
@@ -52,7 +54,9 @@ if MARINEMAP_BEHIND_PROXY:
 # Who sends the files: this application, or the server in front, told by this header.
 MARINEMAP_SENDFILE = read_choice("MARINEMAP_SENDFILE", ("X-Sendfile", "X-Accel-Redirect"))
 SILENCED_SYSTEM_CHECKS = (
-    [] if MARINEMAP_HTTPS else ["security.W004", "security.W008", "security.W012", "security.W016"]
+    ["security.W005", "security.W021"]
+    if MARINEMAP_HTTPS
+    else ["security.W004", "security.W008", "security.W012", "security.W016"]
 )
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
@@ -133,7 +137,7 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 LANGUAGE_CODE = "en"
-TIME_ZONE = os.environ.get("TZ", "UTC")
+TIME_ZONE = read_time_zone()
 USE_TZ = True
 
 STATIC_URL = "static/"

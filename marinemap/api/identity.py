@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 import secrets
 from typing import Any
+from urllib.parse import urlsplit
 
+from django.conf import settings
 from django.core.signing import BadSignature, Signer
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
@@ -81,15 +83,28 @@ def get_job(request: HttpRequest, job_id: Any) -> Job:
 
 
 def refuse_cross_site(request: HttpRequest) -> None:
-    """Refuse a request that changes something when a page of another site sent it.
+    """Refuse a request that changes something when a page of another origin sent it.
+
+    Another site of the same organisation is another origin, too: what it lets in does not speak
+    for the people here. Programs send neither header.
 
     Raises
     ------
     CrossSiteError
     """
     # Browsers set this header themselves and no script can change it (W3C Fetch Metadata).
-    if request.headers.get("Sec-Fetch-Site") == "cross-site":
+    site = request.headers.get("Sec-Fetch-Site", "none")
+    origin = request.headers.get("Origin")
+    if site not in ("same-origin", "none") or not _is_own(request, origin):
         raise CrossSiteError("a page of another site may not do this in your name")
+
+
+def _is_own(request: HttpRequest, origin: str | None) -> bool:
+    """Tell whether an origin is this site's; "null" is a page that hides where it is from."""
+    if origin is None or origin in settings.CSRF_TRUSTED_ORIGINS:
+        return True
+    # The scheme is the proxy's where there is one.
+    return urlsplit(origin).netloc == request.get_host()
 
 
 def _cookies(request: HttpRequest) -> dict[str, str]:

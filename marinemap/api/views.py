@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import uuid
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -30,7 +31,7 @@ from marinemap.api.problems import (
     failed_job_response,
 )
 from marinemap.catalogue.drawings import open_drawing
-from marinemap.catalogue.models import Layer
+from marinemap.catalogue.models import ID_PATTERN, Layer
 from marinemap.errors import RequestError, did_you_mean, quote
 from marinemap.extraction.tiles import MEDIA_TYPE as DRAWING
 from marinemap.jobs import lifecycle
@@ -47,6 +48,7 @@ _View = TypeVar("_View", bound=Callable[..., HttpResponseBase])
 # Members of an execute request (OGC 18-062r2, execute.yaml).
 _EXECUTE_MEMBERS = ("inputs", "outputs", "response", "subscriber", "mode", "id")
 _RESPONSES = ("raw", "document")
+_MODES = ("async", "sync", "auto")
 _MAX_JOBS_LISTED = 1_000
 
 
@@ -221,13 +223,38 @@ def _read_body(request: HttpRequest) -> dict[str, Any]:
     if not isinstance(body, dict):
         raise RequestError("the body is not a JSON object", field="body", value=body)
     for member in body:
-        if member not in _EXECUTE_MEMBERS:
-            raise RequestError(
-                f"an execute request has no '{member}'; it has 'inputs', 'outputs', 'response' "
-                f"and 'subscriber'.{did_you_mean(member, _EXECUTE_MEMBERS)}",
-                field=member,
-            )
+        _check_member(member, body[member])
     return body
+
+
+def _check_member(member: str, value: Any) -> None:
+    """Refuse a member of an execute request that is unknown, or that nothing would come of."""
+    if member not in _EXECUTE_MEMBERS:
+        raise RequestError(
+            f"an execute request has no '{quote(member)}'; it has 'inputs', 'outputs' and "
+            f"'response'.{did_you_mean(quote(member), _EXECUTE_MEMBERS)}",
+            field=quote(member),
+        )
+    if member == "subscriber":
+        raise RequestError(
+            "nobody would be told: this service does not call back yet",
+            field=member,
+            hint="Leave it out, and ask for the job's status.",
+        )
+    if member == "mode" and value not in _MODES:
+        raise RequestError(
+            f"'{quote(value)}' is not how to execute: 'async', 'sync' or 'auto'",
+            field=member,
+            value=value,
+            hint='Whether to clip is an input: {"inputs": {"mode": "clip", ...}}.',
+        )
+    if member == "response" and value not in _RESPONSES:
+        raise RequestError(
+            f"no response '{quote(value)}'; there are 'raw' and 'document'"
+            f".{did_you_mean(quote(value), _RESPONSES)}",
+            field=member,
+            value=value,
+        )
 
 
 def _inputs_of(body: dict[str, Any]) -> dict[str, Any]:
@@ -240,13 +267,6 @@ def _inputs_of(body: dict[str, Any]) -> dict[str, Any]:
 def _answer(outputs: dict[str, Any], body: dict[str, Any]) -> HttpResponse:
     """Answer outputs: raw a single one by itself, else all by their ids."""
     form = body.get("response", _RESPONSES[0])
-    if form not in _RESPONSES:
-        raise RequestError(
-            f"no response '{quote(form)}'; there are 'raw' and 'document'"
-            f".{did_you_mean(quote(form), _RESPONSES)}",
-            field="response",
-            value=form,
-        )
     is_single = form == "raw" and len(outputs) == 1
     response = JsonResponse(next(iter(outputs.values())) if is_single else outputs, safe=False)
     response.headers["Cache-Control"] = "no-store"
@@ -258,11 +278,13 @@ def _refuse_constant(name: str) -> Any:
 
 
 def _layer(layer_id: str) -> Layer:
-    layer = Layer.objects.published().filter(pk=layer_id).first()
+    # What is no id is not looked up: databases refuse some texts, such as one with a NUL.
+    is_id = re.fullmatch(ID_PATTERN, layer_id) is not None
+    layer = Layer.objects.published().filter(pk=layer_id).first() if is_id else None
     if layer is None:
         known = Layer.objects.published().values_list("id", flat=True)
         raise NotFoundError(
-            f"there is no collection '{layer_id}'.{did_you_mean(layer_id, known)}",
+            f"there is no collection '{quote(layer_id)}'.{did_you_mean(quote(layer_id), known)}",
             field="collectionId",
             value=layer_id,
         )

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from marinemap.errors import RequestError, ServiceError, did_you_mean
+from marinemap.errors import RequestError, ServiceError, did_you_mean, quote
 from marinemap.extraction import RunLimits
 
 
@@ -185,9 +185,9 @@ def unwrap_inputs(process: Process, inputs: Mapping[str, Any]) -> dict[str, Any]
         if name not in process.inputs:
             known = ", ".join(f"'{known}'" for known in process.inputs)
             raise RequestError(
-                f"process '{process.id}' has no input '{name}'; it has {known}."
-                f"{did_you_mean(str(name), process.inputs)}",
-                field=str(name),
+                f"process '{process.id}' has no input '{quote(name)}'; it has {known}."
+                f"{did_you_mean(quote(name), process.inputs)}",
+                field=quote(name),
                 value=name,
             )
     for name, description in process.inputs.items():

@@ -1,0 +1,100 @@
+"""What pages of other sites and senders of odd names get."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from django.test import Client
+
+from marinemap.catalogue.models import Layer
+from marinemap.jobs.models import Job
+from tests.api.conftest import AREA, Post
+
+pytestmark = pytest.mark.django_db
+NewClient = Callable[..., Client]
+REQUEST = {"inputs": {"layers": ["reefs"], "area": AREA}}
+LONG = "x" * 1_000_000
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
+        {"Origin": "https://evil.example"},
+        {"Origin": "https://evil.testserver"},
+        {"Origin": "null"},
+        {"Sec-Fetch-Site": "none", "Origin": "https://evil.example"},
+    ],
+)
+def test_page_of_another_origin_may_not_ask(
+    reefs: Layer, new_client: NewClient, post: Post, headers: dict[str, str]
+) -> None:
+    refused = post(new_client(headers), REQUEST)
+    assert (refused.status_code, refused.json()["type"]) == (
+        403,
+        "urn:marinemap:problem:cross-site",
+    )
+    assert not Job.objects.exists()
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"Sec-Fetch-Site": "same-origin", "Origin": "http://testserver"},
+        # A proxy speaks HTTPS for the site.
+        {"Origin": "https://testserver"},
+        {"Sec-Fetch-Site": "none"},
+    ],
+)
+def test_own_page_and_programs_may(
+    reefs: Layer, new_client: NewClient, post: Post, headers: dict[str, str]
+) -> None:
+    assert post(new_client(headers), REQUEST).status_code == 201
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {LONG: 1},
+        {"inputs": {LONG: 1}},
+        {"inputs": {"layers": [{"name": "reefs", LONG: 1}], "area": AREA}},
+        {"inputs": {"layers": [LONG], "area": AREA}},
+        REQUEST | {"response": LONG},
+        REQUEST | {"mode": LONG},
+    ],
+    ids=["member", "input", "member of a layer", "layer", "response", "mode"],
+)
+def test_long_name_does_not_come_back(
+    reefs: Layer, new_client: NewClient, post: Post, body: dict[str, object]
+) -> None:
+    refused = post(new_client(), body)
+    assert refused.status_code == 400
+    assert len(refused.content) < 2_000
+
+
+@pytest.mark.parametrize("name", ["%00", "a%00b", "x" * 9_000, "..%2F..%2Fetc", "%F0%9F%90%9F"])
+@pytest.mark.parametrize("path", ["", "/drawings/x.pmtiles"])
+def test_odd_collection_is_not_found(
+    reefs: Layer, new_client: NewClient, name: str, path: str
+) -> None:
+    answer = new_client().get(f"/api/collections/{name}{path}")
+    assert (answer.status_code, len(answer.content) < 2_000) == (404, True)
+
+
+@pytest.mark.parametrize(
+    ("more", "field"),
+    [
+        ({"mode": "within"}, "mode"),
+        ({"subscriber": {"successUri": "http://127.0.0.1/"}}, "subscriber"),
+        ({"response": 5}, "response"),
+    ],
+)
+def test_what_nothing_would_come_of_is_refused(
+    reefs: Layer, new_client: NewClient, post: Post, more: dict[str, object], field: str
+) -> None:
+    refused = post(new_client(), REQUEST | more)
+    assert (refused.status_code, refused.json()["field"]) == (400, field)
+    assert not Job.objects.exists()
