@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,8 +13,9 @@ import pyarrow.compute as pc
 import shapely
 
 from marinemap.errors import DatasetError, RequestError, did_you_mean, quote
-from marinemap.extraction.grid import EDGE, INSIDE, OUTSIDE, AreaGrid
+from marinemap.extraction.grid import AreaGrid
 from marinemap.extraction.local import LocalParts
+from marinemap.extraction.raster import EDGE, INSIDE, OUTSIDE
 from marinemap.extraction.wkb import (
     PlainRows,
     leaves,
@@ -35,6 +37,8 @@ _COARSE_LEVEL, _FINE_LEVEL = 6, 9
 _MANY_FEATURES = 20_000
 # Checking so many takes some ten milliseconds; a second core then looks while the first one cuts.
 _MANY_VERTICES = 50_000
+# Some corners of features and area that are looked at together.
+_MOST_TOGETHER = 2_000_000
 
 _COLLECTION = shapely.GeometryType.GEOMETRYCOLLECTION
 
@@ -145,23 +149,31 @@ class Clipper:
         near = present & finite & (self.grid.classify(boxes) != OUTSIDE)
         not_finite = int((present & ~finite).sum())
         rows, geometries, boxes = rows[near], geometries[near], boxes[near]
+        local = self._local.around(boxes)
+        pieces = [
+            self._looked_at(rows[some], geometries[some], local[some])
+            for some in _dear_together(geometries, local)
+        ]
+        return _joined(pieces, not_finite)
+
+    def _looked_at(self, rows: Array, geometries: Array, local: Array) -> _Edge:
         if self._mode == "within":
-            whole = shapely.covers(self.area, geometries)
-            return _Edge(rows[whole], rows[:0], geometries[:0], 0, not_finite, 0)
-        within = shapely.contains_properly(self.area, geometries)
+            whole = shapely.covers(local, geometries)
+            return _Edge(rows[whole], rows[:0], geometries[:0], 0, 0, 0)
+        within = shapely.contains_properly(local, geometries)
         touching = ~within
-        touching[touching] = shapely.intersects(self.area, geometries[touching])
+        touching[touching] = shapely.intersects(local[touching], geometries[touching])
         if self._mode == "intersects":
             whole = within | touching
-            return _Edge(rows[whole], rows[:0], geometries[:0], 0, not_finite, 0)
-        cut = self._cut(geometries[touching], boxes[touching])
+            return _Edge(rows[whole], rows[:0], geometries[:0], 0, 0, 0)
+        cut = _cut(geometries[touching], local[touching])
         left = ~shapely.is_missing(cut.geometries)
         return _Edge(
             rows[within],
             rows[touching][left],
             cut.geometries[left],
             cut.repaired,
-            not_finite,
+            0,
             cut.trimmed,
         )
 
@@ -172,21 +184,6 @@ class Clipper:
             raise DatasetError(
                 f"a geometry of {self._of} is broken: {error}", field="source"
             ) from error
-
-    def _cut(self, geometries: Array, boxes: Array) -> _Cut:
-        dimensions = shapely.get_dimensions(geometries)
-        # Repair may not reach beyond the box: the structure method adds no new extremes.
-        local = self._local.around(boxes)
-        collections = shapely.get_type_id(geometries) == _COLLECTION
-        if shapely.get_num_coordinates(geometries).sum() > _MANY_VERTICES:
-            valid, repaired, pieces = _cut_while_checked(geometries, local, collections)
-        else:
-            valid, repaired = _valid(geometries)
-            pieces = _pieces(valid, local, collections)
-        parts, trimmed = _parts_of_dimension(pieces, dimensions)
-        for index in np.flatnonzero(collections):
-            parts[index] = _cut_collection(geometries[index], local[index])
-        return _Cut(parts, repaired, trimmed)
 
 
 @dataclass(frozen=True)
@@ -204,6 +201,49 @@ class _Cut:
     geometries: Array
     repaired: int
     trimmed: int
+
+
+def _dear_together(geometries: Array, local: Array) -> Iterator[slice]:
+    """Yield runs of geometries that are looked at in a fraction of a second each.
+
+    GEOS is not to be stopped on its way through an array: an area like a comb has a hundred
+    thousand corners for each feature.
+    """
+    costs = shapely.get_num_coordinates(geometries) + shapely.get_num_coordinates(local)
+    cuts = np.flatnonzero(np.diff(costs.cumsum() // _MOST_TOGETHER)) + 1
+    for first, last in zip([0, *cuts.tolist()], [*cuts.tolist(), len(costs)], strict=True):
+        yield slice(first, last)
+
+
+def _joined(pieces: list[_Edge], not_finite: int) -> _Edge:
+    if len(pieces) == 1:
+        return replace(pieces[0], not_finite=not_finite)
+    return _Edge(
+        np.concatenate([piece.whole for piece in pieces]),
+        np.concatenate([piece.cut_rows for piece in pieces]),
+        np.concatenate([piece.cut for piece in pieces]),
+        sum(piece.repaired for piece in pieces),
+        not_finite,
+        sum(piece.trimmed for piece in pieces),
+    )
+
+
+def _cut(geometries: Array, local: Array) -> _Cut:
+    """Cut geometries, each to the part of the area around it.
+
+    Repair may not reach beyond a geometry's box: the structure method adds no new extremes.
+    """
+    dimensions = shapely.get_dimensions(geometries)
+    collections = shapely.get_type_id(geometries) == _COLLECTION
+    if shapely.get_num_coordinates(geometries).sum() > _MANY_VERTICES:
+        valid, repaired, pieces = _cut_while_checked(geometries, local, collections)
+    else:
+        valid, repaired = _valid(geometries)
+        pieces = _pieces(valid, local, collections)
+    parts, trimmed = _parts_of_dimension(pieces, dimensions)
+    for index in np.flatnonzero(collections):
+        parts[index] = _cut_collection(geometries[index], local[index])
+    return _Cut(parts, repaired, trimmed)
 
 
 def _are_finite(geometries: Array) -> Array:

@@ -14,8 +14,8 @@ import shapely
 from marinemap.extraction.area import Area, parse_area
 from marinemap.extraction.filter import Filter
 from marinemap.extraction.formats import get_format
-from marinemap.extraction.grid import EDGE, INSIDE, OUTSIDE
 from marinemap.extraction.layer import PreparedLayer, prepare
+from marinemap.extraction.raster import EDGE, INSIDE, OUTSIDE
 from marinemap.extraction.read import Batch, Source
 from marinemap.extraction.request import ExtractionRequest, SourceLayer
 

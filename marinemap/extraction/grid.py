@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import shapely
 
-OUTSIDE, EDGE, INSIDE = 0, 1, 2
+from marinemap.extraction.raster import EDGE, INSIDE, OUTSIDE, rasterised
+
 # Cells touched by a box are widened by this share of a cell, so that a rounded division never
 # puts a box into fewer cells than it touches.
 _SLACK_CELLS = 1e-6
@@ -28,18 +28,14 @@ class AreaGrid:
     area : shapely Polygon or MultiPolygon
         Valid.
     level : int
-        The grid has ``2 ** level`` cells a side. It is made as a quadtree: only cells on the
-        edge are divided, so that the cost grows with the length of the edge.
+        The grid has at most ``2 ** level`` cells a side.
     """
 
     def __init__(self, area: Any, level: int) -> None:
-        shapely.prepare(area)
         minx, miny, maxx, maxy = area.bounds
         self._origin = np.array([minx, miny])
         self._size = np.array([maxx - minx, maxy - miny])
-        self._cells = np.full((1, 1), EDGE, np.int8)
-        for _ in range(level):
-            self._divide(area)
+        self._cells = rasterised(area, level)
         # Two sums in one number, so that a box's corners are looked up once.
         inside = _running_sum(self._cells == INSIDE, frame=False)
         outside = _running_sum(self._cells == OUTSIDE, frame=True)
@@ -97,19 +93,6 @@ class AreaGrid:
                 high = self._origin + cell * [last + 1, row + 1]
                 boxes.append((*(low - cell * 1e-6), *(high + cell * 1e-6)))
         return [(float(a), float(b), float(c), float(d)) for a, b, c, d in boxes]
-
-    def _divide(self, area: Any) -> None:
-        """Halve the cells; look again at those on the edge."""
-        self._cells = self._cells.repeat(2, axis=0).repeat(2, axis=1)
-        cell = self._size / len(self._cells)
-        rows, columns = np.nonzero(self._cells == EDGE)
-        low = self._origin + np.column_stack([columns, rows]) * cell
-        # Wider than the cell by more than its corners are rounded.
-        slack = cell * _SLACK_CELLS * 2
-        boxes = shapely.box(*(low - slack).T, *(low + cell + slack).T)
-        kind = np.where(shapely.intersects(area, boxes), EDGE, OUTSIDE)
-        kind[shapely.contains_properly(area, boxes)] = INSIDE
-        self._cells[rows, columns] = kind
 
 
 def _running_sum(flags: Array, *, frame: bool) -> Array:

@@ -12,8 +12,8 @@ import pyproj
 from marinemap.extraction.area import Area
 from marinemap.extraction.clip import Clipped, Clipper
 from marinemap.extraction.dataset import Dataset, describe
-from marinemap.extraction.grid import INSIDE
 from marinemap.extraction.near import AREA_TOLERANCE_METRES, area_near, route_to
+from marinemap.extraction.raster import INSIDE
 from marinemap.extraction.read import Source, open_source
 from marinemap.extraction.request import SourceLayer
 from marinemap.extraction.route import Route

@@ -9,8 +9,11 @@ from typing import Any
 import numpy as np
 import shapely
 
+from marinemap.extraction.surface import edges_of
+
 # A part this small is not worth dividing further: finding its quarter costs more than it saves.
 _SMALL_PART_VERTICES = 128
+_MARGIN_SHARE = 1e-3
 _DEEPEST_LEVEL = 16
 _KEPT_PARTS = 4_096
 _CELLS = (_DEEPEST_LEVEL + 1, 1 << _DEEPEST_LEVEL, 1 << _DEEPEST_LEVEL)
@@ -24,7 +27,9 @@ class LocalParts:
 
     The area's box is halved again and again, as in a quadtree. A part belongs to one quarter,
     widened by half its size on each side, so that a feature within it meets the area as it is:
-    the sides of the box lie beyond the feature and leave no corner in the result.
+    the sides of the box lie beyond the feature and leave no corner in the result. Edges of the area
+    that meet the box are whole in it: two features that share an edge are cut at the same place,
+    to the last bit, though different parts cut them.
 
     Parameters
     ----------
@@ -33,6 +38,7 @@ class LocalParts:
     """
 
     def __init__(self, area: Any) -> None:
+        shapely.prepare(area)
         self._area = area
         minx, miny, maxx, maxy = area.bounds
         self._origin = np.array([minx, miny])
@@ -58,9 +64,9 @@ class LocalParts:
         with np.errstate(over="ignore", invalid="ignore"):
             extent = ((corners[:, 1] - corners[:, 0]) / self._size).max(axis=1)
             middle = (corners.mean(axis=1) - self._origin) / self._size
-        # Half a cell stands free on each side; a box of less than a quarter cell leaves the
-        # widened part's sides well outside of it, wherever in the cell its middle lies.
-        levels = np.floor(np.log2(0.25 / np.clip(extent, 1e-12, 1e12)))
+        # Half a cell stands free on each side; a box of at most half a cell reaches a quarter
+        # beyond, wherever in the cell its middle lies.
+        levels = np.floor(np.log2(0.5 / np.clip(extent, 1e-12, 1e12)))
         within = np.isfinite(extent) & ((middle >= 0) & (middle < 1)).all(axis=1)
         levels = np.where(within, np.clip(levels, 0, _DEEPEST_LEVEL), 0).astype(np.int64)
         middle = np.where(within[:, None], middle, 0)
@@ -77,15 +83,46 @@ class LocalParts:
         wider = self._part((level - 1, column // 2, row // 2))
         part = wider
         if shapely.get_num_coordinates(wider) > _SMALL_PART_VERTICES:
-            part = shapely.intersection(wider, self._box(key))
+            part = self._cut(wider, self._box(key))
+            shapely.prepare(part)
         self._parts[key] = part
         if len(self._parts) > _KEPT_PARTS:
             self._parts.popitem(last=False)
         return part
 
-    def _box(self, key: _Key) -> Any:
+    def _cut(self, wider: Any, box: Array) -> Any:
+        """Return the part in a box, which is widened so that it holds its edges in full."""
+        begins, ends = edges_of(wider)
+        meets = _meet(begins, ends, box)
+        whole = np.concatenate([begins[meets], ends[meets], box.reshape(2, 2)])
+        low, high = whole.min(axis=0), whole.max(axis=0)
+        # Beyond the ends of edges, so that these are crossed by no side.
+        margin = (box[2:] - box[:2]) * _MARGIN_SHARE
+        widened = np.concatenate([low - margin, high + margin])
+        minx, miny, maxx, maxy = shapely.bounds(wider)
+        inner = (widened[:2] > [minx, miny]) | (widened[2:] < [maxx, maxy])
+        if not inner.any():
+            return wider
+        part = shapely.intersection(wider, shapely.box(*widened))
+        fewer = shapely.get_num_coordinates(part) < shapely.get_num_coordinates(wider)
+        return part if fewer else wider
+
+    def _box(self, key: _Key) -> Array:
         level, column, row = key
         cell = self._size * math.ldexp(1.0, -level)
         low = self._origin + cell * [column - 0.5, row - 0.5]
         high = self._origin + cell * [column + 1.5, row + 1.5]
-        return shapely.box(*low, *high)
+        return np.concatenate([low, high])
+
+
+def _meet(begins: Array, ends: Array, box: Array) -> Array:
+    """Tell which edges may meet a box, by separating axes: its sides, and across the edge."""
+    low, high = np.minimum(begins, ends), np.maximum(begins, ends)
+    meets: Array = np.all(low <= box[2:], axis=1) & np.all(high >= box[:2], axis=1)
+    found = np.flatnonzero(meets)
+    way, to = (ends - begins)[found], (box[:2] + box[2:]) / 2 - begins[found]
+    # The box reaches from its middle, across an edge, by half its sides.
+    reach = np.abs(way[:, ::-1]) @ ((box[2:] - box[:2]) / 2)
+    off = np.abs(way[:, 0] * to[:, 1] - way[:, 1] * to[:, 0])
+    meets[found] = off <= reach * (1 + 1e-9)
+    return meets

@@ -40,6 +40,15 @@ def with_rings(rings: Rings, coordinates: Array, parts: Array) -> Any:
     return polygons[0] if len(polygons) == 1 else shapely.multipolygons(polygons)
 
 
+def edges_of(area: Any) -> tuple[Array, Array]:
+    """Return both ends of each edge of a polygon or multipolygon."""
+    parts = shapely.get_parts(area)
+    rings = shapely.get_rings(parts[shapely.get_dimensions(parts) == 2])
+    corners, ring = shapely.get_coordinates(rings, return_index=True)
+    same = ring[1:] == ring[:-1]
+    return corners[:-1][same], corners[1:][same]
+
+
 def filled(geometry: Any) -> Any:
     """Return a geometry's polygons, made valid, without points and lines."""
     if not geometry.is_valid:
