@@ -23,20 +23,9 @@ from marinemap.errors import DatasetError, ServiceError, did_you_mean, quote
 from marinemap.extraction.crs import is_on_earth
 from marinemap.extraction.geopackage_index import own_key
 from marinemap.extraction.shapefile_check import check_headers
-from marinemap.extraction.sqlite_source import watched, write_ahead_log
+from marinemap.extraction.sources import source_format_of
+from marinemap.extraction.sqlite_source import watched
 
-# The files that make up one shapefile (Esri, ShapefileTechnical Description, 1998; .cpg is
-# Esri's later addition), and MapInfo's two formats.
-_PARTS = {
-    ".shp": (".shx", ".dbf", ".prj", ".cpg"),
-    ".tab": (".dat", ".map", ".id", ".ind"),
-    ".mif": (".mid",),
-    # Types and CRS stand beside a CSV, if anywhere.
-    ".csv": (".csvt", ".prj"),
-}
-_SQLITE_SUFFIXES = (".gpkg", ".sqlite", ".db")
-# Programs that have a file geodatabase open put these beside its tables.
-_LOCK_SUFFIX = ".lock"
 _CHUNK_BYTES = 1 << 20
 # What GDAL says of a damaged .prj comes out of fiona as it is.
 _FIONA_ERRORS = (FionaError, CPLE_BaseError, ValueError, OSError)
@@ -88,6 +77,8 @@ def list_layers(path: Path) -> list[str]:
         If there is no such file, or GDAL cannot read it.
     """
     _check_is_file(path)
+    # Known before GDAL is asked: a format may need options.
+    source_format_of(path)
     try:
         if path.suffix.lower() == ".shp":
             check_headers(path)
@@ -318,20 +309,7 @@ def _pick_layer(path: Path, layer: str | None) -> str:
 
 def parts_of(path: Path) -> list[Path]:
     """Return the files that hold a dataset: all of a folder's, or those beside the one named."""
-    if path.is_dir():
-        inside = (part for part in path.rglob("*") if part.suffix != _LOCK_SUFFIX)
-        return sorted(part for part in inside if part.is_file())
-    if path.suffix.lower() in _SQLITE_SUFFIXES:
-        return [path, *write_ahead_log(path)]
-    wanted = _PARTS.get(path.suffix.lower(), ())
-    if not wanted:
-        return [path]
-    beside = {
-        part.suffix.lower(): part
-        for part in sorted(path.parent.iterdir())
-        if part.stem == path.stem and part != path
-    }
-    return [path, *(beside[suffix] for suffix in wanted if suffix in beside)]
+    return source_format_of(path).parts(path)
 
 
 def _check_is_file(path: Path) -> None:

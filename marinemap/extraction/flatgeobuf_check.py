@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from marinemap.errors import DatasetError
+from marinemap.extraction.sources.source import damaged
 
 _MAGIC = b"fgb\x03fgb"
 _MAGIC_BYTES = 8
@@ -34,12 +34,12 @@ def feature_places(path: Path) -> Array:
     """
     with path.open("rb") as file:
         if path.stat().st_size < _MAGIC_BYTES + 4 or not file.read(8).startswith(_MAGIC):
-            raise _damaged(path, "does not begin as a FlatGeobuf")
+            raise damaged(path, "does not begin as a FlatGeobuf")
     try:
         # Mapped, so that no more of it is read than the lengths of the features.
         return _places(path, np.memmap(path, np.uint8, "r"))
     except (struct.error, ValueError, OverflowError) as error:
-        raise _damaged(path, f"has a header that cannot be read ({error})") from error
+        raise damaged(path, f"has a header that cannot be read ({error})") from error
 
 
 def _places(path: Path, data: Array) -> Array:
@@ -51,7 +51,7 @@ def _places(path: Path, data: Array) -> Array:
     nodes = _node_count(count, node_size) if node_size > 1 else 0
     features = index + nodes * _NODE.itemsize
     if features > len(data):
-        raise _damaged(path, "ends within its index")
+        raise damaged(path, "ends within its index")
     if nodes:
         found = np.frombuffer(data, _NODE, nodes, index)
         starts = found["offset"][nodes - count :].astype(np.int64) + features
@@ -59,19 +59,19 @@ def _places(path: Path, data: Array) -> Array:
     else:
         places = _walked(path, data, features)
     if count and len(places) - 1 != count:
-        raise _damaged(path, f"holds {len(places) - 1:,} features where it states {count:,}")
+        raise damaged(path, f"holds {len(places) - 1:,} features where it states {count:,}")
     return places
 
 
 def _followed(path: Path, data: Array, places: Array) -> Array:
     """Look whether each feature's length leads to the next one, and the last to the end."""
     if (np.diff(places) < 4).any():
-        raise _damaged(path, "has an index that points outside of it, or twice at one place")
+        raise damaged(path, "has an index that points outside of it, or twice at one place")
     at = places[:-1, None] + np.arange(4)
     lengths = np.ascontiguousarray(data[at]).view("<u4").ravel().astype(np.int64)
     odd = np.flatnonzero(places[:-1] + 4 + lengths != places[1:])
     if len(odd):
-        raise _damaged(path, f"ends within feature {int(odd[0]) + 1:,}, or its index lies")
+        raise damaged(path, f"ends within feature {int(odd[0]) + 1:,}, or its index lies")
     return places
 
 
@@ -79,11 +79,11 @@ def _walked(path: Path, data: Array, at: int) -> Array:
     places = [at]
     while at < len(data):
         if at + 4 > len(data):
-            raise _damaged(path, f"ends within feature {len(places):,}")
+            raise damaged(path, f"ends within feature {len(places):,}")
         at += 4 + _number(data, "<I", at)
         places.append(at)
     if at > len(data):
-        raise _damaged(path, f"ends within feature {len(places) - 1:,}")
+        raise damaged(path, f"ends within feature {len(places) - 1:,}")
     return np.array(places, np.int64)
 
 
@@ -113,11 +113,3 @@ def _number(data: Array, form: str, at: int) -> int:
     if at < 0:
         raise ValueError(f"an offset leads to byte {at:,}")
     return int(struct.unpack(form, data[at : at + struct.calcsize(form)].tobytes())[0])
-
-
-def _damaged(path: Path, what: str) -> DatasetError:
-    return DatasetError(
-        f"{path.name} {what}: it is cut or damaged; ask for a whole copy",
-        field="source",
-        value=path.name,
-    )

@@ -37,6 +37,7 @@ _OVERLAP_DEGREES = 1e-6
 _SECTORS = 4
 
 Box = tuple[float, float, float, float]
+_FARTHEST = 540.0
 _WORLD: Box = (-180.0, -90.0, 180.0, 90.0)
 
 
@@ -131,7 +132,8 @@ def _turned(area: Area, bounds: Box) -> Any:
     west, _, east, _ = bounds
     if west > -180 and east < 180:
         return within_180(area.degrees)
-    low, high = min(west, -180.0), max(east, 180.0)
+    # Longitudes of -360 to 360 occur; a damaged file may state any, and each turn is a copy.
+    low, high = max(min(west, -180.0), -_FARTHEST), min(max(east, 180.0), _FARTHEST)
     return window(area.degrees, [shapely.box(low - 1, -90, high + 1, 90)])
 
 

@@ -24,7 +24,7 @@ from marinemap.extraction.geopackage_index import Box, RTree, find_rtree, own_ke
 from marinemap.extraction.prefetch import prefetched
 from marinemap.extraction.rtree_nodes import KeySet, Near
 from marinemap.extraction.shapefile_check import check_records, check_rows
-from marinemap.extraction.source_check import check_whole
+from marinemap.extraction.sources import source_format_of
 from marinemap.extraction.table_check import undeclared_encoding
 from marinemap.extraction.wkb import count_nowhere
 
@@ -143,7 +143,7 @@ class Source:
         DatasetError
             If it is damaged, or holds what cannot be served.
         """
-        check_whole(self.dataset.path)
+        source_format_of(self.dataset.path).check(self.dataset.path)
         self.sample(_LOOKED_AT)
         if self._is_shapefile:
             _ = self._nowhere
@@ -203,7 +203,7 @@ class Source:
         """
         if self._is_shapefile:
             _ = self._nowhere
-        check_whole(self.dataset.path)
+        source_format_of(self.dataset.path).check(self.dataset.path)
         with prefetched(self._read(), _BATCHES_AHEAD) as batches:
             yield from batches
 
@@ -213,12 +213,8 @@ class Source:
 
     @property
     def _is_read_whole(self) -> bool:
-        """Whether no index is asked: one that lies would hide features, and none is checked here.
-
-        A file geodatabase and MapInfo's files have indexes of their own that GDAL asks.
-        """
-        indexed = (".shp", ".gdb", ".tab")
-        return self.rtree is None and self.dataset.path.suffix.lower() not in indexed
+        """Whether no index is asked: one that lies would hide features."""
+        return self.rtree is None and not source_format_of(self.dataset.path).has_index
 
     @property
     def _fields(self) -> dict[str, Any]:

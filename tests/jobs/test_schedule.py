@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
 from marinemap.celery import app
 from marinemap.errors import ServiceError
+from marinemap.jobs import periodic
 from marinemap.jobs.checks import check_settings
 from marinemap.jobs.conf import job_settings
 from marinemap.jobs.schedule import EditableScheduler
@@ -115,3 +117,14 @@ def test_odd_number_is_reported(settings, name, value):
 
     setattr(settings, name, value)
     assert [m.id for m in check_settings()] == ["marinemap.E001"]
+
+
+def test_each_periodic_task_has_an_entry_and_each_entry_a_task() -> None:
+    scheduled = {entry["task"] for entry in settings.CELERY_BEAT_SCHEDULE.values()}
+    written = {
+        task.name
+        for task in vars(periodic).values()
+        if getattr(task, "name", "").startswith(f"{periodic.__name__}.")
+    }
+    assert written <= scheduled
+    assert {name for name in scheduled if name.startswith(f"{periodic.__name__}.")} == written

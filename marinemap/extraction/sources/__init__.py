@@ -1,0 +1,29 @@
+"""Formats of sources of which more is known than GDAL says: modules that hold a ``SOURCE``."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import pkgutil
+from functools import cache
+from pathlib import Path
+
+from marinemap.extraction.sources.source import SourceFormat
+
+
+def source_format_of(path: Path) -> SourceFormat:
+    """Return what is known of a file's format, by its suffix; of others, that nothing is known."""
+    return _by_suffix().get(path.suffix.lower(), SourceFormat(()))
+
+
+@cache
+def _by_suffix() -> dict[str, SourceFormat]:
+    found: dict[str, SourceFormat] = {}
+    for module in pkgutil.iter_modules(__path__, f"{__name__}."):
+        source = getattr(importlib.import_module(module.name), "SOURCE", None)
+        if isinstance(source, SourceFormat):
+            found |= dict.fromkeys(source.suffixes, source)
+            for name, value in source.environment.items():
+                # Two GDALs read it, pyogrio's and fiona's; an operator's own choice counts.
+                os.environ.setdefault(name, value)
+    return found

@@ -1,0 +1,61 @@
+"""CSV as a source; types and CRS stand beside it, if anywhere."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from marinemap.errors import DatasetError
+from marinemap.extraction.sources.lines import ends_with_newline
+from marinemap.extraction.sources.source import SourceFormat, damaged, with_suffixes
+
+_CHUNK_BYTES = 1 << 20
+# A cell of a CSV may be the outline of a coast.
+_LONGEST_CELL = 1 << 30
+
+
+def _check_csv(path: Path) -> None:
+    """A CSV has as many cells in each line as in its first, and ends with a line break."""
+    csv.field_size_limit(_LONGEST_CELL)
+    if not ends_with_newline(path):
+        raise DatasetError(
+            f"the last line of {path.name} does not end: it may be cut",
+            field="source",
+            value=path.name,
+            hint="Ask for a whole copy; if it is whole, put a line break at its end.",
+        )
+    try:
+        with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
+            _check_lines(path, csv.reader(_without_nul(file), _dialect(path), strict=True))
+    except csv.Error as error:
+        raise damaged(path, f"is no CSV: {error}") from error
+
+
+def _check_lines(path: Path, lines: Any) -> None:
+    cells = len(next(lines, []))
+    for line in lines:
+        if line and len(line) != cells:
+            raise damaged(
+                path, f"has {len(line)} cells in line {lines.line_num:,} and {cells} in its first"
+            )
+
+
+def _dialect(path: Path) -> type[csv.Dialect]:
+    """Return how the cells are separated, as GDAL's driver settles it: by the first line."""
+    with path.open(encoding="utf-8-sig", errors="replace") as file:
+        first = file.readline(_CHUNK_BYTES)
+    chosen = max(",;\t|", key=first.count)
+
+    class Dialect(csv.excel):
+        delimiter = chosen
+
+    return Dialect
+
+
+def _without_nul(lines: Iterator[str]) -> Iterator[str]:
+    return (line.replace("\0", "\N{REPLACEMENT CHARACTER}") for line in lines)
+
+
+SOURCE = SourceFormat((".csv",), parts=with_suffixes(".csvt", ".prj"), check=_check_csv)

@@ -1,0 +1,33 @@
+"""Files of lines as sources: GeoJSON text sequences."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from marinemap.errors import quote
+from marinemap.extraction.sources.source import SourceFormat, damaged
+
+
+def _check_json_lines(path: Path) -> None:
+    """GDAL passes over a line that is no JSON; each ends with a brace and a line break."""
+    if not ends_with_newline(path):
+        raise damaged(path, "does not end with a line break")
+    with path.open("rb") as file:
+        for number, line in enumerate(file, 1):
+            plain = line.strip(b" \t\r\n\x1e")
+            if plain and not (plain.startswith(b"{") and plain.endswith(b"}")):
+                shown = quote(plain[-40:].decode(errors="replace"))
+                raise damaged(path, f"has no JSON object in line {number:,}: it ends '{shown}'")
+
+
+def ends_with_newline(path: Path) -> bool:
+    """Tell whether the last line of a file ends; an empty file has none."""
+    with path.open("rb") as file:
+        if file.seek(0, os.SEEK_END) == 0:
+            return True
+        file.seek(-1, os.SEEK_END)
+        return file.read(1) in (b"\n", b"\r")
+
+
+SOURCE = SourceFormat((".geojsonl", ".geojsons"), check=_check_json_lines)

@@ -1,0 +1,10 @@
+"""Shapefiles as sources; ``shapefile_check`` looks at every record."""
+
+from __future__ import annotations
+
+from marinemap.extraction.sources.source import SourceFormat, with_suffixes
+
+# Esri, ShapefileTechnical Description, 1998; .cpg is Esri's later addition.
+_PARTS = (".shx", ".dbf", ".prj", ".cpg")
+
+SOURCE = SourceFormat((".shp",), parts=with_suffixes(*_PARTS), has_index=True)

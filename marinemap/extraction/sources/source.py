@@ -1,0 +1,65 @@
+"""What a format of sources tells of itself, where GDAL reads what is left of a damaged file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from marinemap.errors import DatasetError
+
+
+def _alone(path: Path) -> list[Path]:
+    return [path]
+
+
+def _trusted(path: Path) -> object:
+    return None
+
+
+@dataclass(frozen=True)
+class SourceFormat:
+    """A format that layers are read from.
+
+    Parameters
+    ----------
+    suffixes : tuple of str
+        In small letters.
+    parts : callable
+        Returns the files that belong to one, itself first.
+    check : callable
+        Refuses, with a DatasetError, what is cut off or damaged; reads the file once.
+    has_index : bool
+        Whether GDAL may be asked by a box: its index is checked, or none hides features.
+    environment : mapping
+        Options for GDAL that have no other way in.
+    """
+
+    suffixes: tuple[str, ...]
+    parts: Callable[[Path], list[Path]] = _alone
+    check: Callable[[Path], object] = _trusted
+    has_index: bool = False
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+def with_suffixes(*wanted: str) -> Callable[[Path], list[Path]]:
+    """Return what lists the files beside one that have its name and one of some suffixes."""
+
+    def parts(path: Path) -> list[Path]:
+        beside = {
+            part.suffix.lower(): part
+            for part in sorted(path.parent.iterdir())
+            if part.stem == path.stem and part != path
+        }
+        return [path, *(beside[suffix] for suffix in wanted if suffix in beside)]
+
+    return parts
+
+
+def damaged(path: Path, what: str) -> DatasetError:
+    """Return the error of a file that is cut or damaged."""
+    return DatasetError(
+        f"{path.name} {what}: it is cut or damaged; ask for a whole copy",
+        field="source",
+        value=path.name,
+    )

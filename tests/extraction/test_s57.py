@@ -1,0 +1,69 @@
+"""Nautical charts as sources: object classes as layers, soundings with depth, national letters."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from marinemap.errors import DatasetError
+from marinemap.extraction import (
+    ExtractionRequest,
+    SourceLayer,
+    describe,
+    extract,
+    fingerprint,
+    list_layers,
+)
+from tests.extraction.layers import read, unpack
+from tests.extraction.s57_cell import write_chart
+
+AREA = [0.0, 0.0, 4.0, 2.4]
+
+
+@pytest.fixture
+def chart(tmp_path: Path) -> Path:
+    return write_chart(tmp_path / "XX123456.000")
+
+
+def test_each_object_class_is_a_layer(chart: Path) -> None:
+    assert {"BOYLAT", "DEPARE", "SOUNDG"} < set(list_layers(chart))
+    assert describe(chart, "SOUNDG").geometry_type == "3D Point"
+    with pytest.raises(DatasetError, match="it is a table"):
+        describe(chart, "DSID")
+
+
+@pytest.mark.parametrize("name", ["shapefile", "geopackage", "filegdb"])
+def test_chart_is_cut_to_an_area(chart: Path, tmp_path: Path, name: str) -> None:
+    layers = [SourceLayer(c.lower(), chart, c) for c in ("BOYLAT", "DEPARE", "SOUNDG")]
+    request = ExtractionRequest(layers, AREA, tmp_path / "out.zip", format=name)
+    result = extract(request)
+    assert [layer.features_written for layer in result.layers] == [1, 1, 2]
+    folder = unpack(result)
+    suffix = {"shapefile": "shp", "geopackage": "gpkg", "filegdb": "gdb"}[name]
+    geometries, columns = read(folder / f"soundg.{suffix}")
+    assert sorted(columns["DEPTH"]) == [5.5, 7.0]
+    assert sorted(point.z for point in geometries) == [5.5, 7.0]
+    _, columns = read(folder / f"boylat.{suffix}")
+    assert (columns["OBJNAM"], columns["NOBJNM"]) == (["Récif Sud"], ["南礁"])
+    (depare,) = folder.glob(f"depare*.{suffix}")
+    polygons, columns = read(depare)
+    assert (columns["DRVAL1"], columns["DRVAL2"]) == ([5.0], [20.0])
+    assert polygons[0].area == pytest.approx(2 * 1.4, rel=1e-7)
+
+
+@pytest.mark.parametrize("percent", [5, 50, 95, 99])
+def test_chart_that_is_cut_off_is_named(chart: Path, tmp_path: Path, percent: int) -> None:
+    data = chart.read_bytes()
+    chart.write_bytes(data[: len(data) * percent // 100])
+    request = ExtractionRequest(
+        [SourceLayer("soundg", chart, "SOUNDG")], AREA, tmp_path / "out.zip"
+    )
+    with pytest.raises(DatasetError, match=r"XX123456\.000"):
+        extract(request)
+
+
+def test_update_of_a_chart_changes_its_mark(chart: Path) -> None:
+    before = fingerprint(chart)
+    chart.with_suffix(".001").write_bytes(chart.read_bytes())
+    assert fingerprint(chart) != before
