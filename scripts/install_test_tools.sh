@@ -14,6 +14,8 @@ ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing="$missing postgre
 need /usr/sbin/apache2 apache2
 ls /usr/lib/apache2/modules/mod_wsgi.so >/dev/null 2>&1 || missing="$missing libapache2-mod-wsgi-py3"
 
+need /usr/lib/apache2/modules/mod_xsendfile.so libapache2-mod-xsendfile
+need /usr/sbin/nginx nginx-light
 need shellcheck shellcheck
 need /usr/sbin/logrotate logrotate
 need openssl openssl

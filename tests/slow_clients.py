@@ -14,6 +14,32 @@ import requests
 
 _BODY_BYTES = 100_000
 
+# A job that is done, made as the lifecycle would, with a result larger than any buffer.
+MAKE_JOB = """
+import os
+from datetime import timedelta
+from django.utils import timezone
+from marinemap.jobs.artifacts import artifact_path
+from marinemap.jobs.models import Job
+now = timezone.now()
+job = Job.objects.create(
+    process_id="extract", owner="browser:nobody", is_owner_known=False, attempt=1,
+    status="successful", progress=100, media_type="application/zip", file_name="extract.zip",
+    finished_at=now, expires_at=now + timedelta(days=1),
+)
+path = artifact_path(job)
+path.write_bytes(os.urandom(1 << 20) * 16)
+job.artifact, job.artifact_bytes = path.name, path.stat().st_size
+job.save()
+print(job.pk)
+"""
+RESULT_BYTES = 16 << 20
+
+
+# Who the server is, other tests ask.
+_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+_TLS.check_hostname, _TLS.verify_mode = False, ssl.CERT_NONE
+
 
 @contextlib.contextmanager
 def slow_clients(
@@ -60,10 +86,7 @@ def _connect(base: str) -> socket.socket:
     plain.connect((parts.hostname, parts.port))
     if parts.scheme != "https":
         return plain
-    # What the server is, other tests ask.
-    context = ssl.create_default_context()
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    return context.wrap_socket(plain)
+    return _TLS.wrap_socket(plain)
 
 
 def _wait_until_answered(held: list[socket.socket]) -> None:

@@ -9,31 +9,12 @@ import pytest
 import requests
 
 from tests.running_site import RunningSite
-from tests.slow_clients import slow_clients, slowest_answer_seconds
+from tests.slow_clients import MAKE_JOB, slow_clients, slowest_answer_seconds
 
 MakeSite = Callable[..., RunningSite]
 
 pytestmark = pytest.mark.parametrize("prepared", ["sqlite"], indirect=True)
 
-# A job that is done, made as the lifecycle would, with a result larger than any buffer.
-MAKE_JOB = """
-import os
-from datetime import timedelta
-from django.utils import timezone
-from marinemap.jobs.artifacts import artifact_path
-from marinemap.jobs.models import Job
-now = timezone.now()
-job = Job.objects.create(
-    process_id="extract", owner="browser:nobody", is_owner_known=False, attempt=1,
-    status="successful", progress=100, media_type="application/zip", file_name="extract.zip",
-    finished_at=now, expires_at=now + timedelta(days=1),
-)
-path = artifact_path(job)
-path.write_bytes(os.urandom(1 << 20) * 16)
-job.artifact, job.artifact_bytes = path.name, path.stat().st_size
-job.save()
-print(job.pk)
-"""
 MOST_SECONDS = 1.0
 
 

@@ -133,15 +133,16 @@ def _is_open(path: Path) -> bool:
 
 
 def migrate(site: Site) -> None:
-    """Make the site's home with its database, the unprivileged user's own."""
+    """Make the site's home with database and static files, the unprivileged user's own."""
     site.home.mkdir(mode=0o755)
-    subprocess.run(
-        [sys.executable, "manage.py", "migrate", "--verbosity", "0"],
-        cwd=PROJECT,
-        env={**BOOT_ENVIRONMENT, "MARINEMAP_HOME": str(site.home)},
-        check=True,
-        timeout=60,
-    )
+    for command in ("migrate", "collectstatic"):
+        subprocess.run(
+            [sys.executable, "manage.py", command, "--noinput", "--verbosity", "0"],
+            cwd=PROJECT,
+            env={**BOOT_ENVIRONMENT, "MARINEMAP_HOME": str(site.home)},
+            check=True,
+            timeout=60,
+        )
     for path in (site.home, *site.home.rglob("*")):
         os.chown(path, USER.pw_uid, USER.pw_gid)
 

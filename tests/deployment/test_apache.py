@@ -1,4 +1,4 @@
-"""The virtual host, in an Apache of the test's own with mod_wsgi."""
+"""The virtual host by mod_wsgi, in an Apache of the test's own with mod_wsgi."""
 
 from __future__ import annotations
 
@@ -169,7 +169,7 @@ def _make_certificate(site: Site) -> None:
 
 
 def _virtual_host(site: Site, apache: Apache, changes: dict[str, str]) -> str:
-    text = (PROJECT / "apache/marinemap.conf").read_text("utf-8")
+    text = (PROJECT / "apache/marinemap-wsgi.conf").read_text("utf-8")
     defined = {
         "MARINEMAP_NAME": apache.name,
         "MARINEMAP_HOST": HOST,

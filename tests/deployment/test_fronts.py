@@ -1,0 +1,213 @@
+"""Apache and nginx in front, as their files ship: slow people, downloads, headers."""
+
+from __future__ import annotations
+
+import os
+import re
+import resource
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import requests
+
+from tests.deployment.test_apache import MODULES
+from tests.postgresql import free_port
+from tests.running_site import PROJECT, RunningSite, wait_for
+from tests.slow_clients import MAKE_JOB, RESULT_BYTES, slow_clients, slowest_answer_seconds
+
+SENDFILE = {"nginx": "X-Accel-Redirect", "apache": "X-Sendfile"}
+APACHE_MODULES = ["mpm_event", "authz_core", "headers", "alias", "socache_shmcb", "ssl", "proxy"]
+APACHE_MODULES += ["proxy_http", "reqtimeout", "xsendfile"]
+
+
+@dataclass(frozen=True)
+class Front:
+    """A site behind a server, and one of its results."""
+
+    base: str
+    certificate: str
+    job: str
+
+    def get(self, path: str, **headers: str) -> requests.Response:
+        """Ask through the server in front."""
+        return requests.get(
+            self.base + path,
+            headers={name.replace("_", "-"): value for name, value in headers.items()},
+            verify=self.certificate,
+            allow_redirects=False,
+            timeout=30,
+        )
+
+    @property
+    def results(self) -> str:
+        """The path of the result."""
+        return f"/api/jobs/{self.job}/results"
+
+
+@pytest.fixture(scope="module", params=["nginx", "apache"])
+def front(
+    request: pytest.FixtureRequest,
+    as_root: None,
+    require: Callable[[str, str], str],
+) -> Iterator[Front]:
+    """Start a site and the server in front of it, with the files as they ship."""
+    kind = request.param
+    program = require(*{"nginx": ("nginx", "nginx"), "apache": ("apache2", "apache2")}[kind])
+    if kind == "apache" and not (MODULES / "mod_xsendfile.so").exists():
+        require("mod_xsendfile", "libapache2-mod-xsendfile")
+    # Not pytest's own folder: it is closed to every user but one.
+    root = Path(tempfile.mkdtemp(prefix="marinemap-front-", dir="/tmp"))
+    root.chmod(0o755)
+    (root / "home").mkdir()
+    site = RunningSite(
+        root / "home",
+        MARINEMAP_BEHIND_PROXY="1",
+        MARINEMAP_HTTPS="1",
+        MARINEMAP_SENDFILE=SENDFILE[kind],
+    )
+    site.manage("migrate", "--verbosity", "0")
+    job = site.manage("shell", "-v", "0", "-c", MAKE_JOB).split()[-1]
+    site.start_web()
+    port = free_port()
+    command = (
+        _nginx(program, root, site, port) if kind == "nginx" else _apache(program, root, site, port)
+    )
+    with (root / "front.log").open("wb") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=log)
+    found = Front(f"https://localhost:{port}", str(root / "certificate.pem"), job)
+    try:
+        wait_for(lambda: _answers(found, process, root), f"an answer through {kind}")
+        yield found
+    finally:
+        process.terminate()
+        process.wait(30)
+        site.stop()
+        shutil.rmtree(root)
+
+
+@pytest.fixture(autouse=True)
+def many_files() -> Iterator[None]:
+    """Let this process hold 400 sockets."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(4096, before[1]), before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+def _answers(front: Front, process: subprocess.Popen[bytes], root: Path) -> bool:
+    assert process.poll() is None, (root / "front.log").read_text()
+    try:
+        return front.get("/healthz").ok
+    except requests.ConnectionError:
+        return False
+
+
+def _certificate(root: Path) -> None:
+    name = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
+        + ["-nodes", "-days", "2", *name]
+        + ["-keyout", str(root / "key.pem"), "-out", str(root / "certificate.pem")],
+        check=True,
+        capture_output=True,
+    )
+
+
+def _nginx(program: str, root: Path, site: RunningSite, port: int) -> list[str]:
+    _certificate(root)
+    text = (PROJECT / "nginx/marinemap.conf").read_text()
+    text = text.replace("127.0.0.1:8000", site.base.removeprefix("http://"))
+    text = text.replace("listen 80;", f"listen 127.0.0.1:{free_port()};")
+    text = text.replace("listen 443 ssl", f"listen 127.0.0.1:{port} ssl")
+    text = text.replace("maps.example.org;", "localhost;").replace(
+        "/var/lib/marinemap", str(site.home)
+    )
+    text = re.sub(r"/etc/letsencrypt\S*/fullchain.pem", f"{root}/certificate.pem", text)
+    text = re.sub(r"/etc/letsencrypt\S*/privkey.pem", f"{root}/key.pem", text)
+    temporary = "".join(
+        f"{name}_temp_path {root}/{name};"
+        for name in ("proxy", "client_body", "fastcgi", "uwsgi", "scgi")
+    )
+    (root / "nginx.conf").write_text(
+        # The home is the tests' own user's.
+        f"user root; daemon off; pid {root}/nginx.pid; error_log {root}/error.log;\n"
+        "worker_rlimit_nofile 16384; events { worker_connections 4096; }\n"
+        f"http {{ access_log off; {temporary}\n{text}\n}}\n"
+    )
+    return [program, "-c", str(root / "nginx.conf")]
+
+
+def _apache(program: str, root: Path, site: RunningSite, port: int) -> list[str]:
+    _certificate(root)
+    text = (PROJECT / "apache/marinemap.conf").read_text()
+    values = {
+        "MARINEMAP_HOST": "localhost",
+        "MARINEMAP_ADDRESS": site.base.removeprefix("http://"),
+        "MARINEMAP_HOME": str(site.home),
+        "MARINEMAP_CERTIFICATE": str(root / "certificate.pem"),
+        "MARINEMAP_PRIVATE_KEY": str(root / "key.pem"),
+    }
+    for name, value in values.items():
+        text, count = re.subn(rf"(?m)^(Define {name}) .*", rf"\1 {value}", text)
+        assert count == 1, name
+    plain = free_port()
+    text = text.replace("*:80>", f"127.0.0.1:{plain}>").replace("*:443>", f"127.0.0.1:{port}>")
+    loaded = "".join(
+        f"LoadModule {name}_module {MODULES}/mod_{name}.so\n" for name in APACHE_MODULES
+    )
+    (root / "apache.conf").write_text(
+        f"{loaded}ServerName localhost\nListen 127.0.0.1:{plain}\nListen 127.0.0.1:{port}\n"
+        f"User www-data\nGroup www-data\nPidFile {root}/apache.pid\nDefaultRuntimeDir {root}\n"
+        f"ErrorLog {root}/error.log\n<Directory />\nRequire all denied\n</Directory>\n{text}"
+    )
+    os.environ["APACHE_LOG_DIR"] = str(root)
+    return [program, "-d", str(root), "-f", str(root / "apache.conf"), "-D", "FOREGROUND"]
+
+
+def test_slow_people_hold_up_nobody(front: Front) -> None:
+    questions = {
+        "health": lambda: front.get("/healthz"),
+        "job": lambda: front.get(f"/api/jobs/{front.job}"),
+        "request": lambda: requests.post(
+            f"{front.base}/api/processes/echo/execution",
+            json={"inputs": {"message": "x"}},
+            verify=front.certificate,
+            timeout=30,
+        ),
+    }
+    with slow_clients(front.base, downloads=(200, front.results), half_sent=200):
+        took = {name: slowest_answer_seconds(ask) for name, ask in questions.items()}
+    assert max(took.values()) < 1, took
+
+
+def test_download_is_sent_by_the_front_and_continues(front: Front) -> None:
+    whole = front.get(front.results)
+    assert (whole.status_code, len(whole.content)) == (200, RESULT_BYTES)
+    assert whole.headers["Content-Type"] == "application/zip"
+    assert "attachment" in whole.headers["Content-Disposition"]
+    assert "no-store" in whole.headers["Cache-Control"]
+    assert not {"X-Sendfile", "X-Accel-Redirect"} & set(whole.headers)
+    rest = front.get(front.results, Range="bytes=1000000-", If_Range=whole.headers["ETag"])
+    assert (rest.status_code, rest.content) == (206, whole.content[1_000_000:])
+
+
+def test_files_cannot_be_asked_for_by_their_place(front: Front) -> None:
+    for path in (
+        "/marinemap-files/secret_key",
+        "/marinemap-files/marinemap.sqlite3",
+        "/secret_key",
+    ):
+        assert front.get(path).status_code == 404
+
+
+def test_clients_words_about_forwarding_are_replaced(front: Front) -> None:
+    # Believed, the first would have the application send the client to HTTPS for ever.
+    answer = front.get("/", X_Forwarded_Proto="http", X_Forwarded_Host="evil.example")
+    assert answer.status_code == 200
+    links = front.get("/api/", X_Forwarded_Host="evil.example").json()["links"]
+    assert all(link["href"].startswith("https://localhost") for link in links)
