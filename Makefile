@@ -44,7 +44,7 @@ chaos: $(VENV)/.dev
 # The engine's generated cases and damaged files in full; `make test` runs a few of each.
 fuzz: $(VENV)/.dev
 	@scripts/install_test_tools.sh
-	@FUZZ_CASES=$${FUZZ_CASES:-2000} FUZZ_MUTANTS=$${FUZZ_MUTANTS:-2000} \
+	@FUZZ_CASES=$${FUZZ_CASES:-20000} FUZZ_MUTANTS=$${FUZZ_MUTANTS:-2000} \
 		$(BIN)/python -m pytest tests/extraction -m fuzz -s
 
 # Celery's and kombu's own integration tests, here and on Redis: SUITE=--help tells more.
