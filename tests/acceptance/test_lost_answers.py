@@ -55,10 +55,12 @@ def test_run_whose_end_was_written_unheard_keeps_its_archive(
     site.start_web()
     site.start_worker()
     client = Client(site)
-    proxy.lose_answer_to_commit_after(b"'successful'")
+    proxy.lose_answer_to_commit_after(b"\"status\" = 'successful'")
     job = client.submit(layers=["reefs"], area=AREA)
     assert client.wait(job)["status"] == "successful"
     wait_for(proxy.has_cut.is_set, "the cut")
+    # What the run makes of it comes after that; an archive that was taken for another's would go.
+    wait_for(lambda: "is ready: " in site.log("worker"), "the end of the run as it sees it", 30)
     client.download(job, tmp_path)
 
 
