@@ -157,8 +157,11 @@ class Channel(Declarations):
             self._find_demands()
         if subscription is None:
             return
-        self.connection.return_undelivered(self)
-        self.connection.leave_queues()
+        try:
+            # Waits for a claim that is under way: what it brings goes back as well.
+            self.connection.leave_queues()
+        finally:
+            self.connection.return_undelivered(self)
         if subscription.queue_name in self._exclusive:
             self.queue_delete(subscription.queue_name)
         else:
@@ -233,6 +236,9 @@ class Channel(Declarations):
             wanted = [s for s in self._subscriptions.values() if s.queue_name == claimed.queue_name]
         if is_drained and not self.prefetch_count:
             self.connection.wake()
+        if not claimed.is_taken and tag not in self._unacknowledged:
+            # Recovered while it waited here: it comes again.
+            return
         if not wanted:
             self._return_unseen(tag, claimed)
             return

@@ -28,7 +28,9 @@ class Proxy:
         self._server_port = server_port
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = int(self._listener.getsockname()[1])
-        self._is_mute = False
+        # Connections made up to this number are mute.
+        self._mute_up_to = -1
+        self._made = 0
         self._cuts = 0
         self._losing: bytes | None = None
         self.lost = threading.Event()
@@ -36,12 +38,11 @@ class Proxy:
 
     def mute(self) -> None:
         """Pass nothing on any more, and close nothing: as a cable pulled out."""
-        self._is_mute = True
+        self._mute_up_to = 1 << 30
 
-    def unmute(self) -> None:
-        """Pass on what comes from now on; what was open meanwhile is closed."""
-        self.cut()
-        self._is_mute = False
+    def revive(self) -> None:
+        """Let new connections pass; those that are open stay mute."""
+        self._mute_up_to = self._made
 
     def lose_answer(self, part: bytes) -> None:
         """Cut the connection on which the server next answers with `part`, in its place."""
@@ -69,15 +70,17 @@ class Proxy:
 
     def _serve(self, client: socket.socket) -> None:
         cuts = self._cuts
+        self._made += 1
+        number = self._made
         with client, contextlib.suppress(OSError):
             server = socket.create_connection(("127.0.0.1", self._server_port))
             with server:
-                while self._cuts == cuts and self._pass_on(client, server):
+                while self._cuts == cuts and self._pass_on(client, server, number):
                     pass
 
-    def _pass_on(self, client: socket.socket, server: socket.socket) -> bool:
+    def _pass_on(self, client: socket.socket, server: socket.socket, number: int) -> bool:
         for source in select.select([client, server], [], [], 0.02)[0]:
-            if self._is_mute:
+            if number <= self._mute_up_to:
                 time.sleep(0.02)
                 continue
             data = source.recv(1 << 16)
@@ -101,7 +104,8 @@ def proxied(broker: Broker) -> Iterator[tuple[Broker, Proxy]]:
     try:
         yield through, proxy
     finally:
-        proxy.unmute()
+        proxy.cut()
+        proxy.revive()
         through.close()
         proxy.close()
 
@@ -180,3 +184,12 @@ class FakeClock:
         other.write_text(f"{seconds:+.3f}\n")
         other.chmod(0o644)
         other.rename(self._file)
+
+
+def cut_connections(broker: Broker) -> None:
+    """End every connection of the queue."""
+    with psycopg.connect(broker.url, autocommit=True) as admin:
+        admin.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE pid <> pg_backend_pid() AND application_name LIKE 'marinemap-%'"
+        )

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+import threading
 
 import psycopg
 import pytest
 from kombu import Producer
 
 from tests.transport.conftest import TASKS, Broker, Inbox, publish, wait_until
-from tests.transport.interference import count_waiting_at_gate, held_up, proxied
+from tests.transport.interference import (
+    count_waiting_at_gate,
+    cut_connections,
+    held_up,
+    proxied,
+)
 
 needs_server = pytest.mark.parametrize("broker", ["postgresql"], indirect=True)
 
@@ -31,15 +36,11 @@ def exhausted(broker: Broker) -> Broker:
 def test_message_whose_burial_passes_a_claim_is_not_lost(exhausted: Broker) -> None:
     """Copy and delete were two snapshots: copied 1, deleted 2 (fault 4)."""
     broker = exhausted
-    broker.rows(
-        "UPDATE broker_messages SET attempts = 0 WHERE id = (SELECT max(id) FROM broker_messages)"
-    )
+    last = "WHERE id = (SELECT max(id) FROM broker_messages)"
+    broker.rows(f"UPDATE broker_messages SET attempts = 0 {last}")
     with psycopg.connect(broker.url) as other:
         # A claim under way, at its last delivery: it commits while the burial is going on.
-        other.execute(
-            "UPDATE broker_messages SET attempts = 1 "
-            "WHERE id = (SELECT max(id) FROM broker_messages)"
-        )
+        other.execute(f"UPDATE broker_messages SET attempts = 1 {last}")
         with held_up(broker, "INSERT", "broker_dead_letters"):
             connection = broker.connect()
             inbox = Inbox(connection)
@@ -54,30 +55,75 @@ def test_message_whose_burial_passes_a_claim_is_not_lost(exhausted: Broker) -> N
     assert inbox.messages == []
 
 
-def test_cancelled_consumer_of_the_same_channel_gets_no_stale_copy(broker: Broker) -> None:
-    """Cancel, then consume: what was claimed before came from the inbox a second time (15)."""
-    for body in range(20):
+def test_consumer_cancelled_and_begun_again_gets_each_message_once(broker: Broker) -> None:
+    """What was claimed for the first came from the inbox, and once more by a claim (15)."""
+    for body in range(60):
         publish(broker.connect(), body)
-    connection = broker.connect()
-    inbox = Inbox(connection, prefetch_count=5)
+    inbox = Inbox(broker.connect(), prefetch_count=5)
+    for count in range(1, 61):
+        inbox.receive(count)
+        inbox.messages[-1].ack()
+        inbox.consumer.cancel()
+        inbox.consumer.consume()
+    wait_until(lambda: broker.count("broker_messages") == 0, "deleting all")
+    assert inbox.receives_nothing(0)
+    assert sorted(inbox.bodies) == list(range(60))
+
+
+def test_recovered_messages_come_once_though_they_wait_to_be_delivered(broker: Broker) -> None:
+    """The copies that waited here were delivered, and those of the claim after it (15)."""
+    for body in range(5):
+        publish(broker.connect(), body)
+    inbox = Inbox(broker.connect(), prefetch_count=5)
     wait_until(
         lambda: broker.count("broker_messages", "claimed_by IS NOT NULL") == 5, "a claim of five"
     )
-    inbox.consumer.cancel()
-    seen: list[int] = []
-
-    def work(message: Any) -> None:
-        seen.append(message.decode())
+    inbox.channel.basic_recover(requeue=True)
+    inbox.receive(5)
+    wait_until(
+        lambda: broker.count("broker_messages", "claimed_by IS NOT NULL") == 5, "a second claim"
+    )
+    inbox.receives_nothing(0.3)
+    for message in inbox.messages:
         message.ack()
+    wait_until(lambda: broker.count("broker_messages") == 0, "deleting all", 5)
+    assert sorted(inbox.bodies) == list(range(5))
 
-    inbox.consumer.on_message = work
-    inbox.consumer.consume()
-    while len(seen) < 20:
-        connection.drain_events(timeout=20)
-    wait_until(lambda: broker.count("broker_messages") == 0, "deleting all")
-    with pytest.raises(TimeoutError):
-        connection.drain_events(timeout=0)
-    assert sorted(seen) == list(range(20))
+
+@pytest.fixture
+def cancelled(broker: Broker) -> Inbox:
+    """A consumer that was cancelled while a claim for it was under way."""
+    inbox = Inbox(broker.connect(), prefetch_count=5)
+    assert inbox.receives_nothing(0.1)
+    with held_up(broker, "UPDATE", "broker_messages", "NEW.claimed_by IS NOT NULL"):
+        publish(broker.connect(), "in between")
+        wait_until(lambda: count_waiting_at_gate(broker), "the claim")
+        cancelling = threading.Thread(target=inbox.consumer.cancel)
+        cancelling.start()
+    cancelling.join(10)
+    return inbox
+
+
+@needs_server
+def test_message_claimed_for_a_cancelled_consumer_comes_once_to_the_next(
+    broker: Broker, cancelled: Inbox
+) -> None:
+    """A copy in the inbox, and another from the table: both were delivered (15)."""
+    cancelled.consumer.consume()
+    cancelled.receive(1)
+    # A claim follows, and whatever it brings has come once its acknowledgement is written.
+    publish(broker.connect(), "last")
+    while "last" not in cancelled.bodies:
+        cancelled.connection.drain_events(timeout=10)
+    assert sorted(cancelled.bodies) == ["in between", "last"]
+
+
+@needs_server
+def test_message_claimed_for_a_cancelled_consumer_goes_to_others(
+    broker: Broker, cancelled: Inbox
+) -> None:
+    """It came into the inbox after that was emptied, and stayed there unseen."""
+    assert Inbox(broker.connect()).receive(1, seconds=10) == ["in between"]
 
 
 @pytest.mark.parametrize("count", [500, 700, 1000, 1001])
@@ -165,12 +211,3 @@ def test_acknowledgements_outlast_the_loss_of_every_connection(broker: Broker) -
         message.ack()
     wait_until(lambda: broker.count("broker_messages") == 0, "writing the acknowledgements", 10)
     assert rival.messages == []
-
-
-def cut_connections(broker: Broker) -> None:
-    """End every connection of the queue but the one that asks."""
-    with psycopg.connect(broker.url, autocommit=True) as admin:
-        admin.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-            "WHERE pid <> pg_backend_pid() AND application_name LIKE 'marinemap-%'"
-        )
