@@ -82,15 +82,16 @@ class SqliteSession:
     @contextmanager
     def begin(self) -> Iterator[None]:
         """Hold the write lock from the begin: who has read first could not wait for it."""
-        self.run("BEGIN IMMEDIATE")
-        try:
-            yield
-            self.run("COMMIT")
-        except BaseException:
-            # Also where the commit failed, as for a reader that would not end: it is open yet.
-            if self.connection.in_transaction:
-                self.run("ROLLBACK")
-            raise
+        with sqlite_guard:
+            self.run("BEGIN IMMEDIATE")
+            try:
+                yield
+                self.run("COMMIT")
+            except BaseException:
+                # Also where the commit failed, as for a reader that would not end: still open.
+                if self.connection.in_transaction:
+                    self.run("ROLLBACK")
+                raise
 
     def is_usable(self) -> bool:
         """Tell whether it can be lent; an open file always can."""

@@ -1,0 +1,138 @@
+"""What a child process inherits, and must not use, close or believe."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from contextlib import closing
+
+import pytest
+
+from tests.transport.conftest import Broker, Inbox, publish, wait_until
+
+
+def fork(child: Callable[[], None]) -> int:
+    """Run a function in a forked child; return its process id."""
+    process_id = os.fork()
+    if process_id == 0:
+        try:
+            # What hangs is ended, and so seen.
+            signal.alarm(20)
+            child()
+        except BaseException:
+            traceback.print_exc()
+            os._exit(1)
+        os._exit(0)
+    return process_id
+
+
+def exit_code(process_id: int) -> int:
+    return os.waitstatus_to_exitcode(os.waitpid(process_id, 0)[1])
+
+
+def test_children_of_a_process_that_has_published_publish(broker: Broker) -> None:
+    """A plain fork, as of a web server that loads first, shared connections (13)."""
+    connection = broker.connect()
+    publish(connection, "parent")
+
+    def child() -> None:
+        for number in range(20):
+            publish(connection, number)
+
+    children = [fork(child) for _ in range(2)]
+    for number in range(20):
+        publish(connection, number)
+    assert [exit_code(process_id) for process_id in children] == [0, 0]
+    publish(connection, "parent again")
+    assert broker.count("broker_messages") == 62
+
+
+def test_child_forked_amid_a_transaction_reads_and_writes(broker: Broker) -> None:
+    """SQLite's library keeps a process's locks in its memory: a child that inherits them taken
+    could never write, and read without asking."""
+    broker.options["busy_timeout_seconds"] = 3.0
+    connection = broker.connect()
+    publish(connection, "first")
+    begun, forked, ended = threading.Event(), threading.Event(), threading.Event()
+
+    def publish_batch() -> None:
+        with broker.database.session() as session, session.begin():
+            session.run("DELETE FROM broker_messages WHERE id = -1")
+            begun.set()
+            # A fork that waits for the end of this lets it come by itself.
+            forked.wait(0.5)
+        ended.set()
+
+    reader, writer = os.pipe()
+
+    def child() -> None:
+        # Only when nobody else writes any more: so whoever fails waits for a lock of nobody.
+        os.read(reader, 1)
+        publish(connection, "child")
+
+    publishing = threading.Thread(target=publish_batch)
+    publishing.start()
+    begun.wait(10)
+    process_id = fork(child)
+    forked.set()
+    ended.wait(10)
+    os.write(writer, b"x")
+    assert exit_code(process_id) == 0
+    os.close(reader)
+    os.close(writer)
+
+
+def test_fork_is_not_held_up_by_a_transaction_that_stays_open(broker: Broker) -> None:
+    """Waiting for the end of transactions has an end, as a caller's may be long."""
+    publish(broker.connect(), "first")
+    begun = time.monotonic()
+    with broker.database.session() as session, session.begin():
+        session.run("SELECT 1 AS one")
+        assert exit_code(fork(lambda: None)) == 0
+    assert time.monotonic() - begun < 5
+
+
+def test_consumers_child_takes_nothing_and_its_end_gives_nothing_back(broker: Broker) -> None:
+    """The parent's consumer, its lock and its messages are the parent's alone."""
+    for body in range(3):
+        publish(broker.connect(), body)
+    inbox = Inbox(broker.connect(), prefetch_count=3)
+    inbox.receive(3)
+    for _ in range(3):
+        assert exit_code(fork(lambda: inbox.connection.release())) == 0
+    rival = Inbox(broker.connect(lease_seconds=1.0))
+    # A look at the dead by the rival's janitor comes each quarter of a second.
+    stranger = broker.connect()
+    with closing(stranger):
+        publish(stranger, "for the rival")
+    assert rival.receive(1) == ["for the rival"]
+    for message in inbox.messages:
+        message.ack()
+    wait_until(lambda: broker.count("broker_messages") == 1, "writing the acknowledgements")
+    assert len(rival.messages) == 1
+
+
+@pytest.mark.parametrize("broker", ["sqlite"], indirect=True)
+def test_fork_leaves_no_descriptor_of_the_locks_open(broker: Broker) -> None:
+    """A child that outlives its parent must not keep the parent's consumer alive."""
+    inbox = Inbox(broker.connect())
+    assert inbox.receives_nothing(0.05)
+    reader, writer = os.pipe()
+
+    def child() -> None:
+        with_names = []
+        for number in os.listdir("/proc/self/fd"):
+            try:
+                with_names.append(os.readlink(f"/proc/self/fd/{number}"))
+            except FileNotFoundError:
+                continue
+        os.write(writer, str(sum(name.endswith("-consumers") for name in with_names)).encode())
+
+    assert exit_code(fork(child)) == 0
+    assert os.read(reader, 10) == b"0"
+    os.close(reader)
+    os.close(writer)
