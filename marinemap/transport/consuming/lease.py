@@ -49,15 +49,19 @@ class Lease:
 
     def acquire(self, session: Session) -> None:
         """Write the row and show signs of life."""
-        with session.begin():
-            session.run(
-                _REGISTER,
-                consumer_id=self._consumer_id,
-                hostname=socket.gethostname(),
-                process_id=os.getpid(),
-                lease_ms=self._lease_ms,
-            )
-            self._life.begin(session, self._consumer_id)
+        try:
+            with session.begin():
+                session.run(
+                    _REGISTER,
+                    consumer_id=self._consumer_id,
+                    hostname=socket.gethostname(),
+                    process_id=os.getpid(),
+                    lease_ms=self._lease_ms,
+                )
+                self._life.begin(session, self._consumer_id)
+        except BaseException:
+            self.end_life()
+            raise
         self._renewed_at = monotonic()
 
     @property

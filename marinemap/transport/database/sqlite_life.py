@@ -7,19 +7,21 @@ keeps the database locked for a minute makes a living consumer look dead. A stop
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
+import secrets
 import threading
 from pathlib import Path
 
 from .contract import Row, Session
 from .observation import Observation
 
-_NEXT_OFFSET = (
-    "UPDATE broker_consumers SET lock_offset = "
-    "(SELECT COALESCE(max(lock_offset), 0) + 1 FROM broker_consumers) "
-    "WHERE consumer_id = :consumer_id RETURNING lock_offset"
+_NOTE_OFFSET = (
+    "UPDATE broker_consumers SET lock_offset = :lock_offset WHERE consumer_id = :consumer_id"
 )
+# Bytes to choose from: a lock may lie beyond the end of the file, which stays empty.
+_OFFSETS = 2**62
 
 
 class LockFile:
@@ -36,11 +38,18 @@ class LockFile:
         self._lock = threading.Lock()
         self._own: set[int] = set()
 
-    def hold(self, offset: int) -> None:
-        """Lock a byte until `drop` or the end of the process."""
+    def hold(self) -> int:
+        """Lock a byte until `drop` or the end of the process; return which.
+
+        One at random, that nobody holds: a row may be gone while its consumer still has its
+        byte, so no number that rows tell is free for certain. It never waits.
+        """
         with self._lock:
-            fcntl.lockf(self._descriptor, fcntl.LOCK_EX, 1, offset)
-            self._own.add(offset)
+            while True:
+                offset = secrets.randbelow(_OFFSETS)
+                if offset not in self._own and self._try_lock(offset):
+                    self._own.add(offset)
+                    return offset
 
     def drop(self, offset: int) -> None:
         """Unlock a byte."""
@@ -51,14 +60,19 @@ class LockFile:
     def is_held(self, offset: int) -> bool:
         """Tell whether a living process, this one or another, holds a byte."""
         with self._lock:
-            if offset in self._own:
-                return True
-            try:
-                fcntl.lockf(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, offset)
-            except OSError:
+            if offset in self._own or not self._try_lock(offset):
                 return True
             fcntl.lockf(self._descriptor, fcntl.LOCK_UN, 1, offset)
             return False
+
+    def _try_lock(self, offset: int) -> bool:
+        try:
+            fcntl.lockf(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, offset)
+        except OSError as error:
+            if error.errno not in (errno.EACCES, errno.EAGAIN):
+                raise
+            return False
+        return True
 
 
 _files: dict[Path, LockFile] = {}
@@ -97,8 +111,8 @@ class LockedLife:
 
     def begin(self, session: Session, consumer_id: str) -> None:
         """Lock a byte of one's own; run it in the transaction that writes the row."""
-        self._offset = session.run(_NEXT_OFFSET, consumer_id=consumer_id)[0].lock_offset
-        open_lock_file(self._database).hold(self._offset)
+        self._offset = open_lock_file(self._database).hold()
+        session.run(_NOTE_OFFSET, consumer_id=consumer_id, lock_offset=self._offset)
 
     def end(self, consumer_id: str) -> None:
         if self._offset is not None:
