@@ -40,10 +40,12 @@ _ORPHANS = (
     f"SELECT id FROM broker_messages WHERE {_IS_ORPHANED} "
     f"ORDER BY id LIMIT {_BATCH} {{skip_locked}}"
 )
-_UNSUBSCRIBE_DEAD = (
-    "DELETE FROM broker_subscriptions WHERE NOT EXISTS (SELECT 1 FROM broker_consumers AS c "
-    "WHERE c.consumer_id = broker_subscriptions.consumer_id) RETURNING queue_name"
+_OF_DEAD = (
+    "FROM broker_subscriptions WHERE NOT EXISTS (SELECT 1 FROM broker_consumers AS c "
+    "WHERE c.consumer_id = broker_subscriptions.consumer_id)"
 )
+_HAS_DEAD_SUBSCRIPTIONS = f"SELECT 1 AS one {_OF_DEAD} LIMIT 1"
+_UNSUBSCRIBE_DEAD = f"DELETE {_OF_DEAD} RETURNING queue_name"
 _EXPIRED = (
     "DELETE FROM broker_messages WHERE id IN (SELECT id FROM (SELECT id FROM broker_messages "
     "WHERE expires_at_ms <= {now_once} AND claimed_by IS NULL "
@@ -123,19 +125,20 @@ class Janitor:
         self._has_limited.wait(seconds)
 
     def _run(self) -> None:
+        look_at = monotonic() + self._period
         while not self._stopping:
-            self._woken.wait(self._period)
+            # At a steady beat, whatever held up the last round: who looks late sees nobody die.
+            self._woken.wait(max(0.0, look_at - monotonic()))
             self._woken.clear()
             if self._stopping:
                 return
+            look_at = monotonic() + self._period
             try:
                 self.tidy()
             except AwayError as error:
-                self._life.forget()
                 logger.warning("The queue cannot be tidied now: %s", error)
             except Exception:
                 # A defect here must not end what gives back the messages of the dead.
-                self._life.forget()
                 logger.exception("Tidying the queue has failed")
 
     def tidy(self) -> None:
@@ -153,8 +156,13 @@ class Janitor:
             bury_forgotten(self._database)
 
     def _find_dead(self) -> list[Row]:
-        with self._database.session() as session:
-            consumers = session.run(CONSUMERS)
+        try:
+            with self._database.session() as session:
+                consumers = session.run(CONSUMERS)
+        except AwayError:
+            # Renewals may have failed as this look did.
+            self._life.forget()
+            raise
         return self._life.find_dead([c for c in consumers if c.consumer_id != self._consumer_id])
 
     def _warn(self) -> None:
@@ -181,8 +189,7 @@ def reclaim(database: Database, dead: list[Row]) -> int:
     removed, released = _release_orphans(database, dead)
     while released % _BATCH == 0 and (more := _release_orphans(database, [])[1]):
         released += more
-    if removed:
-        _unsubscribe_dead(database)
+    _unsubscribe_dead(database)
     if removed or released:
         logger.warning(
             "Gave back %d messages of %d consumers that no longer live", released, removed
@@ -208,6 +215,10 @@ def _remove(session: Session, consumer: Row) -> int:
 
 
 def _unsubscribe_dead(database: Database) -> None:
+    """Also of those that wrote it after they were taken for dead."""
+    with database.session() as session:
+        if not session.run(_HAS_DEAD_SUBSCRIPTIONS):
+            return
     with database.transaction() as session:
         names = sorted({row.queue_name for row in session.run(_UNSUBSCRIBE_DEAD)})
         # Their time to expire begins now.
