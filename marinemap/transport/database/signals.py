@@ -34,11 +34,11 @@ class Signal:
 
     def clear(self) -> None:
         """Take the flag down, before looking for what it announced."""
-        if self._is_set:
-            # Set, but perhaps not yet written: then it wakes once more for nothing.
-            with suppress(BlockingIOError):
-                self._reader.recv(16)
-            self._is_set = False
+        # Always: a byte may come after the flag that it belongs to was taken down, and would
+        # wake for ever. In this order: a flag that is set must have its byte.
+        with suppress(BlockingIOError):
+            self._reader.recv(16)
+        self._is_set = False
 
     def wait(self, seconds: float) -> bool:
         """Wait until the flag is set, and leave it so; tell whether it is."""
