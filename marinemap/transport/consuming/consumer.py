@@ -201,8 +201,7 @@ class Consumer:
                     self._lease.renew(session)
                 self._make_sure(session)
                 if self._due_at is not None and monotonic() >= self._due_at:
-                    attention.heat(promote(self._database, session))
-                    self._find_due(session)
+                    self._promote(session, attention)
                 self._claim_all(session, attention)
                 if self.settlements.seconds_left <= 0:
                     self.settlements.write(session)
@@ -210,6 +209,14 @@ class Consumer:
             # Nothing is lost by trying again, and a worker must not give up for that.
             logger.warning("Another keeps the queue's database busy: %s", error)
             self._signal.wait(_BUSY_RETRY_SECONDS)
+
+    def _promote(self, session: Session, attention: Attention) -> None:
+        names = promote(self._database, session)
+        attention.heat(names)
+        self._find_due(session)
+        if not names and self._due_at is not None:
+            # Due, but another has it locked: to ask at once, and again, would help nobody.
+            self._due_at = max(self._due_at, monotonic() + _BUSY_RETRY_SECONDS)
 
     def _hand_over(self, demand: Demand, claimed: list[Claimed]) -> None:
         self.settlements.hold(one.message_id for one in claimed if not one.is_taken)
