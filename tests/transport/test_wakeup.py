@@ -13,6 +13,7 @@ from kombu import Exchange, Queue
 from marinemap.transport.database import sqlite_watcher
 from marinemap.transport.database.filewatch import FileWatch, watch_file
 from marinemap.transport.database.signals import Signal
+from marinemap.transport.database.sqlite_session import SqliteSession
 from marinemap.transport.database.sqlite_watcher import SqliteWatcher
 from marinemap.transport.options import Options
 from tests.transport.conftest import Broker, Inbox, publish
@@ -55,6 +56,23 @@ def test_write_wakes_a_watcher_that_would_not_look_by_itself(
         assert watcher.wait(60, signal).is_any
         assert not signal.wait(0)
         giving_up.cancel()
+        watcher.close()
+
+
+def test_long_commit_of_another_does_not_end_a_wait(tmp_path: Path) -> None:
+    path = tmp_path / "busy.sqlite3"
+    write_to(path, "DELETE")
+    signal = Signal()
+    with (
+        closing(SqliteSession(str(path), 0.05)) as session,
+        closing(sqlite3.connect(path)) as other,
+    ):
+        other.execute("BEGIN EXCLUSIVE")
+        other.execute("INSERT INTO written VALUES (2)")
+        watcher = SqliteWatcher(session.connection, path, Options())
+        assert not watcher.wait(0.2, signal).is_any
+        other.commit()
+        assert watcher.wait(10, signal).is_any
         watcher.close()
 
 

@@ -6,11 +6,13 @@ import sqlite3
 from pathlib import Path
 from time import monotonic
 
+from ..errors import BusyError
 from ..options import Options
 from .contract import Notice
 from .filewatch import watch_file
 from .forks import sqlite_guard
 from .signals import Signal, wait_for
+from .sqlite_session import translating
 
 # After a change of the file the next is likely soon: look more often for this long.
 _BUSY_SECONDS = 0.25
@@ -36,6 +38,7 @@ class SqliteWatcher:
         self._idle_poll_seconds = (
             _WATCHED_POLL_SECONDS if self._file_watch else options.sqlite_poll_seconds
         )
+        self._version: int | None = None
         self._version = self._read_version()
         self._busy_until = 0.0
         self._commit_until = 0.0
@@ -89,10 +92,14 @@ class SqliteWatcher:
                 self._has_old_writes = True
         return signal.wait(0)
 
-    def _read_version(self) -> int:
-        # Straight to the driver: an idle worker does little else.
-        with sqlite_guard:
-            return int(self._cursor.execute("PRAGMA data_version").fetchone()[0])
+    def _read_version(self) -> int | None:
+        """Return the file's version; while another's commit takes long, the one known so far."""
+        try:
+            # Straight to the driver: an idle worker does little else.
+            with sqlite_guard, translating():
+                return int(self._cursor.execute("PRAGMA data_version").fetchone()[0])
+        except BusyError:
+            return self._version
 
     def close(self) -> None:
         if self._file_watch is not None:
