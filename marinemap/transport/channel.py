@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import count
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 from kombu.exceptions import ConnectionError as KombuConnectionError
 
@@ -14,10 +15,12 @@ from .consuming.demand import Claimed, Demand
 from .consuming.settlements import Returned
 from .consuming.starts import PERMIT_HEADER
 from .declaring import Declarations
+from .errors import TransportError
 from .publishing.payloads import read_payload
 from .publishing.publisher import PublishBatch
 from .publishing.queues import delete_if_unused
 from .received import ReceivedMessage
+from .refusals import refuse
 
 if TYPE_CHECKING:
     from .transport import Transport
@@ -33,6 +36,10 @@ class Subscription:
     queue_name: str
     callback: Callable[[Any], Any]
     no_ack: bool
+
+    def takes(self, claimed: Claimed) -> bool:
+        """Tell whether a message is for it: one that was taken cannot be acknowledged."""
+        return claimed.queue_name == self.queue_name and claimed.is_taken == self.no_ack
 
 
 class Channel(Declarations):
@@ -91,11 +98,11 @@ class Channel(Declarations):
         routing_key: str,
         *,
         immediate: bool = False,
-        **_: Any,
+        timeout: float | None = None,
+        confirm_timeout: float | None = None,
     ) -> None:
-        """Write into a message where it is sent to."""
-        if immediate:
-            raise NotImplementedError("immediate is not offered; RabbitMQ has it no more either")
+        """Write into a message where it is sent to; every wait has the queue's own limits."""
+        refuse("basic_publish", immediate=immediate)
         message["properties"]["delivery_info"].update(exchange=exchange, routing_key=routing_key)
 
     def basic_publish(
@@ -122,7 +129,9 @@ class Channel(Declarations):
 
     def tx_select(self) -> None:
         """Refuse: publish in a transaction of the database, or use a batch."""
-        raise NotImplementedError("AMQP's transactions are not offered; publish a batch instead")
+        raise NotImplementedError(
+            "AMQP's transactions are not offered; publish a batch (Producer.batch) instead"
+        )
 
     # -- consuming
 
@@ -130,8 +139,7 @@ class Channel(Declarations):
         self, prefetch_size: int = 0, prefetch_count: int = 0, apply_global: bool = False
     ) -> None:
         """Limit the messages that may be unacknowledged on this channel; 0 is no limit."""
-        if prefetch_size:
-            raise NotImplementedError("prefetch_size is not offered; limit the count instead")
+        refuse("basic_qos", prefetch_size=prefetch_size)
         self.prefetch_count = prefetch_count
         self.connection.wake()
 
@@ -140,11 +148,24 @@ class Channel(Declarations):
         queue: str,
         no_ack: bool,
         callback: Callable[[Any], Any],
-        consumer_tag: str,
-        **kwargs: Any,
+        consumer_tag: str = "",
+        nowait: bool = False,
+        arguments: dict[str, Any] | None = None,
+        on_cancel: Callable[[str], Any] | None = None,
+        exclusive: bool = False,
+        no_local: bool = False,
     ) -> str:
-        """Deliver a queue's messages to a callback from now on."""
+        """Deliver a queue's messages to a callback from now on; nothing cancels it but us."""
+        refuse("basic_consume", arguments=arguments, exclusive=exclusive, no_local=no_local)
+        consumer_tag = consumer_tag or f"amq.ctag-{uuid4()}"
         with self._lock:
+            if consumer_tag in self._subscriptions:
+                raise TransportError(
+                    "this channel has a consumer of that tag already.",
+                    field="consumer_tag",
+                    value=consumer_tag,
+                    hint="Cancel it first, or leave the tag out to be given one.",
+                )
             self._subscriptions[consumer_tag] = Subscription(queue, callback, no_ack)
             self._find_demands()
         self.connection.start_consuming()
@@ -168,7 +189,7 @@ class Channel(Declarations):
             delete_if_unused(self._database, subscription.queue_name)
         self.connection.retire_if_idle()
 
-    def basic_get(self, queue: str, no_ack: bool = False, **kwargs: Any) -> ReceivedMessage | None:
+    def basic_get(self, queue: str, no_ack: bool = False) -> ReceivedMessage | None:
         """Return the next message of a queue, or None."""
         got: list[Claimed] = []
         demand = Demand(queue, no_ack, lambda: 1, lambda: False, got.extend)
@@ -233,7 +254,7 @@ class Channel(Declarations):
         with self._lock:
             self._undelivered -= 1
             is_drained = self._undelivered == 0
-            wanted = [s for s in self._subscriptions.values() if s.queue_name == claimed.queue_name]
+            wanted = [s for s in self._subscriptions.values() if s.takes(claimed)]
         if is_drained and not self.prefetch_count:
             self.connection.wake()
         if not claimed.is_taken and tag not in self._unacknowledged:
@@ -244,7 +265,8 @@ class Channel(Declarations):
             return
         message = self._receive(tag, claimed)
         if message is not None:
-            wanted[0].callback(message)
+            # In turn, as a server would.
+            wanted[tag % len(wanted)].callback(message)
 
     def return_undelivered_one(self, tag: int, claimed: Claimed) -> None:
         """Give back a message handed over that no callback will see."""
@@ -263,6 +285,9 @@ class Channel(Declarations):
             self.connection.return_undelivered(self)
             self.basic_recover(requeue=True)
             self.connection.retire_if_idle()
+        if not self.connection.is_inherited:
+            for name in list(self._exclusive):
+                self.queue_delete(name)
         self._subscriptions.clear()
         self._demands = []
         self.connection.close_channel(self)

@@ -13,7 +13,8 @@ from kombu.transport.base import StdChannel
 from .database import Database
 from .operating.position import Position, find_positions, has_message
 from .publishing import queues
-from .publishing.topology import ALL_BINDINGS, Topology, not_found
+from .publishing.topology import ALL_BINDINGS, Topology
+from .refusals import not_found, refuse
 
 # kombu's type stubs do not know this function.
 to_rabbitmq_queue_arguments: Any = vars(kombu_base)["to_rabbitmq_queue_arguments"]
@@ -32,17 +33,22 @@ class Declarations(StdChannel):
         exchange: str | None = None,
         type: str | None = "direct",
         passive: bool = False,
-        **kwargs: Any,
+        durable: bool = True,
+        auto_delete: bool = False,
+        nowait: bool = False,
+        arguments: dict[str, Any] | None = None,
+        internal: bool = False,
     ) -> None:
-        """Create an exchange; it is durable, and stays until it is deleted."""
+        """Create an exchange; it is durable, and stays until it is deleted, or is unbound."""
+        refuse("exchange_declare", arguments=arguments, internal=internal)
         kind = type or "direct"
         name = exchange or f"amq.{kind}"
         if not passive:
-            self._topology.declare_exchange(name, kind)
+            self._topology.declare_exchange(name, kind, auto_delete=auto_delete)
         elif not self._topology.has_exchange(name):
             raise not_found("exchange", name, "Channel.exchange_declare")
 
-    def exchange_delete(self, exchange: str, if_unused: bool = False, **kwargs: Any) -> None:
+    def exchange_delete(self, exchange: str, if_unused: bool = False, nowait: bool = False) -> None:
         """Delete an exchange with its bindings."""
         self._topology.delete_exchange(exchange, if_unused=if_unused)
 
@@ -59,7 +65,8 @@ class Declarations(StdChannel):
         exclusive: bool = False,
         auto_delete: bool = False,
         arguments: dict[str, Any] | None = None,
-        **kwargs: Any,
+        durable: bool = True,
+        nowait: bool = False,
     ) -> queue_declare_ok_t:
         """Create a queue; its messages and consumers are counted only when asked passively."""
         name = queue or f"amq.gen-{uuid4()}"
@@ -83,9 +90,10 @@ class Declarations(StdChannel):
         exchange: str | None = None,
         routing_key: str = "",
         arguments: Any = None,
-        **kwargs: Any,
+        nowait: bool = False,
     ) -> None:
         """Bind a queue to an exchange."""
+        refuse("queue_bind", arguments=arguments)
         self._topology.bind(queue, exchange or "amq.direct", routing_key or "")
         self.note_declaration()
 
@@ -95,13 +103,18 @@ class Declarations(StdChannel):
         exchange: str | None = None,
         routing_key: str = "",
         arguments: Any = None,
-        **kwargs: Any,
+        nowait: bool = False,
     ) -> None:
         """Undo `queue_bind`."""
+        refuse("queue_unbind", arguments=arguments)
         self._topology.unbind(queue, exchange or "amq.direct", routing_key or "")
 
     def queue_delete(
-        self, queue: str, if_unused: bool = False, if_empty: bool = False, **kwargs: Any
+        self,
+        queue: str,
+        if_unused: bool = False,
+        if_empty: bool = False,
+        nowait: bool = False,
     ) -> int:
         """Delete a queue with its messages; return how many waited."""
         # Or they would find their messages gone with the queue, and be reported as refused.
@@ -111,7 +124,7 @@ class Declarations(StdChannel):
         self._exclusive.discard(queue)
         return deleted
 
-    def queue_purge(self, queue: str, **kwargs: Any) -> int:
+    def queue_purge(self, queue: str, nowait: bool = False) -> int:
         """Delete the messages of a queue that nobody has claimed; return how many."""
         return queues.purge(self._database, queue)
 

@@ -29,6 +29,7 @@ from .errors import AwayError, LeaseLostError
 from .options import read_options
 from .publishing.publisher import Publisher
 from .publishing.topology import Topology
+from .refusals import refuse
 
 # Connections to close when the process ends without having done so.
 _consuming: WeakSet[Transport] = WeakSet()
@@ -61,6 +62,9 @@ class Transport(KombuTransport):
 
     def __init__(self, client: Any, **kwargs: Any) -> None:
         self.client: Any = client
+        own_url = f"{SCHEME}+{client.hostname}"
+        others = [url for url in client.alt or () if url != own_url]
+        refuse("a connection", ssl=client.ssl, alternates=others)
         self.database = open_database(client.hostname, read_options(client.transport_options))
         self.topology = Topology(self.database)
         self.publisher = Publisher(self.database, self.topology)

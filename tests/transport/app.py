@@ -28,7 +28,7 @@ app.conf.update(
     worker_prefetch_multiplier=1,
     worker_disable_rate_limits=True,
     worker_cancel_long_running_tasks_on_connection_loss=False,
-    result_backend=f"file://{os.environ['RESULTS_FOLDER']}",
+    result_backend=os.environ.get("RESULT_BACKEND", f"file://{os.environ['RESULTS_FOLDER']}"),
 )
 transport.bind(app, signals)
 

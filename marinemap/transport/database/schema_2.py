@@ -15,6 +15,7 @@ _BOTH = (
     # What `window.Window` writes: the starts of the last window, in the row that is locked
     # to count them.
     "ALTER TABLE broker_rates ADD COLUMN recent_starts TEXT",
+    "ALTER TABLE broker_exchanges ADD COLUMN is_auto_delete BOOLEAN",
     """CREATE TABLE broker_subscriptions (
     consumer_id TEXT NOT NULL,
     queue_name TEXT NOT NULL,

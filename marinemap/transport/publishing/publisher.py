@@ -10,13 +10,15 @@ from typing import Any
 
 from ..database import Database
 from ..database.contract import Session, Stored
-from ..errors import AwayError, BusyError, NotStoredError, QueueFullError
+from ..errors import AwayError, BusyError, NotStoredError, QueueFullError, quote
 from ..providers import find_caller_transaction
+from ..refusals import precondition_failed, refuse
 from . import statements
 from .payloads import read_expiration_ms, read_time_ms, write_payload
 from .topology import Route, Topology
 
 _PRIORITIES = range(10)
+_PUBLISH = "Channel.basic_publish"
 
 
 @dataclass(frozen=True)
@@ -127,7 +129,7 @@ class Publisher:
             correlation_id=properties.get("correlation_id"),
             payload=write_payload(message),
             due_at_ms=read_time_ms(headers.get("eta")),
-            ttl_ms=read_expiration_ms(properties.get("expiration")),
+            ttl_ms=_read_ttl_ms(properties.get("expiration")),
         )
 
     def _publish_all(self, messages: list[Addressed], *, is_again: bool) -> int:
@@ -223,9 +225,15 @@ class PublishBatch:
         self._waiting: list[Addressed] = []
 
     def publish(
-        self, message: dict[str, Any], exchange: str, routing_key: str, **kwargs: Any
+        self,
+        message: dict[str, Any],
+        exchange: str,
+        routing_key: str,
+        mandatory: bool = False,
+        **kwargs: Any,
     ) -> None:
         """Add a message; store all when the batch has its size."""
+        refuse("a batch", mandatory=mandatory)
         self.channel.address_message(message, exchange, routing_key, **kwargs)
         self._waiting.append(Addressed(self._publisher.prepare(message), exchange, routing_key))
         if len(self._waiting) >= self._max_size:
@@ -268,6 +276,17 @@ def _not_stored(error: BusyError, seconds: float) -> NotStoredError:
 
 
 def _read_priority(priority: Any) -> int:
-    if isinstance(priority, int):
-        return min(max(priority, _PRIORITIES[0]), _PRIORITIES[-1])
-    return 0
+    if priority is None:
+        return 0
+    if not isinstance(priority, int):
+        raise precondition_failed(f"priority '{quote(priority)}' is no whole number", _PUBLISH)
+    return min(max(priority, _PRIORITIES[0]), _PRIORITIES[-1])
+
+
+def _read_ttl_ms(expiration: Any) -> int | None:
+    ttl_ms = read_expiration_ms(expiration)
+    if ttl_ms is None and expiration is not None:
+        raise precondition_failed(
+            f"expiration '{quote(expiration)}' is no number of milliseconds, 0 or more", _PUBLISH
+        )
+    return ttl_ms

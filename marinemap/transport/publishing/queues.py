@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from ..database import Database
 from ..database.contract import Session
-from .topology import precondition_failed
+from ..refusals import precondition_failed
+from .topology import DELETE_UNBOUND
 
 # Messages deleted by one statement: on SQLite it holds the only write lock.
 _BATCH = 5000
@@ -34,10 +35,8 @@ _DELETE_CLAIMED = f"DELETE FROM broker_messages WHERE {_CLAIMED} RETURNING id"
 _COUNT_CONSUMERS = (
     "SELECT count(*) AS consumers FROM broker_subscriptions WHERE queue_name = :queue_name"
 )
-_FORGET = (
-    "DELETE FROM broker_bindings WHERE queue_name = :queue_name",
-    "DELETE FROM broker_queues WHERE queue_name = :queue_name",
-)
+_UNBIND_ALL = "DELETE FROM broker_bindings WHERE queue_name = :queue_name RETURNING exchange_name"
+_FORGET = "DELETE FROM broker_queues WHERE queue_name = :queue_name"
 IDLE_QUEUES = (
     "SELECT queue_name FROM broker_queues AS q WHERE expires_after_ms IS NOT NULL "
     "AND last_used_at_ms + expires_after_ms < {now_once} AND NOT EXISTS "
@@ -104,8 +103,8 @@ def delete_queue(database: Database, queue_name: str, *, if_unused: bool, if_emp
         if if_empty and count_waiting(session, queue_name):
             raise precondition_failed(f"queue '{queue_name}' not empty", "Channel.queue_delete")
         # First what leads to it: from here on no publish finds it.
-        for statement in _FORGET:
-            session.run(statement, queue_name=queue_name)
+        _unbind_all(session, queue_name)
+        session.run(_FORGET, queue_name=queue_name)
         session.run(_DELETE_CLAIMED, queue_name=queue_name)
     return purge(database, queue_name)
 
@@ -120,11 +119,16 @@ def delete_if_unused(database: Database, queue_name: str) -> bool:
     return _delete_where(database, _UNUSED, queue_name)
 
 
+def _unbind_all(session: Session, queue_name: str) -> None:
+    rows = session.run(_UNBIND_ALL, queue_name=queue_name)
+    session.run(DELETE_UNBOUND, names=sorted({row.exchange_name for row in rows}))
+
+
 def _delete_where(database: Database, statement: str, queue_name: str) -> bool:
     with database.transaction() as session:
         if not session.run(statement, queue_name=queue_name):
             return False
-        session.run(_FORGET[0], queue_name=queue_name)
+        _unbind_all(session, queue_name)
         session.run(_DELETE_CLAIMED, queue_name=queue_name)
     purge(database, queue_name)
     return True

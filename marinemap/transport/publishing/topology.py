@@ -13,10 +13,13 @@ from kombu.exceptions import ChannelError
 from ..database import Database
 from ..database.contract import Session
 from ..errors import TransportError, did_you_mean
+from ..refusals import not_found, precondition_failed
 
 # For how long what a queue asks of messages is remembered for publishing straight to it.
 _ROUTE_SECONDS = 5.0
 EXCHANGE_TYPES = ("direct", "topic", "fanout")
+# There from the beginning, and for good (AMQP 0-9-1, 3.1.3); kombu declares none of them.
+_PREDECLARED = {f"amq.{kind}": kind for kind in EXCHANGE_TYPES}
 # Arguments of a queue, and the columns that keep them. Others are refused: whoever asks for a
 # dead-letter exchange or a quorum must not believe that he has one.
 _ARGUMENTS = {
@@ -24,13 +27,17 @@ _ARGUMENTS = {
     "x-message-ttl": "message_ttl_ms",
     "x-max-length": "max_length",
 }
-# What every queue does anyway: `{argument: the only value}`; None for any.
-_GIVEN: dict[str, Any] = {"x-max-priority": None, "x-overflow": "reject-publish"}
+# What every queue does anyway, with the values that ask for no more.
+_GIVEN: dict[str, tuple[Any, ...]] = {
+    # There are ten, 0 to 9 (AMQP 0-9-1, 3.1.8); 10 counts as 9.
+    "x-max-priority": tuple(range(1, 11)),
+    "x-overflow": ("reject-publish",),
+}
 
 _FIND_EXCHANGE = "SELECT exchange_type FROM broker_exchanges WHERE exchange_name = :exchange_name"
 _ADD_EXCHANGE = (
-    "INSERT INTO broker_exchanges (exchange_name, exchange_type) "
-    "VALUES (:exchange_name, :exchange_type) ON CONFLICT DO NOTHING"
+    "INSERT INTO broker_exchanges (exchange_name, exchange_type, is_auto_delete) "
+    "VALUES (:exchange_name, :exchange_type, :is_auto_delete) ON CONFLICT DO NOTHING"
 )
 _DELETE_EXCHANGE = (
     "DELETE FROM broker_bindings WHERE exchange_name = :exchange_name",
@@ -49,6 +56,7 @@ ON CONFLICT (queue_name) DO UPDATE SET is_auto_delete = excluded.is_auto_delete,
     expires_after_ms = excluded.expires_after_ms, message_ttl_ms = excluded.message_ttl_ms,
     max_length = excluded.max_length, last_used_at_ms = excluded.last_used_at_ms
 """
+_DELETE = "Channel.exchange_delete"
 _BIND = (
     "INSERT INTO broker_bindings (exchange_name, routing_key, queue_name) "
     "VALUES (:exchange_name, :routing_key, :queue_name) ON CONFLICT DO NOTHING"
@@ -60,6 +68,11 @@ _FIND_BINDING = (
 _UNBIND = (
     "DELETE FROM broker_bindings WHERE exchange_name = :exchange_name "
     "AND routing_key = :routing_key AND queue_name = :queue_name"
+)
+# Of exchanges that have just lost a binding, those that go with their last one.
+DELETE_UNBOUND = (
+    "DELETE FROM broker_exchanges WHERE is_auto_delete AND exchange_name {in_names} AND NOT EXISTS "
+    "(SELECT 1 FROM broker_bindings AS b WHERE b.exchange_name = broker_exchanges.exchange_name)"
 )
 ALL_BINDINGS = "SELECT queue_name, exchange_name, routing_key FROM broker_bindings"
 _ROUTES = (
@@ -83,10 +96,10 @@ class Topology:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._types: dict[str, str] = {}
+        self._types = dict(_PREDECLARED)
         self._direct: dict[str, tuple[float, Route]] = {}
 
-    def declare_exchange(self, name: str, exchange_type: str) -> None:
+    def declare_exchange(self, name: str, exchange_type: str, *, auto_delete: bool) -> None:
         """Create an exchange unless it is there.
 
         Raises
@@ -103,20 +116,24 @@ class Topology:
                 503,
             )
         with self._database.declaring() as session:
-            found = session.run(_FIND_EXCHANGE, exchange_name=name)
-            if not found:
-                session.run(_ADD_EXCHANGE, exchange_name=name, exchange_type=exchange_type)
-            elif found[0].exchange_type != exchange_type:
+            known = _read_type(session, name)
+            if known is None:
+                session.run(
+                    _ADD_EXCHANGE,
+                    exchange_name=name,
+                    exchange_type=exchange_type,
+                    is_auto_delete=auto_delete,
+                )
+            elif known != exchange_type:
                 raise precondition_failed(
-                    f"exchange '{name}' is of type '{found[0].exchange_type}', not "
-                    f"'{exchange_type}'",
+                    f"exchange '{name}' is of type '{known}', not '{exchange_type}'",
                     "Channel.exchange_declare",
                 )
 
     def has_exchange(self, name: str) -> bool:
-        """Tell whether an exchange has been declared."""
+        """Tell whether there is an exchange."""
         with self._database.session() as session:
-            return bool(session.run(_FIND_EXCHANGE, exchange_name=name))
+            return _read_type(session, name) is not None
 
     def delete_exchange(self, name: str, *, if_unused: bool) -> None:
         """Delete an exchange and its bindings; queues stay.
@@ -124,11 +141,13 @@ class Topology:
         Raises
         ------
         ChannelError
-            It has bindings, and only an unused one was to be deleted.
+            It has bindings, and only an unused one was to be deleted; or it is AMQP's own.
         """
+        if name in _PREDECLARED or not name:
+            raise precondition_failed(f"exchange '{name}' is always there", _DELETE)
         with self._database.transaction() as session:
             if if_unused and session.run(_HAS_BINDINGS, exchange_name=name):
-                raise precondition_failed(f"exchange '{name}' in use", "Channel.exchange_delete")
+                raise precondition_failed(f"exchange '{name}' in use", _DELETE)
             for statement in _DELETE_EXCHANGE:
                 session.run(statement, exchange_name=name)
         self._types.pop(name, None)
@@ -160,17 +179,29 @@ class Topology:
             return bool(session.run(_FIND_QUEUE, queue_name=name))
 
     def bind(self, queue_name: str, exchange_name: str, routing_key: str) -> None:
-        """Let messages to an exchange reach a queue."""
+        """Let messages to an exchange reach a queue.
+
+        Raises
+        ------
+        NotFound
+            One of both has not been declared.
+        """
         names = {"queue_name": queue_name, "exchange_name": exchange_name}
         with self._database.declaring() as session:
-            if not session.run(_FIND_BINDING, routing_key=routing_key, **names):
-                session.run(_BIND, routing_key=routing_key, **names)
+            if session.run(_FIND_BINDING, routing_key=routing_key, **names):
+                return
+            if _read_type(session, exchange_name) is None:
+                raise not_found("exchange", exchange_name, "Channel.queue_bind")
+            if not session.run(_FIND_QUEUE, queue_name=queue_name):
+                raise not_found("queue", queue_name, "Channel.queue_bind")
+            session.run(_BIND, routing_key=routing_key, **names)
 
     def unbind(self, queue_name: str, exchange_name: str, routing_key: str) -> None:
         """Undo `bind`."""
         names = {"queue_name": queue_name, "exchange_name": exchange_name}
         with self._database.declaring() as session:
             session.run(_UNBIND, routing_key=routing_key, **names)
+            session.run(DELETE_UNBOUND, names=[exchange_name])
 
     def forget_queue(self, name: str) -> None:
         """Look a queue up again: it is gone."""
@@ -201,10 +232,10 @@ class Topology:
 
     def _find_type(self, session: Session, name: str) -> str:
         if name not in self._types:
-            found = session.run(_FIND_EXCHANGE, exchange_name=name)
-            if not found:
+            known = _read_type(session, name)
+            if known is None:
                 raise not_found("exchange", name, "Channel.basic_publish")
-            self._types[name] = found[0].exchange_type
+            self._types[name] = known
         return self._types[name]
 
     def _find_direct(self, session: Session, queue_name: str) -> Route:
@@ -217,6 +248,11 @@ class Topology:
                 Route(queue_name, *asked),
             )
         return known[1]
+
+
+def _read_type(session: Session, name: str) -> str | None:
+    rows = session.run(_FIND_EXCHANGE, exchange_name=name)
+    return rows[0].exchange_type if rows else _PREDECLARED.get(name)
 
 
 def _unique_routes(rows: Iterable[Any]) -> list[Route]:
@@ -235,22 +271,13 @@ def _check_arguments(name: str, arguments: Mapping[str, Any]) -> None:
             known = [*_ARGUMENTS, *_GIVEN]
             hint = did_you_mean(given, known)
             raise _refuse(name, given, value, f"is not offered; {', '.join(known)} are.{hint}")
-        elif _GIVEN[given] not in (None, value):
-            raise _refuse(name, given, value, f"can only be '{_GIVEN[given]}'")
+        elif value not in _GIVEN[given]:
+            allowed = ", ".join(map(str, _GIVEN[given]))
+            raise _refuse(name, given, value, f"can only be {allowed}")
 
 
 def _refuse(queue_name: str, argument: str, value: Any, why: str) -> TransportError:
     return TransportError(f"queue '{queue_name}': {argument} {why}", field=argument, value=value)
-
-
-def not_found(kind: str, name: str, method: str) -> ChannelError:
-    """Return AMQP's error 404."""
-    return ChannelError(f"NOT_FOUND - no {kind} '{name}'", (50, 10), method, 404)
-
-
-def precondition_failed(why: str, method: str) -> ChannelError:
-    """Return AMQP's error 406."""
-    return ChannelError(f"PRECONDITION_FAILED - {why}", (40, 10), method, 406)
 
 
 @lru_cache(maxsize=1000)
