@@ -30,6 +30,7 @@ from benchmarks.broker_backlog import (
     measure_held_transaction,
     measure_workers,
 )
+from benchmarks.broker_crowds import measure_crowd, measure_limited, measure_publishers
 from benchmarks.broker_measures import (
     Figures,
     insert_into_postgresql,
@@ -51,8 +52,9 @@ _CREATE = {"create_tables": True}
 # A file of more than memory is on the disk; /tmp may be in memory.
 _FOLDER = Path("/var/tmp")
 # What all brokers are measured by; the other parts are about the transport alone.
-_SHARED = {"rates", "idle"}
-PARTS = ("rates", "idle", "claims", "workers", "held")
+_SHARED = {"rates", "idle", "publishers", "crowd"}
+_PUBLISHERS = (1, 4, 16)
+PARTS = ("rates", "idle", "publishers", "limited", "crowd", "claims", "workers", "held")
 
 
 def main() -> None:
@@ -217,6 +219,9 @@ class _Run:
         parts: dict[str, Callable[[report.Results], None]] = {
             "rates": self._measure_rates,
             "idle": self._measure_idle,
+            "publishers": self._measure_publishers,
+            "limited": self._measure_limited,
+            "crowd": self._measure_crowd,
             "claims": self._measure_claims,
             "workers": self._measure_workers,
             "held": self._measure_held,
@@ -250,6 +255,35 @@ class _Run:
         options = self.options
         windows, seconds = options.repetitions, options.idle_seconds
         measure_idle(self.brokers, self._figures, options.calls, windows, seconds)
+
+    def _measure_publishers(self, results: report.Results) -> None:
+        for broker in self._peers():
+            _say(f"  {broker.name}")
+            found = measure_publishers(broker, _PUBLISHERS, self.options.messages)
+            results.publisher_rates[broker.name] = found
+
+    def _measure_limited(self, results: report.Results) -> None:
+        for broker in self.brokers:
+            if broker.name in report.FLOORS:
+                _say(f"  {broker.name}")
+                count = self.options.messages
+                results.limited_rates[broker.name] = measure_limited(broker, count)
+
+    def _measure_crowd(self, results: report.Results) -> None:
+        options = self.options
+        crowds = (2, max(3, options.workers // 2), options.workers)
+        for broker in self._peers():
+            _say(f"  {broker.name}")
+            rates, idle = measure_crowd(
+                broker, crowds, options.messages, options.repetitions, options.idle_seconds
+            )
+            results.crowd_rates[broker.name] = rates
+            results.crowd_idle[broker.name] = idle
+
+    def _peers(self) -> list[Broker]:
+        """Return one of each kind: confirming, or writing always, changes nothing here."""
+        kinds = (report.POSTGRESQL, report.SQLITE, report.CONFIRMED, report.REDIS)
+        return [broker for broker in self.brokers if broker.name in kinds]
 
     def _measure_claims(self, results: report.Results) -> None:
         sizes = (1000, self.options.backlog)

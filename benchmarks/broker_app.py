@@ -10,6 +10,7 @@ import os
 import struct
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -65,13 +66,32 @@ def tell_ready(sender: Any = None, **kwargs: Any) -> None:
     Path(os.environ["BENCHMARK_READY"]).touch()
 
 
+@app.task(name="limited", rate_limit="100000/s")
+def limited(sent: float) -> None:
+    noop(sent)
+
+
 def publish(count: int) -> float:
     """Publish calls of the empty task one by one; return the seconds that it took."""
-    for _ in range(WARM_UP):
-        noop.apply_async((0.0,))
+    return _publish(noop, count, WARM_UP)
+
+
+def publish_limited(count: int) -> float:
+    """Publish calls of the limited task; return the seconds."""
+    return _publish(limited, count, WARM_UP)
+
+
+def publish_to(count: int, queue: str) -> float:
+    """Publish calls of the empty task to a queue, and no others; return the seconds."""
+    return _publish(noop, count, 0, queue=queue)
+
+
+def _publish(task: Any, count: int, warm_up: int, **options: str) -> float:
+    for _ in range(warm_up):
+        task.apply_async((0.0,), **options)
     begin = time.perf_counter()
     for _ in range(count):
-        noop.apply_async((0.0,))
+        task.apply_async((0.0,), **options)
     return time.perf_counter() - begin
 
 
@@ -102,11 +122,18 @@ def call() -> float:
 
 
 def main() -> None:
-    """Obey the benchmark: ``publish COUNT``, ``send COUNT`` and ``call``, one command a line."""
-    commands = {"publish": publish, "send": send, "call": call}
+    """Obey the benchmark: a command and its arguments a line, as ``publish 1000``."""
+    commands: dict[str, Callable[..., float]] = {
+        "publish": publish,
+        "publish_limited": publish_limited,
+        "publish_to": publish_to,
+        "send": send,
+        "call": call,
+    }
     for line in sys.stdin:
         name, *arguments = line.split()
-        print(commands[name](*map(int, arguments)), flush=True)
+        given = [int(one) if one.isdigit() else one for one in arguments]
+        print(commands[name](*given), flush=True)
 
 
 if __name__ == "__main__":

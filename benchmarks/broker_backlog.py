@@ -13,6 +13,7 @@ import psycopg
 from kombu import Connection, Consumer, Queue
 
 from benchmarks.broker_app import QUEUE
+from benchmarks.broker_control import Control
 from benchmarks.broker_measures import find_rate
 from benchmarks.broker_processes import Broker
 from benchmarks.broker_servers import wait_until
@@ -133,7 +134,7 @@ def measure_workers(
         started = [stack.enter_context(backlog.broker.starting(n, "unused")) for n in names]
         for worker in started:
             worker.wait_ready()
-        control = _Control(backlog.broker)
+        control = Control(backlog.broker)
         for _ in range(repetitions):
             for count in (few, many):
                 backlog.broker.forget_records()
@@ -143,29 +144,6 @@ def measure_workers(
                     wait_until(backlog.is_empty, "the last messages were not acknowledged")
                 rates[count].append(find_rate(backlog.broker.read_records()))
     return {count: median(found) for count, found in rates.items()}
-
-
-class _Control:
-    """Tells workers what to consume, as ``celery control`` does."""
-
-    def __init__(self, broker: Broker) -> None:
-        from celery import Celery
-
-        self._app = Celery("control", broker=broker.url, set_as_current=False)
-        self._app.conf.broker_transport_options = dict(broker.options)
-
-    @contextmanager
-    def consuming(self, names: list[str], queue: str) -> Iterator[None]:
-        self._tell("add_consumer", names, queue)
-        yield
-        self._tell("cancel_consumer", names, queue)
-
-    def _tell(self, command: str, names: list[str], queue: str) -> None:
-        to = [f"{name}@benchmark" for name in names]
-        self._app.control.broadcast(
-            command, arguments={"queue": queue}, destination=to, reply=True, timeout=30,
-            limit=len(to),
-        )  # fmt: skip
 
 
 def measure_held_transaction(backlog: Backlog, messages: int) -> dict[str, float]:

@@ -24,6 +24,12 @@ class Results:
     claims: dict[str, dict[int, float]] = field(default_factory=dict)
     worker_rates: dict[int, float] = field(default_factory=dict)
     held_rates: dict[str, float] = field(default_factory=dict)
+    # By broker: calls a second by number of publishers, tasks a second by number of workers.
+    publisher_rates: dict[str, dict[int, float]] = field(default_factory=dict)
+    crowd_rates: dict[str, dict[int, float]] = field(default_factory=dict)
+    # By broker: cores that all the workers of a crowd use while there is nothing to do.
+    crowd_idle: dict[str, float] = field(default_factory=dict)
+    limited_rates: dict[str, float] = field(default_factory=dict)
 
     def get(self, broker: str, figure: str) -> float | None:
         """Return a figure of a broker, if it was measured."""
@@ -57,6 +63,15 @@ def format_strains(results: Results) -> str:
     if results.worker_rates:
         shown = ", ".join(f"{rate:,.0f}/s by {n}" for n, rate in results.worker_rates.items())
         lines.append(f"drain by several workers, PostgreSQL: {shown}")
+    for name, rates in results.publisher_rates.items():
+        shown = ", ".join(f"{rate:,.0f}/s by {n}" for n, rate in rates.items())
+        lines.append(f"calls by several publishers, {name}: {shown}")
+    for name, rates in results.crowd_rates.items():
+        shown = ", ".join(f"{rate:,.0f}/s by {n}" for n, rate in rates.items())
+        idle = 100 * results.crowd_idle[name]
+        lines.append(f"drain by several workers, {name}: {shown}; idle {idle:.1f} % of a core")
+    for name, rate in results.limited_rates.items():
+        lines.append(f"drain of tasks limited at 100000/s, {name}: {rate:,.0f}/s")
     if results.held_rates:
         shown = ", ".join(f"{rate:,.0f}/s {word}" for word, rate in results.held_rates.items())
         lines.append(f"drain without and with a long transaction, PostgreSQL: {shown}")
@@ -101,7 +116,7 @@ def _sqlite_targets(results: Results) -> list[Target]:
 
 
 def _strain_targets(results: Results) -> list[Target]:
-    targets = []
+    targets = [*_crowd_targets(results)]
     for name, costs in results.claims.items():
         short, long = min(costs), max(costs)
         text = f"{name.partition(', ')[2]}: claim and ack, {long:,} / {short:,} waiting"
@@ -115,4 +130,25 @@ def _strain_targets(results: Results) -> list[Target]:
         held, free = results.held_rates["with"], results.held_rates["without"]
         text = "PostgreSQL: drain with a long transaction held / without"
         targets.append(Target(text, held, free, at_least=0.67))
+    return targets
+
+
+def _crowd_targets(results: Results) -> list[Target]:
+    targets = []
+    for name, least in ((POSTGRESQL, 3), (SQLITE, 1)):
+        if rates := results.publisher_rates.get(name):
+            many, one = rates[max(rates)], rates[1]
+            text = f"{name.partition(', ')[2]}: {max(rates)} publishers / one"
+            targets.append(Target(text, many, one, at_least=least))
+        if limited := results.limited_rates.get(name):
+            text = f"{name.partition(', ')[2]}: drain limited at 100000/s / unlimited"
+            targets.append(Target(text, limited, results.get(name, "drain"), at_least=0.6))
+    own, peer = results.crowd_rates.get(POSTGRESQL), results.crowd_rates.get(CONFIRMED)
+    if own and peer:
+        few, many = min(own), max(own)
+        text = f"PostgreSQL: {many} workers / {few}, against RabbitMQ's own"
+        targets.append(Target(text, own[many] / own[few], peer[many] / peer[few], at_least=1))
+        idle = results.crowd_idle
+        text = f"PostgreSQL: {many} idle workers / RabbitMQ's"
+        targets.append(Target(text, idle[POSTGRESQL], idle[CONFIRMED], at_most=1.5))
     return targets

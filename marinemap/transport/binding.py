@@ -26,7 +26,8 @@ def bind(app: Any, signals: Any) -> None:
     """
 
     def read_rates() -> Mapping[str, str | float | None]:
-        return {name: task.rate_limit for name, task in app.tasks.items() if task.rate_limit}
+        # Those without one as well: the code may have had one before.
+        return {name: task.rate_limit for name, task in app.tasks.items()}
 
     def find_database() -> Database:
         database: Database = app.connection_for_write().transport.database

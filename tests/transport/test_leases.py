@@ -232,3 +232,21 @@ def test_message_is_there_while_it_waits_or_a_consumer_has_it(broker: Broker) ->
     assert channel.has_message("x")
     assert bury_consumers(broker) == 1
     assert channel.has_message("x")
+
+
+def test_consumer_of_a_forked_child_leaves_nothing_behind(broker: Broker) -> None:
+    # The parent's database object is inherited, as by a web server that loads its app first.
+    publish(broker.connect(), "for the child")
+    child = os.fork()
+    if child == 0:
+        try:
+            inbox = Inbox(broker.connect())
+            inbox.receive(1)
+            inbox.connection.release()
+        except BaseException:
+            traceback.print_exc()
+            os._exit(1)
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+    assert broker.count("broker_consumers") == 0
+    assert broker.count("broker_messages", "claimed_by IS NULL") == 1

@@ -271,3 +271,13 @@ def test_positions_of_many_are_told_at_once_and_alike(broker: Broker) -> None:
     assert sorted(place.ahead for place in together.values()) == [0, 0, 1, 2, 3, 4]
     assert together["4"].seconds_until_start == pytest.approx(120.5, abs=0.01)
     assert channel.find_positions([]) == {}
+
+
+def test_rate_that_the_code_has_no_more_is_lifted(broker: Broker) -> None:
+    limit_now(broker, "1/h")
+    for number in range(3):
+        send(broker, str(number))
+    RATES["clip"] = None
+    inbox = Inbox(broker.connect())
+    assert inbox.receive(3) == ["0", "1", "2"]
+    assert broker.count("broker_rates", "max_starts IS NOT NULL") == 0

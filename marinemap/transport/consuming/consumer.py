@@ -68,6 +68,7 @@ class Consumer:
         self._rates = RateStatements(database)
         self._janitor = Janitor(database, self.consumer_id)
         self._signal = Signal()
+        self._process_id = os.getpid()
         self._stopping = False
         # One thread at a time claims, settles or renews for this consumer.
         self._working = threading.Lock()
@@ -310,7 +311,7 @@ class Consumer:
         return frozenset(demand.queue_name for demand in self._find_demands())
 
     def _release(self) -> None:
-        if os.getpid() != self._database.process_id:
+        if os.getpid() != self._process_id:
             return
         try:
             with self._working, self._database.session() as session, suppress(LeaseLostError):

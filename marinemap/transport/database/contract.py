@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -126,7 +125,6 @@ class Database(ABC):
     def __init__(self, url: str, options: Options) -> None:
         self.url = url
         self.options = options
-        self.process_id = os.getpid()
         self.pool = Pool(self.open_session)
         # Of messages that a lost connection left nobody knows whether stored.
         self.uncertain_ids: set[str] = set()
