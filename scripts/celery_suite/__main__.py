@@ -41,6 +41,9 @@ def _parse() -> argparse.Namespace:
         help="brokers at the same time (default: 1; the tests state times, which a busy "
         "machine does not keep)",
     )
+    parser.add_argument(
+        "-k", dest="expression", default="", help="only tests that match, as pytest's"
+    )
     options = parser.parse_args()
     for name in set(options.suites) - set(SUITES):
         parser.error(f"no suite '{name}'; there are {', '.join(SUITES)}")
@@ -75,7 +78,7 @@ def _run_on_all(
 ) -> dict[str, dict[str, Outcome]]:
     def run_on(broker: str) -> dict[str, Outcome]:
         print(f"{suite.project} on {broker}", file=sys.stderr, flush=True)
-        return run(suite, broker, minutes=options.minutes, tests=tests)
+        return run(suite, broker, options.minutes, tests, options.expression)
 
     with ThreadPoolExecutor(options.at_once) as pool:
         outcomes = dict(zip(BROKERS, pool.map(run_on, BROKERS), strict=True))

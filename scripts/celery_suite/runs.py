@@ -57,7 +57,7 @@ SUITES = {
 
 
 def run(
-    suite: Suite, broker: str, *, minutes: float, tests: Collection[str] = ()
+    suite: Suite, broker: str, minutes: float, tests: Collection[str] = (), expression: str = ""
 ) -> dict[str, Outcome]:
     """Run a suite, or only some tests of it, against a broker; return how each test ended.
 
@@ -72,7 +72,7 @@ def run(
     with running(broker) as servers, log.open("wb") as output:
         environment = _make_environment(folder, servers, outcomes)
         process = subprocess.Popen(
-            [*_COMMAND, *(tests or suite.files)],
+            [*_COMMAND, "-k", expression, *(tests or suite.files)],
             cwd=folder,
             env=environment,
             stdin=subprocess.DEVNULL,
