@@ -6,6 +6,7 @@ Ends with 1 where anything fails here that passes on Redis.
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
@@ -13,7 +14,7 @@ from importlib.metadata import version
 from benchmarks.broker_servers import MissingServerError
 from scripts.celery_suite.brokers import BROKERS, REDIS
 from scripts.celery_suite.report import find_only_here, write_counts, write_failures
-from scripts.celery_suite.runs import SUITES, Suite, run
+from scripts.celery_suite.runs import SUITES, Suite, run, stop_all
 from scripts.celery_suite.sources import fetch_tests, install_packages
 from scripts.celery_suite.wiring.outcomes import Outcome
 
@@ -21,6 +22,8 @@ from scripts.celery_suite.wiring.outcomes import Outcome
 def main() -> None:
     """Run the suites that are named, or all; print what fails here and not on Redis."""
     options = _parse()
+    # Ended like this too, it leaves no server behind.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     try:
         is_good = [_try_suite(SUITES[name], options) for name in options.suites or SUITES]
     except MissingServerError as error:
@@ -81,7 +84,13 @@ def _run_on_all(
         return run(suite, broker, options.minutes, tests, options.expression)
 
     with ThreadPoolExecutor(options.at_once) as pool:
-        outcomes = dict(zip(BROKERS, pool.map(run_on, BROKERS), strict=True))
+        runs = [pool.submit(run_on, broker) for broker in BROKERS]
+        try:
+            outcomes = {broker: one.result() for broker, one in zip(BROKERS, runs, strict=True)}
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            stop_all()
+            raise
     if not outcomes[REDIS]:
         sys.exit(f"no test of {suite.project} ran on Redis; see var/celery-suite/*.log")
     return outcomes

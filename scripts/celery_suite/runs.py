@@ -38,17 +38,18 @@ SUITES = {
         tuple(
             f"t/integration/test_{name}.py"
             for name in (
-                "inspect",
-                "tasks",
+                "beat",
                 "canvas",
-                "group_chains",
-                "worker",
                 "connection_recovery",
+                "group_chains",
+                "inspect",
+                "logfile_format",
                 "request_backend_down",
                 "serialization",
+                "tasks",
                 "upgrade",
-                "logfile_format",
-                "beat",
+                # Last: it leaves Celery in the belief that a task is running.
+                "worker",
             )
         ),
     ),
@@ -80,10 +81,18 @@ def run(
             stderr=output,
             start_new_session=True,
         )
+        _running.add(process)
         _wait(process, minutes * 60)
     return read_outcomes(outcomes)
 
 
+def stop_all() -> None:
+    """End all runs, which may be waited for in other threads."""
+    for process in list(_running):
+        _kill(process)
+
+
+_running: set[subprocess.Popen[bytes]] = set()
 _COMMAND = [sys.executable, "-m", "pytest", "-ra", "--timeout", str(_TEST_SECONDS)]
 _COMMAND += [option for name in ("celery.contrib.pytest", _PLUGIN) for option in ("-p", name)]
 _COMMAND += ["-p", "no:django", "-p", "no:cacheprovider", "-W", "ignore"]
@@ -114,7 +123,12 @@ def _wait(process: subprocess.Popen[bytes], seconds: float) -> None:
         with suppress(subprocess.TimeoutExpired):
             process.wait(seconds)
     finally:
-        # Its pool's children too, which a test that timed out has left behind.
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
+        _kill(process)
         process.wait()
+        _running.discard(process)
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    # Its pool's children too, which a test that timed out has left behind.
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
