@@ -285,12 +285,13 @@ class Channel(Declarations):
             self.connection.return_undelivered(self)
             self.basic_recover(requeue=True)
             self.connection.retire_if_idle()
-        if not self.connection.is_inherited:
-            for name in list(self._exclusive):
-                self.queue_delete(name)
         self._subscriptions.clear()
         self._demands = []
         self.connection.close_channel(self)
+        # Last: with the database away it fails, and the channel is closed all the same.
+        if not self.connection.is_inherited:
+            for name in list(self._exclusive):
+                self.queue_delete(name)
 
     def settle_now(self) -> None:
         self.connection.settle_now()

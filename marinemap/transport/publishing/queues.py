@@ -120,8 +120,9 @@ def delete_if_unused(database: Database, queue_name: str) -> bool:
 
 
 def _unbind_all(session: Session, queue_name: str) -> None:
-    rows = session.run(_UNBIND_ALL, queue_name=queue_name)
-    session.run(DELETE_UNBOUND, names=sorted({row.exchange_name for row in rows}))
+    unbound = {row.exchange_name for row in session.run(_UNBIND_ALL, queue_name=queue_name)}
+    if unbound:
+        session.run(DELETE_UNBOUND, names=sorted(unbound))
 
 
 def _delete_where(database: Database, statement: str, queue_name: str) -> bool:
