@@ -24,6 +24,7 @@ need /usr/sbin/pgbouncer pgbouncer
 need systemd-analyze systemd
 need ogr2ogr gdal-bin
 need bwrap bubblewrap
+need faketime faketime
 
 [ -n "$missing" ] || exit 0
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then

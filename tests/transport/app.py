@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import time
@@ -30,6 +31,7 @@ app.conf.update(
     worker_cancel_long_running_tasks_on_connection_loss=False,
     result_backend=os.environ.get("RESULT_BACKEND", f"file://{os.environ['RESULTS_FOLDER']}"),
 )
+app.conf.update(json.loads(os.environ.get("CELERY_SETTINGS", "{}")))
 transport.bind(app, signals)
 
 _JOURNAL = Path(os.environ["RESULTS_FOLDER"]) / "journal"
@@ -56,7 +58,7 @@ def work(label: str) -> str:
     return label
 
 
-@app.task(name="limited", bind=True, rate_limit="4/s")
+@app.task(name="limited", bind=True, rate_limit=os.environ.get("LIMITED_RATE", "4/s"))
 def limited(self: Any, label: str) -> str:
     note(f"{label} {time.time():.6f}")
     return label

@@ -7,7 +7,6 @@ import time
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 from ..errors import TransportError
 
@@ -17,6 +16,8 @@ _UNIT_MS = {"s": 1_000, "m": 60_000, "h": 3_600_000}
 _APART = 100
 # A clock that went further than this beyond what has passed was set.
 _STEP_MS = 1000
+# Machines remembered for it.
+_MACHINES = 16
 
 
 def elapsed_ms() -> int:
@@ -105,7 +106,8 @@ class Window:
     # [time in ms, how many], by time.
     starts: list[list[int]] = field(default_factory=list)
     now_ms: int = 0
-    seen: dict[str, Any] = field(default_factory=dict)
+    # How far the database's clock was ahead of each machine's, those that asked last at the end.
+    seen: dict[str, int] = field(default_factory=dict)
 
     @classmethod
     def read(cls, text: str | None, rate: Rate, now_ms: int, asked_at_ms: int) -> Window:
@@ -163,15 +165,22 @@ class Window:
         return json.dumps({"starts": self.starts, "seen": self.seen}, separators=(",", ":"))
 
     def _follow_clock(self, asked_at_ms: int) -> None:
-        seen, own = self.seen, boot_id()
-        if own and seen.get("boot_id") == own:
-            passed_ms = asked_at_ms - seen["elapsed_ms"]
-            step_ms = self.now_ms - seen["now_ms"] - passed_ms
+        own = boot_id()
+        if not own:
+            return
+        if own in self.seen:
+            step_ms = self.now_ms - self.seen.pop(own) - asked_at_ms
             if step_ms > _STEP_MS:
                 self.starts = [[at + step_ms, count] for at, count in self.starts]
-        self.seen = {"boot_id": own, "elapsed_ms": asked_at_ms, "now_ms": self.now_ms}
+                # Noticed once, by whoever asks first: for the other machines it is over.
+                self.seen = {name: ahead + step_ms for name, ahead in self.seen.items()}
+        self.seen[own] = self.now_ms - asked_at_ms
+        while len(self.seen) > _MACHINES:
+            del self.seen[next(iter(self.seen))]
 
     def _is_crowded(self) -> bool:
-        if not self.starts:
+        # By the last but one: the last itself is dated anew each time, and in a steady stream
+        # would take all starts along, none of which would ever be over.
+        if len(self.starts) < 2:
             return False
-        return self.now_ms - self.starts[-1][0] < self.rate.window_ms // _APART
+        return self.now_ms - self.starts[-2][0] < self.rate.window_ms // _APART
