@@ -32,9 +32,9 @@ from marinemap.extraction.wkb import count_nowhere
 # and progress even.
 _BATCH_FEATURES = 8_192
 # Coordinates and texts that are worked on at once: what is made of them takes some times as much.
-_BATCH_BYTES = 12 << 20
+_BATCH_BYTES = 6 << 20
 # GDAL ends a batch here, whatever its rows; one feature may have more.
-_GDAL_BATCH_BYTES = 32 << 20
+_GDAL_BATCH_BYTES = 16 << 20
 _BATCHES_AHEAD = 1
 _LOOKED_AT = 100
 _GDAL_ERRORS = (
