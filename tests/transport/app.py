@@ -13,6 +13,8 @@ from celery import Celery, signals
 from celery.worker.consumer.gossip import Gossip
 from celery.worker.consumer.mingle import Mingle
 
+# Replaces Celery's command `scheduled`.
+import marinemap.inspection  # noqa: F401
 from marinemap import transport
 
 transport.register()

@@ -42,12 +42,17 @@ IDLE_QUEUES = (
     "AND last_used_at_ms + expires_after_ms < {now_once} AND NOT EXISTS "
     "(SELECT 1 FROM broker_subscriptions AS s WHERE s.queue_name = q.queue_name)"
 )
-_DELETE_IDLE = (
-    "DELETE FROM broker_queues WHERE queue_name = :queue_name AND expires_after_ms IS NOT NULL "
-    "AND last_used_at_ms + expires_after_ms < {now_once} AND NOT EXISTS "
-    "(SELECT 1 FROM broker_subscriptions AS s WHERE s.queue_name = broker_queues.queue_name) "
+# What another has locked now is passed by: tidying must not wait, and it comes round again.
+_DELETE_WHERE = (
+    "DELETE FROM broker_queues WHERE queue_name IN (SELECT q.queue_name FROM broker_queues AS q "
+    "WHERE q.queue_name = :queue_name AND %s AND NOT EXISTS "
+    "(SELECT 1 FROM broker_subscriptions AS s WHERE s.queue_name = q.queue_name) {skip_locked}) "
     "RETURNING queue_name"
 )
+_DELETE_IDLE = _DELETE_WHERE % (
+    "q.expires_after_ms IS NOT NULL AND q.last_used_at_ms + q.expires_after_ms < {now_once}"
+)
+_UNUSED = _DELETE_WHERE % "q.is_auto_delete"
 TOUCH = (
     "UPDATE broker_queues SET last_used_at_ms = {now} WHERE queue_name {in_names} "
     "AND expires_after_ms IS NOT NULL"
@@ -58,11 +63,6 @@ SUBSCRIBE = (
 )
 UNSUBSCRIBE = (
     "DELETE FROM broker_subscriptions WHERE consumer_id = :consumer_id AND queue_name = :queue_name"
-)
-_UNUSED = (
-    "DELETE FROM broker_queues WHERE queue_name = :queue_name AND is_auto_delete AND NOT EXISTS "
-    "(SELECT 1 FROM broker_subscriptions AS s WHERE s.queue_name = broker_queues.queue_name) "
-    "RETURNING queue_name"
 )
 
 
