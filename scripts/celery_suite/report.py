@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Mapping
 
 from scripts.celery_suite.brokers import REDIS
-from scripts.celery_suite.wiring.outcomes import FAILED, PASSED, SKIPPED, Outcome
+from scripts.celery_suite.wiring.outcomes import FAILED, NOT_REACHED, PASSED, SKIPPED, Outcome
 
-NOT_REACHED = Outcome("not reached", "the run was over before")
-_STATES = (PASSED, FAILED, SKIPPED, NOT_REACHED.state)
+_UNKNOWN = Outcome(NOT_REACHED, "the run was over before")
+_STATES = (PASSED, FAILED, SKIPPED, NOT_REACHED)
 
 # How each test ended, by broker.
 Outcomes = Mapping[str, Mapping[str, Outcome]]
@@ -22,8 +22,8 @@ def find_only_here(outcomes: Outcomes) -> dict[str, dict[str, Outcome]]:
         if on_redis.state != PASSED:
             continue
         for broker, ended in outcomes.items():
-            outcome = ended.get(test, NOT_REACHED)
-            if outcome.state in (FAILED, NOT_REACHED.state):
+            outcome = ended.get(test, _UNKNOWN)
+            if outcome.state in (FAILED, NOT_REACHED):
                 found.setdefault(test, {})[broker] = outcome
     return found
 
@@ -48,4 +48,4 @@ def write_failures(found: Mapping[str, Mapping[str, Outcome]]) -> str:
 
 
 def _count(tests: set[str], ended: Mapping[str, Outcome]) -> Counter[str]:
-    return Counter(ended.get(test, NOT_REACHED).state for test in tests)
+    return Counter(ended.get(test, _UNKNOWN).state for test in tests)

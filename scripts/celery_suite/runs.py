@@ -62,7 +62,7 @@ def run(
 ) -> dict[str, Outcome]:
     """Run a suite, or only some tests of it, against a broker; return how each test ended.
 
-    What was not reached in time is not among them. The tests' output is kept beside.
+    The tests' output is kept beside.
     """
     folder = fetch_tests(suite.project)
     if suite.own:

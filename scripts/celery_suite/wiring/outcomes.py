@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-PASSED, SKIPPED, FAILED = "passed", "skipped", "failed"
+PASSED, SKIPPED, FAILED, NOT_REACHED = "passed", "skipped", "failed", "not reached"
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,6 @@ def read_outcomes(path: Path) -> dict[str, Outcome]:
     for line in lines:
         test, state, why = json.loads(line)
         known = outcomes.get(test)
-        if known is None or known.state == PASSED:
+        if known is None or known.state in (PASSED, NOT_REACHED):
             outcomes[test] = Outcome(state, why)
     return outcomes

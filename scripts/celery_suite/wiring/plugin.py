@@ -13,7 +13,7 @@ from celery.worker.consumer.mingle import Mingle
 # Replaces Celery's command `scheduled`.
 import marinemap.inspection  # noqa: F401
 from marinemap import transport
-from scripts.celery_suite.wiring.outcomes import FAILED, Outcome, write_outcome
+from scripts.celery_suite.wiring.outcomes import FAILED, NOT_REACHED, Outcome, write_outcome
 
 for step in (Gossip, Mingle):
     step.compatible_transports = {*step.compatible_transports, transport.DRIVER_TYPE}
@@ -29,6 +29,12 @@ def pytest_configure(config: Any) -> None:
         config.addinivalue_line("markers", f"{mark}: of the suite's own")
 
 
+def pytest_collection_finish(session: Any) -> None:
+    """Write which tests there are: a run that is cut short has not reached some."""
+    for item in session.items:
+        _write(item.nodeid, Outcome(NOT_REACHED))
+
+
 def pytest_runtest_logreport(report: Any) -> None:
     """Write how each test ends, at once: a run that is cut short tells what it has seen."""
     is_told = report.when == "call" or report.outcome != "passed"
@@ -37,5 +43,8 @@ def pytest_runtest_logreport(report: Any) -> None:
     # A subtest is told by the test that it is of.
     lines = str(report.longrepr or "").strip().splitlines() if report.outcome == FAILED else []
     why = next((one for one in reversed(lines) if one.startswith("E ")), lines[-1] if lines else "")
-    path = Path(os.environ["OUTCOMES"])
-    write_outcome(path, report.nodeid, Outcome(report.outcome, why.removeprefix("E").strip()))
+    _write(report.nodeid, Outcome(report.outcome, why.removeprefix("E").strip()))
+
+
+def _write(test: str, outcome: Outcome) -> None:
+    write_outcome(Path(os.environ["OUTCOMES"]), test, outcome)
