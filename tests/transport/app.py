@@ -36,6 +36,7 @@ app.conf.update(
 app.conf.update(json.loads(os.environ.get("CELERY_SETTINGS", "{}")))
 transport.bind(app, signals)
 
+
 _JOURNAL = Path(os.environ["RESULTS_FOLDER"]) / "journal"
 
 
