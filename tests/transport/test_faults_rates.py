@@ -16,7 +16,7 @@ from kombu import Producer
 
 from marinemap.transport import use_task_rates
 from marinemap.transport.consuming.window import Rate, Window
-from tests.postgresql import Cluster, running_cluster
+from tests.postgresql import Cluster
 from tests.transport.conftest import TASKS, Broker, Inbox, publish, wait_until
 from tests.transport.interference import FakeClock, children_of
 from tests.transport.workers import REPOSITORY, Worker, WorkerStarter
@@ -149,6 +149,20 @@ def drain_seconds(broker: Broker, count: int) -> float:
     seconds = time.monotonic() - begun
     inbox.connection.release()
     return seconds
+
+
+@pytest.mark.parametrize("rate", ["1000/s", "100000/s"])
+def test_limited_task_of_a_high_rate_starts_without_pauses(
+    broker: Broker, workers: WorkerStarter, rate: str
+) -> None:
+    """Starts came about once a second, or each 5 s, however high the rate was (24)."""
+    workers.environment["LIMITED_RATE"] = rate
+    workers.start("-c", "1", *ALONE)
+    workers.call("[limited.delay(f'task{n}') for n in range(60)]")
+    wait_until(lambda: len(workers.journal()) == 60, "running 60 tasks", 20)
+    starts = starts_of(workers)
+    assert max(b - a for a, b in zip(starts, starts[1:], strict=False)) < 1.5
+    assert starts[-1] - starts[0] < 6
 
 
 @pytest.mark.parametrize("rate", ["1000/s", "100000/s"])
@@ -287,28 +301,6 @@ def test_clock_that_is_stepped_changes_nothing_on_sqlite(
 ) -> None:
     """Back by an hour, 20/m became 1/m; forward, 26 started in a minute (26)."""
     check_stepped(broker, clock, step)
-
-
-@needs_server
-@pytest.mark.parametrize("step", [3600.0, -3600.0], ids=["forward", "back"])
-def test_clock_of_the_server_that_is_stepped_changes_nothing(
-    broker: Broker, tmp_path_factory: pytest.TempPathFactory, step: float
-) -> None:
-    """As above, by the clock of PostgreSQL's machine (26)."""
-    folder = Path("/tmp") / tmp_path_factory.mktemp("clock").name
-    folder.mkdir(mode=0o755)
-    clock = FakeClock(folder)
-    before = {name: os.environ.get(name) for name in clock.environment}
-    os.environ.update(clock.environment)
-    try:
-        with running_cluster() as stepped:
-            for name in clock.environment:
-                os.environ.pop(name)
-            check_stepped(Broker(stepped.url("postgres"), broker.options), clock, step)
-    finally:
-        for name, value in before.items():
-            if value is not None:
-                os.environ[name] = value
 
 
 def check_stepped(broker: Broker, clock: FakeClock, step: float) -> None:
