@@ -373,6 +373,20 @@ def test_two_machines_notice_a_step_though_each_sees_the_others_last() -> None:
         text = window.write()
 
 
+def test_window_ends_though_nobody_could_write_it_since_the_clock_went_back() -> None:
+    """What lay in the future counted from now on, at each look anew: for an hour none was free."""
+    rate = Rate(4, 60_000)
+    window = Window.read(None, rate, 10_000_000, 500_000)
+    window.add(4)
+    text = window.write()
+    waits = [
+        Window.read(text, rate, 10_000_000 - 3_600_000 + passed, 500_000 + passed).free_again_ms()
+        for passed in (10_000, 30_000, 59_000)
+    ]
+    assert waits == [50_000, 30_000, 1_000]
+    assert Window.read(text, rate, 10_000_000 - 3_600_000 + 60_000, 560_000).free == 4
+
+
 def read_on(machine: str, text: str | None, rate: Rate, now_ms: int, elapsed_ms: int) -> Window:
     from marinemap.transport.consuming import window
 

@@ -14,7 +14,7 @@ _UNIT_MS = {"s": 1_000, "m": 60_000, "h": 3_600_000}
 # Starts of a window are kept apart up to so many; beyond, those close together are dated by
 # the last of them, which can only delay.
 _APART = 100
-# A clock that went further than this beyond what has passed was set.
+# A clock that went further than this from what has passed was set.
 _STEP_MS = 1000
 # Machines remembered for it.
 _MACHINES = 16
@@ -97,9 +97,10 @@ def slack_ms(window_ms: float, slack_seconds: float) -> float:
 class Window:
     """The starts that count now, by the database's clock; kept in the rate's own row.
 
-    Who claims locks the row, and so sees what all others started. The clock may be set. Back,
-    and starts lie in the future: they then count from now on. Forward, and they seem long
-    past: this machine's elapsed time tells by how much, and they are moved along.
+    Who claims locks the row, and so sees what all others started. The clock may be set:
+    back, and starts lie in the future; forward, and they seem long past. This machine's elapsed
+    time tells by how much, and they are moved along. A machine that has not asked before counts
+    those in the future from now on.
     """
 
     rate: Rate
@@ -170,7 +171,7 @@ class Window:
             return
         if own in self.seen:
             step_ms = self.now_ms - self.seen.pop(own) - asked_at_ms
-            if step_ms > _STEP_MS:
+            if abs(step_ms) > _STEP_MS:
                 self.starts = [[at + step_ms, count] for at, count in self.starts]
                 # Noticed once, by whoever asks first: for the other machines it is over.
                 self.seen = {name: ahead + step_ms for name, ahead in self.seen.items()}
