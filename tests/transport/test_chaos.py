@@ -76,4 +76,6 @@ def test_no_message_is_lost_when_postgresql_fails(
             )
         broker.database.close()
     duplicates = check_all_ran(broker, workers, RESTARTS + CUTS)
+    # No worker died, so nothing may run again.
+    assert duplicates == 0
     print(f"{RESTARTS} restarts, {CUTS} cuts: {duplicates} runs were repeated")

@@ -31,7 +31,7 @@ _RATES_SECONDS = 1.0
 _LIMITING_SECONDS = 2.0
 # Between two tries to reach a database that is away: the first, and the longest.
 _FIRST_RETRY_SECONDS = 0.1
-_LONGEST_RETRY_SECONDS = 2.0
+_LONGEST_RETRY_SECONDS = 1.0
 # What needs a lock that another holds is tried again after this.
 _BUSY_RETRY_SECONDS = 0.1
 
@@ -77,6 +77,7 @@ class Consumer:
         self._due_at: float | None = None
         self._poll_at = 0.0
         self._rates_at = 0.0
+        self._settled_at = 0.0
         # When the thread looks again by itself; 0 while it is awake.
         self._looks_at = 0.0
         self._thread = threading.Thread(target=self._run, name="queue-consumer", daemon=True)
@@ -158,6 +159,8 @@ class Consumer:
                 finally:
                     session.close()
             except AwayError as error:
+                # Also where nothing was asked meanwhile: a crash undoes what was answered.
+                self._is_unsure = True
                 logger.warning("The queue's database is away, trying again: %s", error)
                 self._signal.clear()
                 self._signal.wait(pause)
@@ -169,6 +172,7 @@ class Consumer:
         try:
             attention = Attention(watcher)
             self._rates_at = self._poll_at = 0.0
+            self._settled_at = monotonic() + self._database.settling_seconds
             with self._at_work():
                 self._lease.renew(session)
                 self._state_rates(session)
@@ -192,6 +196,7 @@ class Consumer:
         """After a failure let the table say what is known here, before anything is claimed."""
         if self._is_unsure:
             self.settlements.write(session)
+            self.settlements.say_again(session)
             self.settlements.give_back_unheard(session)
             self._is_unsure = False
 
@@ -268,7 +273,9 @@ class Consumer:
         now = monotonic()
         is_polling = now >= self._poll_at
         if is_polling:
-            self._poll_at = now + watcher.poll_seconds
+            # Once more when a database that has just started gives out messages again.
+            is_settled = now > self._settled_at
+            self._poll_at = now + watcher.poll_seconds if is_settled else self._settled_at + 0.1
         if notice.is_any or is_polling:
             attention.heat()
         else:

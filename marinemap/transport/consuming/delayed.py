@@ -10,10 +10,9 @@ _BATCH = 1000
 # A message comes behind those of its owner that wait already, as if published now.
 _PROMOTE = (
     "WITH due AS MATERIALIZED (SELECT * FROM broker_messages WHERE due_at_ms <= {now_once} "
-    f"ORDER BY due_at_ms LIMIT {_BATCH} {{skip_locked}}) "
-    "UPDATE broker_messages SET due_at_ms = NULL, turn = numbered.turn FROM ("
-    + NUMBERED % {"which": "due"}
-    + ") AS numbered WHERE broker_messages.id = numbered.id RETURNING queue_name"
+    f"ORDER BY due_at_ms LIMIT {_BATCH} {{skip_locked}}), {NUMBERED % {'which': 'due'}} "
+    "UPDATE broker_messages SET due_at_ms = NULL, turn = numbered.turn FROM numbered "
+    "WHERE broker_messages.id = numbered.id RETURNING queue_name"
 )
 # By the clock that decides it.
 _MS_UNTIL_DUE = (

@@ -9,7 +9,7 @@ from ..database import Database
 from ..database.contract import Row, Session
 from ..providers import read_task_rates
 from ..publishing.statements import NEXT_TURN
-from .window import Rate, Window, elapsed_ms, parse_rate
+from .window import Rate, Window, elapsed_ms, if_prompt, parse_rate
 
 # Messages that one statement moves when a rate is set or lifted.
 _BATCH = 1000
@@ -38,7 +38,7 @@ _WRITE_WINDOW = (
 _CLAIM_NEXT = """
 WITH first AS MATERIALIZED (
     SELECT id FROM broker_messages WHERE rate_key = :task_name AND queue_name = :queue_name
-        AND {limited} AND {current}
+        AND {limited} AND {current} AND {settled}
     ORDER BY priority DESC, turn, id LIMIT CAST(:room AS BIGINT) {skip_locked}
 )
 UPDATE broker_messages
@@ -48,26 +48,28 @@ WHERE id IN (SELECT id FROM first) AND EXISTS
 RETURNING id, queue_name, priority, turn, attempts, payload, task_name
 """
 _TURN = NEXT_TURN % {"rate_key": "m.task_name", "priority": "m.priority", "owner": "m.owner"}
-# Messages with the turns of their owners, one after another.
+# Messages with the turns of their owners, one after another. Materialised, or the planner may
+# number them all anew for each row that it updates.
 NUMBERED = (
-    f"SELECT m.id, {_TURN} + (row_number() OVER "
+    f"numbered AS MATERIALIZED (SELECT m.id, {_TURN} + (row_number() OVER "
     "(PARTITION BY m.task_name, m.priority, m.owner ORDER BY m.id) - 1) "
-    "* CAST(:turn_ms AS BIGINT) AS turn FROM %(which)s AS m"
+    "* CAST(:turn_ms AS BIGINT) AS turn FROM %(which)s AS m)"
 )
+_HELD_BY_ID = "(SELECT * FROM broker_messages WHERE id {in_ids} AND claimed_by = :consumer_id)"
+_READY_BY_ID = "(SELECT * FROM broker_messages WHERE id {in_ids} AND {ready})"
 # Given back by who claimed them by mistake.
 _ADOPT = (
+    f"WITH {NUMBERED % {'which': _HELD_BY_ID}} "
     "UPDATE broker_messages SET rate_key = task_name, turn = numbered.turn, claimed_by = NULL, "
-    "claimed_at_ms = NULL, attempts = attempts - 1 FROM ("
-    + NUMBERED
-    % {"which": "(SELECT * FROM broker_messages WHERE id {in_ids} AND claimed_by = :consumer_id)"}
-    + ") AS numbered WHERE broker_messages.id = numbered.id RETURNING queue_name"
+    "claimed_at_ms = NULL, attempts = attempts - 1 FROM numbered "
+    "WHERE broker_messages.id = numbered.id RETURNING queue_name"
 )
 _PAGE = "SELECT id, task_name FROM broker_messages WHERE id > :after ORDER BY id LIMIT {batch}"
 _PAGE = _PAGE.replace("{batch}", str(_BATCH))
 _BEGIN_LIMITING = (
-    "UPDATE broker_messages SET rate_key = task_name, turn = numbered.turn FROM ("
-    + NUMBERED % {"which": "(SELECT * FROM broker_messages WHERE id {in_ids} AND {ready})"}
-    + ") AS numbered WHERE broker_messages.id = numbered.id AND {ready} RETURNING queue_name"
+    f"WITH {NUMBERED % {'which': _READY_BY_ID}} "
+    "UPDATE broker_messages SET rate_key = task_name, turn = numbered.turn FROM numbered "
+    "WHERE broker_messages.id = numbered.id AND {ready} RETURNING queue_name"
 )
 _END_LIMITING = (
     "UPDATE broker_messages SET rate_key = NULL WHERE id IN (SELECT id FROM "
@@ -234,12 +236,12 @@ class RateStatements:
 
 
 # Who finds another counting tries again this much later.
-_OTHERS_TURN_MS = 3
+_OTHERS_TURN_MS = 10
 
 
 def _read_window(row: Row, asked_at_ms: int) -> Window:
     rate = Rate(row.max_starts, row.window_ms)
-    return Window.read(row.recent_starts, rate, row.now_ms, asked_at_ms)
+    return Window.read(row.recent_starts, rate, row.now_ms, if_prompt(asked_at_ms))
 
 
 def _turn_ms(database: Database) -> int:

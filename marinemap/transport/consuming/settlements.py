@@ -14,6 +14,9 @@ from ..database.contract import Session
 
 logger = logging.getLogger(__name__)
 
+# PostgreSQL writes to its disk within three times `wal_writer_delay`, 0.6 s by default
+# (its documentation, 30.4); the longest that may be set is 30 s. Counted from the reconnection.
+_WRITTEN_SECONDS = 60.0
 # Most ids in one statement.
 _BATCH = 500
 
@@ -22,6 +25,16 @@ _EXHAUSTED = "%s AND attempts >= CAST(:delivery_limit AS INTEGER)"
 _GIVE_BACK = (
     "UPDATE broker_messages SET claimed_by = NULL, claimed_at_ms = NULL WHERE %s "
     "RETURNING queue_name"
+)
+# After a crash of the server, of which claims and acknowledgements do not wait for the disk:
+# nobody else can have these messages, for it gives out none until all have said what is theirs.
+_ACKNOWLEDGE_AGAIN = (
+    "DELETE FROM broker_messages WHERE id {in_ids} "
+    "AND (claimed_by IS NULL OR claimed_by = :consumer_id)"
+)
+_CLAIM_AGAIN = (
+    "UPDATE broker_messages SET claimed_by = :consumer_id, claimed_at_ms = {now}, "
+    "attempts = attempts + 1 WHERE id {in_ids} AND claimed_by IS NULL"
 )
 _GIVE_BACK_UNSEEN = (
     "UPDATE broker_messages SET claimed_by = NULL, claimed_at_ms = NULL, attempts = attempts - 1 "
@@ -59,6 +72,8 @@ class Settlements:
         self._returned: deque[Returned] = deque()
         # What was claimed and heard of, until its settlement is written; for who works.
         self._held: set[int] = set()
+        # What was acknowledged lately, with the time at which that was written.
+        self._written: deque[tuple[float, int]] = deque()
 
     def acknowledge(self, message_id: int) -> None:
         """Let a message be deleted."""
@@ -95,6 +110,20 @@ class Settlements:
         """Know that messages were claimed, and that somebody here has them."""
         self._held.update(ids)
 
+    def say_again(self, session: Session) -> None:
+        """Say once more what was acknowledged lately, and what is held: a crash may have undone it.
+
+        Run it after `write`, and before `give_back_unheard`.
+        """
+        own = {"consumer_id": self._consumer_id}
+        self._forget_written()
+        session.run(_ACKNOWLEDGE_AGAIN, ids=[message_id for _, message_id in self._written], **own)
+        session.run(_CLAIM_AGAIN, ids=sorted(self._held), **own)
+
+    def _forget_written(self) -> None:
+        while self._written and self._written[0][0] < monotonic() - _WRITTEN_SECONDS:
+            self._written.popleft()
+
     def give_back_unheard(self, session: Session) -> None:
         """Give back what the table says is claimed, and nobody here knows of.
 
@@ -108,6 +137,8 @@ class Settlements:
     def report(self, ids: list[int], done: int) -> None:
         """Take acknowledgements for written; say if others had the messages by then."""
         self._held.difference_update(ids)
+        self._written.extend((monotonic(), message_id) for message_id in ids)
+        self._forget_written()
         said = len(ids)
         if done < said:
             logger.warning(

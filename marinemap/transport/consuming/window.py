@@ -16,6 +16,8 @@ _UNIT_MS = {"s": 1_000, "m": 60_000, "h": 3_600_000}
 _APART = 100
 # A clock that went further than this from what has passed was set.
 _STEP_MS = 1000
+# Only an answer that came within this tells of a step.
+_PROMPT_MS = 500
 # Machines remembered for it.
 _MACHINES = 16
 
@@ -32,6 +34,14 @@ def boot_id() -> str:
         return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     except OSError:
         return ""
+
+
+def if_prompt(asked_at_ms: int) -> int | None:
+    """Return when something was asked, if the answer came at once.
+
+    Who was held up while asking cannot tell the pause from a step of the clock.
+    """
+    return asked_at_ms if elapsed_ms() - asked_at_ms <= _PROMPT_MS else None
 
 
 @dataclass(frozen=True)
@@ -111,15 +121,17 @@ class Window:
     seen: dict[str, int] = field(default_factory=dict)
 
     @classmethod
-    def read(cls, text: str | None, rate: Rate, now_ms: int, asked_at_ms: int) -> Window:
+    def read(cls, text: str | None, rate: Rate, now_ms: int, asked_at_ms: int | None) -> Window:
         """Return the window as of now.
 
         Parameters
         ----------
         text : str, optional
             What `write` gave, out of the row.
-        now_ms, asked_at_ms : int
-            The database's clock, and this machine's elapsed time from before it was asked.
+        now_ms : int
+            The database's clock.
+        asked_at_ms : int, optional
+            This machine's elapsed time from before that was asked; see `if_prompt`.
         """
         kept = json.loads(text) if text else {}
         window = cls(rate, kept.get("starts", []), now_ms, kept.get("seen", {}))
@@ -165,9 +177,9 @@ class Window:
         """Return it as text for the row."""
         return json.dumps({"starts": self.starts, "seen": self.seen}, separators=(",", ":"))
 
-    def _follow_clock(self, asked_at_ms: int) -> None:
+    def _follow_clock(self, asked_at_ms: int | None) -> None:
         own = boot_id()
-        if not own:
+        if not own or asked_at_ms is None:
             return
         if own in self.seen:
             step_ms = self.now_ms - self.seen.pop(own) - asked_at_ms

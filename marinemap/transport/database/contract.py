@@ -121,6 +121,9 @@ class Database(ABC):
     """A queue's database, shared by all connections of this process to it."""
 
     name: str
+    # For so long after its start the database gives out no messages: consumers that lived
+    # through it say first what they hold.
+    settling_seconds: float = 0.0
 
     def __init__(self, url: str, options: Options) -> None:
         self.url = url

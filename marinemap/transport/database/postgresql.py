@@ -12,7 +12,7 @@ import psycopg
 from ..errors import TransportError
 from .contract import Claim, Database, Life, Row, Session, Stored, Watcher
 from .observation import Observation
-from .postgresql_session import JoinedPostgresSession, PostgresSession
+from .postgresql_session import SETTLING_SECONDS, JoinedPostgresSession, PostgresSession
 from .postgresql_watcher import (
     ALL_CHANNEL,
     DELAYED,
@@ -34,7 +34,8 @@ _ACKNOWLEDGED = (
 # again for each row, as statistics have it, and then its LIMIT binds no more.
 _FIRST = (
     "SELECT id FROM broker_messages WHERE queue_name = :queue_name AND {ready} AND {current} "
-    "ORDER BY priority DESC, (id + 0) LIMIT CAST(:room AS BIGINT) FOR NO KEY UPDATE SKIP LOCKED"
+    "AND {settled} ORDER BY priority DESC, (id + 0) "
+    "LIMIT CAST(:room AS BIGINT) FOR NO KEY UPDATE SKIP LOCKED"
 )
 # Messages of a task that has a rate, stored while that was being set.
 _IS_STRAY = (
@@ -59,7 +60,7 @@ _FIRST_BEHIND = (
     "AS lane(last_id, rank), "
     "LATERAL (SELECT id FROM broker_messages WHERE queue_name = :queue_name "
     "AND priority = CAST(10 - lane.rank AS SMALLINT) AND (id + 0) > lane.last_id "
-    "AND {ready} AND {current} ORDER BY (id + 0) LIMIT CAST(:room AS BIGINT) "
+    "AND {ready} AND {current} AND {settled} ORDER BY (id + 0) LIMIT CAST(:room AS BIGINT) "
     "FOR NO KEY UPDATE SKIP LOCKED) AS found LIMIT CAST(:room AS BIGINT)"
 )
 _CLAIM_FROM = f"""
@@ -126,6 +127,7 @@ class PostgresDatabase(Database):
     """Many writers at once, notifications, and leases that others watch."""
 
     name = "postgresql"
+    settling_seconds = SETTLING_SECONDS
     declares_with_caller = False
 
     def open_session(self) -> PostgresSession:

@@ -29,11 +29,17 @@ from .contract import Row, make_words
 from .postgresql_resuming import Resumption
 from .sqlite_session import make_row, refused_by_caller
 
+SETTLING_SECONDS = 3
 WORDS = make_words(
     now="CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT)",
     larger="greatest",
     lock="FOR UPDATE",
     skip_locked="FOR UPDATE SKIP LOCKED",
+    # See `PostgresDatabase.settling_seconds`. Not "before": the clock may have been set back.
+    settled=(
+        f"(now() NOT BETWEEN pg_postmaster_start_time() "
+        f"AND pg_postmaster_start_time() + interval '{SETTLING_SECONDS} seconds')"
+    ),
     in_ids="= ANY(CAST(:ids AS BIGINT[]))",
     in_names="= ANY(CAST(:names AS TEXT[]))",
     routes=(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from ..consuming.window import Rate, Window, elapsed_ms
+from ..consuming.window import Rate, Window, elapsed_ms, if_prompt
 from ..database.contract import Row, Session
 
 # Ahead is what comes before it in the order of claims, counted by the same indexes.
@@ -63,6 +63,6 @@ def _place(row: Row, asked_at_ms: int) -> Position:
     rate_ms = 0
     if row.max_starts is not None:
         rate = Rate(row.max_starts, row.window_ms)
-        window = Window.read(row.recent_starts, rate, row.now_ms, asked_at_ms)
+        window = Window.read(row.recent_starts, rate, row.now_ms, if_prompt(asked_at_ms))
         rate_ms = window.free_again_ms(row.ahead)
     return Position(row.ahead, max(0, rate_ms, row.due_ms) / 1000)
