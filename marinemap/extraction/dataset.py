@@ -13,14 +13,17 @@ from pathlib import Path
 from typing import Any
 
 import fiona
+import pyogrio
 import pyproj
 from fiona._err import CPLE_BaseError
 from fiona.errors import DriverError, FionaError, UnsupportedGeometryTypeError
+from pyogrio.errors import DataSourceError, GeometryError
 from pyproj.exceptions import CRSError
 from shapely.geometry import shape
 
 from marinemap.errors import DatasetError, ServiceError, did_you_mean, quote
 from marinemap.extraction.crs import is_on_earth
+from marinemap.extraction.first_look import look_first
 from marinemap.extraction.geopackage_index import own_key
 from marinemap.extraction.shapefile_check import check_headers
 from marinemap.extraction.sources import source_format_of
@@ -74,16 +77,15 @@ def list_layers(path: Path) -> list[str]:
     Raises
     ------
     DatasetError
-        If there is no such file, or GDAL cannot read it.
+        If there is no such file, it is damaged, or GDAL cannot read it.
     """
     _check_is_file(path)
-    # Known before GDAL is asked: a format may need options.
-    source_format_of(path)
+    look_first(real_path(path), fingerprint(path))
     try:
         if path.suffix.lower() == ".shp":
             check_headers(path)
-        return list(fiona.listlayers(path))
-    except _FIONA_ERRORS as error:
+        return _layer_names(path)
+    except (DataSourceError, *_FIONA_ERRORS) as error:
         raise _unreadable(path, error) from error
 
 
@@ -287,6 +289,15 @@ def _crs_of(source: Any, path: Path, name: str) -> str:
         )
     authority = crs.to_authority(min_confidence=100)
     return ":".join(authority) if authority else wkt
+
+
+def _layer_names(path: Path) -> list[str]:
+    try:
+        # fiona would end the process where GDAL refuses the file in words that are not UTF-8.
+        return [str(name) for name in pyogrio.list_layers(path)[:, 0]]
+    except GeometryError:
+        # The file is not refused; but pyogrio lists none where one layer is of triangles.
+        return list(fiona.listlayers(path))
 
 
 def _pick_layer(path: Path, layer: str | None) -> str:

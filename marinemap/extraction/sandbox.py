@@ -44,6 +44,7 @@ def run_confined(
     environment: Mapping[str, str],
     *,
     seconds: float = SECONDS,
+    sealed: bool = True,
 ) -> Confined:
     """Run this Python with some arguments, away from the network and from other files.
 
@@ -59,14 +60,19 @@ def run_confined(
         All that it finds in its environment, but for what Python needs.
     seconds : float
         Of wall clock, after which it is killed.
+    sealed : bool
+        Whether bubblewrap is used where there is one; what an operator added needs it not, only a
+        process that may die.
 
     Raises
     ------
     ServiceError
         If it cannot be started.
     """
-    seen = _MOUNTED if is_sealed() else folder
-    command = [*_prefix(folder), *(part.replace("{folder}", str(seen)) for part in arguments)]
+    sealed = sealed and is_sealed()
+    seen = _MOUNTED if sealed else folder
+    prefix = _prefix(folder) if sealed else [_python()]
+    command = [*prefix, *(part.replace("{folder}", str(seen)) for part in arguments)]
     needed = {"PATH": os.defpath, "PYTHONPATH": str(_PACKAGES), "OPENBLAS_NUM_THREADS": "1"}
     try:
         with subprocess.Popen(
@@ -78,7 +84,7 @@ def run_confined(
         ) as process:
             return _listen(process, seconds)
     except OSError as error:
-        raise ServiceError(f"the reader of uploaded files does not start: {error}") from error
+        raise ServiceError(f"the reader of files apart does not start: {error}") from error
 
 
 def _listen(process: subprocess.Popen[bytes], seconds: float) -> Confined:
@@ -106,16 +112,17 @@ def _some(stream: IO[bytes]) -> bytes:
     return beginning
 
 
-def _prefix(folder: Path) -> list[str]:
+def _python() -> str:
     executable = Path(sys.executable)
     # Its folder may be reached by a link, which leads nowhere within bubblewrap.
-    python = str(executable.parent.resolve() / executable.name)
-    bwrap = shutil.which("bwrap")
-    if bwrap is None:
-        return [python]
+    return str(executable.parent.resolve() / executable.name)
+
+
+def _prefix(folder: Path) -> list[str]:
     own = (Path(sys.prefix), Path(sys.base_prefix), _PACKAGES / "marinemap")
     seen = {"/usr", "/lib", "/lib64", "/bin", *(str(place.resolve()) for place in own)}
     binds = [option for place in sorted(seen) for option in ("--ro-bind-try", place, place)]
     private = ["--unshare-all", "--die-with-parent", "--new-session", "--cap-drop", "ALL"]
     mounts = ["--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp", *binds]
-    return [bwrap, *private, *mounts, "--ro-bind", str(folder), str(_MOUNTED), python]
+    bound = ["--ro-bind", str(folder), str(_MOUNTED)]
+    return ["bwrap", *private, *mounts, *bound, _python()]

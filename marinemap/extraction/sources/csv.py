@@ -58,4 +58,6 @@ def _without_nul(lines: Iterator[str]) -> Iterator[str]:
     return (line.replace("\0", "\N{REPLACEMENT CHARACTER}") for line in lines)
 
 
-SOURCE = SourceFormat((".csv",), parts=with_suffixes(".csvt", ".prj"), check=_check_csv)
+SOURCE = SourceFormat(
+    (".csv",), parts=with_suffixes(".csvt", ".prj"), check=_check_csv, opens_safely=True
+)

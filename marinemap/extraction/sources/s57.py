@@ -43,5 +43,6 @@ SOURCE = SourceFormat(
     (".000",),
     parts=_parts,
     check=_check,
+    look=_check,
     environment={"OGR_S57_OPTIONS": ",".join(f"{key}={value}" for key, value in _OPTIONS.items())},
 )

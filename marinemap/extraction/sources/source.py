@@ -29,8 +29,13 @@ class SourceFormat:
         Returns the files that belong to one, itself first.
     check : callable
         Refuses, with a DatasetError, what is cut off or damaged; reads the file once.
+    look : callable
+        Refuses likewise, before GDAL opens the file for the first time; within a bounded time.
     has_index : bool
         Whether GDAL may be asked by a box: its index is checked, or none hides features.
+    opens_safely : bool
+        Whether GDAL survives what is damaged, as mutated files have shown; of others nothing is
+        opened before a child process has come through it.
     environment : mapping
         Options for GDAL that have no other way in.
     """
@@ -38,7 +43,9 @@ class SourceFormat:
     suffixes: tuple[str, ...]
     parts: Callable[[Path], list[Path]] = _alone
     check: Callable[[Path], object] = _trusted
+    look: Callable[[Path], object] = _trusted
     has_index: bool = False
+    opens_safely: bool = False
     environment: Mapping[str, str] = field(default_factory=dict)
 
 

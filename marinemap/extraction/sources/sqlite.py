@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from marinemap.extraction.sources.source import SourceFormat
-from marinemap.extraction.sqlite_source import write_ahead_log
+from marinemap.extraction.sources.source import SourceFormat, damaged
+from marinemap.extraction.sqlite_source import find_damage, write_ahead_log
 
 
 def _parts(path: Path) -> list[Path]:
     return [path, *write_ahead_log(path)]
 
 
-SOURCE = SourceFormat((".gpkg", ".sqlite", ".db"), parts=_parts)
+def _look(path: Path) -> None:
+    damage = find_damage(path)
+    if damage is not None:
+        raise damaged(path, f"is no sound database: {damage}")
+
+
+SOURCE = SourceFormat((".gpkg", ".sqlite", ".db"), parts=_parts, look=_look, opens_safely=True)

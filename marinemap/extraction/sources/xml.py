@@ -18,4 +18,4 @@ def _check_xml(path: Path) -> None:
         raise damaged(path, f"is not well-formed XML: {error}") from error
 
 
-SOURCE = SourceFormat((".gml", ".xml", ".gpx", ".kml"), check=_check_xml)
+SOURCE = SourceFormat((".gml", ".xml", ".gpx", ".kml"), check=_check_xml, opens_safely=True)

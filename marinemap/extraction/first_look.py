@@ -1,0 +1,67 @@
+"""The first look at a source: what would end our process ends a child of it, and has a name.
+
+GDAL's drivers are written for sound files. Of damaged ones some end the process, and fiona ends it
+where GDAL quotes from the file what is not UTF-8 (fiona 1.10).
+"""
+
+from __future__ import annotations
+
+import os
+from functools import lru_cache
+from pathlib import Path
+
+from marinemap.errors import ServiceError, quote
+from marinemap.extraction.sandbox import run_confined
+from marinemap.extraction.sources import source_format_of
+from marinemap.extraction.sources.source import damaged
+
+_CHILD = Path(__file__).with_name("look_child.py")
+_SECONDS = 60
+_REMEMBERED = 1_024
+# Where the two GDALs find their data and options.
+_PASSED_ON = ("CPL_", "GDAL_", "LANG", "LC_", "LD_", "OGR_", "PROJ_", "S57_", "SHAPE_")
+
+
+@lru_cache(_REMEMBERED)
+def look_first(path: Path, fingerprint: str) -> None:
+    """Refuse a source that cannot be opened without harm; once for each state that was sound.
+
+    A format that is known to open safely costs nothing, a database up to half a second, others a
+    child process: about as long.
+
+    Parameters
+    ----------
+    path : Path
+        Links followed.
+    fingerprint : str
+        Of the state that is looked at.
+
+    Raises
+    ------
+    DatasetError
+        If it is damaged.
+    ServiceError
+        If the child process does not start.
+    """
+    source = source_format_of(path)
+    source.look(path)
+    if not source.opens_safely:
+        _open_apart(path)
+
+
+def _open_apart(path: Path) -> None:
+    passed = {name: value for name, value in os.environ.items() if name.startswith(_PASSED_ON)}
+    done = run_confined(
+        ["-P", str(_CHILD), f"{{folder}}/{path.name}"],
+        path.parent,
+        passed,
+        seconds=_SECONDS,
+        sealed=False,
+    )
+    if done.is_late:
+        raise damaged(path, f"cannot be opened within {_SECONDS} seconds")
+    if not done.said.startswith(b"begun"):
+        complaint = quote(done.complained.decode(errors="replace").strip())
+        raise ServiceError(f"the process that opens sources first does not start: {complaint}")
+    if not done.said.rstrip().endswith(b"done"):
+        raise damaged(path, "ends the process that opens it")

@@ -1,0 +1,44 @@
+"""The script that opens a source first, and may die of it; see ``first_look.py``.
+
+It is run by its path and imports nothing of ours, so that it starts in half a second. What it does
+is what our process does next, with both GDALs; what they raise our process will meet itself.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import resource
+import sys
+import warnings
+
+import fiona
+import pyogrio
+
+_CPU_SECONDS = 30
+_MEMORY_BYTES = 10**9
+_FEATURES = 100
+
+
+def _look(path: str) -> None:
+    for layer in fiona.listlayers(path):
+        with contextlib.suppress(Exception):
+            pyogrio.raw.read(path, layer=layer, max_features=_FEATURES)
+        with contextlib.suppress(Exception), fiona.open(path, layer=layer) as source:
+            len(source), source.bounds, source.crs_wkt, source.schema
+            list(itertools.islice(source, _FEATURES))
+
+
+def _main() -> None:
+    resource.setrlimit(resource.RLIMIT_CPU, (_CPU_SECONDS, _CPU_SECONDS))
+    resource.setrlimit(resource.RLIMIT_DATA, (_MEMORY_BYTES, _MEMORY_BYTES))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    warnings.simplefilter("ignore")
+    print("begun", flush=True)
+    with contextlib.suppress(Exception):
+        _look(sys.argv[1])
+    print("done", flush=True)
+
+
+if __name__ == "__main__":
+    _main()
