@@ -170,6 +170,11 @@ def test_broker_of_the_site_is_taken(tmp_path: Path) -> None:
     assert show("s.CELERY_BROKER_URL", tmp_path, CELERY_BROKER_URL="redis://x/") == "redis://x/"
 
 
+def test_command_does_not_load_what_the_queue_alone_needs(tmp_path: Path) -> None:
+    code = "import sys, django; django.setup(); print('sqlalchemy' in sys.modules)"
+    assert run("-c", code, home=tmp_path) == (0, "False\n")
+
+
 def test_engine_starts_neither_django_nor_celery() -> None:
     code = (
         "import sys, marinemap.extraction; "

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from .consuming.starts import PERMIT_HEADER, wait_to_start
-from .database import Database
 from .providers import use_task_rates
+
+if TYPE_CHECKING:
+    from .database import Database
 
 
 def bind(app: Any, signals: Any) -> None:
@@ -37,6 +38,9 @@ def bind(app: Any, signals: Any) -> None:
         use_task_rates(read_rates)
 
     def keep_rate(task: Any = None, **_: Any) -> None:
+        # A worker has the database's library by now; who runs no task need not wait for it.
+        from .consuming.starts import PERMIT_HEADER, wait_to_start
+
         wait_to_start(find_database, task.request.get(PERMIT_HEADER))
 
     # Nobody else holds on to them.
