@@ -82,7 +82,7 @@ def extract(
             watch = LimitWatch(limits or RunLimits(), Path(folder))
             done, failures = _extract_layers(request, area, Path(folder), tell, watch)
             contents = Contents(request, area, [layer.report for layer in done], failures)
-            size = _pack(contents, request.destination, done, tell)
+            size = _pack(contents, request.destination, done, tell, watch)
     except OSError as error:
         if error is tell.raised:
             raise
@@ -150,15 +150,24 @@ class _Teller:
             raise
 
 
-def _pack(contents: Contents, destination: Path, done: list[LayerFiles], tell: Progress) -> int:
+def _pack(
+    contents: Contents,
+    destination: Path,
+    done: list[LayerFiles],
+    tell: Progress,
+    watch: LimitWatch,
+) -> int:
     files = {name: path for layer in done for name, path in layer.members.items()}
     advance = _packing(tell, sum(file.stat().st_size for file in files.values()))
+    features = sum(report.features_written for report in contents.reports)
     outline = shapely.to_geojson(contents.area.outline_4326, indent=1) + "\n"
     with new_archive(destination, contents.request.made_at) as archive:
         members = [archive.add_text("README.txt", write_readme(contents))]
         members.append(archive.add_text("area.geojson", outline))
         with _verified([layer for one in done for layer in one.written]):
-            members += [archive.add(path, advance, name) for name, path in files.items()]
+            for name, path in files.items():
+                members.append(archive.add(path, advance, name))
+                watch.check(features)
         archive.add_text("report.json", write_report(contents, members))
         # Who stops the work even now is left without an archive.
         tell(1.0, "Done")

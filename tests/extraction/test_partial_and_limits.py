@@ -91,6 +91,21 @@ def test_run_over_a_limit_ends_alone(
     assert extract(request, work_folder=out).features_written == len(BOXES)
 
 
+def test_limits_hold_between_the_files_that_are_packed(source: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    request = ExtractionRequest([SourceLayer("sea", source)], AREA, out / "out.zip")
+
+    def fill(fraction: float, message: str) -> None:
+        if message.startswith("Packing"):
+            (folder,) = out.glob("extract-*")
+            (folder / "filler").write_bytes(bytes(1_000_000))
+
+    with pytest.raises(RunLimitError, match="has over 1,000,000 bytes"):
+        extract(request, work_folder=out, progress=fill, limits=RunLimits(file_bytes=1e6))
+    assert list(out.iterdir()) == []
+
+
 def test_disk_that_is_nearly_full_is_the_operators(source: Path, tmp_path: Path) -> None:
     request = ExtractionRequest([SourceLayer("sea", source)], AREA, tmp_path / "out.zip")
     with pytest.raises(ServiceError, match="bytes free"):
