@@ -13,20 +13,14 @@ from kombu.exceptions import ConnectionError as KombuConnectionError
 
 from .consuming.demand import Claimed, Demand
 from .consuming.settlements import Returned
-from .consuming.starts import PERMIT_HEADER
-from .declaring import Declarations
 from .errors import TransportError
-from .publishing.payloads import read_payload
-from .publishing.publisher import PublishBatch
 from .publishing.queues import delete_if_unused
-from .received import ReceivedMessage
+from .received import ReceivedMessage, read_message
 from .refusals import refuse
+from .sending import Sending
 
 if TYPE_CHECKING:
     from .transport import Transport
-
-# The header of a message that is delivered again: how often it has been by now.
-ATTEMPT_HEADER = "delivery_attempt"
 
 
 @dataclass(frozen=True)
@@ -42,20 +36,16 @@ class Subscription:
         return claimed.queue_name == self.queue_name and claimed.is_taken == self.no_ack
 
 
-class Channel(Declarations):
+class Channel(Sending):
     """The AMQP channel of a connection, on tables: what it publishes and consumes."""
 
     Message = ReceivedMessage
-    supports_batch_publish = True
 
     def __init__(self, connection: Transport, channel_id: int) -> None:
-        super().__init__(connection.database, connection.topology)
-        self.connection = connection
+        super().__init__(connection)
         self.channel_id = channel_id
         self.closed = False
         self.prefetch_count = 0
-        # kombu's producers add their `on_return` here.
-        self.events: dict[str, set[Callable[..., Any]]] = {"basic_return": set()}
         # Why a message is rejected, from `ReceivedMessage.reject` to `basic_reject`.
         self.rejections: dict[Any, str] = {}
         self.no_ack_consumers: set[str] = set()
@@ -67,71 +57,6 @@ class Channel(Declarations):
         # How many of those handed over no callback has seen yet.
         self._undelivered = 0
         self._lock = threading.Lock()
-
-    # -- publishing
-
-    def prepare_message(
-        self,
-        body: Any,
-        priority: int | None = None,
-        content_type: str | None = None,
-        content_encoding: str | None = None,
-        headers: dict[str, Any] | None = None,
-        properties: dict[str, Any] | None = None,
-    ) -> dict[str, Any]:
-        """Return a message as kombu passes it to `basic_publish`."""
-        properties = properties or {}
-        properties.setdefault("delivery_info", {})
-        properties.setdefault("priority", priority or 0)
-        return {
-            "body": body,
-            "content-encoding": content_encoding,
-            "content-type": content_type,
-            "headers": headers or {},
-            "properties": properties,
-        }
-
-    def address_message(
-        self,
-        message: dict[str, Any],
-        exchange: str,
-        routing_key: str,
-        *,
-        immediate: bool = False,
-        timeout: float | None = None,
-        confirm_timeout: float | None = None,
-    ) -> None:
-        """Write into a message where it is sent to; every wait has the queue's own limits."""
-        refuse("basic_publish", immediate=immediate)
-        message["properties"]["delivery_info"].update(exchange=exchange, routing_key=routing_key)
-
-    def basic_publish(
-        self,
-        message: dict[str, Any],
-        exchange: str,
-        routing_key: str,
-        mandatory: bool = False,
-        **kwargs: Any,
-    ) -> None:
-        """Store a message; it is durable when this returns, and raises when it is not stored."""
-        self.address_message(message, exchange, routing_key, **kwargs)
-        stored = self.connection.publisher.publish(message, exchange, routing_key)
-        if mandatory and not stored:
-            self._return_unroutable(message, exchange, routing_key)
-        self.connection.forget_rolled_back_declarations()
-
-    def create_publish_batch(self, max_size: int) -> PublishBatch:
-        """Return what gathers messages for one transaction."""
-        return PublishBatch(self, self.connection.publisher, max_size)
-
-    def confirm_select(self, nowait: bool = False) -> None:
-        """Every publish is confirmed: it returns when the message is stored."""
-
-    def tx_select(self) -> None:
-        """Refuse: publish in a transaction of the database, or use a batch."""
-        raise NotImplementedError(
-            "AMQP's transactions are not offered; publish a batch (Producer.batch) instead"
-        )
 
     # -- consuming
 
@@ -348,38 +273,11 @@ class Channel(Declarations):
 
     def _receive(self, tag: int, claimed: Claimed) -> ReceivedMessage | None:
         try:
-            return self._read_message(tag, claimed)
+            return read_message(self, tag, claimed)
         except Exception as error:
             self.rejections[tag] = f"the stored message cannot be read: {error}"
             self.basic_reject(tag)
             return None
-
-    def _read_message(self, tag: int, claimed: Claimed) -> ReceivedMessage:
-        stored = read_payload(claimed.payload)
-        properties = stored["properties"]
-        info = properties.setdefault("delivery_info", {})
-        # Celery's task reads `redelivered` here (celery.app.trace).
-        info.update(redelivered=claimed.attempts > 1, attempts=claimed.attempts)
-        headers = dict(stored.get("headers") or {})
-        # A task that sends itself again sends the headers that it came with.
-        for name in (ATTEMPT_HEADER, PERMIT_HEADER):
-            headers.pop(name, None)
-        if claimed.attempts > 1:
-            headers[ATTEMPT_HEADER] = claimed.attempts
-        if claimed.permit is not None:
-            headers[PERMIT_HEADER] = claimed.permit
-        return ReceivedMessage(
-            body=stored["body"],
-            channel=self,
-            # Any value will do for kombu, whatever its type stubs say.
-            delivery_tag=tag,  # type: ignore[arg-type]
-            content_type=stored.get("content-type"),
-            content_encoding=stored.get("content-encoding"),
-            headers=headers,
-            properties=properties,
-            delivery_info=info,
-            postencode="utf-8",
-        )
 
     def _settle(self, delivery_tag: int, multiple: bool = False) -> list[Claimed]:
         tags = [delivery_tag]
@@ -394,8 +292,3 @@ class Channel(Declarations):
                 "the connection on which the message came is closed: it has been given back"
             )
         return self.connection.consumer
-
-    def _return_unroutable(self, message: dict[str, Any], exchange: str, routing_key: str) -> None:
-        error = KombuConnectionError(f"NO_ROUTE - from exchange '{exchange}' by '{routing_key}'")
-        for callback in self.events["basic_return"]:
-            callback(error, exchange, routing_key, message)
