@@ -68,6 +68,15 @@ class Cluster:
         log = str(self.folder / "log")
         self._run("pg_ctl", "-D", self.data, "-o", options, "-l", log, "-w", "start")
 
+    def wait_settled(self) -> None:
+        """Wait until the queue gives out messages: not in the first seconds of a server."""
+        settled = "SELECT now() > pg_postmaster_start_time() + interval '3.1 seconds'"
+        deadline = time.monotonic() + 30
+        with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
+            while connection.execute(settled).fetchone() != (True,):
+                assert time.monotonic() < deadline
+                time.sleep(0.1)
+
     def stop(self, mode: str = "fast") -> None:
         self._run("pg_ctl", "-D", self.data, "-m", mode, "-w", "stop")
 
@@ -100,6 +109,7 @@ def running_cluster() -> Iterator[Cluster]:
     cluster = Cluster.create()
     try:
         cluster.start()
+        cluster.wait_settled()
         yield cluster
     finally:
         cluster.remove()
