@@ -308,7 +308,7 @@ def _box(bounds: Any, crs: pyproj.CRS, field: str) -> Any:
 
 def _finish(geometry: Any, crs: pyproj.CRS, given: dict[str, Any], field: str) -> Area:
     notes: list[str] = []
-    if not geometry.is_valid:
+    if not shapely.is_valid(geometry):
         geometry = repair_outline(geometry, field)
         notes.append(REPAIRED)
     if are_plain_degrees(crs):

@@ -7,15 +7,16 @@ from collections import OrderedDict
 from typing import Any
 
 import numpy as np
-import shapely
 
-from marinemap.extraction.surface import edges_of
+from marinemap.extraction.rectangle import OpenRings, Tangled
 
 # A part this small is not worth dividing further: finding its quarter costs more than it saves.
-_SMALL_PART_VERTICES = 128
+_SMALL_PART_VERTICES = 512
 _MARGIN_SHARE = 1e-3
 _DEEPEST_LEVEL = 16
 _KEPT_PARTS = 4_096
+# Sixteen bytes each.
+_KEPT_CORNERS = 2_000_000
 _CELLS = (_DEEPEST_LEVEL + 1, 1 << _DEEPEST_LEVEL, 1 << _DEEPEST_LEVEL)
 
 Array = np.ndarray[Any, Any]
@@ -31,6 +32,8 @@ class LocalParts:
     that meet the box are whole in it: two features that share an edge are cut at the same place,
     to the last bit, though different parts cut them.
 
+    Only what is asked for becomes a geometry; on the way there are rings, cut in linear time.
+
     Parameters
     ----------
     area : shapely Polygon or MultiPolygon
@@ -38,12 +41,12 @@ class LocalParts:
     """
 
     def __init__(self, area: Any) -> None:
-        shapely.prepare(area)
-        self._area = area
+        self._whole = OpenRings.of(area)
         minx, miny, maxx, maxy = area.bounds
         self._origin = np.array([minx, miny])
         self._size = np.array([maxx - minx, maxy - miny])
-        self._parts: OrderedDict[_Key, Any] = OrderedDict()
+        self._rings: OrderedDict[_Key, OpenRings] = OrderedDict()
+        self._kept_corners = 0
 
     def around(self, boxes: Array) -> Array:
         """Return for each box (minx, miny, maxx, maxy) a geometry that equals the area in it."""
@@ -53,7 +56,7 @@ class LocalParts:
         unique, which = np.unique(cells, return_inverse=True)
         keys = zip(*(part.tolist() for part in np.unravel_index(unique, _CELLS)), strict=True)
         parts = np.empty(len(unique), object)
-        parts[:] = [self._part(key) for key in keys]
+        parts[:] = [self._rings_of(key).geometry for key in keys]
         chosen: Array = parts[which]
         return chosen
 
@@ -64,48 +67,32 @@ class LocalParts:
         with np.errstate(over="ignore", invalid="ignore"):
             extent = ((corners[:, 1] - corners[:, 0]) / self._size).max(axis=1)
             middle = (corners.mean(axis=1) - self._origin) / self._size
-        # Half a cell stands free on each side; a box of at most half a cell reaches a quarter
-        # beyond, wherever in the cell its middle lies.
-        levels = np.floor(np.log2(0.5 / np.clip(extent, 1e-12, 1e12)))
+        # Half a cell stands free on each side; a box of at most a quarter cell reaches an eighth
+        # beyond, wherever in the cell its middle lies. Smaller cells cost more than they save.
+        levels = np.floor(np.log2(0.25 / np.clip(extent, 1e-12, 1e12)))
         within = np.isfinite(extent) & ((middle >= 0) & (middle < 1)).all(axis=1)
         levels = np.where(within, np.clip(levels, 0, _DEEPEST_LEVEL), 0).astype(np.int64)
         middle = np.where(within[:, None], middle, 0)
         places = np.floor(middle * (1 << levels)[:, None]).astype(np.int64)
         return levels, places
 
-    def _part(self, key: _Key) -> Any:
+    def _rings_of(self, key: _Key) -> OpenRings:
         level, column, row = key
         if level == 0:
-            return self._area
-        if key in self._parts:
-            self._parts.move_to_end(key)
-            return self._parts[key]
-        wider = self._part((level - 1, column // 2, row // 2))
-        part = wider
-        if shapely.get_num_coordinates(wider) > _SMALL_PART_VERTICES:
-            part = self._cut(wider, self._box(key))
-            shapely.prepare(part)
-        self._parts[key] = part
-        if len(self._parts) > _KEPT_PARTS:
-            self._parts.popitem(last=False)
-        return part
+            return self._whole
+        if key in self._rings:
+            self._rings.move_to_end(key)
+            return self._rings[key]
+        wider = self._rings_of((level - 1, column // 2, row // 2))
+        rings = wider if len(wider) <= _SMALL_PART_VERTICES else _cut(wider, self._box(key))
+        self._keep(key, rings)
+        return rings
 
-    def _cut(self, wider: Any, box: Array) -> Any:
-        """Return the part in a box, which is widened so that it holds its edges in full."""
-        begins, ends = edges_of(wider)
-        meets = _meet(begins, ends, box)
-        whole = np.concatenate([begins[meets], ends[meets], box.reshape(2, 2)])
-        low, high = whole.min(axis=0), whole.max(axis=0)
-        # Beyond the ends of edges, so that these are crossed by no side.
-        margin = (box[2:] - box[:2]) * _MARGIN_SHARE
-        widened = np.concatenate([low - margin, high + margin])
-        minx, miny, maxx, maxy = shapely.bounds(wider)
-        inner = (widened[:2] > [minx, miny]) | (widened[2:] < [maxx, maxy])
-        if not inner.any():
-            return wider
-        part = shapely.intersection(wider, shapely.box(*widened))
-        fewer = shapely.get_num_coordinates(part) < shapely.get_num_coordinates(wider)
-        return part if fewer else wider
+    def _keep(self, key: _Key, rings: OpenRings) -> None:
+        self._rings[key] = rings
+        self._kept_corners += len(rings)
+        while len(self._rings) > _KEPT_PARTS or self._kept_corners > _KEPT_CORNERS:
+            self._kept_corners -= len(self._rings.popitem(last=False)[1])
 
     def _box(self, key: _Key) -> Array:
         level, column, row = key
@@ -113,6 +100,21 @@ class LocalParts:
         low = self._origin + cell * [column - 0.5, row - 0.5]
         high = self._origin + cell * [column + 1.5, row + 1.5]
         return np.concatenate([low, high])
+
+
+def _cut(wider: OpenRings, box: Array) -> OpenRings:
+    """Return the part in a box, which is widened so that it holds its edges in full."""
+    begins, ends = wider.edges
+    meets = _meet(begins, ends, box)
+    whole = np.concatenate([begins[meets], ends[meets], box.reshape(2, 2)])
+    # Beyond the ends of edges, so that these are crossed by no side.
+    margin = (box[2:] - box[:2]) * _MARGIN_SHARE
+    widened = np.concatenate([whole.min(axis=0) - margin, whole.max(axis=0) + margin])
+    try:
+        return wider.within(widened)
+    except Tangled:
+        # A quarter of it has other sides.
+        return wider
 
 
 def _meet(begins: Array, ends: Array, box: Array) -> Array:

@@ -81,7 +81,7 @@ class Seam:
 
     def divided(self, geometry: Any) -> Any:
         """Return a geometry of the data without what lies in the slit, as a multi-geometry."""
-        if not geometry.is_valid:
+        if not shapely.is_valid(geometry):
             geometry = shapely.make_valid(geometry, method="structure")
         dimension = shapely.get_dimensions(geometry)
         parts = shapely.get_parts(shapely.difference(geometry, self._slit(geometry)))

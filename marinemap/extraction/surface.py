@@ -51,7 +51,7 @@ def edges_of(area: Any) -> tuple[Array, Array]:
 
 def filled(geometry: Any) -> Any:
     """Return a geometry's polygons, made valid, without points and lines."""
-    if not geometry.is_valid:
+    if not shapely.is_valid(geometry):
         # The linework method takes seconds on a star of a hundred corners; structure does not.
         geometry = shapely.make_valid(geometry, method="structure")
     if geometry.geom_type in ("Polygon", "MultiPolygon"):

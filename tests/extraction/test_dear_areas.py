@@ -11,6 +11,7 @@ import shapely
 
 from marinemap.extraction.local import LocalParts
 from marinemap.extraction.raster import EDGE, INSIDE, OUTSIDE, rasterised
+from marinemap.extraction.rectangle import OpenRings, Tangled
 
 
 def comb(teeth: int, slant: float = 0.0, *, lying: bool = False) -> Any:
@@ -81,6 +82,65 @@ def test_edges_of_the_area_are_whole_in_its_parts() -> None:
     near = near[shapely.intersects(near, shapely.box(*box[0]))]
     assert len(near) > 0
     assert all(tuple(shapely.get_coordinates(edge).ravel()) in edges for edge in near)
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_rings_in_a_box_are_what_geos_cuts(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    discs = shapely.buffer(
+        shapely.points(random.uniform(0, 10, (15, 2))), random.uniform(0.1, 2, 15), quad_segs=3
+    )
+    area = shapely.union_all(discs)
+    if seed % 2:
+        area = shapely.box(0, 0, 10, 10).difference(area).union(shapely.Point(5, 5).buffer(0.3))
+    low = random.uniform(-1, 8, 2)
+    box = np.concatenate([low, low + random.uniform(0.5, 6, 2)])
+    found = OpenRings.of(area).within(box).geometry
+    expected = shapely.intersection(area, shapely.box(*box))
+    assert shapely.is_valid(found)
+    # Rounding along the sides, of coordinates of about ten.
+    assert shapely.symmetric_difference(found, expected).area < 1e-12
+
+
+def test_island_in_a_hole_keeps_its_own_hole() -> None:
+    middle = shapely.Point(5, 5)
+    area = shapely.union_all(
+        [middle.buffer(r).difference(middle.buffer(r - 0.5)) for r in (1.1, 2.1, 3.1, 4.1)]
+    )
+    for box in ([0.3, 0.3, 9.7, 9.7], [2.31, 0.3, 7.67, 6.43]):
+        found = OpenRings.of(area).within(np.array(box)).geometry
+        assert found.is_valid
+        assert found.symmetric_difference(area.intersection(shapely.box(*box))).area < 1e-12
+
+
+def test_side_through_a_corner_is_told() -> None:
+    with pytest.raises(Tangled):
+        OpenRings.of(shapely.Polygon([(0, 0), (4, 4), (8, 0)])).within(np.array([1, -1, 4, 3.0]))
+
+
+def test_work_on_parts_is_linear_in_the_teeth(monkeypatch: pytest.MonkeyPatch) -> None:
+    cut = OpenRings.within
+    corners: list[int] = []
+
+    def counted(rings: OpenRings, box: Any) -> OpenRings:
+        corners.append(len(rings))
+        return cut(rings, box)
+
+    monkeypatch.setattr(OpenRings, "within", counted)
+    places = np.random.default_rng(0).uniform([0.5, 0.5], [9.5, 4.5], (100, 2))
+
+    def work(teeth: int) -> int:
+        corners.clear()
+        # Each edge in many pieces, leaning and bent as by a projection: their boxes overlap.
+        area = shapely.segmentize(comb(teeth), 0.5)
+        area = shapely.transform(
+            area, lambda xy: xy + 0.08 * np.column_stack([xy[:, 1] ** 2, xy[:, 0]])
+        )
+        LocalParts(area).around(np.hstack([places, places + 0.02]))
+        return sum(corners)
+
+    # Four times the teeth: with the square it would be sixteen times.
+    assert work(8_000) < 6 * work(2_000)
 
 
 def _ends(area: Any) -> list[list[float]]:
