@@ -13,7 +13,7 @@ from marinemap.extraction.dataset import (
     real_path,
 )
 from marinemap.extraction.estimate import LayerEstimate, estimate
-from marinemap.extraction.formats import FORMATS
+from marinemap.extraction.formats import FORMATS, get_format
 from marinemap.extraction.geometries import read_geometries
 from marinemap.extraction.limits import RunLimits
 from marinemap.extraction.pipeline import extract
@@ -51,6 +51,7 @@ __all__ = [
     "estimate",
     "extract",
     "fingerprint",
+    "get_format",
     "list_layers",
     "parse_area",
     "parse_crs",

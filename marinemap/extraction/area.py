@@ -169,11 +169,14 @@ def _polygon_coordinates(value: Mapping[str, Any], field: str) -> list[Any]:
         elif kind == "MultiPolygon":
             found.extend(coordinates if isinstance(coordinates, list | tuple) else [])
         else:
-            raise RequestError(
-                f"a {quote(kind)} is not an area; give {_ALLOWED}", field=field, value=kind
-            )
+            raise _not_an_area(kind, field)
     _check_vertices(found, field)
     return found
+
+
+def _not_an_area(kind: object, field: str) -> RequestError:
+    what = "GeoJSON without a 'type'" if kind is None else f"a {quote(kind)}"
+    return RequestError(f"{what} is not an area; give {_ALLOWED}", field=field, value=kind)
 
 
 def _geometries(value: Mapping[str, Any], field: str) -> Iterator[Mapping[str, Any]]:

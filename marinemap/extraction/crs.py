@@ -127,9 +127,7 @@ def made_for_elsewhere(crs: pyproj.CRS, field: str) -> RequestError:
     use = crs.area_of_use
     where = "elsewhere"
     if use is not None:
-        where = (
-            f"{use.name}: longitude {use.west} to {use.east}, latitude {use.south} to {use.north}"
-        )
+        where = f"longitude {use.west} to {use.east}, latitude {use.south} to {use.north}"
     return RequestError(
         f"{crs_label(crs)} ({crs.name}) is made for {where}; the area lies outside of it",
         field=field,

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from marinemap.extraction import FORMATS, MODES
+from marinemap.extraction import FORMATS, MODES, get_format
 from marinemap.processes.inputs import MAX_LAYERS
 
 _FIELDS = {"type": "array", "items": {"type": "string"}, "uniqueItems": True}
@@ -20,6 +20,15 @@ _LAYER = {
     "properties": {"name": {"type": "string"}, "fields": _FIELDS, "filter": _FILTER},
     "additionalProperties": False,
 }
+
+
+def _format_schema(name: str) -> dict[str, Any]:
+    """Return a format as a schema of one value, with what a person needs to choose it."""
+    format_ = get_format(name)
+    schema = {"enum": [name], "title": format_.title, "description": format_.about}
+    # OpenAPI 3.0 leaves names that begin with "x-" to us.
+    return schema | ({"x-only-crs": format_.crs} if format_.crs else {})
+
 
 EXTRACT_INPUTS: Mapping[str, Mapping[str, Any]] = {
     "layers": {
@@ -74,7 +83,12 @@ EXTRACT_INPUTS: Mapping[str, Mapping[str, Any]] = {
         "title": "Format",
         "description": "The format of the files in the archive.",
         "minOccurs": 0,
-        "schema": {"type": "string", "enum": list(FORMATS), "default": "shapefile"},
+        "schema": {
+            "type": "string",
+            "enum": list(FORMATS),
+            "oneOf": [_format_schema(name) for name in FORMATS],
+            "default": "shapefile",
+        },
     },
     "crs": {
         "title": "Output CRS",

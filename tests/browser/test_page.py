@@ -9,6 +9,7 @@ from pathlib import Path
 
 import fiona
 import pytest
+import requests
 from playwright.sync_api import Locator, Page, expect, sync_playwright
 from shapely.geometry import box, shape
 
@@ -120,6 +121,22 @@ def test_person_chooses_a_format_and_whole_features(
     with fiona.open(f"zip://{archive}!reefs.gpkg") as source:
         assert len(source) == 2
         assert source.bounds[2] == pytest.approx(1.9)
+
+
+def test_formats_are_those_that_the_service_describes(page: Page, make_site: MakeSite) -> None:
+    site = make_site()
+    site.start_web()
+    page.goto(site.base)
+    select = page.get_by_label("Format")
+    description = requests.get(f"{site.base}/api/processes/extract", timeout=30).json()
+    formats = description["inputs"]["format"]["schema"]["oneOf"]
+    expect(select.locator("option")).to_have_text([schema["title"] for schema in formats])
+    for schema in formats:
+        select.select_option(label=schema["title"])
+        expect(select).to_have_value(schema["enum"][0])
+        expect(select).to_have_accessible_description(schema["description"])
+        in_degrees = "x-only-crs" in schema
+        expect(_tag(page, "crs")).to_be_enabled(enabled=not in_degrees)
 
 
 def test_count_and_losses_are_told_before_sending(page: Page, make_site: MakeSite) -> None:

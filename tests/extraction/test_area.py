@@ -194,7 +194,7 @@ def test_deeper_collections_are_refused(depth: int) -> None:
         pytest.param([0, 0, 1, 91], "off the globe", id="bound beyond the pole"),
         pytest.param([-900, 0, 900, 1], "off the globe", id="bounds twice round"),
         pytest.param([-200, 0, 200, 1], "off the globe", id="bounds wider than the world"),
-        pytest.param({}, "is not an area", id="empty object"),
+        pytest.param({}, "GeoJSON without a 'type' is not an area", id="empty object"),
         pytest.param({"type": "Polygon"}, "empty", id="no coordinates"),
         pytest.param(polygon(), "empty", id="no rings"),
         pytest.param({"type": "MultiPolygon", "coordinates": []}, "empty", id="no polygons"),

@@ -115,7 +115,9 @@ def test_crs_that_fits_the_area_is_taken() -> None:
 def test_crs_for_elsewhere_is_refused_saying_where_it_is_for(
     bounds_4326: tuple[float, float, float, float],
 ) -> None:
-    with pytest.raises(RequestError, match="longitude 0.0 to 6.0, latitude 0.0 to 84.0") as caught:
+    with pytest.raises(
+        RequestError, match="is made for longitude 0.0 to 6.0, latitude 0.0 to 84.0; the"
+    ) as caught:
         check_fits(parse_crs("EPSG:32631"), bounds_4326, "output")
     assert caught.value.field == "output"
 

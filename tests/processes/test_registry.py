@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from marinemap.errors import RequestError
+from marinemap.extraction import FORMATS
 from marinemap.processes import echo
 from marinemap.processes.process import RunContext, unwrap_inputs
 from marinemap.processes.registry import NoSuchProcessError, all_processes, get_process
@@ -22,6 +23,17 @@ def test_unknown_process_is_answered_with_the_nearest() -> None:
     with pytest.raises(NoSuchProcessError, match=r"Did you mean 'extract'\?") as caught:
         get_process("extrakt")
     assert (caught.value.field, caught.value.value) == ("processID", "extrakt")
+
+
+@pytest.mark.parametrize("process_id", ["extract", "estimate"])
+def test_description_has_what_a_client_needs_to_offer_each_format(process_id: str) -> None:
+    schema = get_process(process_id).inputs["format"]["schema"]
+    told = {choice["enum"][0]: choice for choice in schema["oneOf"]}
+    assert list(told) == schema["enum"] == list(FORMATS)
+    assert schema["default"] in told
+    assert all(choice["title"] and choice["description"] for choice in told.values())
+    in_degrees = {name for name, choice in told.items() if "x-only-crs" in choice}
+    assert in_degrees == {"geojson", "kml"}
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import type { AreaGeometry } from "./antimeridian.ts";
 import type { Estimate } from "./estimate.ts";
+import { formatsIn, type Format, type FormatChoices } from "./formats.ts";
 
 export interface Collection {
   id: string;
@@ -59,6 +60,10 @@ const api = `${root}api`;
 
 export async function listCollections(): Promise<Collection[]> {
   return (await call<{ collections: Collection[] }>(`${api}/collections`)).collections;
+}
+
+export async function listFormats(): Promise<Format[]> {
+  return formatsIn(await call<FormatChoices>(`${api}/processes/extract`));
 }
 
 /** Where the drawing of a layer is, on this page's own host; undefined while there is none. */

@@ -1,28 +1,49 @@
 /** Step 3 of the form: the format, and whether features are cut at the edge. */
 
-import { formatOf, type Format } from "./formats.ts";
-import { element } from "./page.ts";
+import { SHAPEFILE, type Format } from "./formats.ts";
+import { element, make } from "./page.ts";
 import { clearProblem } from "./problems.ts";
 
 export class FormatForm {
   readonly #select = element<HTMLSelectElement>("format");
   readonly #whole = element<HTMLInputElement>("mode-whole");
+  readonly #onChange: () => void;
+  #formats: Format[] = [SHAPEFILE];
 
   constructor(onChange: () => void) {
+    this.#onChange = onChange;
     for (const field of [this.#select, this.#whole, element("mode-cut")]) {
       field.addEventListener("change", () => {
         clearProblem("format");
-        onChange();
+        this.#heed();
       });
     }
   }
 
+  /** Offer these; the choice stays where it is one of them. */
+  show(formats: Format[]): void {
+    const chosen = this.#select.value;
+    this.#formats = formats;
+    const options = formats.map(({ id, title }) => make("option", { value: id, selected: id === chosen }, title));
+    this.#select.replaceChildren(...options);
+    this.#heed();
+  }
+
   get format(): Format {
-    return formatOf(this.#select.value);
+    return this.find(this.#select.value);
+  }
+
+  find(id: string): Format {
+    return this.#formats.find((format) => format.id === id) ?? SHAPEFILE;
   }
 
   /** Cut features at the edge of the area, or keep whole those that touch it. */
   get mode(): "clip" | "intersects" {
     return this.#whole.checked ? "intersects" : "clip";
+  }
+
+  #heed(): void {
+    element("format-about").textContent = this.format.about;
+    this.#onChange();
   }
 }

@@ -1,27 +1,42 @@
-/** The formats that the service writes, by names people know. */
+/** The formats that the service writes, as it describes them. */
 
 export interface Format {
   /** As the service calls it. */
   id: string;
-  /** What the button promises. */
-  files: string;
+  title: string;
+  /** What it holds and loses, in a sentence or two. */
+  about: string;
   /** Always longitude and latitude in degrees, so that there is no coordinate system to choose. */
   onlyDegrees: boolean;
 }
 
-export const SHAPEFILE = "shapefile";
+/** The part of a process description that tells of formats: a schema for each (OpenAPI 3.0). */
+export interface FormatChoices {
+  inputs: { format: { schema: { oneOf: FormatSchema[] } } };
+}
 
-const FORMATS: Format[] = [
-  { id: SHAPEFILE, files: "shapefiles", onlyDegrees: false },
-  { id: "geopackage", files: "GeoPackage", onlyDegrees: false },
-  { id: "geojson", files: "GeoJSON", onlyDegrees: true },
-  { id: "flatgeobuf", files: "FlatGeobuf", onlyDegrees: false },
-  { id: "csv", files: "CSV", onlyDegrees: false },
-  { id: "kml", files: "KML", onlyDegrees: true },
-  { id: "geoparquet", files: "GeoParquet", onlyDegrees: false },
-  { id: "filegdb", files: "file geodatabase", onlyDegrees: false },
-];
+interface FormatSchema {
+  enum: [id: string];
+  title: string;
+  description: string;
+  "x-only-crs"?: string;
+}
 
-export function formatOf(id: string): Format {
-  return FORMATS.find((format) => format.id === id) ?? FORMATS[0]!;
+/** The one format that is there before the service has told of others. */
+export const SHAPEFILE: Format = { id: "shapefile", title: "Shapefile", about: "", onlyDegrees: false };
+
+export function formatsIn(description: FormatChoices): Format[] {
+  return description.inputs.format.schema.oneOf.map((schema) => ({
+    id: schema.enum[0],
+    title: schema.title,
+    about: schema.description,
+    onlyDegrees: schema["x-only-crs"] !== undefined,
+  }));
+}
+
+/** What the button promises: "shapefiles", "file geodatabase", but "GeoPackage". */
+export function filesOf({ id, title }: Format): string {
+  if (id === SHAPEFILE.id) return "shapefiles";
+  const isName = /[A-Z]/.test(title.slice(1));
+  return isName ? title : title.toLowerCase();
 }

@@ -1,11 +1,11 @@
 /** Puts the page together. */
 
-import { listCollections, type Order } from "./api.ts";
+import { listCollections, listFormats, type Order } from "./api.ts";
 import { AreaForm } from "./areaform.ts";
 import { CrsForm } from "./crsform.ts";
 import { EstimateView } from "./estimateview.ts";
 import { FormatForm } from "./formatform.ts";
-import { formatOf, SHAPEFILE } from "./formats.ts";
+import { filesOf, SHAPEFILE } from "./formats.ts";
 import { checkHealth, watchHealth } from "./health.ts";
 import { JobList } from "./jobs.ts";
 import { LayerList } from "./layers.ts";
@@ -44,7 +44,7 @@ const form = new OrderForm({
 function noteOf(order: Order): string {
   const titles = order.layers.map((id) => layers.titleOf(id)).join(", ");
   const chosen = [
-    order.format === SHAPEFILE ? "" : formatOf(order.format).files,
+    order.format === SHAPEFILE.id ? "" : filesOf(format.find(order.format)),
     order.mode === "clip" ? "" : "whole features",
     order.crs ?? "",
   ].filter(Boolean);
@@ -69,6 +69,7 @@ function watchDrawings(): void {
 }
 
 showLayers().catch(showProblem);
+listFormats().then((formats) => format.show(formats)).catch(showProblem);
 jobs.load().catch(showProblem);
 document.addEventListener("visibilitychange", () => {
   // Another tab may have asked for something meanwhile.

@@ -7,6 +7,7 @@ import type { AreaForm } from "./areaform.ts";
 import type { CrsForm } from "./crsform.ts";
 import type { EstimateView } from "./estimateview.ts";
 import type { FormatForm } from "./formatform.ts";
+import { filesOf } from "./formats.ts";
 import type { LayerList } from "./layers.ts";
 import { element } from "./page.ts";
 import { clearProblems, showAt, showProblem } from "./problems.ts";
@@ -44,7 +45,7 @@ export class OrderForm {
   #refreshButton(): void {
     const reason = this.#missing();
     this.#button.disabled = reason !== "" || this.#isSending;
-    this.#button.textContent = this.#isSending ? "Sending …" : `Get ${this.#parts.format.format.files}`;
+    this.#button.textContent = this.#isSending ? "Sending …" : `Get ${filesOf(this.#parts.format.format)}`;
     element("submit-reason").textContent = reason;
   }
 
