@@ -34,7 +34,7 @@ def join_outlines(polygons: Sequence[Any], field: str) -> Any:
     _check_meetings(joined, field)
     # Features of a collection may overlap, which is no mistake; but a union adds corners
     # where edges cross, so it is taken only where it is needed.
-    if len(polygons) == 1 or joined.is_valid or not all(p.is_valid for p in polygons):
+    if len(polygons) == 1 or shapely.is_valid(joined) or not shapely.is_valid(polygons).all():
         return joined
     _check_crossings(joined, field, _MAX_JOINED_CROSSINGS)
     return shapely.union_all(polygons)
