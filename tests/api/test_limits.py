@@ -8,13 +8,13 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-import sqlalchemy
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
-from marinemap.transport.sessions import DirectSession
 
 from marinemap.jobs.models import Job, JobDocuments
+from marinemap.transport.database.postgresql_session import PostgresSession
+from marinemap.transport.database.sqlite_session import SqliteSession
 from tests.api.conftest import BROWSER, Post, run
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -93,21 +93,24 @@ def test_address_and_site_have_limits_of_their_own(
 
 
 @pytest.fixture
-def queue_statements(monkeypatch: pytest.MonkeyPatch) -> list[sqlalchemy.Executable]:
+def queue_statements(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Note what the queue is asked; the real thing answers."""
-    asked: list[sqlalchemy.Executable] = []
-    ask = DirectSession.run
-
-    def note(self: DirectSession, statement: sqlalchemy.Executable, **parameters: Any) -> Any:
-        asked.append(statement)
-        return ask(self, statement, **parameters)
-
-    monkeypatch.setattr(DirectSession, "run", note)
+    asked: list[str] = []
+    for kind in (SqliteSession, PostgresSession):
+        monkeypatch.setattr(kind, "run", _noting(kind.run, asked))
     return asked
 
 
+def _noting(ask: Callable[..., Any], asked: list[str]) -> Callable[..., Any]:
+    def note(session: Any, statement: str, **parameters: Any) -> Any:
+        asked.append(statement)
+        return ask(session, statement, **parameters)
+
+    return note
+
+
 def test_list_of_a_hundred_waiting_jobs_takes_three_queries(
-    new_client: NewClient, post: Post, queue_statements: list[sqlalchemy.Executable]
+    new_client: NewClient, post: Post, queue_statements: list[str]
 ) -> None:
     person = new_client(BROWSER)
     for _ in range(100):
