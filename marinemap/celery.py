@@ -79,7 +79,11 @@ def find_transaction(address: str) -> transport.CallerTransaction | None:
     connection = transaction.get_connection()
     if not _is_in_transaction():
         return None
-    ours, theirs = connection.settings_dict, dj_database_url.parse(address)
+    try:
+        ours, theirs = connection.settings_dict, dj_database_url.parse(address)
+    except ValueError:
+        # Several hosts, which Django's settings cannot name: it is another database.
+        return None
     if any(str(ours[part]) != str(theirs[part]) for part in ("NAME", "HOST", "PORT")):
         return None
     on_commit = connection.on_commit if connection.in_atomic_block else None

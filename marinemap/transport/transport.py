@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import re
 import threading
 from collections import deque
 from contextlib import suppress
@@ -16,8 +17,6 @@ import sqlalchemy
 from kombu.exceptions import ChannelError
 from kombu.exceptions import ConnectionError as KombuConnectionError
 from kombu.transport.base import Transport as KombuTransport
-from sqlalchemy.engine.url import make_url
-from sqlalchemy.exc import ArgumentError
 
 from . import DRIVER_TYPE, SCHEME
 from .channel import Channel
@@ -31,6 +30,7 @@ from .publishing.publisher import Publisher
 from .publishing.topology import Topology
 from .refusals import refuse
 
+_PASSWORD = re.compile(r"(//[^:/@]*:)[^/]*@")
 # Connections to close when the process ends without having done so.
 _consuming: WeakSet[Transport] = WeakSet()
 
@@ -132,13 +132,11 @@ class Transport(KombuTransport):
 
     def as_uri(self, uri: str, include_password: bool = False, mask: str = "**") -> str:
         """Return the address for display, its password masked."""
-        try:
-            url = make_url(self.database.url)
-        except ArgumentError:
-            # Several hosts, which only libpq reads.
-            return f"{SCHEME}+postgresql://"
-        shown = url.render_as_string(hide_password=not include_password)
-        return f"{SCHEME}+{shown}".replace("***", mask)
+        # Not by a library: an address of several hosts is read by libpq alone.
+        shown = self.database.url
+        if not include_password:
+            shown = _PASSWORD.sub(rf"\g<1>{mask}@", shown)
+        return f"{SCHEME}+{shown}"
 
     # -- receiving
 

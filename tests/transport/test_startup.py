@@ -181,3 +181,16 @@ def test_connection_that_cannot_be_made_ready_is_closed(
         connected = "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'marine%'"
         wait_until(lambda: admin.execute(connected).fetchone() == (0,), "closing it", 5)
     assert error.value is not None
+
+
+def test_server_is_found_among_several_hosts(cluster: Cluster, broker: Broker) -> None:
+    if broker.dialect == "sqlite":
+        pytest.skip("a file has no hosts")
+    hosts = f"127.0.0.1:1,127.0.0.1:{cluster.port}"
+    url = f"postgresql://postgres:secret@{hosts}/postgres?target_session_attrs=read-write"
+    with Connection(f"marinemap+{url}") as connection:
+        publish(connection, "found")
+        assert "secret" not in connection.as_uri()
+        assert hosts in connection.as_uri()
+        connection.transport.database.close()
+    assert broker.count("broker_messages") == 1

@@ -191,8 +191,10 @@ def reclaim(database: Database, dead: list[Row]) -> int:
         released += more
     _unsubscribe_dead(database)
     if removed or released:
-        logger.warning(
-            "Gave back %d messages of %d consumers that no longer live", released, removed
+        # What held nothing is missed by nobody, such as a worker that was ended by force.
+        level = logging.WARNING if released else logging.INFO
+        logger.log(
+            level, "Gave back %d messages of %d consumers that no longer live", released, removed
         )
     return released
 
