@@ -181,7 +181,7 @@ def test_dry_run_tells_the_count_and_what_would_be_lost_and_makes_nothing(
         (["--fields", "nmae"], "Did you mean 'name'"),
         (["--filter", "dept_m > 1"], "Did you mean 'depth_m'"),
         (["--crs", "EPSG:999999"], "there is no CRS"),
-        (["--crs", "EPSG:3851"], "New Zealand"),
+        (["--crs", "EPSG:3851"], "made for longitude 160"),
     ],
 )
 def test_dry_run_refuses_what_the_extract_would_refuse(

@@ -139,7 +139,7 @@ def test_feature_in_several_boxes_of_the_cover_counts_once(tmp_path: Path) -> No
         ({"fields": ["nmber"]}, r"Did you mean 'number'\?"),
         ({"filter": "nmber > 1"}, r"Did you mean 'number'\?"),
         ({"crs": "EPSG:999999"}, "there is no CRS"),
-        ({"crs": "EPSG:3851"}, "New Zealand"),
+        ({"crs": "EPSG:3851"}, "made for longitude 160"),
     ],
 )
 def test_what_the_extraction_refuses_is_refused(

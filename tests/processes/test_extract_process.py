@@ -72,7 +72,7 @@ def test_kept_inputs_are_json_in_one_form(
         ({"crs": "EPSG:999999"}, "crs", "there is no CRS"),
         ({"crs": "mercator"}, "crs", "not a CRS"),
         ({"crs": 3857}, "crs", "not a CRS"),
-        ({"crs": "EPSG:3851"}, "crs", "New Zealand"),
+        ({"crs": "EPSG:3851"}, "crs", "made for longitude 160"),
         ({"crs": "EPSG:5714"}, "crs", "Vertical"),
     ],
     ids=lambda value: repr(value)[:50] if isinstance(value, dict) else "",
