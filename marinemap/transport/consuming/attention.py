@@ -43,11 +43,6 @@ class Attention:
         """Tell whether a queue may hold messages."""
         return queue_name in self._hot
 
-    @property
-    def any_hot(self) -> frozenset[str]:
-        """The queues that may hold messages."""
-        return frozenset(self._hot)
-
     def note_messages(self, queue_name: str) -> None:
         """Remember that a look found messages, and perhaps not all."""
         since = self._busy_since.setdefault(queue_name, monotonic())

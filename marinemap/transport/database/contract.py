@@ -263,6 +263,10 @@ def make_words(**words: str) -> dict[str, str]:
     return {
         "ready": _READY,
         "limited": _LIMITED,
+        "claimed_columns": "id, queue_name, priority, attempts, payload, task_name",
+        # Of a task that has a rate, stored while that was being set.
+        "is_stray": "COALESCE(task_name IN (SELECT r.task_name FROM broker_rates AS r "
+        "WHERE r.max_starts IS NOT NULL), false)",
         "now_once": now_once,
         "current": f"(expires_at_ms IS NULL OR expires_at_ms > {now_once})",
         **words,

@@ -37,11 +37,6 @@ _FIRST = (
     "AND {settled} ORDER BY priority DESC, (id + 0) "
     "LIMIT CAST(:room AS BIGINT) FOR NO KEY UPDATE SKIP LOCKED"
 )
-# Messages of a task that has a rate, stored while that was being set.
-_IS_STRAY = (
-    "COALESCE(task_name IN "
-    "(SELECT r.task_name FROM broker_rates AS r WHERE r.max_starts IS NOT NULL), false)"
-)
 _LIMITED_TASKS = (
     "SELECT CAST(COALESCE(json_agg(json_build_array(r.task_name, r.max_starts, r.window_ms)), "
     "'[]') AS TEXT) FROM broker_rates AS r WHERE r.max_starts IS NOT NULL AND EXISTS "
@@ -52,7 +47,6 @@ _LIMITED_TASKS = (
 # last half second is undone, and those messages are delivered again as if the worker had been
 # killed. For this transaction alone: behind a pooler a setting would go on to others.
 _HURRY = "set_config('synchronous_commit', 'off', true)"
-_COLUMNS = "id, queue_name, priority, attempts, payload, task_name"
 # The same from given ids on, priority after priority, each by the index; the outer limit stops
 # before the next priority is looked at.
 _FIRST_BEHIND = (
@@ -71,7 +65,7 @@ claimed AS (
     SET claimed_by = :consumer_id, claimed_at_ms = {{now}}, attempts = attempts + 1
     WHERE id = ANY(ARRAY(SELECT id FROM first)) AND EXISTS
         (SELECT 1 FROM broker_consumers WHERE consumer_id = :consumer_id)
-    RETURNING {_COLUMNS}, {_IS_STRAY} AS is_stray
+    RETURNING {{claimed_columns}}, {{is_stray}} AS is_stray
 )
 SELECT claimed.*, (SELECT count(*) FROM acknowledged) AS acknowledged,
     ({_LIMITED_TASKS}) AS limited_tasks, {_HURRY} AS hurry
@@ -88,7 +82,7 @@ WITH first AS MATERIALIZED ({_FIRST}),
 taken AS (
     DELETE FROM broker_messages WHERE id = ANY(ARRAY(SELECT id FROM first)) AND EXISTS
         (SELECT 1 FROM broker_consumers WHERE consumer_id = :consumer_id)
-    RETURNING {_COLUMNS}, false AS is_stray
+    RETURNING {{claimed_columns}}, false AS is_stray
 )
 SELECT taken.*, 0 AS acknowledged, ({_LIMITED_TASKS}) AS limited_tasks, {_HURRY} AS hurry
 FROM (SELECT 1) AS one LEFT JOIN taken ON true

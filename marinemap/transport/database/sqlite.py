@@ -25,10 +25,6 @@ _FIRST = (
     "SELECT id FROM broker_messages WHERE queue_name = :queue_name AND {ready} AND {current} "
     "ORDER BY priority DESC, (id + 0) LIMIT :room"
 )
-_IS_STRAY = (
-    "COALESCE(task_name IN "
-    "(SELECT r.task_name FROM broker_rates AS r WHERE r.max_starts IS NOT NULL), false)"
-)
 _LIMITED_TASKS = (
     "SELECT json_group_array(json_array(r.task_name, r.max_starts, r.window_ms)) "
     "FROM broker_rates AS r WHERE r.max_starts IS NOT NULL AND EXISTS "
@@ -37,15 +33,15 @@ _LIMITED_TASKS = (
 )
 _LOOK = f"SELECT EXISTS ({_FIRST}) AS is_any, ({_LIMITED_TASKS}) AS limited_tasks"
 _IS_CONSUMER = "EXISTS (SELECT 1 FROM broker_consumers WHERE consumer_id = :consumer_id)"
-_COLUMNS = "id, queue_name, priority, attempts, payload, task_name"
 _CLAIM = (
     "UPDATE broker_messages "
     "SET claimed_by = :consumer_id, claimed_at_ms = {now}, attempts = attempts + 1 "
-    f"WHERE id IN ({_FIRST}) AND {_IS_CONSUMER} RETURNING {_COLUMNS}, {_IS_STRAY} AS is_stray"
+    f"WHERE id IN ({_FIRST}) AND {_IS_CONSUMER} "
+    "RETURNING {claimed_columns}, {is_stray} AS is_stray"
 )
 _TAKE = (
     f"DELETE FROM broker_messages WHERE id IN ({_FIRST}) AND {_IS_CONSUMER} "
-    f"RETURNING {_COLUMNS}, false AS is_stray"
+    f"RETURNING {{claimed_columns}}, false AS is_stray"
 )
 # SQLite has one writer: nothing can come between the two of a transaction.
 _COPY_DEAD = """

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Mapping
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -136,7 +136,8 @@ class Publisher:
         with self._database.publishing() as session:
             routed = self._route(session, messages)
             is_single = len(messages) == 1 and not self._needs_counting(routed)
-            with _undivided(session) if is_single else session.begin():
+            # A single statement is a transaction of its own.
+            with nullcontext() if is_single else session.begin():
                 self._check_rooms(session, routed)
                 stored = _add(
                     self._insert(session, one, routes, is_again=is_again) for one, routes in routed
@@ -252,12 +253,6 @@ class PublishBatch:
     def close(self) -> None:
         """Hold nothing back; kombu calls it after `flush` or `discard`."""
         self._waiting.clear()
-
-
-@contextmanager
-def _undivided(session: Session) -> Iterator[None]:
-    """A single statement is a transaction of its own."""
-    yield
 
 
 def _add(each: Iterable[Stored]) -> Stored:
