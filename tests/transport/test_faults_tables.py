@@ -10,9 +10,10 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from kombu import Connection
+from kombu import Connection, Producer
 
 from marinemap.transport import use_task_rates
+from marinemap.transport.consuming.delayed import promote
 from marinemap.transport.database import schema
 from marinemap.transport.database.sqlite_session import write_sql as write_sqlite
 from marinemap.transport.publishing import queues
@@ -53,6 +54,22 @@ def test_messages_that_waited_for_their_time_take_turns(broker: Broker) -> None:
     wait_until(lambda: broker.count("broker_messages", due) == 3, "their time")
     turns = [row[0] for row in broker.rows(f"SELECT turn FROM broker_messages WHERE {due}")]
     assert [later - earlier for earlier, later in pairwise(sorted(turns))] == [3_600_000] * 2
+
+
+def test_messages_whose_time_has_come_together_are_counted_from_one_time(broker: Broker) -> None:
+    """Each row was counted on from its own millisecond, so that turns of one owner drifted."""
+    connection = broker.connect()
+    producer = Producer(connection.default_channel, TASKS.exchange, "tasks")
+    with producer.batch():
+        for number in range(400):
+            producer.publish(number, declare=[TASKS], headers={"task": "clip"})
+    middle = broker.rows("SELECT min(id) + 199 FROM broker_messages")[0][0]
+    for which in (f"id <= {middle}", f"id > {middle}"):
+        broker.rows(f"UPDATE broker_messages SET rate_key = 'clip', due_at_ms = 1 WHERE {which}")
+        with broker.database.session() as session:
+            assert promote(broker.database, session) == {"tasks"}
+    turns = [row[0] for row in broker.rows("SELECT turn FROM broker_messages ORDER BY id")]
+    assert {later - earlier for earlier, later in pairwise(turns)} == {3_600_000}
 
 
 def test_tables_of_the_first_release_are_upgraded_with_what_is_in_them(

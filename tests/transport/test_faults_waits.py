@@ -203,9 +203,8 @@ def test_one_slow_commit_holds_up_no_other_publisher(broker: Broker, cluster: Cl
             publishing.start()
             waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
             wait_until(lambda: admin.execute(waiting).fetchone() != (0,), "a slow commit")
-            begun = time.monotonic()
             publish(quick.connect(), "quick", retry=False)
-            assert time.monotonic() - begun < 1
+            assert publishing.is_alive(), "it waited for the slow commit"
     finally:
         with psycopg.connect(
             f"{broker.url}?options=-c%20synchronous_commit%3Dlocal", autocommit=True

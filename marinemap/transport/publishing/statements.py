@@ -26,8 +26,9 @@ def _insert(rate_key: str, turn: str, condition: str) -> str:
 
 # The turn of an owner's next message: at the time it comes, but `turn_ms` behind the last one
 # that waits. So owners alternate, and who waits is overtaken by newcomers only for a time.
+# One time for all rows of a statement: counted on from times that pass, turns would drift.
 NEXT_TURN = (
-    "{larger}({now}, COALESCE((SELECT max(w.turn) FROM broker_messages AS w "
+    "{larger}({now_once}, COALESCE((SELECT max(w.turn) FROM broker_messages AS w "
     "WHERE w.claimed_by IS NULL AND w.due_at_ms IS NULL AND w.rate_key IS NOT NULL "
     "AND w.rate_key = %(rate_key)s AND w.priority = %(priority)s AND w.owner = %(owner)s), "
     "0) + CAST(:turn_ms AS BIGINT))"
