@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
-from itertools import count
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from kombu.exceptions import ConnectionError as KombuConnectionError
 
-from .consuming.demand import Claimed, Demand
+from .consuming.demand import Claimed, Demand, Subscription
+from .consuming.held import Held
 from .consuming.settlements import Returned
 from .errors import TransportError
 from .publishing.queues import delete_if_unused
@@ -23,19 +23,6 @@ if TYPE_CHECKING:
     from .transport import Transport
 
 
-@dataclass(frozen=True)
-class Subscription:
-    """A consumer on a channel, by its tag."""
-
-    queue_name: str
-    callback: Callable[[Any], Any]
-    no_ack: bool
-
-    def takes(self, claimed: Claimed) -> bool:
-        """Tell whether a message is for it: one that was taken cannot be acknowledged."""
-        return claimed.queue_name == self.queue_name and claimed.is_taken == self.no_ack
-
-
 class Channel(Sending):
     """The AMQP channel of a connection, on tables: what it publishes and consumes."""
 
@@ -45,17 +32,12 @@ class Channel(Sending):
         super().__init__(connection)
         self.channel_id = channel_id
         self.closed = False
-        self.prefetch_count = 0
         # Why a message is rejected, from `ReceivedMessage.reject` to `basic_reject`.
         self.rejections: dict[Any, str] = {}
         self.no_ack_consumers: set[str] = set()
         self._subscriptions: dict[str, Subscription] = {}
         self._demands: list[Demand] = []
-        self._tags = count(1)
-        # Claimed and not yet acknowledged, by delivery tag; shared with the consumer's thread.
-        self._unacknowledged: dict[int, Claimed] = {}
-        # How many of those handed over no callback has seen yet.
-        self._undelivered = 0
+        self._held = Held(self._database.options.claim_batch)
         self._lock = threading.Lock()
 
     # -- consuming
@@ -65,7 +47,7 @@ class Channel(Sending):
     ) -> None:
         """Limit the messages that may be unacknowledged on this channel; 0 is no limit."""
         refuse("basic_qos", prefetch_size=prefetch_size)
-        self.prefetch_count = prefetch_count
+        self._held.prefetch_count = prefetch_count
         self.connection.wake()
 
     def basic_consume(
@@ -119,16 +101,16 @@ class Channel(Sending):
         got: list[Claimed] = []
         demand = Demand(queue, no_ack, lambda: 1, lambda: False, got.extend)
         self.connection.start_consuming().claim_now(demand)
-        message = self._receive(self._hold(got[0]), got[0]) if got else None
+        message = self._receive(self._held.take(got[0]), got[0]) if got else None
         self.connection.retire_if_idle()
         return message
 
     def basic_ack(self, delivery_tag: int, multiple: bool = False) -> None:
         """Acknowledge a message, or all up to it; it is deleted within milliseconds."""
         consumer = self._require_consumer()
-        for claimed in self._settle(delivery_tag, multiple):
+        for claimed in self._held.release(delivery_tag, multiple):
             consumer.settlements.acknowledge(claimed.message_id)
-        if self._is_busy():
+        if self._held.is_busy():
             consumer.notice_acknowledgement()
         else:
             consumer.wake()
@@ -137,7 +119,7 @@ class Channel(Sending):
         """Give a message back, or move it to the dead letters."""
         consumer = self._require_consumer()
         reason = self.rejections.pop(delivery_tag, "rejected by its consumer")
-        for claimed in self._settle(delivery_tag):
+        for claimed in self._held.release(delivery_tag):
             consumer.settlements.give_back(
                 Returned(claimed.message_id, reason=None if requeue else reason)
             )
@@ -145,7 +127,7 @@ class Channel(Sending):
 
     def basic_recover(self, requeue: bool = False) -> None:
         """Give all unacknowledged messages back."""
-        for tag in list(self._unacknowledged):
+        for tag in self._held.tags:
             self.basic_reject(tag, requeue=True)
 
     def flow(self, active: bool = True) -> None:
@@ -161,7 +143,7 @@ class Channel(Sending):
     @property
     def is_consuming(self) -> bool:
         """Whether it has consumers, or messages that are not acknowledged."""
-        return bool(self._subscriptions or self._unacknowledged)
+        return bool(self._subscriptions or self._held)
 
     @property
     def queue_names(self) -> set[str]:
@@ -176,13 +158,11 @@ class Channel(Sending):
 
     def deliver(self, tag: int, claimed: Claimed) -> None:
         """Pass a claimed message to its consumer."""
-        with self._lock:
-            self._undelivered -= 1
-            is_drained = self._undelivered == 0
-            wanted = [s for s in self._subscriptions.values() if s.takes(claimed)]
-        if is_drained and not self.prefetch_count:
+        if self._held.note_seen():
             self.connection.wake()
-        if not claimed.is_taken and tag not in self._unacknowledged:
+        with self._lock:
+            wanted = [s for s in self._subscriptions.values() if s.takes(claimed)]
+        if not claimed.is_taken and tag not in self._held:
             # Recovered while it waited here: it comes again.
             return
         if not wanted:
@@ -195,8 +175,7 @@ class Channel(Sending):
 
     def return_undelivered_one(self, tag: int, claimed: Claimed) -> None:
         """Give back a message handed over that no callback will see."""
-        with self._lock:
-            self._undelivered -= 1
+        self._held.note_seen()
         self._return_unseen(tag, claimed)
 
     def close(self) -> None:
@@ -227,46 +206,18 @@ class Channel(Sending):
     # -- within
 
     def _find_demands(self) -> None:
+        held = self._held
         wanted = {(s.queue_name, s.no_ack) for s in self._subscriptions.values()}
         self._demands = [
-            Demand(name, no_ack, self._room(no_ack), self._is_busy, self._hand_over)
+            Demand(name, no_ack, partial(held.room, no_ack), held.is_busy, self._hand_over)
             for name, no_ack in sorted(wanted)
         ]
 
-    def _room(self, no_ack: bool) -> Callable[[], int]:
-        batch = self._database.options.claim_batch
-
-        def room() -> int:
-            if self.prefetch_count and not no_ack:
-                return max(0, min(batch, self.prefetch_count - len(self._unacknowledged)))
-            # Without a limit as many as callbacks keep up with.
-            return max(0, batch - self._undelivered)
-
-        return room
-
-    def _is_busy(self) -> bool:
-        """Tell whether more than a quarter of its messages are still there to go on with.
-
-        Earlier, and claims are so small that they take the processor from the tasks; later, and
-        the tasks wait for the claim.
-        """
-        return 0 < self.prefetch_count < 4 * len(self._unacknowledged)
-
     def _hand_over(self, claimed: list[Claimed]) -> None:
-        tagged = [(self._hold(one), one) for one in claimed]
-        with self._lock:
-            self._undelivered += len(tagged)
-        self.connection.queue_deliveries(self, tagged)
-
-    def _hold(self, claimed: Claimed) -> int:
-        """Count a message as unacknowledged from its claim on, also while it waits here."""
-        tag = next(self._tags)
-        if not claimed.is_taken:
-            self._unacknowledged[tag] = claimed
-        return tag
+        self.connection.queue_deliveries(self, self._held.take_unseen(claimed))
 
     def _return_unseen(self, tag: int, claimed: Claimed) -> None:
-        if self._unacknowledged.pop(tag, None) is not None:
+        if self._held.release(tag):
             consumer = self._require_consumer()
             consumer.settlements.give_back(Returned(claimed.message_id, is_unseen=True))
             consumer.wake()
@@ -278,13 +229,6 @@ class Channel(Sending):
             self.rejections[tag] = f"the stored message cannot be read: {error}"
             self.basic_reject(tag)
             return None
-
-    def _settle(self, delivery_tag: int, multiple: bool = False) -> list[Claimed]:
-        tags = [delivery_tag]
-        if multiple:
-            tags = [tag for tag in list(self._unacknowledged) if tag <= delivery_tag]
-        settled = [self._unacknowledged.pop(tag, None) for tag in tags]
-        return [claimed for claimed in settled if claimed is not None]
 
     def _require_consumer(self) -> Any:
         if not self.connection.is_alive:

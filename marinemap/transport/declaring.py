@@ -120,7 +120,7 @@ class Declarations(StdChannel):
         # Or they would find their messages gone with the queue, and be reported as refused.
         self.settle_now()
         deleted = queues.delete_queue(self._database, queue, if_unused=if_unused, if_empty=if_empty)
-        self._topology.forget_queue(queue)
+        self._topology.routes.forget_queue(queue)
         self._exclusive.discard(queue)
         return deleted
 

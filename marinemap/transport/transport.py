@@ -51,7 +51,6 @@ class Transport(KombuTransport):
     connection_errors = (AwayError, LeaseLostError, KombuConnectionError)
     recoverable_connection_errors = connection_errors
     channel_errors = (ChannelError,)
-    recoverable_channel_errors = ()
 
     implements = KombuTransport.implements.extend(
         asynchronous=True,
@@ -62,12 +61,11 @@ class Transport(KombuTransport):
 
     def __init__(self, client: Any, **kwargs: Any) -> None:
         self.client: Any = client
-        own_url = f"{SCHEME}+{client.hostname}"
-        others = [url for url in client.alt or () if url != own_url]
+        others = [url for url in client.alt or () if url != f"{SCHEME}+{client.hostname}"]
         refuse("a connection", ssl=client.ssl, alternates=others)
         self.database = open_database(client.hostname, read_options(client.transport_options))
         self.topology = Topology(self.database)
-        self.publisher = Publisher(self.database, self.topology)
+        self.publisher = Publisher(self.database, self.topology.routes)
         self.channels: list[Channel] = []
         self.consumer: Consumer | None = None
         self._process_id = os.getpid()
@@ -133,10 +131,8 @@ class Transport(KombuTransport):
     def as_uri(self, uri: str, include_password: bool = False, mask: str = "**") -> str:
         """Return the address for display, its password masked."""
         # Not by a library: an address of several hosts is read by libpq alone.
-        shown = self.database.url
-        if not include_password:
-            shown = _PASSWORD.sub(rf"\g<1>{mask}@", shown)
-        return f"{SCHEME}+{shown}"
+        hidden = _PASSWORD.sub(rf"\g<1>{mask}@", self.database.url)
+        return f"{SCHEME}+{self.database.url if include_password else hidden}"
 
     # -- receiving
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from kombu import Exchange, Producer, Queue
 
-from marinemap.transport.publishing.topology import matches_topic
+from marinemap.transport.publishing.routes import matches_topic
 from tests.transport.conftest import Broker, Inbox, publish, wait_until
 from tests.transport.test_leases import start_holder, stop
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from ..database import Database
 from ..database.contract import Row, Session
 from ..errors import QueueFullError, TransportError, did_you_mean, quote
-from ..publishing.payloads import read_expiration_ms, read_payload, read_time_ms
 from ..publishing.publisher import Outgoing, Publisher
-from ..publishing.topology import Topology
+from ..publishing.routes import Routes
+from .dead_payloads import find_fault, forget_past_times, read_message
 
 # Dead letters in one transaction: on SQLite it holds the only write lock.
 _BATCH = 500
@@ -92,7 +91,7 @@ def requeue_dead_letters(database: Database, which: Selection) -> int:
         A queue has not room for them. Its transaction was undone; the message tells how many
         were sent before it.
     """
-    publisher = Publisher(database, Topology(database))
+    publisher = Publisher(database, Routes())
     last_id = _find_last_id(database, which)
     _check_readable(database, which, last_id)
     sent = 0
@@ -160,28 +159,10 @@ def _check_readable(database: Database, which: Selection, last_id: int) -> None:
         with database.session() as session:
             rows = session.run(_PAYLOADS, ids=ids)
         for row in rows:
-            if reason := _find_fault(row.payload):
+            if reason := find_fault(row.payload):
                 unreadable.append((row.id, reason))
     if unreadable:
         raise _cannot_be_read(unreadable)
-
-
-def _find_fault(payload: str) -> str | None:
-    try:
-        _read_message(payload)
-    # Something else wrote it, or a part of it: there is no telling how it fails.
-    except Exception as error:
-        return quote(str(error))
-    return None
-
-
-def _read_message(payload: str) -> dict[str, Any]:
-    message = read_payload(payload)
-    if "body" not in message:
-        raise ValueError("it has no body")
-    if not isinstance(message.get("headers") or {}, dict):
-        raise ValueError("its headers are no mapping")
-    return message
 
 
 def _take_out(session: Session, ids: list[int], which: Selection) -> list[Row]:
@@ -196,24 +177,11 @@ def _store_again(session: Session, publisher: Publisher, taken: list[Row]) -> No
     clock_ms = session.run(_CLOCK)[0].now_ms
     by_queue: defaultdict[str, list[Outgoing]] = defaultdict(list)
     for row in taken:
-        message = _read_message(row.payload)
-        _forget_past_times(message, row.published_at_ms, clock_ms)
+        message = read_message(row.payload)
+        forget_past_times(message, row.published_at_ms, clock_ms)
         by_queue[row.queue_name].append(publisher.prepare(message))
     for queue_name, outgoing in by_queue.items():
         publisher.store_in_queue(session, outgoing, queue_name)
-
-
-def _forget_past_times(message: dict[str, Any], published_at_ms: int, clock_ms: int) -> None:
-    """Remove an ETA and expiries that have passed; count a time to live from its beginning."""
-    headers, properties = message.get("headers") or {}, message["properties"]
-    # Celery itself drops a task whose header `expires` has passed.
-    for name in ("eta", "expires"):
-        moment_ms = read_time_ms(headers.get(name))
-        if moment_ms is not None and moment_ms <= clock_ms:
-            headers[name] = None
-    ttl_ms = read_expiration_ms(properties.pop("expiration", None))
-    if ttl_ms is not None and published_at_ms + ttl_ms > clock_ms:
-        properties["expiration"] = str(published_at_ms + ttl_ms - clock_ms)
 
 
 def _tell_progress(error: QueueFullError, sent: int) -> QueueFullError:

@@ -15,7 +15,7 @@ from ..providers import find_caller_transaction
 from ..refusals import precondition_failed, refuse
 from . import statements
 from .payloads import read_expiration_ms, read_time_ms, write_payload
-from .topology import Route, Topology
+from .routes import Route, Routes
 
 _PRIORITIES = range(10)
 _PUBLISH = "Channel.basic_publish"
@@ -63,9 +63,9 @@ class Addressed:
 class Publisher:
     """Stores the messages of one connection."""
 
-    def __init__(self, database: Database, topology: Topology) -> None:
+    def __init__(self, database: Database, routes: Routes) -> None:
         self._database = database
-        self._topology = topology
+        self._routes = routes
         # Tasks seen to have a rate, for which the first try would be in vain.
         self._limited_tasks: set[str | None] = set()
 
@@ -113,7 +113,7 @@ class Publisher:
         QueueFullError
             The queue has not room for all of them; none was stored.
         """
-        routes = self._topology.find_routes(session, "", queue_name)
+        routes = self._routes.find(session, "", queue_name)
         self._check_room(session, len(outgoing), routes[0])
         return _add(self._insert(session, one, routes) for one in outgoing)
 
@@ -148,7 +148,7 @@ class Publisher:
     def _route(
         self, session: Session, messages: list[Addressed]
     ) -> list[tuple[Outgoing, list[Route]]]:
-        find = self._topology.find_routes
+        find = self._routes.find
         routed = [
             (one.outgoing, find(session, one.exchange_name, one.routing_key)) for one in messages
         ]

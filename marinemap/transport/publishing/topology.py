@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from functools import lru_cache
-from time import monotonic
+from collections.abc import Mapping
 from typing import Any
 
 from kombu.exceptions import ChannelError
 
 from ..database import Database
-from ..database.contract import Session
 from ..errors import TransportError, did_you_mean
 from ..refusals import not_found, precondition_failed
+from .routes import EXCHANGE_TYPES, FIND_QUEUE, PREDECLARED, Routes, read_type
 
-# For how long what a queue asks of messages is remembered for publishing straight to it.
-_ROUTE_SECONDS = 5.0
-EXCHANGE_TYPES = ("direct", "topic", "fanout")
-# There from the beginning, and for good (AMQP 0-9-1, 3.1.3); kombu declares none of them.
-_PREDECLARED = {f"amq.{kind}": kind for kind in EXCHANGE_TYPES}
 # Arguments of a queue, and the columns that keep them. Others are refused: whoever asks for a
 # dead-letter exchange or a quorum must not believe that he has one.
 _ARGUMENTS = {
@@ -34,7 +26,6 @@ _GIVEN: dict[str, tuple[Any, ...]] = {
     "x-overflow": ("reject-publish",),
 }
 
-_FIND_EXCHANGE = "SELECT exchange_type FROM broker_exchanges WHERE exchange_name = :exchange_name"
 _ADD_EXCHANGE = (
     "INSERT INTO broker_exchanges (exchange_name, exchange_type, is_auto_delete) "
     "VALUES (:exchange_name, :exchange_type, :is_auto_delete) ON CONFLICT DO NOTHING"
@@ -44,10 +35,6 @@ _DELETE_EXCHANGE = (
     "DELETE FROM broker_exchanges WHERE exchange_name = :exchange_name",
 )
 _HAS_BINDINGS = "SELECT 1 AS one FROM broker_bindings WHERE exchange_name = :exchange_name LIMIT 1"
-_FIND_QUEUE = (
-    "SELECT is_auto_delete, expires_after_ms, message_ttl_ms, max_length FROM broker_queues "
-    "WHERE queue_name = :queue_name"
-)
 _ADD_QUEUE = """
 INSERT INTO broker_queues (queue_name, is_auto_delete, expires_after_ms, message_ttl_ms,
     max_length, last_used_at_ms)
@@ -75,29 +62,14 @@ DELETE_UNBOUND = (
     "(SELECT 1 FROM broker_bindings AS b WHERE b.exchange_name = broker_exchanges.exchange_name)"
 )
 ALL_BINDINGS = "SELECT queue_name, exchange_name, routing_key FROM broker_bindings"
-_ROUTES = (
-    "SELECT b.routing_key, q.queue_name, q.message_ttl_ms, q.max_length FROM broker_bindings AS b "
-    "JOIN broker_queues AS q ON q.queue_name = b.queue_name WHERE b.exchange_name = :exchange_name"
-)
-_DIRECT_ROUTES = f"{_ROUTES} AND b.routing_key = :routing_key"
-
-
-@dataclass(frozen=True)
-class Route:
-    """A queue that a message goes to, and what it asks of messages."""
-
-    queue_name: str
-    message_ttl_ms: int | None = None
-    max_length: int | None = None
 
 
 class Topology:
-    """Declares exchanges, queues and bindings, and finds where a message goes."""
+    """Declares exchanges, queues and bindings."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._types = dict(_PREDECLARED)
-        self._direct: dict[str, tuple[float, Route]] = {}
+        self.routes = Routes()
 
     def declare_exchange(self, name: str, exchange_type: str, *, auto_delete: bool) -> None:
         """Create an exchange unless it is there.
@@ -116,7 +88,7 @@ class Topology:
                 503,
             )
         with self._database.declaring() as session:
-            known = _read_type(session, name)
+            known = read_type(session, name)
             if known is None:
                 session.run(
                     _ADD_EXCHANGE,
@@ -133,7 +105,7 @@ class Topology:
     def has_exchange(self, name: str) -> bool:
         """Tell whether there is an exchange."""
         with self._database.session() as session:
-            return _read_type(session, name) is not None
+            return read_type(session, name) is not None
 
     def delete_exchange(self, name: str, *, if_unused: bool) -> None:
         """Delete an exchange and its bindings; queues stay.
@@ -143,14 +115,14 @@ class Topology:
         ChannelError
             It has bindings, and only an unused one was to be deleted; or it is AMQP's own.
         """
-        if name in _PREDECLARED or not name:
+        if name in PREDECLARED or not name:
             raise precondition_failed(f"exchange '{name}' is always there", _DELETE)
         with self._database.transaction() as session:
             if if_unused and session.run(_HAS_BINDINGS, exchange_name=name):
                 raise precondition_failed(f"exchange '{name}' in use", _DELETE)
             for statement in _DELETE_EXCHANGE:
                 session.run(statement, exchange_name=name)
-        self._types.pop(name, None)
+        self.routes.forget_exchange(name)
 
     def declare_queue(self, name: str, *, auto_delete: bool, arguments: Mapping[str, Any]) -> None:
         """Create a queue, or bring what it asks of messages up to date.
@@ -164,19 +136,19 @@ class Topology:
         wanted = {column: arguments.get(given) for given, column in _ARGUMENTS.items()}
         wanted["is_auto_delete"] = auto_delete
         with self._database.declaring() as session:
-            found = session.run(_FIND_QUEUE, queue_name=name)
+            found = session.run(FIND_QUEUE, queue_name=name)
             is_same = bool(found) and all(
                 getattr(found[0], column) == value for column, value in wanted.items()
             )
             # One that may expire is declared anew: that is a use of it.
             if not is_same or wanted["expires_after_ms"] is not None:
                 session.run(_ADD_QUEUE, queue_name=name, **wanted)
-        self._direct.pop(name, None)
+        self.routes.forget_queue(name)
 
     def has_queue(self, name: str) -> bool:
         """Tell whether a queue has been declared."""
         with self._database.session() as session:
-            return bool(session.run(_FIND_QUEUE, queue_name=name))
+            return bool(session.run(FIND_QUEUE, queue_name=name))
 
     def bind(self, queue_name: str, exchange_name: str, routing_key: str) -> None:
         """Let messages to an exchange reach a queue.
@@ -190,9 +162,9 @@ class Topology:
         with self._database.declaring() as session:
             if session.run(_FIND_BINDING, routing_key=routing_key, **names):
                 return
-            if _read_type(session, exchange_name) is None:
+            if read_type(session, exchange_name) is None:
                 raise not_found("exchange", exchange_name, "Channel.queue_bind")
-            if not session.run(_FIND_QUEUE, queue_name=queue_name):
+            if not session.run(FIND_QUEUE, queue_name=queue_name):
                 raise not_found("queue", queue_name, "Channel.queue_bind")
             session.run(_BIND, routing_key=routing_key, **names)
 
@@ -202,64 +174,6 @@ class Topology:
         with self._database.declaring() as session:
             session.run(_UNBIND, routing_key=routing_key, **names)
             session.run(DELETE_UNBOUND, names=[exchange_name])
-
-    def forget_queue(self, name: str) -> None:
-        """Look a queue up again: it is gone."""
-        self._direct.pop(name, None)
-
-    def find_routes(self, session: Session, exchange_name: str, routing_key: str) -> list[Route]:
-        """Return the queues that a message goes to; none where nobody has bound any.
-
-        Without an exchange the routing key is the name of the queue (AMQP 0-9-1, 3.1.3.1),
-        declared or not: a task sent before its first worker ever ran waits for it.
-
-        Raises
-        ------
-        ChannelError
-            There is no such exchange.
-        """
-        if not exchange_name:
-            return [self._find_direct(session, routing_key)]
-        exchange_type = self._find_type(session, exchange_name)
-        if exchange_type == "direct":
-            names = {"exchange_name": exchange_name, "routing_key": routing_key}
-            rows = session.run(_DIRECT_ROUTES, **names)
-        else:
-            rows = session.run(_ROUTES, exchange_name=exchange_name)
-        if exchange_type == "topic":
-            rows = [row for row in rows if matches_topic(row.routing_key, routing_key)]
-        return _unique_routes(rows)
-
-    def _find_type(self, session: Session, name: str) -> str:
-        if name not in self._types:
-            known = _read_type(session, name)
-            if known is None:
-                raise not_found("exchange", name, "Channel.basic_publish")
-            self._types[name] = known
-        return self._types[name]
-
-    def _find_direct(self, session: Session, queue_name: str) -> Route:
-        known = self._direct.get(queue_name)
-        if known is None or known[0] < monotonic():
-            rows = session.run(_FIND_QUEUE, queue_name=queue_name)
-            asked = (rows[0].message_ttl_ms, rows[0].max_length) if rows else ()
-            known = self._direct[queue_name] = (
-                monotonic() + _ROUTE_SECONDS,
-                Route(queue_name, *asked),
-            )
-        return known[1]
-
-
-def _read_type(session: Session, name: str) -> str | None:
-    rows = session.run(_FIND_EXCHANGE, exchange_name=name)
-    return rows[0].exchange_type if rows else _PREDECLARED.get(name)
-
-
-def _unique_routes(rows: Iterable[Any]) -> list[Route]:
-    routes = {
-        row.queue_name: Route(row.queue_name, row.message_ttl_ms, row.max_length) for row in rows
-    }
-    return list(routes.values())
 
 
 def _check_arguments(name: str, arguments: Mapping[str, Any]) -> None:
@@ -278,29 +192,3 @@ def _check_arguments(name: str, arguments: Mapping[str, Any]) -> None:
 
 def _refuse(queue_name: str, argument: str, value: Any, why: str) -> TransportError:
     return TransportError(f"queue '{queue_name}': {argument} {why}", field=argument, value=value)
-
-
-@lru_cache(maxsize=1000)
-def matches_topic(binding_key: str, routing_key: str) -> bool:
-    """Tell whether a topic binding takes a routing key (AMQP 0-9-1, 3.1.3.3).
-
-    ``*`` stands for one word and ``#`` for any number of words, none included.
-
-    >>> matches_topic("worker.#", "worker")
-    True
-    >>> matches_topic("task.*", "task.sent.twice")
-    False
-    """
-    words = routing_key.split(".")
-    # Which of the words may have been used up; a pattern of many # costs no more than that.
-    reached = {0}
-    for part in binding_key.split("."):
-        if part == "#":
-            reached = set(range(min(reached), len(words) + 1))
-        else:
-            reached = {
-                used + 1 for used in reached if used < len(words) and part in ("*", words[used])
-            }
-        if not reached:
-            return False
-    return len(words) in reached
