@@ -3,15 +3,7 @@
 from marinemap.extraction.area import Area, parse_area
 from marinemap.extraction.clip import MODES
 from marinemap.extraction.crs import CRS84, check_fits, crs_label, parse_crs
-from marinemap.extraction.dataset import (
-    Dataset,
-    Field,
-    content_version,
-    describe,
-    fingerprint,
-    list_layers,
-    real_path,
-)
+from marinemap.extraction.dataset import Dataset, Field, describe, list_layers
 from marinemap.extraction.estimate import LayerEstimate, estimate
 from marinemap.extraction.formats import FORMATS, get_format
 from marinemap.extraction.geometries import read_geometries
@@ -26,6 +18,7 @@ from marinemap.extraction.request import (
     SourceLayer,
 )
 from marinemap.extraction.selection import check_selection
+from marinemap.extraction.source_files import content_version, fingerprint, real_path
 from marinemap.extraction.upload import read_area_file
 
 __all__ = [

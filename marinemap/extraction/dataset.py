@@ -2,42 +2,68 @@
 
 from __future__ import annotations
 
-import hashlib
 import itertools
-import os
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import fiona
+import numpy as np
+import pyarrow as pa
 import pyogrio
 import pyproj
-from fiona._err import CPLE_BaseError
-from fiona.errors import DriverError, FionaError, UnsupportedGeometryTypeError
-from pyogrio.errors import DataSourceError, GeometryError
+from pyogrio.errors import DataLayerError, DataSourceError, GeometryError
 from pyproj.exceptions import CRSError
-from shapely.geometry import shape
 
-from marinemap.errors import DatasetError, ServiceError, did_you_mean, quote
+from marinemap.errors import DatasetError, did_you_mean, quote
 from marinemap.extraction.crs import is_on_earth
 from marinemap.extraction.first_look import look_first
 from marinemap.extraction.geopackage_index import own_key
 from marinemap.extraction.shapefile_check import check_headers
-from marinemap.extraction.sources import source_format_of
-from marinemap.extraction.sqlite_source import watched
+from marinemap.extraction.source_files import check_is_file, fingerprint, real_path, without_folder
+from marinemap.extraction.wkb import dimensions, kinds
 
-_CHUNK_BYTES = 1 << 20
-# What GDAL says of a damaged .prj comes out of fiona as it is.
-_FIONA_ERRORS = (FionaError, CPLE_BaseError, ValueError, OSError)
+_GDAL_ERRORS = (DataSourceError, DataLayerError, ValueError, OSError)
 # A file of any size must be described at once; its first features stand for the rest.
 _LOOKED_AT = 100
-
-
-class SourceChangedError(DatasetError):
-    """The source was changed while it was read; read again, it may be right."""
+_HOW_TO_CONVERT = (
+    "Write it as points, lines or polygons, for instance by ogr2ogr -nlt CONVERT_TO_LINEAR."
+)
+# OGR's types of fields, and its subtypes where they say more, in the words of numpy and Python.
+_TYPES = {
+    "OFTInteger": "int32",
+    "OFTInteger64": "int64",
+    "OFTReal": "float",
+    "OFTString": "str",
+    "OFTDate": "date",
+    "OFTTime": "time",
+    "OFTDateTime": "datetime",
+    "OFTBinary": "bytes",
+    "OFTIntegerList": "list of int32",
+    "OFTInteger64List": "list of int64",
+    "OFTRealList": "list of float",
+    "OFTStringList": "list of str",
+}
+_SUBTYPES = {
+    "OFSTBoolean": "bool",
+    "OFSTInt16": "int16",
+    "OFSTFloat32": "float32",
+    "OFSTJSON": "json",
+    "OFSTUUID": "uuid",
+}
+# As WKB numbers them.
+_KINDS = (
+    "Unknown",
+    "Point",
+    "LineString",
+    "Polygon",
+    "MultiPoint",
+    "MultiLineString",
+    "MultiPolygon",
+    "GeometryCollection",
+)
 
 
 @dataclass(frozen=True)
@@ -79,13 +105,14 @@ def list_layers(path: Path) -> list[str]:
     DatasetError
         If there is no such file, it is damaged, or GDAL cannot read it.
     """
-    _check_is_file(path)
+    check_is_file(path)
     look_first(real_path(path), fingerprint(path))
     try:
         if path.suffix.lower() == ".shp":
             check_headers(path)
-        return _layer_names(path)
-    except (DataSourceError, *_FIONA_ERRORS) as error:
+        with _quietly():
+            return _layer_names(path)
+    except _GDAL_ERRORS as error:
         raise _unreadable(path, error) from error
 
 
@@ -109,167 +136,81 @@ def describe(path: Path, layer: str | None = None) -> Dataset:
     path = real_path(path)
     name = _pick_layer(path, layer)
     try:
-        with warnings.catch_warnings():
-            # fiona warns of field types that it passes by; they are listed as they come.
-            warnings.simplefilter("ignore")
-            with fiona.open(path, layer=name) as source:
-                return _describe_open(path, name, source)
-    except UnsupportedGeometryTypeError as error:
+        with _quietly():
+            return _described(path, name)
+    except GeometryError as error:
         raise DatasetError(
             f"layer '{name}' of {path.name} is of a geometry type that cannot be served ({error})",
             field="layer",
             value=name,
-            hint="Write it as points, lines or polygons, for instance by ogr2ogr -nlt "
-            "CONVERT_TO_LINEAR.",
+            hint=_HOW_TO_CONVERT,
         ) from error
-    except _FIONA_ERRORS as error:
+    except _GDAL_ERRORS as error:
         raise _unreadable(path, error) from error
 
 
-def fingerprint(path: Path) -> str:
-    """Return a cheap mark that changes when a file is replaced or written to.
-
-    Raises
-    ------
-    DatasetError
-        If the file is gone.
-    """
-    try:
-        found = [(part.name, part.stat()) for part in parts_of(real_path(path))]
-    except OSError as error:
-        raise DatasetError(
-            f"there is no file {path.name}", field="source", value=path.name
-        ) from error
-    # The number of the file tells a replacement that has the size and the time of the old one.
-    marks = [(name, mark.st_size, mark.st_mtime_ns, mark.st_ino) for name, mark in found]
-    return hashlib.sha256(repr(marks).encode()).hexdigest()[:16]
-
-
 @contextmanager
-def unchanged(path: Path) -> Iterator[None]:
-    """Do something with a source that its file must outlast.
-
-    Raises
-    ------
-    SourceChangedError
-        If the file was changed, replaced or removed meanwhile, whatever else failed for it.
-    """
-    before = fingerprint(path)
-    with watched(real_path(path)) as has_commits:
-        try:
-            yield
-        except (DatasetError, ServiceError) as error:
-            _check_same(path, before, has_commits, error)
-            raise
-        _check_same(path, before, has_commits, None)
+def _quietly() -> Iterator[None]:
+    """Pass over pyogrio's warnings: of measures, which come all the same, of odd fields."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
-def content_version(path: Path) -> str:
-    """Return twelve hexadecimal digits that change whenever the content of a file does.
-
-    Reads every byte of the file, of those beside it that belong to it (shapefile, MapInfo), and
-    of all in a folder such as a file geodatabase.
-    """
-    digest = hashlib.sha256()
-    for part in parts_of(real_path(path)):
-        if part.is_file():
-            with part.open("rb") as file:
-                while chunk := file.read(_CHUNK_BYTES):
-                    digest.update(chunk)
-    return digest.hexdigest()[:12]
-
-
-def without_folder(error: Exception, path: Path) -> str:
-    """Return an error's text with the file's name in place of its path, which users never see."""
-    return str(error).replace(str(path.absolute()), path.name).replace(str(path), path.name)
-
-
-def real_path(path: Path) -> Path:
-    """Return where a path leads, links followed."""
-    return Path(os.path.realpath(path))
-
-
-def _check_same(
-    path: Path, before: str, has_commits: Callable[[], bool], cause: Exception | None
-) -> None:
-    try:
-        same = fingerprint(path) == before and not has_commits()
-    except DatasetError:
-        same = False
-    if not same:
-        raise SourceChangedError(
-            f"{path.name} was changed while it was read",
-            field="source",
-            hint="Ask again; the new data will be used.",
-        ) from cause
-
-
-def _describe_open(path: Path, name: str, source: Any) -> Dataset:
-    geometry_type = str(source.schema["geometry"])
-    if geometry_type == "None":
+def _described(path: Path, name: str) -> Dataset:
+    info = pyogrio.read_info(path, layer=name, force_feature_count=True, force_total_bounds=True)
+    if info["geometry_type"] is None:
         raise DatasetError(
             f"layer '{name}' of {path.name} has no geometry: it is a table, not a map layer",
             field="layer",
             value=name,
         )
-    count = _count(source)
-    kind, has_z = _found_geometry_type(source, geometry_type)
+    count = int(info["features"])
+    kind, has_z = _found_geometry_type(path, name, info["geometry_type"])
     return Dataset(
         path=path,
         layer=name,
-        crs=_crs_of(source, path, name),
-        bounds=_bounds(source) if count else None,
+        crs=_crs_of(info["crs"], path, name),
+        bounds=_bounds(info["total_bounds"]) if count else None,
         geometry_type=f"3D {kind}" if has_z else kind,
-        fields=_fields(path, name, source),
+        fields=_fields(path, name, info),
         feature_count=count,
     )
 
 
-def _fields(path: Path, name: str, source: Any) -> tuple[Field, ...]:
+def _fields(path: Path, name: str, info: dict[str, Any]) -> tuple[Field, ...]:
     key = own_key(path, name)
     keys = (Field(key, "int64"),) if key else ()
-    return (*keys, *(Field(n, t) for n, t in source.schema["properties"].items()))
+    types = zip(info["ogr_types"], info["ogr_subtypes"], strict=True)
+    words = [_SUBTYPES.get(subtype, _TYPES.get(type_, "str")) for type_, subtype in types]
+    return (*keys, *map(Field, info["fields"].tolist(), words))
 
 
-def _count(source: Any) -> int:
-    try:
-        return len(source)
-    except TypeError:
-        # GPX and a few other drivers cannot tell without reading.
-        return sum(1 for _ in source)
-
-
-def _bounds(source: Any) -> tuple[float, float, float, float] | None:
-    try:
-        minx, miny, maxx, maxy = source.bounds
-    except DriverError:
-        # GDAL has no extent for a layer in which no feature has a geometry.
-        return None
+def _bounds(found: Any) -> tuple[float, float, float, float] | None:
+    if found is None:
+        return None  # GDAL has no extent for a layer in which no feature has a geometry.
+    minx, miny, maxx, maxy = map(float, found)
     return minx, miny, maxx, maxy
 
 
-def _found_geometry_type(source: Any, declared: str) -> tuple[str, bool]:
+def _found_geometry_type(path: Path, name: str, declared: str) -> tuple[str, bool]:
     """Return the declared type and whether it has heights; where open, what the features show."""
-    plain = declared.removeprefix("3D ")
-    if plain not in ("Unknown", "Geometry"):
+    plain = declared.removesuffix(" Z")
+    if plain != "Unknown":
         return plain, plain != declared
-    first = itertools.islice(source, _LOOKED_AT)
-    found = [shape(feature.geometry) for feature in first if feature.geometry is not None]
-    has_z = plain != declared or any(geometry.has_z for geometry in found)
-    kinds = {str(geometry.geom_type) for geometry in found}
-    if len({kind.removeprefix("Multi") for kind in kinds}) != 1:
-        return "Unknown", has_z
-    return max(kinds, key=len), has_z
+    _, _, found, _ = pyogrio.raw.read(path, layer=name, columns=[], max_features=_LOOKED_AT)
+    column = pa.array(found, pa.binary())
+    with_z, _ = dimensions(column)
+    bases = np.unique(kinds(column))
+    shown = {_KINDS[base] if base < len(_KINDS) else "Unknown" for base in bases.tolist() if base}
+    if len({kind.removeprefix("Multi") for kind in shown}) != 1:
+        return "Unknown", bool(with_z.any())
+    return max(shown, key=len), bool(with_z.any())
 
 
-def _crs_of(source: Any, path: Path, name: str) -> str:
+def _crs_of(stated: str | None, path: Path, name: str) -> str:
     try:
-        # fiona 1.10 fails with UnboundLocalError where GDAL can make no WKT of a damaged .prj.
-        wkt = source.crs_wkt
-    except UnboundLocalError:
-        wkt = ""
-    try:
-        crs = pyproj.CRS.from_wkt(wkt) if wkt else None
+        crs = pyproj.CRS.from_user_input(stated) if stated else None
     except CRSError:
         crs = None
     if crs is None or crs.is_engineering:
@@ -288,16 +229,33 @@ def _crs_of(source: Any, path: Path, name: str) -> str:
             value=name,
         )
     authority = crs.to_authority(min_confidence=100)
-    return ":".join(authority) if authority else wkt
+    return ":".join(authority) if authority else str(stated)
 
 
 def _layer_names(path: Path) -> list[str]:
     try:
-        # fiona would end the process where GDAL refuses the file in words that are not UTF-8.
         return [str(name) for name in pyogrio.list_layers(path)[:, 0]]
-    except GeometryError:
-        # The file is not refused; but pyogrio lists none where one layer is of triangles.
-        return list(fiona.listlayers(path))
+    except GeometryError as error:
+        # pyogrio lists none where one is of a type that it does not know, such as triangles.
+        names = list(_known_to_pyogrio(path))
+        if not names:
+            raise DatasetError(
+                f"{path.name} has no layer of a geometry type that can be served ({error})",
+                field="source",
+                value=path.name,
+                hint=_HOW_TO_CONVERT,
+            ) from error
+        return names
+
+
+def _known_to_pyogrio(path: Path) -> Iterator[str]:
+    for number in itertools.count():
+        try:
+            yield str(pyogrio.read_info(path, layer=number)["layer_name"])
+        except GeometryError:
+            continue
+        except DataLayerError:
+            return  # There are no more.
 
 
 def _pick_layer(path: Path, layer: str | None) -> str:
@@ -316,23 +274,6 @@ def _pick_layer(path: Path, layer: str | None) -> str:
             value=layer,
         )
     return layer
-
-
-def parts_of(path: Path) -> list[Path]:
-    """Return the files that hold a dataset: all of a folder's, or those beside the one named."""
-    return source_format_of(path).parts(path)
-
-
-def _check_is_file(path: Path) -> None:
-    if not path.exists():
-        raise DatasetError(f"there is no file {path.name}", field="source", value=path.name)
-    if not path.is_file() and not path.is_dir():
-        # Reading a pipe would wait for whoever writes into it.
-        raise DatasetError(
-            f"{path.name} is neither a file nor a folder, but a pipe, a socket or a device",
-            field="source",
-            value=path.name,
-        )
 
 
 def _unreadable(path: Path, error: Exception) -> DatasetError:

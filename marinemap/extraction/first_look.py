@@ -1,7 +1,6 @@
 """The first look at a source: what would end our process ends a child of it, and has a name.
 
-GDAL's drivers are written for sound files. Of damaged ones some end the process, and fiona ends it
-where GDAL quotes from the file what is not UTF-8 (fiona 1.10).
+GDAL's drivers are written for sound files, and of damaged ones some end the process.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from marinemap.extraction.sources.source import damaged
 _CHILD = Path(__file__).with_name("look_child.py")
 _SECONDS = 60
 _REMEMBERED = 1_024
-# Where the two GDALs find their data and options.
+# Where GDAL finds its data and options.
 _PASSED_ON = ("CPL_", "GDAL_", "LANG", "LC_", "LD_", "OGR_", "PROJ_", "S57_", "SHAPE_")
 
 

@@ -9,9 +9,9 @@ import shapely
 
 from marinemap.errors import DatasetError, RequestError
 from marinemap.extraction.area import Area
-from marinemap.extraction.dataset import unchanged
 from marinemap.extraction.layer import prepare
 from marinemap.extraction.request import SourceLayer
+from marinemap.extraction.source_files import unchanged
 from marinemap.extraction.wkb import to_geometries
 
 

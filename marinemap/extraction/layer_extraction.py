@@ -11,13 +11,6 @@ from pathlib import Path
 import pyproj
 
 from marinemap.extraction.area import Area
-from marinemap.extraction.dataset import (
-    SourceChangedError,
-    content_version,
-    fingerprint,
-    real_path,
-    unchanged,
-)
 from marinemap.extraction.formats import FULL_FORMAT, get_format
 from marinemap.extraction.formats.plan import NO_DATE, WritePlan
 from marinemap.extraction.formats.written import WrittenLayer
@@ -25,6 +18,13 @@ from marinemap.extraction.layer import PreparedLayer, prepare
 from marinemap.extraction.layer_report import report_on
 from marinemap.extraction.reproject import Reprojection
 from marinemap.extraction.request import ExtractionRequest, LayerReport, SourceLayer
+from marinemap.extraction.source_files import (
+    SourceChangedError,
+    content_version,
+    fingerprint,
+    real_path,
+    unchanged,
+)
 from marinemap.extraction.sqlite_source import is_database, snapshot
 from marinemap.extraction.styles import find_styles
 from marinemap.extraction.write import Advance, Outcome, write

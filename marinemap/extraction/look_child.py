@@ -1,18 +1,16 @@
 """The script that opens a source first, and may die of it; see ``first_look.py``.
 
 It is run by its path and imports nothing of ours, so that it starts in half a second. What it does
-is what our process does next, with both GDALs; what they raise our process will meet itself.
+is what our process does next; what GDAL raises our process will meet itself.
 """
 
 from __future__ import annotations
 
 import contextlib
-import itertools
 import resource
 import sys
 import warnings
 
-import fiona
 import pyogrio
 
 _CPU_SECONDS = 30
@@ -21,12 +19,11 @@ _FEATURES = 100
 
 
 def _look(path: str) -> None:
-    for layer in fiona.listlayers(path):
+    for layer in pyogrio.list_layers(path)[:, 0]:
+        with contextlib.suppress(Exception):
+            pyogrio.read_info(path, layer=layer, force_feature_count=True, force_total_bounds=True)
         with contextlib.suppress(Exception):
             pyogrio.raw.read(path, layer=layer, max_features=_FEATURES)
-        with contextlib.suppress(Exception), fiona.open(path, layer=layer) as source:
-            len(source), source.bounds, source.crs_wkt, source.schema
-            list(itertools.islice(source, _FEATURES))
 
 
 def _main() -> None:

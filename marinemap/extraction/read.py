@@ -19,11 +19,12 @@ from pyogrio.errors import DataLayerError, DataSourceError, FieldError, Geometry
 
 from marinemap.errors import DatasetError, quote
 from marinemap.extraction.curves import linear
-from marinemap.extraction.dataset import Dataset, parts_of, without_folder
+from marinemap.extraction.dataset import Dataset
 from marinemap.extraction.geopackage_index import Box, RTree, find_rtree, own_key
 from marinemap.extraction.prefetch import prefetched
 from marinemap.extraction.rtree_nodes import KeySet, Near
 from marinemap.extraction.shapefile_check import check_records, check_rows
+from marinemap.extraction.source_files import parts_of, without_folder
 from marinemap.extraction.sources import source_format_of
 from marinemap.extraction.table_check import undeclared_encoding
 from marinemap.extraction.wkb import count_nowhere

@@ -33,9 +33,8 @@ def test_description_says_what_the_layer_holds(marine_gpkg: Path) -> None:
     assert dataset.geometry_type == "Polygon"
     assert dataset.feature_count == 100
     assert dataset.bounds == pytest.approx((0.1, 40.1, 9.9, 49.9))
-    # fiona calls a 64-bit integer "int".
     assert dataset.fields == (
-        Field("reef_id", "int"),
+        Field("reef_id", "int64"),
         Field("name", "str"),
         Field("habitat_class", "str"),
         Field("depth_m", "float"),

@@ -49,8 +49,9 @@ def harm(path: Path, old: bytes, new: bytes) -> None:
     [
         ("sea.gpkg", b"index_gpkg_ext", b"index\xdfgpkg_ext", "sea.gpkg is no sound database"),
         ("sea.gpkg", b"CREATE TRIGGER", b"CREATE\xa0TRIGGER", "sea.gpkg is no sound database"),
-        ("sea.000", b"SG3D", b"SG2\xe1", "sea.000 ends the process that opens it"),
-        ("sea.000", b"FOID", b"\x02\xff\x1e\x80", "sea.000 ends the process that opens it"),
+        ("sea.000", b"SG3D0", b"SG3D\x80", "sea.000 ends the process that opens it"),
+        ("sea.000", b"SG3D", b"SG2\xe1", "sea.000 cannot be read as vector data"),
+        ("sea.000", b"FOID", b"\x02\xff\x1e\x80", "sea.000 cannot be read as vector data"),
     ],
 )
 def test_source_that_ended_the_process_is_a_named_failure(
@@ -63,7 +64,18 @@ def test_source_that_ended_the_process_is_a_named_failure(
     )
     assert done.returncode == 0, f"it ended by {done.returncode}: {done.stderr[-500:]}"
     assert message in done.stdout
-    assert "damaged" in done.stdout
+
+
+def test_text_of_gdal_that_is_no_text_is_a_named_failure(tmp_path: Path) -> None:
+    shapefile = write_layer(
+        tmp_path / "sea.shp", BOXES, kind="Polygon", driver="ESRI Shapefile", crs="EPSG:3035"
+    )
+    harm(shapefile.with_suffix(".prj"), b'"Central_Meridian",1', b'"Central_Meridian",\x80')
+    with pytest.raises(DatasetError, match=r"sea\.shp .*(CRS|cannot be read)"):
+        describe(shapefile)
+    package = write(tmp_path / "sea.gpkg")
+    harm(package, b'"number" M', b'"number" \xff')
+    assert describe(package).feature_count == len(BOXES)
 
 
 def test_source_is_opened_apart_once_for_each_state(tmp_path: Path) -> None:
@@ -72,7 +84,7 @@ def test_source_is_opened_apart_once_for_each_state(tmp_path: Path) -> None:
     before = look_first.cache_info()
     describe(chart, "SOUNDG")
     assert look_first.cache_info().misses == before.misses
-    harm(chart, b"SG3D", b"SG2\xe1")
+    harm(chart, b"SG3D0", b"SG3D\x80")
     for _ in range(2):
         with pytest.raises(DatasetError, match="ends the process"):
             list_layers(chart)

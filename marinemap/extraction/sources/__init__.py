@@ -24,6 +24,6 @@ def _by_suffix() -> dict[str, SourceFormat]:
         if isinstance(source, SourceFormat):
             found |= dict.fromkeys(source.suffixes, source)
             for name, value in source.environment.items():
-                # Two GDALs read it, pyogrio's and fiona's; an operator's own choice counts.
+                # Only GDAL reads it; an operator's own choice counts.
                 os.environ.setdefault(name, value)
     return found

@@ -14,9 +14,9 @@ from isal import igzip
 from pmtiles.tile import Compression, TileType, zxy_to_tileid
 from pmtiles.writer import Writer
 
-from marinemap.extraction.dataset import unchanged
 from marinemap.extraction.pipeline import Progress
 from marinemap.extraction.request import SourceLayer
+from marinemap.extraction.source_files import unchanged
 from marinemap.extraction.tiles.cut import Pieces, cut
 from marinemap.extraction.tiles.encode import encode_features, encode_layer
 from marinemap.extraction.tiles.generalise import on_grid, thinned

@@ -1,0 +1,120 @@
+"""The files that a source is made of: whether they are the same as before, and all of them."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from marinemap.errors import DatasetError, ServiceError
+from marinemap.extraction.sources import source_format_of
+from marinemap.extraction.sqlite_source import watched
+
+_CHUNK_BYTES = 1 << 20
+
+
+class SourceChangedError(DatasetError):
+    """The source was changed while it was read; read again, it may be right."""
+
+
+def parts_of(path: Path) -> list[Path]:
+    """Return the files that hold a dataset: all of a folder's, or those beside the one named."""
+    return source_format_of(path).parts(path)
+
+
+def check_is_file(path: Path) -> None:
+    """Refuse what is neither a file nor a folder.
+
+    Raises
+    ------
+    DatasetError
+    """
+    if not path.exists():
+        raise DatasetError(f"there is no file {path.name}", field="source", value=path.name)
+    if not path.is_file() and not path.is_dir():
+        # Reading a pipe would wait for whoever writes into it.
+        raise DatasetError(
+            f"{path.name} is neither a file nor a folder, but a pipe, a socket or a device",
+            field="source",
+            value=path.name,
+        )
+
+
+def fingerprint(path: Path) -> str:
+    """Return a cheap mark that changes when a file is replaced or written to.
+
+    Raises
+    ------
+    DatasetError
+        If the file is gone.
+    """
+    try:
+        found = [(part.name, part.stat()) for part in parts_of(real_path(path))]
+    except OSError as error:
+        raise DatasetError(
+            f"there is no file {path.name}", field="source", value=path.name
+        ) from error
+    # The number of the file tells a replacement that has the size and the time of the old one.
+    marks = [(name, mark.st_size, mark.st_mtime_ns, mark.st_ino) for name, mark in found]
+    return hashlib.sha256(repr(marks).encode()).hexdigest()[:16]
+
+
+@contextmanager
+def unchanged(path: Path) -> Iterator[None]:
+    """Do something with a source that its file must outlast.
+
+    Raises
+    ------
+    SourceChangedError
+        If the file was changed, replaced or removed meanwhile, whatever else failed for it.
+    """
+    before = fingerprint(path)
+    with watched(real_path(path)) as has_commits:
+        try:
+            yield
+        except (DatasetError, ServiceError) as error:
+            _check_same(path, before, has_commits, error)
+            raise
+        _check_same(path, before, has_commits, None)
+
+
+def content_version(path: Path) -> str:
+    """Return twelve hexadecimal digits that change whenever the content of a file does.
+
+    Reads every byte of the file, of those beside it that belong to it (shapefile, MapInfo), and
+    of all in a folder such as a file geodatabase.
+    """
+    digest = hashlib.sha256()
+    for part in parts_of(real_path(path)):
+        if part.is_file():
+            with part.open("rb") as file:
+                while chunk := file.read(_CHUNK_BYTES):
+                    digest.update(chunk)
+    return digest.hexdigest()[:12]
+
+
+def without_folder(error: Exception, path: Path) -> str:
+    """Return an error's text with the file's name in place of its path, which users never see."""
+    return str(error).replace(str(path.absolute()), path.name).replace(str(path), path.name)
+
+
+def real_path(path: Path) -> Path:
+    """Return where a path leads, links followed."""
+    return Path(os.path.realpath(path))
+
+
+def _check_same(
+    path: Path, before: str, has_commits: Callable[[], bool], cause: Exception | None
+) -> None:
+    try:
+        same = fingerprint(path) == before and not has_commits()
+    except DatasetError:
+        same = False
+    if not same:
+        raise SourceChangedError(
+            f"{path.name} was changed while it was read",
+            field="source",
+            hint="Ask again; the new data will be used.",
+        ) from cause
