@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sqlite3
@@ -14,6 +15,8 @@ import pytest
 from kombu import Exchange, Producer, Queue
 from kombu.exceptions import OperationalError
 
+from marinemap.transport.database import verify
+from marinemap.transport.database.schema import table_names
 from marinemap.transport.errors import TransportError
 from tests.postgresql import Cluster, make_database
 from tests.transport.conftest import TASKS, Broker, Inbox, publish, wait_until
@@ -23,6 +26,7 @@ from tests.transport.interference import (
     held_up,
     proxied,
 )
+from tests.transport.workers import WorkerStarter
 
 needs_server = pytest.mark.parametrize("broker", ["postgresql"], indirect=True)
 needs_file = pytest.mark.parametrize("broker", ["sqlite"], indirect=True)
@@ -297,3 +301,31 @@ def test_ten_refusals_of_a_full_queue_open_one_connection(broker: Broker) -> Non
         with pytest.raises(TransportError, match="is full"):
             producer.publish(0, exchange="", routing_key="full", retry=False)
     assert len(os.listdir("/proc/self/fd")) <= before + 1
+
+
+def test_worker_whose_tables_are_gone_says_so_seldom_and_ends_when_told(
+    broker: Broker, workers: WorkerStarter
+) -> None:
+    """It logged seven lines a second, on PostgreSQL with tracebacks, and stayed deaf for good."""
+    workers.environment["CELERY_SETTINGS"] = json.dumps(
+        {"broker_transport_options": {"lease_seconds": 2.0}}
+    )
+    worker = workers.start("-c", "1")
+    drop_tables(broker)
+    wait_until(lambda: "migrate the database" in worker.read_log(), "a word on what to do")
+    verify(broker.database)
+    workers.call("record.delay('again')")
+    wait_until(workers.journal, "a task, once the tables are back")
+    drop_tables(broker)
+    worker.process.send_signal(signal.SIGTERM)
+    assert worker.process.wait(30) == 0
+    log = worker.read_log()
+    assert "Traceback" not in log
+    assert log.count("trying again") <= 2
+    assert log.count("cannot be tidied") <= 2
+
+
+def drop_tables(broker: Broker) -> None:
+    with broker.database.session() as session:
+        for name in table_names():
+            session.run(f"DROP TABLE {name}")

@@ -12,6 +12,7 @@ from ..database.contract import Row, Session
 from ..errors import AwayError
 from ..publishing.queues import IDLE_QUEUES, TOUCH, delete_if_idle, delete_if_unused
 from .lease import RENEWALS
+from .outage import Outage
 from .rates import free_waiting, limit_waiting
 from .settlements import give_back_or_bury, report_dead
 
@@ -101,6 +102,7 @@ class Janitor:
         self._stopping = False
         self._newly_limited: deque[str] = deque()
         self._has_limited = threading.Event()
+        self._outage = Outage("The queue cannot be tidied now: %s")
         self._warned_at = monotonic()
         self._ages: dict[str, float] = {}
         self._thread = threading.Thread(target=self._run, name="queue-janitor", daemon=True)
@@ -136,7 +138,7 @@ class Janitor:
             try:
                 self.tidy()
             except AwayError as error:
-                logger.warning("The queue cannot be tidied now: %s", error)
+                self._outage.tell(error)
             except Exception:
                 # A defect here must not end what gives back the messages of the dead.
                 logger.exception("Tidying the queue has failed")

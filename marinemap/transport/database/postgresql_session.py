@@ -27,7 +27,7 @@ from .. import SCHEME
 from ..errors import AwayError, BusyError, NotStoredError
 from .contract import Row, make_words
 from .postgresql_resuming import Resumption
-from .sqlite_session import make_row, refused_by_caller
+from .sqlite_session import make_row, refused_by_caller, without_tables
 
 SETTLING_SECONDS = 3
 WORDS = make_words(
@@ -281,6 +281,8 @@ def translating() -> Iterator[None]:
         yield
     except psycopg.errors.LockNotAvailable as error:
         raise BusyError(f"PostgreSQL: {error}") from error
+    except (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn) as error:
+        raise without_tables(error) from error
     except (
         psycopg.OperationalError,
         psycopg.InterfaceError,

@@ -163,12 +163,22 @@ def translating() -> Iterator[None]:
     try:
         yield
     except sqlite3.OperationalError as error:
+        if str(error).startswith("no such"):
+            raise without_tables(error) from error
         kind = BusyError if "locked" in str(error) else AwayError
         raise kind(f"SQLite: {error}") from error
     except sqlite3.DatabaseError as error:
         if isinstance(error, sqlite3.IntegrityError | sqlite3.ProgrammingError):
             raise
         raise AwayError(f"SQLite: {error}") from error
+
+
+def without_tables(error: Exception) -> AwayError:
+    """Return the error for tables that are not there: workers wait for them, as for a server."""
+    return AwayError(
+        f"the queue's tables are missing or of another version ({str(error).strip()}); migrate "
+        "the database, and this goes on by itself"
+    )
 
 
 def refused_by_caller(error: Exception) -> NotStoredError:
