@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import OrderedDict
 from typing import Any
 
@@ -13,24 +12,29 @@ from marinemap.extraction.rectangle import OpenRings, Tangled
 # A part this small is not worth dividing further: finding its quarter costs more than it saves.
 _SMALL_PART_VERTICES = 512
 _MARGIN_SHARE = 1e-3
+# Features reach an eighth of a cell beyond it. What stands free more than that is looked at in
+# vain, at each level again.
+_BESIDE = 0.15
 _DEEPEST_LEVEL = 16
 _KEPT_PARTS = 4_096
 # Sixteen bytes each.
 _KEPT_CORNERS = 2_000_000
-_CELLS = (_DEEPEST_LEVEL + 1, 1 << _DEEPEST_LEVEL, 1 << _DEEPEST_LEVEL)
+_LEVELS = _DEEPEST_LEVEL + 1
+_CELLS = (_LEVELS, _LEVELS, 1 << _DEEPEST_LEVEL, 1 << _DEEPEST_LEVEL)
 
 Array = np.ndarray[Any, Any]
-_Key = tuple[int, int, int]
+_Key = tuple[int, int, int, int]
 
 
 class LocalParts:
     """Parts of an area, each exact within a box.
 
-    The area's box is halved again and again, as in a quadtree. A part belongs to one quarter,
-    widened by half its size on each side, so that a feature within it meets the area as it is:
-    the sides of the box lie beyond the feature and leave no corner in the result. Edges of the area
-    that meet the box are whole in it: two features that share an edge are cut at the same place,
-    to the last bit, though different parts cut them.
+    The area's box is halved again and again, along each side as often as a feature's box allows: a
+    strip along a coast is divided by its length alone. A part belongs to one such cell, widened, so
+    that a feature within it meets the area as it is: the sides of the box lie beyond the feature
+    and leave no corner in the result. Edges of the area that meet the box are whole in it: two
+    features that share an edge are cut at the same place, to the last bit, though different parts
+    cut them.
 
     Only what is asked for becomes a geometry; on the way there are rings, cut in linear time.
 
@@ -51,8 +55,8 @@ class LocalParts:
     def around(self, boxes: Array) -> Array:
         """Return for each box (minx, miny, maxx, maxy) a geometry that equals the area in it."""
         levels, places = self._cells(boxes)
-        # One number for each cell: numpy takes far longer to tell rows of three apart.
-        cells = np.ravel_multi_index((levels, places[:, 0], places[:, 1]), _CELLS)
+        # One number for each cell: numpy takes far longer to tell rows of four apart.
+        cells = np.ravel_multi_index((*levels.T, *places.T), _CELLS)
         unique, which = np.unique(cells, return_inverse=True)
         keys = zip(*(part.tolist() for part in np.unravel_index(unique, _CELLS)), strict=True)
         parts = np.empty(len(unique), object)
@@ -61,29 +65,34 @@ class LocalParts:
         return chosen
 
     def _cells(self, boxes: Array) -> tuple[Array, Array]:
-        """Return the deepest level at which each box fits, and its cell (column, row) there."""
+        """Return the deepest levels at which each box fits, and its cell there, by x and y."""
         corners = boxes.reshape(-1, 2, 2)
         # A damaged file may hold numbers so large that their differences overflow.
         with np.errstate(over="ignore", invalid="ignore"):
-            extent = ((corners[:, 1] - corners[:, 0]) / self._size).max(axis=1)
+            extent = (corners[:, 1] - corners[:, 0]) / self._size
             middle = (corners.mean(axis=1) - self._origin) / self._size
-        # Half a cell stands free on each side; a box of at most a quarter cell reaches an eighth
-        # beyond, wherever in the cell its middle lies. Smaller cells cost more than they save.
+        # A box of at most a quarter cell reaches an eighth beyond, wherever in the cell its middle
+        # lies. Smaller cells cost more than they save.
         levels = np.floor(np.log2(0.25 / np.clip(extent, 1e-12, 1e12)))
-        within = np.isfinite(extent) & ((middle >= 0) & (middle < 1)).all(axis=1)
-        levels = np.where(within, np.clip(levels, 0, _DEEPEST_LEVEL), 0).astype(np.int64)
+        within = np.isfinite(extent).all(axis=1) & ((middle >= 0) & (middle < 1)).all(axis=1)
+        levels = np.where(within[:, None], np.clip(levels, 0, _DEEPEST_LEVEL), 0).astype(np.int64)
         middle = np.where(within[:, None], middle, 0)
-        places = np.floor(middle * (1 << levels)[:, None]).astype(np.int64)
+        places = np.floor(middle * (1 << levels)).astype(np.int64)
         return levels, places
 
     def _rings_of(self, key: _Key) -> OpenRings:
-        level, column, row = key
-        if level == 0:
+        across, up, column, row = key
+        if across == up == 0:
             return self._whole
         if key in self._rings:
             self._rings.move_to_end(key)
             return self._rings[key]
-        wider = self._rings_of((level - 1, column // 2, row // 2))
+        halved = (
+            (across - 1, up, column // 2, row)
+            if across > up
+            else (across, up - 1, column, row // 2)
+        )
+        wider = self._rings_of(halved)
         rings = wider if len(wider) <= _SMALL_PART_VERTICES else _cut(wider, self._box(key))
         self._keep(key, rings)
         return rings
@@ -95,10 +104,10 @@ class LocalParts:
             self._kept_corners -= len(self._rings.popitem(last=False)[1])
 
     def _box(self, key: _Key) -> Array:
-        level, column, row = key
-        cell = self._size * math.ldexp(1.0, -level)
-        low = self._origin + cell * [column - 0.5, row - 0.5]
-        high = self._origin + cell * [column + 1.5, row + 1.5]
+        levels, place = np.array(key[:2]), np.array(key[2:])
+        cell = np.ldexp(self._size, -levels)
+        low = self._origin + cell * (place - _BESIDE)
+        high = self._origin + cell * (place + 1 + _BESIDE)
         return np.concatenate([low, high])
 
 

@@ -151,3 +151,20 @@ def _ends(area: Any) -> list[list[float]]:
         found += np.hstack([corners[:-1], corners[1:]]).tolist()
         found += np.hstack([corners[1:], corners[:-1]]).tolist()
     return found
+
+
+def test_strip_is_divided_along_its_length() -> None:
+    y = np.linspace(0, 60, 20_000)
+    x = 0.2 * np.sin(3 * y)
+    strip = shapely.Polygon(
+        np.vstack([np.column_stack([x, y]), np.column_stack([x + 0.4, y])[::-1]])
+    )
+    # As wide as the strip, and a thousandth of its length.
+    boxes = np.column_stack([np.full(9, -0.2), np.arange(5, 50, 5), np.full(9, 0.6)])
+    boxes = np.column_stack([boxes, boxes[:, 1] + 0.06])
+    parts = LocalParts(strip).around(boxes)
+    assert (shapely.get_num_coordinates(parts) < shapely.get_num_coordinates(strip) / 50).all()
+    squares = shapely.box(*boxes.T)
+    cut = shapely.intersection(parts, squares)
+    expected = shapely.intersection(strip, squares)
+    assert (shapely.area(shapely.symmetric_difference(cut, expected)) < 1e-12).all()
