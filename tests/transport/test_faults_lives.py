@@ -17,7 +17,13 @@ from kombu import Queue
 
 from marinemap.transport.errors import LeaseLostError
 from tests.transport.conftest import Broker, Inbox, publish, wait_until
-from tests.transport.interference import cut_connections, descriptors, proxied
+from tests.transport.interference import (
+    count_waiting_at_gate,
+    cut_connections,
+    descriptors,
+    held_up,
+    proxied,
+)
 from tests.transport.test_leases import start_holder, stop
 
 needs_server = pytest.mark.parametrize("broker", ["postgresql"], indirect=True)
@@ -276,6 +282,26 @@ def test_consumer_survives_a_restart_under_its_own_id(
         message.ack()
     wait_until(lambda: broker.count("broker_messages") == 1, "writing the acknowledgements", 10)
     assert len(rival.messages) == 1
+
+
+@needs_server
+def test_connection_lost_while_leaving_keeps_nothing_back(broker: Broker) -> None:
+    """It was given up: what the consumer had said was undone, and the rest waited for a lease."""
+    for body in ("done", "held"):
+        publish(broker.connect(), body)
+    inbox = Inbox(broker.connect(lease_seconds=600.0))
+    inbox.receive(2)
+    consumer = inbox.connection.transport.consumer
+    with held_up(broker, "DELETE", "broker_consumers"):
+        leaving = threading.Thread(target=consumer.stop)
+        # As if the thread had had no more time to write it.
+        consumer.settlements.acknowledge(1)
+        leaving.start()
+        wait_until(lambda: count_waiting_at_gate(broker), "leaving")
+        cut_connections(broker)
+    leaving.join(10)
+    assert broker.rows("SELECT claimed_by FROM broker_messages") == [(None,)]
+    assert broker.count("broker_consumers") == 0
 
 
 @needs_server

@@ -6,7 +6,7 @@ import logging
 import os
 import threading
 from collections.abc import Callable, Iterable
-from contextlib import closing, suppress
+from contextlib import closing
 from time import monotonic
 
 from ..database import Database
@@ -22,6 +22,9 @@ from .settlements import Settlements
 from .work import Work
 
 logger = logging.getLogger(__name__)
+
+# Who leaves tries for so long to say so.
+_LEAVING_SECONDS = 2.0
 
 
 class Consumer:
@@ -176,13 +179,23 @@ class Consumer:
         if os.getpid() != self._process_id:
             return
         try:
-            with (
-                self._work.begin(),
-                self._database.session() as session,
-                suppress(LeaseLostError),
-            ):
-                self._work.release(session)
-        except AwayError as error:
-            logger.warning("What was not acknowledged comes back with the lease's end: %s", error)
+            self._leave()
         finally:
             self._work.lease.end_life()
+
+    def _leave(self) -> None:
+        """Write what was said and give back the rest, also where a connection is lost over it."""
+        outage = Outage("A consumer that ends cannot say so yet: %s")
+        until = monotonic() + _LEAVING_SECONDS
+        while True:
+            try:
+                with self._work.begin(), self._database.session() as session:
+                    return self._work.release(session)
+            except LeaseLostError:
+                return
+            except AwayError as error:
+                if monotonic() > until:
+                    logger.warning("What is held comes back with the lease's end: %s", error)
+                    return
+                outage.tell(error)
+            outage.wait(self._signal)

@@ -60,5 +60,6 @@ class Work:
 
     def release(self, session: Session) -> None:
         """Write what was settled, give back the rest, be a consumer no more."""
+        self.make_sure(session)
         self.settlements.write(session)
         self.lease.release(session)
