@@ -8,6 +8,7 @@ import psycopg
 import pytest
 from kombu import Producer
 
+from marinemap.transport.consuming.settlements import Settlements
 from tests.transport.conftest import TASKS, Broker, Inbox, publish, wait_until
 from tests.transport.interference import (
     count_waiting_at_gate,
@@ -155,6 +156,20 @@ def test_message_whose_claim_was_never_answered_is_delivered(broker: Broker) -> 
         assert inbox.receive(1, seconds=15) == ["precious"]
         inbox.messages[0].ack()
         wait_until(lambda: broker.count("broker_messages") == 0, "deleting the message")
+
+
+def test_one_taken_for_dead_does_not_say_again_what_it_held(broker: Broker) -> None:
+    """It took its messages back, or deleted them by an acknowledgement that was refused."""
+    for body in ("held", "acknowledged too late"):
+        publish(broker.connect(), body)
+    gone = Settlements(broker.database, "gone")
+    gone.hold([1, 2])
+    gone.acknowledge(2)
+    with broker.database.session() as session:
+        gone.write(session)
+        gone.say_again(session)
+    messages = "SELECT id, claimed_by, attempts FROM broker_messages ORDER BY id"
+    assert broker.rows(messages) == [(1, None, 0), (2, None, 0)]
 
 
 @needs_server

@@ -28,13 +28,16 @@ _GIVE_BACK = (
 )
 # After a crash of the server, of which claims and acknowledgements do not wait for the disk:
 # nobody else can have these messages, for it gives out none until all have said what is theirs.
+# Not by one who was taken for dead meanwhile: what it held is for others, and what it said of it
+# may have been refused.
+_LIVES = "EXISTS (SELECT 1 FROM broker_consumers WHERE consumer_id = :consumer_id)"
 _ACKNOWLEDGE_AGAIN = (
     "DELETE FROM broker_messages WHERE id {in_ids} "
-    "AND (claimed_by IS NULL OR claimed_by = :consumer_id)"
+    f"AND (claimed_by IS NULL OR claimed_by = :consumer_id) AND {_LIVES}"
 )
 _CLAIM_AGAIN = (
     "UPDATE broker_messages SET claimed_by = :consumer_id, claimed_at_ms = {now}, "
-    "attempts = attempts + 1 WHERE id {in_ids} AND claimed_by IS NULL"
+    f"attempts = attempts + 1 WHERE id {{in_ids}} AND claimed_by IS NULL AND {_LIVES}"
 )
 _GIVE_BACK_UNSEEN = (
     "UPDATE broker_messages SET claimed_by = NULL, claimed_at_ms = NULL, attempts = attempts - 1 "
