@@ -79,6 +79,12 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
 # How long the web server looks at one request before it is queued, or for an estimate, seconds.
 MARINEMAP_LOOK_SECONDS = read_number("MARINEMAP_LOOK_SECONDS", 5, 0.5, 60)
 
+# What takes longer, in seconds, is run as a job and never within the request.
+MARINEMAP_SYNC_SECONDS = read_number("MARINEMAP_SYNC_SECONDS", 10, 0, 60)
+# Programs without a cookie find in the list of jobs those that such programs made from the same
+# network address. On a site for one machine that is the same person; elsewhere it need not be.
+MARINEMAP_LIST_BY_ADDRESS = read_flag("MARINEMAP_LIST_BY_ADDRESS", not _is_public)
+
 # --- Django --------------------------------------------------------------------------------
 
 INSTALLED_APPS = [
@@ -92,6 +98,7 @@ INSTALLED_APPS = [
     "django_celery_results",
     "django_celery_beat",
     "marinemap.apps.MarineMapConfig",
+    "marinemap.api",
     "marinemap.catalogue",
     "marinemap.jobs",
     "marinemap.web",

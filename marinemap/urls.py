@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.contrib import admin
 from django.urls import include, path
 
-from marinemap.api.views import health, ready
+from marinemap.api.health import health, ready
 
 urlpatterns = [
     path("", include("marinemap.web.urls")),

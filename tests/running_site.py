@@ -141,7 +141,9 @@ class Client:
     def post_execution(self, body: Any, process: str = "extract") -> requests.Response:
         """Post an execute request."""
         url = f"{self._base}/api/processes/{process}/execution"
-        return self.session.post(url, json=body, timeout=30)
+        # What may run either way is a job where these tests follow it.
+        prefer = {"Prefer": "respond-async"}
+        return self.session.post(url, json=body, headers=prefer, timeout=30)
 
     def status(self, job: str) -> dict[str, Any]:
         """Return how a job stands."""

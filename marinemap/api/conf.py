@@ -23,3 +23,13 @@ def is_https_only() -> bool:
 def sendfile_header() -> str:
     """Return the header by which the server in front is told a file; empty where there is none."""
     return str(settings.MARINEMAP_SENDFILE)
+
+
+def most_sync_seconds() -> float:
+    """Return how long a request may be kept open while its process runs."""
+    return float(settings.MARINEMAP_SYNC_SECONDS)
+
+
+def lists_by_address() -> bool:
+    """Tell whether programs without a cookie are listed the jobs of their network address."""
+    return bool(settings.MARINEMAP_LIST_BY_ADDRESS)

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import re
 import secrets
-from typing import Any
+import uuid
 from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.signing import BadSignature, Signer
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
-from marinemap.api.conf import is_https_only
+from marinemap.api.address import address_of
+from marinemap.api.conf import is_https_only, lists_by_address
 from marinemap.api.problems import CrossSiteError, NoSuchJobError
 from marinemap.jobs import lifecycle
 from marinemap.jobs.models import Job
@@ -58,7 +60,19 @@ def remember_owner(request: HttpRequest, response: HttpResponseBase, owner: str)
         )
 
 
-def get_job(request: HttpRequest, job_id: Any) -> Job:
+def jobs_of(request: HttpRequest) -> QuerySet[Job]:
+    """Return the jobs that the sender of a request may see listed.
+
+    Where the operator lets it (``MARINEMAP_LIST_BY_ADDRESS``), a program that shows no cookie
+    sees those that such programs made from its network address.
+    """
+    owners = owners_of(request)
+    if not owners and lists_by_address() and not _is_browser(request):
+        return Job.objects.filter(is_owner_known=False, address=address_of(request))
+    return Job.objects.filter(owner__in=owners)
+
+
+def get_job(request: HttpRequest, job_id: str) -> Job:
     """Return a job that the sender of a request may see.
 
     A job belongs to the user or the browser that made it. Programs such as curl or OWSLib keep
@@ -71,14 +85,14 @@ def get_job(request: HttpRequest, job_id: Any) -> Job:
     NoSuchJobError
         If there is no such job, or it is another's: the answer is the same.
     """
-    job = Job.objects.filter(pk=job_id).first()
+    job = Job.objects.filter(pk=job_id).first() if _is_id(job_id) else None
     owners = owners_of(request)
     if job is not None and any(secrets.compare_digest(job.owner, owner) for owner in owners):
         if not job.is_owner_known:
             lifecycle.claim_owner(job)
         return job
     if job is None or owners or job.is_owner_known or _is_browser(request):
-        raise NoSuchJobError("there is no such job", field="jobID", value=str(job_id))
+        raise NoSuchJobError("there is no such job", field="jobID", value=job_id)
     return job
 
 
@@ -97,6 +111,14 @@ def refuse_cross_site(request: HttpRequest) -> None:
     origin = request.headers.get("Origin")
     if site not in ("same-origin", "none") or not _is_own(request, origin):
         raise CrossSiteError("a page of another site may not do this in your name")
+
+
+def _is_id(text: str) -> bool:
+    try:
+        # As it is written in links: Python would take braces and other forms as well.
+        return str(uuid.UUID(text)) == text
+    except ValueError:
+        return False
 
 
 def _is_own(request: HttpRequest, origin: str | None) -> bool:

@@ -12,6 +12,7 @@ from django.core.exceptions import PermissionDenied, RequestDataTooBig, Suspicio
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 
 from marinemap.api.conf import max_body_bytes
+from marinemap.api.declarations.negotiation import NotAcceptableError
 from marinemap.errors import (
     DatasetError,
     MarineMapError,
@@ -56,6 +57,7 @@ _STATUSES: tuple[tuple[type[Exception], int, str], ...] = (
     (ResultNotReadyError, 404, f"{_OGC}result-not-ready"),
     (ResultGoneError, 404, f"{_OGC}result-not-available"),
     (NotFoundError, 404, f"{_OWN}not-found"),
+    (NotAcceptableError, 406, f"{_OWN}not-acceptable"),
     (CrossSiteError, 403, f"{_OWN}cross-site"),
     (TooManyWaitingError, 429, f"{_OWN}too-many-waiting"),
     (RequestError, 400, f"{_OWN}bad-request"),

@@ -1,24 +1,28 @@
-"""The addresses of the API, as the OGC standards fix them."""
+"""The addresses of the API, as its routes declare them."""
 
+from __future__ import annotations
+
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
 from django.urls import path, re_path
+from django.views.decorators.csrf import csrf_exempt
 
-from marinemap.api import views
+from marinemap.api.declarations.serving import serve
+from marinemap.api.problems import NotFoundError
+from marinemap.api.routes import all_routes
 
 app_name = "api"
 
+
+@csrf_exempt
+def not_found(request: HttpRequest, path: str = "") -> HttpResponseBase:
+    """Answer an address under ``/api/`` that means nothing."""
+    raise NotFoundError(
+        "there is nothing at this address; GET /api/ lists what there is", value=request.path
+    )
+
+
 urlpatterns = [
-    path("", views.landing, name="landing"),
-    path("conformance", views.conformance, name="conformance"),
-    path("processes", views.processes, name="processes"),
-    path("processes/<str:process_id>", views.process, name="process"),
-    path("processes/<str:process_id>/execution", views.execution, name="execution"),
-    path("jobs", views.jobs, name="jobs"),
-    path("jobs/<uuid:job_id>", views.job, name="job"),
-    path("jobs/<uuid:job_id>/results", views.results, name="results"),
-    path("jobs/<str:job_id>", views.no_such_job),
-    path("jobs/<str:job_id>/results", views.no_such_job),
-    path("collections", views.collections, name="collections"),
-    path("collections/<str:layer_id>", views.collection, name="collection"),
-    path("collections/<str:layer_id>/drawings/<str:file>", views.drawing, name="drawing"),
-    re_path(r"^(?P<path>.*)$", views.not_found),
+    *(path(route.to_django(), serve(route), name=route.name) for route in all_routes()),
+    re_path(r"^(?P<path>.*)$", not_found),
 ]

@@ -46,6 +46,7 @@ def submit(
     owner: str,
     is_owner_known: bool,
     address: str = "",
+    wanted: Mapping[str, Any] | None = None,
 ) -> Job:
     """Check a request, keep it as a job, and queue it: all or nothing.
 
@@ -60,6 +61,8 @@ def submit(
         Whether the owner has shown a cookie or signed in; see :class:`Job`.
     address : str, optional
         A digest of the network address that the request came from.
+    wanted : mapping, optional
+        How the results are to be answered; kept with the job, and not looked at here.
 
     Raises
     ------
@@ -83,7 +86,7 @@ def submit(
         with transaction.atomic():
             check_room_to_wait(job)
             job.save(force_insert=True)
-            JobDocuments.objects.create(job=job, inputs=kept)
+            JobDocuments.objects.create(job=job, inputs=kept, wanted=dict(wanted or {}))
             publish(job)
     except RequestError:
         raise

@@ -78,6 +78,9 @@ class JobDocuments(models.Model):
     )
     inputs = models.JSONField()
     outputs = models.JSONField(null=True, blank=True)
+    wanted = models.JSONField(
+        default=dict, blank=True, help_text="In which form the results are to be answered."
+    )
 
     class Meta:
         verbose_name_plural = "job documents"

@@ -25,9 +25,13 @@ _LAYER = {
 def _format_schema(name: str) -> dict[str, Any]:
     """Return a format as a schema of one value, with what a person needs to choose it."""
     format_ = get_format(name)
-    schema = {"enum": [name], "title": format_.title, "description": format_.about}
-    # OpenAPI 3.0 leaves names that begin with "x-" to us.
-    return schema | ({"x-only-crs": format_.crs} if format_.crs else {})
+    return {"enum": [name], "title": format_.title, "description": format_.about}
+
+
+def _only_crs() -> list[dict[str, Any]]:
+    """Return the formats that have one CRS only, as the standard's additionalParameters."""
+    found = {name: get_format(name).crs for name in FORMATS}
+    return [{"name": name, "value": [crs]} for name, crs in found.items() if crs]
 
 
 EXTRACT_INPUTS: Mapping[str, Mapping[str, Any]] = {
@@ -82,6 +86,8 @@ EXTRACT_INPUTS: Mapping[str, Mapping[str, Any]] = {
     "format": {
         "title": "Format",
         "description": "The format of the files in the archive.",
+        # The standard's schema of schemas takes no member of our own.
+        "additionalParameters": {"title": "The only CRS of a format", "parameters": _only_crs()},
         "minOccurs": 0,
         "schema": {
             "type": "string",

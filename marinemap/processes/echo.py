@@ -8,31 +8,66 @@ from typing import Any
 
 from marinemap.errors import RequestError
 from marinemap.processes.process import Process, RunContext, RunResult
+from marinemap.processes.values import check_value
 
 MAX_PAUSE_SECONDS = 60
 _STEP_SECONDS = 0.2
+_OPTIONAL = {"minOccurs": 0}
+_NUMBERS = {"type": "array", "items": {"type": "number"}, "minItems": 4, "maxItems": 6}
+# One of each kind of value that OGC API - Processes knows; generic clients try them in turn.
+_SCHEMAS: dict[str, dict[str, Any]] = {
+    "message": {"type": "string"},
+    "pause": {"type": "integer", "minimum": 0, "maximum": MAX_PAUSE_SECONDS},
+    "numbers": {"type": "array", "items": {"type": "integer"}, "maxItems": 1_000},
+    "extent": {
+        "allOf": [
+            {
+                "format": "ogc-bbox",
+                "type": "object",
+                "required": ["bbox"],
+                "properties": {"bbox": _NUMBERS, "crs": {"type": "string", "maxLength": 200}},
+            }
+        ]
+    },
+    "text": {"type": "string", "contentMediaType": "text/xml", "maxLength": 10_000},
+    "choice": {"oneOf": [{"type": "string", "maxLength": 10_000}, {"type": "number"}]},
+}
+_TITLES = {
+    "message": "Message",
+    "pause": "Pause in seconds",
+    "numbers": "Whole numbers",
+    "extent": "Bounds",
+    "text": "Text as XML",
+    "choice": "A text or a number",
+}
 
 
 def check(inputs: Mapping[str, Any]) -> dict[str, Any]:
-    """Refuse a message that is no text and a pause that is too long; return both.
+    """Refuse what does not fit its schema; return all, with a pause.
 
     Raises
     ------
     RequestError
         Naming the input.
     """
-    message = inputs["message"]
-    # NUL and lone surrogates are valid JSON, but no database's text holds them.
-    if not isinstance(message, str) or "\0" in message or not _is_unicode(message):
-        raise RequestError("the message is a text", field="message", value=message)
-    pause = inputs.get("pause", 0)
-    if isinstance(pause, bool) or not isinstance(pause, int) or not 0 <= pause <= MAX_PAUSE_SECONDS:
-        raise RequestError(
-            f"the pause is a whole number of seconds, 0 to {MAX_PAUSE_SECONDS}",
-            field="pause",
-            value=pause,
-        )
-    return {"message": message, "pause": pause}
+    kept = {"pause": 0} | {name: _checked(name, value) for name, value in inputs.items()}
+    return {name: kept[name] for name in _SCHEMAS if name in kept}
+
+
+def _checked(name: str, value: Any) -> Any:
+    schema = _SCHEMAS[name]
+    if schema.get("type") == "array" and not isinstance(value, list):
+        # One value stands for a list of it (OGC 18-062r2, requirement input-array).
+        value = [value]
+    check_value(schema, value, name)
+    if isinstance(value, str) and ("\0" in value or not _is_unicode(value)):
+        # NUL and lone surrogates are valid JSON, but no database's text holds them.
+        raise RequestError("not a text that can be kept", field=name, value=value)
+    return value
+
+
+def _seconds(inputs: Mapping[str, Any]) -> float:
+    return float(inputs["pause"])
 
 
 def run(inputs: Mapping[str, Any], context: RunContext) -> RunResult:
@@ -54,19 +89,15 @@ PROCESS = Process(
     id="echo",
     title="Echo",
     description="Answers its inputs after a pause; for trying a client or an installation.",
-    version="1.0.0",
+    version="1.1.0",
     inputs={
-        "message": {"title": "Message", "schema": {"type": "string"}},
-        "pause": {
-            "title": "Pause in seconds",
-            "minOccurs": 0,
-            "schema": {"type": "integer", "minimum": 0, "maximum": MAX_PAUSE_SECONDS},
-        },
+        name: {"title": _TITLES[name], "schema": schema} | ({} if name == "message" else _OPTIONAL)
+        for name, schema in _SCHEMAS.items()
     },
-    outputs={
-        "message": {"title": "Message", "schema": {"type": "string"}},
-        "pause": {"title": "Pause in seconds", "schema": {"type": "integer"}},
-    },
+    outputs={name: {"title": _TITLES[name], "schema": _SCHEMAS[name]} for name in _SCHEMAS},
     check=check,
     run=run,
+    seconds=_seconds,
+    # What was not given is not answered.
+    optional_outputs=frozenset(_SCHEMAS) - {"message", "pause"},
 )

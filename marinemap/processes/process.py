@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import mimetypes
 import re
 import tempfile
@@ -48,8 +49,10 @@ class Process:
     if the run would be refused, and returns the inputs to keep: JSON values that it has looked
     at, every one. ``run`` does the work; it takes the kept inputs and checks them again. What
     ``is_immediate`` takes a moment and makes no file: it runs within the request, without a job.
-    The result is either one file, whose output has a ``contentEncoding`` of ``binary`` and a
-    ``contentMediaType``, or a JSON value for each output.
+    What has ``seconds`` may run either way: it tells how long inputs take at most, so that a long
+    run is left to a job. The result is either one file, whose output has a ``contentEncoding`` of
+    ``binary`` and a ``contentMediaType``, or a JSON value for each output, which may be missing
+    where ``optional_outputs`` names it.
 
     Raises
     ------
@@ -66,6 +69,8 @@ class Process:
     check: Callable[[Mapping[str, Any]], dict[str, Any]]
     run: Callable[[Mapping[str, Any], RunContext], RunResult]
     is_immediate: bool = False
+    seconds: Callable[[Mapping[str, Any]], float] | None = None
+    optional_outputs: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         check_process(self)
@@ -80,6 +85,24 @@ class Process:
         """What the name of such a file ends with, such as ``.zip``; empty where there is none."""
         return mimetypes.guess_extension(self.file_media_type or "") or ""
 
+    @property
+    def control_options(self) -> tuple[str, ...]:
+        """How it may be executed (OGC 18-062r2, jobControlOptions)."""
+        if self.is_immediate:
+            return ("sync-execute",)
+        either = ("sync-execute",) if self.seconds else ()
+        return (*either, "async-execute", "dismiss")
+
+    @property
+    def transmission(self) -> tuple[str, ...]:
+        """How outputs may be sent (OGC 18-062r2, outputTransmission): links lead to a job's."""
+        return ("value", "reference") if self.control_options[0] != "sync-execute" else ("value",)
+
+    def media_type_of(self, output: str) -> str:
+        """Return the media type of one output."""
+        schema = self.outputs[output]["schema"]
+        return str(schema.get("contentMediaType", "application/json"))
+
     def check_result(self, result: RunResult) -> None:
         """Refuse what a run answers where its process says otherwise.
 
@@ -91,7 +114,8 @@ class Process:
         if result.media_type != self.file_media_type:
             raise _wrong_result(self, "media type", result.media_type, self.file_media_type)
         described = [] if self.file_media_type else sorted(self.outputs)
-        if sorted(result.outputs) != described:
+        needed = set(described) - self.optional_outputs
+        if not needed <= set(result.outputs) <= set(described):
             raise _wrong_result(self, "outputs", sorted(result.outputs), described)
 
 
@@ -144,14 +168,18 @@ def _wrong_result(process: Process, what: str, found: Any, described: Any) -> Se
     )
 
 
-def run_at_once(process: Process, inputs: Mapping[str, Any]) -> dict[str, Any]:
-    """Run an immediate process and return its outputs.
+def run_at_once(
+    process: Process, inputs: Mapping[str, Any], most_seconds: float = math.inf
+) -> dict[str, Any]:
+    """Run a process within the request and return its outputs.
 
     Parameters
     ----------
     process : Process
     inputs : mapping
         As in the body of an execute request.
+    most_seconds : float, optional
+        What would take longer is refused.
 
     Raises
     ------
@@ -159,6 +187,13 @@ def run_at_once(process: Process, inputs: Mapping[str, Any]) -> dict[str, Any]:
         As the process does.
     """
     kept = process.check(unwrap_inputs(process, inputs))
+    seconds = process.seconds(kept) if process.seconds else 0.0
+    if seconds > most_seconds:
+        raise RequestError(
+            f"this takes {seconds:g} s; what takes longer than {most_seconds:g} s runs as a job",
+            field="Prefer",
+            hint="Send the header Prefer: respond-async, and follow the job.",
+        )
     with tempfile.TemporaryDirectory(prefix=f"{process.id}-") as folder:
         work = Path(folder)
         result = process.run(kept, RunContext(work, work / "artifact", lambda *_: None))

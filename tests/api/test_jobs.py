@@ -86,7 +86,7 @@ def test_request_becomes_an_archive(reefs: Layer, new_client: NewClient, post: P
 
 def test_outputs_without_a_file_are_json(new_client: NewClient, post: Post) -> None:
     client = new_client()
-    job_id = post(client, ECHO, "echo").json()["jobID"]
+    job_id = post(client, ECHO | {"response": "document"}, "echo").json()["jobID"]
     run(job_id)
     assert client.get(f"/api/jobs/{job_id}/results").json() == {"message": "hello", "pause": 0}
 

@@ -176,6 +176,7 @@ def test_slow_people_hold_up_nobody(front: Front) -> None:
         "request": lambda: requests.post(
             f"{front.base}/api/processes/echo/execution",
             json={"inputs": {"message": "x"}},
+            headers={"Prefer": "respond-async"},
             verify=front.certificate,
             timeout=30,
         ),

@@ -9,9 +9,10 @@ const CHOICES = {
       schema: {
         oneOf: [
           { enum: ["filegdb"] as [string], title: "File geodatabase", description: "A folder." },
-          { enum: ["kml"] as [string], title: "KML", description: "For globes.", "x-only-crs": "EPSG:4326" },
+          { enum: ["kml"] as [string], title: "KML", description: "For globes." },
         ],
       },
+      additionalParameters: { parameters: [{ name: "kml" }] },
     },
   },
 };

@@ -12,25 +12,31 @@ export interface Format {
 
 /** The part of a process description that tells of formats: a schema for each (OpenAPI 3.0). */
 export interface FormatChoices {
-  inputs: { format: { schema: { oneOf: FormatSchema[] } } };
+  inputs: {
+    format: {
+      schema: { oneOf: FormatSchema[] };
+      additionalParameters: { parameters: { name: string }[] };
+    };
+  };
 }
 
 interface FormatSchema {
   enum: [id: string];
   title: string;
   description: string;
-  "x-only-crs"?: string;
 }
 
 /** The one format that is there before the service has told of others. */
 export const SHAPEFILE: Format = { id: "shapefile", title: "Shapefile", about: "", onlyDegrees: false };
 
 export function formatsIn(description: FormatChoices): Format[] {
-  return description.inputs.format.schema.oneOf.map((schema) => ({
+  const { schema, additionalParameters } = description.inputs.format;
+  const inDegrees = new Set(additionalParameters.parameters.map(({ name }) => name));
+  return schema.oneOf.map((schema) => ({
     id: schema.enum[0],
     title: schema.title,
     about: schema.description,
-    onlyDegrees: schema["x-only-crs"] !== undefined,
+    onlyDegrees: inDegrees.has(schema.enum[0]),
   }));
 }
 

@@ -1,0 +1,36 @@
+"""A document that the API answers: one content, as JSON for programs and HTML for people."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+# What is the same for everyone may be kept, but is asked for again: a 304 is cheap.
+PUBLIC = "public, no-cache"
+# Whoever asks for a job's state wants it as it is now.
+PRIVATE = "private, no-store"
+
+
+@dataclass(frozen=True)
+class Document:
+    """A JSON object with a title for its page.
+
+    Parameters
+    ----------
+    title : str
+    body : mapping
+        A member ``links`` gets the links to the document itself and to its other form.
+    media_type : str
+        Of the JSON.
+    status : int
+    headers : mapping
+    cache_control : str
+    """
+
+    title: str
+    body: Mapping[str, Any]
+    media_type: str = "application/json"
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
+    cache_control: str = PUBLIC

@@ -1,0 +1,68 @@
+"""Which form of a document a client wants: JSON unless it says otherwise (RFC 9110, 12.5.1)."""
+
+from __future__ import annotations
+
+from django.http import HttpRequest
+
+from marinemap.errors import RequestError
+
+FORMS = ("json", "html")
+_HTML = ("text/html", "application/xhtml+xml")
+
+
+class NotAcceptableError(RequestError):
+    """The client takes none of the forms that there are."""
+
+
+def form_of(request: HttpRequest, asked: str | None, media_type: str) -> str:
+    """Return ``json`` or ``html``.
+
+    Parameters
+    ----------
+    request : HttpRequest
+    asked : str or None
+        The parameter ``f``, which counts before the header.
+    media_type : str
+        Of the JSON form.
+
+    Raises
+    ------
+    NotAcceptableError
+        If the header ``Accept`` leaves neither.
+    """
+    if asked:
+        return asked
+    header = request.headers.get("Accept", "")
+    if not header.strip():
+        return "json"
+    html = max(_quality(header, name) for name in _HTML)
+    json = max(_quality(header, name) for name in (media_type, "application/json"))
+    if html == json == 0:
+        raise NotAcceptableError(
+            f"this is answered as {media_type} or text/html, of which the header Accept takes "
+            "neither",
+            field="Accept",
+            value=header,
+            hint="Send Accept: application/json, or the parameter f=json.",
+        )
+    return "html" if html > json else "json"
+
+
+def _quality(header: str, media_type: str) -> float:
+    """Return how much a client wants a media type: the most special range that fits decides."""
+    plain = media_type.partition(";")[0]
+    best, rank = 0.0, -1
+    for item in header.split(","):
+        name, *parameters = (part.strip().lower() for part in item.split(";"))
+        specific = {plain: 2, f"{plain.partition('/')[0]}/*": 1, "*/*": 0}.get(name, -1)
+        if specific > rank:
+            best, rank = _weight(parameters), specific
+    return best
+
+
+def _weight(parameters: list[str]) -> float:
+    text = next((part[2:] for part in parameters if part.startswith("q=")), "1")
+    try:
+        return float(text)
+    except ValueError:
+        return 0.0

@@ -1,0 +1,189 @@
+"""The OpenAPI 3.0.3 document, made from the declarations of the routes."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from marinemap.api.declarations.operation import HTML, JSON, Answer, Operation, Parameter, Route
+
+MEDIA_TYPE = "application/vnd.oai.openapi+json;version=3.0"
+PROBLEM = "application/problem+json"
+_REF = "#/components/schemas/Problem"
+# Beyond so many layers the document names the variable, not each of its values.
+_MOST_EACH = 100
+
+
+def document(routes: Sequence[Route], server: str, version: str) -> dict[str, Any]:
+    """Return the document.
+
+    Parameters
+    ----------
+    routes : sequence of Route
+    server : str
+        The address below which the paths lie.
+    version : str
+        Of this service.
+    """
+    paths: dict[str, Any] = {}
+    for route in routes:
+        for path, values in _paths(route):
+            paths[path] = _path_item(route, values)
+    return {
+        "openapi": "3.0.3",
+        "info": {
+            "title": "MarineMap",
+            "version": version,
+            "description": "Clip, zip and ship: map data of an area, by OGC API.",
+            "license": {"name": "BSD-3-Clause"},
+        },
+        "servers": [{"url": server}],
+        "tags": [{"name": tag} for tag in _tags(routes)],
+        "paths": paths,
+        "components": {"schemas": {"Problem": _problem()}},
+    }
+
+
+def summary(routes: Sequence[Route], root: str) -> list[dict[str, Any]]:
+    """Return the operations as a page shows them, with a form where one can be tried."""
+    return [_shown(route, operation, root) for route in routes for operation in route.operations]
+
+
+def _paths(route: Route) -> list[tuple[str, Mapping[str, str]]]:
+    known = list(route.each()) if route.each else []
+    if not known or len(known) > _MOST_EACH:
+        return [(route.path, {})]
+    return [(_filled(route.path, values), values) for values in known]
+
+
+def _filled(path: str, values: Mapping[str, str]) -> str:
+    for name, value in values.items():
+        path = path.replace(f"{{{name}}}", value)
+    return path
+
+
+def _path_item(route: Route, values: Mapping[str, str]) -> dict[str, Any]:
+    item: dict[str, Any] = {
+        operation.method.lower(): _operation(route, operation, values)
+        for operation in route.operations
+    }
+    left = [each for each in route.in_path if each.name not in values]
+    if left:
+        item["parameters"] = [_parameter(each) for each in left]
+    return item
+
+
+def _operation(route: Route, operation: Operation, values: Mapping[str, str]) -> dict[str, Any]:
+    names = {each.name: each.argument for each in route.in_path}
+    path = {names[name]: value for name, value in values.items()}
+    is_known = len(path) == len([each for each in names if f"{{{each}}}" in route.path])
+    more = operation.parameters_of(path) if path and is_known else None
+    declared = operation.parameters if more is None else more
+    described: dict[str, Any] = {
+        "operationId": ".".join([operation.id, *values.values()]),
+        "summary": operation.summary,
+        "tags": [operation.tag],
+        "parameters": [_parameter(each) for each in declared],
+        "responses": {str(status): _answer(answer) for status, answer in operation.answers.items()},
+    }
+    described["responses"]["default"] = {
+        "description": "What is wrong, in words, with the field at fault.",
+        "content": {PROBLEM: {"schema": {"$ref": _REF}}},
+    }
+    if operation.body:
+        content: dict[str, Any] = {"schema": copy.deepcopy(operation.body.schema)}
+        if operation.body.example:
+            content["example"] = dict(operation.body.example)
+        described["requestBody"] = {
+            "required": True,
+            "description": operation.body.description,
+            "content": {JSON: content},
+        }
+    return described
+
+
+def _parameter(parameter: Parameter) -> dict[str, Any]:
+    described: dict[str, Any] = {
+        "name": parameter.name,
+        "in": parameter.place,
+        "description": parameter.description,
+        "required": parameter.is_required or parameter.place == "path",
+        "schema": copy.deepcopy(dict(parameter.schema)),
+    }
+    if parameter.place == "query":
+        # Written out: the official suites do not know the default (OGC 17-069r4, 7.15.3).
+        described |= {"style": "form", "explode": False}
+    return described
+
+
+def _answer(answer: Answer) -> dict[str, Any]:
+    described: dict[str, Any] = {"description": answer.description}
+    schema = {} if answer.schema is None else copy.deepcopy(dict(answer.schema))
+    if answer.media_types:
+        described["content"] = {
+            kind: {"schema": {"type": "string"} if kind == HTML else schema}
+            for kind in answer.media_types
+        }
+    if answer.headers:
+        described["headers"] = {
+            name: {"description": about, "schema": {"type": "string"}}
+            for name, about in answer.headers.items()
+        }
+    return described
+
+
+def _problem() -> dict[str, Any]:
+    text = {"type": "string"}
+    return {
+        "type": "object",
+        "required": ["type", "title", "status", "detail"],
+        "properties": {
+            "type": {"type": "string", "format": "uri"},
+            "title": text,
+            "status": {"type": "integer"},
+            "detail": text,
+            "field": {**text, "description": "The parameter or member at fault."},
+            "value": {**text, "description": "Its value, shortened."},
+            "hint": {**text, "description": "What to do about it."},
+            "reference": {**text, "description": "To be quoted to the operator."},
+        },
+    }
+
+
+def _tags(routes: Sequence[Route]) -> list[str]:
+    return list(dict.fromkeys(each.tag for route in routes for each in route.operations))
+
+
+def _shown(route: Route, operation: Operation, root: str) -> dict[str, Any]:
+    is_open = operation.method == "GET" and not route.in_path
+    return {
+        "id": operation.id,
+        "method": operation.method,
+        "path": f"{root}{route.path}",
+        "summary": operation.summary,
+        "action": f"{root}{route.path}" if is_open else "",
+        "parameters": [_shown_parameter(each) for each in (*route.in_path, *operation.parameters)],
+        "example": _shown_example(operation),
+        "answers": [
+            {"status": status, "description": at.description, "media_types": at.media_types}
+            for status, at in operation.answers.items()
+        ],
+    }
+
+
+def _shown_example(operation: Operation) -> str:
+    if not operation.body or not operation.body.example:
+        return ""
+    return json.dumps(operation.body.example, indent=1)
+
+
+def _shown_parameter(parameter: Parameter) -> dict[str, Any]:
+    return {
+        "name": parameter.name,
+        "place": parameter.place,
+        "description": parameter.description,
+        "type": parameter.schema.get("type", "text"),
+        "choices": parameter.schema.get("enum"),
+    }

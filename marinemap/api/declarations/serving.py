@@ -1,0 +1,107 @@
+"""Answer a request as its route declares: checked, in the form that is wanted, or not modified."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.http.response import HttpResponseBase
+from django.utils.cache import get_conditional_response, patch_vary_headers
+from django.views.decorators.csrf import csrf_exempt
+
+from marinemap.api.declarations.documents import Document
+from marinemap.api.declarations.negotiation import FORMS, form_of
+from marinemap.api.declarations.operation import Parameter, Route
+from marinemap.api.declarations.pages import page_of
+
+FORM = Parameter(
+    "f",
+    {"type": "string", "enum": list(FORMS)},
+    "The form of the answer; it counts before the header Accept.",
+)
+
+
+def serve(route: Route) -> Callable[..., HttpResponseBase]:
+    """Return the view of a route.
+
+    Programs have no form to take a token from: Django's check of form tokens is left out.
+    Against other sites' pages stand the cookie's SameSite=Lax and ``refuse_cross_site``.
+    """
+
+    def view(request: HttpRequest, **path: str) -> HttpResponseBase:
+        operation = route.operation(request.method)
+        if operation is None:
+            return HttpResponseNotAllowed(route.methods)
+        arguments = operation.read(request, path)
+        form = arguments.pop(FORM.argument, None)
+        answered = operation.view(request, **arguments)
+        return (
+            answered if isinstance(answered, HttpResponseBase) else respond(request, answered, form)
+        )
+
+    return csrf_exempt(view)
+
+
+def respond(request: HttpRequest, document: Document, form: str | None = None) -> HttpResponse:
+    """Return a document in the form that the client wants; 304 where it has it already."""
+    wanted = form_of(request, form, document.media_type)
+    body = _with_links(request, document, wanted)
+    if wanted == "html":
+        content = page_of(request, document.title, body).encode()
+        media_type = "text/html; charset=utf-8"
+    else:
+        content, media_type = write_json(body), document.media_type
+    response = HttpResponse(content, status=document.status, content_type=media_type)
+    for name, value in document.headers.items():
+        response.headers[name] = value
+    response.headers["Cache-Control"] = document.cache_control
+    patch_vary_headers(response, ["Accept"])
+    return _unless_modified(request, response)
+
+
+def write_json(body: Any) -> bytes:
+    """Return JSON as it is sent: without blanks, letters as they are."""
+    text = json.dumps(body, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return text.encode(errors="surrogatepass")
+
+
+def _with_links(request: HttpRequest, document: Document, wanted: str) -> dict[str, Any]:
+    """Return the body with its link to itself first, and one to its other form."""
+    body = dict(document.body)
+    if "links" not in body or request.method not in ("GET", "HEAD"):
+        return body
+    kept = [link for link in body["links"] if link["rel"] not in ("self", "alternate")]
+    own = {"json": document.media_type, "html": "text/html"}
+    links = [
+        {
+            "href": _address(request, form, wanted),
+            "rel": "self" if form == wanted else "alternate",
+            "type": media_type,
+            "title": f"As {form.upper()}",
+        }
+        for form, media_type in own.items()
+    ]
+    return body | {"links": [*sorted(links, key=lambda link: link["rel"] != "self"), *kept]}
+
+
+def _address(request: HttpRequest, form: str, wanted: str) -> str:
+    query = request.GET.copy()
+    query[FORM.name] = form
+    if form == wanted == "json":
+        # Programs get it without being told.
+        del query[FORM.name]
+    text = query.urlencode(safe=":/,")
+    return request.build_absolute_uri(f"{request.path}?{text}" if text else request.path)
+
+
+def _unless_modified(request: HttpRequest, response: HttpResponse) -> HttpResponse:
+    if request.method not in ("GET", "HEAD") or response.status_code != 200:
+        return response
+    etag = f'"{hashlib.blake2b(response.content, digest_size=16).hexdigest()}"'
+    response.headers["ETag"] = etag
+    conditional = get_conditional_response(request, etag=etag, response=response)
+    assert isinstance(conditional, HttpResponse)
+    return conditional

@@ -1,0 +1,26 @@
+"""The drawing of a layer: an archive of tiles, of which a map reads parts."""
+
+from __future__ import annotations
+
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+
+from marinemap.api.features.layers import get_layer
+from marinemap.api.files import ServedFile, file_response
+from marinemap.api.problems import NotFoundError
+from marinemap.catalogue.drawings import open_drawing
+from marinemap.extraction.tiles import MEDIA_TYPE
+
+
+def drawing(request: HttpRequest, collection_id: str, file: str) -> HttpResponseBase:
+    """Answer the drawing of a layer, whole or in part."""
+    opened = open_drawing(get_layer(collection_id), file)
+    if opened is None:
+        raise NotFoundError(
+            "there is no such drawing; the collection's link leads to the present one",
+            field="file",
+            value=file,
+        )
+    # The name changes with what is drawn.
+    served = ServedFile(opened, file, MEDIA_TYPE, "public, max-age=31536000, immutable")
+    return file_response(request, served)

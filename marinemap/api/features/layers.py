@@ -1,0 +1,91 @@
+"""Layers as collections of OGC API - Features, with what the map needs besides."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from django.http import HttpRequest
+from pyproj import CRS
+
+from marinemap.api.declarations import Document
+from marinemap.api.links import link, own_links
+from marinemap.api.problems import NotFoundError
+from marinemap.catalogue.models import ID_PATTERN, Drawing, Layer
+from marinemap.errors import did_you_mean, quote
+from marinemap.extraction.tiles import MEDIA_TYPE as DRAWING
+
+_CRS = "http://www.opengis.net/def/crs/"
+CRS84 = f"{_CRS}OGC/1.3/CRS84"
+
+
+def get_layer(layer_id: str) -> Layer:
+    """Return a layer that people may see.
+
+    Raises
+    ------
+    NotFoundError
+        If there is none; the nearest known id is offered.
+    """
+    # What is no id is not looked up: databases refuse some texts, such as one with a NUL.
+    is_id = re.fullmatch(ID_PATTERN, layer_id) is not None
+    found = Layer.objects.published().select_related("drawing")
+    layer = found.filter(pk=layer_id).first() if is_id else None
+    if layer is None:
+        known = Layer.objects.published().values_list("id", flat=True)
+        raise NotFoundError(
+            f"there is no collection '{quote(layer_id)}'.{did_you_mean(quote(layer_id), known)}",
+            field="collectionId",
+            value=layer_id,
+        )
+    return layer
+
+
+def collections(request: HttpRequest) -> Document:
+    """List the layers that people may ask for."""
+    layers = Layer.objects.published().select_related("drawing")
+    listed = [described(request, layer) for layer in layers]
+    return Document("Layers", {"collections": listed, "links": []})
+
+
+def collection(request: HttpRequest, collection_id: str) -> Document:
+    """Describe one layer."""
+    layer = get_layer(collection_id)
+    return Document(layer.title, described(request, layer))
+
+
+def described(request: HttpRequest, layer: Layer) -> dict[str, Any]:
+    """Return a layer as a collection."""
+    body: dict[str, Any] = {
+        "id": layer.pk,
+        "title": layer.title,
+        "description": layer.description,
+        "itemType": "feature",
+        "storageCrs": crs_uri(layer.crs),
+        "crs": [CRS84],
+        "geometryType": layer.geometry_type,
+        "featureCount": layer.feature_count,
+        "fields": layer.fields,
+        "license": layer.licence,
+        "attribution": layer.attribution,
+        "version": layer.version,
+        "links": own_links(request, "collection", layer.pk),
+    }
+    drawing: Drawing | None = getattr(layer, "drawing", None)
+    if drawing and drawing.file:
+        found = link(request, "item", "drawing", layer.pk, drawing.file, type_=DRAWING)
+        body["links"].append(found)
+    if drawing is None or not drawing.is_finished:
+        body["drawing"] = {"progress": drawing.progress if drawing else 0}
+    if layer.bounds_4326 is not None:
+        body["extent"] = {"spatial": {"bbox": [layer.bounds_4326], "crs": CRS84}}
+    return {name: value for name, value in body.items() if value not in (None, "")}
+
+
+def crs_uri(crs: str) -> str | None:
+    """Return the OGC URI of a CRS that has an EPSG code, None for one that has none."""
+    authority, _, code = crs.partition(":")
+    if authority == "EPSG" and code.isdigit():
+        return f"{_CRS}EPSG/0/{code}"
+    epsg = CRS.from_user_input(crs).to_epsg()
+    return f"{_CRS}EPSG/0/{epsg}" if epsg else None

@@ -1,0 +1,102 @@
+"""What there is: the landing page, the conformance classes, and the description of the API."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from django.http import HttpRequest, HttpResponse
+from django.template.loader import render_to_string
+from django.urls import reverse
+
+import marinemap
+from marinemap.api.declarations import Document, Operation, Route, openapi
+from marinemap.api.declarations.operation import Answer
+from marinemap.api.declarations.serving import FORM
+from marinemap.api.links import OGC, link
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+_PROCESSES = "http://www.opengis.net/spec/ogcapi-processes-1/1.0/conf/"
+CONFORMANCE = [
+    f"{_PROCESSES}{name}"
+    for name in ("core", "ogc-process-description", "json", "html", "oas30", "job-list", "dismiss")
+]
+
+
+def landing(request: HttpRequest) -> Document:
+    """Answer where everything is."""
+    links = [
+        link(request, "service-desc", "openapi", type_=openapi.MEDIA_TYPE, title="OpenAPI"),
+        link(request, "service-doc", "service-doc", type_="text/html", title="How to ask"),
+        link(request, "conformance", "conformance", title="What it conforms to"),
+        link(request, f"{OGC}conformance", "conformance", title="What it conforms to"),
+        link(request, f"{OGC}processes", "processes", title="What can be run"),
+        link(request, f"{OGC}job-list", "jobs", title="Your jobs"),
+        link(request, "data", "collections", title="The layers"),
+    ]
+    description = "Clip, zip and ship: map data of the area that you draw on a map."
+    return Document("MarineMap", {"title": "MarineMap", "description": description, "links": links})
+
+
+def conformance(request: HttpRequest) -> Document:
+    """Answer the conformance classes that this service meets in full."""
+    return Document("Conformance", {"conformsTo": CONFORMANCE, "links": []})
+
+
+def routes(declared: Callable[[], Sequence[Route]]) -> tuple[Route, ...]:
+    """Return the routes of this module; ``declared`` gives all of the API's, to describe them."""
+
+    def described(request: HttpRequest) -> Document:
+        server = request.build_absolute_uri(reverse("api:landing")).rstrip("/")
+        found = openapi.document(declared(), server, marinemap.__version__)
+        return Document("OpenAPI", found, openapi.MEDIA_TYPE)
+
+    def page(request: HttpRequest) -> HttpResponse:
+        root = reverse("api:landing").rstrip("/")
+        shown = openapi.summary(declared(), root)
+        context = {"title": "How to ask", "root": reverse("api:landing"), "routes": shown}
+        return HttpResponse(render_to_string("api/openapi.html", context, request))
+
+    object_ = {"type": "object"}
+    return (
+        Route("landing", "/", (_get("landing", "Where everything is", landing),)),
+        Route(
+            "conformance",
+            "/conformance",
+            (_get("conformance", "The conformance classes", conformance),),
+        ),
+        Route(
+            "openapi",
+            "/openapi.json",
+            (
+                Operation(
+                    "GET",
+                    "openapi",
+                    "This description, as OpenAPI 3.0",
+                    described,
+                    "Overview",
+                    answers={200: Answer("OpenAPI 3.0.3", object_, (openapi.MEDIA_TYPE,))},
+                ),
+            ),
+        ),
+        Route(
+            "service-doc",
+            "/openapi.html",
+            (
+                Operation(
+                    "GET",
+                    "serviceDoc",
+                    "This description, for people",
+                    page,
+                    "Overview",
+                    answers={200: Answer("A page", None, ("text/html",))},
+                ),
+            ),
+        ),
+    )
+
+
+def _get(id_: str, summary: str, view: Callable[..., Document]) -> Operation:
+    answers = {200: Answer(summary, {"type": "object"})}
+    return Operation("GET", id_, summary, view, "Overview", (FORM,), answers=answers)

@@ -1,0 +1,92 @@
+"""The documents of processes and jobs, with the field names of OGC 18-062r2."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from django.http import HttpRequest
+from django.urls import reverse
+
+from marinemap.api.links import JSON, OGC, link, own_links
+from marinemap.jobs.models import Job
+from marinemap.jobs.queue import Place
+from marinemap.jobs.states import JobStatus
+from marinemap.processes.process import Process
+
+
+def process_summary(request: HttpRequest, process: Process) -> dict[str, Any]:
+    """Return a process without its inputs and outputs."""
+    return {
+        "id": process.id,
+        "version": process.version,
+        "title": process.title,
+        "description": process.description,
+        "jobControlOptions": list(process.control_options),
+        "outputTransmission": list(process.transmission),
+        "links": own_links(request, "process", process.id),
+    }
+
+
+def process_description(request: HttpRequest, process: Process) -> dict[str, Any]:
+    """Return a process with its inputs and outputs."""
+    described = process_summary(request, process)
+    described |= {"inputs": process.inputs, "outputs": process.outputs}
+    execute = link(request, f"{OGC}execute", "execution", process.id, title="Run it (POST)")
+    described["links"].append(execute)
+    return described
+
+
+def job_address(request: HttpRequest, job: Job) -> str:
+    """Return where a job is followed."""
+    return request.build_absolute_uri(reverse("api:job", args=[job.pk]))
+
+
+def status_info(request: HttpRequest, job: Job, place: Place | None = None) -> dict[str, Any]:
+    """Return a job as statusInfo; members without a value are left out, as the schema asks."""
+    info = {
+        "jobID": str(job.pk),
+        "id": str(job.pk),
+        "processID": job.process_id,
+        "type": "process",
+        "processingEntityType": "ogc-api-processes",
+        "status": job.status,
+        "message": _message(job, place),
+        "ahead": place.ahead if place else None,
+        "earliestStart": _stamp(place.earliest_start_at) if place else None,
+        "progress": job.progress,
+        "created": _stamp(job.created_at),
+        "started": _stamp(job.started_at),
+        "finished": _stamp(job.finished_at),
+        "updated": _stamp(job.updated_at),
+        "expires": _stamp(job.expires_at) if job.artifact else None,
+        "size": job.artifact_bytes if job.artifact else None,
+        "links": _job_links(request, job),
+    }
+    return {name: value for name, value in info.items() if value not in (None, "")}
+
+
+def _message(job: Job, place: Place | None) -> str:
+    """Return how a job stands, in words; of one that was tried before also why it waits again."""
+    if place is None:
+        return job.message
+    return f"{job.message} {place.in_words()}" if job.attempt else place.in_words()
+
+
+def _job_links(request: HttpRequest, job: Job) -> list[dict[str, Any]]:
+    links = [
+        *own_links(request, "job", job.pk),
+        link(request, "monitor", "job", job.pk, title="How it stands"),
+    ]
+    if job.status == JobStatus.SUCCESSFUL and (job.artifact or job.has_outputs):
+        type_ = job.media_type or JSON
+        links.append(
+            link(request, f"{OGC}results", "results", job.pk, type_=type_, title="The result")
+        )
+    if job.status == JobStatus.FAILED:
+        links.append(link(request, f"{OGC}exceptions", "results", job.pk, title="Why it failed"))
+    return links
+
+
+def _stamp(moment: datetime | None) -> str | None:
+    return moment.isoformat().replace("+00:00", "Z") if moment else None

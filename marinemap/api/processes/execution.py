@@ -1,0 +1,108 @@
+"""Run a process: at once within the request, or as a job."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+
+from marinemap.api.address import address_of
+from marinemap.api.conf import most_sync_seconds
+from marinemap.api.declarations import Document
+from marinemap.api.declarations.documents import PRIVATE
+from marinemap.api.declarations.serving import respond
+from marinemap.api.identity import owner_or_new, refuse_cross_site, remember_owner
+from marinemap.api.processes.described import job_address, status_info
+from marinemap.api.processes.preferences import Preferences, read_preferences
+from marinemap.api.processes.requests import ExecuteRequest, read_execute_request
+from marinemap.api.processes.results import answer_outputs
+from marinemap.errors import RequestError, UnavailableError
+from marinemap.jobs import lifecycle
+from marinemap.jobs.queue import find_place
+from marinemap.processes.process import Process, run_at_once
+from marinemap.processes.registry import get_process
+
+# Threads of the web server that may wait for runs of their own requests; others are for others.
+_AT_A_TIME = 3
+_running = threading.Semaphore(_AT_A_TIME)
+
+
+def execute(request: HttpRequest, process_id: str, prefer: str) -> HttpResponseBase:
+    """Answer an execute request: 200 with the outputs, or 201 with a job."""
+    refuse_cross_site(request)
+    process = get_process(process_id)
+    asked = read_execute_request(request, process)
+    preferences = read_preferences(prefer)
+    is_async = _is_async(process, asked, preferences)
+    response = _submit(request, process, asked) if is_async else _run(process, asked)
+    if preferences.is_async == is_async:
+        applied = "respond-async" if is_async else "respond-sync"
+        response.headers["Preference-Applied"] = applied
+    return response
+
+
+def _is_async(process: Process, asked: ExecuteRequest, preferences: Preferences) -> bool:
+    """Tell whether a job is made (OGC 18-062r2, section 7.11.2.3): by default it is not."""
+    options = process.control_options
+    wanted = {"async": True, "sync": False}.get(asked.mode, preferences.is_async)
+    if "async-execute" not in options or "sync-execute" not in options:
+        is_async = "async-execute" in options
+        if asked.mode != "auto" and wanted != is_async:
+            raise RequestError(
+                f"process '{process.id}' is executed "
+                f"{'async' if is_async else 'sync'}hronously only",
+                field="mode",
+                value=asked.mode,
+            )
+        return is_async
+    if "reference" in asked.outputs.values() and wanted is None:
+        return True
+    return bool(wanted)
+
+
+def _run(process: Process, asked: ExecuteRequest) -> HttpResponseBase:
+    if "reference" in asked.outputs.values():
+        raise RequestError(
+            "a link leads to the results of a job, and this would be run without one",
+            field="transmissionMode",
+            value="reference",
+            hint="Send the header Prefer: respond-async, or ask for 'value'.",
+        )
+    with _turn(process):
+        outputs = run_at_once(process, asked.inputs, most_sync_seconds())
+    return answer_outputs(process, outputs, asked.wanted)
+
+
+@contextmanager
+def _turn(process: Process) -> Iterator[None]:
+    if process.seconds is None:
+        # It sees itself to how many are looked at.
+        yield
+        return
+    if not _running.acquire(blocking=False):
+        raise UnavailableError(
+            "many requests are being run just now",
+            hint="Try again in a few seconds, or send the header Prefer: respond-async.",
+        )
+    try:
+        yield
+    finally:
+        _running.release()
+
+
+def _submit(request: HttpRequest, process: Process, asked: ExecuteRequest) -> HttpResponseBase:
+    owner, is_known = owner_or_new(request)
+    job = lifecycle.submit(
+        process.id, asked.inputs, owner, is_known, address_of(request), asked.wanted
+    )
+    # From here on the job is stored: whatever is asked besides may not turn this into an error.
+    info: dict[str, Any] = status_info(request, job, find_place(job))
+    headers = {"Location": job_address(request, job)}
+    document = Document("Job", info, status=201, headers=headers, cache_control=PRIVATE)
+    response = respond(request, document, "json")
+    remember_owner(request, response, owner)
+    return response

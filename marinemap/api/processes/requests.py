@@ -1,0 +1,158 @@
+"""The body of an execute request (OGC 18-062r2, execute.yaml): declared, read and checked."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.http import HttpRequest
+
+from marinemap.api.declarations import Body
+from marinemap.errors import RequestError
+from marinemap.processes.process import Process
+from marinemap.processes.values import check_value, unknown
+
+_FORMAT = {
+    "type": "object",
+    "properties": {
+        "mediaType": {"type": "string"},
+        "encoding": {"type": "string"},
+        "schema": {},
+    },
+    "additionalProperties": False,
+}
+_OUTPUT = {
+    "type": "object",
+    "properties": {
+        "format": _FORMAT,
+        "transmissionMode": {"type": "string", "enum": ["value", "reference"]},
+    },
+    "additionalProperties": False,
+}
+SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "inputs": {"type": "object"},
+        "outputs": {"type": "object"},
+        "response": {"type": "string", "enum": ["raw", "document"]},
+        "mode": {"type": "string", "enum": ["async", "sync", "auto"]},
+        "id": {"type": "string"},
+    },
+    "additionalProperties": False,
+}
+BODY = Body(
+    SCHEMA,
+    "The inputs by their ids; which outputs are wanted, all by default; how they are answered.",
+    {"inputs": {"layers": ["reefs"], "area": [0, 40, 5, 45]}},
+)
+_HINT = 'Send {"inputs": {"layers": ["..."], "area": {"type": "Polygon", ...}}}.'
+
+
+@dataclass(frozen=True)
+class ExecuteRequest:
+    """What a client asks to be run, and how it wants the answer.
+
+    ``outputs`` maps the ids of those that are wanted to ``value`` or ``reference``.
+    """
+
+    inputs: Mapping[str, Any]
+    outputs: Mapping[str, str]
+    response: str = "raw"
+    mode: str = "auto"
+    members: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def wanted(self) -> dict[str, Any]:
+        """How the results are to be answered, as it is kept with a job."""
+        return {"response": self.response, "outputs": dict(self.outputs)}
+
+
+def read_execute_request(request: HttpRequest, process: Process) -> ExecuteRequest:
+    """Return what a request asks of a process; the inputs themselves are not looked at.
+
+    Raises
+    ------
+    RequestError
+        If it is not JSON, or has a member or an output that is unknown or would be passed over.
+    """
+    body = _read_json(request)
+    if not isinstance(body, dict):
+        raise RequestError("the body is not a JSON object", field="body", value=body)
+    _check_members(body, process)
+    return ExecuteRequest(
+        inputs=body.get("inputs", {}),
+        outputs=_outputs_of(body.get("outputs"), process),
+        response=body.get("response", "raw"),
+        mode=body.get("mode", "auto"),
+        members=body,
+    )
+
+
+def _read_json(request: HttpRequest) -> Any:
+    try:
+        return json.loads(request.body, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        raise RequestError(f"the body is not JSON: {error}", field="body", hint=_HINT) from error
+
+
+def _refuse_constant(name: str) -> Any:
+    raise ValueError(f"{name} is not a JSON number (RFC 8259)")
+
+
+def _check_members(body: Mapping[str, Any], process: Process) -> None:
+    known: Mapping[str, Any] = SCHEMA["properties"]
+    for member, value in body.items():
+        if member in process.inputs and member not in known:
+            raise RequestError(
+                f"'{member}' is an input: it stands within 'inputs'", field=member, hint=_HINT
+            )
+        if member == "subscriber":
+            raise RequestError(
+                "nobody would be told: this service does not call back yet",
+                field=member,
+                hint="Leave it out, and ask for the job's status.",
+            )
+        if member not in known:
+            raise unknown(member, known, "an execute request has no")
+        if member == "mode" and value in ("clip", "intersects", "within"):
+            raise RequestError(
+                f"'{value}' is not how to execute: 'async', 'sync' or 'auto'",
+                field=member,
+                value=value,
+                hint='Whether to clip is an input: {"inputs": {"mode": "clip", ...}}.',
+            )
+        check_value(known[member], value, member)
+
+
+def _outputs_of(wanted: Mapping[str, Any] | None, process: Process) -> dict[str, str]:
+    """Return how each output that is wanted is to be sent; all by value where none is named."""
+    if not wanted:
+        return dict.fromkeys(process.outputs, "value")
+    for name, described in wanted.items():
+        if name not in process.outputs:
+            raise unknown(name, process.outputs, f"process '{process.id}' has no output")
+        check_value(_OUTPUT, described, f"outputs.{name}")
+        _check_format(process, name, described.get("format", {}))
+    modes = {name: at.get("transmissionMode", "value") for name, at in wanted.items()}
+    for name, mode in modes.items():
+        if mode not in process.transmission:
+            raise unknown(
+                mode,
+                process.transmission,
+                f"process '{process.id}' does not send outputs by",
+                f"outputs.{name}.transmissionMode",
+            )
+    return modes
+
+
+def _check_format(process: Process, name: str, asked: Mapping[str, Any]) -> None:
+    media_type = process.media_type_of(name)
+    if asked.get("mediaType", media_type) != media_type:
+        raise unknown(
+            str(asked["mediaType"]),
+            [media_type],
+            f"output '{name}' is not made as",
+            f"outputs.{name}.format.mediaType",
+        )

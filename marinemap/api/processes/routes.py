@@ -1,0 +1,204 @@
+"""The routes of OGC API - Processes, declared."""
+
+from __future__ import annotations
+
+from marinemap.api.declarations import Answer, Operation, Parameter, Route
+from marinemap.api.declarations.serving import FORM
+from marinemap.api.processes import execution, jobs, listing
+from marinemap.api.processes.requests import BODY
+from marinemap.jobs.states import JobStatus
+from marinemap.processes.values import Schema
+
+PROCESS_ID = Parameter("processId", {"type": "string"}, "The id of a process.", "path")
+JOB_ID = Parameter("jobId", {"type": "string"}, "The id of a job.", "path")
+_OUTPUT_ID = Parameter("outputId", {"type": "string"}, "The id of an output.", "path")
+_LIMIT = Parameter(
+    "limit",
+    {"type": "integer", "minimum": 1, "maximum": 1000, "default": 100},
+    "At most so many a page.",
+    clamps=True,
+)
+_AFTER = Parameter(
+    "after",
+    {"type": "string", "maxLength": 100},
+    "Where the page before ended; the link 'next' has it.",
+)
+_PREFER = Parameter(
+    "Prefer",
+    {"type": "string", "default": "", "maxLength": 500},
+    "respond-async for a job, respond-sync for the outputs at once (RFC 7240).",
+    "header",
+)
+_SECONDS = {"type": "integer", "minimum": 0, "maximum": 1_000_000_000}
+_TEXTS = {"type": "array", "items": {"type": "string"}, "minItems": 1, "maxItems": 100}
+_JOB_FILTERS = (
+    Parameter("type", {"type": "array", "items": {"type": "string", "enum": ["process"]}}, "Kind."),
+    Parameter("processID", _TEXTS, "Jobs of one of these processes."),
+    Parameter(
+        "status",
+        {"type": "array", "items": {"type": "string", "enum": list(JobStatus.values)}},
+        "Jobs that stand so.",
+    ),
+    Parameter(
+        "datetime",
+        {"type": "string", "maxLength": 100},
+        "Jobs made at a moment or within an interval, such as 2026-11-01/..",
+    ),
+    Parameter("minDuration", _SECONDS, "Jobs that took, or have taken, so many seconds."),
+    Parameter("maxDuration", _SECONDS, "Jobs that took, or have taken, no more seconds."),
+)
+_TEXT = {"type": "string"}
+_LINKS = {"type": "array", "items": {"type": "object", "required": ["href"]}}
+_SUMMARY = {
+    "type": "object",
+    "required": ["id", "version", "links"],
+    "properties": {"id": _TEXT, "version": _TEXT, "title": _TEXT, "links": _LINKS},
+}
+_STATUS = {
+    "type": "object",
+    "required": ["jobID", "status", "type", "processID"],
+    "properties": {
+        "jobID": _TEXT,
+        "processID": _TEXT,
+        "type": {"type": "string", "enum": ["process"]},
+        "status": {"type": "string", "enum": list(JobStatus.values)},
+        "message": _TEXT,
+        "progress": {"type": "integer", "minimum": 0, "maximum": 100},
+        "created": {"type": "string", "format": "date-time"},
+        "started": {"type": "string", "format": "date-time"},
+        "finished": {"type": "string", "format": "date-time"},
+        "updated": {"type": "string", "format": "date-time"},
+        "links": _LINKS,
+    },
+}
+_RESULTS = {
+    200: Answer("The outputs, or the file", {}, ("application/json", "application/zip")),
+    204: Answer("Links to the outputs, in the header Link", media_types=()),
+    404: Answer("Unknown, not ready, or gone", media_types=()),
+}
+
+
+def _list_of(name: str, item: Schema) -> dict[str, object]:
+    items = {"type": "array", "items": item}
+    return {
+        "type": "object",
+        "required": [name, "links"],
+        "properties": {name: items, "links": _LINKS},
+    }
+
+
+ROUTES = (
+    Route(
+        "processes",
+        "/processes",
+        (
+            Operation(
+                "GET",
+                "getProcesses",
+                "What can be run",
+                listing.processes,
+                "Processes",
+                (_LIMIT, _AFTER, FORM),
+                answers={200: Answer("The processes", _list_of("processes", _SUMMARY))},
+            ),
+        ),
+    ),
+    Route(
+        "process",
+        "/processes/{processId}",
+        (
+            Operation(
+                "GET",
+                "getProcess",
+                "What a process takes and gives",
+                listing.process,
+                "Processes",
+                (FORM,),
+                answers={200: Answer("The process", _SUMMARY)},
+            ),
+        ),
+        (PROCESS_ID,),
+    ),
+    Route(
+        "execution",
+        "/processes/{processId}/execution",
+        (
+            Operation(
+                "POST",
+                "execute",
+                "Run a process",
+                execution.execute,
+                "Processes",
+                (_PREFER,),
+                BODY,
+                {
+                    200: Answer("The outputs, run at once", {}, ("application/json",)),
+                    201: Answer(
+                        "A job", _STATUS, ("application/json",), {"Location": "Where it is"}
+                    ),
+                },
+            ),
+        ),
+        (PROCESS_ID,),
+    ),
+    Route(
+        "jobs",
+        "/jobs",
+        (
+            Operation(
+                "GET",
+                "getJobs",
+                "Your jobs, the newest first",
+                listing.jobs,
+                "Jobs",
+                (_LIMIT, *_JOB_FILTERS, _AFTER, FORM),
+                answers={200: Answer("The jobs", _list_of("jobs", _STATUS))},
+            ),
+        ),
+    ),
+    Route(
+        "job",
+        "/jobs/{jobId}",
+        (
+            Operation(
+                "GET",
+                "getStatus",
+                "How a job stands",
+                jobs.status,
+                "Jobs",
+                (FORM,),
+                answers={200: Answer("The job", _STATUS)},
+            ),
+            Operation(
+                "DELETE",
+                "dismiss",
+                "Cancel a job, or remove its files",
+                jobs.dismiss,
+                "Jobs",
+                answers={200: Answer("The job", _STATUS, ("application/json",))},
+            ),
+        ),
+        (JOB_ID,),
+    ),
+    Route(
+        "results",
+        "/jobs/{jobId}/results",
+        (Operation("GET", "getResult", "What a job made", jobs.results, "Jobs", answers=_RESULTS),),
+        (JOB_ID,),
+    ),
+    Route(
+        "result",
+        "/jobs/{jobId}/results/{outputId}",
+        (
+            Operation(
+                "GET",
+                "getOutput",
+                "One output of a job",
+                jobs.result,
+                "Jobs",
+                answers=_RESULTS,
+            ),
+        ),
+        (JOB_ID, _OUTPUT_ID),
+    ),
+)

@@ -1,0 +1,16 @@
+"""All routes of the API, in the order in which its description lists them."""
+
+from __future__ import annotations
+
+from marinemap.api import overview
+from marinemap.api.declarations import Route
+from marinemap.api.features.routes import ROUTES as FEATURES
+from marinemap.api.processes.routes import ROUTES as PROCESSES
+
+
+def all_routes() -> tuple[Route, ...]:
+    """Return every route: what is served is described, and the other way round."""
+    return _ROUTES
+
+
+_ROUTES = (*overview.routes(all_routes), *PROCESSES, *FEATURES)

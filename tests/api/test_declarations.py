@@ -1,0 +1,214 @@
+"""What is declared of a route is both what is checked and what is described."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+from django.test import Client, RequestFactory
+from openapi_spec_validator import OpenAPIV30SpecValidator
+
+from marinemap.api.declarations import Document, Operation, Parameter, Route, openapi
+from marinemap.api.declarations.serving import serve
+from marinemap.api.routes import all_routes
+from marinemap.catalogue.models import Layer
+from marinemap.errors import RequestError
+from tests.api.test_jobs import assert_problem
+
+pytestmark = pytest.mark.django_db
+NewClient = Callable[..., Client]
+
+
+def a_route(**limit: Any) -> Route:
+    parameter = Parameter("limit", {"type": "integer", "minimum": 1, **limit}, "How many.")
+    operation = Operation("GET", "things", "Things", _things, "Things", (parameter,))
+    return Route("things", "/things", (operation,))
+
+
+def _things(request: Any, limit: int | None) -> Document:
+    return Document("Things", {"limit": limit})
+
+
+def described(route: Route) -> dict[str, Any]:
+    (parameter,) = openapi.document([route], "/", "1")["paths"]["/things"]["get"]["parameters"]
+    return dict(parameter["schema"])
+
+
+def test_check_and_description_follow_one_declaration() -> None:
+    few, many = a_route(maximum=5), a_route(maximum=50)
+    request = RequestFactory().get("/things", {"limit": "20"})
+    with pytest.raises(RequestError, match="more than 5"):
+        serve(few)(request)
+    assert json.loads(serve(many)(request).content) == {"limit": 20}
+    assert (described(few)["maximum"], described(many)["maximum"]) == (5, 50)
+
+
+def test_default_is_taken_and_described() -> None:
+    route = a_route(default=7)
+    assert json.loads(serve(route)(RequestFactory().get("/things")).content) == {"limit": 7}
+    assert described(route)["default"] == 7
+
+
+def test_route_declares_the_variables_of_its_path() -> None:
+    with pytest.raises(Exception, match="declares"):
+        dataclasses.replace(a_route(), path="/things/{thingId}")
+
+
+def test_every_route_is_described_with_its_methods(reefs: Layer, new_client: NewClient) -> None:
+    paths = new_client().get("/api/openapi.json").json()["paths"]
+    for route in all_routes():
+        found = [at for path, at in paths.items() if path.count("/") == route.path.count("/")]
+        methods = {operation.method.lower() for operation in route.operations}
+        assert any(methods <= set(item) for item in found), route.path
+
+
+def test_document_is_valid_openapi_3_0(reefs: Layer, new_client: NewClient) -> None:
+    response = new_client().get("/api/openapi.json")
+    assert response["Content-Type"] == "application/vnd.oai.openapi+json;version=3.0"
+    document = response.json()
+    assert document["openapi"] == "3.0.3"
+    assert list(OpenAPIV30SpecValidator(document).iter_errors()) == []
+    # Each is a question of its own to a generator of clients.
+    ids = [
+        at["operationId"]
+        for item in document["paths"].values()
+        for at in item.values()
+        if isinstance(at, dict)
+    ]
+    assert len(ids) == len(set(ids))
+
+
+@pytest.mark.parametrize(
+    ("address", "field", "detail"),
+    [
+        ("/api/?x=1", "x", "there is no parameter"),
+        ("/api/jobs?limt=3", "limt", "Did you mean 'limit'"),
+        ("/api/jobs?LIMIT=3", "LIMIT", "Did you mean 'limit'"),
+        ("/api/jobs?status=ready", "status.0", "'successful'"),
+        ("/api/jobs?status=sucessful", "status.0", "Did you mean 'successful'"),
+        ("/api/jobs?limit=ten", "limit", "not a whole number"),
+        ("/api/jobs?limit=1_0", "limit", "not a whole number"),
+        ("/api/jobs?limit=0", "limit", "less than 1"),
+        ("/api/jobs?limit=3&limit=4", "limit", "more than once"),
+        ("/api/jobs?datetime=yesterday", "datetime", "not a moment"),
+        ("/api/jobs?datetime=2026-01-02/2026-01-01", "datetime", "ends before"),
+        ("/api/jobs?minDuration=-1", "minDuration", "less than 0"),
+        ("/api/jobs?after=x", "after", "not the end of a page"),
+        ("/api/processes?f=xml", "f", "'json'"),
+    ],
+)
+def test_parameter_that_is_wrong_is_refused_by_name(
+    new_client: NewClient, address: str, field: str, detail: str
+) -> None:
+    problem = assert_problem(new_client().get(address), 400)
+    assert problem["field"] == field
+    assert detail in problem["detail"]
+
+
+PAGES = [
+    "/api/",
+    "/api/conformance",
+    "/api/processes",
+    "/api/processes/extract",
+    "/api/jobs",
+    "/api/collections",
+    "/api/collections/reefs",
+]
+
+
+class _Links(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: set[str] = set()
+        self.scripts = 0
+
+    def handle_starttag(self, tag: str, attrs: Any) -> None:
+        self.scripts += tag == "script"
+        if tag in ("a", "link") and dict(attrs).get("href"):
+            self.found.add(dict(attrs)["href"])
+
+
+def hrefs(node: Any) -> set[str]:
+    if isinstance(node, dict):
+        own = {node["href"]} if "href" in node else set()
+        return own.union(*map(hrefs, node.values()))
+    return set().union(*map(hrefs, node)) if isinstance(node, list) else set()
+
+
+@pytest.mark.parametrize("address", PAGES)
+def test_every_document_is_a_page_with_all_its_links(
+    reefs: Layer, new_client: NewClient, address: str
+) -> None:
+    client = new_client()
+    document = client.get(address).json()
+    page = client.get(address, headers={"Accept": "text/html,*/*;q=0.8"})
+    assert page["Content-Type"] == "text/html; charset=utf-8"
+    links = _Links()
+    links.feed(page.content.decode())
+    own = {link["href"] for link in document["links"] if link["rel"] == "self"}
+    assert hrefs(document) - own <= links.found
+    assert links.scripts == 0
+    assert client.get(f"{address}?f=html").content == client.get(f"{address}?f=html").content
+
+
+@pytest.mark.parametrize("address", PAGES)
+def test_document_links_to_itself_and_to_its_other_form(
+    reefs: Layer, new_client: NewClient, address: str
+) -> None:
+    client = new_client()
+    links = {link["rel"]: link for link in client.get(address).json()["links"]}
+    assert links["self"]["type"] == "application/json"
+    assert links["alternate"]["type"] == "text/html"
+    assert client.get(links["self"]["href"]).json() == client.get(address).json()
+    assert client.get(links["alternate"]["href"])["Content-Type"].startswith("text/html")
+
+
+@pytest.mark.parametrize(
+    ("accept", "media_type"),
+    [
+        ("", "application/json"),
+        ("*/*", "application/json"),
+        ("application/json", "application/json"),
+        ("text/html", "text/html; charset=utf-8"),
+        (
+            "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",
+            "text/html; charset=utf-8",
+        ),
+        ("text/html;q=0.5, application/json", "application/json"),
+        ("text/*", "text/html; charset=utf-8"),
+        ("application/xml", None),
+        ("application/json;q=0", None),
+    ],
+)
+def test_form_is_what_the_client_takes(
+    new_client: NewClient, accept: str, media_type: str | None
+) -> None:
+    response = new_client().get("/api/conformance", headers={"Accept": accept})
+    if media_type is None:
+        assert (response.status_code, response.json()["field"]) == (406, "Accept")
+    else:
+        assert response["Content-Type"] == media_type
+        assert "Accept" in response["Vary"]
+
+
+def test_document_that_the_client_has_is_not_sent_again(new_client: NewClient) -> None:
+    client = new_client()
+    first = client.get("/api/processes")
+    again = client.get("/api/processes", headers={"If-None-Match": first["ETag"]})
+    assert (again.status_code, again.content) == (304, b"")
+    page = client.get("/api/processes?f=html", headers={"If-None-Match": first["ETag"]})
+    assert page.status_code == 200
+
+
+def test_service_doc_describes_every_route_without_a_script(new_client: NewClient) -> None:
+    page = new_client().get("/api/openapi.html")
+    text = page.content.decode()
+    links = _Links()
+    links.feed(text)
+    assert links.scripts == 0
+    for route in all_routes():
+        assert f"/api{route.path}" in text
