@@ -15,6 +15,7 @@ from marinemap.errors import RequestError, ServiceError, UnavailableError
 _STATM = Path("/proc/self/statm")
 # Looking at a folder's files and at the disk costs little, but not nothing.
 _LOOK_EVERY_SECONDS = 0.5
+_LESS = "Ask for a smaller area, fewer layers or fewer features."
 
 
 class RunLimitError(RequestError):
@@ -49,6 +50,35 @@ class RunLimits:
         for name, value in vars(self).items():
             if value is not None and not value > 0:
                 raise ServiceError(f"'{value}' is no number above 0", field=name, value=value)
+
+    def foresee(self, features: int, features_at_least: int, size_bytes: int) -> list[str]:
+        """Return sentences on the limits that an extract would pass, surely or likely.
+
+        Parameters
+        ----------
+        features : int
+            How many it is likely to have.
+        features_at_least : int
+        size_bytes : int
+            What it is likely to take before zipping.
+        """
+        found = []
+        if self.features and features_at_least > self.features:
+            found.append(
+                f"This would have over {self.features:,.0f} features, the most that this site "
+                f"allows one request, and fail. {_LESS}"
+            )
+        elif self.features and features > self.features:
+            found.append(
+                f"This would likely have over {self.features:,.0f} features, the most that this "
+                f"site allows one request, and fail then. {_LESS}"
+            )
+        if self.file_bytes and size_bytes > self.file_bytes:
+            found.append(
+                f"This would likely have over {self.file_bytes:,.0f} bytes before zipping, the "
+                f"most that this site allows one request, and fail then. {_LESS}"
+            )
+        return found
 
 
 class LimitWatch:
@@ -107,7 +137,7 @@ def _refuse(found: float, limit: float | None, field: str, words: str) -> None:
             f"the extract {words.format(limit)}, the most that this site allows one request",
             field=field,
             value=limit,
-            hint="Ask for a smaller area, fewer layers or fewer features.",
+            hint=_LESS,
         )
 
 

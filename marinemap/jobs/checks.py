@@ -12,22 +12,9 @@ from marinemap.errors import ServiceError, did_you_mean
 from marinemap.jobs.conf import job_settings
 from marinemap.processes.registry import all_processes
 
-_VARIABLES = {
-    "MARINEMAP_HOME",
-    "MARINEMAP_HTTPS",
-    "MARINEMAP_BEHIND_PROXY",
-    "MARINEMAP_EXTRACT_RATE",
-    "MARINEMAP_KEEP_DAYS",
-    "MARINEMAP_KEEP_JOBS_DAYS",
-    "MARINEMAP_MAX_ATTEMPTS",
-    "MARINEMAP_MAX_WAITING",
-    "MARINEMAP_MAX_WAITING_ADDRESS",
-    "MARINEMAP_MAX_WAITING_PERSON",
-    "MARINEMAP_MIN_FREE_MB",
-    "MARINEMAP_HSTS_SUBDOMAINS",
-    "MARINEMAP_LOOK_SECONDS",
-    "MARINEMAP_SENDFILE",
-}
+_PREFIX = "MARINEMAP_"
+# Kept under a name of Django's own.
+_UNDER_OTHER_NAMES = {"MARINEMAP_HSTS_SUBDOMAINS"}
 
 
 @register()
@@ -42,12 +29,13 @@ def check_settings(**_: Any) -> list[CheckMessage]:
         all_processes()
     except ServiceError as error:
         found.append(Error(str(error), hint="Mend its module.", id="marinemap.E004"))
+    known = {name for name in dir(settings) if name.startswith(_PREFIX)} | _UNDER_OTHER_NAMES
     for name in sorted(os.environ):
-        if name.startswith("MARINEMAP_") and name not in _VARIABLES:
+        if name.startswith(_PREFIX) and name not in known:
             found.append(
                 Error(
-                    f"There is no setting {name}.{did_you_mean(name, _VARIABLES)}",
-                    hint="Known are " + ", ".join(sorted(_VARIABLES)) + ".",
+                    f"There is no setting {name}.{did_you_mean(name, known)}",
+                    hint="Known are " + ", ".join(sorted(known)) + ".",
                     id="marinemap.E002",
                 )
             )

@@ -35,7 +35,7 @@ def check(inputs: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def run(inputs: Mapping[str, Any], context: RunContext) -> RunResult:
-    """Tell the likely count and size of each layer and of all, and what would be lost.
+    """Tell the likely count and size of each layer and of all, what would be lost or refused.
 
     Raises
     ------
@@ -45,6 +45,10 @@ def run(inputs: Mapping[str, Any], context: RunContext) -> RunResult:
         If others are being looked at just now.
     """
     found = call_apart(_look, dict(inputs), choose_layers(inputs))
+    over = context.limits.foresee(
+        found["features"], found["features_at_least"], found["size_bytes"]
+    )
+    found["notes"] = [*found["notes"], *over]
     return RunResult(message="Done.", outputs={"estimate": found})
 
 

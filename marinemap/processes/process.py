@@ -169,7 +169,10 @@ def _wrong_result(process: Process, what: str, found: Any, described: Any) -> Se
 
 
 def run_at_once(
-    process: Process, inputs: Mapping[str, Any], most_seconds: float = math.inf
+    process: Process,
+    inputs: Mapping[str, Any],
+    most_seconds: float = math.inf,
+    limits: RunLimits | None = None,
 ) -> dict[str, Any]:
     """Run a process within the request and return its outputs.
 
@@ -180,6 +183,8 @@ def run_at_once(
         As in the body of an execute request.
     most_seconds : float, optional
         What would take longer is refused.
+    limits : RunLimits, optional
+        What the operator allows one run.
 
     Raises
     ------
@@ -196,7 +201,8 @@ def run_at_once(
         )
     with tempfile.TemporaryDirectory(prefix=f"{process.id}-") as folder:
         work = Path(folder)
-        result = process.run(kept, RunContext(work, work / "artifact", lambda *_: None))
+        context = RunContext(work, work / "artifact", lambda *_: None, limits or RunLimits())
+        result = process.run(kept, context)
     process.check_result(result)
     return result.outputs
 

@@ -61,6 +61,22 @@ def test_job_waits_for_a_worker_and_runs_when_one_starts(make_site: MakeSite) ->
     assert client.wait(job)["status"] == "successful"
 
 
+def test_run_over_a_limit_is_told_before_and_ends_alone(make_site: MakeSite) -> None:
+    site = make_site(MARINEMAP_MAX_RUN_FEATURES="5", MARINEMAP_EXTRACT_RATE="100/s")
+    site.start_web()
+    site.start_worker()
+    client = Client(site)
+    inputs = {"layers": ["reefs"], "area": AREA}
+    notes = client.post_execution({"inputs": inputs}, process="estimate").json()["notes"]
+    assert "over 5 features, the most that this site allows" in notes[0]
+    info = client.wait(client.submit(**inputs))
+    assert info["status"] == "failed"
+    assert "has over 5 features, the most that this site allows one request" in info["message"]
+    # The worker lives on, and does the next one.
+    few = client.submit(layers=["reefs"], area=AREA, filter="reef_id < 0")
+    assert client.wait(few)["status"] == "successful"
+
+
 def test_geometries_come_through_the_queue_as_geometries(make_site: MakeSite) -> None:
     site = make_site()
     site.start_web()

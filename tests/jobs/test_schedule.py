@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from marinemap.jobs import periodic
 from marinemap.jobs.checks import check_settings
 from marinemap.jobs.conf import job_settings
 from marinemap.jobs.schedule import EditableScheduler
+from tests.running_site import PROJECT
 
 NAMES = {
     "clean up temporary files",
@@ -55,6 +57,15 @@ def test_edited_entries_stay_as_they_were_edited() -> None:
 
 
 def test_settings_as_they_come_are_sound() -> None:
+    assert check_settings() == []
+
+
+def test_every_setting_of_the_reference_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    reference = (PROJECT / "docs/reference/settings.md").read_text()
+    names = set(re.findall(r"`(MARINEMAP_[A-Z_]+)`", reference))
+    assert "MARINEMAP_MAX_RUN_FEATURES" in names
+    for name in names:
+        monkeypatch.setenv(name, "1")
     assert check_settings() == []
 
 

@@ -11,6 +11,7 @@ import pytest
 from marinemap.catalogue.models import Layer
 from marinemap.catalogue.registration import register
 from marinemap.errors import RequestError
+from marinemap.extraction import RunLimits
 from marinemap.processes import estimate, extract
 from marinemap.processes.process import RunContext, run_at_once
 
@@ -69,6 +70,24 @@ def test_answer_has_what_its_description_says(reefs: Layer) -> None:
 def test_repair_of_the_area_is_told(reefs: Layer) -> None:
     bow_tie = {"type": "Polygon", "coordinates": [[[0, 40], [2, 42], [2, 40], [0, 42], [0, 40]]]}
     assert "repaired" in estimated(area=bow_tie)["notes"][0]
+
+
+@pytest.mark.parametrize(
+    ("limits", "told"),
+    [
+        (RunLimits(), []),
+        (RunLimits(features=4, file_bytes=1e6), []),
+        (RunLimits(features=3), ["This would have over 3 features"]),
+        (RunLimits(file_bytes=100), ["This would likely have over 100 bytes before zipping"]),
+    ],
+    ids=repr,
+)
+def test_limits_of_a_run_are_told_before_it(
+    reefs: Layer, limits: RunLimits, told: list[str]
+) -> None:
+    inputs = {"layers": ["reefs"], "area": AREA}
+    notes = run_at_once(estimate.PROCESS, inputs, limits=limits)["estimate"]["notes"]
+    assert [note.split(",")[0] for note in notes] == told
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,7 @@ from marinemap.api.processes.requests import ExecuteRequest, read_execute_reques
 from marinemap.api.processes.results import answer_outputs
 from marinemap.errors import RequestError, UnavailableError
 from marinemap.jobs import lifecycle
+from marinemap.jobs.conf import job_settings
 from marinemap.jobs.queue import find_place
 from marinemap.processes.process import Process, run_at_once
 from marinemap.processes.registry import get_process
@@ -73,7 +74,7 @@ def _run(process: Process, asked: ExecuteRequest) -> HttpResponseBase:
             hint="Send the header Prefer: respond-async, or ask for 'value'.",
         )
     with _turn(process):
-        outputs = run_at_once(process, asked.inputs, most_sync_seconds())
+        outputs = run_at_once(process, asked.inputs, most_sync_seconds(), limits=job_settings().run_limits)
     return answer_outputs(process, outputs, asked.wanted)
 
 

@@ -33,6 +33,8 @@ test("warnings name their layer where there are several", () => {
   assert.deepEqual(warningsInWords(estimate, titleOf), layer.warnings);
   const two = { ...estimate, layers: [layer, { ...layer, name: "ports", warnings: ["Empty."] }] };
   assert.deepEqual(warningsInWords(two, titleOf), ["REEFS: 'a' would be named 'b'.", "PORTS: Empty."]);
+  const limited = { ...estimate, notes: ["Too many."] };
+  assert.deepEqual(warningsInWords(limited, titleOf), ["Too many.", ...layer.warnings]);
   const none = { ...estimate, features: 0, layers: [{ ...layer, warnings: ["No feature."] }] };
   assert.deepEqual(warningsInWords(none, titleOf), []);
 });

@@ -6,6 +6,8 @@ export interface Estimate {
   exact: boolean;
   size_bytes: number;
   layers: { name: string; features: number; exact: boolean; warnings: string[] }[];
+  /** What concerns the whole request: a repaired area, a limit of the site that it would pass. */
+  notes?: string[];
 }
 
 const UNITS = ["bytes", "kB", "MB", "GB", "TB"];
@@ -18,11 +20,11 @@ export function estimateInWords({ features, exact, size_bytes }: Estimate): stri
   return `${features.toLocaleString("en")} ${features === 1 ? "feature" : "features"}, about ${size}`;
 }
 
-/** What would be lost, and which layers would be empty, each with the title of its layer. */
+/** What concerns the whole, what would be lost, and which layers would be empty, each with the title of its layer. */
 export function warningsInWords(estimate: Estimate, titleOf: (id: string) => string): string[] {
-  const { layers } = estimate;
-  if (layers.length === 1) return estimate.features === 0 ? [] : layers[0]!.warnings;
-  return layers.flatMap(({ name, warnings }) => warnings.map((warning) => `${titleOf(name)}: ${warning}`));
+  const { layers, notes = [] } = estimate;
+  if (layers.length === 1) return estimate.features === 0 ? notes : [...notes, ...layers[0]!.warnings];
+  return [...notes, ...layers.flatMap(({ name, warnings }) => warnings.map((warning) => `${titleOf(name)}: ${warning}`))];
 }
 
 export function bytesInWords(bytes: number): string {
