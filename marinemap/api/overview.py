@@ -18,9 +18,31 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 _PROCESSES = "http://www.opengis.net/spec/ogcapi-processes-1/1.0/conf/"
+_PROCESS_CLASSES = (
+    "core",
+    "ogc-process-description",
+    "json",
+    "html",
+    "oas30",
+    "job-list",
+    "dismiss",
+)
+_FEATURES = "http://www.opengis.net/spec/ogcapi-features"
+_CQL2 = "http://www.opengis.net/spec/cql2/1.0/conf/"
+_FILTERS = ("queryables", "queryables-query-parameters", "filter", "features-filter")
+_CQL2_CLASSES = (
+    "cql2-text",
+    "cql2-json",
+    "basic-cql2",
+    "advanced-comparison-operators",
+    "case-insensitive-comparison",
+)
 CONFORMANCE = [
-    f"{_PROCESSES}{name}"
-    for name in ("core", "ogc-process-description", "json", "html", "oas30", "job-list", "dismiss")
+    *(f"{_FEATURES}-1/1.0/conf/{name}" for name in ("core", "geojson", "html", "oas30")),
+    f"{_FEATURES}-2/1.0/conf/crs",
+    *(f"{_FEATURES}-3/1.0/conf/{name}" for name in _FILTERS),
+    *(f"{_CQL2}{name}" for name in _CQL2_CLASSES),
+    *(f"{_PROCESSES}{name}" for name in _PROCESS_CLASSES),
 ]
 
 

@@ -5,9 +5,11 @@ from marinemap.extraction.clip import MODES
 from marinemap.extraction.crs import CRS84, check_fits, crs_label, parse_crs
 from marinemap.extraction.dataset import Dataset, Field, describe, list_layers
 from marinemap.extraction.estimate import LayerEstimate, estimate
+from marinemap.extraction.filter import Filter, compile_filter
 from marinemap.extraction.formats import FORMATS, get_format
 from marinemap.extraction.geometries import read_geometries
 from marinemap.extraction.limits import RunLimits
+from marinemap.extraction.page import Page, Wanted, attributes_schema, read_one, read_page
 from marinemap.extraction.pipeline import extract
 from marinemap.extraction.read import check_servable
 from marinemap.extraction.request import (
@@ -30,14 +32,19 @@ __all__ = [
     "ExtractionRequest",
     "ExtractionResult",
     "Field",
+    "Filter",
     "LayerEstimate",
     "LayerFailure",
     "LayerReport",
+    "Page",
     "RunLimits",
     "SourceLayer",
+    "Wanted",
+    "attributes_schema",
     "check_fits",
     "check_selection",
     "check_servable",
+    "compile_filter",
     "content_version",
     "crs_label",
     "describe",
@@ -50,5 +57,7 @@ __all__ = [
     "parse_crs",
     "read_area_file",
     "read_geometries",
+    "read_one",
+    "read_page",
     "real_path",
 ]

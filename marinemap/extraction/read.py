@@ -38,7 +38,7 @@ _BATCH_BYTES = 6 << 20
 _GDAL_BATCH_BYTES = 16 << 20
 _BATCHES_AHEAD = 1
 _LOOKED_AT = 100
-_GDAL_ERRORS = (
+GDAL_ERRORS = (
     DataSourceError,
     DataLayerError,
     FieldError,
@@ -158,7 +158,7 @@ class Source:
             If GDAL cannot read the layer.
         """
         with self._some(1) as (_, reader):
-            return reader.schema.remove(_geometry_place(reader.schema))
+            return reader.schema.remove(geometry_place(reader.schema))
 
     def sample(self, features: int) -> Batch:
         """Return the first features, at most so many.
@@ -190,7 +190,7 @@ class Source:
                 where=self.rtree.condition_of(keys),
                 **self._fields,
             )
-        except _GDAL_ERRORS as error:
+        except GDAL_ERRORS as error:
             raise self._unreadable(error) from error
         return table
 
@@ -294,7 +294,7 @@ class Source:
             yield from reader
 
     def _batch(self, batch: Any) -> Batch:
-        place = _geometry_place(batch.schema)
+        place = geometry_place(batch.schema)
         names = [name for at, name in enumerate(batch.schema.names) if at != place]
         columns = [column for at, column in enumerate(batch.columns) if at != place]
         schema = batch.schema.remove(place)
@@ -359,7 +359,7 @@ class Source:
                 yield opened
         except pa.ArrowMemoryError as error:
             raise _TooLarge from error
-        except _GDAL_ERRORS as error:
+        except GDAL_ERRORS as error:
             raise self._unreadable(error) from error
 
     def _unreadable(self, error: Exception) -> DatasetError:
@@ -414,7 +414,7 @@ def _check_text(source: Source, name: str, values: Any) -> None:
         ) from error
 
 
-def _geometry_place(schema: Any) -> int:
+def geometry_place(schema: Any) -> int:
     """Return the place of the geometries: a field may have the name of their column."""
     marks = ((at, (field.metadata or {}).get(_EXTENSION)) for at, field in enumerate(schema))
     return next(at for at, mark in marks if mark in _GEOMETRY_MARKS)
@@ -430,7 +430,7 @@ def _pieces(batch: Any) -> Iterator[Any]:
     if batch.nbytes <= _BATCH_BYTES or batch.num_rows < 2:
         yield batch
         return
-    column = _binary(batch.column(_geometry_place(batch.schema)))
+    column = _binary(batch.column(geometry_place(batch.schema)))
     lengths = np.asarray(pc.fill_null(pc.binary_length(column), 0), np.int64)
     others = (batch.nbytes - int(lengths.sum())) // batch.num_rows
     numbers = (lengths + others).cumsum() // _BATCH_BYTES

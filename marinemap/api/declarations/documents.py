@@ -26,6 +26,9 @@ class Document:
     status : int
     headers : mapping
     cache_control : str
+    written : mapping
+        Members that are JSON already, in bytes; the page shows ``shown`` in their place.
+    shown : mapping
     """
 
     title: str
@@ -34,3 +37,5 @@ class Document:
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
     cache_control: str = PUBLIC
+    written: Mapping[str, bytes] = field(default_factory=dict)
+    shown: Mapping[str, Any] = field(default_factory=dict)

@@ -50,10 +50,10 @@ def respond(request: HttpRequest, document: Document, form: str | None = None) -
     wanted = form_of(request, form, document.media_type)
     body = _with_links(request, document, wanted)
     if wanted == "html":
-        content = page_of(request, document.title, body).encode()
+        content = page_of(request, document.title, {**body, **document.shown}).encode()
         media_type = "text/html; charset=utf-8"
     else:
-        content, media_type = write_json(body), document.media_type
+        content, media_type = _written(body, document), document.media_type
     response = HttpResponse(content, status=document.status, content_type=media_type)
     for name, value in document.headers.items():
         response.headers[name] = value
@@ -66,6 +66,12 @@ def write_json(body: Any) -> bytes:
     """Return JSON as it is sent: without blanks, letters as they are."""
     text = json.dumps(body, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     return text.encode(errors="surrogatepass")
+
+
+def _written(body: dict[str, Any], document: Document) -> bytes:
+    parts = [write_json(body)[1:-1]]
+    parts += [b'"%s":%s' % (name.encode(), value) for name, value in document.written.items()]
+    return b"{" + b",".join(part for part in parts if part) + b"}"
 
 
 def _with_links(request: HttpRequest, document: Document, wanted: str) -> dict[str, Any]:

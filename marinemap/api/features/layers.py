@@ -6,17 +6,16 @@ import re
 from typing import Any
 
 from django.http import HttpRequest
-from pyproj import CRS
 
 from marinemap.api.declarations import Document
-from marinemap.api.links import link, own_links
+from marinemap.api.features.crs import CRS84, crs_uri, offered
+from marinemap.api.links import GEOJSON, OGC, link, own_links
 from marinemap.api.problems import NotFoundError
 from marinemap.catalogue.models import ID_PATTERN, Drawing, Layer
 from marinemap.errors import did_you_mean, quote
 from marinemap.extraction.tiles import MEDIA_TYPE as DRAWING
 
-_CRS = "http://www.opengis.net/def/crs/"
-CRS84 = f"{_CRS}OGC/1.3/CRS84"
+_WORLD = [-180.0, -90.0, 180.0, 90.0]
 
 
 def get_layer(layer_id: str) -> Layer:
@@ -62,7 +61,7 @@ def described(request: HttpRequest, layer: Layer) -> dict[str, Any]:
         "description": layer.description,
         "itemType": "feature",
         "storageCrs": crs_uri(layer.crs),
-        "crs": [CRS84],
+        "crs": offered(layer),
         "geometryType": layer.geometry_type,
         "featureCount": layer.feature_count,
         "fields": layer.fields,
@@ -77,15 +76,25 @@ def described(request: HttpRequest, layer: Layer) -> dict[str, Any]:
         body["links"].append(found)
     if drawing is None or not drawing.is_finished:
         body["drawing"] = {"progress": drawing.progress if drawing else 0}
-    if layer.bounds_4326 is not None:
-        body["extent"] = {"spatial": {"bbox": [layer.bounds_4326], "crs": CRS84}}
+    bounds = layer.bounds_4326 or _WORLD
+    body["extent"] = {"spatial": {"bbox": [bounds], "crs": CRS84}}
+    body["links"] += _feature_links(request, layer)
     return {name: value for name, value in body.items() if value not in (None, "")}
 
 
-def crs_uri(crs: str) -> str | None:
-    """Return the OGC URI of a CRS that has an EPSG code, None for one that has none."""
-    authority, _, code = crs.partition(":")
-    if authority == "EPSG" and code.isdigit():
-        return f"{_CRS}EPSG/0/{code}"
-    epsg = CRS.from_user_input(crs).to_epsg()
-    return f"{_CRS}EPSG/0/{epsg}" if epsg else None
+def _feature_links(request: HttpRequest, layer: Layer) -> list[dict[str, Any]]:
+    page = link(
+        request, "items", "items", layer.pk, type_="text/html", title="Features", query="?f=html"
+    )
+    return [
+        link(request, "items", "items", layer.pk, type_=GEOJSON, title="Features as GeoJSON"),
+        page,
+        link(
+            request,
+            f"{OGC}queryables",
+            "queryables",
+            layer.pk,
+            type_="application/schema+json",
+            title="What can be asked for",
+        ),
+    ]

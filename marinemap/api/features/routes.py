@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from marinemap.api.declarations import Answer, Operation, Parameter, Route
 from marinemap.api.declarations.serving import FORM
-from marinemap.api.features import drawings, layers
+from marinemap.api.features import drawings, items, layers, queryables
+from marinemap.api.links import GEOJSON
+from marinemap.catalogue.models import Layer
 from marinemap.extraction.tiles import MEDIA_TYPE as DRAWING
 
 _COLLECTION_ID = Parameter("collectionId", {"type": "string"}, "The id of a layer.", "path")
@@ -26,6 +28,76 @@ _COLLECTIONS = {
     "required": ["collections", "links"],
     "properties": {"collections": {"type": "array", "items": _COLLECTION}, "links": _LINKS},
 }
+_FEATURE = {
+    "type": "object",
+    "required": ["type", "geometry", "properties"],
+    "properties": {
+        "type": {"type": "string", "enum": ["Feature"]},
+        "id": {"type": "integer"},
+        "geometry": {"type": "object", "nullable": True},
+        "properties": {"type": "object", "nullable": True},
+        "links": _LINKS,
+    },
+}
+_PAGE = {
+    "type": "object",
+    "required": ["type", "features"],
+    "properties": {
+        "type": {"type": "string", "enum": ["FeatureCollection"]},
+        "features": {"type": "array", "items": _FEATURE},
+        "links": _LINKS,
+        "numberMatched": {"type": "integer", "minimum": 0},
+        "numberReturned": {"type": "integer", "minimum": 0},
+    },
+}
+_URI = {"type": "string", "format": "uri", "maxLength": 200}
+_CRS = Parameter("crs", _URI, "The CRS of the answer, one that the layer lists; CRS84 without it.")
+_FEATURE_ID = Parameter("featureId", {"type": "string"}, "The id of a feature.", "path")
+_ITEM_PARAMETERS = (
+    Parameter(
+        "limit",
+        # The official suite follows four pages at the maximum, and needs to see all features.
+        {"type": "integer", "minimum": 1, "maximum": 5000, "default": 100},
+        "At most so many features a page; a page may have fewer and go on.",
+        clamps=True,
+    ),
+    Parameter(
+        "bbox",
+        {"type": "array", "items": {"type": "number"}, "minItems": 4, "maxItems": 6},
+        "Features that meet these bounds: west, south, east, north in degrees, or in the order of "
+        "the axes of bbox-crs; with heights six numbers. West may lie beyond east, across 180.",
+    ),
+    Parameter("bbox-crs", _URI, "The CRS of bbox; CRS84 without it."),
+    _CRS,
+    Parameter(
+        "datetime",
+        {"type": "string", "maxLength": 100},
+        "A moment or an interval; features without a time match any.",
+    ),
+    Parameter(
+        "filter",
+        {"type": "string", "maxLength": 10_000},
+        "Features whose fields match, in CQL2: depth_m > 20 AND name LIKE 'Reef%'.",
+    ),
+    Parameter(
+        "filter-lang",
+        {"type": "string", "enum": list(queryables.LANGUAGES), "default": "cql2-text"},
+        "The language of filter.",
+    ),
+    Parameter("filter-crs", _URI, "The CRS of positions in filter; CRS84 without it."),
+    Parameter(
+        "after",
+        {"type": "string", "maxLength": 20},
+        "Where the page before ended; the link 'next' has it.",
+    ),
+    FORM,
+)
+
+
+def _each_layer() -> list[dict[str, str]]:
+    ids = Layer.objects.published().values_list("id", flat=True)
+    return [{"collectionId": layer_id} for layer_id in ids]
+
 
 ROUTES = (
     Route(
@@ -58,6 +130,61 @@ ROUTES = (
             ),
         ),
         (_COLLECTION_ID,),
+    ),
+    Route(
+        "queryables",
+        "/collections/{collectionId}/queryables",
+        (
+            Operation(
+                "GET",
+                "getQueryables",
+                "The fields by which a layer can be filtered",
+                queryables.queryables,
+                "Layers",
+                (FORM,),
+                answers={
+                    200: Answer(
+                        "A JSON Schema", {"type": "object"}, (queryables.MEDIA_TYPE, "text/html")
+                    )
+                },
+            ),
+        ),
+        (_COLLECTION_ID,),
+    ),
+    Route(
+        "items",
+        "/collections/{collectionId}/items",
+        (
+            Operation(
+                "GET",
+                "getFeatures",
+                "Features of a layer",
+                items.items,
+                "Layers",
+                _ITEM_PARAMETERS,
+                answers={200: Answer("A page of features", _PAGE, (GEOJSON, "text/html"))},
+                more_parameters=queryables.field_parameters,
+            ),
+        ),
+        (_COLLECTION_ID,),
+        _each_layer,
+    ),
+    Route(
+        "item",
+        "/collections/{collectionId}/items/{featureId}",
+        (
+            Operation(
+                "GET",
+                "getFeature",
+                "One feature",
+                items.item,
+                "Layers",
+                (_CRS, FORM),
+                answers={200: Answer("The feature", _FEATURE, (GEOJSON, "text/html"))},
+            ),
+        ),
+        (_COLLECTION_ID, _FEATURE_ID),
+        _each_layer,
     ),
     Route(
         "drawing",

@@ -1,0 +1,206 @@
+"""The features of a layer, in pages and one by one (OGC 17-069r4, 7.15 and 7.16)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import shapely
+from django.http import HttpRequest
+
+from marinemap.api.declarations import Document
+from marinemap.api.features.crs import (
+    Box,
+    FeatureCrs,
+    box_in_layer,
+    boxes_of,
+    choose_crs,
+    moved,
+)
+from marinemap.api.features.geojson import rows_of, write_features
+from marinemap.api.features.layers import get_layer
+from marinemap.api.features.queryables import filters_of
+from marinemap.api.links import GEOJSON, link
+from marinemap.api.problems import NotFoundError
+from marinemap.api.times import parse_interval
+from marinemap.catalogue.models import Layer
+from marinemap.errors import RequestError
+from marinemap.extraction import (
+    Dataset,
+    Page,
+    Wanted,
+    attributes_schema,
+    fingerprint,
+    read_one,
+    read_page,
+)
+
+_MOST_ID = 2**63 - 1
+
+
+def items(
+    request: HttpRequest,
+    collection_id: str,
+    limit: int,
+    bbox: list[float] | None,
+    bbox_crs: str | None,
+    crs: str | None,
+    datetime: str | None,
+    filter: str | None,
+    filter_lang: str,
+    filter_crs: str | None,
+    after: str | None,
+    others: Mapping[str, Any],
+) -> Document:
+    """Answer a page of features."""
+    layer = get_layer(collection_id)
+    target = choose_crs(layer, crs, "crs")
+    choose_crs(layer, filter_crs, "filter-crs")
+    if datetime is not None:
+        # Features without a time match any (OGC 17-069r4, 7.15.4); no layer has one as yet.
+        parse_interval(datetime, "datetime")
+    dataset = _dataset(layer)
+    has_filter = filter is not None or bool(others)
+    schema = attributes_schema(dataset) if has_filter else None
+    wanted = Wanted(
+        limit=limit,
+        filters=filters_of(layer, schema, filter, filter_lang, others) if has_filter else (),
+        **_position(after),
+        **_in_bbox(layer, bbox, choose_crs(layer, bbox_crs, "bbox-crs")),
+    )
+    mark = fingerprint(layer.path)
+    page = read_page(dataset, mark, wanted)
+    is_all = bbox is None and not has_filter and mark == layer.fingerprint
+    return _page(request, layer, target, page, _matched(layer, page, is_all, after))
+
+
+def item(request: HttpRequest, collection_id: str, feature_id: str, crs: str | None) -> Document:
+    """Answer one feature."""
+    layer = get_layer(collection_id)
+    target = choose_crs(layer, crs, "crs")
+    # As ids are written: no sign, no blanks, digits of ASCII.
+    is_id = feature_id.isascii() and feature_id.isdigit() and int(feature_id) <= _MOST_ID
+    found = read_one(_dataset(layer), int(feature_id)) if is_id else None
+    if found is None:
+        raise NotFoundError(
+            f"layer '{layer.pk}' has no feature of this id", field="featureId", value=feature_id
+        )
+    (members,) = write_features(found, layer, target)
+    # A feature has links as a foreign member beside its own.
+    links = [link(request, "collection", "collection", layer.pk, title=layer.title)]
+    return Document(
+        f"{layer.title} {feature_id}",
+        {"links": links},
+        GEOJSON,
+        headers={"Content-Crs": target.header},
+        written=members,
+        shown=rows_of(found)[0],
+    )
+
+
+def _page(
+    request: HttpRequest, layer: Layer, target: FeatureCrs, page: Page, matched: int | None
+) -> Document:
+    texts = [
+        b"{" + b",".join(b'"%s":%s' % (name.encode(), at) for name, at in members.items()) + b"}"
+        for part in page.parts
+        for members in write_features(part, layer, target)
+    ]
+    rows = [row for part in page.parts for row in rows_of(part)]
+    body: dict[str, Any] = {
+        "type": "FeatureCollection",
+        "numberReturned": len(page),
+        "version": layer.version,
+        "links": [link(request, "collection", "collection", layer.pk, title=layer.title)],
+    }
+    if matched is not None:
+        body["numberMatched"] = matched
+    if page.next_after is not None:
+        body["links"].append(_next(request, page.next_after))
+    return Document(
+        layer.title,
+        # No timeStamp: it would be another document each second, and never a 304.
+        body,
+        GEOJSON,
+        headers={"Content-Crs": target.header},
+        written={"features": b"[" + b",\n".join(texts) + b"]"},
+        shown={"features": [row | _self(request, layer, row["id"]) for row in rows]},
+    )
+
+
+def _self(request: HttpRequest, layer: Layer, feature_id: int) -> dict[str, Any]:
+    found = link(request, "item", "item", layer.pk, feature_id, title=str(feature_id))
+    return {"id": found | {"href": f"{found['href']}?f=html"}}
+
+
+def _next(request: HttpRequest, after: int) -> dict[str, Any]:
+    query = request.GET.copy()
+    query["after"] = str(after)
+    href = request.build_absolute_uri(f"{request.path}?{query.urlencode(safe=':/,')}")
+    return {"href": href, "rel": "next", "type": GEOJSON, "title": "The next page"}
+
+
+def _position(after: str | None) -> dict[str, Any]:
+    if after is None:
+        return {}
+    digits = after.removeprefix("-")
+    if not (digits.isascii() and digits.isdigit() and len(digits) < 19):
+        raise RequestError(
+            "not the end of a page; follow the link 'next' of a page", field="after", value=after
+        )
+    return {"after": int(after)}
+
+
+def _in_bbox(layer: Layer, bbox: Sequence[float] | None, crs: FeatureCrs) -> dict[str, Any]:
+    """Return what a page is to hold of a bbox: the index's box, and the test of what it finds."""
+    if bbox is None:
+        return {}
+    boxes = _checked(bbox, crs)
+
+    def keeps(geometries: Any) -> Any:
+        there = moved(geometries, layer, crs)
+        meets = np.zeros(len(there), bool)
+        for box in boxes:
+            meets |= shapely.intersects(there, shapely.box(*box))
+        # What has no place matches (OGC 17-069r4, 7.15.3).
+        return meets | shapely.is_missing(geometries)
+
+    return {"box": box_in_layer(boxes, layer, crs), "keeps": keeps}
+
+
+def _checked(bbox: Sequence[float], crs: FeatureCrs) -> list[Box]:
+    if len(bbox) == 5 or not all(np.isfinite(bbox)):
+        raise RequestError(
+            "a bbox has four finite numbers, or six with heights", field="bbox", value=list(bbox)
+        )
+    boxes = boxes_of(bbox, crs)
+    for west, south, east, north in boxes:
+        if south > north or west > east:
+            raise RequestError(
+                "the bbox ends before it begins; write west, south, east, north in the order of "
+                "the axes of its CRS",
+                field="bbox",
+                value=list(bbox),
+            )
+    return boxes
+
+
+def _matched(layer: Layer, page: Page, is_all: bool, after: str | None) -> int | None:
+    """Return how many features match, where that is known exactly."""
+    if is_all:
+        return layer.feature_count
+    return len(page) if after is None and page.next_after is None else None
+
+
+def _dataset(layer: Layer) -> Dataset:
+    """Return what the catalogue knows of a layer; the file is not asked again."""
+    return Dataset(
+        path=layer.path,
+        layer=layer.source_layer,
+        crs=layer.crs,
+        bounds=tuple(layer.bounds) if layer.bounds else None,
+        geometry_type=layer.geometry_type,
+        fields=(),
+        feature_count=layer.feature_count,
+    )

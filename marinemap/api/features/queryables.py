@@ -1,0 +1,104 @@
+"""What features can be filtered by (OGC 19-079r2): each field of a layer, and the filters."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from django.http import HttpRequest
+from django.urls import reverse
+
+from marinemap.api.declarations import Document, Parameter
+from marinemap.api.features.layers import get_layer
+from marinemap.catalogue.models import Layer
+from marinemap.errors import RequestError
+from marinemap.extraction import Filter, compile_filter
+
+MEDIA_TYPE = "application/schema+json"
+LANGUAGES = ("cql2-text", "cql2-json")
+_TYPES: dict[str, dict[str, Any]] = {
+    "str": {"type": "string"},
+    "bool": {"type": "boolean"},
+    "float": {"type": "number"},
+    "date": {"type": "string", "format": "date"},
+    "datetime": {"type": "string", "format": "date-time"},
+}
+# Parameters of their own meaning; a field of such a name is filtered by CQL2.
+RESERVED = frozenset(
+    ("limit", "bbox", "bbox-crs", "crs", "datetime", "filter", "filter-lang", "filter-crs", "f")
+    + ("after",)
+)
+
+
+def queryables(request: HttpRequest, collection_id: str) -> Document:
+    """Answer the fields of a layer as a JSON Schema."""
+    layer = get_layer(collection_id)
+    address = request.build_absolute_uri(reverse("api:queryables", args=[layer.pk]))
+    fields = {each["name"]: {"title": each["name"], **schema_of(each)} for each in layer.fields}
+    body = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": address,
+        "type": "object",
+        "title": layer.title,
+        "properties": fields,
+        "additionalProperties": False,
+    }
+    return Document(f"{layer.title}: what can be asked for", body, MEDIA_TYPE)
+
+
+def schema_of(field: Mapping[str, str]) -> dict[str, Any]:
+    """Return the schema of a field, by its type in OGR's words, such as ``str:80``."""
+    kind = field["type"].partition(":")[0]
+    if kind.startswith("int"):
+        return {"type": "integer"}
+    return dict(_TYPES.get(kind, {"type": "string"}))
+
+
+def field_parameters(collection_id: str) -> Sequence[Parameter]:
+    """Return a parameter for each field of a layer, for what equals a value."""
+    return [
+        Parameter(each["name"], schema_of(each), f"Features whose {each['name']} is this.")
+        for each in get_layer(collection_id).fields
+        if each["name"] not in RESERVED and _is_plain(each)
+    ]
+
+
+def filters_of(
+    layer: Layer, schema: Any, text: str | None, language: str, equal: Mapping[str, Any]
+) -> list[Filter]:
+    """Return the filters of a request, all of which have to let a feature pass.
+
+    Raises
+    ------
+    RequestError
+        If one is not sound.
+    """
+    found = [_equals(layer, schema, name, value) for name, value in equal.items()]
+    if text is not None:
+        found.append(compile_filter(_parsed(text, language), schema))
+    return found
+
+
+def _parsed(text: str, language: str) -> Any:
+    if language == "cql2-text":
+        return text
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise RequestError(
+            f"not JSON: {error}",
+            field="filter",
+            hint="With filter-lang=cql2-json the filter is a JSON object.",
+        ) from error
+
+
+def _equals(layer: Layer, schema: Any, name: str, value: Any) -> Filter:
+    kinds = {each["name"]: schema_of(each).get("format") for each in layer.fields}
+    wrap = {"date": "date", "date-time": "timestamp"}.get(kinds[name] or "")
+    right = {wrap: value} if wrap else value
+    return compile_filter({"op": "=", "args": [{"property": name}, right]}, schema, field=name)
+
+
+def _is_plain(field: Mapping[str, str]) -> bool:
+    return field["type"].partition(":")[0] in _TYPES or field["type"].startswith("int")

@@ -1,0 +1,254 @@
+"""A page of features: read by keys, filtered, and bounded in time and bytes."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyogrio
+import pyproj
+
+from marinemap.errors import DatasetError
+from marinemap.extraction.curves import linear
+from marinemap.extraction.dataset import Dataset
+from marinemap.extraction.filter import Filter
+from marinemap.extraction.geopackage_index import own_key
+from marinemap.extraction.page_keys import BEGINNING, Box, Candidates, keys_of
+from marinemap.extraction.read import GDAL_ERRORS, geometry_place
+from marinemap.extraction.source_files import parts_of, real_path, without_folder
+from marinemap.extraction.table_check import undeclared_encoding
+from marinemap.extraction.wkb import to_geometries
+
+Array = np.ndarray[Any, Any]
+# A page ends early rather than take more than this.
+_MOST_BYTES = 8 << 20
+_MOST_SECONDS = 1.0
+_MOST_AT_ONCE = 8_192
+_MOST_LOOKED_AT = 131_072
+# A geometry's arcs become lines that run this close to them, in degrees and in metres.
+_TOLERANCE_DEGREES, _TOLERANCE_METRES = 1e-7, 0.01
+
+
+@dataclass(frozen=True)
+class Features:
+    """Features row by row: their ids, geometries (shapely; None for none) and attributes."""
+
+    ids: Array
+    geometries: Array
+    attributes: Any
+    cursors: Array
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def pick(self, rows: Any) -> Features:
+        """Return some of the rows, by a mask or a slice."""
+        places = np.arange(len(self))[rows]
+        return Features(
+            self.ids[places],
+            self.geometries[places],
+            self.attributes.take(pa.array(places)),
+            self.cursors[places],
+        )
+
+
+@dataclass(frozen=True)
+class Page:
+    """Some features, and where to go on; ``next_after`` is None on the last page."""
+
+    parts: Sequence[Features]
+    next_after: int | None
+
+    def __len__(self) -> int:
+        return sum(map(len, self.parts))
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a page is to hold.
+
+    Parameters
+    ----------
+    limit : int
+        At most so many features.
+    after : int
+        Where the page before ended.
+    box : (minx, miny, maxx, maxy), optional
+        In the layer's CRS: features whose box touches it.
+    filters : sequence of Filter
+        Every one of them has to let a feature pass.
+    keeps : callable, optional
+        Tells of geometries, an array, which are wanted.
+    """
+
+    limit: int
+    after: int = BEGINNING
+    box: Box | None = None
+    filters: Sequence[Filter] = ()
+    keeps: Callable[[Array], Array] | None = None
+
+
+def read_page(dataset: Dataset, mark: str, wanted: Wanted) -> Page:
+    """Return a page of features, in an order that is the same each time.
+
+    Its cost does not depend on how many pages came before. Where few features pass, the page ends
+    after a second with those that were found, and the next goes on from there.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    mark : str
+        Changes with the data.
+    wanted : Wanted
+
+    Raises
+    ------
+    DatasetError
+        If the layer cannot be read.
+    """
+    dataset = dataclasses.replace(dataset, path=real_path(dataset.path))
+    deadline = time.monotonic() + _MOST_SECONDS
+    keys = keys_of(dataset, mark, wanted.box)
+    parts: list[Features] = []
+    found, read_bytes, after = 0, 0, wanted.after
+    count = min(wanted.limit + 1, _rows_at_once(dataset))
+    while found <= wanted.limit:
+        candidates = keys.after(after, count)
+        if len(candidates.cursors) == 0:
+            return _page(parts, wanted.limit, None)
+        for chosen in _chosen(dataset, candidates, wanted.filters):
+            read, size = _read(dataset, chosen)
+            parts.append(read if wanted.keeps is None else read.pick(wanted.keeps(read.geometries)))
+            found, read_bytes = found + len(parts[-1]), read_bytes + size
+            after = int(chosen.cursors[-1])
+            if found > wanted.limit or read_bytes > _MOST_BYTES:
+                return _page(parts, wanted.limit, after)
+        after = int(candidates.cursors[-1])
+        if time.monotonic() > deadline:
+            return _page(parts, wanted.limit, after)
+        # Attributes alone are read where there is a filter, of more and more features.
+        count = min(count * 2, _MOST_LOOKED_AT) if wanted.filters else count
+    return _page(parts, wanted.limit, after)
+
+
+def read_one(dataset: Dataset, feature_id: int) -> Features | None:
+    """Return one feature by its id, None where there is none.
+
+    Raises
+    ------
+    DatasetError
+        If the layer cannot be read.
+    """
+    dataset = dataclasses.replace(dataset, path=real_path(dataset.path))
+    ids = np.array([feature_id], np.int64)
+    found, _ = _read(dataset, Candidates(ids, {"fids": ids}))
+    return found if len(found) else None
+
+
+def attributes_schema(dataset: Dataset) -> Any:
+    """Return the pyarrow.Schema of a layer's attributes.
+
+    Raises
+    ------
+    DatasetError
+        If the layer cannot be read.
+    """
+    dataset = dataclasses.replace(dataset, path=real_path(dataset.path))
+    first = Candidates(np.zeros(1, np.int64), {"skip_features": 0, "max_features": 1})
+    return _read(dataset, first)[0].attributes.schema
+
+
+def _page(parts: list[Features], limit: int, after: int | None) -> Page:
+    """Return the page with no more features than wanted; it goes on after its last."""
+    kept, room = [], limit
+    for part in parts:
+        if len(part) > room:
+            part = part.pick(slice(0, room))
+            kept.append(part)
+            last = next((each for each in reversed(kept) if len(each)), None)
+            return Page(kept, int(last.cursors[-1]) if last else after)
+        kept.append(part)
+        room -= len(part)
+    return Page(kept, after)
+
+
+def _chosen(
+    dataset: Dataset, candidates: Candidates, filters: Sequence[Filter]
+) -> Iterator[Candidates]:
+    """Yield the candidates that pass the filters, in parts that are small enough to be read."""
+    if not filters:
+        yield candidates
+        return
+    fields = {name for each in filters for name in each.fields} - {own_key(*_place(dataset))}
+    looked_at = {"columns": sorted(fields), "read_geometry": False}
+    id_name, table = _table(dataset, {**candidates.wanted, **looked_at})
+    ids = np.asarray(table.column(id_name)).astype(np.int64)
+    passes = np.ones(len(ids), bool)
+    for each in filters:
+        masks = [np.asarray(each.passes(batch)) for batch in table.to_batches()]
+        passes &= np.concatenate([np.zeros(0, bool), *masks])
+    order = np.argsort(ids, kind="stable")
+    cursors, ids = candidates.cursors[: len(ids)][passes[order]], ids[order][passes[order]]
+    step = _rows_at_once(dataset)
+    for first in range(0, len(ids), step):
+        part = slice(first, first + step)
+        yield Candidates(cursors[part], {"fids": ids[part]})
+
+
+def _read(dataset: Dataset, candidates: Candidates) -> tuple[Features, int]:
+    """Return features, and how many bytes their geometries have."""
+    id_name, table = _table(dataset, candidates.wanted)
+    names = table.schema.names
+    place = geometry_place(table.schema)
+    ids = np.asarray(table.column(id_name)).astype(np.int64)
+    column = table.column(place).combine_chunks()
+    wkb = column.cast(pa.binary()) if column.type != pa.binary() else column
+    wkb = wkb.combine_chunks() if isinstance(wkb, pa.ChunkedArray) else wkb
+    straight, _ = linear(wkb, _tolerance(dataset), dataset.title)
+    # A column of keys that has a name of the data's own is a field as well.
+    is_field = id_name == own_key(*_place(dataset))
+    dropped = [names[place], *([] if is_field else [id_name])]
+    found = Features(ids, to_geometries(straight), table.drop_columns(dropped), ids)
+    # They come in an order of the driver's own; cursors rise with ids.
+    found = found.pick(np.argsort(ids, kind="stable"))
+    return dataclasses.replace(found, cursors=candidates.cursors[: len(ids)]), wkb.nbytes
+
+
+def _table(dataset: Dataset, wanted: Mapping[str, Any]) -> tuple[str, Any]:
+    try:
+        is_shapefile = dataset.path.suffix.lower() == ".shp"
+        meta, table = pyogrio.read_arrow(
+            dataset.path,
+            layer=dataset.layer,
+            encoding=undeclared_encoding(dataset.path) if is_shapefile else None,
+            return_fids=True,
+            **wanted,
+        )
+    except (*GDAL_ERRORS, ValueError) as error:
+        raise DatasetError(
+            f"{dataset.title} cannot be read: {without_folder(error, dataset.path)}",
+            field="source",
+        ) from error
+    return str(meta["fid_column"]), table
+
+
+def _place(dataset: Dataset) -> tuple[Path, str]:
+    return dataset.path, dataset.layer
+
+
+def _rows_at_once(dataset: Dataset) -> int:
+    """Return how many features are read at a time, by what features take in the file."""
+    size = sum(part.stat().st_size for part in parts_of(dataset.path))
+    each = size / max(dataset.feature_count, 1)
+    return int(min(_MOST_AT_ONCE, max(1, _MOST_BYTES // max(each, 1))))
+
+
+def _tolerance(dataset: Dataset) -> float:
+    crs = pyproj.CRS.from_user_input(dataset.crs)
+    return _TOLERANCE_DEGREES if crs.is_geographic else _TOLERANCE_METRES

@@ -1,0 +1,185 @@
+"""Which features stand on a page: found by an index, without reading what was passed before."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections import OrderedDict
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import pyogrio
+
+from marinemap.extraction.dataset import Dataset
+from marinemap.extraction.geopackage_index import RTree, find_rtree
+from marinemap.extraction.rtree_nodes import quoted
+
+Array = np.ndarray[Any, Any]
+Box = tuple[float, float, float, float]
+
+# What boxes hold is kept for the pages after the first: so many boxes, and so much memory.
+_MOST_BOXES = 32
+_MOST_KEPT_BYTES = 64_000_000
+# Before the first feature.
+BEGINNING = -(2**62)
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """Features that may stand on a page, in its order: a cursor for each, and how to read them."""
+
+    cursors: Array
+    wanted: Mapping[str, Any]
+
+
+class Keys(Protocol):
+    """The features of a layer in a fixed order, from any place in it."""
+
+    def after(self, cursor: int, count: int) -> Candidates:
+        """Return the features after a place, at most so many."""
+
+
+def keys_of(dataset: Dataset, mark: str, box: Box | None) -> Keys:
+    """Return the keys of the features whose box may touch another, of all where it is None.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    mark : str
+        Changes with the data, as :func:`~marinemap.extraction.fingerprint` does.
+    box : (minx, miny, maxx, maxy), optional
+        In the layer's CRS.
+    """
+    rtree = find_rtree(dataset.path, dataset.layer)
+    if box is None:
+        return TableKeys(rtree, dataset.layer) if rtree else Positions(dataset.feature_count)
+    name = (str(dataset.path), dataset.layer, mark, box)
+    found = _kept.get(name)
+    if found is None:
+        found = _in_box(dataset, rtree, box)
+        _kept.put(name, found)
+    return BoxKeys(found)
+
+
+@dataclass(frozen=True)
+class TableKeys:
+    """All features of a GeoPackage's layer, by its column of keys."""
+
+    rtree: RTree
+    layer: str
+
+    def after(self, cursor: int, count: int) -> Candidates:
+        """Return the features of the next keys."""
+        key, table = quoted(self.rtree.key), quoted(self.layer)
+        query = f"SELECT {key} FROM {table} WHERE {key} > ? ORDER BY {key} LIMIT ?"
+        with closing(_open(self.rtree.path)) as database:
+            rows = database.execute(query, [cursor, count]).fetchall()
+        keys = np.array(rows, np.int64).reshape(-1)
+        return Candidates(keys, {"fids": keys})
+
+
+@dataclass(frozen=True)
+class Positions:
+    """All features of another source, by their place in it."""
+
+    feature_count: int
+
+    def after(self, cursor: int, count: int) -> Candidates:
+        """Return the features at the next places; drivers skip to a place by their own index."""
+        first = max(cursor + 1, 0)
+        last = min(first + count, self.feature_count)
+        wanted = {"skip_features": first, "max_features": max(last - first, 0)}
+        return Candidates(np.arange(first, last), wanted)
+
+
+@dataclass(frozen=True)
+class BoxKeys:
+    """The features in a box, by their keys, which rise."""
+
+    keys: Array
+
+    def after(self, cursor: int, count: int) -> Candidates:
+        """Return the features of the next keys."""
+        first = int(np.searchsorted(self.keys, cursor, side="right"))
+        keys = self.keys[first : first + count].astype(np.int64)
+        return Candidates(keys, {"fids": keys})
+
+
+class _Kept:
+    """The keys in the boxes that were asked for last, within bounds of memory."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._found: OrderedDict[Any, Array] = OrderedDict()
+        self._bytes = 0
+
+    def get(self, name: Any) -> Array | None:
+        with self._lock:
+            if name in self._found:
+                self._found.move_to_end(name)
+            return self._found.get(name)
+
+    def put(self, name: Any, keys: Array) -> None:
+        if keys.nbytes > _MOST_KEPT_BYTES:
+            return
+        with self._lock:
+            self._bytes += keys.nbytes - self._bytes_of(name)
+            self._found[name] = keys
+            while self._bytes > _MOST_KEPT_BYTES or len(self._found) > _MOST_BOXES:
+                self._bytes -= self._found.popitem(last=False)[1].nbytes
+
+    def _bytes_of(self, name: Any) -> int:
+        return self._found[name].nbytes if name in self._found else 0
+
+
+_kept = _Kept()
+
+
+def _in_box(dataset: Dataset, rtree: RTree | None, box: Box) -> Array:
+    if rtree is None:
+        keys, _ = pyogrio.read_bounds(dataset.path, layer=dataset.layer, bbox=box)
+        return np.unique(keys)
+    west, south, east, north = box
+
+    def near(boxes: Array) -> Array:
+        meets: Array = (
+            (boxes[:, 0] <= east)
+            & (boxes[:, 2] >= west)
+            & (boxes[:, 1] <= north)
+            & (boxes[:, 3] >= south)
+        )
+        return meets
+
+    found = rtree.keys_near(near)
+    if found is None:
+        # The keys lie far apart.
+        sparse: Array = rtree.boxes([box])[0]
+        return sparse
+    blocks = list(found.blocks(1 << 20, 1 << 20))
+    nowhere = _nowhere(dataset, rtree)
+    keys = np.concatenate([np.zeros(0, np.int64), nowhere, *blocks])
+    if len(nowhere):
+        keys = np.unique(keys)
+    # Half the memory where the numbers are small enough.
+    is_small = len(keys) == 0 or (keys[0] >= 0 and keys[-1] < 2**32)
+    return keys.astype(np.uint32) if is_small else keys
+
+
+def _nowhere(dataset: Dataset, rtree: RTree) -> Array:
+    """Return the keys of features that the index leaves out: they lie nowhere."""
+    if rtree.size() >= dataset.feature_count:
+        return np.zeros(0, np.int64)
+    key, listed = quoted(rtree.key), quoted(f"{rtree.table}_rowid")
+    query = (
+        f"SELECT {key} FROM {quoted(dataset.layer)} WHERE {key} NOT IN (SELECT rowid FROM {listed})"
+    )
+    with closing(_open(rtree.path)) as database:
+        return np.array(database.execute(query).fetchall(), np.int64).reshape(-1)
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)

@@ -1,0 +1,342 @@
+"""OGC API - Features, Parts 1 to 3: a test for each requirement, named after it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyogrio
+import pytest
+import shapely
+from django.test import Client
+
+from marinemap.catalogue.models import Layer
+from marinemap.catalogue.registration import register
+from tests.api.standards import check_feature_schema
+from tests.api.test_jobs import assert_problem
+from tests.api.test_ogc_processes import links_of
+
+pytestmark = pytest.mark.django_db
+NewClient = Callable[..., Client]
+CRS84 = "http://www.opengis.net/def/crs/OGC/1.3/CRS84"
+EPSG = "http://www.opengis.net/def/crs/EPSG/0/"
+# A point at each whole degree: x from 0 to 19, y from 0 to 9; the last feature lies nowhere.
+XS, YS = (axis.ravel() for axis in np.meshgrid(np.arange(20.0), np.arange(10.0)))
+COUNT = len(XS) + 1
+SUFFIXES = {"gpkg": "GPKG", "shp": "ESRI Shapefile", "fgb": "FlatGeobuf", "geojson": "GeoJSON"}
+
+
+def write_grid(path: Path, driver: str, crs: str = "EPSG:4326") -> None:
+    # An index of FlatGeobuf has a place for each feature: there the last lies far away.
+    last = shapely.Point(170, -80) if driver == "FlatGeobuf" else None
+    points = [*shapely.points(XS, YS), last]
+    options = {"geometry_type": "Point", "crs": crs, "driver": driver}
+    pyogrio.raw.write(
+        path,
+        shapely.to_wkb(np.array(points, object)),
+        field_data=[
+            np.arange(COUNT),
+            np.array([f"point {n:03}" for n in range(COUNT)], object),
+            np.arange(COUNT).astype("datetime64[D]"),
+        ],
+        fields=["n", "name", "day"],
+        **options,
+    )
+
+
+@pytest.fixture(params=SUFFIXES)
+def grid(request: pytest.FixtureRequest, db: None, tmp_path: Path) -> Layer:
+    """A layer of points of known places, in each kind of index that there is."""
+    path = tmp_path / f"grid.{request.param}"
+    write_grid(path, SUFFIXES[request.param])
+    return register("grid", path)[0]
+
+
+@pytest.fixture
+def gpkg_grid(db: None, tmp_path: Path) -> Layer:
+    write_grid(tmp_path / "grid.gpkg", "GPKG")
+    return register("grid", tmp_path / "grid.gpkg")[0]
+
+
+def get(client: Client, query: str = "", path: str = "/items") -> dict[str, Any]:
+    response = client.get(f"/api/collections/grid{path}{query}")
+    assert response.status_code == 200, response.content
+    found: dict[str, Any] = response.json()
+    return found
+
+
+def all_pages(client: Client, query: str) -> tuple[list[int], int]:
+    """Return the numbers of all features, following next, and how many pages they took."""
+    address: str | None = f"/api/collections/grid/items{query}"
+    seen: list[int] = []
+    pages = 0
+    while address:
+        page = client.get(address).json()
+        seen += [feature["properties"]["n"] for feature in page["features"]]
+        address, pages = links_of(page).get("next"), pages + 1
+    return seen, pages
+
+
+def test_collections_and_collection(grid: Layer, new_client: NewClient) -> None:
+    client = new_client()
+    listed = client.get("/api/collections").json()
+    check_feature_schema("collections", listed)
+    alone = client.get("/api/collections/grid").json()
+    check_feature_schema("collection", alone)
+    assert listed["collections"] == [alone]
+    kinds = {link["type"] for link in alone["links"] if link["rel"] == "items"}
+    assert kinds == {"application/geo+json", "text/html"}
+    assert alone["crs"][0] == CRS84 and alone["storageCrs"] in alone["crs"]
+    assert all("type" in link for link in alone["links"])
+
+
+def test_fc_response(grid: Layer, new_client: NewClient) -> None:
+    response = new_client().get("/api/collections/grid/items?limit=7")
+    assert response["Content-Type"] == "application/geo+json"
+    assert response["Content-Crs"] == f"<{CRS84}>"
+    page = response.json()
+    check_feature_schema("featureCollectionGeoJSON", page)
+    assert page["numberReturned"] == len(page["features"]) == 7
+    assert page["numberMatched"] == COUNT
+    assert {"self", "alternate", "next"} <= set(links_of(page))
+
+
+@pytest.mark.parametrize("limit", [1, 7, 100, 5000])
+def test_fc_limit_and_links_reach_every_feature_once(
+    grid: Layer, new_client: NewClient, limit: int
+) -> None:
+    # 201 pages of one take long, and show the same as the first twenty.
+    query = f"?limit={limit}" + ("&bbox=0,0,4,2" if limit == 1 else "")
+    seen, pages = all_pages(new_client(), query)
+    expected = COUNT if limit > 1 else 15
+    assert len(seen) == len(set(seen))
+    assert set(seen) - {COUNT - 1} == (
+        set(range(COUNT - 1)) if limit > 1 else {n for n in range(200) if inside(n, 0, 0, 4, 2)}
+    )
+    assert len(seen) in (expected, expected + 1)
+    assert pages == -(-len(seen) // limit)
+
+
+def test_fc_limit_is_clamped(grid: Layer, new_client: NewClient) -> None:
+    assert get(new_client(), "?limit=1000000")["numberReturned"] == COUNT
+
+
+def inside(n: int, west: float, south: float, east: float, north: float) -> bool:
+    return bool(west <= XS[n] <= east and south <= YS[n] <= north)
+
+
+@pytest.mark.parametrize(
+    ("query", "bounds"),
+    [
+        ("bbox=2,3,5,4", (2, 3, 5, 4)),
+        ("bbox=2,3,-9,5,4,9", (2, 3, 5, 4)),
+        ("bbox=2.5,3.5,2.6,3.6", (2.5, 3.5, 2.6, 3.6)),
+        ("bbox=-180,-90,180,90", (-180, -90, 180, 90)),
+        (f"bbox=3,2,4,5&bbox-crs={EPSG}4326", (2, 3, 5, 4)),
+        (f"bbox=222000,333000,557000,446000&bbox-crs={EPSG}3857", (2, 3, 5, 4)),
+        ("bbox=15,0,-170,9", (15, 0, 180, 9)),
+    ],
+)
+def test_fc_bbox_response(
+    grid: Layer, new_client: NewClient, query: str, bounds: tuple[float, ...]
+) -> None:
+    page = get(new_client(), f"?limit=5000&{query}")
+    found = {feature["properties"]["n"] for feature in page["features"]}
+    assert found - {COUNT - 1} == {n for n in range(200) if inside(n, *bounds)}
+    assert page["numberMatched"] == len(page["features"])
+
+
+def test_fc_bbox_lets_features_pass_that_lie_nowhere(
+    gpkg_grid: Layer, new_client: NewClient
+) -> None:
+    found = get(new_client(), "?bbox=2.5,3.5,2.6,3.6")["features"]
+    assert [(each["properties"]["n"], each["geometry"]) for each in found] == [(200, None)]
+
+
+@pytest.mark.parametrize(
+    ("query", "field", "detail"),
+    [
+        ("bbox=1,2,3", "bbox", "fewer parts"),
+        ("bbox=1,2,3,4,5", "bbox", "four"),
+        ("bbox=1,2,3,x", "bbox", "not a number"),
+        ("bbox=1,2,3,nan", "bbox", "finite"),
+        ("bbox=1,5,3,4", "bbox", "ends before"),
+        ("limit=0", "limit", "less than 1"),
+        ("limit=ten", "limit", "whole number"),
+        ("datetime=never", "datetime", "not a moment"),
+        ("crs=EPSG:9999", "crs", "does not offer"),
+        (f"bbox=0,0,1,1&bbox-crs={EPSG}27700", "bbox-crs", "does not offer"),
+        (f"filter-crs={EPSG}27700", "filter-crs", "does not offer"),
+        ("filter=nn>3", "filter", "Did you mean 'n'"),
+        ("filter=n>", "filter", "not CQL2"),
+        ("filter={}&filter-lang=cql2-json", "filter", "not a condition"),
+        ("filter={&filter-lang=cql2-json", "filter", "not JSON"),
+        ("filter-lang=cql", "filter-lang", "'cql2-text'"),
+        ("nmae=x", "nmae", "Did you mean 'name'"),
+        ("n=three", "n", "not a whole number"),
+        ("after=x", "after", "not the end of a page"),
+    ],
+)
+def test_query_param_invalid_or_unknown(
+    gpkg_grid: Layer, new_client: NewClient, query: str, field: str, detail: str
+) -> None:
+    problem = assert_problem(new_client().get(f"/api/collections/grid/items?{query}"), 400)
+    assert problem["field"].startswith(field)
+    assert detail in problem["detail"]
+
+
+@pytest.mark.parametrize(
+    "when", ["2026-01-01T00:00:00Z", "../2026-01-01T00:00:00Z", "2026-01-01/.."]
+)
+def test_fc_time_matches_features_without_time(
+    gpkg_grid: Layer, new_client: NewClient, when: str
+) -> None:
+    assert get(new_client(), f"?datetime={when}")["numberMatched"] == COUNT
+
+
+def test_f_success(grid: Layer, new_client: NewClient) -> None:
+    client = new_client()
+    for listed in get(client, "?limit=3")["features"]:
+        alone = get(client, path=f"/items/{listed['id']}")
+        check_feature_schema("featureGeoJSON", alone)
+        assert {name: alone[name] for name in listed} == listed
+        assert {"self", "alternate", "collection"} <= set(links_of(alone))
+
+
+@pytest.mark.parametrize("feature", ["99999", "-1", "x", "1e3", "9" * 30, "%00"])
+def test_unknown_feature_is_not_found(grid: Layer, new_client: NewClient, feature: str) -> None:
+    assert_problem(new_client().get(f"/api/collections/grid/items/{feature}"), 404)
+
+
+@pytest.mark.parametrize(
+    ("crs", "expected"),
+    [
+        (CRS84, [3, 2]),
+        (f"{EPSG}4326", [2, 3]),
+        # Spherical: 6378137 m times the longitude, and the Mercator ordinate (EPSG note 7-2).
+        (f"{EPSG}3857", [333958.47, 222684.21]),
+    ],
+)
+def test_crs_of_the_answer_and_its_axis_order(
+    grid: Layer, new_client: NewClient, crs: str, expected: list[float]
+) -> None:
+    client = new_client()
+    for place in ("bbox=3,2,3,2", "filter=n=43"):
+        response = client.get(f"/api/collections/grid/items?{place}&crs={crs}")
+        assert response["Content-Crs"] == f"<{crs}>"
+        (found,) = [each for each in response.json()["features"] if each["geometry"]]
+        assert found["geometry"]["coordinates"] == pytest.approx(expected, abs=0.01)
+    alone = client.get(f"/api/collections/grid/items/{found['id']}?crs={crs}")
+    assert alone.json()["geometry"] == found["geometry"]
+    assert alone["Content-Crs"] == f"<{crs}>"
+
+
+def test_layer_in_another_crs_is_answered_in_degrees(
+    db: None, new_client: NewClient, tmp_path: Path
+) -> None:
+    write_grid(tmp_path / "grid.gpkg", "GPKG", "EPSG:32631")
+    register("grid", tmp_path / "grid.gpkg")
+    client = new_client()
+    (feature,) = get(client, "?filter=n=43")["features"]
+    # Metres from the origin of zone 31 N: south-west of 3 degrees east on the equator.
+    assert feature["geometry"]["coordinates"] == pytest.approx([-1.4886, 0.0], abs=0.01)
+    assert feature["properties"]["n"] == 43
+    assert get(client, "?bbox=-2,-1,-1,1&limit=500")["numberReturned"] == COUNT
+
+
+@pytest.mark.parametrize(
+    ("query", "numbers"),
+    [
+        ("filter=n BETWEEN 3 AND 5", [3, 4, 5]),
+        ("filter=name LIKE 'point 00%' AND NOT n IN (1,2)", [0, 3, 4, 5, 6, 7, 8, 9]),
+        ("filter=day=DATE('1970-01-05')", [4]),
+        ("filter=CASEI(name)=CASEI('POINT 007')", [7]),
+        ("filter=n IS NULL", []),
+        ('filter={"op":"<","args":[{"property":"n"},2]}&filter-lang=cql2-json', [0, 1]),
+        ("n=8", [8]),
+        ("name=point 008&n=8", [8]),
+        ("name=point 008&n=9", []),
+        ("filter=n>3&bbox=2,0,6,0", [4, 5, 6, 200]),
+        ("filter=n>3&n=5&bbox=2,0,6,0", [5]),
+        ("filter=n>190&limit=2", list(range(191, 201))),
+    ],
+)
+def test_filter_and_queryables_as_parameters(
+    gpkg_grid: Layer, new_client: NewClient, query: str, numbers: list[int]
+) -> None:
+    seen, _ = all_pages(new_client(), f"?{query}")
+    assert seen == numbers
+
+
+def test_queryables(grid: Layer, new_client: NewClient) -> None:
+    client = new_client()
+    link = links_of(client.get("/api/collections/grid").json())[
+        "http://www.opengis.net/def/rel/ogc/1.0/queryables"
+    ]
+    response = client.get(link)
+    assert response["Content-Type"] == "application/schema+json"
+    schema = response.json()
+    assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+    assert schema["$id"] == link
+    assert schema["properties"]["n"]["type"] == "integer"
+    # FlatGeobuf knows no days but moments.
+    assert schema["properties"]["day"]["format"] in ("date", "date-time")
+    assert schema["additionalProperties"] is False
+
+
+def test_openapi_describes_the_items_of_each_layer_with_its_fields(
+    gpkg_grid: Layer, new_client: NewClient
+) -> None:
+    paths = new_client().get("/api/openapi.json").json()["paths"]
+    parameters = {at["name"]: at for at in paths["/collections/grid/items"]["get"]["parameters"]}
+    assert {"limit", "bbox", "datetime", "n", "name", "day"} <= set(parameters)
+    assert parameters["limit"]["schema"]["minimum"] == 1
+    assert (parameters["bbox"]["style"], parameters["bbox"]["explode"]) == ("form", False)
+
+
+def test_paging_reads_on_where_a_filter_finds_little(
+    gpkg_grid: Layer, new_client: NewClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A page that has no time left ends early, empty or not, and leads on.
+    monkeypatch.setattr("marinemap.extraction.page._MOST_SECONDS", -1.0)
+    seen, pages = all_pages(new_client(), "?filter=n IN (3, 150)&limit=10")
+    assert seen == [3, 150]
+    assert pages > 5
+
+
+def test_pages_of_features_are_html_as_well(gpkg_grid: Layer, new_client: NewClient) -> None:
+    client = new_client()
+    for path in ("/items", "/items/1", "/queryables"):
+        page = client.get(f"/api/collections/grid{path}", headers={"Accept": "text/html"})
+        assert page["Content-Type"].startswith("text/html")
+        assert "point 000" in page.content.decode() or path == "/queryables"
+
+
+def test_page_that_the_client_has_is_not_sent_again(
+    gpkg_grid: Layer, new_client: NewClient
+) -> None:
+    client = new_client()
+    first = client.get("/api/collections/grid/items?limit=3")
+    headers = {"If-None-Match": first["ETag"]}
+    assert client.get("/api/collections/grid/items?limit=3", headers=headers).status_code == 304
+    assert client.get("/api/collections/grid/items?limit=4", headers=headers).status_code == 200
+
+
+def test_values_that_json_does_not_know(db: None, new_client: NewClient, tmp_path: Path) -> None:
+    values = [np.nan, np.inf, 0.1]
+    pyogrio.raw.write(
+        tmp_path / "odd.gpkg",
+        shapely.to_wkb(shapely.points([0, 1, 2], [0, 1, 2])),
+        field_data=[np.array(values), np.array(["2026-01-02T03:04:05"] * 3, "datetime64[ms]")],
+        fields=["real", "moment"],
+        geometry_type="Point",
+        crs="EPSG:4326",
+    )
+    register("grid", tmp_path / "odd.gpkg")
+    found = [feature["properties"] for feature in get(new_client())["features"]]
+    assert [each["real"] for each in found] == [None, None, 0.1]
+    assert found[0]["moment"].startswith("2026-01-02T03:04:05")
+    assert json.dumps(found)
