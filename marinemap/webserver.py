@@ -187,6 +187,23 @@ class _Server(TcpWSGIServer):  # type: ignore[misc] # the library has no types
 
     channel_class = _Channel
     limits: ServerLimits
+    _is_over = False
+
+    def run(self) -> None:
+        """Serve until told to stop; running requests have five seconds then."""
+        while not self._is_over:
+            self.asyncore.loop(
+                self.adj.asyncore_loop_timeout, self.adj.asyncore_use_poll, self._map, count=1
+            )
+        self.task_dispatcher.shutdown()
+
+    def stop(self) -> None:
+        """End :meth:`run`; may be called by a handler of a signal.
+
+        It raises nothing: a handler may run within a destructor, and what is raised there is lost.
+        """
+        self._is_over = True
+        self.pull_trigger()
 
     def handle_accept(self) -> None:
         """Accept a connection; where there are too many, the stillest makes room."""

@@ -10,9 +10,7 @@ from __future__ import annotations
 
 import logging
 import os
-import signal
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Sequence
@@ -20,11 +18,11 @@ from typing import Any, cast
 
 from celery import current_app
 from celery.beat import Service
-from celery.signals import worker_ready, worker_shutting_down
-from django.conf import settings
+from celery.signals import worker_ready, worker_shutdown, worker_shutting_down
 from django.db import Error, connection
 
 from marinemap.jobs import workers
+from marinemap.jobs.belonging import is_orphan, start_beside
 from marinemap.jobs.lease import was_seen
 from marinemap.jobs.outages import drop_connection
 from marinemap.jobs.schedule import EditableScheduler
@@ -46,12 +44,12 @@ def begin_with_worker(options: Sequence[str]) -> None:
 
 def run(worker_id: int, options: Sequence[str]) -> None:
     """Be the caretaker of a worker until that ends."""
-    workers.belong_to(worker_id)
     # It is not one of those that jobs wait for.
     worker_ready.disconnect(workers.begin)
     schedule = _Schedule()
     worker_ready.connect(schedule.start, weak=False)
     worker_shutting_down.connect(schedule.stop, weak=False)
+    worker_shutdown.connect(schedule.release, weak=False)
     name = f"--hostname=caretaker-{worker_id}@%h"
     lonely = ("--without-gossip", "--without-mingle", "--without-heartbeat")
     # One that fails ends, and the worker starts another.
@@ -69,9 +67,14 @@ class _Schedule:
         threading.Thread(target=self._follow, name="schedule", daemon=True).start()
 
     def stop(self, **_: Any) -> None:
+        # Called by a handler of a signal, amid whatever the process was at: no lock may be taken
+        # here that it could hold, such as the database connection's.
         self._is_over.set()
         if self._service is not None:
             self._service.stop()
+
+    def release(self, **_: Any) -> None:
+        if self._service is not None:
             cast(EditableScheduler, self._service.scheduler).release()
 
     def _follow(self) -> None:
@@ -83,9 +86,8 @@ class _Schedule:
             except Exception:
                 logger.exception("The schedule stopped; it is started again in a moment")
                 drop_connection()
-            if workers.is_orphan():
-                os.kill(os.getpid(), signal.SIGTERM)
-                return
+            if is_orphan():
+                return  # The process is about to end.
             self._is_over.wait(_LOOK_EVERY_SECONDS)
 
 
@@ -112,10 +114,7 @@ class _Watch:
         # The worker may be at a long job still, and the site goes on being looked after.
 
     def _launch(self) -> subprocess.Popen[bytes]:
-        program = [sys.argv[0]] if sys.argv[0].endswith("manage.py") else ["-m", "django"]
-        path = os.pathsep.join(filter(None, [str(settings.BASE_DIR), os.environ.get("PYTHONPATH")]))
-        command = [sys.executable, *program, "celeryd", f"--caretaker-of={os.getpid()}"]
-        return subprocess.Popen([*command, *self._options], env={**os.environ, "PYTHONPATH": path})
+        return start_beside(["celeryd", f"--caretaker-of={os.getpid()}", *self._options])
 
     def _wait_for_end(self, process: subprocess.Popen[bytes]) -> None:
         seen_at = time.monotonic()

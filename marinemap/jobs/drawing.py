@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import signal
 import subprocess
-import sys
 
 from marinemap.catalogue.drawings import find_undrawn
-from marinemap.jobs.workers import end_with_parent
+from marinemap.jobs.belonging import start_beside
 
-# Whatever else wants the processor has it first; short of memory the kernel takes this one.
-_NICENESS = 19
-_FIRST_TO_GO = "1000"
 _started: list[subprocess.Popen[bytes]] = []
 
 
@@ -26,13 +19,5 @@ def begin_drawing() -> bool:
     _started[:] = [process for process in _started if process.poll() is None]
     if _started or find_undrawn() is None:
         return False
-    command = [sys.executable, "-m", "django", "drawlayers"]
-    _started.append(subprocess.Popen(command, preexec_fn=_step_back))
+    _started.append(start_beside(["drawlayers"], is_behind_others=True))
     return True
-
-
-def _step_back() -> None:
-    end_with_parent(signal.SIGKILL)
-    os.nice(_NICENESS)
-    with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as score:
-        score.write(_FIRST_TO_GO)

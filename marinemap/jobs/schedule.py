@@ -8,8 +8,8 @@ from django_celery_beat.models import PeriodicTask
 from django_celery_beat.schedulers import DatabaseScheduler
 
 from marinemap.errors import UnavailableError
+from marinemap.jobs.belonging import is_orphan
 from marinemap.jobs.lease import ScheduleLease
-from marinemap.jobs.workers import is_orphan
 
 _STAND_BY_SECONDS = 5.0
 

@@ -183,3 +183,5 @@ def _limit(seconds: float) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (mapped + _MEMORY_BYTES,) * 2)
     resource.setrlimit(resource.RLIMIT_CPU, (int(seconds) + 1, int(seconds) + 2))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    # Of wall clock: it holds the server of forks open, which would wait for it.
+    signal.alarm(int(seconds) + 2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import runpy
 import signal
@@ -14,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.postgresql import free_port
-from tests.running_site import PROJECT, RunningSite, wait_for
+from tests.running_site import PROJECT, Client, RunningSite, wait_for
 
 MakeSite = Callable[..., RunningSite]
 
@@ -33,7 +34,25 @@ def test_stopping_serve_stops_every_process_that_it_started(
     assert len(_processes_of(site)) >= 5
     serve.send_signal(number)
     serve.wait(60)
-    wait_for(lambda: not _processes_of(site), "the end of every process")
+    _wait_for_end(site)
+
+
+@one_database
+def test_running_job_does_not_keep_the_worker_of_a_serve_that_was_killed(
+    make_site: MakeSite,
+) -> None:
+    site = make_site()
+    port = free_port()
+    site.base = f"http://127.0.0.1:{port}"
+    serve = _serve(site, port)
+    wait_for(lambda: b"MarineMap is ready" in _output(site), "the ready line")
+    client = Client(site)
+    posted = client.post_execution({"inputs": {"message": "x", "pause": 60}}, "echo")
+    job = posted.headers["Location"]
+    wait_for(lambda: client.status(job)["status"] == "running", "the start of the job")
+    serve.kill()
+    serve.wait(60)
+    _wait_for_end(site, seconds=45)
 
 
 @one_database
@@ -80,6 +99,89 @@ def test_schedule_and_pool_end_with_a_killed_worker(make_site: MakeSite) -> None
     wait_for(lambda: set(_processes_of(site)) <= web, "the end of the worker's children")
 
 
+@one_database
+def test_worker_that_fails_while_it_is_told_to_end_does_not_begin_again(
+    make_site: MakeSite,
+) -> None:
+    site = make_site()
+    worker = _python(site, _FAILING_AT_ITS_END)
+    wait_for(lambda: b"celery@" in _output(site) and b" ready." in _output(site), "the worker")
+    worker.send_signal(signal.SIGTERM)
+    _wait_for_end(site)
+    worker.wait()
+    assert b"Unrecoverable error" in _output(site)
+
+
+# What is printed within a print raises so: the handler that Celery has for the signal prints.
+_FAILING_AT_ITS_END = """
+import signal, sys
+sys.argv = ["manage.py", "celeryd", "-c", "1"]
+import manage
+from celery.signals import worker_ready
+
+@worker_ready.connect(weak=False)
+def fail_when_told(**_):
+    celerys = signal.getsignal(signal.SIGTERM)
+
+    def handle(*arguments):
+        celerys(*arguments)
+        raise RuntimeError("reentrant call")
+
+    signal.signal(signal.SIGTERM, handle)
+
+manage.main()
+"""
+
+
+@one_database
+@pytest.mark.parametrize("owner", ["web", "celeryd"])
+def test_process_whose_owner_ended_before_it_looked_ends(make_site: MakeSite, owner: str) -> None:
+    site = make_site()
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    process = _python(
+        site,
+        "import sys, manage\n"
+        f"sys.argv = ['manage.py', 'beside', '--owner={ended.pid}', '{owner}']\n"
+        "manage.main()",
+    )
+    _wait_for_end(site)
+    process.wait()
+
+
+@one_database
+def test_signal_that_comes_within_a_destructor_ends_the_web_server(make_site: MakeSite) -> None:
+    site = make_site()
+    web = _python(site, _TOLD_WITHIN_A_COLLECTION.replace("PORT", str(free_port())))
+    _wait_for_end(site)
+    assert web.wait() == 0
+    assert b"told to end" in _output(site)
+
+
+# What a callback of the garbage collector raises is printed and forgotten.
+_TOLD_WITHIN_A_COLLECTION = """
+import gc, os, signal, sys
+import manage
+from marinemap import webserver
+
+def end_within_collection(phase, info):
+    gc.callbacks.clear()
+    print("told to end", flush=True)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+run = webserver._Server.maintenance
+
+def collect(self, now):
+    gc.callbacks.append(end_within_collection)
+    gc.collect()
+    run(self, now)
+
+webserver._Server.maintenance = collect
+sys.argv = ["manage.py", "web", "--port", "PORT"]
+manage.main()
+"""
+
+
 def _children(parent: int) -> list[int]:
     # A child belongs to the thread that started it.
     listed = Path(f"/proc/{parent}/task").glob("*/children")
@@ -87,11 +189,19 @@ def _children(parent: int) -> list[int]:
 
 
 def _serve(site: RunningSite, port: int) -> subprocess.Popen[bytes]:
+    return _start(site, "manage.py", "serve", PORT=str(port), HOST="127.0.0.1")
+
+
+def _python(site: RunningSite, code: str) -> subprocess.Popen[bytes]:
+    return _start(site, "-c", code)
+
+
+def _start(site: RunningSite, *arguments: str, **environment: str) -> subprocess.Popen[bytes]:
     with (site.home / "serve.log").open("wb") as log:
         return subprocess.Popen(
-            [sys.executable, "manage.py", "serve"],
+            [sys.executable, *arguments],
             cwd=PROJECT,
-            env=site.environment | {"PORT": str(port), "HOST": "127.0.0.1"},
+            env=site.environment | environment,
             stdout=log,
             stderr=log,
             start_new_session=True,
@@ -102,6 +212,30 @@ def _serve(site: RunningSite, port: int) -> subprocess.Popen[bytes]:
 
 def _output(site: RunningSite) -> bytes:
     return (site.home / "serve.log").read_bytes()
+
+
+def _wait_for_end(site: RunningSite, seconds: float = 60) -> None:
+    """Wait until none of a site's processes is left; name those that are."""
+    try:
+        wait_for(lambda: not _processes_of(site), "the end of every process", seconds)
+    except AssertionError as error:
+        left = _processes_of(site)
+        described = "\n".join(map(_describe, left))
+        for process in left:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
+        raise AssertionError(f"{error}; left were\n{described}") from None
+
+
+def _describe(process: int) -> str:
+    folder = Path(f"/proc/{process}")
+    with contextlib.suppress(OSError):
+        line = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        kept = ("State:", "PPid:", "Threads:", "SigPnd:", "ShdPnd:", "SigCgt:")
+        status = (folder / "status").read_text().splitlines()
+        waits = (folder / "wchan").read_text()
+        return f"{process} {line}: {', '.join(s for s in status if s.startswith(kept))}, in {waits}"
+    return f"{process} ended meanwhile"
 
 
 def _processes_of(site: RunningSite) -> list[int]:

@@ -44,11 +44,10 @@ def start() -> Iterator[Start]:
 
     yield run
     for server, thread in servers:
-        # Within the loop: its sockets are its own.
-        server.trigger.pull_trigger(lambda server=server: server.asyncore.close_all(server._map))
+        server.stop()
         thread.join(10)
-        server.task_dispatcher.shutdown()
         assert not thread.is_alive()
+        server.asyncore.close_all(server._map)
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from django.utils import timezone
 from django_celery_beat.models import PeriodicTask
 
 from marinemap.celery import app
-from marinemap.jobs import lease, workers
+from marinemap.jobs import belonging, lease
 from marinemap.jobs.lease import ScheduleLease, count_beats, was_seen
 from marinemap.jobs.models import BeatSighting
 from marinemap.jobs.schedule import EditableScheduler
@@ -141,6 +141,6 @@ def test_beat_whose_worker_has_ended_stops(monkeypatch: pytest.MonkeyPatch) -> N
     scheduler = EditableScheduler(app=app)
     scheduler.tick()
     # As if init had adopted this process.
-    monkeypatch.setattr(workers, "_worker_id", 1 << 30)
+    monkeypatch.setattr(belonging, "_owner_id", 1 << 30)
     with pytest.raises(SystemExit, match="has ended"):
         scheduler.tick()

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from marinemap.errors import RequestError, UnavailableError
 from marinemap.processes.apart import call_apart
+from tests.running_site import wait_for
 
 
 @pytest.fixture(autouse=True)
@@ -108,3 +113,28 @@ def test_one_more_than_may_wait_is_told_to_come_again(held: list[threading.Threa
     with pytest.raises(UnavailableError, match="just now"):
         call_apart(double, 1)
     assert time.monotonic() - begun < 1
+
+
+def test_killed_caller_leaves_no_process(tmp_path: Path) -> None:
+    mark = f"MARK={tmp_path}"
+    code = (
+        "import django, time; django.setup()\n"
+        "from marinemap.processes.apart import call_apart\n"
+        "call_apart(time.sleep, 50)\n"
+    )
+    environment = {**os.environ, "MARK": str(tmp_path), "MARINEMAP_LOOK_SECONDS": "3"}
+    environment["DJANGO_SETTINGS_MODULE"] = "marinemap.settings"
+    with subprocess.Popen([sys.executable, "-c", code], env=environment) as caller:
+        # Itself, the tracker of resources, the server of forks and the fork that sleeps.
+        wait_for(lambda: len(_marked(mark)) >= 4, "the fork")
+        caller.kill()
+    wait_for(lambda: not _marked(mark), "the end of all", 20)
+
+
+def _marked(mark: str) -> list[str]:
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if mark.encode() in (folder / "environ").read_bytes().split(b"\0"):
+                found.append(folder.name)
+    return found

@@ -6,7 +6,6 @@ import ipaddress
 import os
 import signal
 import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
@@ -16,11 +15,11 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from marinemap.jobs.workers import end_with_parent
+from marinemap.jobs.belonging import GRACE_SECONDS, start_beside
 from marinemap.webserver import open_listener
 
 _READY_WITHIN_SECONDS = 60
-_STOP_WITHIN_SECONDS = 20
+_WORKER = ("-l", "INFO", "-c", "1", "-B", "-E")
 
 
 class Command(BaseCommand):
@@ -42,8 +41,8 @@ class Command(BaseCommand):
             signal.signal(number, _interrupt)
         processes: dict[str, subprocess.Popen[bytes]] = {}
         try:
-            processes["web server"] = _start(_web(host, port))
-            processes["worker"] = _start(_worker())
+            processes["web server"] = _start("web", "--host", host, "--port", str(port))
+            processes["worker"] = _start("celeryd", *_WORKER)
             _wait_until_ready(host, port, processes)
             self.stdout.write(f"MarineMap is ready on http://{_shown(host)}:{port}/")
             for hint in _hints(host):
@@ -78,21 +77,10 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def _web(host: str, port: int) -> list[str]:
-    return [sys.executable, "manage.py", "web", "--host", host, "--port", str(port)]
-
-
-def _worker() -> list[str]:
-    return [sys.executable, "manage.py", "celeryd", "-l", "INFO", "-c", "1", "-B", "-E"]
-
-
-def _start(command: list[str]) -> subprocess.Popen[bytes]:
+def _start(*command: str) -> subprocess.Popen[bytes]:
     # A session of its own: Ctrl-C in a terminal reaches this process only, which then stops
     # the others in order.
-    # Were it killed, they would live on and hold the port.
-    return subprocess.Popen(
-        command, start_new_session=True, preexec_fn=lambda: end_with_parent(signal.SIGTERM)
-    )
+    return start_beside(command, start_new_session=True)
 
 
 def _wait_until_ready(host: str, port: int, processes: dict[str, subprocess.Popen[bytes]]) -> None:
@@ -139,7 +127,7 @@ def _check_running(processes: dict[str, subprocess.Popen[bytes]]) -> None:
 def _stop(processes: dict[str, subprocess.Popen[bytes]]) -> None:
     for process in processes.values():
         _signal_group(process, signal.SIGTERM)
-    deadline = time.monotonic() + _STOP_WITHIN_SECONDS
+    deadline = time.monotonic() + GRACE_SECONDS
     for process in processes.values():
         try:
             process.wait(max(0.1, deadline - time.monotonic()))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import signal
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,8 @@ from marinemap.processes.apart import warm_up
 from marinemap.processes.registry import all_processes
 from marinemap.webserver import ServerLimits, create_server, most_connections, open_listener
 
+_STOP_WITHIN_SECONDS = 15
+
 
 class Command(BaseCommand):
     """Serve the site over HTTP until told to stop."""
@@ -34,8 +35,8 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Listen, and answer until SIGTERM or SIGINT; running requests have five seconds."""
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, lambda *_: sys.exit(0))
+        # Until it serves there is nothing to put down.
+        _on_end(signal.SIG_DFL)
         _collect_static()
         # Only now: it looks once which static files there are.
         application = get_wsgi_application()
@@ -48,7 +49,19 @@ class Command(BaseCommand):
             is_behind_proxy=settings.SECURE_PROXY_SSL_HEADER is not None,
             limits=ServerLimits(connections=most_connections(ServerLimits.connections)),
         )
+        _on_end(lambda *_: _stop(server))
         server.run()
+
+
+def _on_end(handler: Any) -> None:
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, handler)
+
+
+def _stop(server: Any) -> None:
+    # Whatever a request or a library is at then, the kernel ends this process.
+    signal.alarm(_STOP_WITHIN_SECONDS)
+    server.stop()
 
 
 def _collect_static() -> None:

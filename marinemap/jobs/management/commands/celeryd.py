@@ -9,7 +9,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from marinemap.jobs import caretaker, workers
+from marinemap.jobs import again, caretaker
 
 
 class Command(BaseCommand):
@@ -33,7 +33,7 @@ class Command(BaseCommand):
         parser.add_argument("--pidfile", help="keep the worker's process id here")
         # How such a worker starts the process beside it, and itself anew; not for people.
         parser.add_argument("--caretaker-of", type=int, help=SUPPRESS)
-        parser.add_argument(workers.AGAIN, action="store_true", help=SUPPRESS)
+        parser.add_argument(again.AGAIN, action="store_true", help=SUPPRESS)
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Hand over to Celery's worker; with -B start the caretaker beside it."""
@@ -47,7 +47,7 @@ class Command(BaseCommand):
         if options["again"] and options["pidfile"]:
             # It names this very process, and Celery would take it for another's.
             Path(options["pidfile"]).unlink(missing_ok=True)
-        workers.run([*own, *shared], was_ready=options["again"])
+        again.run([*own, *shared], was_ready=options["again"])
 
 
 def _arguments(options: dict[str, Any], names: Iterable[str]) -> list[str]:
