@@ -2,33 +2,20 @@
 
 from __future__ import annotations
 
-import itertools
-import math
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from typing import Any
 
-import cql2
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from marinemap.errors import RequestError, did_you_mean, quote
+from marinemap.extraction.filter_text import MAX_DEPTH, MAX_NODES, parse, too_large
+from marinemap.extraction.filter_values import family, is_date, is_text, plain_value, suits
 
-_MAX_CHARACTERS = 10_000
-_MAX_NODES = 500
-_MAX_DEPTH = 32
-# A text in quotes, in which no sign means anything; and the signs that nest.
-_QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
-_UNWRITABLE = re.compile("[\0\ud800-\udfff]")
-# Numbers that a double cannot hold; the library's parser makes doubles of all.
-_LARGE_INTEGER = re.compile(r"(?<![\w.])-?\d{16,}(?![\w.])")
-# Stands before such a number on its way through the parser, as a text; no text of a user begins so.
-_INTEGER_MARK = "\ue000integer:"
 # Arrow makes a regular expression of a pattern, which may grow too large for its engine.
 _MAX_PATTERN_CHARACTERS = 1_000
-_NESTING = re.compile(r"\bnot\b|[-+*/%^=<>(]", re.IGNORECASE)
 _COMPARISONS: dict[str, Callable[[Any, Any], Any]] = {
     "=": pc.equal,
     "<>": pc.not_equal,
@@ -80,7 +67,7 @@ def compile_filter(text: str | Mapping[str, Any], schema: Any, *, field: str = "
         of another type, or uses an operator that is not supported.
     """
     compiler = _Compiler(schema, field)
-    mask = compiler.condition(_parsed(text, field), 0)
+    mask = compiler.condition(parse(text, field), 0)
     compiled = Filter(tuple(sorted(compiler.used)), mask)
     try:
         # What Arrow cannot compare is seen on no rows as on a million.
@@ -88,64 +75,6 @@ def compile_filter(text: str | Mapping[str, Any], schema: Any, *, field: str = "
     except pa.ArrowException as error:
         raise RequestError(f"the filter cannot be computed: {error}", field=field) from error
     return compiled
-
-
-def _parsed(text: Any, field: str) -> Any:
-    if isinstance(text, Mapping):
-        # The library's JSON parser recurses; what is nested too deep never reaches it.
-        return text
-    if not isinstance(text, str):
-        raise RequestError(
-            'a filter is CQL2 text such as "depth > 20", or CQL2 JSON (OGC 21-065r2)',
-            field=field,
-            value=text,
-        )
-    if len(text) > _MAX_CHARACTERS:
-        raise RequestError(
-            f"the filter has {len(text):,} characters; at most {_MAX_CHARACTERS:,} are allowed",
-            field=field,
-        )
-    _check_nesting(text, field)
-    try:
-        return _with_integers(cql2.parse_text(_with_marks(text)).to_json())
-    except (cql2.ParseError, cql2.ValidationError, ValueError) as error:
-        raise RequestError(f"not CQL2: {error}", field=field, value=text) from error
-
-
-def _with_marks(text: str) -> str:
-    """Return CQL2 text with large integers as texts, but for what is in quotes."""
-    marked, end = [], 0
-    for quoted in _QUOTED.finditer(text):
-        marked += [_mark(text[end : quoted.start()]), quoted[0]]
-        end = quoted.end()
-    return "".join([*marked, _mark(text[end:])])
-
-
-def _mark(text: str) -> str:
-    return _LARGE_INTEGER.sub(lambda found: f"'{_INTEGER_MARK}{found[0]}'", text)
-
-
-def _with_integers(node: Any) -> Any:
-    if isinstance(node, str) and node.startswith(_INTEGER_MARK):
-        digits = node.removeprefix(_INTEGER_MARK)
-        return int(digits) if _LARGE_INTEGER.fullmatch(digits) else node
-    if isinstance(node, list):
-        return [_with_integers(item) for item in node]
-    if isinstance(node, dict):
-        return {name: _with_integers(item) for name, item in node.items()}
-    return node
-
-
-def _check_nesting(text: str, field: str) -> None:
-    """Refuse a text that the library's parser would recurse into too deeply.
-
-    Some thousand signs in a row overflow its stack, which ends the process (cql2 0.6).
-    """
-    plain = _QUOTED.sub("", text)
-    steps = ({"(": 1, ")": -1}.get(character, 0) for character in plain)
-    deepest = max(itertools.accumulate(steps), default=0)
-    if deepest > _MAX_DEPTH or len(_NESTING.findall(plain)) > _MAX_NODES:
-        raise _too_large(field)
 
 
 class _Compiler:
@@ -208,8 +137,8 @@ class _Compiler:
     def _like(self, value: Any, pattern: Any) -> _Mask:
         text, type_ = self._operand(value, pa.string())
         ignore_case = isinstance(pattern, Mapping) and pattern.get("op") == "casei"
-        plain = _plain_value(self._operator(pattern, 1)[1][0] if ignore_case else pattern)
-        if not isinstance(plain, str) or not (type_ and _is_text(type_)):
+        plain = plain_value(self._operator(pattern, 1)[1][0] if ignore_case else pattern)
+        if not isinstance(plain, str) or not (type_ and is_text(type_)):
             raise self._refuse("LIKE compares a text field with a pattern in quotes")
         if len(plain) > _MAX_PATTERN_CHARACTERS:
             raise self._refuse(
@@ -224,13 +153,13 @@ class _Compiler:
         type_ = self._type_of(left) or self._type_of(right)
         if type_ is None:
             raise self._refuse("a comparison needs a field on one side")
-        if pa.types.is_timestamp(type_) and (_is_date(left) or _is_date(right)):
+        if pa.types.is_timestamp(type_) and (is_date(left) or is_date(right)):
             # A moment is compared with a day by the day on which it is, in UTC.
             return self._as_day(left), self._as_day(right)
         return self._operand(left, type_)[0], self._operand(right, type_)[0]
 
     def _as_day(self, node: Any) -> _Mask:
-        if _is_date(node):
+        if is_date(node):
             return self._operand(node, pa.date32())[0]
         moment, type_ = self._operand(node, None)
         unit = pa.timestamp(type_.unit)
@@ -241,21 +170,21 @@ class _Compiler:
         if isinstance(node, Mapping) and node.get("op") == "casei":
             (plain,) = self._operator(node, 1)[1]
             inner, type_ = self._operand(plain, pa.string(), depth + 1)
-            if type_ is None or not _is_text(type_):
+            if type_ is None or not is_text(type_):
                 raise self._refuse("CASEI needs a text")
             return (lambda columns: _folded(inner(columns))), type_
         if isinstance(node, Mapping) and set(node) == {"property"}:
             name = self._name(node["property"])
             type_ = self._schema.field(name).type
-            if wanted is not None and _family(wanted) != _family(type_):
+            if wanted is not None and family(wanted) != family(type_):
                 raise self._refuse(f"'{name}' ({type_}) cannot be compared with {wanted}")
             return (lambda columns: columns[name]), type_
         literal = self._literal(node, wanted)
         return (lambda columns: literal), literal.type
 
     def _literal(self, node: Any, wanted: Any) -> Any:
-        value = _plain_value(node)
-        if value is None or wanted is None or not _suits(value, wanted):
+        value = plain_value(node)
+        if value is None or wanted is None or not suits(value, wanted):
             kind = f"a field of type {wanted}" if wanted is not None else "a filter"
             raise self._refuse(f"{quote(node)} is no value for {kind}")
         if isinstance(value, float) and value.is_integer() and pa.types.is_integer(wanted):
@@ -302,17 +231,11 @@ class _Compiler:
 
     def _count(self, depth: int) -> None:
         self._nodes += 1
-        if self._nodes > _MAX_NODES or depth > _MAX_DEPTH:
-            raise _too_large(self._field)
+        if self._nodes > MAX_NODES or depth > MAX_DEPTH:
+            raise too_large(self._field)
 
     def _refuse(self, message: str) -> RequestError:
         return RequestError(message, field=self._field)
-
-
-def _too_large(field: str) -> RequestError:
-    return RequestError(
-        f"the filter has more than {_MAX_NODES} parts or {_MAX_DEPTH} levels", field=field
-    )
 
 
 def _only(arguments: Any, count: int, refuse: Callable[[str], RequestError]) -> list[Any]:
@@ -321,51 +244,6 @@ def _only(arguments: Any, count: int, refuse: Callable[[str], RequestError]) -> 
     return arguments
 
 
-def _plain_value(node: Any) -> Any:
-    """Return a literal as Python has it, None where it is none."""
-    if isinstance(node, str):
-        # NUL and lone surrogates are valid JSON, but stand in no file and no database's text.
-        return None if _UNWRITABLE.search(node) else node
-    if isinstance(node, int | float):
-        # JSON's 1e999 is read as infinite, which no JSON can hold again.
-        return node if abs(node) != math.inf else None
-    if not isinstance(node, Mapping) or len(node) != 1:
-        return None
-    try:
-        if isinstance(node.get("date"), str):
-            return date.fromisoformat(node["date"])
-        if isinstance(node.get("timestamp"), str):
-            return datetime.fromisoformat(node["timestamp"])
-    except ValueError:
-        return None
-    return None
-
-
-def _is_date(node: Any) -> bool:
-    return isinstance(node, Mapping) and isinstance(node.get("date"), str)
-
-
 def _folded(text: Any) -> Any:
     """Return a text without regard to case: some letters have two small forms, such as sigma."""
     return pc.utf8_lower(pc.utf8_upper(text))
-
-
-def _suits(value: Any, type_: Any) -> bool:
-    families = {bool: "flag", str: "text", int: "number", float: "number", date: "time"}
-    return families.get(type(value), "time") == _family(type_)
-
-
-def _family(type_: Any) -> str:
-    if pa.types.is_boolean(type_):
-        return "flag"
-    if _is_text(type_):
-        return "text"
-    if pa.types.is_integer(type_) or pa.types.is_floating(type_):
-        return "number"
-    if pa.types.is_date(type_) or pa.types.is_timestamp(type_):
-        return "time"
-    return str(type_)
-
-
-def _is_text(type_: Any) -> bool:
-    return bool(pa.types.is_string(type_) or pa.types.is_large_string(type_))

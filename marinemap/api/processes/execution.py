@@ -74,7 +74,9 @@ def _run(process: Process, asked: ExecuteRequest) -> HttpResponseBase:
             hint="Send the header Prefer: respond-async, or ask for 'value'.",
         )
     with _turn(process):
-        outputs = run_at_once(process, asked.inputs, most_sync_seconds(), limits=job_settings().run_limits)
+        outputs = run_at_once(
+            process, asked.inputs, most_sync_seconds(), limits=job_settings().run_limits
+        )
     return answer_outputs(process, outputs, asked.wanted)
 
 

@@ -1,0 +1,102 @@
+"""CQL2 as it comes, text or JSON, as one tree: what the library's parser cannot bear is refused."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import cql2
+
+from marinemap.errors import RequestError
+
+_MAX_CHARACTERS = 10_000
+MAX_NODES = 500
+MAX_DEPTH = 32
+# A text in quotes, in which no sign means anything; and the signs that nest.
+_QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
+# Numbers that a double cannot hold; the library's parser makes doubles of all.
+_LARGE_INTEGER = re.compile(r"(?<![\w.])-?\d{16,}(?![\w.])")
+# Stands before such a number on its way through the parser, as a text; no text of a user begins so.
+_INTEGER_MARK = "\ue000integer:"
+_NESTING = re.compile(r"\bnot\b|[-+*/%^=<>(]", re.IGNORECASE)
+
+
+def parse(text: Any, field: str) -> Any:
+    """Return a filter as CQL2 JSON has it.
+
+    Parameters
+    ----------
+    text : str or mapping
+        CQL2 text, or JSON, which is not looked at.
+    field : str
+        The name of the input, for messages.
+
+    Raises
+    ------
+    RequestError
+        If it is neither, does not parse, or is larger or deeper than may be.
+    """
+    if isinstance(text, Mapping):
+        # The library's JSON parser recurses; what is nested too deep never reaches it.
+        return text
+    if not isinstance(text, str):
+        raise RequestError(
+            'a filter is CQL2 text such as "depth > 20", or CQL2 JSON (OGC 21-065r2)',
+            field=field,
+            value=text,
+        )
+    if len(text) > _MAX_CHARACTERS:
+        raise RequestError(
+            f"the filter has {len(text):,} characters; at most {_MAX_CHARACTERS:,} are allowed",
+            field=field,
+        )
+    _check_nesting(text, field)
+    try:
+        return _with_integers(cql2.parse_text(_with_marks(text)).to_json())
+    except (cql2.ParseError, cql2.ValidationError, ValueError) as error:
+        raise RequestError(f"not CQL2: {error}", field=field, value=text) from error
+
+
+def _with_marks(text: str) -> str:
+    """Return CQL2 text with large integers as texts, but for what is in quotes."""
+    marked, end = [], 0
+    for quoted in _QUOTED.finditer(text):
+        marked += [_mark(text[end : quoted.start()]), quoted[0]]
+        end = quoted.end()
+    return "".join([*marked, _mark(text[end:])])
+
+
+def _mark(text: str) -> str:
+    return _LARGE_INTEGER.sub(lambda found: f"'{_INTEGER_MARK}{found[0]}'", text)
+
+
+def _with_integers(node: Any) -> Any:
+    if isinstance(node, str) and node.startswith(_INTEGER_MARK):
+        digits = node.removeprefix(_INTEGER_MARK)
+        return int(digits) if _LARGE_INTEGER.fullmatch(digits) else node
+    if isinstance(node, list):
+        return [_with_integers(item) for item in node]
+    if isinstance(node, dict):
+        return {name: _with_integers(item) for name, item in node.items()}
+    return node
+
+
+def _check_nesting(text: str, field: str) -> None:
+    """Refuse a text that the library's parser would recurse into too deeply.
+
+    Some thousand signs in a row overflow its stack, which ends the process (cql2 0.6).
+    """
+    plain = _QUOTED.sub("", text)
+    steps = ({"(": 1, ")": -1}.get(character, 0) for character in plain)
+    deepest = max(itertools.accumulate(steps), default=0)
+    if deepest > MAX_DEPTH or len(_NESTING.findall(plain)) > MAX_NODES:
+        raise too_large(field)
+
+
+def too_large(field: str) -> RequestError:
+    """Return the refusal of a filter that has too many parts."""
+    return RequestError(
+        f"the filter has more than {MAX_NODES} parts or {MAX_DEPTH} levels", field=field
+    )
