@@ -16,6 +16,7 @@ from kombu import Exchange, Producer, Queue
 from kombu.exceptions import OperationalError
 
 from marinemap.transport.database import verify
+from marinemap.transport.database.contract import Session
 from marinemap.transport.database.schema import table_names
 from marinemap.transport.errors import TransportError
 from tests.postgresql import Cluster, make_database
@@ -217,6 +218,29 @@ def test_one_slow_commit_holds_up_no_other_publisher(broker: Broker, cluster: Cl
             admin.execute("SELECT pg_reload_conf()")
         publishing.join(20)
         quick.close()
+
+
+@needs_server
+@pytest.mark.parametrize(("standby", "expected"), [("", "off"), ("nobody", "on")])
+def test_claims_wait_for_a_standby_where_publishes_do(
+    broker: Broker, standby: str, expected: str
+) -> None:
+    """A promoted standby knew nothing of the last claims, and gave them out again."""
+    with psycopg.connect(broker.url, autocommit=True) as admin, broker.database.session() as own:
+        try:
+            admin.execute(f"ALTER SYSTEM SET synchronous_standby_names = '{standby}'")
+            admin.execute("SELECT pg_reload_conf()")
+            wait_until(lambda: setting(own, "synchronous_standby_names") == standby, "the setting")
+            with own.begin():
+                broker.database.hurry(own)
+                assert setting(own, "synchronous_commit") == expected
+        finally:
+            admin.execute("ALTER SYSTEM RESET synchronous_standby_names")
+            admin.execute("SELECT pg_reload_conf()")
+
+
+def setting(session: Session, name: str) -> str:
+    return str(session.run(f"SELECT current_setting('{name}') AS value")[0].value)
 
 
 def try_to_publish(connection: object, errors: list[BaseException]) -> None:

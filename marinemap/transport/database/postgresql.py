@@ -43,10 +43,14 @@ _LIMITED_TASKS = (
     "(SELECT 1 FROM broker_messages WHERE rate_key = r.task_name AND queue_name = :queue_name "
     "AND {limited})"
 )
-# A claim stores nothing new, so it does not wait for the disk: when the server crashes, its
-# last half second is undone, and those messages are delivered again as if the worker had been
-# killed. For this transaction alone: behind a pooler a setting would go on to others.
-_HURRY = "set_config('synchronous_commit', 'off', true)"
+# A claim stores nothing new, so it does not wait for the disk: what a crash of the server undoes
+# consumers say again. A promoted standby has not just started, and would give it to others
+# before: where commits wait for one, these do too. For this transaction alone: behind a pooler
+# a setting would go on to others.
+_HURRY = (
+    "set_config('synchronous_commit', CASE current_setting('synchronous_standby_names') "
+    "WHEN '' THEN 'off' ELSE current_setting('synchronous_commit') END, true)"
+)
 # The same from given ids on, priority after priority, each by the index; the outer limit stops
 # before the next priority is looked at.
 _FIRST_BEHIND = (
