@@ -24,6 +24,23 @@ from tests.transport.workers import REPOSITORY, Worker, WorkerStarter
 
 needs_server = pytest.mark.parametrize("broker", ["postgresql"], indirect=True)
 ALONE = ("--without-mingle", "--without-gossip")
+# The session turns sequential and bitmap scans off itself.
+PLANNER_METHODS = [
+    f"enable_{method}"
+    for method in (
+        "hashagg",
+        "hashjoin",
+        "incremental_sort",
+        "indexonlyscan",
+        "indexscan",
+        "material",
+        "memoize",
+        "mergejoin",
+        "nestloop",
+        "sort",
+        "tidscan",
+    )
+]
 # Between the last question and a task's first line, on a loaded machine.
 _LATE_SECONDS = 0.05
 
@@ -60,17 +77,7 @@ def check_rate(starts: list[float], most: int, seconds: float) -> None:
 
 
 @needs_server
-@pytest.mark.parametrize(
-    "planner",
-    [
-        "",
-        "enable_hashjoin=off",
-        "enable_nestloop=off",
-        "enable_indexscan=off",
-        "enable_material=off",
-        "enable_mergejoin=off",
-    ],
-)
+@pytest.mark.parametrize("planner", ["", *(f"{method}=off" for method in PLANNER_METHODS)])
 def test_limit_binds_with_any_plan_and_stale_statistics(broker: Broker, planner: str) -> None:
     """A nested loop ran the subquery again for each row: 40 claimed at `4/m` (1)."""
     publish_many(broker, 1)
