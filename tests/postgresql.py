@@ -46,6 +46,12 @@ class Cluster:
     @classmethod
     def create(cls) -> Cluster:
         """Make an empty one, not yet started."""
+        cluster = cls._in_new_folder(free_port())
+        cluster._run("initdb", "-D", cluster.data, "-A", "trust", "-U", _USER, "-E", "UTF8", "-N")
+        return cluster
+
+    @classmethod
+    def _in_new_folder(cls, port: int) -> Cluster:
         installed = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
         if not installed:
             skip_or_fail("PostgreSQL is missing: sudo apt install postgresql")
@@ -55,18 +61,47 @@ class Cluster:
         folder.chmod(0o755)
         if os.geteuid() == 0:
             shutil.chown(folder, _USER)
-        cluster = cls(installed[-1].parent, folder, free_port())
-        cluster._run("initdb", "-D", cluster.data, "-A", "trust", "-U", _USER, "-E", "UTF8", "-N")
-        return cluster
+        return cls(installed[-1].parent, folder, port)
+
+    def make_standby(self, port: int) -> Cluster:
+        """Start a copy that follows this server, and let commits here wait for it."""
+        standby = self._in_new_folder(port)
+        source = ("-h", "127.0.0.1", "-p", str(self.port), "-U", _USER)
+        self._run("pg_basebackup", *source, "-D", standby.data, "-R", "-c", "fast")
+        standby.start()
+        with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
+            connection.execute("ALTER SYSTEM SET synchronous_standby_names = '*'")
+            connection.execute("SELECT pg_reload_conf()")
+            synchronous = "SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'sync'"
+            deadline = time.monotonic() + 30
+            while connection.execute(synchronous).fetchone() != (1,):
+                assert time.monotonic() < deadline
+                time.sleep(0.1)
+        return standby
+
+    def promote(self) -> None:
+        """Let a standby take writes."""
+        self._run("pg_ctl", "-D", self.data, "-w", "promote")
 
     @property
     def data(self) -> str:
         return str(self.folder / "data")
 
-    def start(self) -> None:
+    def start(self, environment: dict[str, str] | None = None) -> None:
         options = f"-p {self.port} -k {self.folder} -h 127.0.0.1"
         log = str(self.folder / "log")
-        self._run("pg_ctl", "-D", self.data, "-o", options, "-l", log, "-w", "start")
+        self._run(
+            "pg_ctl",
+            "-D",
+            self.data,
+            "-o",
+            options,
+            "-l",
+            log,
+            "-w",
+            "start",
+            environment=environment,
+        )
 
     def wait_settled(self) -> None:
         """Wait until the queue gives out messages: not in the first seconds of a server."""
@@ -88,7 +123,9 @@ class Cluster:
             self.stop("immediate")
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def _run(self, program: str, *arguments: str) -> None:
+    def _run(
+        self, program: str, *arguments: str, environment: dict[str, str] | None = None
+    ) -> None:
         command = [str(self.binaries / program), *arguments]
         user = _USER if os.geteuid() == 0 else None
         group = pwd.getpwnam(_USER).pw_gid if user else None
@@ -97,6 +134,7 @@ class Cluster:
             check=True,
             stdout=subprocess.DEVNULL,
             cwd=self.folder,
+            env={**os.environ, **(environment or {})},
             user=user,
             group=group,
             extra_groups=[] if user else None,

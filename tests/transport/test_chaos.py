@@ -20,17 +20,19 @@ TASKS_A_ROUND = 120
 pytestmark = pytest.mark.chaos
 
 
-def publish_round(workers: WorkerStarter, number: int) -> None:
-    workers.call(f"[work.delay(f'{number}-{{n}}') for n in range({TASKS_A_ROUND})]")
+def publish_round(workers: WorkerStarter, number: int, tasks: int = TASKS_A_ROUND) -> None:
+    workers.call(f"[work.delay(f'{number}-{{n}}') for n in range({tasks})]")
 
 
 def count_runs(workers: WorkerStarter) -> Counter[str]:
     return Counter(words[0] for words in workers.journal())
 
 
-def check_all_ran(broker: Broker, workers: WorkerStarter, rounds: int) -> int:
+def check_all_ran(
+    broker: Broker, workers: WorkerStarter, rounds: int, tasks: int = TASKS_A_ROUND
+) -> int:
     """Wait until every message ran and none is left; return how many ran more than once."""
-    expected = {f"{number}-{n}" for number in range(rounds) for n in range(TASKS_A_ROUND)}
+    expected = {f"{number}-{n}" for number in range(rounds) for n in range(tasks)}
     wait_until(lambda: expected <= set(count_runs(workers)), "running every message", 300)
     wait_until(lambda: broker.count("broker_messages") == 0, "an empty queue", 60)
     assert broker.count("broker_dead_letters") == 0
