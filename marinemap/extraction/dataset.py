@@ -198,7 +198,11 @@ def _found_geometry_type(path: Path, name: str, declared: str) -> tuple[str, boo
     plain = declared.removesuffix(" Z")
     if plain != "Unknown":
         return plain, plain != declared
-    _, _, found, _ = pyogrio.raw.read(path, layer=name, columns=[], max_features=_LOOKED_AT)
+    try:
+        _, _, found, _ = pyogrio.raw.read(path, layer=name, columns=[], max_features=_LOOKED_AT)
+    except DataLayerError:
+        # A geometry is broken, which is told with more words when it is read.
+        return "Unknown", plain != declared
     column = pa.array(found, pa.binary())
     with_z, _ = dimensions(column)
     bases = np.unique(kinds(column))

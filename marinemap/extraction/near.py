@@ -21,6 +21,7 @@ from marinemap.extraction.bend import Plane, TooManyCorners, bend
 from marinemap.extraction.crs import CRS84, crs_label, parse_crs
 from marinemap.extraction.frame import Frame
 from marinemap.extraction.operations import horizontal
+from marinemap.extraction.outline import check_bent
 from marinemap.extraction.route import Route
 from marinemap.extraction.surface import filled, rings_of, window, with_rings, within_180
 
@@ -191,7 +192,9 @@ def _moved(piece: Any, frame: Frame, route: Route) -> Any:
         )
     except TooManyCorners as error:
         raise _too_many_corners(route.data) from error
-    return filled(with_rings(polygons, bent.positions, bent.starts))
+    moved = with_rings(polygons, bent.positions, bent.starts)
+    check_bent(moved, "area", crs_label(route.data))
+    return filled(moved)
 
 
 def _too_many_corners(crs: pyproj.CRS) -> RequestError:

@@ -9,7 +9,10 @@ import numpy as np
 import pytest
 import shapely
 
+from marinemap.errors import RequestError
+from marinemap.extraction import parse_area, parse_crs
 from marinemap.extraction.local import LocalParts
+from marinemap.extraction.near import area_near, route_to
 from marinemap.extraction.raster import EDGE, INSIDE, OUTSIDE, rasterised
 from marinemap.extraction.rectangle import OpenRings, Tangled
 
@@ -168,3 +171,18 @@ def test_strip_is_divided_along_its_length() -> None:
     cut = shapely.intersection(parts, squares)
     expected = shapely.intersection(strip, squares)
     assert (shapely.area(shapely.symmetric_difference(cut, expected)) < 1e-12).all()
+
+
+def test_area_that_a_projection_tangles_is_refused_at_once() -> None:
+    """Teeth 18 cm apart and 500 km long: upright in degrees, all slanting in the layer's CRS."""
+    x = np.linspace(0, 0.02, 8_001)
+    y = np.where(np.arange(len(x)) % 2 == 0, 45.1, 50.0)
+    ring = np.vstack([np.column_stack([x, y]), [[1, 44.5], [-1, 44.5]]])
+    area = parse_area({"type": "Polygon", "coordinates": [[*ring.tolist(), ring[0].tolist()]]})
+    bounds = (3.0e6, 2.0e6, 5.5e6, 3.6e6)
+    begin = time.process_time()
+    with pytest.raises(RequestError, match="tangled: .* in EPSG:3035") as caught:
+        area_near(area, route_to(area, parse_crs("EPSG:3035"), None, bounds), bounds)
+    assert caught.value.field == "area" and caught.value.hint
+    # GEOS took 30 s to look at it.
+    assert time.process_time() - begin < 10
