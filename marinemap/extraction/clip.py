@@ -15,15 +15,9 @@ import shapely
 from marinemap.errors import DatasetError, RequestError, did_you_mean, quote
 from marinemap.extraction.grid import AreaGrid
 from marinemap.extraction.local import LocalParts
+from marinemap.extraction.plain_rows import PlainRows, other_rows, plain_rows
 from marinemap.extraction.raster import EDGE, INSIDE, OUTSIDE
-from marinemap.extraction.wkb import (
-    PlainRows,
-    leaves,
-    other_rows,
-    plain_rows,
-    to_column,
-    to_geometries,
-)
+from marinemap.extraction.wkb import leaves, to_column, to_geometries
 
 MODES = ("clip", "intersects", "within")
 _MAKE_MULTI: dict[int, Any] = {

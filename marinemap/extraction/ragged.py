@@ -11,7 +11,8 @@ import numpy as np
 import pyarrow as pa
 import shapely
 
-from marinemap.extraction.wkb import other_rows, plain_rows, to_geometries, type_codes
+from marinemap.extraction.plain_rows import other_rows, plain_rows
+from marinemap.extraction.wkb import to_geometries, type_codes
 
 _LITTLE_ENDIAN = 1
 _HEAD_BYTES, _COUNT_BYTES = 5, 4

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from marinemap.extraction.clip import Clipper
 from marinemap.extraction.grid import AreaGrid
 from marinemap.extraction.local import LocalParts
+from marinemap.extraction.plain_rows import plain_rows
 from marinemap.extraction.raster import EDGE, INSIDE, OUTSIDE
-from marinemap.extraction.wkb import plain_rows, promoted, to_column, to_geometries
+from marinemap.extraction.wkb import promoted, to_column, to_geometries
 from tests.extraction.generated import areas, features, of_dimension, rounding
 from tests.extraction.sizes import unhurried
 

@@ -18,15 +18,8 @@ from marinemap.extraction.formats.shp_records import (
     Parts,
     encode_records,
 )
-from marinemap.extraction.wkb import (
-    PlainRows,
-    dimensions,
-    leaves,
-    other_rows,
-    plain_rows,
-    to_column,
-    to_geometries,
-)
+from marinemap.extraction.plain_rows import PlainRows, other_rows, plain_rows
+from marinemap.extraction.wkb import dimensions, leaves, to_column, to_geometries
 
 _MAKE_MULTI: dict[int, Any] = {
     0: shapely.multipoints,
