@@ -17,7 +17,8 @@ import shapely
 from pyproj.exceptions import CRSError
 
 from marinemap.errors import DatasetError, RequestError, ServiceError, quote
-from marinemap.extraction.area import MAX_VERTICES, REPAIRED, Area, parse_area
+from marinemap.extraction.area import REPAIRED, Area, parse_area
+from marinemap.extraction.area_geojson import MAX_VERTICES
 from marinemap.extraction.crs import CRS84, is_on_earth, parse_crs
 from marinemap.extraction.degrees import to_degrees
 from marinemap.extraction.outline import join_outlines, repair_outline
