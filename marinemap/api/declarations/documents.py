@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,8 +27,9 @@ class Document:
     headers : mapping
     cache_control : str
     written : mapping
-        Members that are JSON already, in bytes; the page shows ``shown`` in their place.
-    shown : mapping
+        Members that are JSON already, in bytes.
+    shown : callable
+        Gives what the page shows in their place.
     """
 
     title: str
@@ -38,4 +39,4 @@ class Document:
     headers: Mapping[str, str] = field(default_factory=dict)
     cache_control: str = PUBLIC
     written: Mapping[str, bytes] = field(default_factory=dict)
-    shown: Mapping[str, Any] = field(default_factory=dict)
+    shown: Callable[[], Mapping[str, Any]] = dict

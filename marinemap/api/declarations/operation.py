@@ -111,17 +111,19 @@ class Operation:
         RequestError
             If a parameter is unknown, missing, or has a wrong value; it names the nearest.
         """
-        known = self.parameters_of(path)
+        own = {each.name for each in self.parameters}
+        # The fields of a layer are asked for where one may be meant.
+        is_plain = own.issuperset(request.GET)
+        known = self.parameters if is_plain else self.parameters_of(path)
         in_query = [each for each in known if each.place == "query"]
         names = [each.name for each in in_query]
         for name in request.GET:
             if name not in names:
                 raise unknown(name, names, "there is no parameter")
-        fixed = {each.name for each in self.parameters}
         found = {each.name: self._value(each, request) for each in known}
         arguments = {each.argument: found[each.name] for each in self.parameters}
         if self.more_parameters:
-            others = {name: at for name, at in found.items() if name not in fixed}
+            others = {name: at for name, at in found.items() if name not in own}
             arguments["others"] = {name: at for name, at in others.items() if at is not None}
         return {**path, **arguments}
 

@@ -50,7 +50,7 @@ def respond(request: HttpRequest, document: Document, form: str | None = None) -
     wanted = form_of(request, form, document.media_type)
     body = _with_links(request, document, wanted)
     if wanted == "html":
-        content = page_of(request, document.title, {**body, **document.shown}).encode()
+        content = page_of(request, document.title, {**body, **document.shown()}).encode()
         media_type = "text/html; charset=utf-8"
     else:
         content, media_type = _written(body, document), document.media_type

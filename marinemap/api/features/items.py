@@ -95,7 +95,7 @@ def item(request: HttpRequest, collection_id: str, feature_id: str, crs: str | N
         GEOJSON,
         headers={"Content-Crs": target.header},
         written=members,
-        shown=rows_of(found)[0],
+        shown=lambda: rows_of(found)[0],
     )
 
 
@@ -107,7 +107,6 @@ def _page(
         for part in page.parts
         for members in write_features(part, layer, target)
     ]
-    rows = [row for part in page.parts for row in rows_of(part)]
     body: dict[str, Any] = {
         "type": "FeatureCollection",
         "numberReturned": len(page),
@@ -125,8 +124,13 @@ def _page(
         GEOJSON,
         headers={"Content-Crs": target.header},
         written={"features": b"[" + b",\n".join(texts) + b"]"},
-        shown={"features": [row | _self(request, layer, row["id"]) for row in rows]},
+        shown=lambda: {"features": _rows(request, layer, page)},
     )
+
+
+def _rows(request: HttpRequest, layer: Layer, page: Page) -> list[dict[str, Any]]:
+    rows = [row for part in page.parts for row in rows_of(part)]
+    return [row | _self(request, layer, row["id"]) for row in rows]
 
 
 def _self(request: HttpRequest, layer: Layer, feature_id: int) -> dict[str, Any]:

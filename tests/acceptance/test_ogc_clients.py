@@ -1,0 +1,109 @@
+"""Clients that others wrote, against a running site: each lists, reads, filters, pages, runs."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyogrio
+import pytest
+import requests
+import shapely
+from owslib.ogcapi.features import Features
+from owslib.ogcapi.processes import Processes
+
+from tests.running_site import RunningSite
+
+MakeSite = Callable[..., RunningSite]
+COUNT = 2_500
+
+
+@pytest.fixture
+def site(make_site: MakeSite, tmp_path: Path) -> Iterator[RunningSite]:
+    """A site with a layer of more than two pages, in metres."""
+    numbers = np.arange(COUNT)
+    x, y = 500_000 + numbers % 50 * 1000, 5_000_000 + numbers // 50 * 1000
+    pyogrio.raw.write(
+        tmp_path / "grid.gpkg",
+        shapely.to_wkb(shapely.points(x.astype(float), y.astype(float))),
+        field_data=[numbers, np.array([f"point {n}" for n in numbers], object)],
+        fields=["n", "name"],
+        geometry_type="Point",
+        crs="EPSG:32631",
+    )
+    site = make_site()
+    site.manage("addlayer", "grid", tmp_path / "grid.gpkg")
+    site.start_web()
+    yield site
+
+
+def test_gdal_lists_reads_pages_and_filters(site: RunningSite, tmp_path: Path) -> None:
+    source = f"OAPIF:{site.base}/api"
+    assert {"grid", "reefs"} <= {name for name, _ in pyogrio.list_layers(source)}
+    info = pyogrio.read_info(source, layer="grid")
+    assert (list(info["fields"]), info["crs"]) == (["n", "name"], "EPSG:32631")
+    read, own = (
+        pyogrio.raw.read(path, layer="grid", columns=["n"])
+        for path in (source, tmp_path / "grid.gpkg")
+    )
+    assert sorted(read[3][0]) == sorted(own[3][0])
+    order = np.argsort(read[3][0])
+    # What was asked for in the layer's own CRS is what the file holds.
+    assert np.array_equal(shapely.from_wkb(read[2])[order], shapely.from_wkb(own[2]))
+    box = (500_500, 5_000_500, 510_500, 5_010_500)
+    assert len(pyogrio.raw.read(source, layer="grid", bbox=box)[2]) == 100
+    found = pyogrio.raw.read(source, layer="grid", where="name = 'point 77'", columns=["n"])
+    assert list(found[3][0]) == [77]
+
+
+def test_owslib_reads_features_and_runs_processes(site: RunningSite) -> None:
+    features = Features(f"{site.base}/api/")
+    assert {"grid", "reefs"} <= set(features.feature_collections())
+    page = features.collection_items("grid", limit=7, bbox=[3, 45, 3.1, 45.2])
+    assert page["numberReturned"] == 7
+    assert set(features.collection_queryables("grid")["properties"]) == {"n", "name"}
+    alone = features.collection_item("grid", str(page["features"][0]["id"]))
+    assert alone["properties"] == page["features"][0]["properties"]
+    processes = Processes(f"{site.base}/api/")
+    assert {each["id"] for each in processes.processes()} == {"echo", "estimate", "extract"}
+    assert "message" in processes.process("echo")["inputs"]
+    done = processes.execute("echo", inputs={"message": "hello"}, async_=False)
+    assert done == {"message": "hello", "pause": 0}
+    job: dict[str, Any] = processes.execute("echo", inputs={"message": "hello"}, async_=True)
+    assert job["status"] == "accepted"
+
+
+def test_curl_asks_as_the_page_for_people_shows(site: RunningSite) -> None:
+    page = requests.get(f"{site.base}/api/openapi.html", timeout=30)
+    assert "/api/processes/{processId}/execution" in page.text
+    answer = subprocess.run(
+        [
+            "curl",
+            "--silent",
+            "--header",
+            "Content-Type: application/json",
+            "--data",
+            '{"inputs": {"message": "hi"}, "outputs": {"message": {}}}',
+            f"{site.base}/api/processes/echo/execution",
+        ],
+        capture_output=True,
+        timeout=60,
+        check=True,
+    )
+    assert answer.stdout == b"hi"
+
+
+def test_jobs_of_a_client_without_cookies_are_listed_on_a_site_for_one_machine(
+    site: RunningSite,
+) -> None:
+    answer = requests.post(
+        f"{site.base}/api/processes/echo/execution",
+        json={"inputs": {"message": "a"}},
+        headers={"Prefer": "respond-async"},
+        timeout=30,
+    )
+    listed = requests.get(f"{site.base}/api/jobs", timeout=30).json()["jobs"]
+    assert [job["jobID"] for job in listed] == [answer.json()["jobID"]]
