@@ -8,6 +8,7 @@ from pathlib import Path
 from marinemap.extraction.crs import crs_label
 from marinemap.extraction.formats.written import WrittenLayer
 from marinemap.extraction.layer import PreparedLayer
+from marinemap.extraction.measure import Measure
 from marinemap.extraction.reproject import TOLERANCE_METRES
 from marinemap.extraction.request import LayerReport, SourceLayer
 from marinemap.extraction.write import Outcome, Tally
@@ -47,10 +48,18 @@ def report_on(
         accuracy_m=route.accuracy_m,
         area_tolerance_m=layer.area_tolerance_m,
         tolerance_m=TOLERANCE_METRES if route.moves else None,
+        area_m2=_rounded(tally.measured.area_m2),
+        length_m=_rounded(tally.measured.length_m),
+        measured=Measure(route.output).words,
         full_copy=full[0].path.name if full else "",
         crs_wkt=route.output.to_wkt("WKT2_2019"),
         source_version=version,
     )
+
+
+def _rounded(number: float) -> float:
+    """Return ten digits: the last ones of a sum follow the order of its parts."""
+    return float(f"{number:.10g}")
 
 
 def _notes(

@@ -82,8 +82,9 @@ def _missing_lines(failures: Sequence[LayerFailure]) -> list[str]:
 def _layer_lines(source: SourceLayer, report: LayerReport) -> list[str]:
     lines = [
         f"{source.title or report.name}",
-        f"  Files:        {', '.join(report.files)}",
+        f"  Files:        {', '.join(_top_names(report.files))}",
         f"  Features:     {report.features_written:,} (of {report.features_read:,} near the area)",
+        *_measured_lines(report),
         f"  CRS:          {report.crs}",
         f"  Licence:      {source.licence or 'not stated'}",
         f"  Attribution:  {source.attribution or 'not stated'}",
@@ -104,6 +105,21 @@ def _layer_lines(source: SourceLayer, report: LayerReport) -> list[str]:
         lines.append("  Renamed fields, for the format cannot hold their names:")
         lines += [f"    {old} -> {new}" for old, new in report.renamed_fields.items()]
     return lines + [f"  Note: {note}" for note in report.notes]
+
+
+def _top_names(files: Sequence[str]) -> list[str]:
+    """Return the names of files, and of a folder in place of all that is in it."""
+    tops = (name.partition("/") for name in files)
+    return list(dict.fromkeys(name + slash for name, slash, _ in tops))
+
+
+def _measured_lines(report: LayerReport) -> list[str]:
+    measured = (("Area", report.area_m2 / 1e6, "km2"), ("Length", report.length_m / 1e3, "km"))
+    return [
+        f"  {what + ':':<13} {size:,.6g} {unit} {report.measured}"
+        for what, size, unit in measured
+        if size
+    ]
 
 
 def _filter_words(filter_: str | Mapping[str, Any]) -> str:

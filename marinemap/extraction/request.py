@@ -173,8 +173,10 @@ class LayerReport:
     output CRS, ``area_tolerance_m`` those of the area into the layer's; None where they are the
     same there.
     ``without_position`` counts the features of the whole layer that lie nowhere, where the source
-    can tell. ``crs_wkt`` is the CRS of the files in full (WKT2:2019), where ``crs`` has its code or
-    name. ``full_copy`` names the GeoPackage with everything in full, where there is one.
+    can tell. ``area_m2`` is that of all polygons written and ``length_m`` that of all lines, in
+    square metres and metres; ``measured`` says where. ``crs_wkt`` is the CRS of the files in full
+    (WKT2:2019), where ``crs`` has its code or name. ``full_copy`` names the GeoPackage with
+    everything in full, where there is one.
     """
 
     name: str
@@ -195,6 +197,9 @@ class LayerReport:
     accuracy_m: float | None = None
     tolerance_m: float | None = None
     area_tolerance_m: float | None = None
+    area_m2: float = 0.0
+    length_m: float = 0.0
+    measured: str = ""
     full_copy: str = ""
     crs_wkt: str = ""
     source_version: str = ""

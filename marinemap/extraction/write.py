@@ -13,6 +13,7 @@ from marinemap.extraction.formats.format import Format
 from marinemap.extraction.formats.plan import WritePlan
 from marinemap.extraction.formats.written import WrittenLayer
 from marinemap.extraction.layer import PreparedLayer
+from marinemap.extraction.measure import Measure, Measured
 from marinemap.extraction.prefetch import prefetched
 from marinemap.extraction.read import Batch
 from marinemap.extraction.reproject import Moved, Reprojection
@@ -41,8 +42,9 @@ class Tally:
     straightened: int = 0
     torn: int = 0
     kept: int = 0
+    measured: Measured = Measured()
 
-    def add(self, read: Batch, cut: Clipped, moved: Moved) -> None:
+    def add(self, read: Batch, cut: Clipped, moved: Moved, measured: Measured) -> None:
         """Count a batch."""
         self.read += len(read.geometries)
         self.without_position += read.nowhere
@@ -52,6 +54,7 @@ class Tally:
         self.repaired += cut.repaired
         self.not_finite += cut.not_finite
         self.trimmed += cut.trimmed
+        self.measured += measured
 
 
 @dataclass(frozen=True)
@@ -70,6 +73,7 @@ class _Kept:
     cut: Clipped
     moved: Moved
     attributes: Any
+    measured: Measured
 
 
 def write(
@@ -95,7 +99,7 @@ def write(
     try:
         with prefetched(_kept(layer, reprojection), _BATCHES_AHEAD) as batches:
             for kept in batches:
-                tally.add(kept.read, kept.cut, kept.moved)
+                tally.add(kept.read, kept.cut, kept.moved, kept.measured)
                 advance(min(1.0, tally.read / expected), tally.kept)
                 writer.write(kept.moved.column, kept.attributes)
         if source.counts_not_finite:
@@ -107,9 +111,11 @@ def write(
 
 
 def _kept(layer: PreparedLayer, reprojection: Reprojection) -> Generator[_Kept]:
+    measure = Measure(layer.route.output)
     for batch in layer.source.batches():
         picked = layer.selection.pick(batch)
         cut = layer.clip(picked.geometries)
         every = len(cut.rows) == len(picked.geometries)
         attributes = picked.attributes if every else picked.attributes.take(pa.array(cut.rows))
-        yield _Kept(batch, cut, reprojection.move(cut.column), attributes)
+        moved = reprojection.move(cut.column)
+        yield _Kept(batch, cut, moved, attributes, measure.of(moved.column))
