@@ -12,11 +12,12 @@ import pyproj
 import shapely
 
 from marinemap.extraction.area import Area, parse_area
+from marinemap.extraction.arrow_batches import Batch
 from marinemap.extraction.filter import Filter
 from marinemap.extraction.formats import get_format
 from marinemap.extraction.layer import PreparedLayer, prepare
 from marinemap.extraction.raster import EDGE, INSIDE, OUTSIDE
-from marinemap.extraction.read import Batch, Source
+from marinemap.extraction.read import Source
 from marinemap.extraction.request import ExtractionRequest, SourceLayer
 
 # So few features are read and cut as the extraction would, unless they are this large together:

@@ -15,12 +15,13 @@ import pyogrio
 import pyproj
 
 from marinemap.errors import DatasetError
+from marinemap.extraction.arrow_batches import geometry_place
 from marinemap.extraction.curves import linear
 from marinemap.extraction.dataset import Dataset
 from marinemap.extraction.filter import Filter
+from marinemap.extraction.gdal_layer import GDAL_ERRORS
 from marinemap.extraction.geopackage_index import own_key
 from marinemap.extraction.page_keys import BEGINNING, Box, Candidates, keys_of
-from marinemap.extraction.read import GDAL_ERRORS, geometry_place
 from marinemap.extraction.source_files import parts_of, real_path, without_folder
 from marinemap.extraction.table_check import undeclared_encoding
 from marinemap.extraction.wkb import to_geometries

@@ -8,9 +8,10 @@ from typing import Any
 import pyarrow as pa
 
 from marinemap.errors import RequestError, did_you_mean, quote
+from marinemap.extraction.arrow_batches import Batch
 from marinemap.extraction.dataset import describe
 from marinemap.extraction.filter import Filter, compile_filter
-from marinemap.extraction.read import Batch, open_source
+from marinemap.extraction.read import open_source
 from marinemap.extraction.request import SourceLayer
 
 _NOWHERE = (0.0, 0.0, 0.0, 0.0)

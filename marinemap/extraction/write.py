@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 import pyarrow as pa
 
+from marinemap.extraction.arrow_batches import Batch
 from marinemap.extraction.clip import Clipped
 from marinemap.extraction.formats.format import Format
 from marinemap.extraction.formats.plan import WritePlan
@@ -15,7 +16,6 @@ from marinemap.extraction.formats.written import WrittenLayer
 from marinemap.extraction.layer import PreparedLayer
 from marinemap.extraction.measure import Measure, Measured
 from marinemap.extraction.prefetch import prefetched
-from marinemap.extraction.read import Batch
 from marinemap.extraction.reproject import Moved, Reprojection
 
 

@@ -1,0 +1,160 @@
+"""A layer as GDAL reads it: opened by pyogrio, streamed as Arrow, its failures named."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import pyarrow as pa
+import pyogrio
+from pyogrio.errors import DataLayerError, DataSourceError, FieldError, GeometryError
+
+from marinemap.errors import DatasetError
+from marinemap.extraction.dataset import Dataset
+from marinemap.extraction.source_files import parts_of, without_folder
+from marinemap.extraction.table_check import undeclared_encoding
+
+# Large enough for the work on arrays to outweigh the calls, small enough to keep memory flat
+# and progress even.
+_BATCH_FEATURES = 8_192
+# GDAL ends a batch here, whatever its rows; one feature may have more.
+_GDAL_BATCH_BYTES = 16 << 20
+GDAL_ERRORS = (
+    DataSourceError,
+    DataLayerError,
+    FieldError,
+    GeometryError,
+    OSError,
+    UnicodeDecodeError,
+    pa.ArrowException,
+)
+# Arguments of pyogrio that choose features.
+Wanted = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class GdalLayer:
+    """Opens a layer's features for reading.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    columns : sequence of str, optional
+        The fields to read; all by default.
+    key : str, optional
+        The column of keys, where it has a name of the data's own: then it is a field.
+    """
+
+    dataset: Dataset
+    columns: Sequence[str] | None
+    key: str | None
+
+    @property
+    def is_shapefile(self) -> bool:
+        """Whether it is read from a shapefile."""
+        return self.dataset.path.suffix.lower() == ".shp"
+
+    def stream(self, wanted: Wanted) -> Iterator[Any]:
+        """Yield Arrow's batches; a feature too large for one comes alone."""
+        done = 0
+        try:
+            with self.open(wanted, self._rows_at_once) as (_, reader):
+                for batch in reader:
+                    done += batch.num_rows
+                    yield batch
+            return
+        except _TooLarge:
+            pass
+        with self.open(wanted, 1, skip_features=done, limit=None) as (_, reader):
+            yield from reader
+
+    @contextmanager
+    def open(
+        self,
+        wanted: Wanted,
+        batch_size: int,
+        skip_features: int = 0,
+        limit: int | None = _GDAL_BATCH_BYTES,
+    ) -> Iterator[Any]:
+        """Open some features as pyogrio does, in batches of some rows and bytes.
+
+        Raises
+        ------
+        DatasetError
+            If GDAL cannot read the layer.
+        """
+        pyogrio.set_gdal_config_options(
+            # GDAL 3.12's own way for FlatGeobuf ends at the limit as if the file did, and makes
+            # broken arrays of features without geometry.
+            {"OGR_ARROW_MEM_LIMIT": limit and str(limit), "OGR_FLATGEOBUF_STREAM_BASE_IMPL": "YES"}
+        )
+        try:
+            with pyogrio.open_arrow(
+                self.dataset.path,
+                layer=self.dataset.layer,
+                batch_size=batch_size,
+                skip_features=skip_features,
+                encoding=self._encoding,
+                use_pyarrow=True,
+                **self._fields,
+                **wanted,
+            ) as opened:
+                yield opened
+        except pa.ArrowMemoryError as error:
+            raise _TooLarge from error
+        except GDAL_ERRORS as error:
+            raise self.unreadable(error) from error
+
+    def attributes(self, condition: str) -> Any:
+        """Return the attributes (pyarrow.Table) of the features that a condition of SQL holds for.
+
+        Raises
+        ------
+        DatasetError
+            If GDAL cannot read the layer.
+        """
+        try:
+            _, table = pyogrio.read_arrow(
+                self.dataset.path,
+                layer=self.dataset.layer,
+                read_geometry=False,
+                where=condition,
+                **self._fields,
+            )
+        except GDAL_ERRORS as error:
+            raise self.unreadable(error) from error
+        return table
+
+    def unreadable(self, error: Exception) -> DatasetError:
+        """Return what to say of a failure of GDAL or Arrow."""
+        return DatasetError(
+            f"{self.dataset.title} cannot be read: {without_folder(error, self.dataset.path)}",
+            field="source",
+        )
+
+    @property
+    def _fields(self) -> dict[str, Any]:
+        """What pyogrio is told of the fields to read."""
+        wanted = self.columns
+        with_key = self.key is not None and (wanted is None or self.key in wanted)
+        names = None if wanted is None else [name for name in wanted if name != self.key]
+        return {"columns": names, "return_fids": with_key}
+
+    @cached_property
+    def _rows_at_once(self) -> int:
+        """How many features a batch may have, by what features take in the file."""
+        path = self.dataset.path
+        size = sum(part.stat().st_size for part in parts_of(path))
+        each = size / max(self.dataset.feature_count, 1)
+        return int(min(_BATCH_FEATURES, max(1, _GDAL_BATCH_BYTES // max(each, 1))))
+
+    @cached_property
+    def _encoding(self) -> str | None:
+        return undeclared_encoding(self.dataset.path) if self.is_shapefile else None
+
+
+class _TooLarge(Exception):
+    """A feature takes more memory than a batch may."""
