@@ -24,7 +24,7 @@ class CallerTransaction:
     on_commit : callable, optional
         Takes a function to call once the transaction is committed. Consumers are woken
         then; without it they are woken by the commit itself, which on PostgreSQL makes
-        commits wait for one another.
+        commits wait for one another, or on SQLite look by themselves within a second.
     """
 
     connection: Any

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 import threading
 from contextlib import closing
@@ -11,49 +12,70 @@ import pytest
 from kombu import Exchange, Queue
 
 from marinemap.transport.database import sqlite_watcher
-from marinemap.transport.database.filewatch import FileWatch, watch_file
+from marinemap.transport.database.bells import Listener, bell_of, open_listener
+from marinemap.transport.database.contract import Notice
 from marinemap.transport.database.signals import Signal
 from marinemap.transport.database.sqlite_session import SqliteSession
 from marinemap.transport.database.sqlite_watcher import SqliteWatcher
 from marinemap.transport.options import Options
 from tests.transport.conftest import Broker, Inbox, publish
 
+needs_file = pytest.mark.parametrize("broker", ["sqlite"], indirect=True)
 
-def write_to(path: Path, journal_mode: str) -> None:
+
+def write_to(path: Path) -> None:
     with closing(sqlite3.connect(path)) as connection:
-        connection.execute(f"PRAGMA journal_mode={journal_mode}")
         connection.execute("CREATE TABLE IF NOT EXISTS written (number INTEGER)")
         connection.execute("INSERT INTO written VALUES (1)")
         connection.commit()
 
 
-@pytest.mark.parametrize("journal_mode", ["PERSIST", "DELETE", "WAL"])
-def test_file_watch_tells_of_writes_to_its_file_only(tmp_path: Path, journal_mode: str) -> None:
-    path = tmp_path / "watched.sqlite3"
-    write_to(path, journal_mode)
-    with closing(FileWatch(path)) as watch:
-        write_to(tmp_path / "other.sqlite3", journal_mode)
-        assert not watch.has_writes()
-        write_to(path, journal_mode)
-        assert watch.has_writes()
-        assert not watch.has_writes()
+@needs_file
+def test_bell_of_a_queue_is_heard_by_its_consumers_only(broker: Broker) -> None:
+    """Each write to the file woke every consumer, which then asked it for a quarter of a second."""
+    with broker.database.session() as session, closing(broker.database.watch(session)) as watcher:
+        watcher.follow(frozenset({"tasks"}))
+        assert bell_of("tasks") != bell_of("others")
+        broker.database.notify(session, {"others"})
+        broker.database.notify(session, {"tasks"}, is_delayed=True)
+        assert watcher.wait(10, Signal()) == Notice(False, {"tasks"}, is_delayed=True)
+        broker.database.notify_all(session)
+        assert watcher.wait(10, Signal()).is_any
 
 
-def test_write_wakes_a_watcher_that_would_not_look_by_itself(
+@needs_file
+def test_bells_may_be_rung_by_all_who_may_write_to_the_file(broker: Broker, tmp_path: Path) -> None:
+    path = tmp_path / "broker.sqlite3"
+    path.chmod(0o664)
+    with closing(Listener(path)) as listener:
+        listener.listen({"00"})
+    folder = path.with_name("broker.sqlite3-bells")
+    assert folder.stat().st_mode & 0o777 == 0o775
+    assert (folder / "00").stat().st_mode & 0o777 == 0o664
+
+
+@needs_file
+def test_bells_that_somebody_deletes_are_missed_by_nobody(broker: Broker, tmp_path: Path) -> None:
+    inbox = Inbox(broker.connect())
+    assert inbox.receives_nothing(0.1)
+    shutil.rmtree(tmp_path / "broker.sqlite3-bells")
+    publish(broker.connect(), "found")
+    assert inbox.receive(1, seconds=5) == ["found"]
+
+
+@needs_file
+def test_publishing_wakes_a_watcher_that_would_not_look_by_itself(
     broker: Broker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if broker.dialect != "sqlite":
-        pytest.skip("PostgreSQL notifies")
-    monkeypatch.setattr(sqlite_watcher, "_WATCHED_POLL_SECONDS", 60.0)
+    monkeypatch.setattr(sqlite_watcher, "_LISTENING_POLL_SECONDS", 60.0)
     signal = Signal()
     giving_up = threading.Timer(10, signal.set)
     with broker.database.session() as session:
         watcher = broker.database.watch(session)
-        # So long that it is idle.
-        assert not watcher.wait(1, signal).is_any
+        watcher.follow(frozenset({"tasks"}))
         publish(broker.connect(), "now")
         giving_up.start()
-        assert watcher.wait(60, signal).is_any
+        assert watcher.wait(60, signal).queue_names == {"tasks"}
         assert not signal.wait(0)
         giving_up.cancel()
         watcher.close()
@@ -61,7 +83,7 @@ def test_write_wakes_a_watcher_that_would_not_look_by_itself(
 
 def test_long_commit_of_another_does_not_end_a_wait(tmp_path: Path) -> None:
     path = tmp_path / "busy.sqlite3"
-    write_to(path, "DELETE")
+    write_to(path)
     signal = Signal()
     with (
         closing(SqliteSession(str(path), 0.05)) as session,
@@ -76,14 +98,11 @@ def test_long_commit_of_another_does_not_end_a_wait(tmp_path: Path) -> None:
         watcher.close()
 
 
-def test_change_is_found_without_notifications(
-    broker: Broker, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    if broker.dialect != "sqlite":
-        pytest.skip("PostgreSQL notifies")
-    assert watch_file(Path("/no/such/folder/file")) is None
+@needs_file
+def test_change_is_found_without_bells(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert open_listener(Path("/no/such/folder/file")) is None
     with broker.database.session() as session:
-        monkeypatch.setattr(sqlite_watcher, "watch_file", lambda path: None)
+        monkeypatch.setattr(sqlite_watcher, "open_listener", lambda path: None)
         watcher = SqliteWatcher(session.connection, Path(), Options(sqlite_poll_seconds=0.05))
         signal = Signal()
         assert not watcher.wait(0.2, signal).is_any

@@ -10,10 +10,11 @@ from typing import Any
 
 from sqlalchemy.engine.url import make_url
 
+from .bells import bell_of, ring
 from .contract import Claim, Database, Life, Row, Session, Stored, Watcher
 from .sqlite_life import LockedLife
 from .sqlite_session import JoinedSqliteSession, SqliteSession
-from .sqlite_watcher import SqliteWatcher
+from .sqlite_watcher import ALL_BELL, DELAYED_BELL, SqliteWatcher
 
 # A claim that finds the file locked tries again by itself; it need not wait as a publish does.
 _CLAIM_WAIT_SECONDS = 2.0
@@ -92,7 +93,9 @@ class SqliteDatabase(Database):
             yield
 
     def store(self, session: Session, insert: str, **parameters: Any) -> Stored:
-        return Stored(len(session.run(insert, **parameters)))
+        rows = session.run(insert, **parameters)
+        is_delayed = any(row.due_at_ms is not None for row in rows)
+        return Stored(len(rows), frozenset(row.queue_name for row in rows), is_delayed)
 
     def claim(
         self,
@@ -134,10 +137,10 @@ class SqliteDatabase(Database):
     def notify(
         self, session: Session, queue_names: Iterable[str], *, is_delayed: bool = False
     ) -> None:
-        """The change of the file tells."""
+        ring(self.path, [*map(bell_of, queue_names), *([DELAYED_BELL] if is_delayed else [])])
 
     def notify_all(self, session: Session) -> None:
-        """The change of the file tells."""
+        ring(self.path, [ALL_BELL])
 
     def watch(self, session: Session) -> Watcher:
         assert isinstance(session, SqliteSession)

@@ -1,4 +1,4 @@
-"""What wakes a consumer on SQLite: a write to the file, then a new version of its data."""
+"""What wakes a consumer on SQLite: bells, and a look now and then for who rings none."""
 
 from __future__ import annotations
 
@@ -8,44 +8,42 @@ from time import monotonic
 
 from ..errors import BusyError
 from ..options import Options
+from .bells import bell_of, open_listener
 from .contract import Notice
-from .filewatch import watch_file
 from .forks import sqlite_guard
 from .signals import Signal, wait_for
 from .sqlite_session import translating
 
-# After a change of the file the next is likely soon: look more often for this long.
-_BUSY_SECONDS = 0.25
-_BUSY_POLL_SECONDS = 0.002
-# A write to the file is followed by its commit within two syncs of the disk, mostly.
-_COMMIT_SECONDS = 0.05
-_COMMIT_POLL_SECONDS = 0.001
-# With notifications of writes this is the safety net.
-_WATCHED_POLL_SECONDS = 0.25
+# Who rings no bell: a worker of the release before, a transaction whose end we are not told of.
+_LISTENING_POLL_SECONDS = 1.0
+# Heard by all: a rate has changed; a message waits for its time.
+ALL_BELL = "all"
+DELAYED_BELL = "delayed"
 
 
 class SqliteWatcher:
-    """Asks SQLite for the file's version, which changes with each commit by another.
+    """Listens to the bells of its queues; asks for the file's version once a second.
 
-    Often where a commit is likely; otherwise it waits for a write to the file, or asks a
-    hundred times a second where the system cannot tell of writes.
+    The version changes with each commit by another. Where the system has no bells it is asked
+    for a hundred times a second.
     """
 
     def __init__(self, connection: sqlite3.Connection, path: Path, options: Options) -> None:
         self.poll_seconds = options.poll_seconds
         self._cursor = connection.cursor()
-        self._file_watch = watch_file(path)
-        self._idle_poll_seconds = (
-            _WATCHED_POLL_SECONDS if self._file_watch else options.sqlite_poll_seconds
+        self._listener = open_listener(path)
+        self._ask_seconds = (
+            _LISTENING_POLL_SECONDS if self._listener else options.sqlite_poll_seconds
         )
+        self._queue_names: frozenset[str] = frozenset()
         self._version: int | None = None
         self._version = self._read_version()
-        self._busy_until = 0.0
-        self._commit_until = 0.0
-        self._has_old_writes = True
+        self._ask_at = monotonic() + self._ask_seconds
 
     def follow(self, queue_names: frozenset[str]) -> None:
-        """The file's version tells of all queues at once."""
+        self._queue_names = queue_names
+        if self._listener is not None:
+            self._listener.listen({ALL_BELL, DELAYED_BELL, *map(bell_of, queue_names)})
 
     def expect(self, queue_names: set[str]) -> bool:
         return False
@@ -54,43 +52,36 @@ class SqliteWatcher:
         """Nobody was asked to tell."""
 
     def wait(self, seconds: float, signal: Signal) -> Notice:
-        now = monotonic()
-        deadline = now + seconds
-        while now < deadline:
-            is_signalled = self._pause(now, deadline - now, signal)
-            version = self._read_version()
+        deadline = monotonic() + seconds
+        while True:
+            rung = self._wait_for_bell(min(deadline, self._ask_at) - monotonic(), signal)
+            if rung:
+                return self._make_notice(rung)
             now = monotonic()
-            if version != self._version:
-                self._version = version
-                self._busy_until = now + _BUSY_SECONDS
-                self._has_old_writes = True
+            if now >= self._ask_at and self._has_changed():
                 return Notice(is_any=True, is_delayed=True)
-            if is_signalled:
-                break
-        return Notice()
+            if signal.wait(0) or now >= deadline:
+                return Notice()
 
-    def _pause(self, now: float, seconds: float, signal: Signal) -> bool:
-        """Wait until it is worth asking again; tell whether the signal is why."""
-        if now < self._commit_until:
-            return signal.wait(min(_COMMIT_POLL_SECONDS, seconds))
-        if now < self._busy_until:
-            return signal.wait(min(_BUSY_POLL_SECONDS, seconds))
-        seconds = min(self._idle_poll_seconds, seconds)
-        return self._wait_for_write(seconds, signal) if self._file_watch else signal.wait(seconds)
-
-    def _wait_for_write(self, seconds: float, signal: Signal) -> bool:
-        assert self._file_watch is not None
-        if self._has_old_writes:
-            # Of the commits that were seen; the version is asked for once more after this.
-            self._has_old_writes = False
-            self._file_watch.has_writes()
-            return signal.wait(0)
+    def _wait_for_bell(self, seconds: float, signal: Signal) -> set[str]:
+        if self._listener is None:
+            signal.wait(seconds)
+            return set()
         if not signal.wait(0):
-            wait_for(seconds, signal.fileno(), self._file_watch.fileno())
-            if self._file_watch.has_writes():
-                self._commit_until = monotonic() + _COMMIT_SECONDS
-                self._has_old_writes = True
-        return signal.wait(0)
+            wait_for(seconds, signal.fileno(), self._listener.fileno())
+        return self._listener.read()
+
+    def _make_notice(self, rung: set[str]) -> Notice:
+        return Notice(
+            is_any=ALL_BELL in rung,
+            queue_names={name for name in self._queue_names if bell_of(name) in rung},
+            is_delayed=DELAYED_BELL in rung,
+        )
+
+    def _has_changed(self) -> bool:
+        self._ask_at = monotonic() + self._ask_seconds
+        before, self._version = self._version, self._read_version()
+        return self._version != before
 
     def _read_version(self) -> int | None:
         """Return the file's version; while another's commit takes long, the one known so far."""
@@ -102,6 +93,6 @@ class SqliteWatcher:
             return self._version
 
     def close(self) -> None:
-        if self._file_watch is not None:
-            self._file_watch.close()
-            self._file_watch = None
+        if self._listener is not None:
+            self._listener.close()
+            self._listener = None
