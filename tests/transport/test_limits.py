@@ -288,3 +288,38 @@ def test_rate_that_the_code_has_no_more_is_lifted(broker: Broker) -> None:
     inbox = Inbox(broker.connect())
     assert inbox.receive(3) == ["0", "1", "2"]
     assert broker.count("broker_rates", "max_starts IS NOT NULL") == 0
+
+
+def test_claim_by_a_window_that_others_have_changed_since_brings_nothing(broker: Broker) -> None:
+    """The window is read before the claim, without a lock."""
+    inbox = Inbox(broker.connect(), prefetch_count=1)
+    broker.rows(
+        "INSERT INTO broker_rates (task_name, declared_rate, rate, max_starts, window_ms) "
+        "VALUES ('clip', '2/h', '2/h', 2, 3600000)"
+    )
+    for label in range(3):
+        publish(broker.connect(), label, headers={"task": "clip"})
+    assert inbox.receive(1) == [0]
+    started = json.loads(broker.rows("SELECT recent_starts FROM broker_rates")[0][0])["starts"]
+    assert [count for _, count in started] == [1]
+    claim = {
+        "consumer_id": broker.rows("SELECT consumer_id FROM broker_consumers")[0][0],
+        "task_name": "clip",
+        "queue_name": "tasks",
+        "room": 2,
+        "max_starts": 2,
+        "window_ms": 3600000,
+        "recent_starts": None,
+        "before": '{"starts":[[1,',
+        "count": 0,
+        "after": "]]}",
+        "hurries": False,
+    }
+    with broker.database.session() as session:
+        # As read before the first start was counted.
+        assert broker.database.claim_limited(session, **claim) is None
+        assert broker.count("broker_messages", "claimed_by IS NULL") == 2
+        claim["recent_starts"] = broker.rows("SELECT recent_starts FROM broker_rates")[0][0]
+        claimed = broker.database.claim_limited(session, **claim)
+        assert claimed is not None and len(claimed) == 2
+    assert broker.rows("SELECT recent_starts FROM broker_rates") == [('{"starts":[[1,2]]}',)]

@@ -28,25 +28,11 @@ _RATE = (
     "SELECT max_starts, window_ms, recent_starts, {now} AS now_ms FROM broker_rates "
     "WHERE task_name = :task_name"
 )
-# Another who counts now holds it for a moment; whoever is stopped meanwhile must stop nobody.
-_LOCK_IF_FREE = f"{_RATE} {{skip_locked}}"
 _LOCK = f"{_RATE} {{lock}}"
 _WRITE_WINDOW = (
     "UPDATE broker_rates SET recent_starts = CAST(:recent_starts AS TEXT) "
     "WHERE task_name = :task_name"
 )
-_CLAIM_NEXT = """
-WITH first AS MATERIALIZED (
-    SELECT id FROM broker_messages WHERE rate_key = :task_name AND queue_name = :queue_name
-        AND {limited} AND {current} AND {settled}
-    ORDER BY priority DESC, turn, id LIMIT CAST(:room AS BIGINT) {skip_locked}
-)
-UPDATE broker_messages
-SET claimed_by = :consumer_id, claimed_at_ms = {now}, attempts = attempts + 1
-WHERE id IN (SELECT id FROM first) AND EXISTS
-    (SELECT 1 FROM broker_consumers WHERE consumer_id = :consumer_id)
-RETURNING id, queue_name, priority, turn, attempts, payload, task_name
-"""
 _TURN = NEXT_TURN % {"rate_key": "m.task_name", "priority": "m.priority", "owner": "m.owner"}
 # Messages with the turns of their owners, one after another. Materialised, or the planner may
 # number them all anew for each row that it updates.
@@ -106,31 +92,39 @@ def claim_limited(
     queue_name: str,
     room: int,
 ) -> LimitedClaim:
-    """Claim messages of a task as far as its rate and `room` allow, counting their starts."""
+    """Claim messages of a task as far as its rate and `room` allow, counting their starts.
+
+    The window is read without a lock, and written by the statement that claims only where it
+    still is as it was read: so what is counted is all that others have counted.
+    """
     asked_at_ms = elapsed_ms()
-    with session.begin():
-        rows = session.run(_LOCK_IF_FREE, task_name=task_name)
-        if not rows:
-            # Another counts at this moment.
-            return LimitedClaim(wait_ms=_OTHERS_TURN_MS)
-        if rows[0].max_starts is None:
-            return LimitedClaim()
-        window = _read_window(rows[0], asked_at_ms)
-        if not window.rate.outlives_a_crash:
-            database.hurry(session)
-        claimed: list[Row] = []
-        if window.free:
-            claimed = session.run(
-                _CLAIM_NEXT,
-                task_name=task_name,
-                queue_name=queue_name,
-                room=min(room, window.free),
-                consumer_id=consumer_id,
-            )
-        counted_at_ms = window.add(len(claimed)) if claimed else 0
-        if claimed:
-            session.run(_WRITE_WINDOW, task_name=task_name, recent_starts=window.write())
-    claimed.sort(key=lambda row: (-row.priority, row.turn, row.id))
+    rows = session.run(_RATE, task_name=task_name)
+    if not rows or rows[0].max_starts is None:
+        return LimitedClaim()
+    window = _read_window(rows[0], asked_at_ms)
+    free = window.free
+    if not free:
+        return LimitedClaim(wait_ms=max(1, window.free_again_ms()))
+    counted_at_ms = window.add(0)
+    before, count, after = window.write_open()
+    claimed = database.claim_limited(
+        session,
+        consumer_id=consumer_id,
+        task_name=task_name,
+        queue_name=queue_name,
+        room=min(room, free),
+        max_starts=window.rate.max_starts,
+        window_ms=window.rate.window_ms,
+        recent_starts=rows[0].recent_starts,
+        before=before,
+        count=count,
+        after=after,
+        hurries=not window.rate.outlives_a_crash,
+    )
+    if claimed is None:
+        # Another has counted meanwhile, or does so at this moment.
+        return LimitedClaim(wait_ms=_OTHERS_TURN_MS)
+    window.add(len(claimed))
     wait_ms = None if window.free else max(1, window.free_again_ms())
     return LimitedClaim(claimed, counted_at_ms, asked_at_ms, wait_ms)
 

@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from ..errors import TransportError
 
@@ -18,6 +19,8 @@ _APART = 100
 _STEP_MS = 1000
 # Only an answer that came within this tells of a step.
 _PROMPT_MS = 500
+# Stands for a count that is still to be filled in.
+_COUNT = "count"
 # Machines remembered for it.
 _MACHINES = 16
 
@@ -175,7 +178,14 @@ class Window:
 
     def write(self) -> str:
         """Return it as text for the row."""
-        return json.dumps({"starts": self.starts, "seen": self.seen}, separators=(",", ":"))
+        return _write(self.starts, self.seen)
+
+    def write_open(self) -> tuple[str, int, str]:
+        """Return what stands before the count of the last starts, the count, and what follows."""
+        *others, (at, count) = self.starts
+        text = _write([*others, [at, _COUNT]], self.seen)
+        before, _, after = text.partition(json.dumps(_COUNT))
+        return before, count, after
 
     def _follow_clock(self, asked_at_ms: int | None) -> None:
         own = boot_id()
@@ -197,3 +207,7 @@ class Window:
         if len(self.starts) < 2:
             return False
         return self.now_ms - self.starts[-2][0] < self.rate.window_ms // _APART
+
+
+def _write(starts: list[Any], seen: dict[str, int]) -> str:
+    return json.dumps({"starts": starts, "seen": seen}, separators=(",", ":"))

@@ -213,6 +213,23 @@ class Database(ABC):
         """Delete what is acknowledged and claim the first messages of a queue, both or neither."""
 
     @abstractmethod
+    def claim_limited(self, session: Session, **parameters: Any) -> list[Row] | None:
+        """Claim the next messages of a limited task, and write its window with their count.
+
+        Parameters
+        ----------
+        consumer_id, task_name, queue_name, room
+            What to claim, at most `room`.
+        max_starts, window_ms, recent_starts
+            The rate's row as it was read. Where it has changed since, or another has it locked,
+            nothing is claimed, and None returned.
+        before, count, after
+            The window to write: `count` and how many were claimed stands between two texts.
+        hurries : bool
+            Whether the starts need not outlive a crash of the server.
+        """
+
+    @abstractmethod
     def take(self, session: Session, consumer_id: str, queue_name: str, room: int) -> Claim:
         """Delete the first messages of a queue and return them: no acknowledgement is wanted."""
 

@@ -91,6 +91,36 @@ taken AS (
 SELECT taken.*, 0 AS acknowledged, ({_LIMITED_TASKS}) AS limited_tasks, {_HURRY} AS hurry
 FROM (SELECT 1) AS one LEFT JOIN taken ON true
 """
+# Who has changed the window since it was read, or does so now, leaves no row in `rate`; a
+# version that was committed after this statement began is looked at too, for it is locked.
+_CLAIM_LIMITED = f"""
+WITH rate AS MATERIALIZED (
+    SELECT task_name FROM broker_rates WHERE task_name = :task_name
+        AND max_starts = CAST(:max_starts AS INTEGER) AND window_ms = CAST(:window_ms AS BIGINT)
+        AND recent_starts IS NOT DISTINCT FROM CAST(:recent_starts AS TEXT)
+    FOR UPDATE SKIP LOCKED
+),
+first AS MATERIALIZED (
+    SELECT id FROM broker_messages WHERE rate_key = :task_name AND queue_name = :queue_name
+        AND {{limited}} AND {{current}} AND {{settled}} AND EXISTS (SELECT 1 FROM rate)
+    ORDER BY priority DESC, turn, id LIMIT CAST(:room AS BIGINT) FOR UPDATE SKIP LOCKED
+),
+claimed AS (
+    UPDATE broker_messages
+    SET claimed_by = :consumer_id, claimed_at_ms = {{now}}, attempts = attempts + 1
+    WHERE id = ANY(ARRAY(SELECT id FROM first)) AND EXISTS
+        (SELECT 1 FROM broker_consumers WHERE consumer_id = :consumer_id)
+    RETURNING {{claimed_columns}}, turn
+),
+counted AS (
+    UPDATE broker_rates SET recent_starts = CAST(:before AS TEXT)
+        || (CAST(:count AS BIGINT) + (SELECT count(*) FROM claimed)) || CAST(:after AS TEXT)
+    WHERE task_name = :task_name AND EXISTS (SELECT 1 FROM claimed)
+)
+SELECT claimed.*, EXISTS (SELECT 1 FROM rate) AS is_unchanged,
+    CASE WHEN CAST(:hurries AS BOOLEAN) THEN {_HURRY} END AS hurry
+FROM (SELECT 1) AS one LEFT JOIN claimed ON true
+"""
 _STORE = (
     "WITH stored AS ({insert}) SELECT queue_name, due_at_ms IS NOT NULL AS is_delayed, "
     f"{IS_EXPECTED} AS is_expected FROM stored"
@@ -196,6 +226,13 @@ class PostgresDatabase(Database):
             again = self.claim(session, consumer_id, queue_name, room, [])
             return Claim(again.messages, claim.acknowledged, again.limited)
         return claim
+
+    def claim_limited(self, session: Session, **parameters: Any) -> list[Row] | None:
+        rows = session.run(_CLAIM_LIMITED, **parameters)
+        if not rows[0].is_unchanged:
+            return None
+        claimed = [row for row in rows if row.id is not None]
+        return sorted(claimed, key=lambda row: (-row.priority, row.turn, row.id))
 
     def take(self, session: Session, consumer_id: str, queue_name: str, room: int) -> Claim:
         rows = session.run(_TAKE, consumer_id=consumer_id, queue_name=queue_name, room=room)

@@ -44,6 +44,23 @@ _TAKE = (
     f"DELETE FROM broker_messages WHERE id IN ({_FIRST}) AND {_IS_CONSUMER} "
     f"RETURNING {{claimed_columns}}, false AS is_stray"
 )
+_IS_UNCHANGED = (
+    "SELECT 1 AS one FROM broker_rates WHERE task_name = :task_name "
+    "AND max_starts = :max_starts AND window_ms = :window_ms AND recent_starts IS :recent_starts"
+)
+_CLAIM_LIMITED = f"""
+UPDATE broker_messages
+SET claimed_by = :consumer_id, claimed_at_ms = {{now}}, attempts = attempts + 1
+WHERE id IN (
+    SELECT id FROM broker_messages WHERE rate_key = :task_name AND queue_name = :queue_name
+        AND {{limited}} AND {{current}} ORDER BY priority DESC, turn, id LIMIT :room
+) AND {_IS_CONSUMER}
+RETURNING {{claimed_columns}}, turn
+"""
+_COUNT = (
+    "UPDATE broker_rates SET recent_starts = :before || :count || :after "
+    "WHERE task_name = :task_name"
+)
 # SQLite has one writer: nothing can come between the two of a transaction.
 _COPY_DEAD = """
 INSERT INTO broker_dead_letters (message_id, queue_name, task_name, owner, correlation_id,
@@ -114,6 +131,16 @@ class SqliteDatabase(Database):
             deleted = session.run(_ACKNOWLEDGED, consumer_id=consumer_id, ids=acknowledged)
             rows = session.run(_CLAIM, room=room, **names)
         return Claim(_in_order(rows), len(deleted), look.limited_tasks)
+
+    def claim_limited(self, session: Session, **parameters: Any) -> list[Row] | None:
+        with session.begin():
+            if not session.run(_IS_UNCHANGED, **parameters):
+                return None
+            rows = session.run(_CLAIM_LIMITED, **parameters)
+            if rows:
+                count = parameters["count"] + len(rows)
+                session.run(_COUNT, **{**parameters, "count": count})
+        return sorted(rows, key=lambda row: (-row.priority, row.turn, row.id))
 
     def take(self, session: Session, consumer_id: str, queue_name: str, room: int) -> Claim:
         look = session.run(_LOOK, queue_name=queue_name, room=1)[0]
