@@ -21,7 +21,7 @@ from marinemap.extraction.table_check import undeclared_encoding
 # and progress even.
 _BATCH_FEATURES = 8_192
 # GDAL ends a batch here, whatever its rows; one feature may have more.
-_GDAL_BATCH_BYTES = 16 << 20
+_GDAL_BATCH_BYTES = 8 << 20
 GDAL_ERRORS = (
     DataSourceError,
     DataLayerError,

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from marinemap.errors import quote
 from marinemap.extraction.crs import crs_label
 from marinemap.extraction.formats.written import WrittenLayer
 from marinemap.extraction.layer import PreparedLayer
 from marinemap.extraction.measure import Measure
 from marinemap.extraction.reproject import TOLERANCE_METRES
 from marinemap.extraction.request import LayerReport, SourceLayer
+from marinemap.extraction.sqlite_source import is_database
 from marinemap.extraction.write import Outcome, Tally
 
 
@@ -62,6 +64,15 @@ def _rounded(number: float) -> float:
     return float(f"{number:.10g}")
 
 
+def _notes_on_times(layer: PreparedLayer) -> list[str]:
+    """Tell of times that may have had other zones; a database has them in UTC itself."""
+    if is_database(layer.dataset.path):
+        return []
+    # Of a zone for all GDAL keeps the zone; where they are mixed it has but the instants.
+    fields = [f.name for f in layer.selection.schema if getattr(f.type, "tz", None) == "UTC"]
+    return [f"The times of '{quote(name)}' are given in UTC, as instants." for name in fields]
+
+
 def _notes(
     source: SourceLayer,
     layer: PreparedLayer,
@@ -74,6 +85,7 @@ def _notes(
     if not any(layer.features for layer in written):
         passing = "" if source.filter is None else " and passes the filter"
         notes.append(f"No feature of this layer lies within the area{passing}; the file is empty.")
+    notes += _notes_on_times(layer)
     notes += layer.route.warnings
     if tally.torn:
         notes.append(

@@ -189,3 +189,31 @@ def test_geopackage_of_mixed_types_declares_any(tmp_path: Path) -> None:
     path = unpack(run(source, tmp_path, format="geopackage")) / "sea.gpkg"
     with fiona.open(path) as opened:
         assert opened.schema["geometry"] == "Unknown"
+
+
+@pytest.mark.parametrize(
+    ("zones", "hours", "notes"),
+    [
+        (["+02:00", "-05:00"], [22, 5], ("The times of 'at' are given in UTC, as instants.",)),
+        (["+02:00", "+02:00"], [0, 0], ()),
+    ],
+    ids=["mixed", "one"],
+)
+def test_times_of_mixed_zones_are_told_to_be_in_utc(
+    tmp_path: Path, zones: list[str], hours: list[int], notes: tuple[str, ...]
+) -> None:
+    features = [
+        {
+            "type": "Feature",
+            "properties": {"at": f"2020-01-01T00:00:00{zone}"},
+            "geometry": {"type": "Point", "coordinates": [1, 1]},
+        }
+        for zone in zones
+    ]
+    source = tmp_path / "sea.geojson"
+    source.write_text(json.dumps({"type": "FeatureCollection", "features": features}))
+    result = run(source, tmp_path, format="geojson")
+    content = json.loads((unpack(result) / "sea.geojson").read_text())
+    found = [feature["properties"]["at"] for feature in content["features"]]
+    assert [int(text[11:13]) for text in found] == hours
+    assert result.layers[0].notes == notes
