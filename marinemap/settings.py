@@ -236,6 +236,8 @@ MARINEMAP_MAX_RUN_MEMORY_MB = os.environ.get("MARINEMAP_MAX_RUN_MEMORY_MB", "0")
 MARINEMAP_MAX_RUN_FEATURES = os.environ.get("MARINEMAP_MAX_RUN_FEATURES", "0")
 MARINEMAP_MAX_RUN_MB = os.environ.get("MARINEMAP_MAX_RUN_MB", "0")
 MARINEMAP_MAX_WAITING = os.environ.get("MARINEMAP_MAX_WAITING", "10000")
+# Whether callbacks may lead to addresses of a private network, such as an agency's own.
+MARINEMAP_CALLBACK_PRIVATE = read_flag("MARINEMAP_CALLBACK_PRIVATE", False)
 MARINEMAP_EXTRACT_RATE = os.environ.get("MARINEMAP_EXTRACT_RATE", "4/m")
 CELERY_TASK_ANNOTATIONS = {
     "marinemap.jobs.tasks.run_job": {"rate_limit": MARINEMAP_EXTRACT_RATE},
@@ -260,6 +262,11 @@ CELERY_BEAT_SCHEDULE = {
         "task": "marinemap.jobs.periodic.requeue_stalled_jobs",
         "schedule": 20.0,
         "options": {"expire_seconds": 20},
+    },
+    "tell how jobs go": {
+        "task": "marinemap.jobs.periodic.call_back",
+        "schedule": 5.0,
+        "options": {"expire_seconds": 5},
     },
     "read layers again that changed": {
         "task": "marinemap.jobs.periodic.refresh_layers",

@@ -25,6 +25,7 @@ _PROCESS_CLASSES = (
     "html",
     "oas30",
     "job-list",
+    "callback",
     "dismiss",
 )
 _FEATURES = "http://www.opengis.net/spec/ogcapi-features"

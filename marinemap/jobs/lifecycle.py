@@ -16,7 +16,8 @@ from marinemap.errors import MarineMapError, RequestError, UnavailableError
 from marinemap.jobs.artifacts import artifact_path, remove_artifact
 from marinemap.jobs.conf import job_settings
 from marinemap.jobs.limits import check_room_to_wait
-from marinemap.jobs.models import Job, JobDocuments
+from marinemap.jobs.models import Callback, Job, JobDocuments
+from marinemap.jobs.notify import Subscriber, announce
 from marinemap.jobs.outages import DATABASE_AWAY, drop_connection, patiently
 from marinemap.jobs.queue import publish
 from marinemap.jobs.reasons import as_problem, interrupted, lacking
@@ -47,6 +48,7 @@ def submit(
     is_owner_known: bool,
     address: str = "",
     wanted: Mapping[str, Any] | None = None,
+    subscriber: Subscriber | None = None,
 ) -> Job:
     """Check a request, keep it as a job, and queue it: all or nothing.
 
@@ -63,6 +65,8 @@ def submit(
         A digest of the network address that the request came from.
     wanted : mapping, optional
         How the results are to be answered; kept with the job, and not looked at here.
+    subscriber : Subscriber, optional
+        Who wants to be told how the job goes.
 
     Raises
     ------
@@ -87,6 +91,8 @@ def submit(
             check_room_to_wait(job)
             job.save(force_insert=True)
             JobDocuments.objects.create(job=job, inputs=kept, wanted=dict(wanted or {}))
+            if subscriber and subscriber.addresses:
+                Callback.objects.bulk_create(subscriber.callbacks(job))
             publish(job)
     except RequestError:
         raise
@@ -292,6 +298,7 @@ def _start(job_id: uuid.UUID, is_redelivered: bool, now: datetime) -> Job | None
         job.message = "Starting."
         job.started_at = job.alive_at = now
         job.save()
+        announce(job, JobStatus.RUNNING)
     return job
 
 
@@ -331,6 +338,7 @@ def _end(job: Job, outputs: dict[str, Any] | None, **columns: Any) -> None:
             if Job.objects.filter(pk=job.pk, **traces).exists():
                 return
             _write(job, **columns)
+            announce(job, columns["status"])
             if outputs:
                 JobDocuments.objects.filter(pk=job.pk).update(outputs=outputs)
 
@@ -358,3 +366,4 @@ def _finish_failed(job: Job, error: MarineMapError) -> None:
     job.finished_at = now
     job.expires_at = now + job_settings().keep_results
     job.save()
+    announce(job, JobStatus.FAILED)

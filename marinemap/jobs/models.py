@@ -89,6 +89,23 @@ class JobDocuments(models.Model):
         return str(self.pk)
 
 
+class Callback(models.Model):
+    """Whom to tell that a job has reached a state; the row goes when that was told.
+
+    ``due_at`` is null until the job is in that state; then when to tell, or to try again.
+    """
+
+    job = models.ForeignKey(Job, on_delete=models.CASCADE, related_name="callbacks")
+    status = models.CharField(max_length=10, choices=JobStatus.choices)
+    uri = models.CharField(max_length=2_000)
+    api = models.CharField(max_length=500, help_text="Where the API is seen from outside.")
+    due_at = models.DateTimeField(null=True, blank=True, db_index=True)
+    attempts = models.PositiveSmallIntegerField(default=0)
+
+    def __str__(self) -> str:
+        return f"{self.job_id} {self.status}: {self.uri}"
+
+
 class WorkerSighting(models.Model):
     """A worker process that was seen alive; its row goes when it stops in order."""
 

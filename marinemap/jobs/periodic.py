@@ -7,7 +7,7 @@ from celery.utils.log import get_task_logger
 from django.core.management import call_command
 
 from marinemap.catalogue import drawings, registration
-from marinemap.jobs import artifacts, drawing, expiry, stalled
+from marinemap.jobs import artifacts, drawing, expiry, notify, stalled
 
 logger = get_task_logger(__name__)
 
@@ -35,6 +35,13 @@ def requeue_stalled_jobs() -> None:
     """Queue again the jobs whose worker died or whose message was lost."""
     for job_id in stalled.requeue_stalled():
         logger.warning("Job %s had stalled and was queued again", job_id)
+
+
+@shared_task(ignore_result=True)
+def call_back() -> None:
+    """Tell those who asked for it how their jobs go."""
+    for told in notify.tell_due():
+        logger.info("Callback: %s", told)
 
 
 @shared_task(ignore_result=True)

@@ -13,7 +13,7 @@ from django.test import Client
 from django.utils import timezone
 
 from marinemap.catalogue.models import Layer
-from marinemap.jobs.models import Job
+from marinemap.jobs.models import Callback, Job
 from tests.api.conftest import AREA, BROWSER, Post, run
 from tests.api.standards import check_process_schema
 from tests.api.test_jobs import assert_problem
@@ -391,6 +391,30 @@ def test_program_without_a_cookie_finds_its_jobs_listed_where_the_operator_lets_
     elsewhere = new_client().get("/api/jobs", REMOTE_ADDR="192.0.2.9")
     assert elsewhere.json()["jobs"] == []
     assert new_client(BROWSER).get("/api/jobs").json()["jobs"] == []
+
+
+@pytest.mark.parametrize(
+    ("process", "subscriber", "field"),
+    [
+        ("echo", {"sucessUri": "http://192.0.2.1/"}, "subscriber.sucessUri"),
+        ("echo", {"successUri": 7}, "subscriber.successUri"),
+        ("echo", {"failedUri": "ftp://example.org/"}, "subscriber.failedUri"),
+        ("estimate", {"failedUri": "http://example.org/"}, "subscriber"),
+    ],
+)
+def test_subscriber_that_nothing_would_come_of_is_refused(
+    new_client: NewClient, post: Post, process: str, subscriber: Any, field: str
+) -> None:
+    body = {"inputs": {"message": "a"}, "subscriber": subscriber}
+    assert assert_problem(post(new_client(), body, process), 400)["field"] == field
+
+
+def test_callback_is_kept_with_its_job(new_client: NewClient, post: Post) -> None:
+    # Both spellings of the standard's.
+    subscriber = {"successUrl": "http://example.org/a", "failedUri": "https://example.org/b?k=1"}
+    assert post(new_client(), {"inputs": {"message": "a"}, "subscriber": subscriber}, "echo")
+    kept = dict(Callback.objects.values_list("status", "uri"))
+    assert kept == {"successful": "http://example.org/a", "failed": "https://example.org/b?k=1"}
 
 
 def test_job_dismiss_success(new_client: NewClient, post: Post) -> None:

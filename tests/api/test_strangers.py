@@ -88,7 +88,7 @@ def test_odd_collection_is_not_found(
     ("more", "field"),
     [
         ({"mode": "within"}, "mode"),
-        ({"subscriber": {"successUri": "http://127.0.0.1/"}}, "subscriber"),
+        ({"subscriber": {"successUri": "http://127.0.0.1/"}}, "subscriber.successUri"),
         ({"response": 5}, "response"),
     ],
 )

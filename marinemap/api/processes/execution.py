@@ -9,6 +9,7 @@ from typing import Any
 
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
+from django.urls import reverse
 
 from marinemap.api.address import address_of
 from marinemap.api.conf import most_sync_seconds
@@ -23,6 +24,7 @@ from marinemap.api.processes.results import answer_outputs
 from marinemap.errors import RequestError, UnavailableError
 from marinemap.jobs import lifecycle
 from marinemap.jobs.conf import job_settings
+from marinemap.jobs.notify import Subscriber
 from marinemap.jobs.queue import find_place
 from marinemap.processes.process import Process, run_at_once
 from marinemap.processes.registry import get_process
@@ -66,6 +68,12 @@ def _is_async(process: Process, asked: ExecuteRequest, preferences: Preferences)
 
 
 def _run(process: Process, asked: ExecuteRequest) -> HttpResponseBase:
+    if asked.addresses:
+        raise RequestError(
+            "there would be nothing to tell: this is run at once, and answered",
+            field="subscriber",
+            hint="Send the header Prefer: respond-async, or leave it out.",
+        )
     if "reference" in asked.outputs.values():
         raise RequestError(
             "a link leads to the results of a job, and this would be run without one",
@@ -100,7 +108,13 @@ def _turn(process: Process) -> Iterator[None]:
 def _submit(request: HttpRequest, process: Process, asked: ExecuteRequest) -> HttpResponseBase:
     owner, is_known = owner_or_new(request)
     job = lifecycle.submit(
-        process.id, asked.inputs, owner, is_known, address_of(request), asked.wanted
+        process.id,
+        asked.inputs,
+        owner,
+        is_known,
+        address_of(request),
+        asked.wanted,
+        Subscriber(asked.addresses, request.build_absolute_uri(reverse("api:landing"))),
     )
     # From here on the job is stored: whatever is asked besides may not turn this into an error.
     info: dict[str, Any] = status_info(request, job, find_place(job))

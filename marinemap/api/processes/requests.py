@@ -11,6 +11,9 @@ from django.http import HttpRequest
 
 from marinemap.api.declarations import Body
 from marinemap.errors import RequestError
+from marinemap.jobs.egress import check_uri
+from marinemap.jobs.notify import EVENTS
+from marinemap.jobs.states import JobStatus
 from marinemap.processes.process import Process
 from marinemap.processes.values import check_value, unknown
 
@@ -31,12 +34,20 @@ _OUTPUT = {
     },
     "additionalProperties": False,
 }
+# The standard requires a member "successUrl" that it does not describe; some clients send it.
+_ADDRESSES = (*EVENTS, "successUrl")
+_SUBSCRIBER = {
+    "type": "object",
+    "properties": {name: {"type": "string", "maxLength": 2_000} for name in _ADDRESSES},
+    "additionalProperties": False,
+}
 SCHEMA: dict[str, Any] = {
     "type": "object",
     "properties": {
         "inputs": {"type": "object"},
         "outputs": {"type": "object"},
         "response": {"type": "string", "enum": ["raw", "document"]},
+        "subscriber": _SUBSCRIBER,
         "mode": {"type": "string", "enum": ["async", "sync", "auto"]},
         "id": {"type": "string"},
     },
@@ -62,6 +73,16 @@ class ExecuteRequest:
     response: str = "raw"
     mode: str = "auto"
     members: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def addresses(self) -> dict[JobStatus, str]:
+        """Whom to tell that the job has reached a state; what cannot be called is refused."""
+        given = self.members.get("subscriber", {})
+        found = {}
+        for name, uri in given.items():
+            status = EVENTS["successUri" if name == "successUrl" else name]
+            found[status] = check_uri(uri, f"subscriber.{name}")
+        return found
 
     @property
     def wanted(self) -> dict[str, Any]:
@@ -107,12 +128,6 @@ def _check_members(body: Mapping[str, Any], process: Process) -> None:
         if member in process.inputs and member not in known:
             raise RequestError(
                 f"'{member}' is an input: it stands within 'inputs'", field=member, hint=_HINT
-            )
-        if member == "subscriber":
-            raise RequestError(
-                "nobody would be told: this service does not call back yet",
-                field=member,
-                hint="Leave it out, and ask for the job's status.",
             )
         if member not in known:
             raise unknown(member, known, "an execute request has no")

@@ -1,0 +1,143 @@
+"""Requests that this site sends because a stranger asked for it: never into its own network."""
+
+from __future__ import annotations
+
+import http.client
+import ipaddress
+import socket
+import ssl
+import threading
+from contextlib import closing, suppress
+from urllib.parse import SplitResult, urlsplit
+
+from django.conf import settings
+
+from marinemap.errors import RequestError
+
+_MOST_CHARACTERS = 2_000
+_PORTS = {"http": 80, "https": 443}
+# For each step, and for all of it: who answers a byte at a time must not hold up others.
+_STEP_SECONDS = 5.0
+_ALL_SECONDS = 10.0
+
+
+def check_uri(uri: object, field: str) -> str:
+    """Return an address that may be called, as far as its text tells.
+
+    What its name leads to is looked at when it is called.
+
+    Raises
+    ------
+    RequestError
+        If it is no http(s) address, names a user, or is an address of a private network.
+    """
+    if not isinstance(uri, str) or len(uri) > _MOST_CHARACTERS:
+        raise RequestError("not an address of a page", field=field, value=uri)
+    try:
+        parts = urlsplit(uri)
+        is_sound = parts.scheme in _PORTS and bool(parts.hostname) and parts.port != 0
+    except ValueError as error:
+        raise RequestError(f"not an address: {error}", field=field, value=uri) from error
+    if not is_sound or not uri.isascii() or not uri.isprintable() or " " in uri:
+        raise RequestError(
+            "an address begins with http:// or https:// and a host", field=field, value=uri
+        )
+    if parts.username or parts.password:
+        raise RequestError(
+            "a name and password in an address are not sent; put a key into its query",
+            field=field,
+        )
+    _check_literal(str(parts.hostname), field)
+    return uri
+
+
+def post_json(uri: str, body: bytes) -> int:
+    """Post JSON to an address and return the status of the answer; redirects are not followed.
+
+    Raises
+    ------
+    OSError
+        If it cannot be reached, does not answer in time, or leads into a private network.
+    """
+    parts = urlsplit(uri)
+    port = parts.port or _PORTS[parts.scheme]
+    # Resolved once: what was looked at is what is connected to.
+    address = _public_address(str(parts.hostname), port)
+    plain = socket.create_connection((address, port), _STEP_SECONDS)
+    # Wrapped, a socket is another object: that one is closed, and cut off.
+    with closing(_secured(plain, parts)) as connected:
+        watch = threading.Timer(_ALL_SECONDS, _cut, [connected])
+        watch.start()
+        try:
+            if isinstance(connected, ssl.SSLSocket):
+                connected.do_handshake()
+            return _exchange(connected, parts, body)
+        except http.client.HTTPException as error:
+            raise OSError(f"it answers no HTTP: {error!r}") from error
+        finally:
+            watch.cancel()
+
+
+def _secured(plain: socket.socket, parts: SplitResult) -> socket.socket:
+    if parts.scheme == "http":
+        return plain
+    return ssl.create_default_context().wrap_socket(
+        plain, server_hostname=parts.hostname, do_handshake_on_connect=False
+    )
+
+
+def _exchange(connected: socket.socket, parts: SplitResult, body: bytes) -> int:
+    connection = http.client.HTTPConnection(str(parts.hostname), timeout=_STEP_SECONDS)
+    connection.sock = connected
+    target = parts.path or "/"
+    target = f"{target}?{parts.query}" if parts.query else target
+    headers = {
+        "Host": parts.netloc,
+        "Content-Type": "application/json",
+        "User-Agent": "MarineMap",
+        "Connection": "close",
+    }
+    connection.request("POST", target, body, headers)
+    response = connection.getresponse()
+    status = response.status
+    response.close()
+    connection.close()
+    return status
+
+
+def _cut(connected: socket.socket) -> None:
+    # It may just have ended by itself.
+    with suppress(OSError):
+        # Of TLS as well: the farewell of the protocol would wait for the other side.
+        socket.socket.shutdown(connected, socket.SHUT_RDWR)
+
+
+def _public_address(host: str, port: int) -> str:
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    addresses = [str(entry[4][0]) for entry in found]
+    for address in addresses:
+        if not _may_be_called(ipaddress.ip_address(address.partition("%")[0])):
+            raise OSError(f"{host} is {address}, an address of a private network")
+    return addresses[0]
+
+
+def _check_literal(host: str, field: str) -> None:
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return
+    if not _may_be_called(address):
+        raise RequestError("an address of a private network is not called", field=field, value=host)
+
+
+def _may_be_called(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
+    if settings.MARINEMAP_CALLBACK_PRIVATE:
+        return True
+    # By such an address of IPv6 one of IPv4 is reached: what that one is counts.
+    inner = None
+    if isinstance(address, ipaddress.IPv6Address):
+        translated = ipaddress.IPv6Network("64:ff9b::/96")
+        inner = address.ipv4_mapped or address.sixtofour
+        if address in translated:
+            inner = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+    return address.is_global and not address.is_multicast and (inner is None or inner.is_global)

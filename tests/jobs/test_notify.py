@@ -1,0 +1,208 @@
+"""Callbacks: told once the state is reached, again until it is taken, and never inward."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from marinemap.errors import RequestError, ServiceError
+from marinemap.jobs import egress, lifecycle, notify
+from marinemap.jobs.models import Callback, Job
+from marinemap.jobs.notify import Subscriber
+from marinemap.jobs.states import JobStatus
+from marinemap.jobs.tasks import run_job
+from tests.api.standards import check_process_schema
+from tests.jobs.conftest import OWNER
+
+pytestmark = pytest.mark.django_db
+
+
+class Receiver:
+    def __init__(self, notes: Path) -> None:
+        self._notes = notes
+        command = [sys.executable, "-m", "tests.jobs.receiver", str(notes)]
+        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        assert self._process.stdout
+        self.base = f"http://127.0.0.1:{int(self._process.stdout.readline())}"
+
+    def told(self) -> list[dict[str, Any]]:
+        text = self._notes.read_text() if self._notes.exists() else ""
+        return [json.loads(line) for line in text.splitlines()]
+
+    def stop(self) -> None:
+        self._process.kill()
+        self._process.communicate()
+
+
+@pytest.fixture
+def receiver(tmp_path: Path, settings: Any) -> Iterator[Receiver]:
+    settings.MARINEMAP_CALLBACK_PRIVATE = True
+    found = Receiver(tmp_path / "notes")
+    yield found
+    found.stop()
+
+
+@pytest.fixture
+def submit(receiver: Receiver) -> Callable[..., Job]:
+    """Submit a job whose states are told to the receiver, which answers with a status."""
+
+    def make(answer: int = 200, message: str = "hello") -> Job:
+        addresses = {
+            status: f"{receiver.base}/{status}/{answer}"
+            for status in (JobStatus.SUCCESSFUL, JobStatus.RUNNING, JobStatus.FAILED)
+        }
+        subscriber = Subscriber(addresses, "http://maps.example/api/")
+        return lifecycle.submit("echo", {"message": message}, OWNER, True, subscriber=subscriber)
+
+    return make
+
+
+def test_receiver_is_told_what_became_of_a_job(
+    submit: Callable[..., Job], receiver: Receiver
+) -> None:
+    job = submit()
+    assert notify.tell_due() == []
+    run_job.apply(args=[str(job.pk)]).get()
+    assert len(notify.tell_due()) == 2
+    by_path = {told["path"]: told for told in receiver.told()}
+    assert set(by_path) == {"/running/200", "/successful/200"}
+    assert by_path["/successful/200"]["body"] == {"message": "hello", "pause": 0}
+    assert by_path["/running/200"]["body"]["status"] == "running"
+    check_process_schema("statusInfo", by_path["/running/200"]["body"])
+    assert {told["type"] for told in by_path.values()} == {"application/json"}
+    # Once told, never again.
+    assert notify.tell_due() == []
+
+
+def test_failed_job_is_told(submit: Callable[..., Job], receiver: Receiver) -> None:
+    job = lifecycle.start(submit().pk, is_redelivered=False)
+    assert job
+    lifecycle.fail(job, ServiceError("it broke"))
+    notify.tell_due()
+    told = {each["path"]: each["body"] for each in receiver.told()}
+    assert (told["/failed/200"]["status"], told["/failed/200"]["message"]) == ("failed", "it broke")
+    assert "/successful/200" not in told
+
+
+@pytest.mark.parametrize("answer", [500, 404, 302])
+def test_receiver_that_does_not_take_it_is_told_again_later(
+    submit: Callable[..., Job], receiver: Receiver, answer: int
+) -> None:
+    job = submit(answer)
+    run_job.apply(args=[str(job.pk)]).get()
+    notify.tell_due()
+    assert len(receiver.told()) == 2
+    assert notify.tell_due() == []
+    due = Callback.objects.filter(status="successful").get()
+    assert timezone.now() < due.due_at <= timezone.now() + timedelta(seconds=11)
+    Callback.objects.filter(due_at__isnull=False).update(due_at=timezone.now())
+    notify.tell_due()
+    assert len(receiver.told()) == 4
+    # A redirect leads nowhere.
+    assert not any("redirected" in told["path"] for told in receiver.told())
+
+
+def test_receiver_that_is_gone_is_given_up_at_last(submit: Callable[..., Job]) -> None:
+    job = submit()
+    Callback.objects.filter(job=job).update(uri="http://127.0.0.1:9/", attempts=31)
+    run_job.apply(args=[str(job.pk)]).get()
+    assert all("given up" in told for told in notify.tell_due())
+    assert not Callback.objects.filter(due_at__isnull=False).exists()
+
+
+def test_one_of_two_tells(submit: Callable[..., Job], receiver: Receiver) -> None:
+    job = submit()
+    run_job.apply(args=[str(job.pk)]).get()
+    (first, second) = (Callback.objects.get(status="successful") for _ in range(2))
+    now = timezone.now()
+    assert [notify._take(each, now) for each in (first, second)] == [True, False]
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "http://127.0.0.1/",
+        "http://[::1]/",
+        "http://[::ffff:127.0.0.1]/",
+        "http://[64:ff9b::7f00:1]/",
+        "http://169.254.169.254/latest/meta-data/",
+        "http://10.0.0.1:8080/",
+        "http://0.0.0.0/",
+        "http://224.0.0.1/",
+        "http://100.64.0.1/",
+        "file:///etc/passwd",
+        "gopher://example.org/",
+        "http:///x",
+        "http://user:secret@example.org/",
+        "http://example.org/ x",
+        "http://example.org/\r\nX: y",
+        "http://exa\u0301mple.org/",
+        "http://example.org:99999/",
+        "http://[::1",
+        "http://example.org/" + "x" * 2000,
+        7,
+    ],
+)
+def test_address_that_leads_inward_is_refused(uri: Any) -> None:
+    with pytest.raises(RequestError) as caught:
+        egress.check_uri(uri, "successUri")
+    assert caught.value.field == "successUri"
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("host", ["localhost", "2130706433", "0x7f.1", "127.1"])
+def test_name_that_leads_inward_is_not_called(host: str, receiver: Receiver, settings: Any) -> None:
+    settings.MARINEMAP_CALLBACK_PRIVATE = False
+    port = receiver.base.rpartition(":")[2]
+    with pytest.raises(OSError, match="private network"):
+        egress.post_json(f"http://{host}:{port}/x/200", b"{}")
+    assert receiver.told() == []
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_receiver_that_answers_byte_by_byte_is_cut_off(
+    settings: Any, monkeypatch: pytest.MonkeyPatch, scheme: str
+) -> None:
+    settings.MARINEMAP_CALLBACK_PRIVATE = True
+    monkeypatch.setattr(egress, "_ALL_SECONDS", 1.0)
+    # Of TLS the head of a record of 16 kB, and a byte of it at a time.
+    first, more = {
+        "http": (b"HTTP/1.1 200 OK\r\n", b"X: y\r\n"),
+        "https": (b"\x16\x03\x03\x40\x00\x02", b"\x00"),
+    }[scheme]
+    drip = (
+        "import socket,time; s=socket.create_server(('127.0.0.1',0));"
+        f"print(s.getsockname()[1],flush=True); c,_=s.accept(); c.sendall({first!r});"
+        f"\nwhile True: c.sendall({more!r}); time.sleep(0.3)"
+    )
+    server = subprocess.Popen(
+        [sys.executable, "-c", drip], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    )
+    try:
+        assert server.stdout
+        begun = time.monotonic()
+        # What it said before counts.
+        with contextlib.suppress(OSError):
+            egress.post_json(f"{scheme}://127.0.0.1:{int(server.stdout.readline())}/", b"{}")
+        assert time.monotonic() - begun < 5
+    finally:
+        server.kill()
+        server.communicate()
+
+
+def test_mute_receiver_is_not_waited_for(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings.MARINEMAP_CALLBACK_PRIVATE = True
+    monkeypatch.setattr(egress, "_STEP_SECONDS", 0.5)
+    with socket.create_server(("127.0.0.1", 0)) as mute, pytest.raises(OSError):
+        egress.post_json(f"http://127.0.0.1:{mute.getsockname()[1]}/", b"{}")
