@@ -139,6 +139,26 @@ def held_up(broker: Broker, event: str, table: str, condition: str = "true") -> 
             holder.execute(f"DROP TRIGGER gate ON {table}")
 
 
+@contextlib.contextmanager
+def held_up_reading(broker: Broker, table: str) -> Iterator[psycopg.Connection]:
+    """Hold up, on PostgreSQL, whoever reads a row of a table, after having begun to.
+
+    Yields a connection to which the table is ``kept``, and open.
+    """
+    with psycopg.connect(broker.url, autocommit=True) as holder:
+        holder.execute(f"SELECT pg_advisory_lock({_GATE})")
+        holder.execute(
+            "CREATE OR REPLACE FUNCTION pass_gate() RETURNS boolean LANGUAGE plpgsql AS $$"
+            f"BEGIN PERFORM pg_advisory_xact_lock_shared({_GATE}); RETURN true; END $$"
+        )
+        holder.execute(f"ALTER TABLE {table} RENAME TO kept")
+        holder.execute(f"CREATE VIEW {table} AS SELECT * FROM kept WHERE pass_gate()")
+        try:
+            yield holder
+        finally:
+            holder.execute(f"SELECT pg_advisory_unlock({_GATE})")
+
+
 def count_waiting_at_gate(broker: Broker) -> int:
     """Return how many statements are held up."""
     return int(

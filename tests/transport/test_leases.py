@@ -10,13 +10,16 @@ import subprocess
 import sys
 import threading
 import traceback
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from types import SimpleNamespace
 
 import pytest
 
 from marinemap.transport.consuming.janitor import CONSUMERS, reclaim
 from marinemap.transport.errors import LeaseLostError
 from tests.transport.conftest import Broker, Inbox, publish, wait_until
+from tests.transport.interference import count_waiting_at_gate, held_up_reading
 from tests.transport.workers import REPOSITORY
 
 # A process that claims one message and holds it until it is killed.
@@ -250,3 +253,25 @@ def test_consumer_of_a_forked_child_leaves_nothing_behind(broker: Broker) -> Non
     assert os.waitpid(child, 0)[1] == 0
     assert broker.count("broker_consumers") == 0
     assert broker.count("broker_messages", "claimed_by IS NULL") == 1
+
+
+@pytest.mark.parametrize("broker", ["postgresql"], indirect=True)
+def test_message_that_a_newcomer_claims_while_orphans_are_sought_is_its_own(
+    broker: Broker,
+) -> None:
+    """The look for orphans knew who lived when it began, and saw the row as it was by then."""
+    publish(broker.connect(), "held")
+    broker.rows("UPDATE broker_messages SET claimed_by = 'dead'")
+    gone = SimpleNamespace(consumer_id="gone", lease_expires_at_ms=0)
+    with ThreadPoolExecutor() as pool:
+        with held_up_reading(broker, "broker_messages") as holder:
+            released = pool.submit(reclaim, broker.database, [gone])
+            wait_until(lambda: count_waiting_at_gate(broker), "the look for orphans")
+            # Another gives it back meanwhile, and one that has just started claims it.
+            holder.execute(
+                "INSERT INTO broker_consumers (consumer_id, hostname, process_id, started_at_ms, "
+                "lease_expires_at_ms) VALUES ('newcomer', 'here', 1, 0, 0)"
+            )
+            holder.execute("UPDATE kept SET claimed_by = 'newcomer'")
+        assert released.result(30) == 0
+    assert broker.rows("SELECT claimed_by FROM kept") == [("newcomer",)]

@@ -41,6 +41,9 @@ _ORPHANS = (
     f"SELECT id FROM broker_messages WHERE {_IS_ORPHANED} "
     f"ORDER BY id LIMIT {_BATCH} {{skip_locked}}"
 )
+# Once more, now that they are locked: a statement knows who lived when it began, but sees rows
+# as they are by the time that it locks them, claimed by one who has started since.
+_STILL_ORPHANS = f"SELECT id FROM broker_messages WHERE id {{in_ids}} AND {_IS_ORPHANED}"
 _OF_DEAD = (
     "FROM broker_subscriptions WHERE NOT EXISTS (SELECT 1 FROM broker_consumers AS c "
     "WHERE c.consumer_id = broker_subscriptions.consumer_id)"
@@ -207,7 +210,8 @@ def _release_orphans(database: Database, dead: list[Row]) -> tuple[int, int]:
             return 0, 0
         with session.begin():
             removed = sum(_remove(session, one) for one in dead)
-            ids = [row.id for row in session.run(_ORPHANS)]
+            locked = [row.id for row in session.run(_ORPHANS)]
+            ids = [row.id for row in session.run(_STILL_ORPHANS, ids=locked)]
             names = give_back_or_bury(session, database, "id {in_ids}", ids=ids)
         database.notify(session, names)
     return removed, len(ids)
