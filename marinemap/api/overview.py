@@ -29,6 +29,7 @@ _PROCESS_CLASSES = (
     "dismiss",
 )
 _FEATURES = "http://www.opengis.net/spec/ogcapi-features"
+_TILES = "http://www.opengis.net/spec/ogcapi-tiles-1/1.0/conf/"
 _CQL2 = "http://www.opengis.net/spec/cql2/1.0/conf/"
 _FILTERS = ("queryables", "queryables-query-parameters", "filter", "features-filter")
 _CQL2_CLASSES = (
@@ -43,6 +44,7 @@ CONFORMANCE = [
     f"{_FEATURES}-2/1.0/conf/crs",
     *(f"{_FEATURES}-3/1.0/conf/{name}" for name in _FILTERS),
     *(f"{_CQL2}{name}" for name in _CQL2_CLASSES),
+    *(f"{_TILES}{name}" for name in ("core", "tileset", "tilesets-list", "mvt")),
     *(f"{_PROCESSES}{name}" for name in _PROCESS_CLASSES),
 ]
 

@@ -6,6 +6,7 @@ from marinemap.api import overview
 from marinemap.api.declarations import Route
 from marinemap.api.features.routes import ROUTES as FEATURES
 from marinemap.api.processes.routes import ROUTES as PROCESSES
+from marinemap.api.tiles.routes import ROUTES as TILES
 
 
 def all_routes() -> tuple[Route, ...]:
@@ -13,4 +14,4 @@ def all_routes() -> tuple[Route, ...]:
     return _ROUTES
 
 
-_ROUTES = (*overview.routes(all_routes), *PROCESSES, *FEATURES)
+_ROUTES = (*overview.routes(all_routes), *PROCESSES, *FEATURES, *TILES)

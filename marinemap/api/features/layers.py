@@ -73,7 +73,8 @@ def described(request: HttpRequest, layer: Layer) -> dict[str, Any]:
     drawing: Drawing | None = getattr(layer, "drawing", None)
     if drawing and drawing.file:
         found = link(request, "item", "drawing", layer.pk, drawing.file, type_=DRAWING)
-        body["links"].append(found)
+        tiles = link(request, f"{OGC}tilesets-vector", "tilesets", layer.pk, title="Tiles")
+        body["links"] += [found, tiles]
     if drawing is None or not drawing.is_finished:
         body["drawing"] = {"progress": drawing.progress if drawing else 0}
     bounds = layer.bounds_4326 or _WORLD

@@ -9,7 +9,7 @@ from marinemap.api.links import GEOJSON
 from marinemap.catalogue.models import Layer
 from marinemap.extraction.tiles import MEDIA_TYPE as DRAWING
 
-_COLLECTION_ID = Parameter("collectionId", {"type": "string"}, "The id of a layer.", "path")
+COLLECTION_ID = Parameter("collectionId", {"type": "string"}, "The id of a layer.", "path")
 _FILE = Parameter("file", {"type": "string"}, "The name of a drawing.", "path")
 _LINKS = {"type": "array", "items": {"type": "object", "required": ["href", "rel"]}}
 _COLLECTION = {
@@ -129,7 +129,7 @@ ROUTES = (
                 answers={200: Answer("The layer", _COLLECTION)},
             ),
         ),
-        (_COLLECTION_ID,),
+        (COLLECTION_ID,),
     ),
     Route(
         "queryables",
@@ -149,7 +149,7 @@ ROUTES = (
                 },
             ),
         ),
-        (_COLLECTION_ID,),
+        (COLLECTION_ID,),
     ),
     Route(
         "items",
@@ -166,7 +166,7 @@ ROUTES = (
                 more_parameters=queryables.field_parameters,
             ),
         ),
-        (_COLLECTION_ID,),
+        (COLLECTION_ID,),
         _each_layer,
     ),
     Route(
@@ -183,7 +183,7 @@ ROUTES = (
                 answers={200: Answer("The feature", _FEATURE, (GEOJSON, "text/html"))},
             ),
         ),
-        (_COLLECTION_ID, _FEATURE_ID),
+        (COLLECTION_ID, _FEATURE_ID),
         _each_layer,
     ),
     Route(
@@ -202,6 +202,6 @@ ROUTES = (
                 },
             ),
         ),
-        (_COLLECTION_ID, _FILE),
+        (COLLECTION_ID, _FILE),
     ),
 )

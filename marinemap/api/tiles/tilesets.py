@@ -1,0 +1,141 @@
+"""The tilesets of a layer, and their tiles."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import unquote
+
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils.cache import get_conditional_response
+
+from marinemap.api.declarations import Document
+from marinemap.api.features.layers import get_layer
+from marinemap.api.links import OGC, link, own_links
+from marinemap.api.problems import NotFoundError
+from marinemap.api.tiles.archive import TileArchive, open_archive
+from marinemap.catalogue.models import Layer
+
+MVT = "application/vnd.mapbox-vector-tile"
+SCHEME = "WebMercatorQuad"
+_URI = f"http://www.opengis.net/def/tilematrixset/OGC/1.0/{SCHEME}"
+_CRS = "http://www.opengis.net/def/crs/EPSG/0/3857"
+_NAMES = ("tileMatrix", "tileRow", "tileCol")
+
+
+def tilesets(request: HttpRequest, collection_id: str) -> Document:
+    """List the tilesets of a layer: one, where it is drawn."""
+    layer = get_layer(collection_id)
+    with open_archive(layer) as archive:
+        listed = [_summary(request, layer, archive)]
+    return Document(f"{layer.title}: tiles", {"tilesets": listed, "links": []})
+
+
+def tileset(request: HttpRequest, collection_id: str) -> Document:
+    """Describe the tileset of a layer."""
+    layer = get_layer(collection_id)
+    with open_archive(layer) as archive:
+        body = _summary(request, layer, archive)
+        lowest, highest = archive.zooms
+        body["layers"] = [
+            {"id": each["id"], "dataType": "vector"}
+            for each in archive.metadata.get("vector_layers", [])
+        ]
+    limits = [_limits(zoom) for zoom in range(lowest, highest + 1)]
+    return Document(f"{layer.title}: tiles", body | {"tileMatrixSetLimits": limits})
+
+
+def tilejson(request: HttpRequest, collection_id: str) -> Document:
+    """Describe the tileset as TileJSON 3.0, which maps read."""
+    layer = get_layer(collection_id)
+    with open_archive(layer) as archive:
+        lowest, highest = archive.zooms
+        layers = archive.metadata.get("vector_layers", [])
+    body = {
+        "tilejson": "3.0.0",
+        "name": layer.title,
+        "attribution": layer.attribution,
+        "scheme": "xyz",
+        "tiles": [_template(request, layer, ("{z}", "{y}", "{x}"))],
+        "minzoom": lowest,
+        "maxzoom": highest,
+        "vector_layers": layers,
+    }
+    if layer.bounds_4326 and layer.bounds_4326[0] <= layer.bounds_4326[2]:
+        body["bounds"] = layer.bounds_4326
+    return Document(f"{layer.title}: TileJSON", body)
+
+
+def tile(
+    request: HttpRequest, collection_id: str, tile_matrix: str, tile_row: str, tile_col: str
+) -> HttpResponse:
+    """Answer a tile; 204 where nothing is drawn."""
+    layer = get_layer(collection_id)
+    with open_archive(layer) as archive:
+        zoom = _number("tileMatrix", tile_matrix, archive.zooms[1], archive.zooms[0])
+        row = _number("tileRow", tile_row, 2**zoom - 1)
+        column = _number("tileCol", tile_col, 2**zoom - 1)
+        content = archive.tile(zoom, column, row)
+        etag = f'"{archive.name}/{zoom}/{row}/{column}"'
+        encoding = archive.encoding
+    response = HttpResponse(content or b"", MVT, status=200 if content else 204)
+    if content and encoding:
+        response.headers["Content-Encoding"] = encoding
+    response.headers["ETag"] = etag
+    response.headers["Cache-Control"] = "public, max-age=300"
+    conditional = get_conditional_response(request, etag=etag, response=response)
+    assert isinstance(conditional, HttpResponse)
+    return conditional
+
+
+def _summary(request: HttpRequest, layer: Layer, archive: TileArchive) -> dict[str, Any]:
+    item = {
+        "href": _template(request, layer, tuple(f"{{{name}}}" for name in _NAMES)),
+        "rel": "item",
+        "type": MVT,
+        "templated": True,
+        "title": "A tile",
+    }
+    scheme = {"href": _URI, "rel": f"{OGC}tiling-scheme", "type": "application/json"}
+    described = link(request, "describedby", "tilejson", layer.pk, title="TileJSON")
+    return {
+        "title": layer.title,
+        "dataType": "vector",
+        "crs": _CRS,
+        "tileMatrixSetURI": _URI,
+        "links": [
+            *own_links(request, "tileset", layer.pk),
+            scheme | {"title": SCHEME},
+            item,
+            described,
+        ],
+    }
+
+
+def _template(request: HttpRequest, layer: Layer, names: tuple[str, ...]) -> str:
+    address = request.build_absolute_uri(reverse("api:tile", args=[layer.pk, *names]))
+    # Braces are the template's own.
+    return unquote(address)
+
+
+def _limits(zoom: int) -> dict[str, Any]:
+    """Return all of a zoom: a tile where nothing is drawn is answered as well."""
+    last = 2**zoom - 1
+    return {
+        "tileMatrix": str(zoom),
+        "minTileRow": 0,
+        "maxTileRow": last,
+        "minTileCol": 0,
+        "maxTileCol": last,
+    }
+
+
+def _number(name: str, text: str, most: int, least: int = 0) -> int:
+    is_number = text.isascii() and text.isdigit() and len(text) < 10
+    if not is_number or not least <= int(text) <= most:
+        raise NotFoundError(
+            f"there is no such tile: {name} is a number from {least} to {most} here",
+            field=name,
+            value=text,
+        )
+    return int(text)

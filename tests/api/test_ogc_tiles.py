@@ -1,0 +1,105 @@
+"""OGC API - Tiles over the drawing of a layer: a test for each requirement, named after it."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import mapbox_vector_tile
+import numpy as np
+import pyogrio
+import pytest
+import shapely
+from django.test import Client
+
+from marinemap.catalogue.drawings import draw_missing
+from marinemap.catalogue.models import Layer
+from marinemap.catalogue.registration import register
+from tests.api.test_jobs import assert_problem
+
+pytestmark = pytest.mark.django_db
+NewClient = Callable[..., Client]
+TILES = "/api/collections/reefs/tiles"
+SCHEME = f"{TILES}/WebMercatorQuad"
+
+
+@pytest.fixture
+def drawn(reefs: Layer, home: Any) -> Layer:
+    assert list(draw_missing())
+    return reefs
+
+
+def test_tilesets_list_and_tileset(drawn: Layer, new_client: NewClient) -> None:
+    client = new_client()
+    rel = "http://www.opengis.net/def/rel/ogc/1.0/tilesets-vector"
+    links = client.get("/api/collections/reefs").json()["links"]
+    (address,) = [link["href"] for link in links if link["rel"] == rel]
+    (summary,) = client.get(address).json()["tilesets"]
+    (own,) = [link["href"] for link in summary["links"] if link["rel"] == "self"]
+    tileset = client.get(own).json()
+    assert {name: tileset[name] for name in summary if name != "links"} == {
+        name: summary[name] for name in summary if name != "links"
+    }
+    assert tileset["dataType"] == "vector"
+    assert tileset["crs"].endswith("/3857")
+    (item,) = [link for link in tileset["links"] if link["rel"] == "item"]
+    assert item["templated"] is True
+    assert all(f"{{{name}}}" in item["href"] for name in ("tileMatrix", "tileRow", "tileCol"))
+    for place in ("", "/tilejson"):
+        page = client.get(f"{SCHEME}{place}", headers={"Accept": "text/html"})
+        assert page["Content-Type"].startswith("text/html")
+
+
+def test_tile_success(drawn: Layer, new_client: NewClient) -> None:
+    client = new_client()
+    found = client.get(f"{SCHEME}/0/0/0")
+    assert found["Content-Type"] == "application/vnd.mapbox-vector-tile"
+    assert found["Content-Encoding"] == "gzip"
+    decoded = mapbox_vector_tile.decode(gzip.decompress(found.content))
+    assert any(layer["features"] for layer in decoded.values())
+    again = client.get(f"{SCHEME}/0/0/0", headers={"If-None-Match": found["ETag"]})
+    assert again.status_code == 304
+
+
+def test_tile_where_nothing_lies_is_empty(
+    db: None, tmp_path: Path, new_client: NewClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Tiles that are soon full, so that there is more than one zoom; all in the north-east.
+    monkeypatch.setattr("marinemap.extraction.tiles.select._FULL_POSITIONS", 1_000)
+    x, y = (axis.ravel() for axis in np.meshgrid(np.arange(60.0), np.arange(60.0)))
+    boxes = shapely.box(10 + x / 1000, 40 + y / 1000, 10.0004 + x / 1000, 40.0004 + y / 1000)
+    options = {"geometry_type": "Polygon", "crs": "EPSG:4326", "layer": "reefs"}
+    path = tmp_path / "many.gpkg"
+    pyogrio.raw.write(path, shapely.to_wkb(boxes), [np.arange(3600)], ["n"], **options)
+    register("reefs", path)
+    assert list(draw_missing())
+    response = new_client().get(f"{SCHEME}/1/1/0")
+    assert (response.status_code, response.content) == (204, b"")
+
+
+@pytest.mark.parametrize(
+    "place", ["99/0/0", "0/1/0", "0/0/1", "1/2/0", "x/0/0", "-1/0/0", "1/1e0/0"]
+)
+def test_tile_out_of_range_is_not_found_and_says_what_is(
+    drawn: Layer, new_client: NewClient, place: str
+) -> None:
+    problem = assert_problem(new_client().get(f"{SCHEME}/{place}"), 404)
+    assert "a number from 0 to" in problem["detail"]
+
+
+def test_layer_that_is_not_drawn_has_no_tiles_yet(reefs: Layer, new_client: NewClient) -> None:
+    problem = assert_problem(new_client().get(TILES), 404)
+    assert "not drawn yet" in problem["detail"]
+
+
+def test_tilejson_leads_to_tiles(drawn: Layer, new_client: NewClient) -> None:
+    client = new_client()
+    found = client.get(f"{SCHEME}/tilejson").json()
+    assert found["tilejson"] == "3.0.0"
+    (template,) = found["tiles"]
+    address = template.replace("{z}", "0").replace("{y}", "0").replace("{x}", "0")
+    assert client.get(address).status_code == 200
+    assert found["minzoom"] == 0 <= found["maxzoom"]
+    assert found["vector_layers"]
