@@ -36,12 +36,12 @@ def tileset(request: HttpRequest, collection_id: str) -> Document:
     layer = get_layer(collection_id)
     with open_archive(layer) as archive:
         body = _summary(request, layer, archive)
-        lowest, highest = archive.zooms
+        _, highest = archive.zooms
         body["layers"] = [
             {"id": each["id"], "dataType": "vector"}
             for each in archive.metadata.get("vector_layers", [])
         ]
-    limits = [_limits(zoom) for zoom in range(lowest, highest + 1)]
+    limits = [_limits(zoom) for zoom in range(highest + 1)]
     return Document(f"{layer.title}: tiles", body | {"tileMatrixSetLimits": limits})
 
 
@@ -72,7 +72,8 @@ def tile(
     """Answer a tile; 204 where nothing is drawn."""
     layer = get_layer(collection_id)
     with open_archive(layer) as archive:
-        zoom = _number("tileMatrix", tile_matrix, archive.zooms[1], archive.zooms[0])
+        # Above the lowest zoom with tiles all features are too small to be seen: empty, too.
+        zoom = _number("tileMatrix", tile_matrix, archive.zooms[1])
         row = _number("tileRow", tile_row, 2**zoom - 1)
         column = _number("tileCol", tile_col, 2**zoom - 1)
         content = archive.tile(zoom, column, row)
@@ -130,11 +131,11 @@ def _limits(zoom: int) -> dict[str, Any]:
     }
 
 
-def _number(name: str, text: str, most: int, least: int = 0) -> int:
+def _number(name: str, text: str, most: int) -> int:
     is_number = text.isascii() and text.isdigit() and len(text) < 10
-    if not is_number or not least <= int(text) <= most:
+    if not is_number or int(text) > most:
         raise NotFoundError(
-            f"there is no such tile: {name} is a number from {least} to {most} here",
+            f"there is no such tile: {name} is a number from 0 to {most} here",
             field=name,
             value=text,
         )
