@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from kombu.exceptions import ConnectionError as KombuConnectionError
 
 from .declaring import Declarations
-from .publishing.publisher import PublishBatch
+from .publishing.batch import PublishBatch
 from .refusals import refuse
 
 if TYPE_CHECKING:

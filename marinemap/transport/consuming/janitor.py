@@ -10,15 +10,15 @@ from time import monotonic
 from ..database import Database
 from ..database.contract import Row, Session
 from ..errors import AwayError
-from ..publishing.queues import IDLE_QUEUES, TOUCH, delete_if_idle, delete_if_unused
+from ..publishing.queues import TOUCH, delete_if_unused
+from .clearing import bury_forgotten, clear_away
 from .lease import RENEWALS
 from .outage import Outage
 from .rates import free_waiting, limit_waiting
-from .settlements import give_back_or_bury, report_dead
+from .settlements import give_back_or_bury
 
 logger = logging.getLogger(__name__)
 
-_DAY_MS = 24 * 3600 * 1000
 # A long backlog is cleared in pieces: one big delete would hold SQLite's only write lock.
 _BATCH = 1000
 # How often it is told what may become a fault.
@@ -50,46 +50,11 @@ _OF_DEAD = (
 )
 _HAS_DEAD_SUBSCRIPTIONS = f"SELECT 1 AS one {_OF_DEAD} LIMIT 1"
 _UNSUBSCRIBE_DEAD = f"DELETE {_OF_DEAD} RETURNING queue_name"
-_EXPIRED = (
-    "DELETE FROM broker_messages WHERE id IN (SELECT id FROM (SELECT id FROM broker_messages "
-    "WHERE expires_at_ms <= {now_once} AND claimed_by IS NULL "
-    f"ORDER BY expires_at_ms LIMIT {_BATCH} {{skip_locked}}) AS expired) RETURNING task_name"
-)
-_HAS_EXPIRED = (
-    "SELECT 1 AS one FROM broker_messages WHERE expires_at_ms <= {now_once} "
-    "AND claimed_by IS NULL LIMIT 1"
-)
-_OUTDATED = (
-    "DELETE FROM broker_dead_letters WHERE id IN (SELECT id FROM broker_dead_letters "
-    f"WHERE died_at_ms < {{now_once}} - CAST(:keep_ms AS BIGINT) LIMIT {_BATCH}) RETURNING id"
-)
-_HAS_OUTDATED = (
-    "SELECT 1 AS one FROM broker_dead_letters "
-    "WHERE died_at_ms < {now_once} - CAST(:keep_ms AS BIGINT) LIMIT 1"
-)
 _OLDEST = (
     "SELECT s.queue_name, {now} - (SELECT published_at_ms FROM broker_messages AS m "
     "WHERE m.queue_name = s.queue_name AND m.claimed_by IS NULL AND m.due_at_ms IS NULL "
     "AND m.rate_key IS NULL ORDER BY m.priority DESC, (m.id + 0) LIMIT 1) AS age_ms "
     "FROM broker_subscriptions AS s WHERE s.consumer_id = :consumer_id"
-)
-
-
-# Queues that hold messages and that nobody has declared, found by skipping along the index.
-_UNDECLARED = """
-WITH RECURSIVE names(queue_name) AS (
-    SELECT min(queue_name) FROM broker_messages WHERE {ready}
-    UNION ALL
-    SELECT (SELECT min(m.queue_name) FROM broker_messages AS m WHERE m.claimed_by IS NULL
-        AND m.due_at_ms IS NULL AND m.rate_key IS NULL AND m.queue_name > names.queue_name)
-    FROM names WHERE names.queue_name IS NOT NULL
-)
-SELECT queue_name FROM names WHERE queue_name IS NOT NULL AND NOT EXISTS
-    (SELECT 1 FROM broker_queues AS q WHERE q.queue_name = names.queue_name)
-"""
-_FORGOTTEN = (
-    "queue_name = :queue_name AND {ready} "
-    "AND published_at_ms < {now_once} - CAST(:forgotten_ms AS BIGINT)"
 )
 
 
@@ -233,42 +198,3 @@ def _unsubscribe_dead(database: Database) -> None:
         session.run(TOUCH, names=names)
     for name in names:
         delete_if_unused(database, name)
-
-
-def clear_away(database: Database) -> None:
-    """Delete what has had its time; looks first, and writes only where there is something."""
-    keep_ms = round(database.options.dead_letter_days * _DAY_MS)
-    with database.session() as session:
-        idle = [row.queue_name for row in session.run(IDLE_QUEUES)]
-        _delete_expired(session)
-        while keep_ms and session.run(_HAS_OUTDATED, keep_ms=keep_ms):
-            session.run(_OUTDATED, keep_ms=keep_ms)
-    for name in idle:
-        if delete_if_idle(database, name):
-            logger.info("Deleted queue '%s', which nobody has used for its time", name)
-
-
-def bury_forgotten(database: Database) -> None:
-    """Bury what has waited for a day in queues that nobody declares, as replies to the dead."""
-    with database.session() as session:
-        names = [row.queue_name for row in session.run(_UNDECLARED)]
-    for name in names:
-        with database.transaction() as session:
-            reason = f"nobody has declared queue '{name}' for a day"
-            dead = database.bury(session, _FORGOTTEN, reason, queue_name=name, forgotten_ms=_DAY_MS)
-        report_dead((row.message_id for row in dead), reason)
-
-
-def _delete_expired(session: Session) -> None:
-    tasks: set[str] = set()
-    count = 0
-    while session.run(_HAS_EXPIRED):
-        rows = session.run(_EXPIRED)
-        if not rows:
-            break
-        count += len(rows)
-        tasks |= {row.task_name for row in rows if row.task_name}
-    if tasks:
-        logger.warning(
-            "%d messages expired unclaimed, of tasks %s", count, ", ".join(sorted(tasks))
-        )

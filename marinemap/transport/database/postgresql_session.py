@@ -9,12 +9,10 @@ and gevent's greenlets give way.
 
 from __future__ import annotations
 
-import re
 import select
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from functools import lru_cache
 from typing import Any
 
 import psycopg
@@ -24,30 +22,12 @@ from psycopg.conninfo import conninfo_to_dict
 from psycopg.pq import ConnStatus, ExecStatus, TransactionStatus
 
 from .. import SCHEME
-from ..errors import AwayError, BusyError, NotStoredError
-from .contract import Row, make_words
+from ..errors import AwayError, BusyError
+from .contract import Row
 from .postgresql_resuming import Resumption
+from .postgresql_words import as_text, write_sql
 from .sqlite_session import make_row, refused_by_caller, without_tables
 
-SETTLING_SECONDS = 3
-WORDS = make_words(
-    now="CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT)",
-    larger="greatest",
-    lock="FOR UPDATE",
-    skip_locked="FOR UPDATE SKIP LOCKED",
-    # See `PostgresDatabase.settling_seconds`. Not "before": the clock may have been set back.
-    settled=(
-        f"(now() NOT BETWEEN pg_postmaster_start_time() "
-        f"AND pg_postmaster_start_time() + interval '{SETTLING_SECONDS} seconds')"
-    ),
-    in_ids="= ANY(CAST(:ids AS BIGINT[]))",
-    in_names="= ANY(CAST(:names AS TEXT[]))",
-    routes=(
-        "(SELECT * FROM unnest(CAST(:queue_names AS TEXT[]), CAST(:ttls_ms AS BIGINT[])) "
-        "AS each_route(queue_name, ttl_ms))"
-    ),
-)
-_PARAMETER = re.compile(r"(?<!:):(\w+)")
 _REACHED = {
     # A peer that is gone without a word is noticed after some 11 s of idling.
     "keepalives_idle": 5,
@@ -96,7 +76,7 @@ class PostgresSession:
 
     def run(self, statement: str, **parameters: Any) -> list[Row]:
         sql, names = write_sql(statement)
-        values = [_as_text(parameters[name]) for name in names]
+        values = [as_text(parameters[name]) for name in names]
         with translating(), self._closing_when_lost():
             self._send(statement, sql, values)
             result = self._receive()
@@ -223,15 +203,6 @@ class JoinedPostgresSession:
         """The connection is the caller's."""
 
 
-@lru_cache(maxsize=500)
-def write_sql(statement: str) -> tuple[bytes, Sequence[str]]:
-    """Return a statement in PostgreSQL's words with $1, $2 and so on, and the names of these."""
-    sql = statement.format_map(WORDS)
-    names = list(dict.fromkeys(_PARAMETER.findall(sql)))
-    numbers = {name: f"${number}" for number, name in enumerate(names, 1)}
-    return _PARAMETER.sub(lambda found: numbers[found[1]], sql).encode(), names
-
-
 def _connect(url: str, statement_seconds: float) -> psycopg.Connection:
     ms = round(statement_seconds * 1000)
     # libpq waits for 2 s at least.
@@ -249,29 +220,6 @@ def _row_maker(statement: str, result: Any) -> Callable[[Sequence[Any]], Row]:
         columns = (result.fname(number) or b"" for number in range(result.nfields))
         _makers[statement] = make_row(tuple(column.decode() for column in columns))
     return _makers[statement]
-
-
-def _as_text(value: Any) -> bytes | None:
-    """Return a parameter in PostgreSQL's text format, a list as an array."""
-    if value is None:
-        return None
-    text = f"{{{','.join(map(_as_member, value))}}}" if isinstance(value, list) else str(value)
-    if "\0" in text:
-        raise NotStoredError(
-            "PostgreSQL's text cannot hold the character NUL.",
-            value=value,
-            hint="Leave it out, or send bytes.",
-        )
-    return text.encode()
-
-
-def _as_member(value: str | float | None) -> str:
-    if value is None:
-        return "NULL"
-    if not isinstance(value, str):
-        return str(value)
-    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from ..database import Database
 from ..database.contract import Session, Stored
 from ..errors import AwayError, BusyError, NotStoredError, QueueFullError, quote
 from ..providers import find_caller_transaction
-from ..refusals import precondition_failed, refuse
+from ..refusals import precondition_failed
 from . import statements
 from .payloads import read_expiration_ms, read_time_ms, write_payload
 from .routes import Route, Routes
@@ -214,45 +214,6 @@ class Publisher:
 
     def _find_limit(self, route: Route) -> int | None:
         return route.max_length or self._database.options.max_queue_length
-
-
-class PublishBatch:
-    """Gathers messages to store them in one transaction; kombu's `Producer.batch`."""
-
-    def __init__(self, channel: Any, publisher: Publisher, max_size: int) -> None:
-        self.channel = channel
-        self._publisher = publisher
-        self._max_size = max_size
-        self._waiting: list[Addressed] = []
-
-    def publish(
-        self,
-        message: dict[str, Any],
-        exchange: str,
-        routing_key: str,
-        mandatory: bool = False,
-        **kwargs: Any,
-    ) -> None:
-        """Add a message; store all when the batch has its size."""
-        refuse("a batch", mandatory=mandatory)
-        self.channel.address_message(message, exchange, routing_key, **kwargs)
-        self._waiting.append(Addressed(self._publisher.prepare(message), exchange, routing_key))
-        if len(self._waiting) >= self._max_size:
-            self.flush()
-
-    def flush(self) -> None:
-        """Store what has been added so far: all of it or, with an error, nothing."""
-        waiting, self._waiting = self._waiting, []
-        if waiting:
-            self._publisher.publish_all(waiting)
-
-    def discard(self) -> None:
-        """Forget what has been added since the last flush."""
-        self._waiting.clear()
-
-    def close(self) -> None:
-        """Hold nothing back; kombu calls it after `flush` or `discard`."""
-        self._waiting.clear()
 
 
 def _add(each: Iterable[Stored]) -> Stored:
