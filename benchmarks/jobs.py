@@ -93,13 +93,13 @@ def one_job(base: str) -> dict[str, float]:
     order = urllib.request.Request(f"{base}/api/processes/extract/execution", body, headers)
     post_ms, answer = _timed(lambda: json.load(urllib.request.urlopen(order, timeout=60)))
     job = f"{base}/api/jobs/{answer['jobID']}"
-    while (info := _get(job))["status"] != "successful":
+    while (info := get(job))["status"] != "successful":
         if info["status"] == "failed":
             raise SystemExit(f"the job failed: {info['message']}")
         time.sleep(0.002)
     seen_at = time.time()
     read_ms, _ = _timed(lambda: urllib.request.urlopen(f"{job}/results", timeout=60).read())
-    created, started, finished = (_stamp(info[n]) for n in ("created", "started", "finished"))
+    created, started, finished = (stamp(info[n]) for n in ("created", "started", "finished"))
     waited = max(0.0, started - created - post_ms / 1000)
     times = (post_ms, waited * 1000, (finished - started) * 1000, (seen_at - finished) * 1000)
     return dict(zip(PARTS, (*times, read_ms), strict=True))
@@ -108,6 +108,22 @@ def one_job(base: str) -> dict[str, float]:
 @contextmanager
 def running_site(home: Path, url: str | None, layer: Path) -> Iterator[str]:
     """Run web server and worker; yield where they answer."""
+    with running_web(home, url, {"sites": layer}) as (base, environment):
+        with (home / "log").open("ab") as log:
+            worker = subprocess.Popen(worker_command(), env=environment, stdout=log, stderr=log)
+        try:
+            wait_for_worker(base)
+            yield base
+        finally:
+            worker.terminate()
+            worker.wait(60)
+
+
+@contextmanager
+def running_web(
+    home: Path, url: str | None, layers: dict[str, Path]
+) -> Iterator[tuple[str, dict[str, str]]]:
+    """Run the web server of a new site; yield where it answers, and the site's environment."""
     home.mkdir()
     environment = {
         **{name: text for name, text in os.environ.items() if not name.startswith("MARINEMAP_")},
@@ -115,37 +131,35 @@ def running_site(home: Path, url: str | None, layer: Path) -> Iterator[str]:
         "MARINEMAP_HOME": str(home),
         "MARINEMAP_EXTRACT_RATE": "1000/s",
     }
+    added = [["addlayer", name, str(path)] for name, path in layers.items()]
+    for command in (["migrate", "--verbosity", "0"], *added):
+        subprocess.run(_manage(*command), env=environment, check=True)
     port = find_free_port()
-    for command in (["migrate", "--verbosity", "0"], ["addlayer", "sites", str(layer)]):
-        subprocess.run(_manage(*command), env=environment, cwd=_PROJECT, check=True)
     web = _manage("web", "--host", "127.0.0.1", "--port", str(port))
-    worker = _manage("celeryd", "-c", "1", "-l", "WARNING")
-    log = (home / "log").open("wb")
-    processes = [
-        subprocess.Popen(command, env=environment, cwd=_PROJECT, stdout=log, stderr=log)
-        for command in (web, worker)
-    ]
+    with (home / "log").open("ab") as log:
+        process = subprocess.Popen(web, env=environment, stdout=log, stderr=log)
     try:
-        base = f"http://127.0.0.1:{port}"
-        _wait_for_worker(base)
-        yield base
+        yield f"http://127.0.0.1:{port}", environment
     finally:
-        for process in processes:
-            process.terminate()
-        for process in processes:
-            process.wait(60)
-        log.close()
+        process.terminate()
+        process.wait(60)
+
+
+def worker_command() -> list[str]:
+    """Return the command line of a worker that does one job at a time."""
+    return _manage("celeryd", "-c", "1", "-l", "WARNING")
 
 
 def _manage(*arguments: str) -> list[str]:
-    return [sys.executable, "manage.py", *arguments]
+    return [sys.executable, str(_PROJECT / "manage.py"), *arguments]
 
 
-def _wait_for_worker(base: str) -> None:
+def wait_for_worker(base: str) -> None:
+    """Wait until a worker has shown itself."""
     deadline = time.monotonic() + _READY_SECONDS
     while time.monotonic() < deadline:
         try:
-            if _get(f"{base}/healthz").get("workers"):
+            if get(f"{base}/healthz").get("workers"):
                 return
         except urllib.error.URLError:
             pass
@@ -153,12 +167,14 @@ def _wait_for_worker(base: str) -> None:
     raise SystemExit(f"the site did not answer within {_READY_SECONDS} s")
 
 
-def _get(address: str) -> dict[str, Any]:
+def get(address: str) -> dict[str, Any]:
+    """Return a document of the API."""
     answer: dict[str, Any] = json.load(urllib.request.urlopen(address, timeout=60))
     return answer
 
 
-def _stamp(text: str) -> float:
+def stamp(text: str) -> float:
+    """Return a time of the API as seconds."""
     return datetime.fromisoformat(text).timestamp()
 
 
