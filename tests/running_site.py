@@ -70,7 +70,7 @@ class RunningSite:
         """Start a worker by its time-honoured command line and wait until it shows up."""
         command = ["manage.py", "celeryd", "-v", "2", "-l", "DEBUG", "-c", "1", "-E", *options]
         self._start(name, *command)
-        wait_for(lambda: self.health()["workers"] > 0, "a sign of life of the worker")
+        wait_for(lambda: self.health().get("workers"), "a sign of life of the worker")
 
     def pid(self, name: str) -> int:
         """Return the process id of a process."""

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Callable
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
@@ -15,6 +20,7 @@ from marinemap.catalogue.models import Layer
 from marinemap.jobs.models import BeatSighting, Job, WorkerSighting
 from tests.api.conftest import AREA, Post
 from tests.api.test_jobs import assert_problem
+from tests.running_site import wait_for
 
 pytestmark = pytest.mark.django_db
 NewClient = Callable[..., Client]
@@ -193,6 +199,7 @@ def test_processes_are_described(new_client: NewClient) -> None:
     assert described["jobControlOptions"] == ["async-execute", "dismiss"]
 
 
+@pytest.mark.django_db(transaction=True)
 def test_health_tells_what_is_amiss(new_client: NewClient, settings: Any) -> None:
     client = new_client()
 
@@ -222,6 +229,38 @@ def test_health_tells_what_is_amiss(new_client: NewClient, settings: Any) -> Non
         "schedule": "ok",
         "beats": 2,
     }
+
+
+@pytest.mark.django_db(transaction=True)
+def test_health_answers_within_two_seconds_while_the_database_is_locked(
+    new_client: NewClient,
+) -> None:
+    client = new_client()
+    with locked_by_another():
+        for _ in range(3):
+            begun = time.monotonic()
+            answer = client.get("/healthz")
+            assert time.monotonic() - begun < 2
+            assert (answer.status_code, answer.json()["status"]) == (503, "down")
+            assert "no answer within 1.5 s: locked" in answer.json()["database"]
+        # However many ask, one looks.
+        assert [thread.name for thread in threading.enumerate()].count("health") == 1
+    wait_for(lambda: client.get("/healthz").json()["database"] == "ok", "the end of the lock")
+
+
+@contextlib.contextmanager
+def locked_by_another() -> Iterator[None]:
+    """Have somebody else hold what every look at the site's workers needs."""
+    name = connection.settings_dict["NAME"]
+    connection.close()
+    if connection.vendor == "sqlite":
+        with contextlib.closing(sqlite3.connect(name, isolation_level=None)) as other:
+            other.execute("BEGIN EXCLUSIVE")
+            yield
+        return
+    with contextlib.closing(connection.copy()) as other, other.cursor() as cursor:
+        cursor.execute("BEGIN; LOCK TABLE jobs_workersighting IN ACCESS EXCLUSIVE MODE")
+        yield
 
 
 def test_answers_carry_the_security_headers(new_client: NewClient) -> None:
