@@ -15,8 +15,10 @@ import pytest
 from celery import current_app
 from django.core.management import CommandError, call_command
 from django.db import connection
+from django.utils import timezone
 
 from marinemap.jobs import lifecycle
+from marinemap.jobs.models import BeatSighting
 from tests.running_site import PROJECT
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -80,7 +82,7 @@ def test_summary_is_an_aligned_table() -> None:
     assert len(row) == len(heads)
     assert rest[0] == rest[3] == ""
     assert rest[1].split() == [
-        *("worker", "on", "process", "lease", "for", "lease", "left", "holds")
+        *("worker", "on", "process", "kind", "lease", "for", "lease", "left", "holds")
     ]
     assert rest[2] == rest[5] == "none"
 
@@ -105,6 +107,18 @@ def test_summary_tells_workers_and_rates() -> None:
     lines = [line.split() for line in queue().splitlines()]
     assert ["clip", "4/m", "0", "of", "4"] in lines
     assert any(line[:2] == ["sea", "4711"] for line in lines)
+
+
+def test_summary_tells_which_worker_is_the_caretaker() -> None:
+    for name, process in (("c", 4711), ("d", 4712)):
+        row = f"('{name}', 'sea', {process}, 0, 99999999999999, 1, 1)"
+        execute(f"INSERT INTO broker_consumers VALUES {row}")
+    BeatSighting.objects.create(name="sea:4712:0123abcd", seen_at=timezone.now())
+    summary = json.loads(queue("--json"))
+    assert [worker["is_caretaker"] for worker in summary["consumers"]] == [False, True]
+    lines = [line.split()[:3] for line in queue().splitlines()]
+    assert ["sea", "4711", "worker"] in lines
+    assert ["sea", "4712", "caretaker"] in lines
 
 
 def test_dead_letters_are_listed_up_to_a_limit() -> None:

@@ -73,6 +73,13 @@ def count_beats() -> tuple[int, bool]:
     return len(holding), any(holding)
 
 
+def find_caretakers() -> set[tuple[str, int]]:
+    """Return host name and process id of each process that lives and has a beat."""
+    names = BeatSighting.objects.exclude(_is_stale()).values_list("name", flat=True)
+    parts = (name.rsplit(":", 2) for name in names)
+    return {(host, int(process_id)) for host, process_id, _ in parts}
+
+
 def was_seen(process_id: int) -> bool:
     """Tell whether a beat of a process of this machine has given a sign of life lately."""
     own = BeatSighting.objects.filter(name__startswith=process_name(process_id))

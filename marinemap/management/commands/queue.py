@@ -13,6 +13,7 @@ from celery import current_app
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from marinemap.errors import quote
+from marinemap.jobs.lease import find_caretakers
 from marinemap.transport.database import Database, open_database, verify
 from marinemap.transport.errors import AwayError, TransportError
 from marinemap.transport.operating.dead_letters import (
@@ -28,6 +29,7 @@ from marinemap.transport.options import read_options
 # What a dead letter's id may be: both databases count to here.
 _MAX_ID = 2**63 - 1
 _MAX_LISTED = 10_000
+_WORKER_HEADS = ("worker on", "process", "kind", "lease for", "lease left", "holds")
 _SEE_DEAD = "`manage.py queue dead` lists the dead letters with their ids"
 
 
@@ -79,10 +81,15 @@ class Command(BaseCommand):
 
     def _show_summary(self, database: Database, is_json: bool) -> None:
         summary = summarize(database)
+        caretakers = find_caretakers()
         if is_json:
-            self.stdout.write(json.dumps(asdict(summary), indent=2))
+            told = asdict(summary)
+            for consumer in told["consumers"]:
+                process = (consumer["hostname"], consumer["process_id"])
+                consumer["is_caretaker"] = process in caretakers
+            self.stdout.write(json.dumps(told, indent=2))
         else:
-            self._write_lines(_describe_summary(summary))
+            self._write_lines(_describe_summary(summary, caretakers))
 
     def _show_dead(self, database: Database, limit: int, is_json: bool) -> None:
         letters = find_dead_letters(database, limit)
@@ -165,7 +172,7 @@ def _open_broker() -> Database:
     return database
 
 
-def _describe_summary(summary: Summary) -> Iterable[str]:
+def _describe_summary(summary: Summary, caretakers: set[tuple[str, int]]) -> Iterable[str]:
     queues = [
         (
             q.queue_name,
@@ -195,13 +202,14 @@ def _describe_summary(summary: Summary) -> Iterable[str]:
         (
             c.hostname,
             c.process_id,
+            "caretaker" if (c.hostname, c.process_id) in caretakers else "worker",
             f"{c.lease_age_seconds:.0f} s",
             f"{c.lease_seconds_left:.0f} s",
             c.messages_held,
         )
         for c in summary.consumers
     ]
-    yield from _table(("worker on", "process", "lease for", "lease left", "holds"), consumers)
+    yield from _table(_WORKER_HEADS, consumers)
     yield ""
     rates = [
         (r.task_name, r.rate, f"{r.starts_in_window} of {r.max_starts}") for r in summary.rates
