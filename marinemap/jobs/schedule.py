@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
+from django.utils import timezone
 from django_celery_beat.models import PeriodicTask
-from django_celery_beat.schedulers import DatabaseScheduler
+from django_celery_beat.schedulers import DatabaseScheduler, ModelEntry
 
 from marinemap.errors import UnavailableError
 from marinemap.jobs.belonging import is_orphan
 from marinemap.jobs.lease import ScheduleLease
 
 _STAND_BY_SECONDS = 5.0
+# Two looks at the two clocks are never so far apart by themselves.
+_STEP_SECONDS = 2.0
+
+
+class SteppedEntry(ModelEntry):  # type: ignore[misc] # the library has no types
+    """An entry that outlasts a clock set back: it would wait until its last run is past again."""
+
+    last_run_at: Any
+
+    def is_due(self) -> Any:
+        """Tell whether it is to be set off, and in how many seconds to look again."""
+        self.last_run_at = min(self.last_run_at, timezone.now())
+        return super().is_due()
 
 
 class EditableScheduler(DatabaseScheduler):  # type: ignore[misc] # the library has no types
@@ -21,9 +36,12 @@ class EditableScheduler(DatabaseScheduler):  # type: ignore[misc] # the library 
     knows nothing of a second one: each would set off every task.
     """
 
+    Entry = SteppedEntry
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._lease = ScheduleLease()
         self._was_holding = True
+        self._clock_ahead = _clock_ahead()
         super().__init__(*args, **kwargs)
 
     def tick(self, *args: Any, **kwargs: Any) -> float:
@@ -39,10 +57,15 @@ class EditableScheduler(DatabaseScheduler):  # type: ignore[misc] # the library 
         if not self._lease.is_held():
             self._was_holding = False
             return _STAND_BY_SECONDS
-        if not self._was_holding:
-            # What was due meanwhile has been set off by the other.
+        # What was due meanwhile another has set off; what was put in order by the time of a clock
+        # that was set since is in no order.
+        if not self._was_holding or self._was_clock_set():
             self._was_holding, self._initial_read, self._heap = True, True, None
         return min(float(super().tick(*args, **kwargs)), _STAND_BY_SECONDS)
+
+    def _was_clock_set(self) -> bool:
+        before, self._clock_ahead = self._clock_ahead, _clock_ahead()
+        return abs(self._clock_ahead - before) > _STEP_SECONDS
 
     def populate_heap(self, *args: Any, **kwargs: Any) -> None:
         """Order what is to be set off by its time."""
@@ -74,6 +97,11 @@ class EditableScheduler(DatabaseScheduler):  # type: ignore[misc] # the library 
         super().update_from_dict(absent)
         if missing := sorted(set(absent) - _known(absent)):
             raise UnavailableError(f"the schedule lacks {', '.join(missing)}; the log says why")
+
+
+def _clock_ahead() -> float:
+    """Return how far the clock that may be set is ahead of the one that only goes on, in s."""
+    return time.time() - time.monotonic()
 
 
 def _known(mapping: dict[str, Any]) -> set[str]:

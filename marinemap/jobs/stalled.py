@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from celery import current_app
+from django.db.models import Q
 from django.utils import timezone
 
 from marinemap.jobs import lifecycle
@@ -31,6 +32,10 @@ def requeue_stalled() -> list[str]:
 
 
 def _dead(now: datetime) -> list[Job]:
+    # A sign of life from the future was given before the clock was set back: a run that lives
+    # gives another, and one that is dead is silent from now.
+    ahead = Job.objects.filter(status=JobStatus.RUNNING, alive_at__gt=now + _SILENT)
+    ahead.update(alive_at=now)
     silent = Job.objects.filter(status=JobStatus.RUNNING, alive_at__lt=now - _SILENT)
     return [job for job in silent if _is_dead(job, now)]
 
@@ -42,7 +47,8 @@ def _is_dead(job: Job, now: datetime) -> bool:
 
 def _lost(now: datetime) -> list[Job]:
     """Return waiting jobs without a message; of many, others in each round."""
-    waiting = Job.objects.filter(status=JobStatus.ACCEPTED, updated_at__lt=now - _YOUNG)
+    young = Q(updated_at__gte=now - _YOUNG, updated_at__lte=now + _SILENT)
+    waiting = Job.objects.filter(status=JobStatus.ACCEPTED).exclude(young)
     looked_at = list(waiting.order_by("?")[:_LOOKED_AT_IN_A_ROUND])
     if looked_at and has_message(looked_at[0]) is None:
         return _unserved(now)

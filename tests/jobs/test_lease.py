@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from datetime import timedelta
 from typing import Any
 
@@ -117,6 +118,26 @@ def test_two_schedulers_set_off_each_task_once(messages: Messages) -> None:
         tick_through(scheduler)
     sent = [message["task"] for message in messages()]
     assert len(sent) == len(set(sent)) >= 3
+
+
+def test_schedule_goes_on_after_the_clock_was_set_back(messages: Messages) -> None:
+    scheduler = EditableScheduler(app=app)
+    tick_through(scheduler)
+    # As it was left by a clock that was an hour ahead.
+    ahead = timezone.now() + timedelta(hours=1)
+    for entry in scheduler.schedule.values():
+        entry.last_run_at = ahead
+    scheduler._clock_ahead = time.time() - time.monotonic() + 3600
+    scheduler._heap = [event._replace(time=event.time + 3600) for event in scheduler._heap]
+    PeriodicTask.objects.exclude(interval=None).update(last_run_at=ahead)
+    scheduler.tick()
+    soon = time.time() + 60
+    due = {event.entry.name for event in scheduler._heap if event.time < soon}
+    assert {
+        "clean up temporary files",
+        "queue stalled jobs again",
+        "draw layers that changed",
+    } <= due
 
 
 def test_messages_of_the_schedule_lapse_and_have_a_queue_of_their_own(messages: Messages) -> None:

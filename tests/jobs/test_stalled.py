@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -23,6 +24,25 @@ def test_job_of_a_dead_run_is_queued_again(job: Job, messages: Messages) -> None
     assert Job.objects.get().status == JobStatus.ACCEPTED
     assert [message["arguments"] for message in messages()] == [[str(job.pk)]]
     assert begin(job).attempt == 2
+
+
+def test_job_of_a_dead_run_is_queued_again_after_the_clock_was_set_back(
+    job: Job, messages: Messages, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin(job)
+    messages()
+    # Its last sign of life was an hour ahead of the clock that is right.
+    age(job, -3600)
+    assert stalled.requeue_stalled() == []
+    monkeypatch.setattr(stalled, "_SILENT", timedelta(0))
+    monkeypatch.setitem(stalled._PATIENCE, False, timedelta(0))
+    assert stalled.requeue_stalled() == [str(job.pk)]
+
+
+def test_lost_message_is_found_after_the_clock_was_set_back(job: Job, messages: Messages) -> None:
+    messages()
+    age(job, -3600)
+    assert stalled.requeue_stalled() == [str(job.pk)]
 
 
 def test_job_of_a_living_run_is_left_alone(job: Job, messages: Messages) -> None:
