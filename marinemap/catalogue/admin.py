@@ -22,6 +22,8 @@ else:
     _LayerForm = ModelForm
     _LayerAdmin = admin.ModelAdmin
 
+# One answer whatever is there: who may edit layers need not learn which files a server has.
+_NO_DATA = "no map data can be read there; `manage.py addlayer` on the server says why"
 _READ_ONLY = (*READ_FROM_DATA, "created_at", "updated_at")
 
 
@@ -57,7 +59,8 @@ class LayerForm(_LayerForm):
         try:
             read(found, Path(cleaned["source"]), cleaned["source_layer"] or None)
         except MarineMapError as error:
-            self.add_error("source_layer" if error.field == "layer" else "source", error.message)
+            is_file = error.field == "layer"
+            self.add_error(*(("source_layer", error.message) if is_file else ("source", _NO_DATA)))
             return
         cleaned |= {"source": found.source, "source_layer": found.source_layer}
         self.found = {name: getattr(found, name) for name in READ_FROM_DATA}

@@ -62,12 +62,14 @@ def _read(path: Path) -> dict[str, Any]:
 
 def _main() -> None:
     limit()
+    path = Path(sys.argv[1])
     try:
-        answer = _read(Path(sys.argv[1]))
+        answer = _read(path)
     except MemoryError:
         answer = {"error": f"reading it needs more than {_MEMORY_BYTES >> 20} MiB of memory"}
     except Exception as error:
-        answer = {"error": str(error)}
+        # Whoever sent the file is not told where it lies.
+        answer = {"error": str(error).replace(f"{path.parent}/", "")}
     json.dump(answer, sys.stdout)
 
 

@@ -51,7 +51,8 @@ def run_job(self: Task[Any, Any], job_id: str) -> str:
         return "stopped"
 
 
-@shared_task
+# What whoever asked has to mend is told to them, and is no fault that a log should show in full.
+@shared_task(throws=(RequestError, DatasetError))
 def get_shps(name: str, area: Any = None) -> list[Any]:
     """Return the geometries of a layer of the catalogue.
 

@@ -73,10 +73,14 @@ def run(inputs: Mapping[str, Any], context: RunContext) -> RunResult:
 
 
 def _summary(result: ExtractionResult) -> str:
-    parts = [f"{layer.name}: {layer.features_written:,} features" for layer in result.layers]
+    parts = [f"{layer.name}: {_counted(layer.features_written)}" for layer in result.layers]
     notes = [*result.notes, *(f"{x.name}: {note}" for x in result.layers for note in x.notes)]
     missing = [f"Missing: {failure.name} ({failure.message})" for failure in result.failures]
     return ". ".join([*missing, ", ".join(parts), *(note.rstrip(".") for note in notes)]) + "."
+
+
+def _counted(features: int) -> str:
+    return f"{features:,} feature{'' if features == 1 else 's'}"
 
 
 PROCESS = Process(

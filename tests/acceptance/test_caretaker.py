@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 
@@ -59,6 +60,35 @@ def test_killed_schedule_is_replaced_within_a_minute(make_site: MakeSite) -> Non
     os.kill(first, signal.SIGKILL)
     wait_for(lambda: caretaker_of(site) not in (None, first), "another caretaker", 60)
     wait_for(lambda: site.health()["status"] == "ok", "a schedule that is followed again")
+
+
+# As an administrator who has not ten minutes.
+SOONER = """
+from django_celery_beat.models import IntervalSchedule, PeriodicTask
+soon, _ = IntervalSchedule.objects.get_or_create(every=5, period="seconds")
+entry = PeriodicTask.objects.get(name="remove expired artifacts")
+entry.interval = soon
+entry.save()
+"""
+
+
+def test_what_a_killed_run_left_is_removed_though_the_schedule_was_killed_too(
+    make_site: MakeSite,
+) -> None:
+    site = start(make_site)
+    first = caretaker_of(site)
+    assert first is not None
+    os.kill(first, signal.SIGKILL)
+    folder = site.home / "work" / "of-a-run-that-was-killed-1"
+    partial = site.home / "artifacts" / f".{uuid.uuid4()}-1.zip.4711.partial"
+    folder.mkdir(parents=True)
+    partial.parent.mkdir(exist_ok=True)
+    partial.write_bytes(b"PK")
+    hour_ago = time.time() - 3600
+    for left in (folder, partial):
+        os.utime(left, (hour_ago, hour_ago))
+    site.manage("shell", "--no-imports", "--command", SOONER)
+    wait_for(lambda: not folder.exists() and not partial.exists(), "the cleaning", 120)
 
 
 @one_database

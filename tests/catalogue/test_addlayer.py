@@ -118,7 +118,7 @@ def words(folder: Path) -> Path:
         (table, "has no geometry"),
         (cut, "its header says"),
         (words, "cannot be read as vector data"),
-        (lambda folder: folder / "gone.gpkg", "there is no file"),
+        (lambda folder: folder / "gone.gpkg", "there is no file /.*/gone.gpkg"),
     ],
     ids=["no CRS", "table", "cut", "no vector data", "missing"],
 )

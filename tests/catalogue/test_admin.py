@@ -62,7 +62,10 @@ def test_layer_can_be_hidden(admin_client: Client, reefs: Layer, marine_gpkg: Pa
 @pytest.mark.parametrize(
     ("change", "field", "reason"),
     [
-        ({"source": "/nowhere/reefs.gpkg"}, "source", "there is no file"),
+        ({"source": "/nowhere/reefs.gpkg"}, "source", "no map data can be read there"),
+        ({"source": "/etc/passwd"}, "source", "no map data can be read there"),
+        ({"source": "/proc/self/mem"}, "source", "no map data can be read there"),
+        ({"source": "/root"}, "source", "no map data can be read there"),
         ({"source_layer": "reef"}, "source_layer", "Did you mean"),
         ({"source_layer": ""}, "source_layer", "holds 3 layers"),
     ],

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
@@ -12,7 +14,7 @@ import pytest
 import shapely
 
 from marinemap.errors import RequestError
-from marinemap.extraction import read_area_file
+from marinemap.extraction import read_area_file, upload_child
 from marinemap.extraction.upload_checks import MAX_UPLOAD_BYTES
 from tests.extraction.layers import write_layer
 
@@ -150,3 +152,12 @@ def test_file_beyond_the_limit_is_refused_unread(tmp_path: Path) -> None:
         file.truncate(MAX_UPLOAD_BYTES + 1)
     with pytest.raises(RequestError, match="at most"):
         read_area_file(tmp_path / "upload")
+
+
+def test_path_of_the_copy_is_not_told(tmp_path: Path) -> None:
+    path = tmp_path / "area.gpkg"
+    path.write_text("no GeoPackage")
+    command = [sys.executable, upload_child.__file__, str(path)]
+    told = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)["error"]
+    assert "area.gpkg" in told
+    assert str(tmp_path) not in told

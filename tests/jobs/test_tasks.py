@@ -146,6 +146,17 @@ def test_wrong_call_says_what_is_wrong(
     assert result.result.field == field
 
 
+def test_users_mistake_is_no_traceback_in_the_log(
+    reefs: Layer, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", logger="celery.app.trace")
+    get_shps.apply(args=["reef"])
+    told = [record for record in caplog.records if record.name == "celery.app.trace"]
+    assert [record.levelname for record in told] == ["INFO"]
+    assert "no layer 'reef'" in told[0].getMessage()
+    assert "Traceback" not in caplog.text
+
+
 def test_layer_too_large_for_a_result_says_to_ask_for_an_extract(
     reefs: Layer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

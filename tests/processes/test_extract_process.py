@@ -119,6 +119,14 @@ def test_hidden_layer_cannot_be_asked_for(reefs: Layer) -> None:
         extract.check(asked())
 
 
+def test_one_feature_is_told_as_one(reefs: Layer, tmp_path: Path) -> None:
+    work = tmp_path / "work"
+    work.mkdir()
+    context = RunContext(work, tmp_path / "a.zip", lambda *_: None)
+    result = extract.run(extract.check(asked(area=[0, 40, 1, 41])), context)
+    assert result.message.startswith("reefs: 1 feature.")
+
+
 def test_run_makes_the_archive_and_tells_of_it(
     reefs: Layer, marine_gpkg: Path, tmp_path: Path
 ) -> None:

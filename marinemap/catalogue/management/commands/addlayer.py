@@ -34,6 +34,9 @@ class Command(BaseCommand):
         text = LayerText(
             **{n: options[n] for n in ("title", "description", "licence", "attribution")}
         )
+        source = Path(options["source"])
+        if not source.exists():
+            raise CommandError(f"source: there is no file {source.absolute()}")
         try:
             layer, is_new = register(options["id"], options["source"], options["layer"], text)
         except MarineMapError as error:
