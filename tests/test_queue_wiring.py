@@ -13,6 +13,7 @@ import psycopg
 import pytest
 from django.db import connection, transaction
 
+from marinemap.celery import app
 from marinemap.jobs import lifecycle
 from marinemap.jobs.models import Job
 from marinemap.jobs.queue import find_place
@@ -44,6 +45,22 @@ def test_message_goes_with_a_transaction_that_is_rolled_back() -> None:
         raise ZeroDivisionError
     assert _waiting() == []
     assert not Job.objects.exists()
+
+
+def test_message_goes_with_what_a_caller_without_autocommit_ends() -> None:
+    """Django has no atomic block then, and a transaction is open all the same."""
+    transaction.set_autocommit(False)
+    try:
+        app.send_task("get_shps", ("ports",), task_id="undone")
+        assert _waiting() == ["undone"]
+        transaction.rollback()
+        assert _waiting() == []
+        app.send_task("get_shps", ("ports",), task_id="kept")
+        transaction.commit()
+    finally:
+        transaction.rollback()
+        transaction.set_autocommit(True)
+    assert _waiting() == ["kept"]
 
 
 def test_waiting_job_knows_how_many_are_ahead() -> None:

@@ -151,8 +151,15 @@ def test_writer_that_holds_the_file_for_longer_than_a_lease_kills_nobody(broker:
         with pytest.raises(TimeoutError):
             rival.connection.drain_events(timeout=3)
         assert time.monotonic() - begun >= 3
+        owner = "SELECT claimed_by FROM broker_messages"
+        lease = f"SELECT lease_expires_at_ms FROM broker_consumers WHERE consumer_id = ({owner})"
+        seen = broker.rows(lease)
         writer.rollback()
         writer.close()
+        # So many that whoever waited to give back its messages has had its turn.
+        for _ in range(3):
+            wait_until(lambda before=seen: broker.rows(lease) > before, "a renewal", 10)
+            seen = broker.rows(lease)
         publish(broker.connect(), "for the rival")
         assert rival.receive(1) == ["for the rival"]
         assert broker.count("broker_messages", "attempts = 1") == 2
