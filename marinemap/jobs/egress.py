@@ -59,6 +59,26 @@ def post_json(uri: str, body: bytes) -> int:
     OSError
         If it cannot be reached, does not answer in time, or leads into a private network.
     """
+    return _call("POST", uri, body, 0)[0]
+
+
+def fetch(uri: str, most_bytes: int) -> bytes:
+    """Return what an address answers; redirects are not followed.
+
+    Raises
+    ------
+    OSError
+        As :func:`post_json` does; or if it answers another status than 200, or more bytes.
+    """
+    status, content = _call("GET", uri, None, most_bytes + 1)
+    if status != 200:
+        raise OSError(f"it answers {status}")
+    if len(content) > most_bytes:
+        raise OSError(f"it answers more than {most_bytes:,} bytes")
+    return content
+
+
+def _call(method: str, uri: str, body: bytes | None, most_bytes: int) -> tuple[int, bytes]:
     parts = urlsplit(uri)
     port = parts.port or _PORTS[parts.scheme]
     # Resolved once: what was looked at is what is connected to.
@@ -71,7 +91,7 @@ def post_json(uri: str, body: bytes) -> int:
         try:
             if isinstance(connected, ssl.SSLSocket):
                 connected.do_handshake()
-            return _exchange(connected, parts, body)
+            return _exchange(connected, parts, (method, body), most_bytes)
         except http.client.HTTPException as error:
             raise OSError(f"it answers no HTTP: {error!r}") from error
         finally:
@@ -86,23 +106,29 @@ def _secured(plain: socket.socket, parts: SplitResult) -> socket.socket:
     )
 
 
-def _exchange(connected: socket.socket, parts: SplitResult, body: bytes) -> int:
+def _exchange(
+    connected: socket.socket,
+    parts: SplitResult,
+    asked: tuple[str, bytes | None],
+    most_bytes: int,
+) -> tuple[int, bytes]:
     connection = http.client.HTTPConnection(str(parts.hostname), timeout=_STEP_SECONDS)
     connection.sock = connected
     target = parts.path or "/"
     target = f"{target}?{parts.query}" if parts.query else target
     headers = {
         "Host": parts.netloc,
-        "Content-Type": "application/json",
         "User-Agent": "MarineMap",
         "Connection": "close",
     }
-    connection.request("POST", target, body, headers)
+    method, body = asked
+    kind = {} if body is None else {"Content-Type": "application/json"}
+    connection.request(method, target, body, headers | kind)
     response = connection.getresponse()
-    status = response.status
+    content = response.read(most_bytes) if most_bytes else b""
     response.close()
     connection.close()
-    return status
+    return response.status, content
 
 
 def _cut(connected: socket.socket) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import email
 import email.policy
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from marinemap.jobs.models import Callback, Job
 from tests.api.conftest import AREA, BROWSER, Post, run
 from tests.api.standards import check_process_schema
 from tests.api.test_jobs import assert_problem
+from tests.jobs.test_notify import Receiver
 
 pytestmark = pytest.mark.django_db
 NewClient = Callable[..., Client]
@@ -208,6 +210,30 @@ def test_input_inline_object_is_a_qualified_value(new_client: NewClient, post: P
     nested = {"value": "a", "format": {"mediaType": "text/plain"}}
     body = {"inputs": {"message": nested}, "outputs": {"message": {}}}
     assert post(new_client(), body, "echo", headers=SYNC).content == b"a"
+
+
+@pytest.fixture
+def afar(settings: Any, tmp_path: Path) -> Iterator[str]:
+    """A server of somebody else's."""
+    settings.MARINEMAP_CALLBACK_PRIVATE = True
+    found = Receiver(tmp_path / "notes")
+    yield found.base
+    found.stop()
+
+
+def test_execute_inputs_by_reference(
+    new_client: NewClient, post: Post, afar: str, settings: Any
+) -> None:
+    def ask(href: Any, **link: Any) -> Any:
+        body = {"inputs": {"message": {"href": href} | link}, "outputs": {"message": {}}}
+        return post(new_client(), body, "echo", headers=SYNC)
+
+    assert ask(f"{afar}/value/200").content == b"from afar"
+    assert ask(f"{afar}/value/200", type="text/plain").content == b'"from afar"'
+    for href in (f"{afar}/x/404", f"{afar}/x/302", f"{afar}/large/200", "file:///etc/passwd", 7):
+        assert assert_problem(ask(href), 400)["field"] == "message.href"
+    settings.MARINEMAP_CALLBACK_PRIVATE = False
+    assert "private network" in assert_problem(ask(f"{afar}/value/200"), 400)["detail"]
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,12 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Location", "/redirected/200")
         self.end_headers()
 
+    def do_GET(self) -> None:
+        self.send_response(int(self.path.rpartition("/")[2]))
+        self.send_header("Location", "/value/200")
+        self.end_headers()
+        self.wfile.write(b"x" * 6_000_000 if "large" in self.path else b'"from afar"')
+
     def log_message(self, *_: Any) -> None:
         """Say nothing."""
 

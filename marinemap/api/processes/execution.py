@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 from django.http import HttpRequest
@@ -19,6 +20,7 @@ from marinemap.api.declarations.serving import respond
 from marinemap.api.identity import owner_or_new, refuse_cross_site, remember_owner
 from marinemap.api.processes.described import job_address, status_info
 from marinemap.api.processes.preferences import Preferences, read_preferences
+from marinemap.api.processes.references import resolved
 from marinemap.api.processes.requests import ExecuteRequest, read_execute_request
 from marinemap.api.processes.results import answer_outputs
 from marinemap.errors import RequestError, UnavailableError
@@ -39,6 +41,7 @@ def execute(request: HttpRequest, process_id: str, prefer: str) -> HttpResponseB
     refuse_cross_site(request)
     process = get_process(process_id)
     asked = read_execute_request(request, process)
+    asked = replace(asked, inputs=resolved(asked.inputs))
     preferences = read_preferences(prefer)
     is_async = _is_async(process, asked, preferences)
     response = _submit(request, process, asked) if is_async else _run(process, asked)

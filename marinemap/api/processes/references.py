@@ -1,0 +1,70 @@
+"""Inputs by reference (OGC 18-062r2, requirement process-execute-inputs): fetched, once."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Mapping
+from typing import Any
+
+from marinemap.api.conf import max_body_bytes
+from marinemap.errors import RequestError, UnavailableError
+from marinemap.jobs.egress import check_uri, fetch
+
+# Members of a link (link.yaml).
+_LINK = frozenset({"href", "rel", "type", "hreflang", "title"})
+_MOST_REFERENCES = 4
+# Threads of the web server that may wait for others' servers.
+_AT_A_TIME = 2
+_fetching = threading.Semaphore(_AT_A_TIME)
+
+
+def resolved(inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """Return inputs in which what was given by a link is what the link leads to.
+
+    Raises
+    ------
+    RequestError
+        If there are too many, or one may not be called, or does not answer with what fits.
+    UnavailableError
+        If others are being fetched just now.
+    """
+    links = {name: value["href"] for name, value in inputs.items() if _is_link(value)}
+    if len(links) > _MOST_REFERENCES:
+        raise RequestError(
+            f"{len(links)} inputs are links; at most {_MOST_REFERENCES} are followed",
+            field="inputs",
+        )
+    found = {name: _fetched(name, href, inputs[name].get("type")) for name, href in links.items()}
+    return {**inputs, **found}
+
+
+def _is_link(value: Any) -> bool:
+    return isinstance(value, Mapping) and "href" in value and set(value) <= _LINK
+
+
+def _fetched(name: str, href: Any, type_: Any) -> Any:
+    uri = check_uri(href, f"{name}.href")
+    if not _fetching.acquire(blocking=False):
+        raise UnavailableError(
+            "many links are being followed just now", hint="Try again in a few seconds."
+        )
+    try:
+        return _read(fetch(uri, max_body_bytes()), type_)
+    except (OSError, ValueError, RecursionError) as error:
+        raise RequestError(
+            f"the link cannot be followed: {error}", field=f"{name}.href", value=uri
+        ) from error
+    finally:
+        _fetching.release()
+
+
+def _read(content: bytes, type_: Any) -> Any:
+    """Return the value: a text where its type says so, JSON else."""
+    is_text = isinstance(type_, str) and "json" not in type_
+    text = content.decode()
+    return text if is_text else json.loads(text, parse_constant=_refuse_constant)
+
+
+def _refuse_constant(name: str) -> Any:
+    raise ValueError(f"{name} is not a JSON number (RFC 8259)")
