@@ -114,6 +114,12 @@ def send(count: int) -> float:
     return seconds
 
 
+def purge() -> float:
+    """Delete what waits; return how many messages that were."""
+    with app.connection_for_write() as connection:
+        return float(connection.default_channel.queue_purge(QUEUE))
+
+
 def call() -> float:
     """Publish one call that carries the time; return it."""
     now = time.monotonic()
@@ -128,6 +134,7 @@ def main() -> None:
         "publish_limited": publish_limited,
         "publish_to": publish_to,
         "send": send,
+        "purge": purge,
         "call": call,
     }
     for line in sys.stdin:
