@@ -79,6 +79,9 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
 # How long the web server looks at one request before it is queued, or for an estimate, seconds.
 MARINEMAP_LOOK_SECONDS = read_number("MARINEMAP_LOOK_SECONDS", 5, 0.5, 60)
 
+# Origins whose pages may read the API, without cookies; * is every page's.
+MARINEMAP_CORS_ORIGINS = read_list("MARINEMAP_CORS_ORIGINS", ["*"])
+
 # What takes longer, in seconds, is run as a job and never within the request.
 MARINEMAP_SYNC_SECONDS = read_number("MARINEMAP_SYNC_SECONDS", 10, 0, 60)
 # Programs without a cookie find in the list of jobs those that such programs made from the same
@@ -105,6 +108,7 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "marinemap.api.compression.CompressionMiddleware",
+    "marinemap.api.cors.CorsMiddleware",
     # Before others, so that it sees their error pages.
     "marinemap.api.problems.ProblemMiddleware",
     "django.middleware.security.SecurityMiddleware",

@@ -33,3 +33,8 @@ def most_sync_seconds() -> float:
 def lists_by_address() -> bool:
     """Tell whether programs without a cookie are listed the jobs of their network address."""
     return bool(settings.MARINEMAP_LIST_BY_ADDRESS)
+
+
+def cors_origins() -> list[str]:
+    """Return the origins whose pages may read the API; ``*`` among them is every page's."""
+    return list(settings.MARINEMAP_CORS_ORIGINS)
