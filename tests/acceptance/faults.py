@@ -7,23 +7,18 @@ import os
 import random
 import signal
 import sqlite3
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 
 import psycopg
 
 from tests.postgresql import Cluster
-from tests.running_site import PROJECT, RunningSite
-from tests.transport.interference import FakeClock
+from tests.running_site import RunningSite
 
 # Longer than the lease of a worker's messages, 20 s.
 _FROZEN_SECONDS = 25
-_LEASE_OF_SCHEDULE_SECONDS = 35
 _SHORT_SECONDS = 3
 WORKERS = ("worker", "second")
 
@@ -39,7 +34,6 @@ class Faults:
     chance: random.Random
     small_disk: Path | None
     cluster: Cluster | None = None
-    clock: FakeClock | None = None
     deaths: int = 0
     done: list[str] = field(default_factory=list)
     _order: list[int] = field(default_factory=list)
@@ -61,22 +55,15 @@ class Faults:
         yield "pool child stopped", self._stop_child
         yield "worker frozen past its lease", self._freeze_worker
         yield "caretaker killed", self._kill_caretaker
-        yield "caretaker frozen past its lease", self._freeze_caretaker
-        yield "another beat", self._start_beat
         yield "web server killed", self._kill_web
-        if self.clock is not None:
-            yield "clock set forward", partial(self._set_clock, 3600)
-            yield "clock set back", partial(self._set_clock, -3600)
         if self.small_disk is not None:
             yield "disk full", self._fill_disk
         if self.cluster is None:
             yield "database locked", self._lock_file
-            yield "database cannot be written", self._block_journal
         else:
             yield "table locked", self._lock_table
             yield "connections cut", self._cut_connections
             yield "database restarted", self._restart_database
-            yield "database mute", self._mute_database
             yield "database read-only", self._make_read_only
 
     def _kill_worker(self) -> None:
@@ -112,28 +99,6 @@ class Faults:
         for caretaker in self._children(is_caretaker=True):
             _send(caretaker, signal.SIGKILL)
 
-    def _freeze_caretaker(self) -> None:
-        with _stopped(self._children(is_caretaker=True), _LEASE_OF_SCHEDULE_SECONDS):
-            pass
-
-    def _start_beat(self) -> None:
-        command = [sys.executable, "-m", "celery", "-A", "marinemap", "beat"]
-        log = self.site.logs / "beat.log"
-        with log.open("ab") as file:
-            options = {"stdout": file, "stderr": file, "env": self.site.environment}
-            beat = subprocess.Popen([*command, "--pidfile="], cwd=PROJECT, **options)
-        try:
-            time.sleep(self.chance.uniform(_SHORT_SECONDS, 4 * _SHORT_SECONDS))
-        finally:
-            beat.send_signal(self.chance.choice([signal.SIGTERM, signal.SIGKILL]))
-            beat.wait(60)
-
-    def _set_clock(self, seconds: float) -> None:
-        assert self.clock is not None
-        self.clock.set(seconds)
-        time.sleep(_SHORT_SECONDS)
-        self.clock.set(0)
-
     def _kill_web(self) -> None:
         self.site.signal("web", signal.SIGKILL)
         self.site.start_web()
@@ -157,18 +122,6 @@ class Faults:
             other.execute("BEGIN EXCLUSIVE")
             time.sleep(seconds)
 
-    def _block_journal(self) -> None:
-        # Who may do anything, as in a container, writes to a read-only file, too.
-        journal = self.site.home / "marinemap.sqlite3-journal"
-        while True:
-            with contextlib.suppress(FileExistsError):
-                journal.mkdir()
-                break
-        try:
-            time.sleep(_SHORT_SECONDS)
-        finally:
-            journal.rmdir()
-
     def _lock_table(self) -> None:
         with self._connect() as other:
             other.execute("BEGIN")
@@ -186,14 +139,6 @@ class Faults:
         self.cluster.stop(self.chance.choice(["fast", "immediate"]))
         time.sleep(_SHORT_SECONDS)
         self.cluster.start()
-
-    def _mute_database(self) -> None:
-        assert self.cluster is not None
-        self.deaths += len(WORKERS)
-        server = int((Path(self.cluster.data) / "postmaster.pid").read_text().split()[0])
-        # Whoever connects or asks has no answer, and is not refused.
-        with _stopped([server, *_children_of(server)], _FROZEN_SECONDS):
-            pass
 
     def _make_read_only(self) -> None:
         self.deaths += len(WORKERS)

@@ -24,7 +24,6 @@ import requests
 from tests.acceptance.faults import WORKERS, Faults
 from tests.postgresql import Cluster, make_database, running_cluster
 from tests.running_site import Client, RunningSite, wait_for
-from tests.transport.interference import FakeClock
 
 FAULTS = int(os.environ.get("CHAOS_FAULTS", "20"))
 RATE = os.environ.get("CHAOS_RATE", "1000/s")
@@ -95,18 +94,8 @@ def cluster(request: pytest.FixtureRequest) -> Iterator[Cluster | None]:
 
 
 @pytest.fixture
-def clock(tmp_path: Path) -> FakeClock:
-    """Give the clock of the site's machine; a server of PostgreSQL has its own."""
-    return FakeClock(tmp_path)
-
-
-@pytest.fixture
 def site(
-    cluster: Cluster | None,
-    small_disk: Path | None,
-    clock: FakeClock,
-    tmp_path: Path,
-    marine_gpkg: Path,
+    cluster: Cluster | None, small_disk: Path | None, tmp_path: Path, marine_gpkg: Path
 ) -> Iterator[RunningSite]:
     """Run a site with two workers, each with a schedule."""
     home = (small_disk or tmp_path) / "home"
@@ -119,7 +108,6 @@ def site(
         MARINEMAP_MIN_FREE_MB="4",
         MARINEMAP_MAX_ATTEMPTS="10",
     )
-    site.environment |= clock.environment
     # The logs of a long run would fill the small disk.
     site.logs = tmp_path
     site.manage("migrate", "--verbosity", "0")
@@ -132,14 +120,10 @@ def site(
 
 
 def test_each_accepted_job_comes_to_its_right_end(
-    site: RunningSite,
-    small_disk: Path | None,
-    cluster: Cluster | None,
-    clock: FakeClock,
-    tmp_path: Path,
+    site: RunningSite, small_disk: Path | None, cluster: Cluster | None, tmp_path: Path
 ) -> None:
     chance = random.Random(SEED)
-    faults = Faults(site, chance, small_disk, cluster, clock)
+    faults = Faults(site, chance, small_disk, cluster)
     customers = Customers(site, SEED)
     customers.begin()
     for number in range(FAULTS // 2):
