@@ -138,6 +138,13 @@ def describe(path: Path, layer: str | None = None) -> Dataset:
     try:
         with _quietly():
             return _described(path, name)
+    except UnboundLocalError as error:
+        # What pyogrio 0.13 fails by where GDAL's words for a damaged CRS are no UTF-8.
+        raise DatasetError(
+            f"the CRS of layer '{name}' of {path.name} is damaged: it holds letters that are none",
+            field="crs",
+            value=name,
+        ) from error
     except GeometryError as error:
         raise DatasetError(
             f"layer '{name}' of {path.name} is of a geometry type that cannot be served ({error})",

@@ -70,9 +70,15 @@ def test_text_of_gdal_that_is_no_text_is_a_named_failure(tmp_path: Path) -> None
     shapefile = write_layer(
         tmp_path / "sea.shp", BOXES, kind="Polygon", driver="ESRI Shapefile", crs="EPSG:3035"
     )
-    harm(shapefile.with_suffix(".prj"), b'"Central_Meridian",1', b'"Central_Meridian",\x80')
-    with pytest.raises(DatasetError, match=r"sea\.shp .*(CRS|cannot be read)"):
-        describe(shapefile)
+    whole = shapefile.with_suffix(".prj").read_bytes()
+    for old, new in (
+        (b'"Central_Meridian",1', b'"Central_Meridian",\x80'),
+        (b"Azimuthal", b"Azimuth\xcal"),
+    ):
+        harm(shapefile.with_suffix(".prj"), old, new)
+        with pytest.raises(DatasetError, match=r"sea\.shp .*(CRS|cannot be read|damaged)"):
+            describe(shapefile)
+        shapefile.with_suffix(".prj").write_bytes(whole)
     package = write(tmp_path / "sea.gpkg")
     harm(package, b'"number" M', b'"number" \xff')
     assert describe(package).feature_count == len(BOXES)

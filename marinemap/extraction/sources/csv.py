@@ -28,7 +28,7 @@ def _check_csv(path: Path) -> None:
         )
     try:
         with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
-            _check_lines(path, csv.reader(_without_nul(file), _dialect(path), strict=True))
+            _check_lines(path, csv.reader(_without_nul(path, file), _dialect(path), strict=True))
     except csv.Error as error:
         raise damaged(path, f"is no CSV: {error}") from error
 
@@ -54,8 +54,12 @@ def _dialect(path: Path) -> type[csv.Dialect]:
     return Dialect
 
 
-def _without_nul(lines: Iterator[str]) -> Iterator[str]:
-    return (line.replace("\0", "\N{REPLACEMENT CHARACTER}") for line in lines)
+def _without_nul(path: Path, lines: Iterator[str]) -> Iterator[str]:
+    """Yield lines; where a disk or a copy lost some, there are zeros, which no text has."""
+    for number, line in enumerate(lines, 1):
+        if "\0" in line:
+            raise damaged(path, f"has zero bytes in line {number:,}")
+        yield line
 
 
 SOURCE = SourceFormat(
