@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -60,10 +61,23 @@ def _checked(name: str, value: Any) -> Any:
         # One value stands for a list of it (OGC 18-062r2, requirement input-array).
         value = [value]
     check_value(schema, value, name)
-    if isinstance(value, str) and ("\0" in value or not _is_unicode(value)):
-        # NUL and lone surrogates are valid JSON, but no database's text holds them.
-        raise RequestError("not a text that can be kept", field=name, value=value)
+    if not _can_be_kept(value):
+        raise RequestError("it holds what cannot be kept", field=name, value=value)
     return value
+
+
+def _can_be_kept(value: Any) -> bool:
+    """Tell whether a value can be stored: JSON has texts and numbers that no database holds.
+
+    NUL, lone surrogates, and what is read as infinite, such as 1e999.
+    """
+    if isinstance(value, str):
+        return "\0" not in value and _is_unicode(value)
+    if isinstance(value, float):
+        return math.isfinite(value)
+    if isinstance(value, Mapping):
+        return all(map(_can_be_kept, (*value, *value.values())))
+    return all(map(_can_be_kept, value)) if isinstance(value, list) else True
 
 
 def _seconds(inputs: Mapping[str, Any]) -> float:

@@ -98,6 +98,7 @@ def test_document_is_valid_openapi_3_0(reefs: Layer, new_client: NewClient) -> N
         ("/api/jobs?datetime=2026-01-02/2026-01-01", "datetime", "ends before"),
         ("/api/jobs?minDuration=-1", "minDuration", "less than 0"),
         ("/api/jobs?after=x", "after", "not the end of a page"),
+        (f"/api/jobs?after={'9' * 18}-{'0' * 32}", "after", "not the end of a page"),
         ("/api/processes?f=xml", "f", "'json'"),
     ],
 )

@@ -188,6 +188,10 @@ def test_long_sync_run_is_refused_with_the_way_to_a_job(
         ({"message": "a", "extent": {"crs": "x"}}, "extent"),
         ({"message": "a", "text": 5}, "text"),
         ({"message": "a", "choice": []}, "choice"),
+        ({"message": "a\0"}, "message"),
+        ({"message": "a", "text": "\ud800"}, "text"),
+        ({"message": "a", "extent": {"bbox": [1, 2, 3, 4], "crs": "\ud800"}}, "extent"),
+        ({"message": "a", "extent": {"bbox": [1, 2, 3, 4], "\0": 1}}, "extent"),
         ({}, "message"),
     ],
 )
@@ -199,6 +203,13 @@ def test_input_validation(
     assert (response.status_code, response["Content-Type"]) == (400, "application/json")
     check_process_schema("exception", response.json())
     assert response.json()["field"] == field
+
+
+@pytest.mark.parametrize("prefer", ["", "respond-async"])
+def test_number_beyond_all_is_refused(new_client: NewClient, post: Post, prefer: str) -> None:
+    body = '{"inputs": {"message": "a", "extent": {"bbox": [1, 2, 3, 1e999]}}}'
+    problem = assert_problem(post(new_client(), body, "echo", headers={"Prefer": prefer}), 400)
+    assert problem["field"].startswith("extent")
 
 
 def test_input_array_takes_a_single_value(new_client: NewClient, post: Post) -> None:

@@ -24,7 +24,7 @@ from marinemap.jobs.states import FINISHED, JobStatus
 from marinemap.processes.registry import all_processes, get_process
 
 # Where a page of jobs ends: a moment in microseconds, and a job.
-_AFTER = re.compile(r"(\d{1,18})-([0-9a-f]{32})")
+_AFTER = re.compile(r"(\d{1,16})-([0-9a-f]{32})")
 
 
 def processes(request: HttpRequest, limit: int, after: str | None) -> Document:
