@@ -107,7 +107,13 @@ class _Watch:
 
     def _watch(self) -> None:
         while not self._is_over.is_set():
-            process = self._launch()
+            try:
+                process = self._launch()
+            except OSError as error:
+                # Of memory or processes there are too few for the moment.
+                logger.warning("A caretaker cannot be started now: %s", error)
+                self._is_over.wait(_LOOK_EVERY_SECONDS)
+                continue
             self._wait_for_end(process)
             if not self._is_over.is_set():
                 logger.warning("The caretaker ended with %s; another is started", process.poll())

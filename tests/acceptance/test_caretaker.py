@@ -100,3 +100,29 @@ def test_frozen_schedule_is_told_and_replaced(make_site: MakeSite) -> None:
     wait_for(lambda: site.health()["status"] == "no schedule", "the news", 60)
     wait_for(lambda: caretaker_of(site) not in (None, first), "another caretaker", 60)
     wait_for(lambda: site.health()["status"] == "ok", "a schedule that is followed again", 60)
+
+
+@one_database
+def test_caretaker_that_cannot_be_started_is_tried_again(make_site: MakeSite) -> None:
+    site = make_site()
+    site.start_web()
+    # The first processes that the worker asks for are refused, as where there are too many.
+    (site.home / "sitecustomize.py").write_text(_REFUSING)
+    site.environment["PYTHONPATH"] = str(site.home)
+    site.start_worker("-B")
+    wait_for(lambda: "A caretaker cannot be started now" in site.log("worker"), "the refusal")
+    wait_for(lambda: site.health()["status"] == "ok", "a schedule that is followed", 90)
+
+
+_REFUSING = """
+import errno, subprocess
+start = subprocess.Popen.__init__
+
+def refuse(self, command, *arguments, **options):
+    if any("--caretaker-of" in str(part) for part in command):
+        subprocess.Popen.__init__ = start
+        raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
+    start(self, command, *arguments, **options)
+
+subprocess.Popen.__init__ = refuse
+"""
