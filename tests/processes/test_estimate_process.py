@@ -45,7 +45,8 @@ def test_estimate_tells_what_the_extract_then_gives(
     inputs = extract.check({"layers": ["reefs"], "area": AREA, **changes})
     extract.run(inputs, RunContext(tmp_path, tmp_path / "a.zip", lambda *_: None))
     made = extract.run(inputs, RunContext(tmp_path, tmp_path / "a.zip", lambda *_: None))
-    assert made.message.startswith(f"reefs: {features} features")
+    noun = "feature" if features == 1 else "features"
+    assert made.message.startswith(f"reefs: {features} {noun}.")
 
 
 def test_layers_are_told_one_by_one_and_together(reefs: Layer, marine_gpkg: Path, db: None) -> None:
