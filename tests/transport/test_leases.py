@@ -87,6 +87,51 @@ def test_killed_consumers_message_is_delivered_again(broker: Broker) -> None:
     assert broker.count("broker_consumers") == 1
 
 
+def test_killed_process_of_this_machine_is_dead_at_once(broker: Broker) -> None:
+    """On PostgreSQL the lease was watched to its end: a restarted worker waited for its own."""
+    publish(broker.connect(), "survivor")
+    stop(start_holder(broker, lease_seconds=600))
+    inbox = Inbox(broker.connect(lease_seconds=1))
+    assert inbox.receive(1, seconds=15) == ["survivor"]
+
+
+@pytest.mark.parametrize("broker", ["postgresql"], indirect=True)
+@pytest.mark.parametrize(
+    "change",
+    [
+        "lock_offset = NULL",
+        "lock_offset = lock_offset + 4294967296",
+        "hostname = 'elsewhere'",
+    ],
+)
+def test_process_that_cannot_be_seen_from_here_is_not_taken_for_dead(
+    broker: Broker, change: str
+) -> None:
+    """Of an older release; of another machine or container, though it may have our name."""
+    publish(broker.connect(), "elsewhere")
+    stop(start_holder(broker, lease_seconds=600))
+    broker.rows(f"UPDATE broker_consumers SET {change}")
+    assert find_dead(broker) == 0
+
+
+@pytest.mark.parametrize("broker", ["postgresql"], indirect=True)
+def test_number_of_a_process_may_belong_to_a_later_one(broker: Broker) -> None:
+    publish(broker.connect(), "left behind")
+    holder = start_holder(broker, lease_seconds=600)
+    assert find_dead(broker) == 0
+    holder.send_signal(signal.SIGSTOP)
+    assert find_dead(broker) == 0, "a stopped process is none that has ended"
+    stop(holder)
+    broker.rows(f"UPDATE broker_consumers SET process_id = {os.getpid()}")
+    assert find_dead(broker) == 1
+
+
+def find_dead(broker: Broker) -> int:
+    """Count the consumers that one who looks for the first time takes for dead."""
+    with broker.database.session() as session:
+        return len(broker.database.make_life().find_dead(session.run(CONSUMERS)))
+
+
 def test_living_consumer_keeps_its_message_beyond_a_lease(broker: Broker) -> None:
     publish(broker.connect(), "mine")
     holder = start_holder(broker, lease_seconds=1)

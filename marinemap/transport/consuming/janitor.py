@@ -25,7 +25,10 @@ _BATCH = 1000
 _WARN_SECONDS = 60.0
 _GROWING_SECONDS = 900.0
 
-CONSUMERS = "SELECT consumer_id, lease_expires_at_ms, lease_ms, lock_offset FROM broker_consumers"
+CONSUMERS = (
+    "SELECT consumer_id, hostname, process_id, lease_expires_at_ms, lease_ms, lock_offset "
+    "FROM broker_consumers"
+)
 # The lease's end as it was seen: whoever renewed meanwhile lives.
 _REMOVE = (
     "DELETE FROM broker_consumers WHERE consumer_id = :consumer_id "

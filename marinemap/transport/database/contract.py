@@ -110,8 +110,8 @@ class Life(Protocol):
         """Show none any more."""
 
     def find_dead(self, consumers: list[Row]) -> list[Row]:
-        """Return those of all consumers (``consumer_id lease_expires_at_ms lease_ms
-        lock_offset``) that have died."""
+        """Return those of all consumers (``consumer_id hostname process_id lease_expires_at_ms
+        lease_ms lock_offset``) that have died."""
 
     def forget(self) -> None:
         """Forget what was seen so far: there was a time when nothing could be seen."""

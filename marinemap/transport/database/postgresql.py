@@ -11,7 +11,6 @@ import psycopg
 
 from ..errors import TransportError
 from .contract import Claim, Database, Life, Row, Session, Stored, Watcher
-from .observation import Observation
 from .postgresql_claims import (
     ACKNOWLEDGE,
     CLAIM,
@@ -20,6 +19,7 @@ from .postgresql_claims import (
     HURRY,
     TAKE,
 )
+from .postgresql_life import RenewedLife
 from .postgresql_session import JoinedPostgresSession, PostgresSession
 from .postgresql_watcher import (
     ALL_CHANNEL,
@@ -184,25 +184,6 @@ class PostgresDatabase(Database):
         return [
             f"{row.program or 'a program'} (process {row.pid}), {row.seconds} s" for row in rows
         ]
-
-
-class RenewedLife:
-    """Renewing the row is the sign of life; the consumer does that itself."""
-
-    def __init__(self, lease_seconds: float) -> None:
-        self._observation = Observation(lease_seconds)
-
-    def begin(self, session: Session, consumer_id: str) -> None:
-        """The row that was written is the first sign."""
-
-    def end(self, consumer_id: str) -> None:
-        """The row goes."""
-
-    def find_dead(self, consumers: list[Row]) -> list[Row]:
-        return self._observation.find_dead(consumers)
-
-    def forget(self) -> None:
-        self._observation.forget()
 
 
 def _read_claim(rows: list[Row]) -> Claim:

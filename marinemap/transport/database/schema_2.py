@@ -10,7 +10,7 @@ _BOTH = (
     "ALTER TABLE broker_schema ADD COLUMN revision INTEGER",
     "ALTER TABLE broker_schema ADD COLUMN oldest_code INTEGER",
     "ALTER TABLE broker_consumers ADD COLUMN lease_ms BIGINT",
-    # Where the process holds its lock; only on SQLite.
+    # On SQLite where the process holds its lock, on PostgreSQL what tells it from others.
     "ALTER TABLE broker_consumers ADD COLUMN lock_offset BIGINT",
     # What `window.Window` writes: the starts of the last window, in the row that is locked
     # to count them.
