@@ -19,7 +19,7 @@ from marinemap.jobs.limits import check_room_to_wait
 from marinemap.jobs.models import Callback, Job, JobDocuments
 from marinemap.jobs.notify import Subscriber, announce
 from marinemap.jobs.outages import DATABASE_AWAY, drop_connection, patiently
-from marinemap.jobs.queue import publish
+from marinemap.jobs.queue import publish, withdraw
 from marinemap.jobs.reasons import as_problem, interrupted, lacking
 from marinemap.jobs.states import JobStatus
 from marinemap.processes.process import RunResult, unwrap_inputs
@@ -245,6 +245,8 @@ def dismiss(job: Job) -> Job:
     with transaction.atomic():
         job = Job.objects.select_for_update().get(pk=job.pk)
         artifact = job.artifact
+        if job.status == JobStatus.ACCEPTED:
+            transaction.on_commit(lambda: withdraw(job))
         if not job.is_finished:
             job.status = JobStatus.DISMISSED
             job.message = "Cancelled."

@@ -80,6 +80,19 @@ def has_message(job: Job) -> bool | None:
         return None if ask is None else bool(ask(str(job.pk)))
 
 
+def withdraw(job: Job) -> None:
+    """Take a job's message back, so that it takes none of the starts that the rate allows.
+
+    Where it cannot be taken back, it is delivered and finds nothing to run.
+    """
+    try:
+        with _ask("withdraw") as ask:
+            if ask is not None:
+                ask(str(job.pk))
+    except Exception:
+        logger.warning("The message of job %s could not be taken back", job.pk, exc_info=True)
+
+
 def find_place(job: Job) -> Place | None:
     """Return the place of a waiting job; see :func:`find_places`."""
     return find_places([job]).get(job.pk)

@@ -11,7 +11,7 @@ from kombu.transport import base as kombu_base
 from kombu.transport.base import StdChannel
 
 from .database import Database
-from .operating.position import Position, find_positions, has_message
+from .operating.position import Position, find_positions, has_message, withdraw
 from .publishing import queues
 from .publishing.topology import ALL_BINDINGS, Topology
 from .refusals import not_found, refuse
@@ -153,6 +153,11 @@ class Declarations(StdChannel):
         """Tell whether a message waits or is in a consumer's hands, by its task's id."""
         with self._database.session() as session:
             return has_message(session, correlation_id)
+
+    def withdraw(self, correlation_id: str) -> bool:
+        """Delete a waiting message, by its task's id; tell whether nobody had claimed it."""
+        with self._database.session() as session:
+            return withdraw(session, correlation_id)
 
     def settle_now(self) -> None:
         """Write what is acknowledged; see `Channel`."""

@@ -214,6 +214,13 @@ def test_job_that_was_dismissed_runs_nothing(reefs: Layer) -> None:
     assert run_job.apply(args=[str(job.pk)]).result == "nothing to run"
 
 
+def test_dismissed_job_takes_no_start_from_others(messages: Messages) -> None:
+    """Its message was delivered, and counted as a start under the rate of all."""
+    dismissed, other = (lifecycle.submit("echo", {"message": m}, OWNER, True) for m in "ab")
+    lifecycle.dismiss(dismissed)
+    assert [message["arguments"] for message in messages()] == [[str(other.pk)]]
+
+
 @pytest.mark.django_db(transaction=True)
 def test_job_that_is_dismissed_while_it_runs_stops() -> None:
     job = lifecycle.submit("echo", {"message": "x", "pause": 60}, OWNER, True)

@@ -282,6 +282,19 @@ def test_message_is_there_while_it_waits_or_a_consumer_has_it(broker: Broker) ->
     assert channel.has_message("x")
 
 
+def test_message_is_withdrawn_while_nobody_has_it(broker: Broker) -> None:
+    channel = broker.connect().default_channel
+    for name in ("held", "waiting", "another"):
+        publish(broker.connect(), name, correlation_id=name)
+    inbox = Inbox(broker.connect(), prefetch_count=1)
+    assert inbox.receive(1) == ["held"]
+    assert not channel.withdraw("held")
+    assert channel.withdraw("waiting")
+    assert not channel.withdraw("waiting")
+    inbox.messages.pop().ack()
+    assert inbox.receive(1) == ["another"]
+
+
 def test_consumer_of_a_forked_child_leaves_nothing_behind(broker: Broker) -> None:
     # The parent's database object is inherited, as by a web server that loads its app first.
     publish(broker.connect(), "for the child")

@@ -1,4 +1,4 @@
-"""Where waiting messages stand, and when rates let them start at the earliest."""
+"""Where waiting messages stand, when rates let them start, and taking one back."""
 
 from __future__ import annotations
 
@@ -24,6 +24,11 @@ FROM broker_messages AS m LEFT JOIN broker_rates AS r ON r.task_name = m.rate_ke
 WHERE m.correlation_id {in_names} AND m.claimed_by IS NULL ORDER BY m.id DESC
 """
 _HAS_MESSAGE = "SELECT 1 AS one FROM broker_messages WHERE correlation_id = :correlation_id LIMIT 1"
+# What another has locked now is about to be claimed.
+_WITHDRAW = (
+    "DELETE FROM broker_messages WHERE id IN (SELECT id FROM broker_messages "
+    "WHERE correlation_id = :correlation_id AND claimed_by IS NULL {skip_locked}) RETURNING id"
+)
 
 
 @dataclass(frozen=True)
@@ -57,6 +62,11 @@ def find_positions(session: Session, correlation_ids: Collection[str]) -> dict[s
 def has_message(session: Session, correlation_id: str) -> bool:
     """Tell whether a message with a correlation id waits or is in a consumer's hands."""
     return bool(session.run(_HAS_MESSAGE, correlation_id=correlation_id))
+
+
+def withdraw(session: Session, correlation_id: str) -> bool:
+    """Delete a message that waits; tell whether there was one that nobody had claimed."""
+    return bool(session.run(_WITHDRAW, correlation_id=correlation_id))
 
 
 def _place(row: Row, asked_at_ms: int) -> Position:
