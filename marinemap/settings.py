@@ -6,9 +6,7 @@ See ``docs/reference/settings.md`` for each variable.
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
-import dj_database_url
 from celery.schedules import crontab
 from csp.constants import NONE, SELF
 from kombu import Exchange, Queue
@@ -20,12 +18,13 @@ from marinemap.environment import (
     read_list,
     read_number,
     read_secret_key,
-    read_time_zone,
 )
-
-BASE_DIR = Path(__file__).resolve().parent.parent
-MARINEMAP_HOME = Path(os.environ.get("MARINEMAP_HOME", BASE_DIR / "var")).resolve()
-MARINEMAP_HOME.mkdir(parents=True, exist_ok=True)
+from marinemap.settings_catalogue import BASE_DIR as BASE_DIR
+from marinemap.settings_catalogue import DATABASE_URL, MARINEMAP_HOME, TIME_ZONE
+from marinemap.settings_catalogue import DATABASES as DATABASES
+from marinemap.settings_catalogue import DEFAULT_AUTO_FIELD as DEFAULT_AUTO_FIELD
+from marinemap.settings_catalogue import LOGGING as LOGGING
+from marinemap.settings_catalogue import USE_TZ as USE_TZ
 
 # --- Who may reach the site --------------------------------------------------------------
 
@@ -147,10 +146,7 @@ AUTH_PASSWORD_VALIDATORS = [
         "NumericPasswordValidator",
     )
 ]
-DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 LANGUAGE_CODE = "en"
-TIME_ZONE = read_time_zone()
-USE_TZ = True
 
 STATIC_URL = "static/"
 STATIC_ROOT = MARINEMAP_HOME / "static"
@@ -162,35 +158,6 @@ STORAGES = {
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
 }
 WHITENOISE_USE_FINDERS = WHITENOISE_AUTOREFRESH = DEBUG
-
-# --- The one database ------------------------------------------------------------------------
-
-DATABASE_URL = os.environ.get("DATABASE_URL", f"sqlite:///{MARINEMAP_HOME}/marinemap.sqlite3")
-# A kept connection is tried before each request: the server may have been started anew.
-DATABASES = {
-    "default": dj_database_url.parse(DATABASE_URL, conn_max_age=60, conn_health_checks=True)
-}
-if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
-    DATABASES["default"]["OPTIONS"] = {
-        # Seconds to wait for another process's write, and the lock taken at BEGIN: a
-        # transaction that reads first and then writes cannot wait, SQLite refuses it.
-        "timeout": 30,
-        "transaction_mode": "IMMEDIATE",
-        # A rollback journal with synchronous=FULL, SQLite's default, lost committed rows in
-        # 3 of 52 power cuts on ext4; EXTRA lost none.
-        "init_command": "PRAGMA synchronous=EXTRA",
-    }
-else:
-    # A server that is gone without a word (its machine, the network) is noticed in seconds;
-    # TCP alone would wait for it for a quarter of an hour.
-    DATABASES["default"]["OPTIONS"] = {
-        "connect_timeout": 10,
-        "keepalives_idle": 10,
-        "keepalives_interval": 5,
-        "keepalives_count": 3,
-        "tcp_user_timeout": 20_000,
-        **DATABASES["default"].get("OPTIONS", {}),
-    }
 
 # --- Celery ----------------------------------------------------------------------------------
 
@@ -286,18 +253,5 @@ CELERY_BEAT_SCHEDULE = {
         "task": "marinemap.jobs.periodic.clear_sessions",
         "schedule": crontab(hour="12", minute="0"),
         "options": {"expire_seconds": 3600},
-    },
-}
-
-# --- Logging ---------------------------------------------------------------------------------
-
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "loggers": {
-        "marinemap": {"handlers": ["console"], "level": "INFO"},
-        "django": {"handlers": ["console"], "level": "WARNING", "propagate": False},
     },
 }

@@ -29,6 +29,25 @@ def run(*args: Any, **options: Any) -> str:
     return out.getvalue()
 
 
+def manage(
+    *command: str, home: Path, options: tuple[str, ...] = ()
+) -> subprocess.CompletedProcess[str]:
+    """Run a command in a process of its own, on the settings that manage.py picks for it."""
+    ours = ("MARINEMAP_", "DJANGO_", "CELERY_", "DATABASE_URL")
+    clean = {name: text for name, text in os.environ.items() if not name.startswith(ours)}
+    done = subprocess.run(
+        [sys.executable, *options, "manage.py", *command],
+        cwd=ROOT,
+        env=clean | {"MARINEMAP_HOME": str(home)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done
+
+
 def count(archive: Path, name: str) -> int:
     folder = archive.with_suffix("")
     with zipfile.ZipFile(archive) as opened:
@@ -61,6 +80,29 @@ def test_file_needs_no_database(marine_gpkg: Path, tmp_path: Path, url: str) -> 
     assert "ports: 25 features, EPSG:3857" in done.stdout
     assert "100%" in done.stderr
     assert count(tmp_path / "ports.zip", "ports.shp") == 25
+
+
+def test_file_starts_neither_celery_nor_the_other_apps(marine_gpkg: Path, tmp_path: Path) -> None:
+    """To import them took longer than a small extract."""
+    done = manage(
+        *("extract", str(marine_gpkg), "--layer", "ports", "--area=0,40,5,45"),
+        *("--out", str(tmp_path / "ports.zip")),
+        home=tmp_path / "home",
+        options=("-X", "importtime"),
+    )
+    told = [line for line in done.stderr.splitlines() if line.startswith("import time:")]
+    packages = {line.rpartition("|")[2].strip().partition(".")[0] for line in told}
+    assert "pyogrio" in packages
+    assert packages & {"celery", "kombu", "sqlalchemy", "django_celery_beat", "csp"} == set()
+    assert "django.contrib.admin" not in done.stderr
+
+
+def test_catalogue_is_read_on_the_settings_of_its_own(marine_gpkg: Path, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    manage("migrate", "--verbosity", "0", home=home)
+    manage("addlayer", "ports", str(marine_gpkg), "--layer", "ports", home=home)
+    done = manage("extract", "ports", "--area=0,40,5,45", "--dry-run", home=home)
+    assert "ports: 25 features" in done.stdout
 
 
 def test_layer_of_the_catalogue_is_found_by_its_id(reefs: Layer, tmp_path: Path) -> None:

@@ -78,7 +78,7 @@ def test_init_script_refuses_and_does_not_show(
 def test_example_names_settings_that_exist() -> None:
     known = "".join(
         (PROJECT / "marinemap" / name).read_text("utf-8")
-        for name in ("settings.py", "environment.py")
+        for name in ("settings.py", "settings_catalogue.py", "environment.py")
     )
     lines = (PROJECT / "celeryd/environment").read_text("utf-8").splitlines()
     names = [line.lstrip("#").partition("=")[0] for line in lines if "=" in line]
