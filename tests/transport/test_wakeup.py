@@ -13,10 +13,10 @@ from kombu import Exchange, Queue
 
 from marinemap.transport.database import sqlite_watcher
 from marinemap.transport.database.bells import Listener, bell_of, open_listener
-from marinemap.transport.database.contract import Notice
 from marinemap.transport.database.signals import Signal
 from marinemap.transport.database.sqlite_session import SqliteSession
 from marinemap.transport.database.sqlite_watcher import SqliteWatcher
+from marinemap.transport.database.watching import Notice
 from marinemap.transport.options import Options
 from tests.transport.conftest import Broker, Inbox, publish
 

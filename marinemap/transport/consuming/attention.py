@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from time import monotonic
 
-from ..database.contract import Watcher
+from ..database.watching import Watcher
 
 # After this long with messages at each look a consumer need not be woken any more.
 _BUSY_SECONDS = 0.05

@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterable
 from time import monotonic
 
 from ..database import Database
-from ..database.contract import Notice, Session
+from ..database.contract import Session
 from ..database.signals import Signal
+from ..database.watching import Notice
 from ..errors import BusyError
 from .attention import Attention
 from .delayed import promote, seconds_until_due

@@ -11,14 +11,10 @@ from typing import Any, Protocol
 from ..options import Options
 from ..providers import find_caller_transaction
 from .pool import Pool
-from .signals import Signal
+from .watching import Watcher
 
 # A row, its columns by name (a named tuple made for the statement).
 Row = Any
-
-# What statements may be about. Each is the predicate of a partial index, word for word.
-_READY = "claimed_by IS NULL AND due_at_ms IS NULL AND rate_key IS NULL"
-_LIMITED = "claimed_by IS NULL AND due_at_ms IS NULL AND rate_key IS NOT NULL"
 
 
 class Session(Protocol):
@@ -38,36 +34,6 @@ class Session(Protocol):
 
     def close(self) -> None:
         """Close the connection."""
-
-
-class Watcher(Protocol):
-    """Waits until other connections may have stored messages. It may miss some."""
-
-    poll_seconds: float
-
-    def follow(self, queue_names: frozenset[str]) -> None:
-        """Hear of these queues from now on."""
-
-    def expect(self, queue_names: set[str]) -> bool:
-        """Ask to be woken for queues; true where they must be looked at once more after it."""
-
-    def dismiss(self, queue_names: set[str]) -> None:
-        """Ask not to be woken for queues that are looked at anyway."""
-
-    def wait(self, seconds: float, signal: Signal) -> Notice:
-        """Wait for a change, the signal or the end of the time."""
-
-    def close(self) -> None:
-        """Watch no more."""
-
-
-@dataclass
-class Notice:
-    """What a wait ended with: all queues may have changed, or some, or what is delayed."""
-
-    is_any: bool = False
-    queue_names: frozenset[str] | set[str] = frozenset()
-    is_delayed: bool = False
 
 
 @dataclass(frozen=True)
@@ -272,19 +238,3 @@ class Database(ABC):
     def close(self) -> None:
         """Close the idle connections."""
         self.pool.close()
-
-
-def make_words(**words: str) -> dict[str, str]:
-    """Return the words for statements, the common ones with those of a database."""
-    now_once = f"(SELECT {words['now']})"
-    return {
-        "ready": _READY,
-        "limited": _LIMITED,
-        "claimed_columns": "id, queue_name, priority, attempts, payload, task_name",
-        # Of a task that has a rate, stored while that was being set.
-        "is_stray": "COALESCE(task_name IN (SELECT r.task_name FROM broker_rates AS r "
-        "WHERE r.max_starts IS NOT NULL), false)",
-        "now_once": now_once,
-        "current": f"(expires_at_ms IS NULL OR expires_at_ms > {now_once})",
-        **words,
-    }

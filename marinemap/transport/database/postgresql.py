@@ -10,7 +10,7 @@ from typing import Any
 import psycopg
 
 from ..errors import TransportError
-from .contract import Claim, Database, Life, Row, Session, Stored, Watcher
+from .contract import Claim, Database, Life, Row, Session, Stored
 from .postgresql_claims import (
     ACKNOWLEDGE,
     CLAIM,
@@ -30,6 +30,7 @@ from .postgresql_watcher import (
     channel_of,
 )
 from .postgresql_words import SETTLING_SECONDS
+from .watching import Watcher
 
 _LONG_TRANSACTION_SECONDS = 600
 

@@ -12,9 +12,9 @@ from __future__ import annotations
 import zlib
 
 from .. import SCHEME
-from .contract import Notice
 from .postgresql_session import PostgresSession, translating
 from .signals import Signal, wait_for
+from .watching import Notice
 
 # Behind a pooler, where no notification arrives, an idle consumer looks this often.
 _POOLED_POLL_SECONDS = 0.5

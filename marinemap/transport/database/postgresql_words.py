@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Any
 
 from ..errors import NotStoredError
-from .contract import make_words
+from .words import make_words
 
 SETTLING_SECONDS = 3
 WORDS = make_words(

@@ -11,10 +11,11 @@ from typing import Any
 from sqlalchemy.engine.url import make_url
 
 from .bells import bell_of, ring
-from .contract import Claim, Database, Life, Row, Session, Stored, Watcher
+from .contract import Claim, Database, Life, Row, Session, Stored
 from .sqlite_life import LockedLife
 from .sqlite_session import JoinedSqliteSession, SqliteSession
 from .sqlite_watcher import ALL_BELL, DELAYED_BELL, SqliteWatcher
+from .watching import Watcher
 
 # A claim that finds the file locked tries again by itself; it need not wait as a publish does.
 _CLAIM_WAIT_SECONDS = 2.0

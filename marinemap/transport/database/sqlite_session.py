@@ -11,8 +11,9 @@ from functools import lru_cache
 from typing import Any
 
 from ..errors import AwayError, BusyError, NotStoredError
-from .contract import Row, make_words
+from .contract import Row
 from .forks import sqlite_guard
+from .words import make_words
 
 _NOW = "CAST(round((julianday('now') - 2440587.5) * 86400000) AS INTEGER)"
 WORDS = make_words(

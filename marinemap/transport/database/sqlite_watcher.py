@@ -9,10 +9,10 @@ from time import monotonic
 from ..errors import BusyError
 from ..options import Options
 from .bells import bell_of, open_listener
-from .contract import Notice
 from .forks import sqlite_guard
 from .signals import Signal, wait_for
 from .sqlite_session import translating
+from .watching import Notice
 
 # Who rings no bell: a worker of the release before, a transaction whose end we are not told of.
 _LISTENING_POLL_SECONDS = 1.0
