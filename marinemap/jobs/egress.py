@@ -8,6 +8,7 @@ import socket
 import ssl
 import threading
 from contextlib import closing, suppress
+from queue import Empty, SimpleQueue
 from urllib.parse import SplitResult, urlsplit
 
 from django.conf import settings
@@ -19,6 +20,9 @@ _PORTS = {"http": 80, "https": 443}
 # For each step, and for all of it: who answers a byte at a time must not hold up others.
 _STEP_SECONDS = 5.0
 _ALL_SECONDS = 10.0
+_MOST_OF_A_NAME = 253
+# Look-ups that nobody waits for any more go on until the resolver gives them up.
+_looking_up = threading.BoundedSemaphore(32)
 
 
 def check_uri(uri: object, field: str) -> str:
@@ -36,6 +40,7 @@ def check_uri(uri: object, field: str) -> str:
     try:
         parts = urlsplit(uri)
         is_sound = parts.scheme in _PORTS and bool(parts.hostname) and parts.port != 0
+        _check_labels(parts.hostname or "")
     except ValueError as error:
         raise RequestError(f"not an address: {error}", field=field, value=uri) from error
     if not is_sound or not uri.isascii() or not uri.isprintable() or " " in uri:
@@ -139,12 +144,54 @@ def _cut(connected: socket.socket) -> None:
 
 
 def _public_address(host: str, port: int) -> str:
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    addresses = [str(entry[4][0]) for entry in found]
+    addresses = _look_up(host, port)
     for address in addresses:
         if not _may_be_called(ipaddress.ip_address(address.partition("%")[0])):
             raise OSError(f"{host} is {address}, an address of a private network")
     return addresses[0]
+
+
+def _look_up(host: str, port: int) -> list[str]:
+    """Return the addresses of a name, in a thread: a look-up itself cannot be told to end."""
+    answer: SimpleQueue[list[str] | OSError] = SimpleQueue()
+    turns = _looking_up
+    if not turns.acquire(timeout=_STEP_SECONDS):
+        raise OSError(f"{host} was not looked up: other names take too long just now")
+    try:
+        asked = (host, port, answer, turns)
+        threading.Thread(target=_resolve, args=asked, daemon=True).start()
+    except RuntimeError as error:
+        turns.release()
+        raise OSError(f"{host} was not looked up: {error}") from error
+    try:
+        found = answer.get(timeout=_STEP_SECONDS)
+    except Empty:
+        raise TimeoutError(f"{host} was not found within {_STEP_SECONDS:g} s") from None
+    if isinstance(found, OSError):
+        raise found
+    return found
+
+
+def _resolve(
+    host: str,
+    port: int,
+    answer: SimpleQueue[list[str] | OSError],
+    turns: threading.BoundedSemaphore,
+) -> None:
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        answer.put([str(entry[4][0]) for entry in found])
+    except (OSError, UnicodeError) as error:
+        answer.put(error if isinstance(error, OSError) else OSError(str(error)))
+    finally:
+        turns.release()
+
+
+def _check_labels(host: str) -> None:
+    # As the look-up does, which would fail with no OSError (RFC 1035, section 2.3.4).
+    if len(host) > _MOST_OF_A_NAME or host.startswith("."):
+        raise ValueError(f"no host has more than {_MOST_OF_A_NAME} letters, nor begins with a dot")
+    host.encode("idna")
 
 
 def _check_literal(host: str, field: str) -> None:

@@ -93,13 +93,16 @@ class Callback(models.Model):
     """Whom to tell that a job has reached a state; the row goes when that was told.
 
     ``due_at`` is null until the job is in that state; then when to tell, or to try again.
+    ``reached_at`` is when it was: it is tried for a day from then.
     """
 
     job = models.ForeignKey(Job, on_delete=models.CASCADE, related_name="callbacks")
     status = models.CharField(max_length=10, choices=JobStatus.choices)
     uri = models.CharField(max_length=2_000)
+    host = models.CharField(max_length=255, help_text="Of the address: hosts have turns.")
     api = models.CharField(max_length=500, help_text="Where the API is seen from outside.")
     due_at = models.DateTimeField(null=True, blank=True, db_index=True)
+    reached_at = models.DateTimeField(null=True, blank=True)
     attempts = models.PositiveSmallIntegerField(default=0)
 
     def __str__(self) -> str:

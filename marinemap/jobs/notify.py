@@ -7,20 +7,25 @@ it was told: whatever dies in between, it is told at least once.
 from __future__ import annotations
 
 import json
-import logging
+import threading
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
+from operator import itemgetter
 from typing import Any
+from urllib.parse import urlsplit
 
+from django.core.exceptions import ObjectDoesNotExist
+from django.db.models import Window
+from django.db.models.functions import RowNumber
 from django.utils import timezone
 
-from marinemap.jobs.egress import post_json
+from marinemap.errors import MarineMapError
 from marinemap.jobs.models import Callback, Job, JobDocuments
+from marinemap.jobs.posting import Posts
 from marinemap.jobs.states import JobStatus
 from marinemap.processes.registry import get_process
-
-logger = logging.getLogger(__name__)
 
 # By the member of a subscriber that names the address (OGC 18-062r2, subscriber.yaml).
 EVENTS = {
@@ -28,14 +33,21 @@ EVENTS = {
     "inProgressUri": JobStatus.RUNNING,
     "failedUri": JobStatus.FAILED,
 }
-# After each failure twice as long is waited, an hour at most: for about a day in all.
+# After each failure twice as long is waited, an hour at most; at the end of a day no more.
 _FIRST_PAUSE = timedelta(seconds=10)
 _LONGEST_PAUSE = timedelta(hours=1)
-_MOST_ATTEMPTS = 32
+_TRIED_FOR = timedelta(days=1)
 # Who tells has the row for so long; then another may.
 _LEASE = timedelta(minutes=2)
-# Of one round, so that other periodic tasks have their turn: each takes 10 s at most.
-_IN_A_ROUND = 10
+# Of every five: other periodic tasks have the rest.
+_ROUND_SECONDS = 1.0
+# More than may be under way, so that hosts without any are among them.
+_MOST_LOOKED_AT = 100
+
+_posts = Posts()
+_taken: dict[int, Callback] = {}
+# Of a worker with threads there may be two at once.
+_one_round = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -48,48 +60,108 @@ class Subscriber:
     def callbacks(self, job: Job) -> list[Callback]:
         """Return the rows of a job; none is due before its state is reached."""
         return [
-            Callback(job=job, status=status, uri=uri, api=self.api)
+            Callback(job=job, status=status, uri=uri, host=host_of(uri), api=self.api)
             for status, uri in self.addresses.items()
         ]
 
 
 def announce(job: Job, status: JobStatus) -> None:
     """Let it be told that a job has reached a state; within the transaction that says so."""
-    Callback.objects.filter(job_id=job.pk, status=status, due_at=None).update(due_at=timezone.now())
+    now = timezone.now()
+    awaited = Callback.objects.filter(job_id=job.pk, status=status, reached_at=None)
+    awaited.update(due_at=now, reached_at=now)
+
+
+def host_of(uri: str) -> str:
+    """Return the host of an address that was checked: of all that it is to be told, in turn."""
+    return urlsplit(uri).hostname or ""
 
 
 def tell_due() -> list[str]:
-    """Tell what is due; return what became of each."""
-    now = timezone.now()
-    due = Callback.objects.filter(due_at__lte=now).order_by("due_at")[:_IN_A_ROUND]
-    return [_tell(callback) for callback in due.select_related("job") if _take(callback, now)]
+    """Tell what is due; return what became of each that ended.
+
+    Those who do not answer within a second are waited for in the background: a later round says
+    what became of them. So the queue of this task is never held up by a receiver.
+    """
+    told: list[str] = []
+    until = time.monotonic() + _ROUND_SECONDS
+    begun: set[int] = set()
+    with _one_round:
+        while True:
+            told += _settle_ended(0)
+            begun |= _begin_due(told)
+            left = until - time.monotonic()
+            if left <= 0 or not any(number in _posts for number in begun):
+                return told
+            told += _settle_ended(left)
 
 
-def _take(callback: Callback, now: datetime) -> bool:
+def _begin_due(told: list[str]) -> set[int]:
+    """Begin as many as there is room for; hosts with fewer under way first."""
+    begun = set()
+    for callback in _due():
+        if not _posts.has_room(callback.host) or not _take(callback):
+            continue
+        try:
+            body = json.dumps(_body(callback)).encode()
+        except (MarineMapError, ObjectDoesNotExist) as error:
+            # Such as of a process that the site no longer has; others are told all the same.
+            told.append(_end(callback, f"nothing can be told: {error}"))
+            continue
+        _taken[callback.pk] = callback
+        _posts.begin(callback.pk, callback.host, callback.uri, body)
+        begun.add(callback.pk)
+    return begun
+
+
+def _due() -> list[Callback]:
+    """Return what is due, in the order in which hosts have their turns."""
+    by_age = Window(RowNumber(), partition_by="host", order_by=["due_at", "pk"])
+    due = Callback.objects.filter(due_at__lte=timezone.now()).annotate(turn=by_age)
+    first = due.order_by("turn", "attempts", "due_at").select_related("job")[:_MOST_LOOKED_AT]
+    loads = _posts.under_way
+    places = []
+    for callback in first:
+        loads[callback.host] += 1
+        # What was never tried goes first: the many who were mute before do not delay a new one.
+        places.append((loads[callback.host], callback.attempts, callback.due_at, callback.pk))
+    by_place = sorted(zip(places, first, strict=True), key=itemgetter(0))
+    return [callback for _, callback in by_place]
+
+
+def _take(callback: Callback) -> bool:
     """Take a row for a while, unless another has it by now."""
     mine = Callback.objects.filter(pk=callback.pk, due_at=callback.due_at)
-    return bool(mine.update(due_at=now + _LEASE, attempts=callback.attempts + 1))
+    callback.due_at = timezone.now() + _LEASE
+    callback.attempts += 1
+    return bool(mine.update(due_at=callback.due_at, attempts=callback.attempts))
 
 
-def _tell(callback: Callback) -> str:
-    what = f"job {callback.job_id} is {callback.status}"
-    try:
-        status = post_json(callback.uri, json.dumps(_body(callback)).encode())
-        if not 200 <= status < 300:
-            raise OSError(f"it answers {status}")
-    except OSError as error:
-        return _try_later(callback, f"{what}: {callback.uri} was not told: {error}")
-    callback.delete()
-    return f"{what}: {callback.uri} was told"
+def _settle_ended(seconds: float) -> list[str]:
+    return [_settle(_taken.pop(number), wrong) for number, wrong in _posts.ended(seconds)]
+
+
+def _settle(callback: Callback, wrong: str) -> str:
+    if wrong:
+        return _try_later(callback, f"{callback.uri} was not told: {wrong}")
+    return _end(callback, f"{callback.uri} was told")
+
+
+def _end(callback: Callback, what: str) -> str:
+    Callback.objects.filter(pk=callback.pk).delete()
+    return f"job {callback.job_id} is {callback.status}: {what}"
 
 
 def _try_later(callback: Callback, why: str) -> str:
-    if callback.attempts + 1 >= _MOST_ATTEMPTS:
-        callback.delete()
-        return f"{why}; given up"
-    pause = min(_FIRST_PAUSE * 2 ** min(callback.attempts, 20), _LONGEST_PAUSE)
-    Callback.objects.filter(pk=callback.pk).update(due_at=timezone.now() + pause)
-    return f"{why}; tried again in {pause.total_seconds():g} s"
+    now = timezone.now()
+    pause = min(_FIRST_PAUSE * 2 ** min(callback.attempts - 1, 20), _LONGEST_PAUSE)
+    if callback.reached_at is None or now + pause > callback.reached_at + _TRIED_FOR:
+        return _end(callback, f"{why}; given up")
+    # Unless another has taken it since, for this process was stopped for as long.
+    mine = Callback.objects.filter(pk=callback.pk, due_at=callback.due_at)
+    mine.update(due_at=now + pause)
+    what = f"job {callback.job_id} is {callback.status}"
+    return f"{what}: {why}; tried again in {pause.total_seconds():g} s"
 
 
 def _body(callback: Callback) -> dict[str, Any]:

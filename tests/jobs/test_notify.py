@@ -7,6 +7,7 @@ import json
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -20,6 +21,8 @@ from marinemap.errors import RequestError, ServiceError
 from marinemap.jobs import egress, lifecycle, notify
 from marinemap.jobs.models import Callback, Job
 from marinemap.jobs.notify import Subscriber
+from marinemap.jobs.periodic import call_back, clean_up_temp_files, requeue_stalled_jobs
+from marinemap.jobs.posting import Posts
 from marinemap.jobs.states import JobStatus
 from marinemap.jobs.tasks import run_job
 from tests.api.standards import check_process_schema
@@ -43,6 +46,13 @@ class Receiver:
     def stop(self) -> None:
         self._process.kill()
         self._process.communicate()
+
+
+@pytest.fixture(autouse=True)
+def posts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give each test posts of its own: what the one before began ends in the background."""
+    monkeypatch.setattr(notify, "_posts", Posts())
+    monkeypatch.setattr(notify, "_taken", {})
 
 
 @pytest.fixture
@@ -117,16 +127,122 @@ def test_receiver_that_is_gone_is_given_up_at_last(submit: Callable[..., Job]) -
     job = submit()
     Callback.objects.filter(job=job).update(uri="http://127.0.0.1:9/", attempts=31)
     run_job.apply(args=[str(job.pk)]).get()
-    assert all("given up" in told for told in notify.tell_due())
+    then = timezone.now() - timedelta(hours=23, minutes=30)
+    Callback.objects.filter(due_at__isnull=False).update(reached_at=then)
+    assert ["given up" in told for told in notify.tell_due()] == [True, True]
     assert not Callback.objects.filter(due_at__isnull=False).exists()
+
+
+def test_pauses_grow_to_an_hour(submit: Callable[..., Job]) -> None:
+    run_job.apply(args=[str(submit(500).pk)]).get()
+    pauses = []
+    for _ in range(12):
+        Callback.objects.filter(due_at__isnull=False).update(due_at=timezone.now())
+        notify.tell_due()
+        due = Callback.objects.get(status="successful")
+        pauses.append((due.due_at - timezone.now()).total_seconds())
+    expected = [min(10 * 2**n, 3600) for n in range(12)]
+    assert pauses == pytest.approx(expected, abs=9)
+
+
+def test_mute_receivers_hold_up_neither_others_nor_other_tasks(
+    submit: Callable[..., Job], receiver: Receiver
+) -> None:
+    """As the caretaker runs them, one after the other."""
+    with contextlib.ExitStack() as stack:
+        for last in range(2, 12):
+            mute = stack.enter_context(socket.create_server((f"127.0.0.{last}", 0)))
+            _tell_a_state_to(f"http://127.0.0.{last}:{mute.getsockname()[1]}/")
+        run_job.apply(args=[str(submit().pk)]).get()
+        begun = time.monotonic()
+        rounds = 0
+        while rounds < 2 or len(receiver.told()) < 2:
+            call_back.apply().get()
+            requeue_stalled_jobs.apply().get()
+            clean_up_temp_files.apply().get()
+            rounds += 1
+        # With one after the other, 5 s for each that is mute.
+        assert time.monotonic() - begun < 4
+    assert Callback.objects.filter(due_at__gt=timezone.now()).count() == 10
+
+
+def test_host_with_many_that_are_due_leaves_room_for_another(
+    submit: Callable[..., Job], receiver: Receiver
+) -> None:
+    with socket.create_server(("127.0.0.2", 0), backlog=200) as mute:
+        for _ in range(150):
+            _tell_a_state_to(f"http://127.0.0.2:{mute.getsockname()[1]}/")
+        run_job.apply(args=[str(submit().pk)]).get()
+        notify.tell_due()
+        assert len(receiver.told()) == 2
+        assert Callback.objects.filter(attempts=1).count() <= 4
+
+
+def test_those_who_are_slow_are_settled_by_a_later_round(
+    receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(egress, "_STEP_SECONDS", 2.0)
+    with socket.create_server(("127.0.0.2", 0)) as mute:
+        _tell_a_state_to(f"http://127.0.0.2:{mute.getsockname()[1]}/")
+        assert notify.tell_due() == []
+        until, told = time.monotonic() + 10, []
+        while not told and time.monotonic() < until:
+            told = notify.tell_due()
+        assert "tried again in 10 s" in told[0]
+
+
+def test_what_cannot_be_told_does_not_keep_others_from_it(
+    submit: Callable[..., Job], receiver: Receiver
+) -> None:
+    unknown = submit()
+    run_job.apply(args=[str(unknown.pk)]).get()
+    Job.objects.filter(pk=unknown.pk).update(process_id="gone", has_outputs=False)
+    Callback.objects.filter(job=unknown, status="running").delete()
+    run_job.apply(args=[str(submit().pk)]).get()
+    told = notify.tell_due()
+    assert [each for each in told if "nothing can be told" in each]
+    assert len(receiver.told()) == 2
+
+
+def test_name_that_is_looked_up_for_long_is_not_waited_for(
+    settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The resolver is faked: it stands for a network that is not ours."""
+    settings.MARINEMAP_CALLBACK_PRIVATE = True
+    answered = threading.Event()
+    asked: list[Any] = []
+
+    def never(*at: Any, **_: Any) -> Any:
+        asked.append(at)
+        answered.wait(30)
+        raise socket.gaierror(socket.EAI_AGAIN, "no answer")
+
+    monkeypatch.setattr(socket, "getaddrinfo", never)
+    monkeypatch.setattr(egress, "_STEP_SECONDS", 0.2)
+    monkeypatch.setattr(egress, "_looking_up", threading.BoundedSemaphore(2))
+    try:
+        for why in ("not found within", "not found within", "other names take too long"):
+            begun = time.monotonic()
+            with pytest.raises(OSError, match=why):
+                egress.post_json("http://slow.example/", b"{}")
+            assert time.monotonic() - begun < 3
+    finally:
+        answered.set()
+    assert len(asked) == 2
+
+
+def _tell_a_state_to(uri: str) -> None:
+    """Let a state of a job be due to be told."""
+    job = Job.objects.create(process_id="echo", owner=OWNER, status=JobStatus.RUNNING)
+    Subscriber({JobStatus.RUNNING: uri}, "http://maps.example/api/").callbacks(job)[0].save()
+    notify.announce(job, JobStatus.RUNNING)
 
 
 def test_one_of_two_tells(submit: Callable[..., Job], receiver: Receiver) -> None:
     job = submit()
     run_job.apply(args=[str(job.pk)]).get()
     (first, second) = (Callback.objects.get(status="successful") for _ in range(2))
-    now = timezone.now()
-    assert [notify._take(each, now) for each in (first, second)] == [True, False]
+    assert [notify._take(each) for each in (first, second)] == [True, False]
 
 
 @pytest.mark.parametrize(
@@ -150,6 +266,10 @@ def test_one_of_two_tells(submit: Callable[..., Job], receiver: Receiver) -> Non
         "http://exa\u0301mple.org/",
         "http://example.org:99999/",
         "http://[::1",
+        "http://a..b/",
+        "https://.example.org/",
+        f"http://{'a' * 64}.org/",
+        f"http://{'a.' * 127}org/",
         "http://example.org/" + "x" * 2000,
         7,
     ],
