@@ -15,6 +15,7 @@ from marinemap.extraction.formats.columns import NO_NUL, Columns, Rule, is_text
 from marinemap.extraction.formats.format import Format
 from marinemap.extraction.formats.plan import WritePlan
 from marinemap.extraction.formats.read_back import loosely
+from marinemap.extraction.formats.weight import Texts, Weight
 from marinemap.extraction.formats.written import WrittenLayer
 from marinemap.extraction.wkb import to_geometries
 
@@ -141,5 +142,6 @@ FORMAT = Format(
     about="Geometry as well-known text in the first column, types and CRS in files beside it. "
     "Texts that a spreadsheet would run as a formula get an apostrophe before them.",
     writer=CSVWriter,
+    weigh=Weight(empty=240, feature=12, number=1, digits=repr, values=Texts(frame=2)),
     read_back=loosely,
 )

@@ -15,6 +15,7 @@ from marinemap.extraction.formats.columns import NO_NAN, NO_NUL, Columns, Rule, 
 from marinemap.extraction.formats.format import Format
 from marinemap.extraction.formats.ogr import OgrWriter
 from marinemap.extraction.formats.plan import WritePlan
+from marinemap.extraction.formats.weight import Weight
 from marinemap.extraction.formats.written import Loss, WrittenLayer
 
 # Esri, "Defining fields in tables": 64 letters, digits and underscores; these are taken.
@@ -99,6 +100,7 @@ FORMAT = Format(
     about="A folder for ArcGIS and QGIS, for each type of geometry; positions to a billionth of a "
     "degree or a tenth of a millimetre, integers of 53 bits, dates with a time.",
     writer=FileGDBWriter,
+    weigh=Weight(empty=50_000, feature=40, number=5),
     readme=(
         "A file geodatabase is a folder whose name ends in .gdb: keep all of its files together,",
         "and open the folder.",

@@ -11,6 +11,7 @@ from marinemap.extraction.formats.columns import NO_NUL, Columns
 from marinemap.extraction.formats.format import Format
 from marinemap.extraction.formats.ogr import OgrWriter
 from marinemap.extraction.formats.plan import WritePlan
+from marinemap.extraction.formats.weight import Weight
 from marinemap.extraction.formats.written import Loss, WrittenLayer
 
 
@@ -51,4 +52,5 @@ FORMAT = Format(
     about="A file with an index for each type of geometry, for web maps; dates become dates with "
     "time.",
     writer=FlatGeobufWriter,
+    weigh=Weight(empty=1_200, feature=120),
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from marinemap.extraction.formats.plan import LayerWriter, WritePlan
 from marinemap.extraction.formats.read_back import Found, with_fiona
@@ -13,6 +13,15 @@ from marinemap.extraction.formats.written import Loss, WrittenLayer
 
 def _nothing(attributes: Any) -> list[Loss]:
     return []
+
+
+class Weigh(Protocol):
+    """Tells how many bytes features take from some of them; see ``Weight``."""
+
+    def __call__(
+        self, geometries: Any, attributes: Any, features: int, *, is_reprojected: bool
+    ) -> int:
+        """Return the bytes of all files of a layer with so many features."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +45,8 @@ class Format:
     read_back : callable
         Tells what is found in a file that was written, by another library than wrote it; raises
         ServiceError, or any error of its library, where the file is not whole.
+    weigh : callable
+        Tells how large its files would be.
     crs : str, optional
         The only CRS that it can have.
     foresee : callable
@@ -50,6 +61,7 @@ class Format:
     media_type: str
     about: str
     writer: Callable[[WritePlan], LayerWriter]
+    weigh: Weigh
     read_back: Callable[[WrittenLayer], Found] = with_fiona
     crs: str | None = None
     foresee: Callable[[Any], list[Loss]] = _nothing

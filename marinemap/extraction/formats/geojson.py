@@ -10,6 +10,7 @@ from marinemap.extraction.formats.format import Format
 from marinemap.extraction.formats.ogr import MeasureCount, OgrWriter
 from marinemap.extraction.formats.plan import WritePlan
 from marinemap.extraction.formats.read_back import loosely
+from marinemap.extraction.formats.weight import Texts, Weight
 from marinemap.extraction.formats.written import WrittenLayer
 
 # Seven decimals of a degree are a centimetre (RFC 7946, section 11.2, advises six); GDAL's
@@ -39,6 +40,10 @@ class GeoJSONWriter(OgrWriter):
         return [dataclasses.replace(written, losses=losses)]
 
 
+def _digits(number: float) -> str:
+    return f"{number:.{_DECIMALS}f}".rstrip("0")
+
+
 FORMAT = Format(
     id="geojson",
     title="GeoJSON",
@@ -47,6 +52,7 @@ FORMAT = Format(
     about="Longitude and latitude in degrees to seven decimals, about a centimetre (RFC 7946); no "
     "infinite numbers.",
     writer=GeoJSONWriter,
+    weigh=Weight(empty=200, feature=85, number=5, digits=_digits, values=Texts(frame=7, names=1)),
     read_back=loosely,
     # RFC 7946, section 4, knows no other CRS.
     crs="OGC:CRS84",

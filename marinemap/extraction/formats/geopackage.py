@@ -13,6 +13,7 @@ from marinemap.extraction.formats.columns import NO_NAN, NO_NUL, Columns
 from marinemap.extraction.formats.format import Format
 from marinemap.extraction.formats.ogr import OgrWriter, declared_kind, free_name, multi_type
 from marinemap.extraction.formats.plan import WritePlan
+from marinemap.extraction.formats.weight import Weight
 from marinemap.extraction.formats.written import WrittenLayer
 from marinemap.extraction.wkb import dimensions, kinds, promoted
 
@@ -82,4 +83,5 @@ FORMAT = Format(
     media_type="application/geopackage+sqlite3",
     about="Everything in full, in one file.",
     writer=GeoPackageWriter,
+    weigh=Weight(empty=98_304, feature=105),
 )

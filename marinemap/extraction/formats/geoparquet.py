@@ -17,6 +17,13 @@ from marinemap.extraction.formats.read_back import Found
 from marinemap.extraction.formats.written import WrittenLayer
 from marinemap.extraction.wkb import kinds
 
+_COMPRESSION = "zstd"
+# So much is compressed at most to tell a size, unless one feature is larger.
+_LOOKED_BYTES = 4_000_000
+# Of a column that no field is named as.
+_UNNAMED = ""
+# The description of a CRS in PROJJSON, mostly between 1 and 3 kB.
+_CRS_BYTES = 2_000
 _TYPES = ("", "Point", "LineString", "Polygon", "MultiPoint", "MultiLineString", "MultiPolygon")
 
 
@@ -30,7 +37,7 @@ class GeoParquetWriter:
         self._schema = plan.schema.append(pa.field(self._geometry, pa.binary()))
         # A stored Arrow schema would hide the metadata that is added at the end.
         self._file = pq.ParquetWriter(
-            self._path, self._schema, compression="zstd", store_schema=False
+            self._path, self._schema, compression=_COMPRESSION, store_schema=False
         )
         self._features = 0
         self._kinds: set[int] = set()
@@ -91,6 +98,21 @@ def _read_back(written: WrittenLayer) -> Found:
     return Found(metadata.num_rows, metadata.schema.to_arrow_schema().names[:-1])
 
 
+def _weigh(geometries: Any, attributes: Any, features: int, *, is_reprojected: bool) -> int:
+    """Tell by writing some features to memory: what compression makes of them is not foreseen."""
+    whole = pa.Table.from_arrays(
+        [geometries, *attributes.columns], [_UNNAMED, *attributes.schema.names]
+    )
+    table = whole.slice(0, max(1, int(len(whole) * min(1, _LOOKED_BYTES / whole.nbytes))))
+    sizes = []
+    for rows in (table.slice(0, 0), table):
+        file = pa.BufferOutputStream()
+        pq.write_table(rows, file, compression=_COMPRESSION, store_schema=False)
+        sizes.append(file.getvalue().size)
+    empty, written = sizes
+    return int(empty + _CRS_BYTES + (written - empty) * features / len(table))
+
+
 FORMAT = Format(
     id="geoparquet",
     title="GeoParquet",
@@ -98,5 +120,6 @@ FORMAT = Format(
     media_type="application/vnd.apache.parquet",
     about="Columns with the geometry as WKB, for analysis; every type stays as it is.",
     writer=GeoParquetWriter,
+    weigh=_weigh,
     read_back=_read_back,
 )

@@ -15,6 +15,7 @@ from marinemap.extraction.formats.format import Format
 from marinemap.extraction.formats.ogr import MeasureCount, OgrWriter
 from marinemap.extraction.formats.plan import WritePlan
 from marinemap.extraction.formats.read_back import loosely
+from marinemap.extraction.formats.weight import Texts, Weight
 from marinemap.extraction.formats.written import WrittenLayer
 
 # The largest number of 15 digits that is a double; one more in the last digit is infinite.
@@ -87,6 +88,13 @@ FORMAT = Format(
     about="Longitude and latitude in degrees, for globes; reals of 15 digits, and most programs "
     "read fields as texts.",
     writer=KMLWriter,
+    weigh=Weight(
+        empty=400,
+        feature=140,
+        number=1,
+        digits=_FINEST.__mod__,
+        values=Texts(frame=36, names=1, row=75),
+    ),
     read_back=loosely,
     # OGC 12-007r2, section 6.2: KML knows no other CRS.
     crs="EPSG:4326",

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from marinemap.errors import ServiceError
 from marinemap.extraction.formats.format import Format
@@ -15,6 +16,7 @@ from marinemap.extraction.formats.shapefile_read_back import read_back
 from marinemap.extraction.formats.shp_records import MULTIPOINT, POINT, POLYGON, POLYLINE
 from marinemap.extraction.formats.split_shapefile import TYPE_NAMES, SplitShapefile
 from marinemap.extraction.formats.table import ShapefileTable
+from marinemap.extraction.formats.weight import Weight
 from marinemap.extraction.formats.wkb_to_shp import split_collections
 from marinemap.extraction.formats.written import Loss, WrittenLayer
 from marinemap.extraction.wkb import kinds
@@ -160,6 +162,14 @@ def _foresee(attributes: Any) -> list[Loss]:
     ]
 
 
+def _table_bytes(attributes: Any) -> int:
+    """Return what rows take in a DBF, where each value is as wide as the longest of its column."""
+    table = ShapefileTable(attributes.schema)
+    longest = (pc.max(pc.binary_length(text)).as_py() or 0 for text in table.texts(attributes, 1))
+    widths = [max(c.width, width) for c, width in zip(table.columns(), longest, strict=True)]
+    return (1 + sum(widths)) * int(attributes.num_rows)
+
+
 FORMAT = Format(
     id="shapefile",
     title="Shapefile",
@@ -168,6 +178,7 @@ FORMAT = Format(
     about="Field names hold ten letters, texts 254 bytes, tables 255 fields; no time of day, no "
     "integers of more than 15 digits. What does not fit comes in full in a GeoPackage beside it.",
     writer=ShapefileSet,
+    weigh=Weight(empty=500, feature=34, values=_table_bytes),
     read_back=read_back,
     foresee=_foresee,
     readme=(
