@@ -13,7 +13,7 @@ from marinemap.api.conf import cors_origins
 # What a page needs of an answer besides its content.
 _EXPOSED = "Content-Crs, ETag, Link, Location, Preference-Applied, Retry-After"
 _METHODS = "GET, HEAD, POST, DELETE"
-_HEADERS = "Accept, Content-Type, If-None-Match, Prefer, Range"
+_HEADERS = "Accept, Content-Type, Idempotency-Key, If-None-Match, Prefer, Range"
 _A_DAY = "86400"
 
 

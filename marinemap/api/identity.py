@@ -13,7 +13,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
-from marinemap.api.address import address_of
+from marinemap.api.address import address_of, network_of
 from marinemap.api.conf import is_https_only, lists_by_address
 from marinemap.api.problems import CrossSiteError, NoSuchJobError
 from marinemap.jobs import lifecycle
@@ -42,6 +42,17 @@ def owner_or_new(request: HttpRequest) -> tuple[str, bool]:
     for owner in owners_of(request):
         return owner, True
     return f"browser:{secrets.token_urlsafe(24)}", False
+
+
+def scope_of_keys(request: HttpRequest, owner: str, is_known: bool) -> str:
+    """Return within whose requests an ``Idempotency-Key`` of this request counts.
+
+    A program without a cookie that sends a request again is known by its network address alone,
+    as its job is by the id: who has key and body of a request could have made that job.
+    """
+    if is_known or _is_browser(request) or network_of(request) == "unknown":
+        return owner
+    return f"address:{address_of(request)}"
 
 
 def remember_owner(request: HttpRequest, response: HttpResponseBase, owner: str) -> None:

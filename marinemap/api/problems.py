@@ -22,6 +22,7 @@ from marinemap.errors import (
 )
 from marinemap.jobs.limits import TooManyWaitingError
 from marinemap.jobs.outages import DATABASE_AWAY
+from marinemap.jobs.repeats import KeyReusedError
 from marinemap.processes.registry import NoSuchProcessError
 
 logger = logging.getLogger(__name__)
@@ -59,6 +60,7 @@ _STATUSES: tuple[tuple[type[Exception], int, str], ...] = (
     (NotFoundError, 404, f"{_OWN}not-found"),
     (NotAcceptableError, 406, f"{_OWN}not-acceptable"),
     (CrossSiteError, 403, f"{_OWN}cross-site"),
+    (KeyReusedError, 409, f"{_OWN}key-reused"),
     (TooManyWaitingError, 429, f"{_OWN}too-many-waiting"),
     (RequestError, 400, f"{_OWN}bad-request"),
     (DatasetError, 500, f"{_OWN}broken-dataset"),

@@ -8,11 +8,12 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import connection, transaction
+from django.db import IntegrityError, connection, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
 from marinemap.errors import MarineMapError, RequestError, UnavailableError
+from marinemap.jobs import repeats
 from marinemap.jobs.artifacts import artifact_path, remove_artifact
 from marinemap.jobs.conf import job_settings
 from marinemap.jobs.limits import check_room_to_wait
@@ -21,6 +22,7 @@ from marinemap.jobs.notify import Subscriber, announce
 from marinemap.jobs.outages import DATABASE_AWAY, drop_connection, patiently
 from marinemap.jobs.queue import publish, withdraw
 from marinemap.jobs.reasons import as_problem, interrupted, lacking
+from marinemap.jobs.repeats import KeyedRequest
 from marinemap.jobs.states import JobStatus
 from marinemap.processes.process import RunResult, unwrap_inputs
 from marinemap.processes.registry import get_process
@@ -49,6 +51,7 @@ def submit(
     address: str = "",
     wanted: Mapping[str, Any] | None = None,
     subscriber: Subscriber | None = None,
+    keyed: KeyedRequest | None = None,
 ) -> Job:
     """Check a request, keep it as a job, and queue it: all or nothing.
 
@@ -67,9 +70,13 @@ def submit(
         How the results are to be answered; kept with the job, and not looked at here.
     subscriber : Subscriber, optional
         Who wants to be told how the job goes.
+    keyed : KeyedRequest, optional
+        The key of the request; where one with the same came at the same time, its job is returned.
 
     Raises
     ------
+    KeyReusedError
+        If the key came at the same time with another request; nothing is kept.
     NoSuchProcessError, RequestError
         If the request would be refused; nothing is kept.
     TooManyWaitingError
@@ -93,9 +100,16 @@ def submit(
             JobDocuments.objects.create(job=job, inputs=kept, wanted=dict(wanted or {}))
             if subscriber and subscriber.addresses:
                 Callback.objects.bulk_create(subscriber.callbacks(job))
+            if keyed:
+                keyed.keep(job)
             publish(job)
     except RequestError:
         raise
+    except IntegrityError:
+        first = keyed.find_job() if keyed else None
+        if first is None:
+            raise
+        return first
     except Exception as error:
         # Whatever failed after the commit, or on the way back from it: who asked is told the
         # truth. A message that another broker did not take is sent again by requeue_stalled.
@@ -262,6 +276,7 @@ def dismiss(job: Job) -> Job:
 
 def claim_owner(job: Job) -> None:
     """Bind a job to the owner who has now shown the cookie that came with it."""
+    repeats.bind(job)
     Job.objects.filter(pk=job.pk).update(is_owner_known=True)
 
 

@@ -109,6 +109,22 @@ class Callback(models.Model):
         return f"{self.job_id} {self.status}: {self.uri}"
 
 
+class RequestKey(models.Model):
+    """The key that a request came with, so that it may be sent again; it counts for a day."""
+
+    job = models.ForeignKey(Job, on_delete=models.CASCADE, related_name="keys")
+    scope = models.CharField(max_length=80, help_text="Within whose requests the key counts.")
+    key = models.CharField(max_length=255)
+    fingerprint = models.CharField(max_length=200, help_text="Process, and digest of the body.")
+    created_at = models.DateTimeField(default=timezone.now, db_index=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["key", "scope"], name="one_job_a_key")]
+
+    def __str__(self) -> str:
+        return f"{self.key}: {self.job_id}"
+
+
 class WorkerSighting(models.Model):
     """A worker process that was seen alive; its row goes when it stops in order."""
 

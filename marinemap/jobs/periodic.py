@@ -7,7 +7,7 @@ from celery.utils.log import get_task_logger
 from django.core.management import call_command
 
 from marinemap.catalogue import drawings, registration
-from marinemap.jobs import artifacts, drawing, expiry, notify, stalled
+from marinemap.jobs import artifacts, drawing, expiry, notify, repeats, stalled
 
 logger = get_task_logger(__name__)
 
@@ -21,11 +21,12 @@ def clean_up_temp_files() -> None:
 
 @shared_task(ignore_result=True)
 def remove_expired_artifacts() -> None:
-    """Remove archives and jobs whose time is over, files that no job has, and old drawings."""
+    """Remove archives, jobs and keys whose time is over, orphaned files, and old drawings."""
     for name in [*expiry.expire_artifacts(), *artifacts.remove_orphans()]:
         logger.info("Removed archive %s", name)
     if count := expiry.expire_jobs():
         logger.info("Removed %d jobs, for their time was over", count)
+    repeats.forget_old()
     for name in drawings.remove_stale():
         logger.info("Removed the drawing %s, whose layer changed", name)
 

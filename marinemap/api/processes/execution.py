@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import Any
 
 from django.http import HttpRequest
@@ -17,7 +17,13 @@ from marinemap.api.conf import most_sync_seconds
 from marinemap.api.declarations import Document
 from marinemap.api.declarations.documents import PRIVATE
 from marinemap.api.declarations.serving import respond
-from marinemap.api.identity import owner_or_new, refuse_cross_site, remember_owner
+from marinemap.api.identity import (
+    owner_or_new,
+    owners_of,
+    refuse_cross_site,
+    remember_owner,
+    scope_of_keys,
+)
 from marinemap.api.processes.described import job_address, status_info
 from marinemap.api.processes.preferences import Preferences, read_preferences
 from marinemap.api.processes.references import resolved
@@ -28,6 +34,7 @@ from marinemap.jobs import lifecycle
 from marinemap.jobs.conf import job_settings
 from marinemap.jobs.notify import Subscriber
 from marinemap.jobs.queue import find_place
+from marinemap.jobs.repeats import KeyedRequest
 from marinemap.processes.process import Process, run_at_once
 from marinemap.processes.registry import get_process
 
@@ -36,15 +43,19 @@ _AT_A_TIME = 3
 _running = threading.Semaphore(_AT_A_TIME)
 
 
-def execute(request: HttpRequest, process_id: str, prefer: str) -> HttpResponseBase:
+def execute(
+    request: HttpRequest, process_id: str, prefer: str, idempotency_key: str | None = None
+) -> HttpResponseBase:
     """Answer an execute request: 200 with the outputs, or 201 with a job."""
     refuse_cross_site(request)
     process = get_process(process_id)
     asked = read_execute_request(request, process)
-    asked = replace(asked, inputs=resolved(asked.inputs))
     preferences = read_preferences(prefer)
     is_async = _is_async(process, asked, preferences)
-    response = _submit(request, process, asked) if is_async else _run(process, asked)
+    if is_async:
+        response = _submit(request, process, asked, idempotency_key)
+    else:
+        response = _run(process, asked)
     if preferences.is_async == is_async:
         applied = "respond-async" if is_async else "respond-sync"
         response.headers["Preference-Applied"] = applied
@@ -84,9 +95,10 @@ def _run(process: Process, asked: ExecuteRequest) -> HttpResponseBase:
             value="reference",
             hint="Send the header Prefer: respond-async, or ask for 'value'.",
         )
+    inputs = resolved(asked.inputs)
     with _turn(process):
         outputs = run_at_once(
-            process, asked.inputs, most_sync_seconds(), limits=job_settings().run_limits
+            process, inputs, most_sync_seconds(), limits=job_settings().run_limits
         )
     return answer_outputs(process, outputs, asked.wanted)
 
@@ -108,21 +120,30 @@ def _turn(process: Process) -> Iterator[None]:
         _running.release()
 
 
-def _submit(request: HttpRequest, process: Process, asked: ExecuteRequest) -> HttpResponseBase:
+def _submit(
+    request: HttpRequest, process: Process, asked: ExecuteRequest, key: str | None
+) -> HttpResponseBase:
     owner, is_known = owner_or_new(request)
-    job = lifecycle.submit(
+    scope = scope_of_keys(request, owner, is_known)
+    digest = hashlib.sha256(request.body).hexdigest()
+    keyed = KeyedRequest(key, f"{process.id} {digest}", scope, owners_of(request)) if key else None
+    job = keyed.find_job() if keyed else None
+    job = job or lifecycle.submit(
         process.id,
-        asked.inputs,
+        resolved(asked.inputs),
         owner,
         is_known,
         address_of(request),
         asked.wanted,
         Subscriber(asked.addresses, request.build_absolute_uri(reverse("api:landing"))),
+        keyed,
     )
     # From here on the job is stored: whatever is asked besides may not turn this into an error.
     info: dict[str, Any] = status_info(request, job, find_place(job))
+    # Of a request that is sent again as well: whose first answer was lost goes on as with it.
     headers = {"Location": job_address(request, job)}
     document = Document("Job", info, status=201, headers=headers, cache_control=PRIVATE)
     response = respond(request, document, "json")
-    remember_owner(request, response, owner)
+    if is_known or job.owner == owner:
+        remember_owner(request, response, owner)
     return response

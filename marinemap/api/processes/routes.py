@@ -29,6 +29,14 @@ _PREFER = Parameter(
     "respond-async for a job, respond-sync for the outputs at once (RFC 7240).",
     "header",
 )
+_KEY = Parameter(
+    "Idempotency-Key",
+    {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[ -~]+$"},
+    "A text of your own, such as a UUID. Sent again within a day with the same body it is "
+    "answered with the same job, with another body by 409. What is run at once makes no job, and "
+    "is run anew.",
+    "header",
+)
 _SECONDS = {"type": "integer", "minimum": 0, "maximum": 1_000_000_000}
 _TEXTS = {"type": "array", "items": {"type": "string"}, "minItems": 1, "maxItems": 100}
 _JOB_FILTERS = (
@@ -129,13 +137,14 @@ ROUTES = (
                 "Run a process",
                 execution.execute,
                 "Processes",
-                (_PREFER,),
+                (_PREFER, _KEY),
                 BODY,
                 {
                     200: Answer("The outputs, run at once", {}, ("application/json",)),
                     201: Answer(
                         "A job", _STATUS, ("application/json",), {"Location": "Where it is"}
                     ),
+                    409: Answer("The key came with another body", media_types=()),
                 },
             ),
         ),

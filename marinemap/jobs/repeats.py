@@ -1,0 +1,93 @@
+"""A request that is sent again under its key makes no second job."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.db.models import Q
+from django.utils import timezone
+
+from marinemap.errors import RequestError
+from marinemap.jobs.models import Job, RequestKey
+
+KEPT = timedelta(days=1)
+# Of a digest, in a message: enough to tell two bodies apart.
+_SHOWN = 12
+
+
+class KeyReusedError(RequestError):
+    """The key came before with another request."""
+
+
+@dataclass(frozen=True)
+class KeyedRequest:
+    """A request with its ``Idempotency-Key``.
+
+    ``fingerprint`` is the process and the SHA-256 of the body. ``scope`` is within whose requests
+    the key counts: an owner's, or those of a network address for who keeps no cookie. ``owners``
+    are all whose jobs the sender may see.
+    """
+
+    key: str
+    fingerprint: str
+    scope: str
+    owners: Sequence[str] = ()
+
+    def find_job(self) -> Job | None:
+        """Return the job that was made of this request within the last day.
+
+        Raises
+        ------
+        KeyReusedError
+            If the key came with another request.
+        """
+        own = Q(scope=self.scope) | Q(job__owner__in=self.owners)
+        fresh = RequestKey.objects.filter(own, key=self.key, created_at__gt=timezone.now() - KEPT)
+        first = fresh.select_related("job").order_by("created_at").first()
+        if first is not None and first.fingerprint != self.fingerprint:
+            raise self._reused(first)
+        return first.job if first else None
+
+    def keep(self, job: Job) -> None:
+        """Keep what was made of this request; within the transaction that stores the job.
+
+        Raises
+        ------
+        IntegrityError
+            If another with the same key was stored at the same time.
+        """
+        long_ago = timezone.now() - KEPT
+        same = RequestKey.objects.filter(scope=self.scope, key=self.key)
+        same.filter(created_at__lte=long_ago).delete()
+        RequestKey.objects.create(
+            job=job, scope=self.scope, key=self.key, fingerprint=self.fingerprint
+        )
+
+    def _reused(self, first: RequestKey) -> KeyReusedError:
+        # To who has no cookie the id is the key to a job, and may be another's.
+        made = f"job {first.job_id}" if first.scope == first.job.owner else "a job"
+        return KeyReusedError(
+            f"this key came at {first.created_at:%Y-%m-%dT%H:%M:%SZ} with another body, of which "
+            f"{made} was made: then for {_shown(first.fingerprint)}, now for "
+            f"{_shown(self.fingerprint)}",
+            field="Idempotency-Key",
+            value=self.key,
+            hint="Send a new key with a new request, such as a UUID.",
+        )
+
+
+def _shown(fingerprint: str) -> str:
+    process, _, digest = fingerprint.partition(" ")
+    return f"process '{process}', SHA-256 {digest[:_SHOWN]}..."
+
+
+def bind(job: Job) -> None:
+    """Let the key of a job count for its owner only, who has now shown a cookie."""
+    RequestKey.objects.filter(job=job).update(scope=job.owner)
+
+
+def forget_old() -> int:
+    """Remove the keys that count no more; return how many."""
+    return RequestKey.objects.filter(created_at__lte=timezone.now() - KEPT).delete()[0]
