@@ -257,7 +257,7 @@ def test_ping_from_a_web_process_leaves_the_rate_alone(
     workers.environment["LIMITED_RATE"] = "1/m"
     workers.start("-c", "1", *ALONE)
     rate = "SELECT rate FROM broker_rates WHERE task_name = 'limited'"
-    assert broker.rows(rate) == [("1/m",)]
+    wait_until(lambda: broker.rows(rate) == [("1/m",)], "the worker's rate")
     del workers.environment["LIMITED_RATE"]
     assert "pong" in workers.call("print(app.control.ping(timeout=5, limit=1))")
     assert broker.rows(rate) == [("1/m",)]

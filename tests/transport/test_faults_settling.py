@@ -182,13 +182,14 @@ def test_limited_message_whose_claim_was_never_answered_is_delivered(broker: Bro
     with proxied(broker) as (far, proxy):
         inbox = Inbox(far.connect())
         assert inbox.receives_nothing(0.1)
-        # The answer to the commit: the claim stands, and nobody knows.
+        # The claim stands, and nobody knows.
         publish(broker.connect(), "unlimited", headers={"task": "other"})
         inbox.receive(1)
-        proxy.lose_answer(b"COMMIT\0")
-        publish(broker.connect(), "limited", headers={"task": "clip"})
+        proxy.lose_answer(b"precious")
+        headers = {"task": "clip"}
+        publish(broker.connect(), "precious", headers=headers, correlation_id="precious")
         assert proxy.lost.wait(10)
-        assert inbox.receive(2, seconds=15) == ["unlimited", "limited"]
+        assert inbox.receive(2, seconds=15) == ["unlimited", "precious"]
 
 
 @needs_server
