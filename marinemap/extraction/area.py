@@ -35,7 +35,8 @@ class Area:
     Parameters
     ----------
     geometry : shapely Polygon or MultiPolygon
-        Valid, not empty, x before y.
+        Valid, not empty, x before y. In degrees as it was drawn: it may lie in any turn round the
+        globe, and across 180 degrees in one piece, for a cut rounds the corners that it makes.
     crs : pyproj.CRS
     given : dict
         The area as it was asked for, before any repair, without what says nothing about it:
@@ -68,6 +69,17 @@ class Area:
         return to_degrees(self.geometry, self.crs, self.degrees_crs, "area")
 
     @cached_property
+    def degrees_within_180(self) -> Any:
+        """The area in degrees, cut at 180 (RFC 7946, section 3.1.9).
+
+        Raises
+        ------
+        RequestError
+            If it reaches beyond what its CRS can hold.
+        """
+        return within_180(self.degrees)
+
+    @cached_property
     def outline_4326(self) -> Any:
         """The area in longitude and latitude of WGS 84, cut at 180 degrees (RFC 7946).
 
@@ -76,10 +88,10 @@ class Area:
         RequestError
             If it reaches beyond what its CRS can hold.
         """
-        target, found = parse_crs(CRS84), self.degrees
-        if not is_same_crs(self.degrees_crs, target):
-            found = to_degrees(found, self.degrees_crs, target, "area")
-        return within_180(found)
+        target = parse_crs(CRS84)
+        if is_same_crs(self.degrees_crs, target):
+            return self.degrees_within_180
+        return within_180(to_degrees(self.degrees, self.degrees_crs, target, "area"))
 
     @property
     def bounds_4326(self) -> tuple[float, float, float, float]:
@@ -120,7 +132,7 @@ def parse_area(value: Any, *, field: str = "area") -> Area:
     Returns
     -------
     Area
-        In OGC:CRS84 unless the bounds named another CRS; within -180 to 180 degrees; valid.
+        In OGC:CRS84 unless the bounds named another CRS; valid.
 
     Raises
     ------
@@ -174,7 +186,7 @@ def _finish(geometry: Any, crs: pyproj.CRS, given: dict[str, Any], field: str) -
         geometry = repair_outline(geometry, field)
         notes.append(REPAIRED)
     if are_plain_degrees(crs):
-        geometry = _within_180(geometry, field)
+        _check_on_globe(geometry, field)
     geometry = filled(geometry)
     if geometry.is_empty or geometry.area <= 0:
         raise RequestError(
@@ -187,8 +199,7 @@ def _finish(geometry: Any, crs: pyproj.CRS, given: dict[str, Any], field: str) -
     return area
 
 
-def _within_180(geometry: Any, field: str) -> Any:
-    """Cut at 180 degrees what reaches beyond, and bring it back (RFC 7946, section 3.1.9)."""
+def _check_on_globe(geometry: Any, field: str) -> None:
     minx, miny, maxx, maxy = geometry.bounds if not geometry.is_empty else (0, 0, 0, 0)
     if miny < -90 or maxy > 90 or minx < -540 or maxx > 540 or maxx - minx > 360:
         raise RequestError(
@@ -196,4 +207,3 @@ def _within_180(geometry: Any, field: str) -> Any:
             field=field,
             value=[minx, miny, maxx, maxy],
         )
-    return within_180(geometry)

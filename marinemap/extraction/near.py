@@ -23,7 +23,7 @@ from marinemap.extraction.frame import Frame
 from marinemap.extraction.operations import horizontal
 from marinemap.extraction.outline import check_bent
 from marinemap.extraction.route import Route
-from marinemap.extraction.surface import filled, rings_of, window, with_rings, within_180
+from marinemap.extraction.surface import filled, rings_of, window, with_rings
 
 # How far an edge of the area may run from its chord, in metres of the layer's CRS.
 AREA_TOLERANCE_METRES = 1.0
@@ -132,7 +132,7 @@ def _turned(area: Area, bounds: Box) -> Any:
     """Return an area as it is, or as often round the globe as the layer's longitudes go."""
     west, _, east, _ = bounds
     if west > -180 and east < 180:
-        return within_180(area.degrees)
+        return area.degrees_within_180
     # Longitudes of -360 to 360 occur; a damaged file may state any, and each turn is a copy.
     low, high = max(min(west, -180.0), -_FARTHEST), min(max(east, 180.0), _FARTHEST)
     return window(area.degrees, [shapely.box(low - 1, -90, high + 1, 90)])
