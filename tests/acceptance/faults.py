@@ -7,6 +7,8 @@ import os
 import random
 import signal
 import sqlite3
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -14,11 +16,13 @@ from pathlib import Path
 
 import psycopg
 
+from marinemap.transport.database.sqlite_session import durable_pragmas
 from tests.postgresql import Cluster
-from tests.running_site import RunningSite
+from tests.running_site import PROJECT, RunningSite, wait_for
 
 # Longer than the lease of a worker's messages, 20 s.
 _FROZEN_SECONDS = 25
+_LEASE_OF_SCHEDULE_SECONDS = 35
 _SHORT_SECONDS = 3
 WORKERS = ("worker", "second")
 
@@ -34,13 +38,24 @@ class Faults:
     chance: random.Random
     small_disk: Path | None
     cluster: Cluster | None = None
+    # Kinds to cause; by default all.
+    only: frozenset[str] = frozenset()
     deaths: int = 0
     done: list[str] = field(default_factory=list)
     _order: list[int] = field(default_factory=list)
 
     def cause(self, number: int) -> None:
-        """Cause one fault and mend it; each kind comes once before one comes twice."""
-        kinds = list(self._kinds())
+        """Cause one fault and mend it; each kind comes once before one comes twice.
+
+        Raises
+        ------
+        ValueError
+            If a kind that was asked for does not befall this site.
+        """
+        known = dict(self._kinds())
+        if unknown := self.only - known.keys():
+            raise ValueError(f"CHAOS_ONLY: {sorted(unknown)} are none of {sorted(known)}")
+        kinds = [kind for kind in known.items() if not self.only or kind[0] in self.only]
         place = number % len(kinds)
         if place == 0:
             self._order = self.chance.sample(range(len(kinds)), len(kinds))
@@ -55,15 +70,20 @@ class Faults:
         yield "pool child stopped", self._stop_child
         yield "worker frozen past its lease", self._freeze_worker
         yield "caretaker killed", self._kill_caretaker
+        yield "caretaker frozen past its lease", self._freeze_caretaker
+        yield "another beat", self._start_beat
         yield "web server killed", self._kill_web
         if self.small_disk is not None:
             yield "disk full", self._fill_disk
         if self.cluster is None:
             yield "database locked", self._lock_file
+            if not _has_log():
+                yield "database cannot be written", self._block_journal
         else:
             yield "table locked", self._lock_table
             yield "connections cut", self._cut_connections
             yield "database restarted", self._restart_database
+            yield "database mute", self._mute_database
             yield "database read-only", self._make_read_only
 
     def _kill_worker(self) -> None:
@@ -96,8 +116,30 @@ class Faults:
             pass
 
     def _kill_caretaker(self) -> None:
-        for caretaker in self._children(is_caretaker=True):
+        for caretaker in self._caretakers():
             _send(caretaker, signal.SIGKILL)
+
+    def _freeze_caretaker(self) -> None:
+        with _stopped(self._caretakers(), _LEASE_OF_SCHEDULE_SECONDS):
+            pass
+
+    def _start_beat(self) -> None:
+        command = [sys.executable, "-m", "celery", "-A", "marinemap", "beat", "--loglevel=INFO"]
+        path = self.site.logs / "beat.log"
+        with path.open("wb") as log:
+            beat = subprocess.Popen(
+                [*command, "--pidfile="],
+                cwd=PROJECT,
+                env=self.site.environment,
+                stdout=log,
+                stderr=log,
+            )
+        try:
+            wait_for(lambda: "beat: Starting" in path.read_text(), "the start of a further beat")
+            time.sleep(self.chance.uniform(_SHORT_SECONDS, 4 * _SHORT_SECONDS))
+        finally:
+            beat.send_signal(self.chance.choice([signal.SIGTERM, signal.SIGKILL]))
+            beat.wait(60)
 
     def _kill_web(self) -> None:
         self.site.signal("web", signal.SIGKILL)
@@ -115,12 +157,29 @@ class Faults:
             filler.unlink()
 
     def _lock_file(self) -> None:
-        path = self.site.home / "marinemap.sqlite3"
         # Now and then for longer than anybody waits for it, 30 s.
         seconds = 35 if self.chance.random() < 0.2 else _SHORT_SECONDS
+        with self._file_locked():
+            time.sleep(seconds)
+
+    def _block_journal(self) -> None:
+        # Root writes to a read-only file, too; nobody writes without a journal.
+        journal = self.site.home / "marinemap.sqlite3-journal"
+        with self._file_locked():
+            # Whoever has this lock has undone what an unfinished journal was for.
+            journal.unlink(missing_ok=True)
+            journal.mkdir()
+        try:
+            time.sleep(_SHORT_SECONDS)
+        finally:
+            journal.rmdir()
+
+    @contextlib.contextmanager
+    def _file_locked(self) -> Iterator[None]:
+        path = self.site.home / "marinemap.sqlite3"
         with contextlib.closing(sqlite3.connect(path, timeout=60, isolation_level=None)) as other:
             other.execute("BEGIN EXCLUSIVE")
-            time.sleep(seconds)
+            yield
 
     def _lock_table(self) -> None:
         with self._connect() as other:
@@ -140,6 +199,14 @@ class Faults:
         time.sleep(_SHORT_SECONDS)
         self.cluster.start()
 
+    def _mute_database(self) -> None:
+        assert self.cluster is not None
+        self.deaths += len(WORKERS)
+        server = int((Path(self.cluster.data) / "postmaster.pid").read_text().split()[0])
+        # Whoever connects or asks has no answer, and is not refused.
+        with _stopped([server, *_children_of(server)], _FROZEN_SECONDS):
+            pass
+
     def _make_read_only(self) -> None:
         self.deaths += len(WORKERS)
         with self._connect() as other:
@@ -154,6 +221,9 @@ class Faults:
     def _connect(self) -> psycopg.Connection:
         return psycopg.connect(self.site.environment["DATABASE_URL"], autocommit=True)
 
+    def _caretakers(self) -> list[int]:
+        return wait_for(lambda: self._children(is_caretaker=True), "a caretaker")
+
     def _children(self, is_caretaker: bool) -> list[int]:
         worker = self.site.pid(self.chance.choice(WORKERS))
         return [child for child in _children_of(worker) if _is_caretaker(child) is is_caretaker]
@@ -163,6 +233,11 @@ _CUT = """
     SELECT pg_terminate_backend(pid) FROM pg_stat_activity
     WHERE pid <> pg_backend_pid() AND datname = current_database()
 """
+
+
+def _has_log() -> bool:
+    """Tell whether this SQLite writes ahead, without a journal."""
+    return "PRAGMA journal_mode=WAL" in durable_pragmas(sqlite3.sqlite_version_info)
 
 
 @contextlib.contextmanager

@@ -28,6 +28,8 @@ from tests.running_site import Client, RunningSite, wait_for
 FAULTS = int(os.environ.get("CHAOS_FAULTS", "20"))
 RATE = os.environ.get("CHAOS_RATE", "1000/s")
 SEED = int(os.environ.get("CHAOS_SEED", "1"))
+# Names of kinds of faults, divided by commas; by default all kinds.
+ONLY = frozenset(filter(None, os.environ.get("CHAOS_ONLY", "").split(",")))
 # Good requests are answered so, whatever befalls the site.
 ANSWERS = {201, 429, 503}
 _WAITING_AT_MOST = 12
@@ -123,7 +125,7 @@ def test_each_accepted_job_comes_to_its_right_end(
     site: RunningSite, small_disk: Path | None, cluster: Cluster | None, tmp_path: Path
 ) -> None:
     chance = random.Random(SEED)
-    faults = Faults(site, chance, small_disk, cluster)
+    faults = Faults(site, chance, small_disk, cluster, ONLY)
     customers = Customers(site, SEED)
     customers.begin()
     for number in range(FAULTS // 2):
