@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -340,3 +341,44 @@ def test_values_that_json_does_not_know(db: None, new_client: NewClient, tmp_pat
     assert [each["real"] for each in found] == [None, None, 0.1]
     assert found[0]["moment"].startswith("2026-01-02T03:04:05")
     assert json.dumps(found)
+
+
+def test_page_that_the_client_has_is_not_read_again(new_client: NewClient, tmp_path: Path) -> None:
+    """The file is spoilt in a way that its mark does not show: who reads it fails."""
+    path = tmp_path / "grid.gpkg"
+    write_grid(path, "GPKG")
+    register("kept", path)
+    client, address = new_client(), "/api/collections/kept/items?limit=3&bbox=1,1,9,9"
+    etag = client.get(address)["ETag"]
+    before = path.stat()
+    with path.open("r+b") as file:
+        file.write(bytes(before.st_size))
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    again = client.get(address, headers={"If-None-Match": etag})
+    assert (again.status_code, again.content, again["ETag"]) == (304, b"", etag)
+    assert again["Cache-Control"] == "public, no-cache" and "Accept" in again["Vary"]
+    # Another query, another form and any are other documents.
+    for other in (f"{address}&limit=4", f"{address}&f=html", f"{address}&nothing=1"):
+        assert client.get(other, headers={"If-None-Match": etag}).status_code >= 400
+    assert client.get(address, headers={"If-None-Match": "*"}).status_code >= 400
+
+
+def test_page_is_sent_anew_when_layer_or_data_change(new_client: NewClient, tmp_path: Path) -> None:
+    path = tmp_path / "grid.gpkg"
+    write_grid(path, "GPKG")
+    layer = register("kept", path)[0]
+    client, address = new_client(), "/api/collections/kept/items?limit=3"
+
+    def is_known(etag: str, **options: Any) -> bool:
+        found = client.get(address, headers={"If-None-Match": etag}, **options)
+        return bool(found.status_code == 304)
+
+    etag = client.get(address)["ETag"]
+    assert is_known(etag) and not is_known(etag, SERVER_NAME="127.0.0.1")
+    layer.title = "Another title"
+    layer.save()
+    assert not is_known(etag)
+    etag = client.get(address)["ETag"]
+    assert is_known(etag)
+    path.touch()
+    assert not is_known(etag)

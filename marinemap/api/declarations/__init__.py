@@ -4,7 +4,7 @@ From a declaration comes the check of each request (:mod:`.serving`) and the Ope
 (:mod:`.openapi`), so the two cannot differ.
 """
 
-from marinemap.api.declarations.documents import Document
+from marinemap.api.declarations.documents import Document, Versioned
 from marinemap.api.declarations.operation import Answer, Body, Operation, Parameter, Route
 
-__all__ = ["Answer", "Body", "Document", "Operation", "Parameter", "Route"]
+__all__ = ["Answer", "Body", "Document", "Operation", "Parameter", "Route", "Versioned"]

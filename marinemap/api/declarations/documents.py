@@ -40,3 +40,22 @@ class Document:
     cache_control: str = PUBLIC
     written: Mapping[str, bytes] = field(default_factory=dict)
     shown: Callable[[], Mapping[str, Any]] = dict
+
+
+@dataclass(frozen=True)
+class Versioned:
+    """A document that need not be made where the client has it.
+
+    Parameters
+    ----------
+    version : str
+        Another whenever the same request would be answered with another document.
+    media_type : str
+        Of the JSON.
+    make : callable
+        Makes the document; it is public.
+    """
+
+    version: str
+    media_type: str
+    make: Callable[[], Document]

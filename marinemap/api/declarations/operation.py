@@ -10,7 +10,7 @@ from typing import Any
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
-from marinemap.api.declarations.documents import Document
+from marinemap.api.declarations.documents import Document, Versioned
 from marinemap.api.declarations.texts import read_text
 from marinemap.errors import RequestError, ServiceError
 from marinemap.processes.values import Schema, unknown
@@ -19,7 +19,7 @@ JSON = "application/json"
 HTML = "text/html"
 
 _IN_PATH = re.compile(r"\{(\w+)\}")
-View = Callable[..., Document | HttpResponseBase]
+View = Callable[..., Document | Versioned | HttpResponseBase]
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,8 @@ from django.http.response import HttpResponseBase
 from django.utils.cache import get_conditional_response, patch_vary_headers
 from django.views.decorators.csrf import csrf_exempt
 
-from marinemap.api.declarations.documents import Document
+import marinemap
+from marinemap.api.declarations.documents import PUBLIC, Document, Versioned
 from marinemap.api.declarations.negotiation import FORMS, form_of
 from marinemap.api.declarations.operation import Parameter, Route
 from marinemap.api.declarations.pages import page_of
@@ -45,9 +46,20 @@ def serve(route: Route) -> Callable[..., HttpResponseBase]:
     return csrf_exempt(view)
 
 
-def respond(request: HttpRequest, document: Document, form: str | None = None) -> HttpResponse:
+def respond(
+    request: HttpRequest, answered: Document | Versioned, form: str | None = None
+) -> HttpResponse:
     """Return a document in the form that the client wants; 304 where it has it already."""
-    wanted = form_of(request, form, document.media_type)
+    wanted = form_of(request, form, answered.media_type)
+    etag = None
+    if isinstance(answered, Versioned):
+        # A page for people depends on more, such as its template.
+        etag = _etag_of(request, answered) if wanted == "json" else None
+        if etag and (known := _not_modified(request, etag)):
+            return known
+        document = answered.make()
+    else:
+        document = answered
     body = _with_links(request, document, wanted)
     if wanted == "html":
         content = page_of(request, document.title, {**body, **document.shown()}).encode()
@@ -59,7 +71,7 @@ def respond(request: HttpRequest, document: Document, form: str | None = None) -
         response.headers[name] = value
     response.headers["Cache-Control"] = document.cache_control
     patch_vary_headers(response, ["Accept"])
-    return _unless_modified(request, response)
+    return _unless_modified(request, response, etag)
 
 
 def write_json(body: Any) -> bytes:
@@ -103,10 +115,29 @@ def _address(request: HttpRequest, form: str, wanted: str) -> str:
     return request.build_absolute_uri(f"{request.path}?{text}" if text else request.path)
 
 
-def _unless_modified(request: HttpRequest, response: HttpResponse) -> HttpResponse:
+def _etag_of(request: HttpRequest, answered: Versioned) -> str:
+    # Its links are of the address that it was asked at.
+    parts = (marinemap.__version__, request.build_absolute_uri(), answered.version)
+    return f'"{hashlib.blake2b(repr(parts).encode(), digest_size=16).hexdigest()}"'
+
+
+def _not_modified(request: HttpRequest, etag: str) -> HttpResponse | None:
+    """Return 304 for who has the document, before it is made."""
+    # "*" asks whether there is any, which only its making can tell.
+    if request.headers.get("If-None-Match", "*").strip() == "*":
+        return None
+    response = HttpResponse(headers={"ETag": etag, "Cache-Control": PUBLIC})
+    patch_vary_headers(response, ["Accept"])
+    found = get_conditional_response(request, etag=etag, response=response)
+    return found if isinstance(found, HttpResponse) and found.status_code == 304 else None
+
+
+def _unless_modified(
+    request: HttpRequest, response: HttpResponse, etag: str | None = None
+) -> HttpResponse:
     if request.method not in ("GET", "HEAD") or response.status_code != 200:
         return response
-    etag = f'"{hashlib.blake2b(response.content, digest_size=16).hexdigest()}"'
+    etag = etag or f'"{hashlib.blake2b(response.content, digest_size=16).hexdigest()}"'
     response.headers["ETag"] = etag
     conditional = get_conditional_response(request, etag=etag, response=response)
     assert isinstance(conditional, HttpResponse)

@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 import shapely
+from django.forms import model_to_dict
 from django.http import HttpRequest
 
-from marinemap.api.declarations import Document
+from marinemap.api.declarations import Document, Versioned
 from marinemap.api.features.crs import (
     Box,
     FeatureCrs,
@@ -52,7 +53,7 @@ def items(
     filter_crs: str | None,
     after: str | None,
     others: Mapping[str, Any],
-) -> Document:
+) -> Document | Versioned:
     """Answer a page of features."""
     layer = get_layer(collection_id)
     target = choose_crs(layer, crs, "crs")
@@ -70,9 +71,14 @@ def items(
         **_in_bbox(layer, bbox, choose_crs(layer, bbox_crs, "bbox-crs")),
     )
     mark = fingerprint(layer.path)
-    page = read_page(dataset, mark, wanted)
     is_all = bbox is None and not has_filter and mark == layer.fingerprint
-    return _page(request, layer, target, page, _matched(layer, page, is_all, after))
+
+    def make() -> Document:
+        page = read_page(dataset, mark, wanted)
+        return _page(request, layer, target, page, _matched(layer, page, is_all, after))
+
+    # What the file holds, and what the catalogue says of it.
+    return Versioned(f"{mark} {model_to_dict(layer)}", GEOJSON, make)
 
 
 def item(request: HttpRequest, collection_id: str, feature_id: str, crs: str | None) -> Document:
