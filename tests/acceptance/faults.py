@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import psycopg
@@ -19,6 +20,7 @@ import psycopg
 from marinemap.transport.database.sqlite_session import durable_pragmas
 from tests.postgresql import Cluster
 from tests.running_site import PROJECT, RunningSite, wait_for
+from tests.transport.interference import FakeClock
 
 # Longer than the lease of a worker's messages, 20 s.
 _FROZEN_SECONDS = 25
@@ -38,6 +40,8 @@ class Faults:
     chance: random.Random
     small_disk: Path | None
     cluster: Cluster | None = None
+    # By which the server of the database lives.
+    clock: FakeClock | None = None
     # Kinds to cause; by default all.
     only: frozenset[str] = frozenset()
     deaths: int = 0
@@ -84,6 +88,8 @@ class Faults:
             yield "connections cut", self._cut_connections
             yield "database restarted", self._restart_database
             yield "database mute", self._mute_database
+            yield "database's clock set forward", partial(self._set_clock, 3600)
+            yield "database's clock set back", partial(self._set_clock, -3600)
             yield "database read-only", self._make_read_only
 
     def _kill_worker(self) -> None:
@@ -197,7 +203,7 @@ class Faults:
         self.deaths += len(WORKERS)
         self.cluster.stop(self.chance.choice(["fast", "immediate"]))
         time.sleep(_SHORT_SECONDS)
-        self.cluster.start()
+        self.cluster.start(self.clock.environment if self.clock else None)
 
     def _mute_database(self) -> None:
         assert self.cluster is not None
@@ -206,6 +212,17 @@ class Faults:
         # Whoever connects or asks has no answer, and is not refused.
         with _stopped([server, *_children_of(server)], _FROZEN_SECONDS):
             pass
+
+    def _set_clock(self, seconds: float) -> None:
+        assert self.clock is not None
+        self.clock.set(seconds)
+        try:
+            with self._connect() as other:
+                (told,) = other.execute("SELECT extract(epoch FROM clock_timestamp())").fetchone()
+            assert abs(float(told) - time.time() - seconds) < _SHORT_SECONDS, "no clock was set"
+            time.sleep(_SHORT_SECONDS)
+        finally:
+            self.clock.set(0)
 
     def _make_read_only(self) -> None:
         self.deaths += len(WORKERS)

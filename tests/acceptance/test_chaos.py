@@ -22,8 +22,9 @@ import pytest
 import requests
 
 from tests.acceptance.faults import WORKERS, Faults
-from tests.postgresql import Cluster, make_database, running_cluster
+from tests.postgresql import Cluster, make_database
 from tests.running_site import Client, RunningSite, wait_for
+from tests.transport.interference import FakeClock
 
 FAULTS = int(os.environ.get("CHAOS_FAULTS", "20"))
 RATE = os.environ.get("CHAOS_RATE", "1000/s")
@@ -91,13 +92,34 @@ def cluster(request: pytest.FixtureRequest) -> Iterator[Cluster | None]:
     if request.param == "sqlite":
         yield None
         return
-    with running_cluster() as cluster:
+    cluster = Cluster.create()
+    try:
         yield cluster
+    finally:
+        cluster.remove()
+
+
+@pytest.fixture
+def clock(cluster: Cluster | None) -> FakeClock | None:
+    """Start the server, by a clock that may be set; that of the machine is left alone.
+
+    Not of the site's own processes: under libfaketime each of their `time.sleep` fails.
+    """
+    if cluster is None:
+        return None
+    clock = FakeClock(cluster.folder)
+    cluster.start(clock.environment)
+    cluster.wait_settled()
+    return clock
 
 
 @pytest.fixture
 def site(
-    cluster: Cluster | None, small_disk: Path | None, tmp_path: Path, marine_gpkg: Path
+    cluster: Cluster | None,
+    clock: FakeClock | None,
+    small_disk: Path | None,
+    tmp_path: Path,
+    marine_gpkg: Path,
 ) -> Iterator[RunningSite]:
     """Run a site with two workers, each with a schedule."""
     home = (small_disk or tmp_path) / "home"
@@ -122,10 +144,14 @@ def site(
 
 
 def test_each_accepted_job_comes_to_its_right_end(
-    site: RunningSite, small_disk: Path | None, cluster: Cluster | None, tmp_path: Path
+    site: RunningSite,
+    small_disk: Path | None,
+    cluster: Cluster | None,
+    clock: FakeClock | None,
+    tmp_path: Path,
 ) -> None:
     chance = random.Random(SEED)
-    faults = Faults(site, chance, small_disk, cluster, ONLY)
+    faults = Faults(site, chance, small_disk, cluster, clock, ONLY)
     customers = Customers(site, SEED)
     customers.begin()
     for number in range(FAULTS // 2):
