@@ -71,9 +71,12 @@ def register(
     is_new = layer is None
     layer = layer or Layer(id=layer_id, title=layer_id)
     read(layer, source, source_layer)
-    for name, words in (text or LayerText()).given().items():
-        setattr(layer, name, words)
-    layer.save()
+    words = (text or LayerText()).given()
+    for name, value in words.items():
+        setattr(layer, name, value)
+    # Nothing else: to read takes a while, in which an administrator may have withdrawn it.
+    changed = ("source", "source_layer", *READ_FROM_DATA, "updated_at", *words)
+    layer.save(force_insert=is_new, update_fields=None if is_new else changed)
     return layer, is_new
 
 

@@ -17,6 +17,8 @@ MAX_VERTICES = 500_000
 # Collections are walked, not recursed into; five levels cover a feature collection of
 # collections of multi-polygons. GEOS itself crashes at some 20,000 levels.
 _MAX_DEPTH = 5
+# What programs write by the draft before RFC 7946 where they mean longitude and latitude.
+_CRS84 = ("urn:ogc:def:crs:OGC:1.3:CRS84", "urn:ogc:def:crs:OGC::CRS84", "OGC:CRS84")
 ALLOWED = (
     "a GeoJSON Polygon or MultiPolygon, a Feature or FeatureCollection of them, "
     "or bounds [west, south, east, north]"
@@ -83,11 +85,26 @@ def _geometries(value: Mapping[str, Any], field: str) -> Iterator[Mapping[str, A
                 field=field,
                 value=_kind(item),
             )
+        _check_crs(item.get("crs"), field)
         members = _members(item)
         if members is None:
             yield item
         else:
             waiting.extend((member, depth + 1) for member in members)
+
+
+def _check_crs(crs: Any, field: str) -> None:
+    """Refuse GeoJSON of a CRS (RFC 7946, section 4): passed over, it would lie elsewhere."""
+    properties = crs.get("properties") if isinstance(crs, Mapping) else None
+    name = properties.get("name") if isinstance(properties, Mapping) else None
+    if crs is not None and name not in _CRS84:
+        raise RequestError(
+            "the GeoJSON names a CRS of its own, but is longitude, latitude in degrees (RFC 7946)",
+            field=f"{field}.crs",
+            value=name if isinstance(name, str) else crs,
+            hint="Give the area in degrees, without 'crs'; only bounds may name one: "
+            '{"bbox": [...], "crs": "EPSG:3035"}.',
+        )
 
 
 def _members(item: Mapping[str, Any]) -> list[Any] | None:

@@ -14,8 +14,9 @@ import shapely
 from django.core.management import call_command
 from django.core.management.base import CommandError
 
+from marinemap.catalogue import registration
 from marinemap.catalogue.models import Layer
-from marinemap.catalogue.registration import refresh, refresh_all, register
+from marinemap.catalogue.registration import LayerText, refresh, refresh_all, register
 from marinemap.errors import DatasetError, RequestError
 
 
@@ -177,6 +178,26 @@ def test_refresh_leaves_a_layer_withdrawn_that_was_withdrawn_meanwhile(tmp_path:
     refresh(loaded)
     kept = Layer.objects.get()
     assert (kept.is_published, kept.title, kept.feature_count) == (False, "Old", 2)
+
+
+@pytest.mark.django_db
+def test_layer_withdrawn_while_it_is_added_again_stays_withdrawn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_points(tmp_path / "p.gpkg", [(1, 1)])
+    register("p", path)
+
+    def withdraw_and_check(dataset: Any) -> None:
+        Layer.objects.update(is_published=False, licence="Ours")
+        check_servable(dataset)
+
+    check_servable = registration.check_servable
+    monkeypatch.setattr(registration, "check_servable", withdraw_and_check)
+    write_points(path, [(1, 1), (5, 5)])
+    register("p", path, text=LayerText(title="Points"))
+    kept = Layer.objects.get()
+    assert (kept.is_published, kept.licence) == (False, "Ours")
+    assert (kept.title, kept.feature_count) == ("Points", 2)
 
 
 @pytest.mark.django_db

@@ -169,6 +169,34 @@ def test_five_levels_of_collections_are_taken() -> None:
     assert same_place(parse_area(nested(5)), shapely.box(0, 40, 2, 42))
 
 
+@pytest.mark.parametrize(
+    "crs",
+    [
+        {"type": "name", "properties": {"name": "urn:ogc:def:crs:EPSG::3035"}},
+        {"type": "link", "properties": {"href": "http://example.org/crs", "type": "ogcwkt"}},
+        {"type": "name", "properties": {"name": ["OGC:CRS84"]}},
+        "EPSG:3035",
+    ],
+)
+@pytest.mark.parametrize("is_within", [False, True])
+def test_geojson_of_another_crs_is_refused(crs: Any, is_within: bool) -> None:
+    """It was passed over, and the area lay elsewhere."""
+    ring = [[0, 0], [1, 0], [1, 1], [0, 0]]
+    polygon = {"type": "Polygon", "coordinates": [ring]}
+    given = {"type": "Feature", "geometry": polygon | {"crs": crs}}
+    with pytest.raises(RequestError, match="CRS of its own") as caught:
+        parse_area(given if is_within else polygon | {"crs": crs})
+    assert caught.value.field == "area.crs"
+
+
+@pytest.mark.parametrize("name", ["urn:ogc:def:crs:OGC:1.3:CRS84", None])
+def test_geojson_may_name_the_crs_that_it_has(name: str | None) -> None:
+    crs = {"type": "name", "properties": {"name": name}} if name else None
+    ring = [[0, 0], [1, 0], [1, 1], [0, 0]]
+    area = parse_area({"type": "Polygon", "coordinates": [ring], "crs": crs})
+    assert area.geometry.area == 0.5
+
+
 @pytest.mark.parametrize("depth", [6, 100_000])
 def test_deeper_collections_are_refused(depth: int) -> None:
     with pytest.raises(RequestError, match="nested more than 5 deep"):
