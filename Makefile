@@ -25,7 +25,8 @@ run: preflight $(VENV)/.ready $(PAGE)
 test: $(VENV)/.dev $(PAGE)
 	@scripts/install_test_tools.sh
 	@$(BIN)/python scripts/node.py test --silent
-	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+	@# Three, on two cores: much of it waits for leases and rates.
+	@$(BIN)/python -m pytest --numprocesses 3 --dist loadfile
 
 lint: $(VENV)/.dev $(WEB)/node_modules/.ready
 	@$(BIN)/ruff format --check .
