@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 
 from ..database import Database
 from ..database.contract import Row, Session
+from ..database.machine import elapsed_ms
 from ..providers import read_task_rates
 from ..publishing.statements import NEXT_TURN
-from .window import Rate, Window, elapsed_ms, if_prompt, parse_rate
+from .window import Rate, Window, if_prompt, parse_rate
 
 # Messages that one statement moves when a rate is set or lifted.
 _BATCH = 1000

@@ -15,9 +15,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..database import Database
+from ..database.machine import elapsed_ms
 from ..errors import AwayError
 from .rates import count_again
-from .window import elapsed_ms
 
 logger = logging.getLogger(__name__)
 

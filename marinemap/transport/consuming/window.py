@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import time
 from dataclasses import dataclass, field
-from functools import cache
-from pathlib import Path
 from typing import Any
 
+from ..database.machine import boot_id, elapsed_ms
 from ..errors import TransportError
 
 _UNIT_MS = {"s": 1_000, "m": 60_000, "h": 3_600_000}
@@ -23,20 +21,6 @@ _PROMPT_MS = 500
 _COUNT = "count"
 # Machines remembered for it.
 _MACHINES = 16
-
-
-def elapsed_ms() -> int:
-    """Return this machine's clock that no one can set; it goes on while it is suspended."""
-    return time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1_000_000
-
-
-@cache
-def boot_id() -> str:
-    """Return what names this machine's present run: its `elapsed_ms` are comparable."""
-    try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-    except OSError:
-        return ""
 
 
 def if_prompt(asked_at_ms: int) -> int | None:

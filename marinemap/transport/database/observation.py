@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 
 from .contract import Row
+from .machine import elapsed_ms
 
-
-def elapsed_seconds() -> float:
-    """Return a clock that no one can set, and that goes on while the machine is suspended."""
-    return time.clock_gettime(time.CLOCK_BOOTTIME)
+# What a consumer's process shows of itself beside renewing its row; see each database's life.
+NOTE_LIFE = (
+    "UPDATE broker_consumers SET lock_offset = :lock_offset WHERE consumer_id = :consumer_id"
+)
 
 
 @dataclass(frozen=True)
@@ -31,11 +31,11 @@ class Observation:
     def __init__(self, lease_seconds: float = 20.0) -> None:
         self._lease_seconds = lease_seconds
         self._seen: dict[str, _Seen] = {}
-        self._looked_at = elapsed_seconds()
+        self._looked_at = elapsed_ms() / 1000
 
     def find_dead(self, consumers: list[Row]) -> list[Row]:
         """Return those that have not renewed for as long as they were watched."""
-        now = elapsed_seconds()
+        now = elapsed_ms() / 1000
         if now - self._looked_at > self._lease_seconds / 2:
             # Whoever looks so late was stopped or starved, and so may all others have been.
             self._seen.clear()

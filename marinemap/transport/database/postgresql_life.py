@@ -8,11 +8,9 @@ import zlib
 from pathlib import Path
 
 from .contract import Row, Session
-from .observation import Observation
+from .machine import boot_id
+from .observation import NOTE_LIFE, Observation
 
-_NOTE_MARK = (
-    "UPDATE broker_consumers SET lock_offset = :lock_offset WHERE consumer_id = :consumer_id"
-)
 # Where /proc/PID/stat says when the process began, counted behind the name (proc(5)).
 _START_FIELD = 22 - 3
 # A process is told from others of its number by its start; the rest of 63 bits is for its place.
@@ -35,27 +33,29 @@ class RenewedLife:
 
     def begin(self, session: Session, consumer_id: str) -> None:
         """Note what tells this process from others; run it in the transaction of the row."""
-        mark = _mark_of(os.getpid())
-        if mark is not None:
-            session.run(_NOTE_MARK, consumer_id=consumer_id, lock_offset=mark)
+        place, started = _place(), _start_of(os.getpid())
+        if place is not None and started is not None:
+            mark = place << _START_BITS | started
+            session.run(NOTE_LIFE, consumer_id=consumer_id, lock_offset=mark)
 
     def end(self, consumer_id: str) -> None:
         """The row tells."""
 
     def find_dead(self, consumers: list[Row]) -> list[Row]:
         over = {one.consumer_id for one in self._observation.find_dead(consumers)}
-        return [one for one in consumers if one.consumer_id in over or _has_ended(one)]
+        place = _place()
+        return [one for one in consumers if one.consumer_id in over or _has_ended(one, place)]
 
     def forget(self) -> None:
         self._observation.forget()
 
 
-def _has_ended(consumer: Row) -> bool:
-    """Tell whether a consumer's process was one of this machine, and is no more."""
-    mark, own = consumer.lock_offset, _mark_of(os.getpid())
-    if mark is None or own is None or consumer.hostname != socket.gethostname():
+def _has_ended(consumer: Row, place: int | None) -> bool:
+    """Tell whether a consumer's process was one of this place, and is no more."""
+    if place is None or consumer.lock_offset is None:
         return False
-    if mark >> _START_BITS != own >> _START_BITS:
+    its_place, started = divmod(consumer.lock_offset, 1 << _START_BITS)
+    if its_place != place or consumer.hostname != socket.gethostname():
         return False
     try:
         os.kill(consumer.process_id, 0)
@@ -63,20 +63,25 @@ def _has_ended(consumer: Row) -> bool:
         return True
     except PermissionError:
         pass  # Another user's, and alive.
-    found = _mark_of(consumer.process_id)
-    return found is not None and found != mark
+    found = _start_of(consumer.process_id)
+    return found is not None and found != started
 
 
-def _mark_of(process_id: int) -> int | None:
-    """Return a number of 63 bits for a process: its machine's present run, and its start."""
+def _place() -> int | None:
+    """Return 31 bits for what processes share that see each other; None where none is told."""
     try:
-        place = Path("/proc/sys/kernel/random/boot_id").read_text()
-        place += "".join(os.readlink(f"/proc/self/ns/{name}") for name in _NAMESPACES)
+        spaces = [os.readlink(f"/proc/self/ns/{name}") for name in _NAMESPACES]
+    except OSError:
+        # No Linux.
+        return None
+    return zlib.crc32(" ".join([boot_id(), *spaces]).encode()) >> 1 if boot_id() else None
+
+
+def _start_of(process_id: int) -> int | None:
+    """Return when a process began, in 32 bits; None where that is hidden from this user."""
+    try:
         # The name in brackets may hold anything.
         fields = Path(f"/proc/{process_id}/stat").read_text().rpartition(")")[2].split()
-        started = int(fields[_START_FIELD])
+        return int(fields[_START_FIELD]) % (1 << _START_BITS)
     except (OSError, IndexError, ValueError):
-        # No Linux, or hidden from this user.
         return None
-    run = zlib.crc32(place.encode()) >> 1
-    return run << _START_BITS | started % (1 << _START_BITS)

@@ -15,11 +15,8 @@ import threading
 from pathlib import Path
 
 from .contract import Row, Session
-from .observation import Observation
+from .observation import NOTE_LIFE, Observation
 
-_NOTE_OFFSET = (
-    "UPDATE broker_consumers SET lock_offset = :lock_offset WHERE consumer_id = :consumer_id"
-)
 # Bytes to choose from: a lock may lie beyond the end of the file, which stays empty.
 _OFFSETS = 2**62
 
@@ -112,7 +109,7 @@ class LockedLife:
     def begin(self, session: Session, consumer_id: str) -> None:
         """Lock a byte of one's own; run it in the transaction that writes the row."""
         self._offset = open_lock_file(self._database).hold()
-        session.run(_NOTE_OFFSET, consumer_id=consumer_id, lock_offset=self._offset)
+        session.run(NOTE_LIFE, consumer_id=consumer_id, lock_offset=self._offset)
 
     def end(self, consumer_id: str) -> None:
         if self._offset is not None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from ..consuming.window import Rate, Window, elapsed_ms, if_prompt
+from ..consuming.window import Rate, Window, if_prompt
 from ..database.contract import Row, Session
+from ..database.machine import elapsed_ms
 
 # Ahead is what comes before it in the order of claims, counted by the same indexes.
 _FIND = """

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..consuming.window import Rate, Window, elapsed_ms, if_prompt
+from ..consuming.window import Rate, Window, if_prompt
 from ..database import Database
 from ..database.contract import Row, Session
+from ..database.machine import elapsed_ms
 
 
 def _count(state: str, which: str, table: str = "broker_messages") -> str:
