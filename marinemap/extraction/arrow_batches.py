@@ -59,7 +59,7 @@ def make_batch(batch: Any, title: str, tolerance: float, *, counts_nowhere: bool
     names = [name for at, name in enumerate(batch.schema.names) if at != place]
     columns = [column for at, column in enumerate(batch.columns) if at != place]
     schema = batch.schema.remove(place)
-    geometries = _binary(batch.column(place))
+    geometries = binary(batch.column(place))
     geometries.validate(full=True)
     nowhere = count_nowhere(geometries) if counts_nowhere else 0
     geometries, straightened = linear(geometries, tolerance, title)
@@ -98,7 +98,7 @@ def pieces_of(batch: Any) -> Iterator[Any]:
     if batch.nbytes <= _BATCH_BYTES or batch.num_rows < 2:
         yield batch
         return
-    column = _binary(batch.column(geometry_place(batch.schema)))
+    column = binary(batch.column(geometry_place(batch.schema)))
     lengths = np.asarray(pc.fill_null(pc.binary_length(column), 0), np.int64)
     others = (batch.nbytes - int(lengths.sum())) // batch.num_rows
     numbers = (lengths + others).cumsum() // _BATCH_BYTES
@@ -107,7 +107,8 @@ def pieces_of(batch: Any) -> Iterator[Any]:
         yield batch.slice(first, last - first)
 
 
-def _binary(column: Any) -> Any:
+def binary(column: Any) -> Any:
+    """Return a column of WKB with offsets of 32 bits."""
     return column if column.type == pa.binary() else column.cast(pa.binary())
 
 

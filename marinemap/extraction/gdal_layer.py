@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -49,8 +49,8 @@ class GdalLayer:
     """
 
     dataset: Dataset
-    columns: Sequence[str] | None
-    key: str | None
+    columns: Sequence[str] | None = None
+    key: str | None = None
 
     @property
     def is_shapefile(self) -> bool:
@@ -116,17 +116,23 @@ class GdalLayer:
         DatasetError
             If GDAL cannot read the layer.
         """
+        return self.table(read_geometry=False, where=condition, **self._fields)[1]
+
+    def table(self, **wanted: Any) -> tuple[Mapping[str, Any], Any]:
+        """Return what pyogrio tells of features, and the features (pyarrow.Table).
+
+        Raises
+        ------
+        DatasetError
+            If GDAL cannot read the layer.
+        """
         try:
-            _, table = pyogrio.read_arrow(
-                self.dataset.path,
-                layer=self.dataset.layer,
-                read_geometry=False,
-                where=condition,
-                **self._fields,
+            meta, table = pyogrio.read_arrow(
+                self.dataset.path, layer=self.dataset.layer, encoding=self._encoding, **wanted
             )
-        except GDAL_ERRORS as error:
+        except (*GDAL_ERRORS, ValueError) as error:
             raise self.unreadable(error) from error
-        return table
+        return meta, table
 
     def unreadable(self, error: Exception) -> DatasetError:
         """Return what to say of a failure of GDAL or Arrow."""
@@ -145,15 +151,18 @@ class GdalLayer:
 
     @cached_property
     def _rows_at_once(self) -> int:
-        """How many features a batch may have, by what features take in the file."""
-        path = self.dataset.path
-        size = sum(part.stat().st_size for part in parts_of(path))
-        each = size / max(self.dataset.feature_count, 1)
-        return int(min(_BATCH_FEATURES, max(1, _GDAL_BATCH_BYTES // max(each, 1))))
+        return min(_BATCH_FEATURES, rows_within(self.dataset, _GDAL_BATCH_BYTES))
 
     @cached_property
     def _encoding(self) -> str | None:
         return undeclared_encoding(self.dataset.path) if self.is_shapefile else None
+
+
+def rows_within(dataset: Dataset, most_bytes: int) -> int:
+    """Return how many features take so many bytes in their file, one at least."""
+    size = sum(part.stat().st_size for part in parts_of(dataset.path))
+    each = size / max(dataset.feature_count, 1)
+    return int(max(1, most_bytes // max(each, 1)))
 
 
 class _TooLarge(Exception):

@@ -11,19 +11,16 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyogrio
 import pyproj
 
-from marinemap.errors import DatasetError
-from marinemap.extraction.arrow_batches import geometry_place
+from marinemap.extraction.arrow_batches import binary, geometry_place
 from marinemap.extraction.curves import linear
 from marinemap.extraction.dataset import Dataset
 from marinemap.extraction.filter import Filter
-from marinemap.extraction.gdal_layer import GDAL_ERRORS
+from marinemap.extraction.gdal_layer import GdalLayer, rows_within
 from marinemap.extraction.geopackage_index import own_key
 from marinemap.extraction.page_keys import BEGINNING, Box, Candidates, keys_of
-from marinemap.extraction.source_files import parts_of, real_path, without_folder
-from marinemap.extraction.table_check import undeclared_encoding
+from marinemap.extraction.source_files import real_path
 from marinemap.extraction.wkb import to_geometries
 
 Array = np.ndarray[Any, Any]
@@ -209,7 +206,7 @@ def _read(dataset: Dataset, candidates: Candidates) -> tuple[Features, int]:
     place = geometry_place(table.schema)
     ids = np.asarray(table.column(id_name)).astype(np.int64)
     column = table.column(place).combine_chunks()
-    wkb = column.cast(pa.binary()) if column.type != pa.binary() else column
+    wkb = binary(column)
     wkb = wkb.combine_chunks() if isinstance(wkb, pa.ChunkedArray) else wkb
     straight, _ = linear(wkb, _tolerance(dataset), dataset.title)
     # A column of keys that has a name of the data's own is a field as well.
@@ -222,20 +219,7 @@ def _read(dataset: Dataset, candidates: Candidates) -> tuple[Features, int]:
 
 
 def _table(dataset: Dataset, wanted: Mapping[str, Any]) -> tuple[str, Any]:
-    try:
-        is_shapefile = dataset.path.suffix.lower() == ".shp"
-        meta, table = pyogrio.read_arrow(
-            dataset.path,
-            layer=dataset.layer,
-            encoding=undeclared_encoding(dataset.path) if is_shapefile else None,
-            return_fids=True,
-            **wanted,
-        )
-    except (*GDAL_ERRORS, ValueError) as error:
-        raise DatasetError(
-            f"{dataset.title} cannot be read: {without_folder(error, dataset.path)}",
-            field="source",
-        ) from error
+    meta, table = GdalLayer(dataset).table(return_fids=True, **wanted)
     return str(meta["fid_column"]), table
 
 
@@ -244,10 +228,7 @@ def _place(dataset: Dataset) -> tuple[Path, str]:
 
 
 def _rows_at_once(dataset: Dataset) -> int:
-    """Return how many features are read at a time, by what features take in the file."""
-    size = sum(part.stat().st_size for part in parts_of(dataset.path))
-    each = size / max(dataset.feature_count, 1)
-    return int(min(_MOST_AT_ONCE, max(1, _MOST_BYTES // max(each, 1))))
+    return min(_MOST_AT_ONCE, rows_within(dataset, _MOST_BYTES))
 
 
 def _tolerance(dataset: Dataset) -> float:
