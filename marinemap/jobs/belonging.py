@@ -8,7 +8,6 @@ kernel keeps.
 
 from __future__ import annotations
 
-import ctypes
 import logging
 import os
 import signal
@@ -21,12 +20,13 @@ from typing import Any
 
 from django.conf import settings
 
+from marinemap.processes.apart import end_with_parent
+
 logger = logging.getLogger(__name__)
 
 # As long as `serve` gives those that it stops itself.
 GRACE_SECONDS = 20
 _LOOK_EVERY_SECONDS = 1
-_PR_SET_PDEATHSIG = 1
 
 # The process whose end is this one's.
 _owner_id: int | None = None
@@ -41,14 +41,14 @@ def belong_to(owner_id: int) -> None:
         The parent. If that has ended already, so does this process.
     """
     _note_owner(owner_id)
-    _ask_kernel(signal.SIGTERM)
+    end_with_parent(signal.SIGTERM)
     threading.Thread(target=_look_after_owner, name="owner-watch", daemon=True).start()
 
 
 def die_with(owner_id: int) -> None:
     """Be killed when another process, the parent, has ended: for one without work to put down."""
     _note_owner(owner_id)
-    _ask_kernel(signal.SIGKILL)
+    end_with_parent(signal.SIGKILL)
     # It may have ended before the kernel was asked.
     if is_orphan():
         os.kill(os.getpid(), signal.SIGKILL)
@@ -88,11 +88,6 @@ def start_beside(
 def _note_owner(owner_id: int) -> None:
     global _owner_id
     _owner_id = owner_id
-
-
-def _ask_kernel(number: signal.Signals) -> None:
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, number)
 
 
 def _look_after_owner() -> None:

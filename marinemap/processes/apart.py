@@ -94,6 +94,12 @@ def is_small(inputs: Any) -> bool:
     return True
 
 
+def end_with_parent(number: signal.Signals) -> None:
+    """Ask the kernel for a signal to this process when its parent ends (Linux; prctl(2))."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, number)
+
+
 def warm_up() -> None:
     """Start the server of forks, so that the first request need not wait for it."""
     call_apart(_nothing)
@@ -175,8 +181,7 @@ def _serve(
 
 def _limit(seconds: float) -> None:
     """Take care that it ends, and stays within its memory, whatever becomes of the server."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    end_with_parent(signal.SIGKILL)
     # Of its own, beyond what the libraries have mapped already.
     with open("/proc/self/statm") as file:
         mapped = int(file.read().split()[0]) * resource.getpagesize()

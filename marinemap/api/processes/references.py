@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Mapping
 from typing import Any
 
 from marinemap.api.conf import max_body_bytes
+from marinemap.api.processes.requests import read_json
 from marinemap.errors import RequestError, UnavailableError
 from marinemap.jobs.egress import check_uri, fetch
 
@@ -63,8 +63,4 @@ def _read(content: bytes, type_: Any) -> Any:
     """Return the value: a text where its type says so, JSON else."""
     is_text = isinstance(type_, str) and "json" not in type_
     text = content.decode()
-    return text if is_text else json.loads(text, parse_constant=_refuse_constant)
-
-
-def _refuse_constant(name: str) -> Any:
-    raise ValueError(f"{name} is not a JSON number (RFC 8259)")
+    return text if is_text else read_json(text)

@@ -98,7 +98,7 @@ def read_execute_request(request: HttpRequest, process: Process) -> ExecuteReque
     RequestError
         If it is not JSON, or has a member or an output that is unknown or would be passed over.
     """
-    body = _read_json(request)
+    body = _read_body(request)
     if not isinstance(body, dict):
         raise RequestError("the body is not a JSON object", field="body", value=body)
     _check_members(body, process)
@@ -111,9 +111,20 @@ def read_execute_request(request: HttpRequest, process: Process) -> ExecuteReque
     )
 
 
-def _read_json(request: HttpRequest) -> Any:
+def read_json(content: str | bytes) -> Any:
+    """Return what JSON holds; NaN and Infinity, which Python reads, are none.
+
+    Raises
+    ------
+    ValueError, RecursionError
+        It is not JSON, or nested too deep.
+    """
+    return json.loads(content, parse_constant=_refuse_constant)
+
+
+def _read_body(request: HttpRequest) -> Any:
     try:
-        return json.loads(request.body, parse_constant=_refuse_constant)
+        return read_json(request.body)
     except (ValueError, RecursionError) as error:
         raise RequestError(f"the body is not JSON: {error}", field="body", hint=_HINT) from error
 
