@@ -17,7 +17,7 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 from django.utils import timezone
 
-from marinemap.jobs import lifecycle
+from marinemap.jobs import submission
 from marinemap.jobs.models import BeatSighting
 from tests.running_site import PROJECT
 
@@ -52,7 +52,7 @@ def queue(*arguments: str) -> str:
 def bury(count: int = 1, task: str = "NULL", reason: str = "rejected") -> list[int]:
     """Submit jobs, and move their messages to the dead letters as a worker would."""
     for _ in range(count):
-        lifecycle.submit("echo", {"message": "x"}, "someone", True)
+        submission.submit("echo", {"message": "x"}, "someone", True)
     before = {row[0] for row in execute("SELECT id FROM broker_dead_letters")}
     shared = "queue_name, owner, correlation_id, payload, published_at_ms"
     execute(
@@ -71,7 +71,7 @@ def count(table: str) -> int:
 
 def test_summary_is_an_aligned_table() -> None:
     bury(2)
-    lifecycle.submit("echo", {"message": "x"}, "someone", True)
+    submission.submit("echo", {"message": "x"}, "someone", True)
     heads, row, *rest = queue().splitlines()
     assert heads.split() == [
         *("queue", "waiting", "for", "a", "rate", "due", "later", "working", "dead"),

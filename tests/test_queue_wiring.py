@@ -14,7 +14,7 @@ import pytest
 from django.db import connection, transaction
 
 from marinemap.celery import app
-from marinemap.jobs import lifecycle
+from marinemap.jobs import lifecycle, submission
 from marinemap.jobs.models import Job
 from marinemap.jobs.queue import find_place
 from marinemap.transport.database.schema import REVISION, step_statements
@@ -33,14 +33,14 @@ def empty_queue(transactional_db: None) -> Iterator[None]:
 
 def test_message_is_stored_in_the_transaction_that_makes_the_job() -> None:
     with transaction.atomic():
-        job = lifecycle.submit("echo", {"message": "x"}, "someone", True)
+        job = submission.submit("echo", {"message": "x"}, "someone", True)
         assert _waiting() == [str(job.pk)]
     assert _waiting() == [str(job.pk)]
 
 
 def test_message_goes_with_a_transaction_that_is_rolled_back() -> None:
     with pytest.raises(ZeroDivisionError), transaction.atomic():
-        lifecycle.submit("echo", {"message": "x"}, "someone", True)
+        submission.submit("echo", {"message": "x"}, "someone", True)
         assert len(_waiting()) == 1
         raise ZeroDivisionError
     assert _waiting() == []
@@ -64,7 +64,7 @@ def test_message_goes_with_what_a_caller_without_autocommit_ends() -> None:
 
 
 def test_waiting_job_knows_how_many_are_ahead() -> None:
-    jobs = [lifecycle.submit("echo", {"message": "x"}, "someone", True) for _ in range(3)]
+    jobs = [submission.submit("echo", {"message": "x"}, "someone", True) for _ in range(3)]
     places = [find_place(job) for job in jobs]
     assert [place.ahead for place in places if place] == [0, 1, 2]
     assert places[1] is not None
@@ -72,7 +72,7 @@ def test_waiting_job_knows_how_many_are_ahead() -> None:
 
 
 def test_finished_job_has_no_place() -> None:
-    job = lifecycle.submit("echo", {"message": "x"}, "someone", True)
+    job = submission.submit("echo", {"message": "x"}, "someone", True)
     assert find_place(lifecycle.dismiss(job)) is None
 
 

@@ -4,35 +4,29 @@ from __future__ import annotations
 
 import logging
 import uuid
-from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import IntegrityError, connection, transaction
+from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from marinemap.errors import MarineMapError, RequestError, UnavailableError
+from marinemap.errors import MarineMapError
 from marinemap.jobs import repeats
 from marinemap.jobs.artifacts import artifact_path, remove_artifact
 from marinemap.jobs.conf import job_settings
-from marinemap.jobs.limits import check_room_to_wait
-from marinemap.jobs.models import Callback, Job, JobDocuments
-from marinemap.jobs.notify import Subscriber, announce
-from marinemap.jobs.outages import DATABASE_AWAY, drop_connection, patiently
+from marinemap.jobs.models import Job, JobDocuments
+from marinemap.jobs.notify import announce
+from marinemap.jobs.outages import patiently
 from marinemap.jobs.queue import publish, withdraw
 from marinemap.jobs.reasons import as_problem, interrupted, lacking
-from marinemap.jobs.repeats import KeyedRequest
 from marinemap.jobs.states import JobStatus
-from marinemap.processes.process import RunResult, unwrap_inputs
-from marinemap.processes.registry import get_process
+from marinemap.processes.process import RunResult
 
 logger = logging.getLogger(__name__)
 
 # A run gives a sign of life every few seconds; after this long without one it is dead.
 STALLED_AFTER = timedelta(seconds=90)
-# How long whoever asked is kept waiting for the answer whether the job was stored after all.
-_ANSWER_WITHIN_SECONDS = 5
 # A job that is put off is tried again after this long, each time later.
 _SHORTEST_DELAY_SECONDS, _LONGEST_DELAY_SECONDS = 15, 60
 # Most of a day of trying; a site that lacks something for longer is told, not waited for.
@@ -41,86 +35,6 @@ _MOST_TIMES_PUT_OFF = 1_000
 
 class JobStoppedError(MarineMapError):
     """The run no longer owns its job: it was cancelled, or another run took over."""
-
-
-def submit(
-    process_id: str,
-    inputs: Mapping[str, Any],
-    owner: str,
-    is_owner_known: bool,
-    address: str = "",
-    wanted: Mapping[str, Any] | None = None,
-    subscriber: Subscriber | None = None,
-    keyed: KeyedRequest | None = None,
-) -> Job:
-    """Check a request, keep it as a job, and queue it: all or nothing.
-
-    Parameters
-    ----------
-    process_id : str
-    inputs : mapping
-        As in the body of an execute request.
-    owner : str
-        Whose job it is.
-    is_owner_known : bool
-        Whether the owner has shown a cookie or signed in; see :class:`Job`.
-    address : str, optional
-        A digest of the network address that the request came from.
-    wanted : mapping, optional
-        How the results are to be answered; kept with the job, and not looked at here.
-    subscriber : Subscriber, optional
-        Who wants to be told how the job goes.
-    keyed : KeyedRequest, optional
-        The key of the request; where one with the same came at the same time, its job is returned.
-
-    Raises
-    ------
-    KeyReusedError
-        If the key came at the same time with another request; nothing is kept.
-    NoSuchProcessError, RequestError
-        If the request would be refused; nothing is kept.
-    TooManyWaitingError
-        If as many jobs as the site allows wait already; nothing is kept.
-    UnavailableError
-        If database or queue are away, so that nothing could be kept.
-    """
-    process = get_process(process_id)
-    kept = process.check(unwrap_inputs(process, inputs))
-    job = Job(
-        process_id=process.id,
-        owner=owner,
-        is_owner_known=is_owner_known,
-        address=address,
-        message="Waiting for its turn.",
-    )
-    try:
-        with transaction.atomic():
-            check_room_to_wait(job)
-            job.save(force_insert=True)
-            JobDocuments.objects.create(job=job, inputs=kept, wanted=dict(wanted or {}))
-            if subscriber and subscriber.addresses:
-                Callback.objects.bulk_create(subscriber.callbacks(job))
-            if keyed:
-                keyed.keep(job)
-            publish(job)
-    except RequestError:
-        raise
-    except IntegrityError:
-        first = keyed.find_job() if keyed else None
-        if first is None:
-            raise
-        return first
-    except Exception as error:
-        # Whatever failed after the commit, or on the way back from it: who asked is told the
-        # truth. A message that another broker did not take is sent again by requeue_stalled.
-        if not _was_kept(job):
-            if isinstance(error, (*DATABASE_AWAY, UnavailableError)):
-                raise UnavailableError(
-                    "the request could not be stored; send it again in a moment"
-                ) from error
-            raise
-        logger.warning("Job %s was stored, although: %s", job.pk, error, exc_info=True)
-    return job
 
 
 def start(job_id: uuid.UUID, *, is_redelivered: bool) -> Job | None:
@@ -360,19 +274,6 @@ def _end(job: Job, outputs: dict[str, Any] | None, **columns: Any) -> None:
                 JobDocuments.objects.filter(pk=job.pk).update(outputs=outputs)
 
     patiently(write)
-
-
-def _was_kept(job: Job) -> bool:
-    """Tell whether a job is stored whose transaction ended in an error: it may yet be."""
-    if connection.in_atomic_block:
-        return False
-    drop_connection()
-    try:
-        return patiently(
-            lambda: Job.objects.filter(pk=job.pk).exists(), seconds=_ANSWER_WITHIN_SECONDS
-        )
-    except DATABASE_AWAY:
-        return False
 
 
 def _finish_failed(job: Job, error: MarineMapError) -> None:

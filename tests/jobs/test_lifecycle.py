@@ -11,7 +11,7 @@ import pytest
 from django.db import connection, transaction
 
 from marinemap.errors import RequestError, ServiceError
-from marinemap.jobs import artifacts, lifecycle, queue
+from marinemap.jobs import artifacts, lifecycle, queue, submission
 from marinemap.jobs.models import Job
 from marinemap.jobs.states import FINISHED, JobStatus
 from marinemap.processes.process import RunResult
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.django_db
 
 
 def test_submitted_job_waits_and_one_message_names_it(messages: Messages) -> None:
-    job = lifecycle.submit("echo", {"message": {"value": "hello"}}, OWNER, False)
+    job = submission.submit("echo", {"message": {"value": "hello"}}, OWNER, False)
     kept = Job.objects.get()
     assert (kept.status, kept.attempt, kept.progress) == (JobStatus.ACCEPTED, 0, 0)
     assert kept.documents.inputs == {"message": "hello", "pause": 0}
@@ -34,16 +34,16 @@ def test_submitted_job_waits_and_one_message_names_it(messages: Messages) -> Non
 
 def test_refused_request_keeps_and_queues_nothing(messages: Messages) -> None:
     with pytest.raises(RequestError):
-        lifecycle.submit("echo", {"message": 7}, OWNER, True)
+        submission.submit("echo", {"message": 7}, OWNER, True)
     with pytest.raises(RequestError):
-        lifecycle.submit("ecko", {}, OWNER, True)
+        submission.submit("ecko", {}, OWNER, True)
     assert not Job.objects.exists()
     assert messages() == []
 
 
 def test_request_that_is_rolled_back_queues_nothing(messages: Messages) -> None:
     with pytest.raises(RuntimeError), transaction.atomic():
-        lifecycle.submit("echo", {"message": "x"}, OWNER, True)
+        submission.submit("echo", {"message": "x"}, OWNER, True)
         raise RuntimeError("rolled back")
     assert not Job.objects.exists()
     assert messages() == []

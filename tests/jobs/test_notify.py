@@ -18,7 +18,7 @@ import pytest
 from django.utils import timezone
 
 from marinemap.errors import RequestError, ServiceError
-from marinemap.jobs import egress, lifecycle, notify
+from marinemap.jobs import egress, lifecycle, notify, submission
 from marinemap.jobs.models import Callback, Job
 from marinemap.jobs.notify import Subscriber
 from marinemap.jobs.periodic import call_back, clean_up_temp_files, requeue_stalled_jobs
@@ -73,7 +73,7 @@ def submit(receiver: Receiver) -> Callable[..., Job]:
             for status in (JobStatus.SUCCESSFUL, JobStatus.RUNNING, JobStatus.FAILED)
         }
         subscriber = Subscriber(addresses, "http://maps.example/api/")
-        return lifecycle.submit("echo", {"message": message}, OWNER, True, subscriber=subscriber)
+        return submission.submit("echo", {"message": message}, OWNER, True, subscriber=subscriber)
 
     return make
 

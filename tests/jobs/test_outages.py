@@ -18,7 +18,7 @@ from django.db import OperationalError, connection, connections, transaction
 from marinemap.catalogue.models import Layer
 from marinemap.celery import app
 from marinemap.errors import UnavailableError
-from marinemap.jobs import lifecycle, outages, pulse, results, tasks
+from marinemap.jobs import lifecycle, outages, pulse, results, submission, tasks
 from marinemap.jobs.models import Job
 from marinemap.jobs.states import JobStatus
 from marinemap.jobs.tasks import run_job
@@ -90,7 +90,7 @@ def run(job: Job) -> str:
 
 @only_sqlite
 def test_job_starts_and_ends_once_the_lock_is_gone(impatient: None) -> None:
-    job = lifecycle.submit("echo", {"message": "x"}, OWNER, True)
+    job = submission.submit("echo", {"message": "x"}, OWNER, True)
     with locked("The database is away", outages.logger) as lock:
         lock.take()
         assert run(job) == "successful"
@@ -100,7 +100,7 @@ def test_job_starts_and_ends_once_the_lock_is_gone(impatient: None) -> None:
 
 @only_sqlite
 def test_progress_that_cannot_be_written_fails_no_job(impatient: None) -> None:
-    job = lifecycle.submit("echo", {"message": "x", "pause": 4}, OWNER, True)
+    job = submission.submit("echo", {"message": "x", "pause": 4}, OWNER, True)
     with locked("could not tell its progress", pulse.logger) as lock:
 
         def lock_once_it_runs() -> None:
@@ -125,7 +125,7 @@ def test_database_that_goes_while_a_process_reads_it_puts_the_job_off(
     reefs: Layer, impatient: None, messages: Messages
 ) -> None:
     asked = {"layers": ["reefs"], "area": AREA}
-    job = lifecycle.submit("extract", asked, OWNER, True)
+    job = submission.submit("extract", asked, OWNER, True)
     started = lifecycle.start(job.pk, is_redelivered=False)
     assert started is not None
     messages()
@@ -166,7 +166,7 @@ def test_request_to_a_locked_database_is_refused_as_a_passing_thing(impatient: N
     with locked("never", outages.logger) as lock:
         lock.take()
         with pytest.raises(UnavailableError, match="send it again"):
-            lifecycle.submit("echo", {"message": "x"}, OWNER, True)
+            submission.submit("echo", {"message": "x"}, OWNER, True)
     assert not Job.objects.exists()
 
 
@@ -195,7 +195,7 @@ def test_result_of_a_task_is_stored_once_the_lock_is_gone(impatient: None) -> No
 
 @pytest.fixture
 def job_to_put_off(transactional_db: None, messages: Messages) -> Job:
-    job = lifecycle.submit("echo", {"message": "x"}, OWNER, True)
+    job = submission.submit("echo", {"message": "x"}, OWNER, True)
     started = lifecycle.start(job.pk, is_redelivered=False)
     assert started is not None
     return started
@@ -221,7 +221,7 @@ def small_disk(tmp_path: Path, settings: Any) -> Iterator[Callable[[str], Path]]
 
 
 def extract() -> Job:
-    return lifecycle.submit("extract", {"layers": ["reefs"], "area": AREA}, OWNER, True)
+    return submission.submit("extract", {"layers": ["reefs"], "area": AREA}, OWNER, True)
 
 
 def test_full_disk_delays_a_job_as_often_as_it_takes(
@@ -273,7 +273,7 @@ def test_folder_that_cannot_be_used_delays_a_job(home: Path) -> None:
     home.mkdir()
     in_the_way = home / "artifacts"
     in_the_way.write_text("a file where a folder belongs")
-    job = lifecycle.submit("echo", {"message": "x"}, OWNER, True)
+    job = submission.submit("echo", {"message": "x"}, OWNER, True)
     assert run(job) == "put off"
     in_the_way.unlink()
     assert run(job) == "successful"

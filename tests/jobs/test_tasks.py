@@ -24,7 +24,7 @@ from marinemap.catalogue.models import Layer
 from marinemap.catalogue.registration import register
 from marinemap.celery import app
 from marinemap.errors import RequestError
-from marinemap.jobs import lifecycle
+from marinemap.jobs import lifecycle, submission
 from marinemap.jobs.artifacts import open_artifact
 from marinemap.jobs.conf import job_settings
 from marinemap.jobs.models import Job
@@ -172,7 +172,7 @@ def test_tasks_are_limited_to_the_rate_of_the_setting() -> None:
 
 def submit_extract(**inputs: Any) -> Job:
     asked = {"layers": ["reefs"], "area": AREA, **inputs}
-    lifecycle.submit("extract", asked, OWNER, True)
+    submission.submit("extract", asked, OWNER, True)
     return Job.objects.get()
 
 
@@ -187,7 +187,7 @@ def test_extract_runs_from_request_to_archive(reefs: Layer, eager: None) -> None
 
 
 def test_echo_answers_its_inputs(eager: None) -> None:
-    lifecycle.submit("echo", {"message": "珊瑚"}, OWNER, True)
+    submission.submit("echo", {"message": "珊瑚"}, OWNER, True)
     job = Job.objects.get()
     assert job.documents.outputs == {"message": "珊瑚", "pause": 0}
     assert job.artifact == ""
@@ -216,14 +216,14 @@ def test_job_that_was_dismissed_runs_nothing(reefs: Layer) -> None:
 
 def test_dismissed_job_takes_no_start_from_others(messages: Messages) -> None:
     """Its message was delivered, and counted as a start under the rate of all."""
-    dismissed, other = (lifecycle.submit("echo", {"message": m}, OWNER, True) for m in "ab")
+    dismissed, other = (submission.submit("echo", {"message": m}, OWNER, True) for m in "ab")
     lifecycle.dismiss(dismissed)
     assert [message["arguments"] for message in messages()] == [[str(other.pk)]]
 
 
 @pytest.mark.django_db(transaction=True)
 def test_job_that_is_dismissed_while_it_runs_stops() -> None:
-    job = lifecycle.submit("echo", {"message": "x", "pause": 60}, OWNER, True)
+    job = submission.submit("echo", {"message": "x", "pause": 60}, OWNER, True)
 
     def cancel_once_it_runs() -> None:
         deadline = time.monotonic() + 30

@@ -30,7 +30,7 @@ from marinemap.api.processes.references import resolved
 from marinemap.api.processes.requests import ExecuteRequest, read_execute_request
 from marinemap.api.processes.results import answer_outputs
 from marinemap.errors import RequestError, UnavailableError
-from marinemap.jobs import lifecycle
+from marinemap.jobs import submission
 from marinemap.jobs.conf import job_settings
 from marinemap.jobs.notify import Subscriber
 from marinemap.jobs.queue import find_place
@@ -128,7 +128,7 @@ def _submit(
     digest = hashlib.sha256(request.body).hexdigest()
     keyed = KeyedRequest(key, f"{process.id} {digest}", scope, owners_of(request)) if key else None
     job = keyed.find_job() if keyed else None
-    job = job or lifecycle.submit(
+    job = job or submission.submit(
         process.id,
         resolved(asked.inputs),
         owner,
