@@ -83,6 +83,8 @@ MARINEMAP_CORS_ORIGINS = read_list("MARINEMAP_CORS_ORIGINS", ["*"])
 
 # What takes longer, in seconds, is run as a job and never within the request.
 MARINEMAP_SYNC_SECONDS = read_number("MARINEMAP_SYNC_SECONDS", 10, 0, 60)
+# An extract for which nothing is preferred is waited for within the request, if that time allows.
+MARINEMAP_SYNC_BY_DEFAULT = read_flag("MARINEMAP_SYNC_BY_DEFAULT", False)
 # Programs without a cookie find in the list of jobs those that such programs made from the same
 # network address. On a site for one machine that is the same person; elsewhere it need not be.
 MARINEMAP_LIST_BY_ADDRESS = read_flag("MARINEMAP_LIST_BY_ADDRESS", not _is_public)

@@ -30,6 +30,11 @@ def most_sync_seconds() -> float:
     return float(settings.MARINEMAP_SYNC_SECONDS)
 
 
+def is_sync_by_default() -> bool:
+    """Tell whether who prefers nothing is kept waiting for the end of a job."""
+    return bool(settings.MARINEMAP_SYNC_BY_DEFAULT) and most_sync_seconds() > 0
+
+
 def lists_by_address() -> bool:
     """Tell whether programs without a cookie are listed the jobs of their network address."""
     return bool(settings.MARINEMAP_LIST_BY_ADDRESS)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from marinemap.errors import MarineMapError, ServiceError
+from marinemap.errors import DatasetError, MarineMapError, RequestError, ServiceError
 
 _HINT = "Ask for a smaller area; if it happens again, tell whoever runs this site."
 
@@ -25,9 +25,10 @@ def lacking(why: str) -> ServiceError:
 
 
 def as_problem(error: MarineMapError) -> dict[str, Any]:
-    """Return an error as JSON values."""
+    """Return an error as JSON values; its kind is by who can do something about it."""
+    branches = (RequestError, DatasetError, ServiceError)
     return {
-        "kind": type(error).__name__,
+        "kind": next(each.__name__ for each in branches if isinstance(error, each)),
         "detail": error.message,
         "field": error.field,
         "value": error.value,

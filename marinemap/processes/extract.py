@@ -88,7 +88,7 @@ PROCESS = Process(
     title="Get map data of an area",
     description="Clips layers of the catalogue to an area and packs them in one zip, as "
     "shapefiles or in another format.",
-    version="1.1.0",
+    version="1.2.0",
     inputs=EXTRACT_INPUTS,
     outputs={
         "archive": {
@@ -102,4 +102,5 @@ PROCESS = Process(
     },
     check=check,
     run=run,
+    is_awaited=True,
 )

@@ -50,9 +50,10 @@ class Process:
     at, every one. ``run`` does the work; it takes the kept inputs and checks them again. What
     ``is_immediate`` takes a moment and makes no file: it runs within the request, without a job.
     What has ``seconds`` may run either way: it tells how long inputs take at most, so that a long
-    run is left to a job. The result is either one file, whose output has a ``contentEncoding`` of
-    ``binary`` and a ``contentMediaType``, or a JSON value for each output, which may be missing
-    where ``optional_outputs`` names it.
+    run is left to a job. What ``is_awaited`` is always run by a worker, as a job, but who does not
+    want the job may be kept waiting for its end. The result is either one file, whose output has a
+    ``contentEncoding`` of ``binary`` and a ``contentMediaType``, or a JSON value for each output,
+    which may be missing where ``optional_outputs`` names it.
 
     Raises
     ------
@@ -70,6 +71,7 @@ class Process:
     run: Callable[[Mapping[str, Any], RunContext], RunResult]
     is_immediate: bool = False
     seconds: Callable[[Mapping[str, Any]], float] | None = None
+    is_awaited: bool = False
     optional_outputs: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
@@ -90,13 +92,13 @@ class Process:
         """How it may be executed (OGC 18-062r2, jobControlOptions)."""
         if self.is_immediate:
             return ("sync-execute",)
-        either = ("sync-execute",) if self.seconds else ()
+        either = ("sync-execute",) if self.seconds or self.is_awaited else ()
         return (*either, "async-execute", "dismiss")
 
     @property
     def transmission(self) -> tuple[str, ...]:
         """How outputs may be sent (OGC 18-062r2, outputTransmission): links lead to a job's."""
-        return ("value", "reference") if self.control_options[0] != "sync-execute" else ("value",)
+        return ("value",) if self.is_immediate else ("value", "reference")
 
     def media_type_of(self, output: str) -> str:
         """Return the media type of one output."""

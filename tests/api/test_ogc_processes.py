@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import email
 import email.policy
+import re
+import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -14,6 +17,7 @@ from django.test import Client
 from django.utils import timezone
 
 from marinemap.catalogue.models import Layer
+from marinemap.celery import app
 from marinemap.jobs.models import Callback, Job
 from tests.api.conftest import AREA, BROWSER, Post, run
 from tests.api.standards import check_process_schema
@@ -98,7 +102,7 @@ def test_auto_execution_mode_is_async_where_it_is_preferred(
 
 @pytest.mark.parametrize(
     ("process", "prefer", "status"),
-    [("extract", "respond-sync", 201), ("extract", "", 201), ("estimate", "respond-async", 200)],
+    [("extract", "", 201), ("estimate", "respond-async", 200), ("estimate", "", 200)],
 )
 def test_process_of_one_mode_is_run_so_whatever_is_preferred(
     reefs: Layer, new_client: NewClient, post: Post, process: str, prefer: str, status: int
@@ -107,6 +111,109 @@ def test_process_of_one_mode_is_run_so_whatever_is_preferred(
     response = post(new_client(), body, process, headers={"Prefer": prefer})
     assert response.status_code == status
     assert "Preference-Applied" not in response
+
+
+@pytest.fixture
+def eager(transactional_db: None) -> Iterator[None]:
+    """Run jobs at once, within the request that queues them."""
+    app.conf.task_always_eager = True
+    yield
+    app.conf.task_always_eager = False
+
+
+@pytest.mark.parametrize("headers", [{"Prefer": "respond-sync"}, {"Prefer": "wait=5"}])
+def test_extract_is_answered_at_once_where_that_is_preferred(
+    reefs: Layer, new_client: NewClient, post: Post, eager: None, headers: dict[str, str]
+) -> None:
+    body = {"inputs": {"layers": ["reefs"], "area": AREA}}
+    response = post(new_client(BROWSER), body, headers=headers)
+    assert (response.status_code, response["Content-Type"]) == (200, "application/zip")
+    assert b"".join(response.streaming_content).startswith(b"PK")
+    # Requirement job-results-success-sync: there is a job, and a link leads to it.
+    assert re.fullmatch(r'<http://\S+/api/jobs/[\w-]+>; rel="monitor"', response["Link"])
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"Prefer": "respond-sync"}, 0),
+        ({"Prefer": "respond-sync, wait=0"}, 10),
+        ({"Prefer": "respond-sync", "Accept": "application/json"}, 10),
+        ({"Prefer": "respond-async"}, 10),
+        ({"Prefer": "respond-async, wait=0"}, 10),
+        ({"Prefer": ""}, 10),
+    ],
+)
+def test_extract_that_may_not_be_waited_for_is_a_job(
+    reefs: Layer,
+    new_client: NewClient,
+    post: Post,
+    eager: None,
+    settings: Any,
+    headers: dict[str, str],
+    seconds: int,
+) -> None:
+    settings.MARINEMAP_SYNC_SECONDS = seconds
+    body = {"inputs": {"layers": ["reefs"], "area": AREA}}
+    response = post(new_client(), body, headers=headers)
+    assert response.status_code == 201
+    assert "/api/jobs/" in response["Location"]
+
+
+def test_extract_that_fails_while_it_is_waited_for_says_why(
+    reefs: Layer, new_client: NewClient, post: Post, eager: None, settings: Any
+) -> None:
+    settings.MARINEMAP_MAX_RUN_FEATURES = 1.0
+    body = {"inputs": {"layers": ["reefs"], "area": AREA}}
+    response = post(new_client(BROWSER), body, headers={"Prefer": "respond-sync"})
+    assert "the most that this site allows" in assert_problem(response, 400)["detail"]
+
+
+def test_extract_that_would_start_too_late_is_a_job_at_once(
+    reefs: Layer, new_client: NewClient, post: Post, settings: Any
+) -> None:
+    settings.MARINEMAP_SYNC_SECONDS = 1.0
+    begun = time.monotonic()
+    response = post(
+        new_client(),
+        {"inputs": {"layers": ["reefs"], "area": AREA}},
+        headers={"Prefer": "respond-sync"},
+    )
+    assert response.status_code == 201
+    assert "Preference-Applied" not in response
+    # No worker is there: it is waited for as long as may be, and no longer.
+    assert 0.9 < time.monotonic() - begun < 8
+
+
+def test_default_execution_mode_is_what_the_description_says(
+    reefs: Layer, new_client: NewClient, post: Post, eager: None, settings: Any
+) -> None:
+    def options() -> list[str]:
+        described = new_client().get("/api/processes/extract").json()
+        return list(described["jobControlOptions"])
+
+    body = {"inputs": {"layers": ["reefs"], "area": AREA}}
+    assert options() == ["async-execute", "dismiss"]
+    assert post(new_client(), body, headers=SYNC).status_code == 201
+    settings.MARINEMAP_SYNC_BY_DEFAULT = True
+    assert options() == ["sync-execute", "async-execute", "dismiss"]
+    with closing(post(new_client(), body, headers=SYNC)) as response:
+        assert response.status_code == 200
+    assert post(new_client(), body).status_code == 201
+    # Where nothing may be waited for, it is not said to be possible.
+    settings.MARINEMAP_SYNC_SECONDS = 0
+    assert options() == ["async-execute", "dismiss"]
+
+
+def test_echo_is_answered_by_reference_as_a_job(new_client: NewClient, post: Post) -> None:
+    outputs = {"message": {"transmissionMode": "reference"}}
+    body = {"inputs": {"message": "a"}, "outputs": outputs}
+    client = new_client(BROWSER)
+    described = client.get("/api/processes/echo").json()
+    assert described["outputTransmission"] == ["value", "reference"]
+    answer = client.get(finished(client, post, body) + "/results")
+    assert answer.status_code == 204
+    assert "/results/message>" in answer["Link"]
 
 
 @pytest.mark.parametrize(

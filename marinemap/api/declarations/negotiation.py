@@ -48,6 +48,12 @@ def form_of(request: HttpRequest, asked: str | None, media_type: str) -> str:
     return "html" if html > json else "json"
 
 
+def takes(request: HttpRequest, media_type: str) -> bool:
+    """Tell whether a client takes an answer of a media type."""
+    header = request.headers.get("Accept", "")
+    return not header.strip() or _quality(header, media_type) > 0
+
+
 def _quality(header: str, media_type: str) -> float:
     """Return how much a client wants a media type: the most special range that fits decides."""
     plain = media_type.partition(";")[0]

@@ -8,11 +8,24 @@ from typing import Any
 from django.http import HttpRequest
 from django.urls import reverse
 
+from marinemap.api.conf import is_sync_by_default
 from marinemap.api.links import JSON, OGC, link, own_links
 from marinemap.jobs.models import Job
 from marinemap.jobs.queue import Place
 from marinemap.jobs.states import JobStatus
 from marinemap.processes.process import Process
+
+
+def control_options(process: Process) -> tuple[str, ...]:
+    """Return how a process may be executed here, as a client finds it that prefers nothing.
+
+    What is listed as synchronous besides has to be so by default (OGC 18-062r2, requirement
+    default-execution-mode): a job that is waited for only where the operator has it so.
+    """
+    options = process.control_options
+    if process.is_awaited and not is_sync_by_default():
+        return tuple(each for each in options if each != "sync-execute")
+    return options
 
 
 def process_summary(request: HttpRequest, process: Process) -> dict[str, Any]:
@@ -22,7 +35,7 @@ def process_summary(request: HttpRequest, process: Process) -> dict[str, Any]:
         "version": process.version,
         "title": process.title,
         "description": process.description,
-        "jobControlOptions": list(process.control_options),
+        "jobControlOptions": list(control_options(process)),
         "outputTransmission": list(process.transmission),
         "links": own_links(request, "process", process.id),
     }

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import nullcontext
 from typing import Any
 
 from django.http import HttpRequest
@@ -16,6 +14,7 @@ from marinemap.api.address import address_of
 from marinemap.api.conf import most_sync_seconds
 from marinemap.api.declarations import Document
 from marinemap.api.declarations.documents import PRIVATE
+from marinemap.api.declarations.negotiation import takes
 from marinemap.api.declarations.serving import respond
 from marinemap.api.identity import (
     owner_or_new,
@@ -24,23 +23,22 @@ from marinemap.api.identity import (
     remember_owner,
     scope_of_keys,
 )
-from marinemap.api.processes.described import job_address, status_info
+from marinemap.api.processes.described import control_options, job_address, status_info
+from marinemap.api.processes.jobs import answer_results
 from marinemap.api.processes.preferences import Preferences, read_preferences
 from marinemap.api.processes.references import resolved
 from marinemap.api.processes.requests import ExecuteRequest, read_execute_request
 from marinemap.api.processes.results import answer_outputs
+from marinemap.api.processes.waiting import ended_within, turn_to_wait
 from marinemap.errors import RequestError, UnavailableError
 from marinemap.jobs import submission
 from marinemap.jobs.conf import job_settings
+from marinemap.jobs.models import Job
 from marinemap.jobs.notify import Subscriber
 from marinemap.jobs.queue import find_place
 from marinemap.jobs.repeats import KeyedRequest
 from marinemap.processes.process import Process, run_at_once
 from marinemap.processes.registry import get_process
-
-# Threads of the web server that may wait for runs of their own requests; others are for others.
-_AT_A_TIME = 3
-_running = threading.Semaphore(_AT_A_TIME)
 
 
 def execute(
@@ -52,20 +50,45 @@ def execute(
     asked = read_execute_request(request, process)
     preferences = read_preferences(prefer)
     is_async = _is_async(process, asked, preferences)
-    if is_async:
-        response = _submit(request, process, asked, idempotency_key)
+    if is_async or process.is_awaited:
+        seconds = _patience(request, process, asked, preferences, is_async)
+        response = _submit(request, process, asked, idempotency_key, seconds)
     else:
         response = _run(process, asked)
-    if preferences.is_async == is_async:
-        applied = "respond-async" if is_async else "respond-sync"
-        response.headers["Preference-Applied"] = applied
+    is_job = response.status_code == 201
+    if preferences.is_async == is_job:
+        response.headers["Preference-Applied"] = "respond-async" if is_job else "respond-sync"
     return response
+
+
+def _patience(
+    request: HttpRequest,
+    process: Process,
+    asked: ExecuteRequest,
+    preferences: Preferences,
+    is_async: bool,
+) -> float:
+    """Return how many seconds a client waits for the end of its job, before it is told the job.
+
+    Who prefers a job, or takes no answer of the output's type, does not wait.
+    """
+    if not process.is_awaited or is_async and preferences.wait is None:
+        return 0
+    types = {process.media_type_of(name) for name in asked.outputs}
+    if asked.response == "raw" and not any(takes(request, each) for each in types):
+        return 0
+    most = most_sync_seconds()
+    return most if preferences.wait is None else min(most, preferences.wait)
 
 
 def _is_async(process: Process, asked: ExecuteRequest, preferences: Preferences) -> bool:
     """Tell whether a job is made (OGC 18-062r2, section 7.11.2.3): by default it is not."""
-    options = process.control_options
+    options = control_options(process)
     wanted = {"async": True, "sync": False}.get(asked.mode, preferences.is_async)
+    if process.is_awaited:
+        # A wait that is preferred by itself is one for the outputs (RFC 7240, section 4.3).
+        is_plain = wanted is None and preferences.wait is None
+        return "sync-execute" not in options if is_plain else bool(wanted)
     if "async-execute" not in options or "sync-execute" not in options:
         is_async = "async-execute" in options
         if asked.mode != "auto" and wanted != is_async:
@@ -96,32 +119,21 @@ def _run(process: Process, asked: ExecuteRequest) -> HttpResponseBase:
             hint="Send the header Prefer: respond-async, or ask for 'value'.",
         )
     inputs = resolved(asked.inputs)
-    with _turn(process):
+    # What has no seconds sees itself to how many are looked at.
+    with turn_to_wait() if process.seconds else nullcontext(True) as has_turn:
+        if not has_turn:
+            raise UnavailableError(
+                "many requests are being run just now",
+                hint="Try again in a few seconds, or send the header Prefer: respond-async.",
+            )
         outputs = run_at_once(
             process, inputs, most_sync_seconds(), limits=job_settings().run_limits
         )
     return answer_outputs(process, outputs, asked.wanted)
 
 
-@contextmanager
-def _turn(process: Process) -> Iterator[None]:
-    if process.seconds is None:
-        # It sees itself to how many are looked at.
-        yield
-        return
-    if not _running.acquire(blocking=False):
-        raise UnavailableError(
-            "many requests are being run just now",
-            hint="Try again in a few seconds, or send the header Prefer: respond-async.",
-        )
-    try:
-        yield
-    finally:
-        _running.release()
-
-
 def _submit(
-    request: HttpRequest, process: Process, asked: ExecuteRequest, key: str | None
+    request: HttpRequest, process: Process, asked: ExecuteRequest, key: str | None, seconds: float
 ) -> HttpResponseBase:
     owner, is_known = owner_or_new(request)
     scope = scope_of_keys(request, owner, is_known)
@@ -139,11 +151,24 @@ def _submit(
         keyed,
     )
     # From here on the job is stored: whatever is asked besides may not turn this into an error.
+    ended = ended_within(job, seconds)
+    response = _answer_at_once(request, ended) if ended else _answer_job(request, job)
+    if is_known or job.owner == owner:
+        remember_owner(request, response, owner)
+    return response
+
+
+def _answer_at_once(request: HttpRequest, job: Job) -> HttpResponseBase:
+    response = answer_results(request, job)
+    monitor = f'<{job_address(request, job)}>; rel="monitor"'
+    # OGC 18-062r2, requirement job-results-success-sync.
+    response.headers["Link"] = ", ".join(filter(None, [response.get("Link"), monitor]))
+    return response
+
+
+def _answer_job(request: HttpRequest, job: Job) -> HttpResponseBase:
     info: dict[str, Any] = status_info(request, job, find_place(job))
     # Of a request that is sent again as well: whose first answer was lost goes on as with it.
     headers = {"Location": job_address(request, job)}
     document = Document("Job", info, status=201, headers=headers, cache_control=PRIVATE)
-    response = respond(request, document, "json")
-    if is_known or job.owner == owner:
-        remember_owner(request, response, owner)
-    return response
+    return respond(request, document, "json")

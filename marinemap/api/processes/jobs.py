@@ -62,7 +62,11 @@ def dismiss(request: HttpRequest, job_id: str) -> Document:
 
 def results(request: HttpRequest, job_id: str) -> HttpResponseBase:
     """Answer what a job made, in the form that was asked for with it."""
-    job = _finished(request, job_id)
+    return answer_results(request, _finished(request, job_id))
+
+
+def answer_results(request: HttpRequest, job: Job) -> HttpResponseBase:
+    """Answer what a job that has ended made, or why it failed."""
     if job.status == JobStatus.FAILED:
         return failed_job_response(request, job.problem or {})
     process = get_process(job.process_id)
