@@ -186,15 +186,19 @@ CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_TIMEZONE = TIME_ZONE
-# Short periodic tasks have a queue of their own, so that they do not wait behind a long job.
+# Short periodic tasks have a queue of their own, so that they do not wait behind a long job, and
+# so have jobs of short processes. Who consumes from several looks into them by their names: of
+# what waits, extracts come first, and what anybody may ask for comes behind what looks after
+# the site.
 CELERY_TASK_QUEUES = [
-    Queue(name, Exchange(name), routing_key=name) for name in ("celery", "periodic")
+    Queue(name, Exchange(name), routing_key=name) for name in ("celery", "periodic", "short")
 ]
 CELERY_TASK_ROUTES = {
     # It may read whole sources again, which is no short task.
     "marinemap.jobs.periodic.refresh_layers": {"queue": "celery"},
     "marinemap.jobs.periodic.*": {"queue": "periodic"},
     "celery.backend_cleanup": {"queue": "periodic"},
+    "marinemap.jobs.tasks.run_short_job": {"queue": "short"},
 }
 
 MARINEMAP_KEEP_DAYS = os.environ.get("MARINEMAP_KEEP_DAYS", "7")
@@ -215,6 +219,8 @@ MARINEMAP_EXTRACT_RATE = os.environ.get("MARINEMAP_EXTRACT_RATE", "4/m")
 CELERY_TASK_ANNOTATIONS = {
     "marinemap.jobs.tasks.run_job": {"rate_limit": MARINEMAP_EXTRACT_RATE},
     "marinemap.jobs.tasks.get_shps": {"rate_limit": MARINEMAP_EXTRACT_RATE},
+    # More than one worker runs; with a rate their owners take turns.
+    "marinemap.jobs.tasks.run_short_job": {"rate_limit": "10/s"},
 }
 CELERY_BEAT_SCHEDULER = "marinemap.jobs.schedule:EditableScheduler"
 # Where a schedule is absent from the database it is created from here; after that the admin

@@ -68,7 +68,7 @@ def test_waiting_job_knows_how_many_are_ahead() -> None:
     places = [find_place(job) for job in jobs]
     assert [place.ahead for place in places if place] == [0, 1, 2]
     assert places[1] is not None
-    assert places[1].in_words() == "1 request is ahead; it may start now."
+    assert places[1].in_words() == "1 request is ahead; it starts as soon as a worker is free."
 
 
 def test_finished_job_has_no_place() -> None:

@@ -1,7 +1,8 @@
 """The process beside a worker that follows the schedule and runs its short tasks.
 
 A worker that is busy with an extract for an hour runs nothing else: cleaning, rescuing and
-expiring would wait behind it. So ``celeryd -B`` starts a small second worker for their queue.
+expiring would wait behind it. So ``celeryd -B`` starts a small second worker for their queue,
+which also takes the jobs of short processes while nothing of that waits.
 It follows the schedule in a thread, so that none lives on without the other; and the
 worker sees that it lives.
 """
@@ -10,6 +11,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import subprocess
 import threading
 import time
@@ -18,7 +20,13 @@ from typing import Any, cast
 
 from celery import current_app
 from celery.beat import Service
-from celery.signals import worker_ready, worker_shutdown, worker_shutting_down
+from celery.signals import (
+    task_postrun,
+    task_prerun,
+    worker_ready,
+    worker_shutdown,
+    worker_shutting_down,
+)
 from django.db import Error, connection
 
 from marinemap.jobs import workers
@@ -29,8 +37,11 @@ from marinemap.jobs.schedule import EditableScheduler
 
 logger = logging.getLogger(__name__)
 
-QUEUE = "periodic"
+# By their names, as it looks into them: what looks after the site comes before short jobs.
+QUEUES = "periodic,short"
 _LOOK_EVERY_SECONDS = 5
+# Its tasks are short; one that takes longer hangs, such as on a folder of another machine.
+_LONGEST_TASK_SECONDS = 300
 # Longer than its lease of the schedule, shorter than the minute in which it is to be noticed.
 _SILENT_AFTER_SECONDS = 45
 
@@ -50,10 +61,13 @@ def run(worker_id: int, options: Sequence[str]) -> None:
     worker_ready.connect(schedule.start, weak=False)
     worker_shutting_down.connect(schedule.stop, weak=False)
     worker_shutdown.connect(schedule.release, weak=False)
-    name = f"--hostname=caretaker-{worker_id}@%h"
     lonely = ("--without-gossip", "--without-mingle", "--without-heartbeat")
+    own = (f"--queues={QUEUES}", "--pool=solo", f"--hostname=caretaker-{worker_id}@%h", *lonely)
+    watch = _TaskWatch()
+    task_prerun.connect(watch.begin, weak=False)
+    task_postrun.connect(watch.end, weak=False)
     # One that fails ends, and the worker starts another.
-    current_app.worker_main(["worker", f"--queues={QUEUE}", "--pool=solo", name, *lonely, *options])
+    current_app.worker_main(["worker", *own, *options])
 
 
 class _Schedule:
@@ -89,6 +103,26 @@ class _Schedule:
             if is_orphan():
                 return  # The process is about to end.
             self._is_over.wait(_LOOK_EVERY_SECONDS)
+
+
+class _TaskWatch:
+    """Ends this process where a task hangs; the next one gets its message, or the next message."""
+
+    def __init__(self) -> None:
+        self._timer: threading.Timer | None = None
+
+    def begin(self, task: Any, **_: Any) -> None:
+        self._timer = threading.Timer(_LONGEST_TASK_SECONDS, self._die, args=[task.name])
+        self._timer.daemon = True
+        self._timer.start()
+
+    def end(self, **_: Any) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _die(self, name: str) -> None:
+        logger.error("%s hangs, after %d s; this process ends", name, _LONGEST_TASK_SECONDS)
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
 class _Watch:

@@ -16,10 +16,13 @@ from django.utils import timezone
 from marinemap.errors import UnavailableError
 from marinemap.jobs.models import Job
 from marinemap.jobs.states import JobStatus
+from marinemap.processes.registry import all_processes
 
 logger = logging.getLogger(__name__)
 
+# By name: the module of tasks imports this one.
 RUN_JOB = "marinemap.jobs.tasks.run_job"
+RUN_SHORT_JOB = "marinemap.jobs.tasks.run_short_job"
 
 
 @dataclass(frozen=True)
@@ -38,7 +41,9 @@ class Place:
         """Return the place as a sentence for the job's owner."""
         seconds = round((self.earliest_start_at - timezone.now()).total_seconds())
         others = {0: "Nobody is", 1: "1 request is"}.get(self.ahead, f"{self.ahead} requests are")
-        start = f"it starts in {seconds} s at the earliest" if seconds > 1 else "it may start now"
+        # Workers may be busy for an hour with what is no longer ahead.
+        free = "it starts as soon as a worker is free"
+        start = f"it starts in {seconds} s at the earliest" if seconds > 1 else free
         return f"{others} ahead; {start}."
 
 
@@ -52,8 +57,7 @@ def publish(job: Job, *, delay_seconds: float = 0) -> None:
     UnavailableError
         If the queue does not take it now.
     """
-    # By name: the module of tasks imports this one.
-    task = current_app.tasks[RUN_JOB]
+    task = current_app.tasks[_task_of(job)]
     options: dict[str, Any] = {"countdown": delay_seconds} if delay_seconds else {}
     try:
         task.apply_async(
@@ -64,6 +68,12 @@ def publish(job: Job, *, delay_seconds: float = 0) -> None:
         raise UnavailableError(
             "the queue does not take the request now; send it again in a moment"
         ) from error
+
+
+def _task_of(job: Job) -> str:
+    # One of a process that the site no longer has is run, too: that tells what is wrong.
+    process = all_processes().get(job.process_id)
+    return RUN_SHORT_JOB if process and process.is_short else RUN_JOB
 
 
 def turn_of(job: Job) -> str:

@@ -39,16 +39,13 @@ def run_job(self: Task[Any, Any], job_id: str) -> str:
     The message holds the job's id and nothing else: whoever could write to the queue could ask
     for no more than a job that was checked and kept.
     """
-    redelivered = bool((self.request.delivery_info or {}).get("redelivered"))
-    job = lifecycle.start(uuid.UUID(job_id), is_redelivered=redelivered)
-    if job is None:
-        return "nothing to run"
-    logger.info("Job %s (%s), attempt %d, begins", job.pk, job.process_id, job.attempt)
-    try:
-        return _run(job)
-    except lifecycle.JobStoppedError:
-        logger.info("Job %s, attempt %d, stops: it is no longer this run's", job.pk, job.attempt)
-        return "stopped"
+    return _run_message(self, job_id)
+
+
+@shared_task(bind=True, ignore_result=True)
+def run_short_job(self: Task[Any, Any], job_id: str) -> str:
+    """Run a job of a short process: by a queue and a rate of its own, beside extractions."""
+    return _run_message(self, job_id)
 
 
 # What whoever asked has to mend is told to them, and is no fault that a log should show in full.
@@ -78,6 +75,19 @@ def get_shps(name: str, area: Any = None) -> list[Any]:
     """
     logger.info("Reading the geometries of layer %s", name)
     return layer_geometries(name, area)
+
+
+def _run_message(task: Task[Any, Any], job_id: str) -> str:
+    redelivered = bool((task.request.delivery_info or {}).get("redelivered"))
+    job = lifecycle.start(uuid.UUID(job_id), is_redelivered=redelivered)
+    if job is None:
+        return "nothing to run"
+    logger.info("Job %s (%s), attempt %d, begins", job.pk, job.process_id, job.attempt)
+    try:
+        return _run(job)
+    except lifecycle.JobStoppedError:
+        logger.info("Job %s, attempt %d, stops: it is no longer this run's", job.pk, job.attempt)
+        return "stopped"
 
 
 def _run(job: Job) -> str:

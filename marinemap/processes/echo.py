@@ -8,10 +8,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from marinemap.errors import RequestError
-from marinemap.processes.process import Process, RunContext, RunResult
+from marinemap.processes.process import SHORT_SECONDS, Process, RunContext, RunResult
 from marinemap.processes.values import check_value
 
-MAX_PAUSE_SECONDS = 60
+# Nobody may hold a worker for longer by doing nothing.
+MAX_PAUSE_SECONDS = SHORT_SECONDS
 _STEP_SECONDS = 0.2
 _OPTIONAL = {"minOccurs": 0}
 _NUMBERS = {"type": "array", "items": {"type": "number"}, "minItems": 4, "maxItems": 6}
@@ -112,6 +113,7 @@ PROCESS = Process(
     check=check,
     run=run,
     seconds=_seconds,
+    is_short=True,
     # What was not given is not answered.
     optional_outputs=frozenset(_SCHEMAS) - {"message", "pause"},
 )

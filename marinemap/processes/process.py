@@ -14,6 +14,9 @@ from typing import Any
 from marinemap.errors import RequestError, ServiceError, did_you_mean, quote
 from marinemap.extraction import RunLimits
 
+# What a run of a short process takes at most: so long it may hold up what looks after the site.
+SHORT_SECONDS = 5
+
 
 @dataclass(frozen=True)
 class RunContext:
@@ -51,9 +54,11 @@ class Process:
     ``is_immediate`` takes a moment and makes no file: it runs within the request, without a job.
     What has ``seconds`` may run either way: it tells how long inputs take at most, so that a long
     run is left to a job. What ``is_awaited`` is always run by a worker, as a job, but who does not
-    want the job may be kept waiting for its end. The result is either one file, whose output has a
-    ``contentEncoding`` of ``binary`` and a ``contentMediaType``, or a JSON value for each output,
-    which may be missing where ``optional_outputs`` names it.
+    want the job may be kept waiting for its end. What ``is_short`` takes ``SHORT_SECONDS`` at most
+    and makes no file: its jobs have a queue of their own, and wait for no extraction. The result
+    is either one file, whose output has a ``contentEncoding`` of ``binary`` and a
+    ``contentMediaType``, or a JSON value for each output, which may be missing where
+    ``optional_outputs`` names it.
 
     Raises
     ------
@@ -72,6 +77,7 @@ class Process:
     is_immediate: bool = False
     seconds: Callable[[Mapping[str, Any]], float] | None = None
     is_awaited: bool = False
+    is_short: bool = False
     optional_outputs: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
@@ -147,6 +153,8 @@ def _check_file(process: Process) -> None:
         raise _wrong(process, "outputs", "hold a file beside others; a file is answered alone")
     if process.is_immediate:
         raise _wrong(process, "is_immediate", "is set, but a file is made by a job only")
+    if process.is_short:
+        raise _wrong(process, "is_short", "is set, but to make a file takes disk and time")
     if not process.file_suffix:
         raise _wrong(process, "outputs", f"have an unknown media type, {process.file_media_type}")
 

@@ -11,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from marinemap.processes.process import SHORT_SECONDS
 from tests.running_site import Client, RunningSite, wait_for
+from tests.slow_source import held_open
 
 MakeSite = Callable[..., RunningSite]
 
@@ -38,20 +40,26 @@ def start(make_site: MakeSite) -> RunningSite:
     return site
 
 
-def test_cleaning_goes_on_beside_a_long_job(make_site: MakeSite) -> None:
+def test_cleaning_and_short_jobs_go_on_beside_a_long_job(
+    make_site: MakeSite, marine_gpkg: Path
+) -> None:
+    """An echo that paused held the only worker, and used up starts of the extraction's rate."""
     site = start(make_site)
     client = Client(site)
-    body = {"inputs": {"message": "long", "pause": 60}}
-    job = client.post_execution(body, process="echo").headers["Location"]
-    wait_for(lambda: client.status(job)["status"] == "running", "the start of the long job")
-    abandoned = site.home / "work" / "of-a-run-that-was-killed-1"
-    abandoned.mkdir(parents=True)
-    hour_ago = time.time() - 3600
-    os.utime(abandoned, (hour_ago, hour_ago))
-    wait_for(lambda: not abandoned.exists(), "the cleaning", 50)
-    assert client.status(job)["status"] == "running"
-    # Or stopping the site would wait for its end.
-    assert client.session.delete(job, timeout=30).ok
+    with held_open(marine_gpkg):
+        job = client.submit(layers=["reefs"], area=[0, 40, 5, 45])
+        wait_for(lambda: client.status(job)["status"] == "running", "the start of the long job")
+        body = {"inputs": {"message": "short", "pause": SHORT_SECONDS}}
+        short = [client.post_execution(body, process="echo").headers["Location"] for _ in range(3)]
+        abandoned = site.home / "work" / "of-a-run-that-was-killed-1"
+        abandoned.mkdir(parents=True)
+        hour_ago = time.time() - 3600
+        os.utime(abandoned, (hour_ago, hour_ago))
+        assert client.wait(short[0], 25)["status"] == "successful"
+        wait_for(lambda: not abandoned.exists(), "the cleaning", 40)
+        assert client.status(job)["status"] == "running"
+    assert client.wait(job)["status"] == "successful"
+    assert [client.wait(one)["status"] for one in short] == ["successful"] * 3
 
 
 @one_database

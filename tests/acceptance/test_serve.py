@@ -16,6 +16,7 @@ import pytest
 
 from tests.postgresql import free_port
 from tests.running_site import PROJECT, Client, RunningSite, wait_for
+from tests.slow_source import held_open
 
 MakeSite = Callable[..., RunningSite]
 
@@ -39,7 +40,7 @@ def test_stopping_serve_stops_every_process_that_it_started(
 
 @one_database
 def test_running_job_does_not_keep_the_worker_of_a_serve_that_was_killed(
-    make_site: MakeSite,
+    make_site: MakeSite, marine_gpkg: Path
 ) -> None:
     site = make_site()
     port = free_port()
@@ -47,12 +48,12 @@ def test_running_job_does_not_keep_the_worker_of_a_serve_that_was_killed(
     serve = _serve(site, port)
     wait_for(lambda: b"MarineMap is ready" in _output(site), "the ready line")
     client = Client(site)
-    posted = client.post_execution({"inputs": {"message": "x", "pause": 60}}, "echo")
-    job = posted.headers["Location"]
-    wait_for(lambda: client.status(job)["status"] == "running", "the start of the job")
-    serve.kill()
-    serve.wait(60)
-    _wait_for_end(site, seconds=45)
+    with held_open(marine_gpkg):
+        job = client.submit(layers=["reefs"], area=[0, 40, 5, 45])
+        wait_for(lambda: client.status(job)["status"] == "running", "the start of the job")
+        serve.kill()
+        serve.wait(60)
+        _wait_for_end(site, seconds=45)
 
 
 @one_database

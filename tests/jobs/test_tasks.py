@@ -29,6 +29,7 @@ from marinemap.jobs.artifacts import open_artifact
 from marinemap.jobs.conf import job_settings
 from marinemap.jobs.models import Job
 from marinemap.jobs.periodic import clear_sessions
+from marinemap.jobs.queue import RUN_JOB, RUN_SHORT_JOB, find_place
 from marinemap.jobs.states import JobStatus
 from marinemap.jobs.tasks import get_shps, run_job
 from marinemap.processes import geometries
@@ -221,9 +222,22 @@ def test_dismissed_job_takes_no_start_from_others(messages: Messages) -> None:
     assert [message["arguments"] for message in messages()] == [[str(other.pk)]]
 
 
+def test_short_jobs_take_no_start_and_no_place_from_extraction(
+    reefs: Layer, messages: Messages
+) -> None:
+    for _ in range(3):
+        submission.submit("echo", {"message": "x", "pause": 5}, OWNER, True)
+    asked = {"layers": ["reefs"], "area": AREA}
+    place = find_place(submission.submit("extract", asked, OWNER, True))
+    assert place is not None
+    assert (place.ahead, place.seconds_until_start) == (0, 0)
+    assert [message["task"] for message in messages()] == [RUN_SHORT_JOB] * 3 + [RUN_JOB]
+    assert app.amqp.router.route({}, RUN_SHORT_JOB)["queue"].name == "short"
+
+
 @pytest.mark.django_db(transaction=True)
 def test_job_that_is_dismissed_while_it_runs_stops() -> None:
-    job = submission.submit("echo", {"message": "x", "pause": 60}, OWNER, True)
+    job = submission.submit("echo", {"message": "x", "pause": 5}, OWNER, True)
 
     def cancel_once_it_runs() -> None:
         deadline = time.monotonic() + 30

@@ -47,6 +47,7 @@ def build(answer: RunResult | None = None, **members: Any) -> Process:
         ({"inputs": {"text": {"title": "Text"}}}, "inputs has no 'title' or no 'schema'"),
         ({"outputs": {"archive": ZIP, "text": TEXT}}, "a file is answered alone"),
         ({"outputs": {"archive": ZIP}, "is_immediate": True}, "made by a job only"),
+        ({"outputs": {"archive": ZIP}, "is_short": True}, "to make a file takes disk"),
         ({"outputs": {"odd": ODD}}, "unknown media type, x/unheard-of"),
     ],
 )

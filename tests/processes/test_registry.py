@@ -74,7 +74,7 @@ def test_missing_input_is_named(inputs: dict[str, Any]) -> None:
         ({"message": "a\0b"}, "message"),
         ({"message": "\ud800"}, "message"),
         ({"message": "a", "pause": -1}, "pause"),
-        ({"message": "a", "pause": 61}, "pause"),
+        ({"message": "a", "pause": 6}, "pause"),
         ({"message": "a", "pause": 1.5}, "pause"),
         ({"message": "a", "pause": True}, "pause"),
         ({"message": "a", "pause": "1"}, "pause"),
@@ -100,4 +100,4 @@ def test_echo_stops_when_it_is_told_to(tmp_path: Path) -> None:
         raise InterruptedError(message)
 
     with pytest.raises(InterruptedError):
-        echo.run({"message": "a", "pause": 60}, RunContext(tmp_path, tmp_path / "x", stop))
+        echo.run({"message": "a", "pause": 5}, RunContext(tmp_path, tmp_path / "x", stop))
