@@ -19,7 +19,15 @@ def main() -> None:
             "Django is not installed for this Python. Run 'make run' once, then use "
             ".venv/bin/python manage.py."
         ) from error
-    execute_from_command_line(sys.argv)
+    from django.core.exceptions import ImproperlyConfigured
+
+    try:
+        execute_from_command_line(sys.argv)
+    except ImproperlyConfigured as error:
+        # A mistake in the environment is one line; Django shows where it was found.
+        if "--traceback" in sys.argv:
+            raise
+        raise SystemExit(str(error)) from None
 
 
 if __name__ == "__main__":

@@ -2,17 +2,86 @@
 
 from __future__ import annotations
 
+import difflib
 import math
 import os
-import secrets
+from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.core.exceptions import ImproperlyConfigured
 
+from marinemap.errors import quote
+
 _TRUE = {"1", "true", "yes", "on"}
 _FALSE = {"0", "false", "no", "off", ""}
+_PREFIX = "MARINEMAP_"
+# Others' variables begin like these as well (Django's, Celery's, a platform's): of those only
+# what looks like a misspelt one of ours is refused.
+_SHARED_PREFIXES = ("DJANGO_", "DATABASE_", "CELERY_")
+# How alike two names are behind their prefix, 1 being the same: HOEM and HOME have 0.75, URI and
+# URL 0.67; USER and URL, which DATABASE_USER must not be taken for, 0.57.
+_MISSPELT = 0.65
+# Celery itself reads these before its settings, past all that is checked here.
+_PAST_SETTINGS = {
+    "CELERY_BROKER_READ_URL": "the queue is CELERY_BROKER_URL",
+    "CELERY_BROKER_WRITE_URL": "the queue is CELERY_BROKER_URL",
+    "CELERY_RESULT_BACKEND": "results are kept in the database",
+}
+# Every variable that a setting was read from.
+_asked: set[str] = set()
+
+
+def refuse_unknown(*, are_all_read: bool = True) -> None:
+    """Refuse variables that no setting is read from: a misspelt one would do nothing.
+
+    Parameters
+    ----------
+    are_all_read : bool
+        Whether all settings were read; else only what resembles one that was is refused.
+
+    Raises
+    ------
+    ImproperlyConfigured
+        With a line for each, and the nearest name.
+    """
+    wrong = list(_find_unknown(are_all_read))
+    if wrong:
+        raise ImproperlyConfigured("\n".join(wrong))
+
+
+def known_variables() -> frozenset[str]:
+    """Return the names of all that settings were read from so far."""
+    return frozenset(_asked)
+
+
+def _find_unknown(are_all_read: bool) -> Iterator[str]:
+    for name in sorted(set(os.environ) - _asked):
+        if name in _PAST_SETTINGS:
+            yield f"{name}: take it out; {_PAST_SETTINGS[name]}"
+        elif name.startswith((_PREFIX, *_SHARED_PREFIXES)):
+            nearest = _find_nearest(name)
+            if nearest:
+                yield f"{name}: there is no such setting. Did you mean {nearest}?"
+            elif are_all_read and name.startswith(_PREFIX):
+                yield f"{name}: there is no such setting; docs/reference/settings.md lists all"
+
+
+def _find_nearest(name: str) -> str | None:
+    prefix, _, rest = name.partition("_")
+    known = {one.partition("_")[2]: one for one in _asked if one.startswith(f"{prefix}_")}
+    nearest = difflib.get_close_matches(rest, known, n=1, cutoff=_MISSPELT)
+    return known[nearest[0]] if nearest else None
+
+
+def read_text(name: str, default: str) -> str:
+    """Return a variable as it is, the default where it is not set or empty."""
+    return _read(name) or default
+
+
+def _read(name: str) -> str | None:
+    _asked.add(name)
+    return os.environ.get(name)
 
 
 def read_flag(name: str, default: bool) -> bool:
@@ -23,11 +92,11 @@ def read_flag(name: str, default: bool) -> bool:
     ImproperlyConfigured
         If it is set to anything else than a yes or a no.
     """
-    text = os.environ.get(name)
+    text = _read(name)
     if text is None:
         return default
     if text.lower() not in _TRUE | _FALSE:
-        raise ImproperlyConfigured(f"{name}: '{text}' is neither yes nor no; write 1 or 0")
+        raise ImproperlyConfigured(f"{name}: '{quote(text)}' is neither yes nor no; write 1 or 0")
     return text.lower() in _TRUE
 
 
@@ -39,10 +108,10 @@ def read_choice(name: str, choices: tuple[str, ...]) -> str:
     ImproperlyConfigured
         If it is another word.
     """
-    text = os.environ.get(name, "")
+    text = read_text(name, "")
     known = {choice.lower(): choice for choice in ("", *choices)}
     if text.lower() not in known:
-        raise ImproperlyConfigured(f"{name}: '{text}' is none of {', '.join(choices)}")
+        raise ImproperlyConfigured(f"{name}: '{quote(text)}' is none of {', '.join(choices)}")
     return known[text.lower()]
 
 
@@ -54,23 +123,31 @@ def read_number(name: str, default: float, least: float, most: float) -> float:
     ImproperlyConfigured
         If it is none, or out of its range.
     """
-    text = os.environ.get(name) or str(default)
+    text = read_text(name, str(default))
     try:
         number = float(text)
     except ValueError:
         number = math.nan
     # What is no number is in no range.
     if not least <= number <= most:
-        raise ImproperlyConfigured(f"{name}: '{text}' is not a number from {least:g} to {most:g}")
+        raise ImproperlyConfigured(
+            f"{name}: '{quote(text)}' is not a number from {least:g} to {most:g}"
+        )
     return number
 
 
 def read_list(name: str, default: list[str]) -> list[str]:
     """Return a variable of comma-separated words as a list."""
-    text = os.environ.get(name)
+    text = _read(name)
     if text is None:
         return default
     return [word.strip() for word in text.split(",") if word.strip()]
+
+
+def read_rate(name: str, default: str) -> str | None:
+    """Return a variable as a rate of Celery's, such as ``4/m``; the word unlimited is None."""
+    text = read_text(name, default)
+    return None if text.lower() == "unlimited" else text
 
 
 def read_time_zone() -> str:
@@ -83,7 +160,7 @@ def read_time_zone() -> str:
     ImproperlyConfigured
         If it is none that Python knows.
     """
-    given = os.environ.get("TZ") or "UTC"
+    given = read_text("TZ", "UTC")
     name = given.removeprefix(":")
     if name.startswith("/"):
         name = str(Path(name).resolve()).partition("/zoneinfo/")[2]
@@ -95,44 +172,36 @@ def read_time_zone() -> str:
         ) from error
 
 
-def read_secret_key(home: Path) -> str:
-    """Return ``DJANGO_SECRET_KEY``, or the key made at first start and kept in the home.
-
-    Web server and worker may start at the same moment: the file is made whole under another
-    name and linked in place, so that both read the same key.
-    """
-    if given := os.environ.get("DJANGO_SECRET_KEY"):
-        return given
-    kept = home / "secret_key"
-    if not kept.exists():
-        fresh = home / f".secret_key.{os.getpid()}"
-        file = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(file, "w") as key:
-            key.write(secrets.token_urlsafe(64))
-        try:
-            os.link(fresh, kept)
-        except FileExistsError:
-            pass  # The other process was first; its key is the site's key.
-        finally:
-            fresh.unlink()
-    return kept.read_text().strip()
-
-
-def broker_on_database(database_url: str) -> str:
-    """Return the URL of the message queue that lives in a database.
+def read_home(default: Path) -> Path:
+    """Return the site's folder, ``MARINEMAP_HOME``, which is made where it is missing.
 
     Raises
     ------
     ImproperlyConfigured
-        If the database is neither SQLite nor PostgreSQL.
+        If it cannot be made, or is no folder.
     """
-    scheme = urlsplit(database_url).scheme
-    rest = database_url.partition(":")[2]
-    if scheme == "sqlite":
-        return f"marinemap+sqlite:{rest}"
-    if scheme in ("postgres", "postgresql", "postgis"):
-        return f"marinemap+postgresql:{rest}"
-    raise ImproperlyConfigured(
-        f"DATABASE_URL: '{scheme}' cannot hold the message queue; use sqlite or postgresql, "
-        "or point CELERY_BROKER_URL at a broker of your own"
+    home = Path(read_text("MARINEMAP_HOME", str(default))).resolve()
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _useless_home(home, f"cannot be made ({error.strerror})") from error
+    return home
+
+
+def check_writable(home: Path) -> None:
+    """Refuse a site's folder that this user may not write to.
+
+    Raises
+    ------
+    ImproperlyConfigured
+        With what to do.
+    """
+    if not os.access(home, os.W_OK | os.X_OK):
+        raise _useless_home(home, "cannot be written to")
+
+
+def _useless_home(home: Path, reason: str) -> ImproperlyConfigured:
+    return ImproperlyConfigured(
+        f"MARINEMAP_HOME: '{quote(str(home))}' {reason}; name a folder that this user may write "
+        "to, or run this as the site's user"
     )

@@ -5,20 +5,22 @@ See ``docs/reference/settings.md`` for each variable.
 
 from __future__ import annotations
 
-import os
-
 from celery.schedules import crontab
 from csp.constants import NONE, SELF
 from kombu import Exchange, Queue
 
+from marinemap.addresses import read_broker
 from marinemap.environment import (
-    broker_on_database,
+    check_writable,
     read_choice,
     read_flag,
     read_list,
     read_number,
-    read_secret_key,
+    read_rate,
+    read_text,
+    refuse_unknown,
 )
+from marinemap.secret_key import read_secret_key
 from marinemap.settings_catalogue import BASE_DIR as BASE_DIR
 from marinemap.settings_catalogue import DATABASE_URL, MARINEMAP_HOME, TIME_ZONE
 from marinemap.settings_catalogue import DATABASES as DATABASES
@@ -30,6 +32,7 @@ from marinemap.settings_catalogue import USE_TZ as USE_TZ
 
 _LOOPBACK = ["localhost", "127.0.0.1", "[::1]"]
 
+check_writable(MARINEMAP_HOME)
 DEBUG = read_flag("DJANGO_DEBUG", False)
 SECRET_KEY = read_secret_key(MARINEMAP_HOME)
 ALLOWED_HOSTS = read_list("DJANGO_ALLOWED_HOSTS", _LOOPBACK)
@@ -163,7 +166,7 @@ WHITENOISE_USE_FINDERS = WHITENOISE_AUTOREFRESH = DEBUG
 
 # --- Celery ----------------------------------------------------------------------------------
 
-CELERY_BROKER_URL = os.environ.get("CELERY_BROKER_URL") or broker_on_database(DATABASE_URL)
+CELERY_BROKER_URL = read_broker(DATABASE_URL)
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 # The queue in the database keeps rates itself, over all workers; another broker needs Celery's
 # own, which each worker keeps for itself.
@@ -201,21 +204,21 @@ CELERY_TASK_ROUTES = {
     "marinemap.jobs.tasks.run_short_job": {"queue": "short"},
 }
 
-MARINEMAP_KEEP_DAYS = os.environ.get("MARINEMAP_KEEP_DAYS", "7")
-MARINEMAP_KEEP_JOBS_DAYS = os.environ.get("MARINEMAP_KEEP_JOBS_DAYS", "365")
-MARINEMAP_MAX_ATTEMPTS = os.environ.get("MARINEMAP_MAX_ATTEMPTS", "3")
-MARINEMAP_MIN_FREE_MB = os.environ.get("MARINEMAP_MIN_FREE_MB", "32")
-MARINEMAP_MAX_WAITING_PERSON = os.environ.get("MARINEMAP_MAX_WAITING_PERSON", "100")
-MARINEMAP_MAX_WAITING_ADDRESS = os.environ.get("MARINEMAP_MAX_WAITING_ADDRESS", "200")
+MARINEMAP_KEEP_DAYS = read_text("MARINEMAP_KEEP_DAYS", "7")
+MARINEMAP_KEEP_JOBS_DAYS = read_text("MARINEMAP_KEEP_JOBS_DAYS", "365")
+MARINEMAP_MAX_ATTEMPTS = read_text("MARINEMAP_MAX_ATTEMPTS", "3")
+MARINEMAP_MIN_FREE_MB = read_text("MARINEMAP_MIN_FREE_MB", "32")
+MARINEMAP_MAX_WAITING_PERSON = read_text("MARINEMAP_MAX_WAITING_PERSON", "100")
+MARINEMAP_MAX_WAITING_ADDRESS = read_text("MARINEMAP_MAX_WAITING_ADDRESS", "200")
 # What one run may take; 0 is no limit.
-MARINEMAP_MAX_RUN_SECONDS = os.environ.get("MARINEMAP_MAX_RUN_SECONDS", "0")
-MARINEMAP_MAX_RUN_MEMORY_MB = os.environ.get("MARINEMAP_MAX_RUN_MEMORY_MB", "0")
-MARINEMAP_MAX_RUN_FEATURES = os.environ.get("MARINEMAP_MAX_RUN_FEATURES", "0")
-MARINEMAP_MAX_RUN_MB = os.environ.get("MARINEMAP_MAX_RUN_MB", "0")
-MARINEMAP_MAX_WAITING = os.environ.get("MARINEMAP_MAX_WAITING", "10000")
+MARINEMAP_MAX_RUN_SECONDS = read_text("MARINEMAP_MAX_RUN_SECONDS", "0")
+MARINEMAP_MAX_RUN_MEMORY_MB = read_text("MARINEMAP_MAX_RUN_MEMORY_MB", "0")
+MARINEMAP_MAX_RUN_FEATURES = read_text("MARINEMAP_MAX_RUN_FEATURES", "0")
+MARINEMAP_MAX_RUN_MB = read_text("MARINEMAP_MAX_RUN_MB", "0")
+MARINEMAP_MAX_WAITING = read_text("MARINEMAP_MAX_WAITING", "10000")
 # Whether callbacks may lead to addresses of a private network, such as an agency's own.
 MARINEMAP_CALLBACK_PRIVATE = read_flag("MARINEMAP_CALLBACK_PRIVATE", False)
-MARINEMAP_EXTRACT_RATE = os.environ.get("MARINEMAP_EXTRACT_RATE", "4/m")
+MARINEMAP_EXTRACT_RATE = read_rate("MARINEMAP_EXTRACT_RATE", "4/m")
 CELERY_TASK_ANNOTATIONS = {
     "marinemap.jobs.tasks.run_job": {"rate_limit": MARINEMAP_EXTRACT_RATE},
     "marinemap.jobs.tasks.get_shps": {"rate_limit": MARINEMAP_EXTRACT_RATE},
@@ -263,3 +266,5 @@ CELERY_BEAT_SCHEDULE = {
         "options": {"expire_seconds": 3600},
     },
 }
+
+refuse_unknown()

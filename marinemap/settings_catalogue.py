@@ -6,16 +6,13 @@ and the other apps take longer to import than a small extract takes to make.
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
-import dj_database_url
-
-from marinemap.environment import read_time_zone
+from marinemap.addresses import read_database
+from marinemap.environment import read_home, read_time_zone, refuse_unknown
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-MARINEMAP_HOME = Path(os.environ.get("MARINEMAP_HOME", BASE_DIR / "var")).resolve()
-MARINEMAP_HOME.mkdir(parents=True, exist_ok=True)
+MARINEMAP_HOME = read_home(BASE_DIR / "var")
 
 INSTALLED_APPS = ["marinemap.catalogue"]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -24,11 +21,9 @@ USE_TZ = True
 
 # --- The one database ------------------------------------------------------------------------
 
-DATABASE_URL = os.environ.get("DATABASE_URL", f"sqlite:///{MARINEMAP_HOME}/marinemap.sqlite3")
-# A kept connection is tried before each request: the server may have been started anew.
-DATABASES = {
-    "default": dj_database_url.parse(DATABASE_URL, conn_max_age=60, conn_health_checks=True)
-}
+DATABASE_URL, _database = read_database(f"sqlite:///{MARINEMAP_HOME}/marinemap.sqlite3")
+DATABASES = {"default": _database}
+refuse_unknown(are_all_read=False)
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     DATABASES["default"]["OPTIONS"] = {
         # Seconds to wait for another process's write, and the lock taken at BEGIN: a

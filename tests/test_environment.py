@@ -7,7 +7,14 @@ from pathlib import Path
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from marinemap.environment import read_choice, read_number, read_time_zone
+from marinemap.addresses import read_broker, read_database
+from marinemap.environment import (
+    read_choice,
+    read_home,
+    read_number,
+    read_time_zone,
+    refuse_unknown,
+)
 
 
 @pytest.mark.parametrize(
@@ -54,3 +61,53 @@ def test_choice_is_taken_in_any_case_and_others_are_named(monkeypatch: pytest.Mo
     monkeypatch.setenv("MARINEMAP_SENDFILE", "X-Evil")
     with pytest.raises(ImproperlyConfigured, match="MARINEMAP_SENDFILE: 'X-Evil'"):
         read_choice("MARINEMAP_SENDFILE", ("X-Sendfile",))
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("MARINEMAP_HOEM", "Did you mean MARINEMAP_HOME?"),
+        ("MARINEMAP_COLOUR", "there is no such setting; docs/reference/settings.md lists all"),
+        ("DATABASE_UR", "Did you mean DATABASE_URL?"),
+        ("DATABASE_URI", "Did you mean DATABASE_URL?"),
+        ("DJANGO_ALLOWED_HOST", "Did you mean DJANGO_ALLOWED_HOSTS?"),
+        ("CELERY_TASK_EAGER", "Did you mean CELERY_TASK_ALWAYS_EAGER?"),
+        ("CELERY_RESULT_BACKEND", "take it out; results are kept in the database"),
+    ],
+)
+def test_unknown_variable_is_named_with_the_nearest(
+    monkeypatch: pytest.MonkeyPatch, name: str, told: str
+) -> None:
+    monkeypatch.setenv(name, "x")
+    with pytest.raises(ImproperlyConfigured) as caught:
+        refuse_unknown()
+    assert str(caught.value).startswith(f"{name}: ")
+    assert told in str(caught.value)
+
+
+@pytest.mark.parametrize("url", ["ftp://secret@x", "redsi://secret@x", "secret"])
+def test_broker_that_there_is_not_is_named(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.setenv("CELERY_BROKER_URL", url)
+    with pytest.raises(ImproperlyConfigured, match="CELERY_BROKER_URL: .* is no broker") as caught:
+        read_broker("sqlite:////srv/site.sqlite3")
+    assert ("Did you mean 'redis'?" in str(caught.value)) == url.startswith("redsi")
+    assert "secret@" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url", ["postgresql://u:geheim#x@db/site", "postgresql://u:geheim/x@db/site", "geheim"]
+)
+def test_address_that_cannot_be_read_is_told_without_its_secret(
+    monkeypatch: pytest.MonkeyPatch, url: str
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", url)
+    with pytest.raises(ImproperlyConfigured, match="DATABASE_URL: .* # is %23") as caught:
+        read_database("")
+    assert "geheim" not in str(caught.value)
+
+
+@pytest.mark.parametrize("home", ["/proc/none", "/etc/passwd"])
+def test_home_that_cannot_be_made_is_named(monkeypatch: pytest.MonkeyPatch, home: str) -> None:
+    monkeypatch.setenv("MARINEMAP_HOME", home)
+    with pytest.raises(ImproperlyConfigured, match=f"MARINEMAP_HOME: '{home}' cannot be made"):
+        read_home(Path("var"))

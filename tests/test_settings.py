@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from marinemap.environment import known_variables
 
 ROOT = Path(__file__).parents[1]
 # Warnings are errors for our own code; the check must end within a minute or hangs.
@@ -17,7 +20,7 @@ SHOW = "from django.conf import settings as s; print({})"
 
 
 def environment(home: Path, **variables: str) -> dict[str, str]:
-    ours = ("MARINEMAP_", "DJANGO_", "CELERY_", "DATABASE_URL")
+    ours = ("MARINEMAP_", "DJANGO_", "CELERY_", "DATABASE_", "TZ")
     clean = {name: text for name, text in os.environ.items() if not name.startswith(ours)}
     clean |= {"MARINEMAP_HOME": str(home), "DJANGO_SETTINGS_MODULE": "marinemap.settings"}
     return clean | variables
@@ -119,7 +122,7 @@ def test_secret_key_is_made_once_for_all_processes_and_kept_from_others(tmp_path
 READ_KEYS = """
 import sys
 from pathlib import Path
-from marinemap.environment import read_secret_key
+from marinemap.secret_key import read_secret_key
 for home in sys.stdin:
     print(read_secret_key(Path(home.strip())), flush=True)
 """
@@ -192,14 +195,89 @@ def test_engine_starts_neither_django_nor_celery() -> None:
 
 
 @pytest.mark.parametrize(
-    "name,value",
+    ("name", "value", "told"),
     [
-        ("MARINEMAP_EXTRACT_RATE", "fast"),
-        ("MARINEMAP_KEEP_DAYS", "forever"),
-        ("MARINEMAP_HOEM", "/srv"),
+        ("MARINEMAP_EXTRACT_RATE", "fast", "MARINEMAP_EXTRACT_RATE: 'fast' is not a rate"),
+        ("MARINEMAP_HOEM", "/srv", "MARINEMAP_HOEM: there is no such setting. Did you mean MARI"),
     ],
 )
-def test_mistake_in_the_environment_stops_the_start(tmp_path, name, value):
-    from tests.test_settings import run as run_python
+def test_mistake_in_the_environment_stops_the_start(
+    tmp_path: Path, name: str, value: str, told: str
+) -> None:
+    code, output = run("manage.py", "check", home=tmp_path, **{name: value})
+    assert code != 0
+    assert told in output
+    assert "Traceback" not in output
 
-    assert run_python("manage.py", "check", home=tmp_path, **{name: value})[0] != 0
+
+def test_others_variables_are_let_be(tmp_path: Path) -> None:
+    others = ("DJANGO_COLORS", "DJANGO_SUPERUSER_PASSWORD", "DATABASE_USER", "CELERY_LOG_LEVEL")
+    assert show("s.DEBUG", tmp_path, **dict.fromkeys(others, "x")) == "False"
+
+
+def test_command_on_the_catalogue_alone_looks_at_its_own_variables(tmp_path: Path) -> None:
+    known = {"MARINEMAP_KEEP_DAYS": "7", "DJANGO_DEBUG": "0"}
+    assert run("manage.py", "extract", "--help", home=tmp_path, **known)[0] == 0
+    code, output = run("manage.py", "extract", "--help", home=tmp_path, DATABASE_UR="x")
+    assert code != 0
+    assert "Did you mean DATABASE_URL?" in output
+
+
+def test_settings_and_their_reference_agree() -> None:
+    reference = (ROOT / "docs/reference/settings.md").read_text()
+    names = set(re.findall(r"`((?:MARINEMAP|DJANGO|CELERY|DATABASE)_[A-Z_]+)`", reference))
+    assert {"MARINEMAP_MAX_RUN_FEATURES", "DATABASE_URL"} <= names
+    # The time zone is the system's as well.
+    assert names == known_variables() - {"TZ"}
+
+
+def test_rate_is_lifted_by_a_word(tmp_path: Path) -> None:
+    rate = "s.CELERY_TASK_ANNOTATIONS['marinemap.jobs.tasks.run_job']"
+    assert show(rate, tmp_path, MARINEMAP_EXTRACT_RATE="Unlimited") == "{'rate_limit': None}"
+
+
+def test_home_of_another_user_is_named(tmp_path: Path) -> None:
+    if os.getuid() == 0:
+        pytest.skip("root may write everywhere")
+    (tmp_path / "home").mkdir(mode=0o555)
+    code, output = run("manage.py", "check", home=tmp_path / "home")
+    assert code != 0
+    assert "cannot be written to; name a folder that this user may write to" in output
+
+
+def test_key_that_is_made_anew_is_announced(tmp_path: Path) -> None:
+    assert "secret key" not in run("-c", SHOW.format("s.DEBUG"), home=tmp_path)[1]
+    (tmp_path / "artifacts").mkdir()
+    (tmp_path / "secret_key").unlink()
+    output = run("-c", SHOW.format("s.DEBUG"), home=tmp_path)[1]
+    assert "A new secret key was made, for " in output
+    assert "A new secret key" not in run("-c", SHOW.format("s.DEBUG"), home=tmp_path)[1]
+
+
+@pytest.mark.parametrize(
+    ("variables", "told"),
+    [
+        ({"DJANGO_ALLOWED_HOSTS": "*"}, "DJANGO_ALLOWED_HOSTS: '*'"),
+        ({"CELERY_TASK_ALWAYS_EAGER": "1"}, "CELERY_TASK_ALWAYS_EAGER: jobs run in the web server"),
+    ],
+)
+def test_site_for_others_is_refused_what_it_must_not_have(
+    tmp_path: Path, variables: dict[str, str], told: str
+) -> None:
+    code, output = run("manage.py", "check", "--deploy", home=tmp_path, **variables)
+    assert code != 0
+    assert told in output
+
+
+def test_missing_client_of_a_broker_is_told(tmp_path: Path) -> None:
+    # As where redis is not installed.
+    (tmp_path / "redis.py").write_text("raise ImportError('no redis here')")
+    code, output = run(
+        *("manage.py", "check"),
+        home=tmp_path,
+        PYTHONPATH=str(tmp_path),
+        CELERY_BROKER_URL="redis://127.0.0.1:1",
+    )
+    assert code != 0
+    assert "CELERY_BROKER_URL: its client is missing" in output
+    assert "pip install redis" in output

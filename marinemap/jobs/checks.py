@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, register
+from django.core.checks import CheckMessage, Error, Tags, register
+from kombu import Connection
 
-from marinemap.errors import ServiceError, did_you_mean
+from marinemap.errors import ServiceError
 from marinemap.jobs.conf import job_settings
 from marinemap.processes.registry import all_processes
-
-_PREFIX = "MARINEMAP_"
-# Kept under a name of Django's own.
-_UNDER_OTHER_NAMES = {"MARINEMAP_HSTS_SUBDOMAINS"}
 
 
 @register()
 def check_settings(**_: Any) -> list[CheckMessage]:
-    """Report settings out of range, unknown variables, processes not to be served, pickle."""
+    """Report settings out of range, processes not to be served, pickle, a broker not installed."""
     found: list[CheckMessage] = []
     try:
         job_settings()
@@ -29,22 +25,52 @@ def check_settings(**_: Any) -> list[CheckMessage]:
         all_processes()
     except ServiceError as error:
         found.append(Error(str(error), hint="Mend its module.", id="marinemap.E004"))
-    known = {name for name in dir(settings) if name.startswith(_PREFIX)} | _UNDER_OTHER_NAMES
-    for name in sorted(os.environ):
-        if name.startswith(_PREFIX) and name not in known:
-            found.append(
-                Error(
-                    f"There is no setting {name}.{did_you_mean(name, known)}",
-                    hint="Known are " + ", ".join(sorted(known)) + ".",
-                    id="marinemap.E002",
-                )
-            )
     if set(settings.CELERY_ACCEPT_CONTENT) != {"json"}:
         found.append(
             Error(
                 "CELERY_ACCEPT_CONTENT lets in more than JSON.",
                 hint="Keep it at ['json']: pickle lets a message run any code.",
                 id="marinemap.E003",
+            )
+        )
+    return found + _check_broker()
+
+
+def _check_broker() -> list[CheckMessage]:
+    """Report a broker whose client is missing; each order would end in an error."""
+    try:
+        # Made, not connected.
+        Connection(settings.CELERY_BROKER_URL).transport  # noqa: B018
+    except (ImportError, AttributeError) as error:
+        # The latter is how kombu's module for Redis fails where redis is missing.
+        hint = "Install it into .venv (for Redis: .venv/bin/pip install redis), or leave "
+        hint += "CELERY_BROKER_URL out for the queue in the database."
+        return [
+            Error(
+                f"CELERY_BROKER_URL: its client is missing: {error}", hint=hint, id="marinemap.E005"
+            )
+        ]
+    return []
+
+
+@register(Tags.security, deploy=True)
+def check_public(**_: Any) -> list[CheckMessage]:
+    """Report what a site for others must not have."""
+    found: list[CheckMessage] = []
+    if "*" in settings.ALLOWED_HOSTS:
+        found.append(
+            Error(
+                "DJANGO_ALLOWED_HOSTS: '*' lets anyone name this site in links of their own.",
+                hint="Write the names under which the site is reached.",
+                id="marinemap.E006",
+            )
+        )
+    if settings.CELERY_TASK_ALWAYS_EAGER:
+        found.append(
+            Error(
+                "CELERY_TASK_ALWAYS_EAGER: jobs run in the web server, without a queue or a rate.",
+                hint="Leave it out; it is for development.",
+                id="marinemap.E007",
             )
         )
     return found

@@ -31,8 +31,8 @@ class JobSettings:
         How long an archive can be downloaded; 1 hour to 365 days.
     max_attempts : float
         How often a job whose worker died is tried, the first time included; 1 to 10.
-    extract_rate : str
-        How many jobs start, such as ``4/m``.
+    extract_rate : str or None
+        How many jobs start, such as ``4/m``; None is no limit.
     keep_jobs : timedelta
         How long a finished job is known; no shorter than its archive.
     min_free_bytes : float
@@ -46,7 +46,7 @@ class JobSettings:
     home: Path
     keep_results: timedelta
     max_attempts: float
-    extract_rate: str
+    extract_rate: str | None
     keep_jobs: timedelta
     min_free_bytes: float
     max_waiting_person: float
@@ -57,13 +57,14 @@ class JobSettings:
     def __post_init__(self) -> None:
         self._check_times()
         self._check_numbers()
+        if self.extract_rate is not None:
+            self._check_rate(self.extract_rate)
+
+    def _check_rate(self, rate: str) -> None:
         # Celery takes a rate of zero for no limit at all.
-        if not re.fullmatch(RATE_PATTERN, self.extract_rate) or not self.extract_rate.strip(
-            "0./smh"
-        ):
-            raise _wrong(
-                "MARINEMAP_EXTRACT_RATE", self.extract_rate, "a rate such as 4/m, 1/s or 100/h"
-            )
+        if not re.fullmatch(RATE_PATTERN, rate) or not rate.strip("0./smh"):
+            allowed = "a rate such as 4/m, 1/s or 100/h, nor the word unlimited"
+            raise _wrong("MARINEMAP_EXTRACT_RATE", rate, allowed)
 
     def _check_times(self) -> None:
         if not timedelta(hours=1) <= self.keep_results <= timedelta(days=_MOST_DAYS):
@@ -108,12 +109,10 @@ def job_settings() -> JobSettings:
     """
     return JobSettings(
         home=Path(settings.MARINEMAP_HOME),
-        keep_results=timedelta(days=min(_number("MARINEMAP_KEEP_DAYS", 7), _MOST_DAYS + 1)),
+        keep_results=_days("MARINEMAP_KEEP_DAYS", 7, _MOST_DAYS),
         max_attempts=_number("MARINEMAP_MAX_ATTEMPTS", 3),
         extract_rate=settings.MARINEMAP_EXTRACT_RATE,
-        keep_jobs=timedelta(
-            days=min(_number("MARINEMAP_KEEP_JOBS_DAYS", 365), _MOST_DAYS_OF_JOBS + 1)
-        ),
+        keep_jobs=_days("MARINEMAP_KEEP_JOBS_DAYS", 365, _MOST_DAYS_OF_JOBS),
         min_free_bytes=_number("MARINEMAP_MIN_FREE_MB", 32) * 1e6,
         max_waiting_person=_number("MARINEMAP_MAX_WAITING_PERSON", 100),
         max_waiting_address=_number("MARINEMAP_MAX_WAITING_ADDRESS", 200),
@@ -131,6 +130,14 @@ def _run_limits() -> RunLimits:
         file_bytes=_number("MARINEMAP_MAX_RUN_MB", 0) * 1e6 or None,
         free_bytes=_number("MARINEMAP_MIN_FREE_MB", 32) * 1e6 or None,
     )
+
+
+def _days(name: str, default: float, most: int) -> timedelta:
+    """Return a time; what no calendar holds is refused here, where its text is known."""
+    days = _number(name, default)
+    if not 0 <= days <= most:
+        raise _wrong(name, getattr(settings, name), f"a number of days, {most} at most")
+    return timedelta(days=days)
 
 
 def _number(name: str, default: float) -> float:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from marinemap.environment import known_variables
 from tests.deployment.init_script import InitScript
 from tests.deployment.installation import BOOT_ENVIRONMENT, PROJECT, Site
 
@@ -76,12 +77,8 @@ def test_init_script_refuses_and_does_not_show(
 
 
 def test_example_names_settings_that_exist() -> None:
-    known = "".join(
-        (PROJECT / "marinemap" / name).read_text("utf-8")
-        for name in ("settings.py", "settings_catalogue.py", "environment.py")
-    )
     lines = (PROJECT / "celeryd/environment").read_text("utf-8").splitlines()
     names = [line.lstrip("#").partition("=")[0] for line in lines if "=" in line]
     settings = [name for name in names if name.isupper() and " " not in name and name != "NAME"]
     assert len(settings) == 4
-    assert [name for name in settings if f'"{name}"' not in known] == []
+    assert [name for name in settings if name not in known_variables()] == []

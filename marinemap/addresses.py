@@ -1,0 +1,76 @@
+"""Where a site's database and its message queue are, by its environment."""
+
+from __future__ import annotations
+
+import dj_database_url
+from dj_database_url import DBConfig
+from django.core.exceptions import ImproperlyConfigured
+
+from marinemap.environment import read_text
+from marinemap.errors import did_you_mean, quote
+
+# What Django calls them, by what the queue does. It has two databases.
+_QUEUE_DATABASES = {
+    "sqlite": "sqlite",
+    "postgres": "postgresql",
+    "postgresql": "postgresql",
+    "postgis": "postgresql",
+}
+
+
+def read_database(default: str) -> tuple[str, DBConfig]:
+    """Return ``DATABASE_URL`` and what it means to Django; connections are kept and tried.
+
+    Raises
+    ------
+    ImproperlyConfigured
+        If it cannot be read. Its text is not repeated: it may hold a password.
+    """
+    url = read_text("DATABASE_URL", default)
+    try:
+        # Beyond it nothing would be read, without a word.
+        if "#" in url:
+            raise ValueError("it holds a #")
+        # A kept connection is tried before each request: the server may have been started anew.
+        return url, dj_database_url.parse(url, conn_max_age=60, conn_health_checks=True)
+    except ValueError as error:
+        raise ImproperlyConfigured(
+            "DATABASE_URL: it cannot be read; write sqlite:////folder/name.sqlite3 or "
+            "postgresql://user:password@host:5432/name, odd characters of a password as in "
+            "addresses: # is %23, / is %2F, ? is %3F, % is %25, @ is %40"
+        ) from error
+
+
+def read_broker(database_url: str) -> str:
+    """Return ``CELERY_BROKER_URL``, or the URL of the message queue that lives in the database.
+
+    Raises
+    ------
+    ImproperlyConfigured
+        If Celery has no such broker, or none is named and the database is neither SQLite nor
+        PostgreSQL.
+    """
+    given = read_text("CELERY_BROKER_URL", "")
+    if not given:
+        return _queue_in(database_url)
+    # Imported here: commands that have nothing to do with the queue start without it.
+    from kombu.transport import TRANSPORT_ALIASES
+
+    scheme = given.partition("://")[0].partition("+")[0]
+    known = {*TRANSPORT_ALIASES, "marinemap"}
+    if scheme not in known:
+        raise ImproperlyConfigured(
+            f"CELERY_BROKER_URL: '{quote(scheme)}' is no broker.{did_you_mean(scheme, known)} "
+            "Leave it out for the queue in the database, or write amqp://... or redis://..."
+        )
+    return given
+
+
+def _queue_in(database_url: str) -> str:
+    scheme, _, rest = database_url.partition(":")
+    if scheme not in _QUEUE_DATABASES:
+        raise ImproperlyConfigured(
+            f"DATABASE_URL: '{quote(scheme)}' cannot hold the message queue; use sqlite or "
+            "postgresql, or point CELERY_BROKER_URL at a broker of your own"
+        )
+    return f"marinemap+{_QUEUE_DATABASES[scheme]}:{rest}"
