@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from django.db import transaction
 from django.utils import timezone
 from django_celery_beat.models import PeriodicTask
 from django_celery_beat.schedulers import DatabaseScheduler, ModelEntry
@@ -33,14 +34,16 @@ class EditableScheduler(DatabaseScheduler):  # type: ignore[misc] # the library 
     """A database scheduler that leaves what an administrator has edited as it is.
 
     The scheduler that it extends writes the settings over the database at every start, and
-    knows nothing of a second one: each would set off every task.
+    knows nothing of a second one: each would set off every task. It writes down what it has set
+    off every few minutes, so that one that was killed would be followed by one that repeats it.
     """
 
     Entry = SteppedEntry
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._lease = ScheduleLease()
-        self._was_holding = True
+        # Whether the schedule in memory is that of the database, and in the order of its times.
+        self._is_current = True
         self._clock_ahead = _clock_ahead()
         super().__init__(*args, **kwargs)
 
@@ -55,13 +58,42 @@ class EditableScheduler(DatabaseScheduler):  # type: ignore[misc] # the library 
         if is_orphan():
             raise SystemExit("the worker of this schedule has ended")
         if not self._lease.is_held():
-            self._was_holding = False
+            # What is due meanwhile another sets off.
+            self._is_current = False
             return _STAND_BY_SECONDS
-        # What was due meanwhile another has set off; what was put in order by the time of a clock
-        # that was set since is in no order.
-        if not self._was_holding or self._was_clock_set():
-            self._was_holding, self._initial_read, self._heap = True, True, None
-        return min(float(super().tick(*args, **kwargs)), _STAND_BY_SECONDS)
+        # What was put in order by the time of a clock that was set since is in no order.
+        if not self._is_current or self._was_clock_set():
+            self._is_current, self._initial_read, self._heap = True, True, None
+        wait_seconds = float(super().tick(*args, **kwargs))
+        return min(wait_seconds, _STAND_BY_SECONDS) if self._is_current else _STAND_BY_SECONDS
+
+    def reserve(self, entry: Any) -> Any:
+        """Return an entry as it is after this run; :meth:`apply_async` writes that down."""
+        return next(entry)
+
+    def apply_async(
+        self, entry: Any, producer: Any = None, advance: bool = False, **kwargs: Any
+    ) -> Any:
+        """Set off a task and count its run, both or neither; None if another beat has done so.
+
+        A task that the queue did not take is still due when the schedule is read anew. A beat
+        may be stopped at any point before this, and wake when its lease is another's.
+        """
+        try:
+            with transaction.atomic():
+                if _count_run(entry):
+                    return super().apply_async(entry, producer=producer, advance=False, **kwargs)
+        except Exception:
+            self._is_current = False
+            raise
+        self._is_current = False
+        return None
+
+    def sync(self) -> None:
+        """Write nothing: each run was written down with its message.
+
+        That of the scheduler that this extends closes the connection amid the transaction.
+        """
 
     def _was_clock_set(self) -> bool:
         before, self._clock_ahead = self._clock_ahead, _clock_ahead()
@@ -79,7 +111,7 @@ class EditableScheduler(DatabaseScheduler):  # type: ignore[misc] # the library 
         self._lease.give_up()
 
     def close(self) -> None:
-        """Write what is left to write, and let another beat take over."""
+        """Let another beat take over at once."""
         super().close()
         self.release()
 
@@ -97,6 +129,16 @@ class EditableScheduler(DatabaseScheduler):  # type: ignore[misc] # the library 
         super().update_from_dict(absent)
         if missing := sorted(set(absent) - _known(absent)):
             raise UnavailableError(f"the schedule lacks {', '.join(missing)}; the log says why")
+
+
+def _count_run(entry: Any) -> bool:
+    """Write down a run of an entry unless somebody else has, since it was read."""
+    run = entry.model
+    as_read = PeriodicTask.objects.filter(
+        pk=run.pk, enabled=True, total_run_count=entry.total_run_count
+    )
+    counted = {"last_run_at": run.last_run_at, "total_run_count": run.total_run_count}
+    return bool(as_read.update(**counted))
 
 
 def _clock_ahead() -> float:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 import time
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -118,6 +120,89 @@ def test_two_schedulers_set_off_each_task_once(messages: Messages) -> None:
         tick_through(scheduler)
     sent = [message["task"] for message in messages()]
     assert len(sent) == len(set(sent)) >= 3
+
+
+def make_all_due(*schedulers: Any) -> None:
+    """Let every task be due again, and the schedulers know."""
+    long_ago = timezone.now() - timedelta(hours=1)
+    PeriodicTask.objects.exclude(interval=None).update(last_run_at=long_ago)
+    for scheduler in schedulers:
+        scheduler._initial_read, scheduler._heap = True, None
+
+
+def test_tasks_that_a_killed_beat_has_set_off_are_not_set_off_again(messages: Messages) -> None:
+    killed, other = (EditableScheduler(app=app) for _ in range(2))
+    messages()
+    make_all_due(killed)
+    tick_through(killed)
+    assert len(messages()) >= 3
+    # It had no time to write anything down.
+    silent_for(killed._lease, 60)
+    other._initial_read = True
+    tick_through(other)
+    assert messages() == []
+
+
+def test_beat_that_wakes_lets_no_task_be_set_off_again(messages: Messages) -> None:
+    frozen, other = (EditableScheduler(app=app) for _ in range(2))
+    make_all_due(frozen)
+    tick_through(frozen)
+    silent_for(frozen._lease, 60)
+    # Some time later all is due again.
+    make_all_due(other)
+    messages()
+    tick_through(other)
+    assert len(messages()) >= 3
+    ran_at = last_runs()
+    # What it would have written down before it was stopped.
+    frozen.sync()
+    assert last_runs() == ran_at
+
+
+def last_runs() -> dict[str, Any]:
+    return dict(PeriodicTask.objects.values_list("name", "last_run_at"))
+
+
+def test_beat_that_is_stopped_between_its_lease_and_its_task_sends_nothing(
+    messages: Messages,
+) -> None:
+    frozen, other = (EditableScheduler(app=app) for _ in range(2))
+    make_all_due(frozen, other)
+    assert frozen._lease.is_held()
+    frozen.populate_heap()
+    silent_for(frozen._lease, 60)
+    messages()
+    tick_through(other)
+    assert len(messages()) >= 3
+    # It goes on where it was: the lease was asked for before all that.
+    frozen._lease._is_held, frozen._lease._renewed_at = True, float("inf")
+    tick_through(frozen)
+    assert messages() == []
+
+
+def test_task_that_the_queue_did_not_take_is_set_off_later(messages: Messages) -> None:
+    scheduler = EditableScheduler(app=app)
+    make_all_due(scheduler)
+    messages()
+    with queue_away():
+        assert scheduler.tick() > 0
+    tick_through(scheduler)
+    sent = [message["task"] for message in messages()]
+    assert len(sent) == len(set(sent)) >= 3
+
+
+@contextlib.contextmanager
+def queue_away() -> Iterator[None]:
+    rename("broker_messages", "lost")
+    try:
+        yield
+    finally:
+        rename("lost", "broker_messages")
+
+
+def rename(name: str, other: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(f"ALTER TABLE {name} RENAME TO {other}")
 
 
 def test_schedule_goes_on_after_the_clock_was_set_back(messages: Messages) -> None:
