@@ -17,6 +17,7 @@ class LossyProxy:
         self._port = port
         self._armed_for: bytes | None = None
         self.has_cut = threading.Event()
+        self._clients: list[socket.socket] = []
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
         threading.Thread(target=self._accept, daemon=True).start()
@@ -25,13 +26,24 @@ class LossyProxy:
         """Cut the connection whose next commit follows a statement, when that is done."""
         self._armed_for = statement
 
+    def go_away(self) -> None:
+        """Cut all connections, and take no more."""
+        self.close()
+        for client in self._clients:
+            with contextlib.suppress(OSError):
+                client.shutdown(socket.SHUT_RDWR)
+
     def close(self) -> None:
+        # Closed alone it would still be accepting.
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
 
     def _accept(self) -> None:
         with contextlib.suppress(OSError):
             while True:
                 client, _ = self._listener.accept()
+                self._clients.append(client)
                 threading.Thread(target=self._serve, args=[client], daemon=True).start()
 
     def _serve(self, client: socket.socket) -> None:

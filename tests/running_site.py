@@ -138,12 +138,12 @@ class Client:
         assert answer.status_code == 201, answer.text
         return answer.headers["Location"]
 
-    def post_execution(self, body: Any, process: str = "extract") -> requests.Response:
-        """Post an execute request."""
+    def post_execution(
+        self, body: Any, process: str = "extract", prefer: str = "respond-async"
+    ) -> requests.Response:
+        """Post an execute request; what may run either way is a job by default."""
         url = f"{self._base}/api/processes/{process}/execution"
-        # What may run either way is a job where these tests follow it.
-        prefer = {"Prefer": "respond-async"}
-        return self.session.post(url, json=body, headers=prefer, timeout=30)
+        return self.session.post(url, json=body, headers={"Prefer": prefer}, timeout=30)
 
     def status(self, job: str) -> dict[str, Any]:
         """Return how a job stands."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import psycopg
 import pytest
 
 from tests.lossy_proxy import LossyProxy, lossy_proxy
@@ -45,6 +47,25 @@ def test_request_whose_commit_was_done_unheard_is_answered_with_its_job(
     assert proxy.has_cut.is_set()
     assert answer.status_code == 201
     assert client.status(answer.headers["Location"])["status"] == "accepted"
+
+
+@on_postgresql
+def test_request_that_waits_when_the_database_goes_is_answered_with_its_job(
+    make_site: MakeSite, proxy: LossyProxy
+) -> None:
+    site = make_site()
+    direct = site.environment["DATABASE_URL"]
+    behind(site, proxy).start_web()
+    client = Client(site)
+    body = {"inputs": {"layers": ["reefs"], "area": AREA}}
+    with ThreadPoolExecutor() as pool, psycopg.connect(direct, autocommit=True) as database:
+        asked = pool.submit(client.post_execution, body, prefer="wait=10")
+        find = "SELECT 1 FROM jobs_job"
+        wait_for(lambda: database.execute(find).fetchone(), "a job")
+        proxy.go_away()
+        answer = asked.result(30)
+    assert answer.status_code == 201
+    assert answer.json()["status"] == "accepted"
 
 
 @on_postgresql

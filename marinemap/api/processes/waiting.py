@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from marinemap.jobs.models import Job
+from marinemap.jobs.outages import DATABASE_AWAY
 from marinemap.jobs.queue import find_place
 
 # Threads of the web server that may wait for runs; others are for others.
@@ -31,13 +32,17 @@ def turn_to_wait() -> Iterator[bool]:
 def ended_within(job: Job, seconds: float) -> Job | None:
     """Return a job as it ended; None where that takes longer, or cannot be waited for.
 
-    Nobody waits for what the rate lets start later only.
+    Nobody waits for what the rate lets start later only, or where the database has gone since it
+    stored the job: that is told all the same.
     """
     place = find_place(job) if seconds > 0 else None
     if seconds <= 0 or (place is not None and place.seconds_until_start > seconds):
         return None
     with turn_to_wait() as has_turn:
-        return _looked_at(job, seconds) if has_turn else None
+        try:
+            return _looked_at(job, seconds) if has_turn else None
+        except DATABASE_AWAY:
+            return None
 
 
 def _looked_at(job: Job, seconds: float) -> Job | None:
