@@ -38,6 +38,11 @@ _CQL2_CLASSES = (
     "basic-cql2",
     "advanced-comparison-operators",
     "case-insensitive-comparison",
+    "basic-spatial-functions",
+    "basic-spatial-functions-plus",
+    "spatial-functions",
+    "property-property",
+    "arithmetic",
 )
 CONFORMANCE = [
     *(f"{_FEATURES}-1/1.0/conf/{name}" for name in ("core", "geojson", "html", "oas30")),

@@ -6,6 +6,7 @@ from marinemap.extraction.crs import CRS84, check_fits, crs_label, parse_crs
 from marinemap.extraction.dataset import Dataset, Field, describe, list_layers
 from marinemap.extraction.estimate import LayerEstimate, estimate
 from marinemap.extraction.filter import Filter, compile_filter
+from marinemap.extraction.filter_spatial import GeometryField
 from marinemap.extraction.formats import FORMATS, get_format
 from marinemap.extraction.geometries import read_geometries
 from marinemap.extraction.limits import RunLimits
@@ -33,6 +34,7 @@ __all__ = [
     "ExtractionResult",
     "Field",
     "Filter",
+    "GeometryField",
     "LayerEstimate",
     "LayerFailure",
     "LayerReport",

@@ -1,52 +1,65 @@
-"""Attribute filters: CQL2 (OGC 21-065r2) parsed by a library, compiled here against the fields."""
+"""Filters: CQL2 (OGC 21-065r2) parsed by a library, compiled here against the fields."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from marinemap.errors import RequestError, did_you_mean, quote
-from marinemap.extraction.filter_text import MAX_DEPTH, MAX_NODES, parse, too_large
-from marinemap.extraction.filter_values import family, is_date, is_text, plain_value, suits
-
-# Arrow makes a regular expression of a pattern, which may grow too large for its engine.
-_MAX_PATTERN_CHARACTERS = 1_000
-_COMPARISONS: dict[str, Callable[[Any, Any], Any]] = {
-    "=": pc.equal,
-    "<>": pc.not_equal,
-    "<": pc.less,
-    "<=": pc.less_equal,
-    ">": pc.greater,
-    ">=": pc.greater_equal,
-}
-_ALLOWED = "and, or, not, =, <>, <, <=, >, >=, BETWEEN, IN, LIKE, IS NULL, CASEI, DATE, TIMESTAMP"
-
-_Columns = Mapping[str, Any]
-_Mask = Callable[[_Columns], Any]
+from marinemap.errors import RequestError
+from marinemap.extraction.filter_compiler import GEOMETRY, Compiler, Mask
+from marinemap.extraction.filter_spatial import Array, Box, GeometryField, needed_boxes
+from marinemap.extraction.filter_text import parse
 
 
 @dataclass(frozen=True)
 class Filter:
-    """A compiled filter: the fields that it needs, and whether each row passes."""
+    """A compiled filter: the fields that it needs, and whether each row passes.
+
+    What passes one that ``is_spatial`` touches one of its ``boxes``, if it has any; they are in
+    the CRS of its literals.
+    """
 
     fields: tuple[str, ...]
-    _mask: _Mask
+    _mask: Mask
+    geometry: GeometryField | None = None
+    boxes: tuple[Box, ...] = ()
 
-    def passes(self, attributes: Any) -> Any:
-        """Return a pyarrow.BooleanArray for a pyarrow.RecordBatch; unknown counts as no."""
+    @property
+    def is_spatial(self) -> bool:
+        """Tell whether it has to see geometries."""
+        return self.geometry is not None
+
+    def passes(self, attributes: Any, geometries: Array | None = None) -> Any:
+        """Return a pyarrow.BooleanArray for a pyarrow.RecordBatch; unknown counts as no.
+
+        Parameters
+        ----------
+        attributes : pyarrow.RecordBatch
+        geometries : array of shapely geometries, optional
+            In the layer's CRS; a spatial filter needs them.
+        """
         columns = {name: attributes.column(name) for name in self.fields}
+        if self.geometry is not None and geometries is not None:
+            columns[GEOMETRY] = self.geometry.moved(geometries)
         mask = self._mask(columns)
         if isinstance(mask, pa.Scalar):
-            mask = pa.array([mask.as_py()] * attributes.num_rows, pa.bool_())
+            count = attributes.num_rows if geometries is None else len(geometries)
+            mask = pa.array([mask.as_py()] * count, pa.bool_())
         return pc.fill_null(mask, False)
 
 
-def compile_filter(text: str | Mapping[str, Any], schema: Any, *, field: str = "filter") -> Filter:
+def compile_filter(
+    text: str | Mapping[str, Any],
+    schema: Any,
+    *,
+    field: str = "filter",
+    geometry: GeometryField | None = None,
+) -> Filter:
     """Compile CQL2 text or CQL2 JSON against a layer's fields.
 
     No part of it becomes SQL or a file's name: it is computed on the columns as they are read.
@@ -59,6 +72,8 @@ def compile_filter(text: str | Mapping[str, Any], schema: Any, *, field: str = "
         Of the layer's attributes.
     field : str
         The name of the input, for messages.
+    geometry : GeometryField, optional
+        With it the filter may have spatial functions.
 
     Raises
     ------
@@ -66,184 +81,15 @@ def compile_filter(text: str | Mapping[str, Any], schema: Any, *, field: str = "
         If it does not parse, names a field that the layer lacks, compares a field with a value
         of another type, or uses an operator that is not supported.
     """
-    compiler = _Compiler(schema, field)
-    mask = compiler.condition(parse(text, field), 0)
-    compiled = Filter(tuple(sorted(compiler.used)), mask)
+    tree = parse(text, field)
+    compiler = Compiler(schema, field, geometry)
+    mask = compiler.condition(tree, 0)
+    seen = geometry if compiler.is_spatial else None
+    boxes = needed_boxes(tree, seen) if seen else []
+    compiled = Filter(tuple(sorted(compiler.used)), mask, seen, tuple(boxes))
     try:
         # What Arrow cannot compare is seen on no rows as on a million.
-        compiled.passes(pa.RecordBatch.from_pylist([], schema=schema))
+        compiled.passes(pa.RecordBatch.from_pylist([], schema=schema), np.zeros(0, object))
     except pa.ArrowException as error:
         raise RequestError(f"the filter cannot be computed: {error}", field=field) from error
     return compiled
-
-
-class _Compiler:
-    def __init__(self, schema: Any, field: str) -> None:
-        self._schema = schema
-        self._field = field
-        self._nodes = 0
-        self.used: set[str] = set()
-
-    def condition(self, node: Any, depth: int) -> _Mask:
-        """Compile what is true or false."""
-        self._count(depth)
-        if isinstance(node, bool):
-            return lambda columns: pa.scalar(node)
-        if isinstance(node, Mapping) and set(node) == {"property"}:
-            return self._flag(node["property"])
-        operator, arguments = self._operator(node)
-        if operator in ("and", "or"):
-            return self._joined(operator, [self.condition(a, depth + 1) for a in arguments])
-        if operator == "not":
-            inner = self.condition(_only(arguments, 1, self._refuse)[0], depth + 1)
-            return lambda columns: pc.invert(inner(columns))
-        return self._comparison(operator, arguments)
-
-    def _comparison(self, operator: str, arguments: list[Any]) -> _Mask:
-        if operator == "isNull":
-            (value, _) = self._operand(_only(arguments, 1, self._refuse)[0], None)
-            return lambda columns: pc.is_null(value(columns))
-        if operator in _COMPARISONS:
-            compare = _COMPARISONS[operator]
-            left, right = self._pair(*_only(arguments, 2, self._refuse))
-            return lambda columns: compare(left(columns), right(columns))
-        if operator == "like":
-            return self._like(*_only(arguments, 2, self._refuse))
-        if operator == "between":
-            value, low, high = _only(arguments, 3, self._refuse)
-            low_mask = self._comparison(">=", [value, low])
-            high_mask = self._comparison("<=", [value, high])
-            return lambda columns: pc.and_kleene(low_mask(columns), high_mask(columns))
-        if operator == "in":
-            value, choices = _only(arguments, 2, self._refuse)
-            if not isinstance(choices, list) or not choices:
-                raise self._refuse("IN needs a list of values")
-            return self._joined("or", [self._comparison("=", [value, c]) for c in choices])
-        raise self._refuse(f"'{quote(operator)}' is not supported; there are {_ALLOWED}")
-
-    def _joined(self, operator: str, masks: list[_Mask]) -> _Mask:
-        if not masks:
-            raise self._refuse(f"'{operator}' joins nothing")
-        join = pc.and_kleene if operator == "and" else pc.or_kleene
-
-        def joined(columns: _Columns) -> Any:
-            result = masks[0](columns)
-            for mask in masks[1:]:
-                result = join(result, mask(columns))
-            return result
-
-        return joined
-
-    def _like(self, value: Any, pattern: Any) -> _Mask:
-        text, type_ = self._operand(value, pa.string())
-        ignore_case = isinstance(pattern, Mapping) and pattern.get("op") == "casei"
-        plain = plain_value(self._operator(pattern, 1)[1][0] if ignore_case else pattern)
-        if not isinstance(plain, str) or not (type_ and is_text(type_)):
-            raise self._refuse("LIKE compares a text field with a pattern in quotes")
-        if len(plain) > _MAX_PATTERN_CHARACTERS:
-            raise self._refuse(
-                f"the pattern of LIKE has {len(plain):,} characters; at most "
-                f"{_MAX_PATTERN_CHARACTERS:,} are allowed"
-            )
-        wanted = _folded(pa.scalar(plain)).as_py() if ignore_case else plain
-        return lambda columns: pc.match_like(text(columns), wanted)
-
-    def _pair(self, left: Any, right: Any) -> tuple[_Mask, _Mask]:
-        """Compile two operands of one type, each literal read as the other's field needs."""
-        type_ = self._type_of(left) or self._type_of(right)
-        if type_ is None:
-            raise self._refuse("a comparison needs a field on one side")
-        if pa.types.is_timestamp(type_) and (is_date(left) or is_date(right)):
-            # A moment is compared with a day by the day on which it is, in UTC.
-            return self._as_day(left), self._as_day(right)
-        return self._operand(left, type_)[0], self._operand(right, type_)[0]
-
-    def _as_day(self, node: Any) -> _Mask:
-        if is_date(node):
-            return self._operand(node, pa.date32())[0]
-        moment, type_ = self._operand(node, None)
-        unit = pa.timestamp(type_.unit)
-        return lambda columns: moment(columns).cast(unit).cast(pa.date32(), safe=False)
-
-    def _operand(self, node: Any, wanted: Any, depth: int = 0) -> tuple[_Mask, Any]:
-        self._count(depth)
-        if isinstance(node, Mapping) and node.get("op") == "casei":
-            (plain,) = self._operator(node, 1)[1]
-            inner, type_ = self._operand(plain, pa.string(), depth + 1)
-            if type_ is None or not is_text(type_):
-                raise self._refuse("CASEI needs a text")
-            return (lambda columns: _folded(inner(columns))), type_
-        if isinstance(node, Mapping) and set(node) == {"property"}:
-            name = self._name(node["property"])
-            type_ = self._schema.field(name).type
-            if wanted is not None and family(wanted) != family(type_):
-                raise self._refuse(f"'{name}' ({type_}) cannot be compared with {wanted}")
-            return (lambda columns: columns[name]), type_
-        literal = self._literal(node, wanted)
-        return (lambda columns: literal), literal.type
-
-    def _literal(self, node: Any, wanted: Any) -> Any:
-        value = plain_value(node)
-        if value is None or wanted is None or not suits(value, wanted):
-            kind = f"a field of type {wanted}" if wanted is not None else "a filter"
-            raise self._refuse(f"{quote(node)} is no value for {kind}")
-        if isinstance(value, float) and value.is_integer() and pa.types.is_integer(wanted):
-            value = int(value)
-        try:
-            if isinstance(value, datetime) and pa.types.is_timestamp(wanted) and wanted.tz is None:
-                value = value.astimezone(UTC).replace(tzinfo=None)
-            return pa.scalar(value) if isinstance(value, float | int) else pa.scalar(value, wanted)
-        except (pa.ArrowException, OverflowError) as error:
-            raise self._refuse(f"{quote(node)} does not fit a field of type {wanted}") from error
-
-    def _type_of(self, node: Any) -> Any:
-        if isinstance(node, Mapping) and node.get("op") == "casei":
-            return pa.string()
-        if isinstance(node, Mapping) and set(node) == {"property"}:
-            return self._schema.field(self._name(node["property"])).type
-        return None
-
-    def _flag(self, name: Any) -> _Mask:
-        known = self._name(name)
-        if not pa.types.is_boolean(self._schema.field(known).type):
-            raise self._refuse(f"'{known}' is neither true nor false; compare it with a value")
-        return lambda columns: columns[known]
-
-    def _name(self, name: Any) -> str:
-        if not isinstance(name, str) or name not in self._schema.names:
-            listed = ", ".join(f"'{known}'" for known in self._schema.names)
-            hint = did_you_mean(quote(name), self._schema.names)
-            raise self._refuse(f"no field '{quote(name)}'; there are {listed}.{hint}")
-        self.used.add(name)
-        return name
-
-    def _operator(self, node: Any, count: int | None = None) -> tuple[str, list[Any]]:
-        """Return an operator and its arguments, of which there may have to be so many."""
-        if not isinstance(node, Mapping) or not isinstance(node.get("op"), str):
-            raise self._refuse("not a condition; write for example depth > 20")
-        for member in node:
-            if member not in ("op", "args"):
-                hint = did_you_mean(quote(member), ("op", "args"))
-                raise self._refuse(f"an operator has no '{quote(member)}', but 'args'.{hint}")
-        arguments = node.get("args")
-        given = arguments if isinstance(arguments, list) else []
-        return node["op"], given if count is None else _only(given, count, self._refuse)
-
-    def _count(self, depth: int) -> None:
-        self._nodes += 1
-        if self._nodes > MAX_NODES or depth > MAX_DEPTH:
-            raise too_large(self._field)
-
-    def _refuse(self, message: str) -> RequestError:
-        return RequestError(message, field=self._field)
-
-
-def _only(arguments: Any, count: int, refuse: Callable[[str], RequestError]) -> list[Any]:
-    if not isinstance(arguments, list) or len(arguments) != count:
-        raise refuse(f"an operator has not {count} arguments, as CQL2 asks")
-    return arguments
-
-
-def _folded(text: Any) -> Any:
-    """Return a text without regard to case: some letters have two small forms, such as sigma."""
-    return pc.utf8_lower(pc.utf8_upper(text))

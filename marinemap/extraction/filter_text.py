@@ -20,6 +20,14 @@ _QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
 _LARGE_INTEGER = re.compile(r"(?<![\w.])-?\d{16,}(?![\w.])")
 # Stands before such a number on its way through the parser, as a text; no text of a user begins so.
 _INTEGER_MARK = "\ue000integer:"
+# Where the library's parser stopped, by line and character.
+_PLACE = re.compile(r"\s*--> (\d+):(\d+)")
+_EXAMPLE = "Write for example depth > 20 AND name LIKE 'Reef%'."
+_SLIPS = (
+    (re.compile("=="), "Equality is one sign: name = 'Reef'."),
+    (re.compile(r"&&|\|\|"), "Conditions are joined by AND and OR."),
+    (re.compile(r"\bcasei\b(?!\s*\()", re.IGNORECASE), "CASEI takes brackets: CASEI(name)."),
+)
 _NESTING = re.compile(r"\bnot\b|[-+*/%^=<>(]", re.IGNORECASE)
 
 
@@ -56,7 +64,18 @@ def parse(text: Any, field: str) -> Any:
     try:
         return _with_integers(cql2.parse_text(_with_marks(text)).to_json())
     except (cql2.ParseError, cql2.ValidationError, ValueError) as error:
-        raise RequestError(f"not CQL2: {error}", field=field, value=text) from error
+        raise _not_cql2(text, str(error), field) from error
+
+
+def _not_cql2(text: str, error: str, field: str) -> RequestError:
+    """Return the error of a text that does not parse, with the commonest slips."""
+    found = _PLACE.match(error)
+    line, character = (int(found[1]), int(found[2])) if found else (1, len(text) + 1)
+    rest = text.split("\n")[line - 1][character - 1 :].strip()[:40]
+    where = f"from '{rest}' on it cannot be read" if rest else "it ends too early"
+    plain = _QUOTED.sub("", text)
+    hint = next((words for slip, words in _SLIPS if slip.search(plain)), _EXAMPLE)
+    return RequestError(f"not CQL2: {where}", field=field, value=text, hint=hint)
 
 
 def _with_marks(text: str) -> str:

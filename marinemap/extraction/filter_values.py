@@ -60,3 +60,23 @@ def family(type_: Any) -> str:
 def is_text(type_: Any) -> bool:
     """Tell whether a type of Arrow is one of texts."""
     return bool(pa.types.is_string(type_) or pa.types.is_large_string(type_))
+
+
+def type_of_literal(node: Any) -> Any:
+    """Return the type of Arrow that a literal has by itself; None where it is none."""
+    value = plain_value(node)
+    types = {bool: pa.bool_(), str: pa.string(), int: pa.float64(), float: pa.float64()}
+    times = {date: pa.date32(), datetime: pa.timestamp("us", "UTC")}
+    return (types | times).get(type(value))
+
+
+def how_to_write(value: Any, wanted: Any) -> str | None:
+    """Return how a value would be written for a field of a type, if that can be told."""
+    if wanted is None or value is None:
+        return None
+    kind = family(wanted)
+    if kind == "text" and isinstance(value, int | float):
+        return f"Write a text in single quotes: '{value:g}'."
+    hints = {"number": "Write a number without quotes: 5.", "flag": "Write true or false."}
+    hints["time"] = "Write DATE('2026-01-31') or TIMESTAMP('2026-01-31T12:00:00Z')."
+    return hints.get(kind)

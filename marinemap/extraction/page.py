@@ -115,14 +115,16 @@ def read_page(dataset: Dataset, mark: str, wanted: Wanted) -> Page:
     keys = keys_of(dataset, mark, wanted.box)
     parts: list[Features] = []
     found, read_bytes, after = 0, 0, wanted.after
+    plain = [each for each in wanted.filters if not each.is_spatial]
+    spatial = [each for each in wanted.filters if each.is_spatial]
     count = min(wanted.limit + 1, _rows_at_once(dataset))
     while found <= wanted.limit:
         candidates = keys.after(after, count)
         if len(candidates.cursors) == 0:
             return _page(parts, wanted.limit, None)
-        for chosen in _chosen(dataset, candidates, wanted.filters):
+        for chosen in _chosen(dataset, candidates, plain):
             read, size = _read(dataset, chosen)
-            parts.append(read if wanted.keeps is None else read.pick(wanted.keeps(read.geometries)))
+            parts.append(_passing(read, spatial, wanted.keeps))
             found, read_bytes = found + len(parts[-1]), read_bytes + size
             after = int(chosen.cursors[-1])
             if found > wanted.limit or read_bytes > _MOST_BYTES:
@@ -131,7 +133,8 @@ def read_page(dataset: Dataset, mark: str, wanted: Wanted) -> Page:
         if time.monotonic() > deadline:
             return _page(parts, wanted.limit, after)
         # Attributes alone are read where there is a filter, of more and more features.
-        count = min(count * 2, _MOST_LOOKED_AT) if wanted.filters else count
+        most = _MOST_LOOKED_AT if plain else _rows_at_once(dataset)
+        count = min(count * 2, most) if wanted.filters or wanted.keeps else count
     return _page(parts, wanted.limit, after)
 
 
@@ -174,6 +177,18 @@ def _page(parts: list[Features], limit: int, after: int | None) -> Page:
         kept.append(part)
         room -= len(part)
     return Page(kept, after)
+
+
+def _passing(
+    read: Features, spatial: Sequence[Filter], keeps: Callable[[Array], Array] | None
+) -> Features:
+    """Return the features whose geometry was asked for."""
+    if keeps is not None:
+        read = read.pick(keeps(read.geometries))
+    for each in spatial if len(read) else ():
+        fields = read.attributes.select(list(each.fields)).combine_chunks().to_batches()
+        read = read.pick(np.asarray(each.passes(fields[0] if fields else None, read.geometries)))
+    return read
 
 
 def _chosen(

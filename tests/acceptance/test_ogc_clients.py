@@ -64,7 +64,7 @@ def test_owslib_reads_features_and_runs_processes(site: RunningSite) -> None:
     assert {"grid", "reefs"} <= set(features.feature_collections())
     page = features.collection_items("grid", limit=7, bbox=[3, 45, 3.1, 45.2])
     assert page["numberReturned"] == 7
-    assert set(features.collection_queryables("grid")["properties"]) == {"n", "name"}
+    assert set(features.collection_queryables("grid")["properties"]) == {"n", "name", "geometry"}
     alone = features.collection_item("grid", str(page["features"][0]["id"]))
     assert alone["properties"] == page["features"][0]["properties"]
     processes = Processes(f"{site.base}/api/")

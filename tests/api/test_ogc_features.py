@@ -272,6 +272,97 @@ def test_filter_and_queryables_as_parameters(
     assert seen == numbers
 
 
+def at(x: int, y: int) -> int:
+    return 20 * y + x
+
+
+@pytest.mark.parametrize(
+    ("query", "numbers"),
+    [
+        ("filter=S_INTERSECTS(geometry,POINT(3 2))", [at(3, 2)]),
+        ("filter=s_intersects(POINT(3 2), geometry)", [at(3, 2)]),
+        ("filter=S_INTERSECTS(geometry,BBOX(2.5,1.5,4.5,2.5))", [at(3, 2), at(4, 2)]),
+        ("filter=S_WITHIN(geometry,POLYGON((2 2,4 2,4 3,2 3,2 2)))", []),
+        ("filter=S_WITHIN(geometry,POLYGON((2 2,4.5 2,4.5 3.5,2 3.5,2 2)))&n=63", [63]),
+        ("filter=S_TOUCHES(geometry,LINESTRING(0 0,5 5))", [at(0, 0), at(5, 5)]),
+        ("filter=NOT S_DISJOINT(geometry,MULTIPOINT((1 1),(2 2))) AND n>30", [at(2, 2)]),
+        ("filter=S_INTERSECTS(geometry,POINT(3 2)) OR n=7", [7, at(3, 2)]),
+        ("filter=geometry IS NULL", [200]),
+        ("filter=S_DISJOINT(geometry,BBOX(-180,-90,180,90))", []),
+        ("filter=S_INTERSECTS(geometry,geometry) AND n<2", [0, 1]),
+        ("filter=S_INTERSECTS(POINT(0 0),BBOX(-1,-1,1,1)) AND n<2", [0, 1]),
+        # East of 18 degrees, across 180.
+        ("filter=S_INTERSECTS(geometry,BBOX(18.5,0,-170,1))", [at(19, 0), at(19, 1)]),
+        # The axes of the CRS, latitude first.
+        (f"filter=S_INTERSECTS(geometry,POINT(2 3))&filter-crs={EPSG}4326", [at(3, 2)]),
+        (f"filter=S_INTERSECTS(geometry,BBOX(2,3,2,3))&filter-crs={EPSG}4326", [at(3, 2)]),
+        (
+            f"filter=S_INTERSECTS(geometry,BBOX(3e5,2e5,4e5,3e5))&filter-crs={EPSG}3857",
+            [at(3, 2)],
+        ),
+        (
+            'filter={"op":"s_intersects","args":[{"property":"geometry"},'
+            '{"type":"Point","coordinates":[3,2]}]}&filter-lang=cql2-json',
+            [at(3, 2)],
+        ),
+        ("filter=S_INTERSECTS(geometry,BBOX(0,0,3,0))&bbox=2,-1,9,9", [2, 3]),
+        ("filter=n * 2 %2B 1 = 9", [4]),
+        ("filter=n div 50 = 3 AND n %25 50 < 2", [150, 151]),
+        ("filter=n / 0 = 1 OR n ^ 2 = 81 OR -n = -5", [5, 9]),
+        ("filter=n - 1 = 2 ^ 3 AND 1 = 1", [9]),
+        ("filter=n = n AND name = name AND 3 > n", [0, 1, 2]),
+    ],
+)
+def test_filter_by_place_and_by_arithmetic(
+    gpkg_grid: Layer, new_client: NewClient, query: str, numbers: list[int]
+) -> None:
+    seen, _ = all_pages(new_client(), f"?{query}")
+    assert seen == numbers
+
+
+@pytest.mark.parametrize(
+    ("text", "detail"),
+    [
+        ("S_INTERSECTS(geometry,POLYGON((0 0,2 2,2 0,0 2,0 0)))", "not sound: Self-inter"),
+        ("S_INTERSECTS(geometry,BBOX(0,5,3,4))", "ends before it begins"),
+        ("S_INTERSECTS(geometry,n)", "a geometry is geometry"),
+        ("S_INTERSECTS(geom,POINT(1 2))", "a geometry is geometry"),
+        ("S_INTERSECTS(geometry)", "not 2 arguments"),
+        ("geometry = 3", "'geometry' is the geometry"),
+        ("S_DWITHIN(geometry,POINT(1 2),5)", "S_INTERSECTS"),
+        ("name + 1 = 2", "'name' (string) cannot be compared with double"),
+        ("name = n + 1", "cannot be compared with string"),
+    ],
+)
+def test_filter_by_what_is_no_place_is_refused(
+    gpkg_grid: Layer, new_client: NewClient, text: str, detail: str
+) -> None:
+    response = new_client().get("/api/collections/grid/items", {"filter": text})
+    assert detail in assert_problem(response, 400)["detail"]
+
+
+@pytest.mark.parametrize(
+    ("text", "detail", "hint"),
+    [
+        ("name == 'x'", "from '= 'x'' on", "one sign"),
+        ("n = 3 && n = 4", "from '&& n = 4' on", "AND"),
+        ('name = "point 001"', "no field 'point 001'", "single quotes: 'point 001'"),
+        ("CASEI(name)", "not supported as a condition", "CASEI(name) = CASEI("),
+        ("CASEI name = 'x'", "not CQL2", "CASEI takes brackets"),
+        ("n = '3'", "no value for a field of type int64", "number without quotes"),
+        ("name = 3", "no value for a field of type string", "single quotes: '3'"),
+        ("day = '1970-01-05'", "no value for a field of type", "DATE("),
+        ("n >", "it ends too early", "depth > 20"),
+    ],
+)
+def test_slips_of_newcomers_are_told_what_to_write(
+    gpkg_grid: Layer, new_client: NewClient, text: str, detail: str, hint: str
+) -> None:
+    response = new_client().get("/api/collections/grid/items", {"filter": text})
+    problem = assert_problem(response, 400)
+    assert detail in problem["detail"] and hint in problem["hint"]
+
+
 def test_queryables(grid: Layer, new_client: NewClient) -> None:
     client = new_client()
     link = links_of(client.get("/api/collections/grid").json())[
@@ -286,6 +377,8 @@ def test_queryables(grid: Layer, new_client: NewClient) -> None:
     # FlatGeobuf knows no days but moments.
     assert schema["properties"]["day"]["format"] in ("date", "date-time")
     assert schema["additionalProperties"] is False
+    place = schema["properties"]["geometry"]
+    assert place["format"] == "geometry-point" and "type" not in place
 
 
 def test_openapi_describes_the_items_of_each_layer_with_its_fields(

@@ -5,11 +5,14 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pytest
+import shapely
 
 from marinemap.errors import RequestError
 from marinemap.extraction.filter import compile_filter
+from marinemap.extraction.filter_spatial import GeometryField
 
 LARGE = 2**53
 ROWS = pa.RecordBatch.from_pydict(
@@ -60,3 +63,53 @@ def test_pattern_that_is_too_long_is_refused(pattern: str) -> None:
     with pytest.raises(RequestError, match="at most 1,000"):
         compile_filter(wanted, ROWS.schema)
     assert passing(f"name LIKE '{'_' * 999}%'") == []
+
+
+GEOMETRY = GeometryField("place", moved=lambda there: there, boxes=lambda bbox: [tuple(bbox)])
+# Of each kind: apart, within, around, across, beside and the same as the square of 2 to 4.
+SHAPES = np.array(
+    [
+        *(shapely.box(*box) for box in ((5, 5, 6, 6), (2.5, 2.5, 3, 3), (0, 0, 9, 9))),
+        *(shapely.box(*box) for box in ((3, 3, 5, 5), (4, 2, 6, 4), (2, 2, 4, 4))),
+        *(
+            shapely.LineString(line)
+            for line in ([(0, 3), (9, 3)], [(2, 2), (4, 2)], [(3, 3), (3, 4)])
+        ),
+        *(shapely.Point(point) for point in ((3, 3), (2, 2), (9, 9))),
+        shapely.Polygon([(0, 0), (3, 3), (3, 0), (0, 3), (0, 0)]),
+        None,
+        shapely.Polygon(),
+    ],
+    object,
+)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["intersects", "equals", "disjoint", "touches", "within", "contains", "overlaps", "crosses"],
+)
+@pytest.mark.parametrize(
+    "literal",
+    [
+        "POLYGON((2 2,4 2,4 4,2 4,2 2))",
+        "LINESTRING(0 3,9 3)",
+        "POINT(3 3)",
+        "MULTIPOINT((2 2),(3 3))",
+    ],
+)
+def test_spatial_functions_hold_where_geos_says_so(name: str, literal: str) -> None:
+    other = shapely.from_wkt(literal)
+    function = getattr(shapely, name)
+    for text, expected in (
+        (f"S_{name.upper()}(place, {literal})", function(SHAPES, other)),
+        (f"S_{name.upper()}({literal}, place)", function(other, SHAPES)),
+    ):
+        compiled = compile_filter(text, ROWS.schema, geometry=GEOMETRY)
+        found = np.asarray(compiled.passes(None, SHAPES))
+        assert found.tolist() == [bool(each) for each in expected], text
+        # The index may leave out what touches none of the boxes.
+        for west, south, east, north in shapely.bounds(SHAPES[found]) if compiled.boxes else ():
+            assert any(
+                west <= box[2] and box[0] <= east and south <= box[3] and box[1] <= north
+                for box in compiled.boxes
+            ), text

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -11,17 +11,11 @@ from django.forms import model_to_dict
 from django.http import HttpRequest
 
 from marinemap.api.declarations import Document, Versioned
-from marinemap.api.features.crs import (
-    Box,
-    FeatureCrs,
-    box_in_layer,
-    boxes_of,
-    choose_crs,
-    moved,
-)
+from marinemap.api.features.crs import Box, FeatureCrs, box_in_layer, choose_crs, moved
 from marinemap.api.features.geojson import rows_of, write_features
 from marinemap.api.features.layers import get_layer
 from marinemap.api.features.queryables import filters_of
+from marinemap.api.features.spatial import checked_boxes, geometry_field, narrowest
 from marinemap.api.links import GEOJSON, link
 from marinemap.api.problems import NotFoundError
 from marinemap.api.times import parse_interval
@@ -57,18 +51,22 @@ def items(
     """Answer a page of features."""
     layer = get_layer(collection_id)
     target = choose_crs(layer, crs, "crs")
-    choose_crs(layer, filter_crs, "filter-crs")
+    literals = choose_crs(layer, filter_crs, "filter-crs")
     if datetime is not None:
         # Features without a time match any (OGC 17-069r4, 7.15.4); no layer has one as yet.
         parse_interval(datetime, "datetime")
     dataset = _dataset(layer)
     has_filter = filter is not None or bool(others)
     schema = attributes_schema(dataset) if has_filter else None
+    geometry = geometry_field(layer, literals)
+    filters = filters_of(layer, schema, filter, filter_lang, others, geometry) if has_filter else []
+    box, keeps = _in_bbox(layer, bbox, choose_crs(layer, bbox_crs, "bbox-crs"))
     wanted = Wanted(
         limit=limit,
-        filters=filters_of(layer, schema, filter, filter_lang, others) if has_filter else (),
+        filters=filters,
+        box=narrowest(box, filters, layer, literals),
+        keeps=keeps,
         **_position(after),
-        **_in_bbox(layer, bbox, choose_crs(layer, bbox_crs, "bbox-crs")),
     )
     mark = fingerprint(layer.path)
     is_all = bbox is None and not has_filter and mark == layer.fingerprint
@@ -162,11 +160,16 @@ def _position(after: str | None) -> dict[str, Any]:
     return {"after": int(after)}
 
 
-def _in_bbox(layer: Layer, bbox: Sequence[float] | None, crs: FeatureCrs) -> dict[str, Any]:
+def _in_bbox(
+    layer: Layer, bbox: list[float] | None, crs: FeatureCrs
+) -> tuple[Box | None, Callable[[Any], Any] | None]:
     """Return what a page is to hold of a bbox: the index's box, and the test of what it finds."""
     if bbox is None:
-        return {}
-    boxes = _checked(bbox, crs)
+        return None, None
+    try:
+        boxes = checked_boxes(bbox, crs)
+    except ValueError as error:
+        raise RequestError(str(error), field="bbox", value=bbox) from error
 
     def keeps(geometries: Any) -> Any:
         there = moved(geometries, layer, crs)
@@ -176,24 +179,7 @@ def _in_bbox(layer: Layer, bbox: Sequence[float] | None, crs: FeatureCrs) -> dic
         # What has no place matches (OGC 17-069r4, 7.15.3).
         return meets | shapely.is_missing(geometries)
 
-    return {"box": box_in_layer(boxes, layer, crs), "keeps": keeps}
-
-
-def _checked(bbox: Sequence[float], crs: FeatureCrs) -> list[Box]:
-    if len(bbox) == 5 or not all(np.isfinite(bbox)):
-        raise RequestError(
-            "a bbox has four finite numbers, or six with heights", field="bbox", value=list(bbox)
-        )
-    boxes = boxes_of(bbox, crs)
-    for west, south, east, north in boxes:
-        if south > north or west > east:
-            raise RequestError(
-                "the bbox ends before it begins; write west, south, east, north in the order of "
-                "the axes of its CRS",
-                field="bbox",
-                value=list(bbox),
-            )
-    return boxes
+    return box_in_layer(boxes, layer, crs), keeps
 
 
 def _matched(layer: Layer, page: Page, is_all: bool, after: str | None) -> int | None:

@@ -11,9 +11,10 @@ from django.urls import reverse
 
 from marinemap.api.declarations import Document, Parameter
 from marinemap.api.features.layers import get_layer
+from marinemap.api.features.spatial import geometry_name
 from marinemap.catalogue.models import Layer
 from marinemap.errors import RequestError
-from marinemap.extraction import Filter, compile_filter
+from marinemap.extraction import Filter, GeometryField, compile_filter
 
 MEDIA_TYPE = "application/schema+json"
 LANGUAGES = ("cql2-text", "cql2-json")
@@ -36,15 +37,27 @@ def queryables(request: HttpRequest, collection_id: str) -> Document:
     layer = get_layer(collection_id)
     address = request.build_absolute_uri(reverse("api:queryables", args=[layer.pk]))
     fields = {each["name"]: {"title": each["name"], **schema_of(each)} for each in layer.fields}
+    place = {"title": "Geometry", "x-ogc-role": "primary-geometry", "format": _shape_of(layer)}
     body = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": address,
         "type": "object",
         "title": layer.title,
-        "properties": fields,
+        "properties": fields | {geometry_name(layer): place},
         "additionalProperties": False,
     }
     return Document(f"{layer.title}: what can be asked for", body, MEDIA_TYPE)
+
+
+def _shape_of(layer: Layer) -> str:
+    """Return the format of a spatial queryable (OGC 19-079r2, requirement schema properties)."""
+    kind = layer.geometry_type.lower().removesuffix(" z").removesuffix("25d").strip()
+    # A layer of single geometries may hold multiple ones; a shapefile does not tell them apart.
+    single = kind.removeprefix("multi")
+    known = {"point", "linestring", "polygon"}
+    if single not in known:
+        return "geometry-any"
+    return f"geometry-{single}" if kind == "point" else f"geometry-{single}-or-multi{single}"
 
 
 def schema_of(field: Mapping[str, str]) -> dict[str, Any]:
@@ -65,7 +78,12 @@ def field_parameters(collection_id: str) -> Sequence[Parameter]:
 
 
 def filters_of(
-    layer: Layer, schema: Any, text: str | None, language: str, equal: Mapping[str, Any]
+    layer: Layer,
+    schema: Any,
+    text: str | None,
+    language: str,
+    equal: Mapping[str, Any],
+    geometry: GeometryField,
 ) -> list[Filter]:
     """Return the filters of a request, all of which have to let a feature pass.
 
@@ -76,7 +94,7 @@ def filters_of(
     """
     found = [_equals(layer, schema, name, value) for name, value in equal.items()]
     if text is not None:
-        found.append(compile_filter(_parsed(text, language), schema))
+        found.append(compile_filter(_parsed(text, language), schema, geometry=geometry))
     return found
 
 

@@ -1,0 +1,280 @@
+"""CQL2 as a tree, compiled against the fields of a layer into masks of columns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import shapely
+
+from marinemap.errors import RequestError, did_you_mean, quote
+from marinemap.extraction.filter_numbers import ARITHMETIC, as_numbers
+from marinemap.extraction.filter_spatial import (
+    SPATIAL,
+    GeometryField,
+    related,
+)
+from marinemap.extraction.filter_text import MAX_DEPTH, MAX_NODES, too_large
+from marinemap.extraction.filter_values import (
+    family,
+    how_to_write,
+    is_date,
+    is_text,
+    plain_value,
+    suits,
+    type_of_literal,
+)
+
+# Arrow makes a regular expression of a pattern, which may grow too large for its engine.
+_MAX_PATTERN_CHARACTERS = 1_000
+_COMPARISONS: dict[str, Callable[[Any, Any], Any]] = {
+    "=": pc.equal,
+    "<>": pc.not_equal,
+    "<": pc.less,
+    "<=": pc.less_equal,
+    ">": pc.greater,
+    ">=": pc.greater_equal,
+}
+_ALLOWED = (
+    "and, or, not, =, <>, <, <=, >, >=, BETWEEN, IN, LIKE, IS NULL, CASEI, DATE, TIMESTAMP, "
+    + ", ".join(ARITHMETIC)
+)
+# Among the columns the geometries; no field's name holds this sign.
+GEOMETRY = "\0"
+
+Columns = Mapping[str, Any]
+Mask = Callable[[Columns], Any]
+
+
+class Compiler:
+    """Compiles one filter; ``used`` are the fields that it needs."""
+
+    def __init__(self, schema: Any, field: str, geometry: GeometryField | None) -> None:
+        self._schema = schema
+        self._field = field
+        self._geometry = geometry
+        self._nodes = 0
+        self.used: set[str] = set()
+        self.is_spatial = False
+
+    def condition(self, node: Any, depth: int) -> Mask:
+        """Compile what is true or false."""
+        self._count(depth)
+        if isinstance(node, bool):
+            return lambda columns: pa.scalar(node)
+        if isinstance(node, Mapping) and set(node) == {"property"}:
+            return self._flag(node["property"])
+        operator, arguments = self._operator(node)
+        if operator in ("and", "or"):
+            return self._joined(operator, [self.condition(a, depth + 1) for a in arguments])
+        if operator == "not":
+            inner = self.condition(_only(arguments, 1, self._refuse)[0], depth + 1)
+            return lambda columns: pc.invert(inner(columns))
+        return self._comparison(operator, arguments)
+
+    def _comparison(self, operator: str, arguments: list[Any]) -> Mask:
+        if operator == "isNull":
+            (plain,) = _only(arguments, 1, self._refuse)
+            if self._geometry and self._geometry.is_meant(plain):
+                self.is_spatial = True
+                return lambda columns: pa.array(shapely.is_missing(columns[GEOMETRY]))
+            (value, _) = self._operand(plain, None)
+            return lambda columns: pc.is_null(value(columns))
+        if operator in SPATIAL and self._geometry:
+            return self._spatial(operator, self._geometry, *_only(arguments, 2, self._refuse))
+        if operator in _COMPARISONS:
+            compare = _COMPARISONS[operator]
+            left, right = self._pair(*_only(arguments, 2, self._refuse))
+            return lambda columns: compare(left(columns), right(columns))
+        if operator == "like":
+            return self._like(*_only(arguments, 2, self._refuse))
+        if operator == "between":
+            value, low, high = _only(arguments, 3, self._refuse)
+            low_mask = self._comparison(">=", [value, low])
+            high_mask = self._comparison("<=", [value, high])
+            return lambda columns: pc.and_kleene(low_mask(columns), high_mask(columns))
+        if operator == "in":
+            value, choices = _only(arguments, 2, self._refuse)
+            if not isinstance(choices, list) or not choices:
+                raise self._refuse("IN needs a list of values")
+            return self._joined("or", [self._comparison("=", [value, c]) for c in choices])
+        if operator == "casei":
+            raise self._refuse(
+                "'casei' by itself is not supported as a condition",
+                "Compare with it: CASEI(name) = CASEI('Reef').",
+            )
+        functions = ", ".join(["", *SPATIAL]).upper() if self._geometry else ""
+        raise self._refuse(f"'{quote(operator)}' is not supported; there are {_ALLOWED}{functions}")
+
+    def _spatial(self, function: str, geometry: GeometryField, left: Any, right: Any) -> Mask:
+        """Compile a function of the geometry and a literal, of either twice."""
+        self.is_spatial = True
+        if geometry.is_meant(left) and geometry.is_meant(right):
+            is_same = function not in ("s_disjoint", "s_touches", "s_overlaps", "s_crosses")
+            return lambda columns: pa.array(~shapely.is_missing(columns[GEOMETRY]) & is_same)
+        if geometry.is_meant(right):
+            turned = {"s_within": "s_contains", "s_contains": "s_within"}
+            function, left, right = turned.get(function, function), right, left
+        literal = self._written_out(geometry, right)
+        if geometry.is_meant(left):
+            return lambda columns: related(function, columns[GEOMETRY], literal)
+        other = np.array([self._written_out(geometry, left)], object)
+        constant = related(function, other, literal)[0]
+        return lambda columns: constant
+
+    def _written_out(self, geometry: GeometryField, node: Any) -> shapely.Geometry:
+        try:
+            return geometry.literal(node)
+        except ValueError as error:
+            raise self._refuse(str(error)) from error
+
+    def _joined(self, operator: str, masks: list[Mask]) -> Mask:
+        if not masks:
+            raise self._refuse(f"'{operator}' joins nothing")
+        join = pc.and_kleene if operator == "and" else pc.or_kleene
+
+        def joined(columns: Columns) -> Any:
+            result = masks[0](columns)
+            for mask in masks[1:]:
+                result = join(result, mask(columns))
+            return result
+
+        return joined
+
+    def _like(self, value: Any, pattern: Any) -> Mask:
+        text, type_ = self._operand(value, pa.string())
+        ignore_case = isinstance(pattern, Mapping) and pattern.get("op") == "casei"
+        plain = plain_value(self._operator(pattern, 1)[1][0] if ignore_case else pattern)
+        if not isinstance(plain, str) or not (type_ and is_text(type_)):
+            raise self._refuse("LIKE compares a text field with a pattern in quotes")
+        if len(plain) > _MAX_PATTERN_CHARACTERS:
+            raise self._refuse(
+                f"the pattern of LIKE has {len(plain):,} characters; at most "
+                f"{_MAX_PATTERN_CHARACTERS:,} are allowed"
+            )
+        wanted = _folded(pa.scalar(plain)).as_py() if ignore_case else plain
+        return lambda columns: pc.match_like(text(columns), wanted)
+
+    def _pair(self, left: Any, right: Any) -> tuple[Mask, Mask]:
+        """Compile two operands of one type, each literal read as the other's field needs."""
+        type_ = self._type_of(left) or self._type_of(right) or type_of_literal(left)
+        if pa.types.is_timestamp(type_) and (is_date(left) or is_date(right)):
+            # A moment is compared with a day by the day on which it is, in UTC.
+            return self._as_day(left), self._as_day(right)
+        return self._operand(left, type_)[0], self._operand(right, type_)[0]
+
+    def _as_day(self, node: Any) -> Mask:
+        if is_date(node):
+            return self._operand(node, pa.date32())[0]
+        moment, type_ = self._operand(node, None)
+        unit = pa.timestamp(type_.unit)
+        return lambda columns: moment(columns).cast(unit).cast(pa.date32(), safe=False)
+
+    def _operand(self, node: Any, wanted: Any, depth: int = 0) -> tuple[Mask, Any]:
+        self._count(depth)
+        if isinstance(node, Mapping) and node.get("op") == "casei":
+            (plain,) = self._operator(node, 1)[1]
+            inner, type_ = self._operand(plain, pa.string(), depth + 1)
+            if type_ is None or not is_text(type_):
+                raise self._refuse("CASEI needs a text")
+            return (lambda columns: _folded(inner(columns))), type_
+        if isinstance(node, Mapping) and node.get("op") in ARITHMETIC:
+            return self._computed(node, wanted, depth)
+        if isinstance(node, Mapping) and set(node) == {"property"}:
+            name = self._name(node["property"])
+            type_ = self._schema.field(name).type
+            if wanted is not None and family(wanted) != family(type_):
+                raise self._refuse(f"'{name}' ({type_}) cannot be compared with {wanted}")
+            return (lambda columns: columns[name]), type_
+        literal = self._literal(node, wanted)
+        return (lambda columns: literal), literal.type
+
+    def _computed(self, node: Mapping[str, Any], wanted: Any, depth: int) -> tuple[Mask, Any]:
+        """Compile arithmetic; what is no number is refused by name."""
+        if wanted is not None and family(wanted) != "number":
+            raise self._refuse(f"a computed number cannot be compared with {wanted}")
+        compute = ARITHMETIC[node["op"]]
+        arguments = self._operator(node, 2)[1]
+        left, right = (self._operand(each, pa.float64(), depth + 1)[0] for each in arguments)
+        return (
+            lambda columns: compute(as_numbers(left(columns)), as_numbers(right(columns)))
+        ), pa.float64()
+
+    def _literal(self, node: Any, wanted: Any) -> Any:
+        value = plain_value(node)
+        if value is None or wanted is None or not suits(value, wanted):
+            kind = f"a field of type {wanted}" if wanted is not None else "a filter"
+            raise self._refuse(f"{quote(node)} is no value for {kind}", how_to_write(value, wanted))
+        if isinstance(value, float) and value.is_integer() and pa.types.is_integer(wanted):
+            value = int(value)
+        try:
+            if isinstance(value, datetime) and pa.types.is_timestamp(wanted) and wanted.tz is None:
+                value = value.astimezone(UTC).replace(tzinfo=None)
+            return pa.scalar(value) if isinstance(value, float | int) else pa.scalar(value, wanted)
+        except (pa.ArrowException, OverflowError) as error:
+            raise self._refuse(f"{quote(node)} does not fit a field of type {wanted}") from error
+
+    def _type_of(self, node: Any) -> Any:
+        if isinstance(node, Mapping) and node.get("op") == "casei":
+            return pa.string()
+        if isinstance(node, Mapping) and node.get("op") in ARITHMETIC:
+            return pa.float64()
+        if isinstance(node, Mapping) and set(node) == {"property"}:
+            return self._schema.field(self._name(node["property"])).type
+        return None
+
+    def _flag(self, name: Any) -> Mask:
+        known = self._name(name)
+        if not pa.types.is_boolean(self._schema.field(known).type):
+            raise self._refuse(f"'{known}' is neither true nor false; compare it with a value")
+        return lambda columns: columns[known]
+
+    def _name(self, name: Any) -> str:
+        if self._geometry and name == self._geometry.name and name not in self._schema.names:
+            raise self._refuse(
+                f"'{name}' is the geometry", f"Write S_INTERSECTS({name}, BBOX(5, 42, 10, 45))."
+            )
+        if not isinstance(name, str) or name not in self._schema.names:
+            listed = ", ".join(f"'{known}'" for known in self._schema.names)
+            hint = did_you_mean(quote(name), self._schema.names)
+            raise self._refuse(
+                f"no field '{quote(name)}'; there are {listed}.{hint}",
+                f"If it is a text, write it in single quotes: '{quote(name)}'.",
+            )
+        self.used.add(name)
+        return name
+
+    def _operator(self, node: Any, count: int | None = None) -> tuple[str, list[Any]]:
+        """Return an operator and its arguments, of which there may have to be so many."""
+        if not isinstance(node, Mapping) or not isinstance(node.get("op"), str):
+            raise self._refuse("not a condition; write for example depth > 20")
+        for member in node:
+            if member not in ("op", "args"):
+                hint = did_you_mean(quote(member), ("op", "args"))
+                raise self._refuse(f"an operator has no '{quote(member)}', but 'args'.{hint}")
+        arguments = node.get("args")
+        given = arguments if isinstance(arguments, list) else []
+        return node["op"], given if count is None else _only(given, count, self._refuse)
+
+    def _count(self, depth: int) -> None:
+        self._nodes += 1
+        if self._nodes > MAX_NODES or depth > MAX_DEPTH:
+            raise too_large(self._field)
+
+    def _refuse(self, message: str, hint: str | None = None) -> RequestError:
+        return RequestError(message, field=self._field, hint=hint)
+
+
+def _only(arguments: Any, count: int, refuse: Callable[[str], RequestError]) -> list[Any]:
+    if not isinstance(arguments, list) or len(arguments) != count:
+        raise refuse(f"an operator has not {count} arguments, as CQL2 asks")
+    return arguments
+
+
+def _folded(text: Any) -> Any:
+    """Return a text without regard to case: some letters have two small forms, such as sigma."""
+    return pc.utf8_lower(pc.utf8_upper(text))
