@@ -30,19 +30,7 @@ class LayerQuerySet(models.QuerySet["Layer"]):
         RequestError
             If there is none that people may see; the nearest known id is offered.
         """
-        # What is no id is not looked up: databases refuse some texts, such as one with a NUL.
-        if isinstance(layer_id, str) and re.fullmatch(ID_PATTERN, layer_id):
-            layer = self.published().filter(pk=layer_id).first()
-            if layer is not None:
-                return layer
-        known = list(self.published().values_list("id", flat=True))
-        listed = ", ".join(f"'{name}'" for name in known) or "no layers yet"
-        raise RequestError(
-            f"no layer '{quote(layer_id)}'; the catalogue has {listed}."
-            f"{did_you_mean(quote(layer_id), known)}",
-            field="layers",
-            value=layer_id,
-        )
+        return _find(self.published(), layer_id, "layers")
 
 
 class Layer(models.Model):
@@ -122,6 +110,33 @@ class Layer(models.Model):
         own_east = own[2] + 360 if own[0] > own[2] else own[2]  # It crosses 180 degrees.
         # Either may be counted on beyond 180 degrees.
         return any(west + t <= own_east and east + t >= own[0] for t in (-360, 0, 360))
+
+
+def find_layer(layer_id: object) -> Layer:
+    """Return a layer by its id, whether people may see it or not.
+
+    Raises
+    ------
+    RequestError
+        If there is none; the nearest known id is offered.
+    """
+    return _find(Layer.objects.all(), layer_id, "id")
+
+
+def _find(layers: models.QuerySet[Layer], layer_id: object, field: str) -> Layer:
+    # What is no id is not looked up: databases refuse some texts, such as one with a NUL.
+    if isinstance(layer_id, str) and re.fullmatch(ID_PATTERN, layer_id):
+        layer = layers.filter(pk=layer_id).first()
+        if layer is not None:
+            return layer
+    known = list(layers.values_list("id", flat=True))
+    listed = ", ".join(f"'{name}'" for name in known) or "no layers yet"
+    raise RequestError(
+        f"no layer '{quote(layer_id)}'; the catalogue has {listed}."
+        f"{did_you_mean(quote(layer_id), known)}",
+        field=field,
+        value=layer_id,
+    )
 
 
 class Drawing(models.Model):

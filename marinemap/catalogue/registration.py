@@ -130,6 +130,19 @@ def look_again(layer: Layer) -> None:
         _keep_extent(layer, describe(layer.path, layer.source_layer))
 
 
+def check(layer: Layer) -> bool:
+    """Read a layer's data as to add it, saving nothing; tell whether they are as they were.
+
+    Raises
+    ------
+    DatasetError
+        If the data are gone or could not be added now.
+    """
+    found = Layer(id=layer.pk, source=layer.source)
+    check_servable(_describe(found, layer.source_layer))
+    return found.version == layer.version
+
+
 def refresh_all() -> dict[str, str]:
     """Refresh every layer; return what is wrong, by id, with those that cannot be read."""
     wrong = {}
