@@ -14,9 +14,9 @@ class MarineMapConfig(AppConfig):
     def ready(self) -> None:
         # Imported here: settings and models are not ready when this module is.
         from marinemap.celery import app
-        from marinemap.jobs import periodic, tasks
+        from marinemap.jobs import overdue, periodic, tasks
 
         app.set_default()
         # Importing a module of tasks registers them; a task that is not registered cannot be
-        # called by its name.
-        assert periodic and tasks
+        # called by its name, and a signal without a receiver does nothing.
+        assert overdue and periodic and tasks

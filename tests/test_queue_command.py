@@ -77,7 +77,7 @@ def test_summary_is_an_aligned_table() -> None:
         *("queue", "waiting", "for", "a", "rate", "due", "later", "working", "dead"),
         *("oldest", "s", "latency", "s"),
     ]
-    assert row.split()[:6] == ["celery", "1", "0", "0", "0", "2"]
+    assert row.split()[:6] == ["short", "1", "0", "0", "0", "2"]
     assert row.split()[6:] == ["0", "0.0"]
     assert len(row) == len(heads)
     assert rest[0] == rest[3] == ""
@@ -125,7 +125,7 @@ def test_dead_letters_are_listed_up_to_a_limit() -> None:
     ids = bury(3, reason="bad\nline \x1b[31m")
     heads, first, second = queue("dead", "--limit", "2").splitlines()
     assert heads.split() == ["id", "died", "at", "queue", "task", "owner", "attempts", "reason"]
-    assert first.split()[:4] == [str(ids[2]), "2023-11-14", "22:13:20Z", "celery"]
+    assert first.split()[:4] == [str(ids[2]), "2023-11-14", "22:13:20Z", "short"]
     assert second.split()[0] == str(ids[1])
     # A reason may quote a message of anyone's: it must not steer the terminal.
     assert first.endswith(r"bad\nline \x1b[31m")

@@ -9,7 +9,7 @@ from marinemap.extraction.filter import Filter, compile_filter
 from marinemap.extraction.filter_spatial import GeometryField
 from marinemap.extraction.formats import FORMATS, get_format
 from marinemap.extraction.geometries import read_geometries
-from marinemap.extraction.limits import RunLimits
+from marinemap.extraction.limits import RunLimitError, RunLimits
 from marinemap.extraction.page import Page, Wanted, attributes_schema, read_one, read_page
 from marinemap.extraction.pipeline import extract
 from marinemap.extraction.read import check_servable
@@ -39,6 +39,7 @@ __all__ = [
     "LayerFailure",
     "LayerReport",
     "Page",
+    "RunLimitError",
     "RunLimits",
     "SourceLayer",
     "Wanted",

@@ -17,6 +17,7 @@ from marinemap.extraction import RunLimits
 RATE_PATTERN = r"\d+(\.\d+)?(/[smh])?"
 _MOST_DAYS = 365
 _MOST_DAYS_OF_JOBS = 3650
+_HIGHEST_LIMIT = 1_000_000_000
 
 
 @dataclass(frozen=True)
@@ -123,11 +124,12 @@ def job_settings() -> JobSettings:
 
 def _run_limits() -> RunLimits:
     """Return the limits of a run; a setting of 0 is no limit."""
+    memory, files = _limit("MARINEMAP_MAX_RUN_MEMORY_MB", 0), _limit("MARINEMAP_MAX_RUN_MB", 0)
     return RunLimits(
-        seconds=_number("MARINEMAP_MAX_RUN_SECONDS", 0) or None,
-        memory_bytes=_number("MARINEMAP_MAX_RUN_MEMORY_MB", 0) * 1e6 or None,
-        features=_number("MARINEMAP_MAX_RUN_FEATURES", 0) or None,
-        file_bytes=_number("MARINEMAP_MAX_RUN_MB", 0) * 1e6 or None,
+        seconds=_limit("MARINEMAP_MAX_RUN_SECONDS", 7200),
+        memory_bytes=memory and memory * 1e6,
+        features=_limit("MARINEMAP_MAX_RUN_FEATURES", 0),
+        file_bytes=files and files * 1e6,
         free_bytes=_number("MARINEMAP_MIN_FREE_MB", 32) * 1e6 or None,
     )
 
@@ -138,6 +140,14 @@ def _days(name: str, default: float, most: int) -> timedelta:
     if not 0 <= days <= most:
         raise _wrong(name, getattr(settings, name), f"a number of days, {most} at most")
     return timedelta(days=days)
+
+
+def _limit(name: str, default: float) -> float | None:
+    number = _number(name, default)
+    # More than any run needs, and no more than times are counted in.
+    if not 0 <= number <= _HIGHEST_LIMIT:
+        raise _wrong(name, number, f"a number from 0, for no limit, to {_HIGHEST_LIMIT:,}")
+    return number or None
 
 
 def _number(name: str, default: float) -> float:

@@ -19,7 +19,7 @@ from marinemap.jobs.models import Job, JobDocuments
 from marinemap.jobs.notify import announce
 from marinemap.jobs.outages import patiently
 from marinemap.jobs.queue import publish, withdraw
-from marinemap.jobs.reasons import as_problem, interrupted, lacking
+from marinemap.jobs.reasons import as_problem, interrupted, lacking, took_too_long
 from marinemap.jobs.states import JobStatus
 from marinemap.processes.process import RunResult
 
@@ -162,6 +162,29 @@ def put_off(job: Job, why: str, *, is_own_doing: bool) -> str:
     # Where the commit was lost on the way the second try finds the job waiting: stopped, and right.
     patiently(write)
     return "put off"
+
+
+def end_overdue(job_id: uuid.UUID, seconds: float) -> bool:
+    """Fail a job whose run began longer ago than a run may last; tell whether there was one.
+
+    Its process is being killed. One that was frozen for minutes may have been queued again
+    meanwhile; a run that began since is left alone.
+
+    Parameters
+    ----------
+    job_id : UUID
+    seconds : float
+        What the operator allows one run.
+    """
+    begun_before = timezone.now() - timedelta(seconds=seconds)
+    unfinished = Job.objects.filter(pk=job_id, status__in=(JobStatus.RUNNING, JobStatus.ACCEPTED))
+    with transaction.atomic():
+        overdue = unfinished.select_for_update().filter(started_at__lte=begun_before)
+        job = overdue.first()
+        if job is None:
+            return False
+        _finish_failed(job, took_too_long(seconds))
+    return True
 
 
 def dismiss(job: Job) -> Job:

@@ -5,7 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from marinemap.errors import DatasetError, MarineMapError, RequestError, ServiceError
+from marinemap.extraction import RunLimitError
 
+# By the field of the error that names what there was too much of.
+_SETTINGS = {
+    "seconds": "MARINEMAP_MAX_RUN_SECONDS",
+    "memory": "MARINEMAP_MAX_RUN_MEMORY_MB",
+    "features": "MARINEMAP_MAX_RUN_FEATURES",
+    "bytes": "MARINEMAP_MAX_RUN_MB",
+}
 _HINT = "Ask for a smaller area; if it happens again, tell whoever runs this site."
 
 
@@ -22,6 +30,25 @@ def lacking(why: str) -> ServiceError:
         f"the request could not be run, for {why} each time that it was tried; it was given up",
         hint=_HINT,
     )
+
+
+def took_too_long(seconds: float) -> RunLimitError:
+    """Return the error of a job whose run did not end, in a step that could only be killed."""
+    error = RunLimitError(
+        f"the run took over {seconds:,.0f} seconds, the most that this site allows one request; "
+        "it hung, or one step of it took too long, and was ended",
+        field="seconds",
+        value=seconds,
+        hint=_HINT,
+    )
+    return with_setting(error)
+
+
+def with_setting(error: RunLimitError) -> RunLimitError:
+    """Return an error that tells the operator, too, where the limit is set."""
+    setting = _SETTINGS.get(error.field or "")
+    message = f"{error.message} ({setting})" if setting else error.message
+    return RunLimitError(message, field=error.field, value=error.value, hint=error.hint)
 
 
 def as_problem(error: MarineMapError) -> dict[str, Any]:

@@ -15,12 +15,14 @@ from marinemap.errors import (
     ServiceError,
     UnavailableError,
 )
+from marinemap.extraction import RunLimitError
 from marinemap.jobs import lifecycle
 from marinemap.jobs.artifacts import artifact_path, work_folder
 from marinemap.jobs.conf import job_settings
 from marinemap.jobs.models import Job, JobDocuments
 from marinemap.jobs.outages import is_disk_full, is_outage
 from marinemap.jobs.pulse import Pulse
+from marinemap.jobs.reasons import with_setting
 from marinemap.jobs.space import find_shortage
 from marinemap.processes.geometries import layer_geometries
 from marinemap.processes.process import RunContext, RunResult
@@ -31,8 +33,9 @@ logger = get_task_logger(__name__)
 
 # Celery keeps no result: the job's row is the truth, and it is fenced. What Celery would store
 # under the message's id is not: a frozen run that woke stored its own beside the living run's,
-# whose message Celery then dropped.
-@shared_task(bind=True, ignore_result=True)
+# whose message Celery then dropped. The message of a run that took too long goes back: where
+# the job could not be failed for it (``overdue``), it is run again, else there is nothing to run.
+@shared_task(bind=True, ignore_result=True, acks_on_timeout=False)
 def run_job(self: Task[Any, Any], job_id: str) -> str:
     """Run a job of any process; return the state in which it ended.
 
@@ -42,7 +45,7 @@ def run_job(self: Task[Any, Any], job_id: str) -> str:
     return _run_message(self, job_id)
 
 
-@shared_task(bind=True, ignore_result=True)
+@shared_task(bind=True, ignore_result=True, acks_on_timeout=False)
 def run_short_job(self: Task[Any, Any], job_id: str) -> str:
     """Run a job of a short process: by a queue and a rate of its own, beside extractions."""
     return _run_message(self, job_id)
@@ -124,6 +127,8 @@ def _end_without_result(job: Job, error: Exception) -> str:
         is_own_doing = shortage is None and is_disk_full(error)
         why = shortage or ("the disk ran full" if is_own_doing else "the site lacks something")
         return lifecycle.put_off(job, why, is_own_doing=is_own_doing)
+    if isinstance(error, RunLimitError):
+        error = with_setting(error)
     if isinstance(error, MarineMapError):
         logger.warning("Job %s failed: %s", job.pk, error)
         lifecycle.fail(job, error)

@@ -12,7 +12,7 @@ from tests.running_site import Client, RunningSite, wait_for
 
 pytestmark = pytest.mark.parametrize("prepared", ["postgresql"], indirect=True)
 
-_JOB_SECONDS = 6
+_JOB_SECONDS = 5
 # As a job whose worker died is.
 _RESCUED_WITHIN_SECONDS = 30
 

@@ -16,6 +16,7 @@ import shapely
 from shapely.geometry import shape
 
 from tests.running_site import Client, RunningSite, wait_for
+from tests.slow_source import held_open
 
 MakeSite = Callable[..., RunningSite]
 
@@ -75,6 +76,26 @@ def test_run_over_a_limit_is_told_before_and_ends_alone(make_site: MakeSite) -> 
     # The worker lives on, and does the next one.
     few = client.submit(layers=["reefs"], area=AREA, filter="reef_id < 0")
     assert client.wait(few)["status"] == "successful"
+
+
+@pytest.mark.parametrize("prepared", ["sqlite"], indirect=True)
+def test_run_that_hangs_in_a_step_is_ended_and_the_worker_goes_on(
+    make_site: MakeSite, marine_gpkg: Path
+) -> None:
+    """Nothing interrupted it: one file system that was gone held the worker for ever."""
+    site = make_site(MARINEMAP_MAX_RUN_SECONDS="4", MARINEMAP_EXTRACT_RATE="100/s")
+    site.start_web()
+    site.start_worker()
+    client = Client(site)
+    with held_open(marine_gpkg):
+        job = client.submit(layers=["reefs"], area=AREA)
+        info = client.wait(job, 40)
+        following = client.post_execution({"inputs": {"message": "x"}}, process="echo")
+        assert client.wait(following.headers["Location"], 40)["status"] == "successful"
+    assert info["status"] == "failed"
+    assert "took over 4 seconds, the most that this site allows" in info["message"]
+    assert "MARINEMAP_MAX_RUN_SECONDS" in info["message"]
+    assert "one step of it took too long" in info["message"]
 
 
 def test_geometries_come_through_the_queue_as_geometries(make_site: MakeSite) -> None:

@@ -27,7 +27,7 @@ def test_submitted_job_waits_and_one_message_names_it(messages: Messages) -> Non
     assert kept.documents.inputs == {"message": "hello", "pause": 0}
     assert (kept.owner, kept.is_owner_known) == (OWNER, False)
     (message,) = messages()
-    assert message["task"] == queue.RUN_JOB
+    assert message["task"] == queue.RUN_SHORT_JOB
     assert message["arguments"] == [str(job.pk)]
     assert message["owner"] == OWNER
 
@@ -211,6 +211,34 @@ def test_cancelling_a_finished_job_removes_its_archive(job: Job) -> None:
     dismissed = lifecycle.dismiss(done)
     assert (dismissed.artifact, dismissed.finished_at) == ("", finished_at)
     assert not artifacts.artifact_path(dismissed).exists()
+
+
+def test_run_that_lasts_too_long_is_failed_and_can_write_no_more(job: Job) -> None:
+    started = begin(job)
+    age(job, 100)
+    assert lifecycle.end_overdue(job.pk, 99)
+    failed = Job.objects.get()
+    assert failed.status == JobStatus.FAILED
+    assert "over 99 seconds" in failed.problem["detail"]
+    with pytest.raises(lifecycle.JobStoppedError):
+        lifecycle.keep_alive(started)
+    assert lifecycle.start(job.pk, is_redelivered=True) is None
+
+
+def test_run_that_took_over_from_a_frozen_one_is_not_failed_for_it(job: Job) -> None:
+    begin(job)
+    age(job, 100)
+    second = begin(job, is_redelivered=True)
+    assert not lifecycle.end_overdue(job.pk, 99)
+    lifecycle.keep_alive(second)
+
+
+def test_job_that_ended_while_its_process_was_being_killed_stays_as_it_is(job: Job) -> None:
+    begin(job)
+    age(job, 100)
+    finish(Job.objects.get())
+    assert not lifecycle.end_overdue(job.pk, 99)
+    assert Job.objects.get().status == JobStatus.SUCCESSFUL
 
 
 @pytest.mark.parametrize("end", ["succeed", "fail", "dismiss"])

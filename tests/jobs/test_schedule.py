@@ -71,6 +71,9 @@ def test_settings_as_they_come_are_sound() -> None:
         ("MARINEMAP_MAX_ATTEMPTS", "0"),
         ("MARINEMAP_MAX_ATTEMPTS", "11"),
         ("MARINEMAP_MAX_ATTEMPTS", "many"),
+        ("MARINEMAP_MAX_RUN_SECONDS", "-1"),
+        ("MARINEMAP_MAX_RUN_SECONDS", "1e12"),
+        ("MARINEMAP_MAX_RUN_MB", "-0.5"),
     ],
 )
 def test_setting_out_of_range_is_reported_by_name(settings: Any, name: str, value: str) -> None:
