@@ -11,6 +11,7 @@ from marinemap.extraction.formats import FORMATS, get_format
 from marinemap.extraction.geometries import read_geometries
 from marinemap.extraction.limits import RunLimitError, RunLimits
 from marinemap.extraction.page import Page, Wanted, attributes_schema, read_one, read_page
+from marinemap.extraction.page_files import write_features_as
 from marinemap.extraction.pipeline import extract
 from marinemap.extraction.read import check_servable
 from marinemap.extraction.request import (
@@ -63,4 +64,5 @@ __all__ = [
     "read_one",
     "read_page",
     "real_path",
+    "write_features_as",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -89,7 +90,12 @@ def test_collections_and_collection(grid: Layer, new_client: NewClient) -> None:
     check_feature_schema("collection", alone)
     assert listed["collections"] == [alone]
     kinds = {link["type"] for link in alone["links"] if link["rel"] == "items"}
-    assert kinds == {"application/geo+json", "text/html"}
+    assert kinds == {
+        "application/geo+json",
+        "text/html",
+        "text/csv",
+        "application/flatgeobuf",
+    }
     assert alone["crs"][0] == CRS84 and alone["storageCrs"] in alone["crs"]
     assert all("type" in link for link in alone["links"])
 
@@ -475,3 +481,72 @@ def test_page_is_sent_anew_when_layer_or_data_change(new_client: NewClient, tmp_
     assert is_known(etag)
     path.touch()
     assert not is_known(etag)
+
+
+@pytest.mark.parametrize(
+    ("form", "media_type"), [("csv", "text/csv"), ("flatgeobuf", "application/flatgeobuf")]
+)
+def test_page_as_a_file_holds_what_the_page_holds(
+    gpkg_grid: Layer, new_client: NewClient, tmp_path: Path, form: str, media_type: str
+) -> None:
+    client, seen = new_client(), []
+    address: str | None = "/api/collections/grid/items?limit=150"
+    while address:
+        # By the header; the next page is asked for in the same way.
+        response = client.get(address, headers={"Accept": media_type})
+        assert response["Content-Type"].partition(";")[0] == media_type
+        assert response["Content-Crs"] == f"<{CRS84}>"
+        (tmp_path / f"page.{form}").write_bytes(response.content)
+        meta, _, places, fields = pyogrio.raw.read(tmp_path / f"page.{form}")
+        names = list(meta["fields"])
+        shapes = shapely.from_wkb(places) if form == "flatgeobuf" else None
+        if shapes is None:
+            shapes = [text and shapely.from_wkt(text) for text in fields[names.index("WKT")]]
+        numbers = fields[names.index("n")].astype(int)
+        seen += list(zip(numbers.tolist(), [s.wkt if s else None for s in shapes], strict=True))
+        ids = fields[names.index("id")].astype(int).tolist()
+        alone = client.get(f"/api/collections/grid/items/{ids[-1]}").json()
+        assert alone["properties"]["n"] == numbers[-1]
+        found = re.search(r'<([^>]+)>; rel="next"', response["Link"])
+        address = found[1] if found else None
+    expected = [shapely.Point(x, y).wkt for x, y in zip(XS, YS, strict=True)]
+    assert seen == list(enumerate([*expected, None]))
+
+
+@pytest.mark.parametrize(
+    ("query", "accept", "media_type"),
+    [
+        ("?f=csv", "application/json", "text/csv"),
+        ("?f=flatgeobuf&limit=1&filter=FALSE", "*/*", "application/flatgeobuf"),
+        ("?f=csv&filter=FALSE", "", "text/csv"),
+        ("", "text/csv;q=0.5, application/json;q=0.4", "text/csv"),
+        ("", "*/*", "application/geo+json"),
+        ("", "text/*", "text/html"),
+    ],
+)
+def test_form_of_a_page_is_what_is_asked_for(
+    gpkg_grid: Layer, new_client: NewClient, query: str, accept: str, media_type: str
+) -> None:
+    address = f"/api/collections/grid/items{query}"
+    response = new_client().get(address, headers={"Accept": accept})
+    assert (response.status_code, response["Content-Type"].partition(";")[0]) == (200, media_type)
+    again = {"Accept": accept, "If-None-Match": response["ETag"]}
+    assert new_client().get(address, headers=again).status_code == 304
+
+
+def test_forms_of_one_page_are_no_versions_of_one_another(
+    gpkg_grid: Layer, new_client: NewClient
+) -> None:
+    address = "/api/collections/grid/items?limit=3"
+    tags = {
+        new_client().get(address, headers={"Accept": kind})["ETag"]
+        for kind in ("text/csv", "application/flatgeobuf", "application/geo+json", "text/html")
+    }
+    assert len(tags) == 4
+    refused = new_client().get(address, headers={"Accept": "image/png"})
+    assert "text/csv" in assert_problem(refused, 406)["detail"]
+
+
+def test_axes_of_csv_are_those_of_its_crs(gpkg_grid: Layer, new_client: NewClient) -> None:
+    address = f"/api/collections/grid/items?f=csv&n=43&crs={EPSG}4326"
+    assert "POINT (2 3)" in new_client().get(address).content.decode()

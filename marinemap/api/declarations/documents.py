@@ -26,10 +26,14 @@ class Document:
     status : int
     headers : mapping
     cache_control : str
-    written : mapping
-        Members that are JSON already, in bytes.
+    written : callable
+        Gives members that are JSON already, in bytes.
     shown : callable
         Gives what the page shows in their place.
+    others : mapping
+        Media types of further forms, by the names that the parameter ``f`` has for them.
+    encode : callable, optional
+        Gives the content of such a form, by its name.
     """
 
     title: str
@@ -38,8 +42,10 @@ class Document:
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
     cache_control: str = PUBLIC
-    written: Mapping[str, bytes] = field(default_factory=dict)
+    written: Callable[[], Mapping[str, bytes]] = dict
     shown: Callable[[], Mapping[str, Any]] = dict
+    others: Mapping[str, str] = field(default_factory=dict)
+    encode: Callable[[str], bytes] | None = None
 
 
 @dataclass(frozen=True)
@@ -54,8 +60,11 @@ class Versioned:
         Of the JSON.
     make : callable
         Makes the document; it is public.
+    others : mapping
+        As the document has them.
     """
 
     version: str
     media_type: str
     make: Callable[[], Document]
+    others: Mapping[str, str] = field(default_factory=dict)

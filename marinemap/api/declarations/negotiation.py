@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from django.http import HttpRequest
 
 from marinemap.errors import RequestError
@@ -14,8 +16,10 @@ class NotAcceptableError(RequestError):
     """The client takes none of the forms that there are."""
 
 
-def form_of(request: HttpRequest, asked: str | None, media_type: str) -> str:
-    """Return ``json`` or ``html``.
+def form_of(
+    request: HttpRequest, asked: str | None, media_type: str, others: Mapping[str, str]
+) -> str:
+    """Return ``json``, ``html``, or the name of another form.
 
     Parameters
     ----------
@@ -24,28 +28,33 @@ def form_of(request: HttpRequest, asked: str | None, media_type: str) -> str:
         The parameter ``f``, which counts before the header.
     media_type : str
         Of the JSON form.
+    others : mapping
+        Media types of other forms, by their names.
 
     Raises
     ------
     NotAcceptableError
-        If the header ``Accept`` leaves neither.
+        If the header ``Accept`` leaves none.
     """
     if asked:
         return asked
     header = request.headers.get("Accept", "")
     if not header.strip():
         return "json"
-    html = max(_quality(header, name) for name in _HTML)
-    json = max(_quality(header, name) for name in (media_type, "application/json"))
-    if html == json == 0:
+    forms: dict[str, tuple[str, ...]] = {"json": (media_type, "application/json"), "html": _HTML}
+    forms |= {name: (kind,) for name, kind in others.items()}
+    wanted = {name: max(_quality(header, kind) for kind in kinds) for name, kinds in forms.items()}
+    # Of forms that are wanted alike the first.
+    best = max(wanted, key=lambda name: wanted[name])
+    if wanted[best] == 0:
+        listed = ", ".join([media_type, _HTML[0], *others.values()])
         raise NotAcceptableError(
-            f"this is answered as {media_type} or text/html, of which the header Accept takes "
-            "neither",
+            f"this is answered as {listed}; the header Accept takes none of them",
             field="Accept",
             value=header,
             hint="Send Accept: application/json, or the parameter f=json.",
         )
-    return "html" if html > json else "json"
+    return best
 
 
 def takes(request: HttpRequest, media_type: str) -> bool:

@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from marinemap.api.declarations.operation import HTML, JSON, Answer, Operation, Parameter, Route
+from marinemap.api.declarations.operation import JSON, Answer, Operation, Parameter, Route
 
 MEDIA_TYPE = "application/vnd.oai.openapi+json;version=3.0"
 PROBLEM = "application/problem+json"
@@ -123,7 +123,7 @@ def _answer(answer: Answer) -> dict[str, Any]:
     schema = {} if answer.schema is None else copy.deepcopy(dict(answer.schema))
     if answer.media_types:
         described["content"] = {
-            kind: {"schema": {"type": "string"} if kind == HTML else schema}
+            kind: {"schema": schema if "json" in kind or not schema else _text_or_bytes(kind)}
             for kind in answer.media_types
         }
     if answer.headers:
@@ -132,6 +132,11 @@ def _answer(answer: Answer) -> dict[str, Any]:
             for name, about in answer.headers.items()
         }
     return described
+
+
+def _text_or_bytes(kind: str) -> dict[str, Any]:
+    text = {"type": "string"}
+    return text if kind.startswith("text/") else {**text, "format": "binary"}
 
 
 def _problem() -> dict[str, Any]:

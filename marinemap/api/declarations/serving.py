@@ -50,11 +50,11 @@ def respond(
     request: HttpRequest, answered: Document | Versioned, form: str | None = None
 ) -> HttpResponse:
     """Return a document in the form that the client wants; 304 where it has it already."""
-    wanted = form_of(request, form, answered.media_type)
+    wanted = form_of(request, form, answered.media_type, answered.others)
     etag = None
     if isinstance(answered, Versioned):
         # A page for people depends on more, such as its template.
-        etag = _etag_of(request, answered) if wanted == "json" else None
+        etag = _etag_of(request, answered, wanted) if wanted != "html" else None
         if etag and (known := _not_modified(request, etag)):
             return known
         document = answered.make()
@@ -64,11 +64,16 @@ def respond(
     if wanted == "html":
         content = page_of(request, document.title, {**body, **document.shown()}).encode()
         media_type = "text/html; charset=utf-8"
+    elif wanted in document.others and document.encode:
+        content, kind = document.encode(wanted), document.others[wanted]
+        media_type = f"{kind}; charset=utf-8" if kind.startswith("text/") else kind
     else:
         content, media_type = _written(body, document), document.media_type
     response = HttpResponse(content, status=document.status, content_type=media_type)
     for name, value in document.headers.items():
         response.headers[name] = value
+    if wanted in document.others:
+        response.headers["Link"] = _as_header(body.get("links", []))
     response.headers["Cache-Control"] = document.cache_control
     patch_vary_headers(response, ["Accept"])
     return _unless_modified(request, response, etag)
@@ -80,9 +85,14 @@ def write_json(body: Any) -> bytes:
     return text.encode(errors="surrogatepass")
 
 
+def _as_header(links: list[dict[str, Any]]) -> str:
+    """Return links for a form that has no place for them (RFC 8288)."""
+    return ", ".join(f'<{at["href"]}>; rel="{at["rel"]}"; type="{at["type"]}"' for at in links)
+
+
 def _written(body: dict[str, Any], document: Document) -> bytes:
     parts = [write_json(body)[1:-1]]
-    parts += [b'"%s":%s' % (name.encode(), value) for name, value in document.written.items()]
+    parts += [b'"%s":%s' % (name.encode(), value) for name, value in document.written().items()]
     return b"{" + b",".join(part for part in parts if part) + b"}"
 
 
@@ -92,7 +102,7 @@ def _with_links(request: HttpRequest, document: Document, wanted: str) -> dict[s
     if "links" not in body or request.method not in ("GET", "HEAD"):
         return body
     kept = [link for link in body["links"] if link["rel"] not in ("self", "alternate")]
-    own = {"json": document.media_type, "html": "text/html"}
+    own = {"json": document.media_type, "html": "text/html", **document.others}
     links = [
         {
             "href": _address(request, form, wanted),
@@ -115,9 +125,9 @@ def _address(request: HttpRequest, form: str, wanted: str) -> str:
     return request.build_absolute_uri(f"{request.path}?{text}" if text else request.path)
 
 
-def _etag_of(request: HttpRequest, answered: Versioned) -> str:
+def _etag_of(request: HttpRequest, answered: Versioned, form: str) -> str:
     # Its links are of the address that it was asked at.
-    parts = (marinemap.__version__, request.build_absolute_uri(), answered.version)
+    parts = (marinemap.__version__, request.build_absolute_uri(), answered.version, form)
     return f'"{hashlib.blake2b(repr(parts).encode(), digest_size=16).hexdigest()}"'
 
 

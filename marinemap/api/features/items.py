@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -12,6 +13,8 @@ from django.http import HttpRequest
 
 from marinemap.api.declarations import Document, Versioned
 from marinemap.api.features.crs import Box, FeatureCrs, box_in_layer, choose_crs, moved
+from marinemap.api.features.files import write_file
+from marinemap.api.features.forms import FILE_FORMS
 from marinemap.api.features.geojson import rows_of, write_features
 from marinemap.api.features.layers import get_layer
 from marinemap.api.features.queryables import filters_of
@@ -73,10 +76,15 @@ def items(
 
     def make() -> Document:
         page = read_page(dataset, mark, wanted)
-        return _page(request, layer, target, page, _matched(layer, page, is_all, after))
+        found = _page(request, layer, target, page, _matched(layer, page, is_all, after))
+        return dataclasses.replace(
+            found,
+            others=FILE_FORMS,
+            encode=lambda form: write_file(form, page, schema, dataset, layer, target),
+        )
 
     # What the file holds, and what the catalogue says of it.
-    return Versioned(f"{mark} {model_to_dict(layer)}", GEOJSON, make)
+    return Versioned(f"{mark} {model_to_dict(layer)}", GEOJSON, make, FILE_FORMS)
 
 
 def item(request: HttpRequest, collection_id: str, feature_id: str, crs: str | None) -> Document:
@@ -98,7 +106,7 @@ def item(request: HttpRequest, collection_id: str, feature_id: str, crs: str | N
         {"links": links},
         GEOJSON,
         headers={"Content-Crs": target.header},
-        written=members,
+        written=lambda: members,
         shown=lambda: rows_of(found)[0],
     )
 
@@ -106,11 +114,6 @@ def item(request: HttpRequest, collection_id: str, feature_id: str, crs: str | N
 def _page(
     request: HttpRequest, layer: Layer, target: FeatureCrs, page: Page, matched: int | None
 ) -> Document:
-    texts = [
-        b"{" + b",".join(b'"%s":%s' % (name.encode(), at) for name, at in members.items()) + b"}"
-        for part in page.parts
-        for members in write_features(part, layer, target)
-    ]
     body: dict[str, Any] = {
         "type": "FeatureCollection",
         "numberReturned": len(page),
@@ -127,9 +130,18 @@ def _page(
         body,
         GEOJSON,
         headers={"Content-Crs": target.header},
-        written={"features": b"[" + b",\n".join(texts) + b"]"},
+        written=lambda: {"features": _written(layer, target, page)},
         shown=lambda: {"features": _rows(request, layer, page)},
     )
+
+
+def _written(layer: Layer, target: FeatureCrs, page: Page) -> bytes:
+    texts = [
+        b"{" + b",".join(b'"%s":%s' % (name.encode(), at) for name, at in members.items()) + b"}"
+        for part in page.parts
+        for members in write_features(part, layer, target)
+    ]
+    return b"[" + b",\n".join(texts) + b"]"
 
 
 def _rows(request: HttpRequest, layer: Layer, page: Page) -> list[dict[str, Any]]:

@@ -9,10 +9,12 @@ from django.http import HttpRequest
 
 from marinemap.api.declarations import Document
 from marinemap.api.features.crs import CRS84, crs_uri, offered
+from marinemap.api.features.forms import FILE_FORMS
 from marinemap.api.links import GEOJSON, OGC, link, own_links
 from marinemap.api.problems import NotFoundError
 from marinemap.catalogue.models import ID_PATTERN, Drawing, Layer
 from marinemap.errors import did_you_mean, quote
+from marinemap.extraction import get_format
 from marinemap.extraction.tiles import MEDIA_TYPE as DRAWING
 
 _WORLD = [-180.0, -90.0, 180.0, 90.0]
@@ -87,9 +89,22 @@ def _feature_links(request: HttpRequest, layer: Layer) -> list[dict[str, Any]]:
     page = link(
         request, "items", "items", layer.pk, type_="text/html", title="Features", query="?f=html"
     )
+    files = [
+        link(
+            request,
+            "items",
+            "items",
+            layer.pk,
+            type_=kind,
+            title=f"Features as {get_format(name).title}",
+            query=f"?f={name}",
+        )
+        for name, kind in FILE_FORMS.items()
+    ]
     return [
         link(request, "items", "items", layer.pk, type_=GEOJSON, title="Features as GeoJSON"),
         page,
+        *files,
         link(
             request,
             f"{OGC}queryables",

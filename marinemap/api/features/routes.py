@@ -5,6 +5,7 @@ from __future__ import annotations
 from marinemap.api.declarations import Answer, Operation, Parameter, Route
 from marinemap.api.declarations.serving import FORM
 from marinemap.api.features import drawings, items, layers, queryables
+from marinemap.api.features.forms import FILE_FORMS, ITEMS_FORM
 from marinemap.api.links import GEOJSON
 from marinemap.catalogue.models import Layer
 from marinemap.extraction.tiles import MEDIA_TYPE as DRAWING
@@ -90,7 +91,7 @@ _ITEM_PARAMETERS = (
         {"type": "string", "maxLength": 20},
         "Where the page before ended; the link 'next' has it.",
     ),
-    FORM,
+    ITEMS_FORM,
 )
 
 
@@ -162,7 +163,14 @@ ROUTES = (
                 items.items,
                 "Layers",
                 _ITEM_PARAMETERS,
-                answers={200: Answer("A page of features", _PAGE, (GEOJSON, "text/html"))},
+                answers={
+                    200: Answer(
+                        "A page of features",
+                        _PAGE,
+                        (GEOJSON, "text/html", *FILE_FORMS.values()),
+                        {"Link": "Where the next page is, for forms without links of their own"},
+                    )
+                },
                 more_parameters=queryables.field_parameters,
             ),
         ),
