@@ -3,7 +3,7 @@
 Waitress takes a request in whole before a thread sees it, and sends what a thread answered from
 its main loop: half-sent bodies and unread downloads hold a socket and no thread. What it leaves
 open is here: how long a request may take to arrive, who makes room when all sockets are taken,
-and errors of the server's own as problem documents (RFC 9457).
+answers to HEAD, and errors of the server's own as problem documents (RFC 9457).
 """
 
 from __future__ import annotations
@@ -19,8 +19,9 @@ from typing import Any
 
 from waitress.adjustments import Adjustments
 from waitress.channel import HTTPChannel
+from waitress.parser import HTTPRequestParser, ParsingError
 from waitress.server import TcpWSGIServer
-from waitress.task import ErrorTask, ThreadedTaskDispatcher
+from waitress.task import ErrorTask, ThreadedTaskDispatcher, WSGITask
 from waitress.utilities import Error
 
 # A download in progress has two open files, its socket and its archive; the database, the
@@ -74,6 +75,33 @@ class RequestTimeout(Error):  # type: ignore[misc] # the library has no types
     reason = "Request Timeout"
 
 
+class _Parser(HTTPRequestParser):  # type: ignore[misc] # the library has no types
+    """Reads requests, of which each has one end."""
+
+    def parse_header(self, header_plus: bytes) -> None:
+        """Refuse two lengths: a proxy that goes by the other one sees another next request.
+
+        RFC 9112, 6.1: a server may refuse it, or has to close the connection afterwards.
+        """
+        super().parse_header(header_plus)
+        if self.chunked and "CONTENT_LENGTH" in self.headers:
+            raise ParsingError("Content-Length beside Transfer-Encoding; send one of them")
+
+
+class _Task(WSGITask):  # type: ignore[misc] # the library has no types
+    """Answers a request; HEAD by the header alone, whatever follows it for GET (RFC 9110, 9.3.2).
+
+    Left to itself the body would be read as the next answer on that connection.
+    """
+
+    def finish(self) -> None:
+        """End the answer, where it has a body by an empty chunk."""
+        if not self.wrote_header:
+            self.write(b"")
+        self.chunked_response &= self.request.command != "HEAD"
+        super().finish()
+
+
 class _ProblemTask(ErrorTask):  # type: ignore[misc] # the library has no types
     """Answers an error of the server's own as a problem document."""
 
@@ -96,6 +124,8 @@ class _Channel(HTTPChannel):  # type: ignore[misc] # the library has no types
     a socket closed with bytes unread is reset, and the client would not see the answer.
     """
 
+    parser_class = _Parser
+    task_class = _Task
     error_task_class = _ProblemTask
     # What is arriving, None between requests.
     request: Any
@@ -267,7 +297,7 @@ def create_server(
     dispatcher = ThreadedTaskDispatcher()
     dispatcher.set_thread_count(limits.threads)
     server = _Server(
-        application,
+        _without_body_for_head(application),
         _start=False,
         _sock=listener,
         dispatcher=dispatcher,
@@ -278,6 +308,18 @@ def create_server(
     server.limits = limits
     server.accepting = True
     return server
+
+
+def _without_body_for_head(application: Callable[..., Any]) -> Callable[..., Any]:
+    def answer(environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
+        content = application(environ, start_response)
+        if environ["REQUEST_METHOD"] != "HEAD":
+            return content
+        if hasattr(content, "close"):
+            content.close()
+        return []
+
+    return answer
 
 
 def open_listener(host: str, port: int) -> socket.socket:

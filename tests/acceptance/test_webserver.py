@@ -23,8 +23,13 @@ def _mirror(environ: dict[str, Any], start_response: Any) -> list[bytes]:
     names = ("SCRIPT_NAME", "PATH_INFO", "REMOTE_ADDR", "wsgi.url_scheme")
     told = {n: v for n, v in environ.items() if n in names or n.startswith("HTTP_X_")}
     told["read"] = len(environ["wsgi.input"].read())
-    start_response("200 OK", [("Content-Type", "application/json")])
-    return [json.dumps(told).encode()]
+    content = json.dumps(told).encode()
+    headers = [("Content-Type", "application/json")]
+    if environ["PATH_INFO"] == "/piecemeal":
+        start_response("200 OK", headers)
+        return [content[:5], content[5:]]
+    start_response("200 OK", [*headers, ("Content-Length", str(len(content)))])
+    return [content]
 
 
 @pytest.fixture
@@ -148,9 +153,14 @@ def test_stillest_connection_makes_room_for_a_new_one(start: Start, send: Send) 
         (b"POST / HTTP/1.1\r\nContent-Length: 2000\r\n\r\n", 413),
         (b"POST / HTTP/1.1\r\nContent-Length: -1\r\n\r\n", 400),
         (b"POST / HTTP/1.1\r\nTransfer-Encoding: gzip\r\n\r\n", 501),
+        (
+            b"POST / HTTP/1.1\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n"
+            b"0\r\n\r\nGET /hidden HTTP/1.1\r\n\r\n",
+            400,
+        ),
         (b"\x16\x03\x01\x02\x00\r\n\r\n", 400),
     ],
-    ids=["header", "body", "length", "coding", "TLS"],
+    ids=["header", "body", "length", "coding", "two lengths", "TLS"],
 )
 def test_what_the_server_refuses_itself_is_a_problem_document(
     start: Start, send: Send, request_bytes: bytes, status: int
@@ -163,6 +173,20 @@ def test_what_the_server_refuses_itself_is_a_problem_document(
 def test_body_of_exactly_the_limit_is_taken(start: Start) -> None:
     base = f"http://127.0.0.1:{start(body_bytes=1000)}/"
     assert requests.post(base, data=b"x" * 1000, timeout=20).json()["read"] == 1000
+
+
+@pytest.mark.parametrize("path", [b"/", b"/piecemeal"])
+def test_answer_to_head_ends_with_its_header(start: Start, send: Send, path: bytes) -> None:
+    head = b"HEAD " + path + b" HTTP/1.1\r\n\r\n"
+    last = b"GET / HTTP/1.1\r\nConnection: close\r\n\r\n"
+    connection = send(start(), head + last)
+    answers = b""
+    while piece := connection.recv(65536):
+        answers += piece
+    first, _, rest = answers.partition(b"\r\n\r\n")
+    assert first.startswith(b"HTTP/1.1 200 OK")
+    # Where the length is not known, the connection may be closed.
+    assert rest.startswith(b"HTTP/1.1 200 OK") or (path != b"/" and rest == b"")
 
 
 FORGED = {
