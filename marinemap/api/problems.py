@@ -51,6 +51,10 @@ class CrossSiteError(RequestError):
     """A page of another site tried to act in the user's name."""
 
 
+class EncodedBodyError(RequestError):
+    """The body came in a coding that is not undone here."""
+
+
 # The most special class first: the first that fits decides.
 _STATUSES: tuple[tuple[type[Exception], int, str], ...] = (
     (NoSuchProcessError, 404, f"{_OGC}no-such-process"),
@@ -61,6 +65,7 @@ _STATUSES: tuple[tuple[type[Exception], int, str], ...] = (
     (NotAcceptableError, 406, f"{_OWN}not-acceptable"),
     (CrossSiteError, 403, f"{_OWN}cross-site"),
     (KeyReusedError, 409, f"{_OWN}key-reused"),
+    (EncodedBodyError, 415, f"{_OWN}encoded-body"),
     (TooManyWaitingError, 429, f"{_OWN}too-many-waiting"),
     (RequestError, 400, f"{_OWN}bad-request"),
     (DatasetError, 500, f"{_OWN}broken-dataset"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gzip
 import json
 import sqlite3
 import threading
@@ -105,6 +106,18 @@ def test_body_that_is_too_large_is_refused_with_the_limit(
 ) -> None:
     problem = assert_problem(post(new_client(), b" " * (5 * 1024 * 1024 + 1)), 413)
     assert "5,242,880 bytes" in problem["detail"]
+
+
+def test_compressed_body_is_refused_as_such(new_client: NewClient) -> None:
+    packed = gzip.compress(b'{"inputs": {"layers": ["reefs"], "area": [0, 40, 5, 45]}}')
+    answer = new_client().post(
+        "/api/processes/extract/execution",
+        packed,
+        content_type="application/json",
+        headers={"Content-Encoding": "gzip"},
+    )
+    problem = assert_problem(answer, 415)
+    assert (problem["field"], problem["value"]) == ("Content-Encoding", "gzip")
 
 
 def test_unknown_process_is_not_found(new_client: NewClient, post: Post) -> None:

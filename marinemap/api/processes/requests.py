@@ -10,6 +10,7 @@ from typing import Any
 from django.http import HttpRequest
 
 from marinemap.api.declarations import Body
+from marinemap.api.problems import EncodedBodyError
 from marinemap.errors import RequestError
 from marinemap.jobs.egress import check_uri
 from marinemap.jobs.notify import EVENTS
@@ -123,6 +124,11 @@ def read_json(content: str | bytes) -> Any:
 
 
 def _read_body(request: HttpRequest) -> Any:
+    coding = request.headers.get("Content-Encoding", "identity")
+    if coding.lower() != "identity":
+        raise EncodedBodyError(
+            "a body is taken as it is, not compressed", field="Content-Encoding", value=coding
+        )
     try:
         return read_json(request.body)
     except (ValueError, RecursionError) as error:
