@@ -81,6 +81,7 @@ def get_shps(name: str, area: Any = None) -> list[Any]:
 
 
 def _run_message(task: Task[Any, Any], job_id: str) -> str:
+    logger.debug("The rate lets job %s begin", job_id)
     redelivered = bool((task.request.delivery_info or {}).get("redelivered"))
     job = lifecycle.start(uuid.UUID(job_id), is_redelivered=redelivered)
     if job is None:

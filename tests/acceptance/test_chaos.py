@@ -6,8 +6,10 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import random
+import re
 import threading
 import time
 import zipfile
@@ -34,7 +36,10 @@ ONLY = frozenset(filter(None, os.environ.get("CHAOS_ONLY", "").split(",")))
 # Good requests are answered so, whatever befalls the site.
 ANSWERS = {201, 429, 503}
 _WAITING_AT_MOST = 12
-_END_SECONDS = 300.0
+# By a slow rate those that wait have to be waited for.
+_END_SECONDS = 300.0 if RATE.endswith("/s") else 900.0
+_WINDOW_SECONDS = {"s": 1, "m": 60, "h": 3600}
+_BEGUN = re.compile(r"^\[(\S+ \S+): .* The rate lets job ", re.MULTILINE)
 
 
 class Customers:
@@ -168,6 +173,7 @@ def test_each_accepted_job_comes_to_its_right_end(
     for job, (client, cells) in customers.accepted.items():
         assert features_of(client.download(job, tmp_path)) == cells
     check_rows(site, faults, customers)
+    check_rate(site)
     check_files(site, tmp_path)
 
 
@@ -212,6 +218,17 @@ def check_rows(site: RunningSite, faults: Faults, customers: Customers) -> None:
     assert len(unasked) <= customers.without_answer
     assert accepted <= {row["id"] for row in rows}
     assert sum(row["tries"] - 1 for row in rows) <= faults.deaths
+
+
+def check_rate(site: RunningSite) -> None:
+    """Check that no more runs began in any window than the rate lets, by their first lines."""
+    most, _, unit = RATE.partition("/")
+    logs = "\n".join(site.log(name) for name in WORKERS)
+    begun = sorted(datetime.strptime(at, "%Y-%m-%d %H:%M:%S,%f") for at in _BEGUN.findall(logs))
+    assert begun, "the workers' logs do not tell when runs begin"
+    windows = zip(begun, begun[int(most) :], strict=False)
+    spans = [(later - first).total_seconds() for first, later in windows]
+    assert min(spans, default=math.inf) >= _WINDOW_SECONDS[unit], sorted(spans)[:5]
 
 
 CLEAN = """
