@@ -8,6 +8,7 @@ its process. Celery's pool of processes does that and starts another; other pool
 from __future__ import annotations
 
 import logging
+import math
 import uuid
 from typing import Any
 
@@ -23,7 +24,8 @@ from marinemap.jobs.queue import RUN_JOB, RUN_SHORT_JOB
 
 logger = logging.getLogger(__name__)
 
-GET_SHPS = "marinemap.jobs.tasks.get_shps"
+_JOBS = (RUN_JOB, RUN_SHORT_JOB)
+_GET_SHPS = "marinemap.jobs.tasks.get_shps"
 # Beyond the limit, in which a run may yet end by itself and say more.
 _GRACE_SHARE, _MOST_GRACE_SECONDS = 0.2, 60
 # The worker's own loop waits for it.
@@ -34,8 +36,13 @@ _ANSWER_WITHIN_SECONDS = 5
 def limit_runs(**_: Any) -> None:
     """Let the worker end what goes on for longer than the operator allows a run."""
     seconds = job_settings().run_limits.seconds
-    for name in (RUN_JOB, RUN_SHORT_JOB, GET_SHPS):
+    for name in (*_JOBS, _GET_SHPS):
         current_app.tasks[name].time_limit = _hard_limit(seconds)
+    for name in _JOBS:
+        # The message goes back: where the job could not be failed it is run again, and else there
+        # is nothing to run.
+        task: Any = current_app.tasks[name]  # The stubs do not know the attribute.
+        task.acks_on_timeout = False
 
 
 @task_failure.connect
@@ -45,7 +52,7 @@ def fail_overdue(sender: Any, task_id: str, exception: BaseException, **_: Any) 
     Where the database does not answer, the job is run again: its message goes back to the queue.
     """
     seconds = job_settings().run_limits.seconds
-    if sender.name not in (RUN_JOB, RUN_SHORT_JOB) or not isinstance(exception, TimeLimitExceeded):
+    if sender.name not in _JOBS or not isinstance(exception, TimeLimitExceeded):
         return
     try:
         job_id = uuid.UUID(task_id)
@@ -57,7 +64,7 @@ def fail_overdue(sender: Any, task_id: str, exception: BaseException, **_: Any) 
         connection.close()
 
 
-def _hard_limit(seconds: float | None) -> float | None:
+def _hard_limit(seconds: float | None) -> int | None:
     if seconds is None:
         return None
-    return seconds + min(1 + seconds * _GRACE_SHARE, _MOST_GRACE_SECONDS)
+    return math.ceil(seconds + min(1 + seconds * _GRACE_SHARE, _MOST_GRACE_SECONDS))

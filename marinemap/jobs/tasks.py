@@ -33,9 +33,8 @@ logger = get_task_logger(__name__)
 
 # Celery keeps no result: the job's row is the truth, and it is fenced. What Celery would store
 # under the message's id is not: a frozen run that woke stored its own beside the living run's,
-# whose message Celery then dropped. The message of a run that took too long goes back: where
-# the job could not be failed for it (``overdue``), it is run again, else there is nothing to run.
-@shared_task(bind=True, ignore_result=True, acks_on_timeout=False)
+# whose message Celery then dropped.
+@shared_task(bind=True, ignore_result=True)
 def run_job(self: Task[Any, Any], job_id: str) -> str:
     """Run a job of any process; return the state in which it ended.
 
@@ -45,7 +44,7 @@ def run_job(self: Task[Any, Any], job_id: str) -> str:
     return _run_message(self, job_id)
 
 
-@shared_task(bind=True, ignore_result=True, acks_on_timeout=False)
+@shared_task(bind=True, ignore_result=True)
 def run_short_job(self: Task[Any, Any], job_id: str) -> str:
     """Run a job of a short process: by a queue and a rate of its own, beside extractions."""
     return _run_message(self, job_id)
