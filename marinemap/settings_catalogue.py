@@ -14,7 +14,12 @@ from marinemap.environment import read_home, read_time_zone, refuse_unknown
 BASE_DIR = Path(__file__).resolve().parent.parent
 MARINEMAP_HOME = read_home(BASE_DIR / "var")
 
-INSTALLED_APPS = ["marinemap.catalogue"]
+# Layers may be for groups of people.
+INSTALLED_APPS = [
+    "django.contrib.contenttypes",
+    "django.contrib.auth",
+    "marinemap.catalogue",
+]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 TIME_ZONE = read_time_zone()
 USE_TZ = True

@@ -11,9 +11,9 @@ from django.utils.cache import patch_vary_headers
 from marinemap.api.conf import cors_origins
 
 # What a page needs of an answer besides its content.
-_EXPOSED = "Content-Crs, ETag, Link, Location, Preference-Applied, Retry-After"
+_EXPOSED = "Content-Crs, ETag, Link, Location, Preference-Applied, Retry-After, WWW-Authenticate"
 _METHODS = "GET, HEAD, POST, DELETE"
-_HEADERS = "Accept, Content-Type, Idempotency-Key, If-None-Match, Prefer, Range"
+_HEADERS = "Accept, Authorization, Content-Type, Idempotency-Key, If-None-Match, Prefer, Range"
 _A_DAY = "86400"
 
 
@@ -21,7 +21,8 @@ class CorsMiddleware:
     """Let pages of the origins that the operator names read the API, without cookies.
 
     Whose page it is never speaks for the person who looks at it: no cookie of theirs is let in,
-    and what changes something is refused from elsewhere all the same (``refuse_cross_site``).
+    and what changes something is refused from elsewhere all the same (``refuse_cross_site``),
+    unless the person gave that page a token.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:

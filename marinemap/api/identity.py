@@ -8,16 +8,20 @@ import uuid
 from urllib.parse import urlsplit
 
 from django.conf import settings
+from django.contrib.auth.models import AnonymousUser
 from django.core.signing import BadSignature, Signer
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
+from marinemap.api.access import SCOPES
 from marinemap.api.address import address_of, network_of
 from marinemap.api.conf import is_https_only, lists_by_address
 from marinemap.api.problems import CrossSiteError, NoSuchJobError
+from marinemap.catalogue.viewers import EVERYONE, Viewer, viewer_of_user
 from marinemap.jobs import lifecycle
 from marinemap.jobs.models import Job
+from marinemap.jobs.owners import owner_of_user
 
 # Each new owner gets a cookie of a name of its own: a page that sends two first requests at once
 # ends with both, and is the owner of both jobs.
@@ -26,6 +30,8 @@ _COOKIE = re.compile(r"marinemap-owner-[0-9a-f]{8}")
 _COOKIE_SECONDS = 400 * 24 * 3600
 # More parallel first requests than any page sends; a heap of made-up ones costs no more.
 _MOST_COOKIES = 8
+# What a session is good for.
+_ALL = frozenset(SCOPES)
 
 
 def owners_of(request: HttpRequest) -> list[str]:
@@ -34,7 +40,22 @@ def owners_of(request: HttpRequest) -> list[str]:
     Who signs in keeps what the browser asked for before, and gets it back by signing out.
     """
     user = request.user
-    return [*([f"user:{user.pk}"] if user.is_authenticated else []), *_cookies(request).values()]
+    return [
+        *([owner_of_user(user.pk)] if user.is_authenticated else []),
+        *_cookies(request).values(),
+    ]
+
+
+def viewer_of(request: HttpRequest) -> Viewer:
+    """Return as whom the sender of a request sees the catalogue."""
+    # Several look-ups of a request ask; the groups are read once.
+    kept = vars(request)
+    if "viewer" not in kept:
+        user = getattr(request, "user", AnonymousUser())
+        sees_groups = "layers:read" in kept.get("token_scopes", _ALL)
+        kept["viewer"] = viewer_of_user(user) if sees_groups else EVERYONE
+    found: Viewer = kept["viewer"]
+    return found
 
 
 def owner_or_new(request: HttpRequest) -> tuple[str, bool]:
@@ -117,6 +138,9 @@ def refuse_cross_site(request: HttpRequest) -> None:
     ------
     CrossSiteError
     """
+    if _has_token(request):
+        # Which no browser shows by itself: whoever sent it was given it.
+        return
     # Browsers set this header themselves and no script can change it (W3C Fetch Metadata).
     site = request.headers.get("Sec-Fetch-Site", "none")
     origin = request.headers.get("Origin")
@@ -142,6 +166,8 @@ def _is_own(request: HttpRequest, origin: str | None) -> bool:
 
 def _cookies(request: HttpRequest) -> dict[str, str]:
     """Return the owners that a browser shows, by the names of their cookies."""
+    if _has_token(request):
+        return {}
     names = sorted(name for name in request.COOKIES if _COOKIE.fullmatch(name))
     shown = {name: _unsigned(request.COOKIES[name]) for name in names[:_MOST_COOKIES]}
     return {name: owner for name, owner in shown.items() if owner is not None}
@@ -157,6 +183,10 @@ def _unsigned(text: str) -> str | None:
 def _signer() -> Signer:
     # Signed, so that nobody is many people by making up cookies.
     return Signer(salt="marinemap.owner")
+
+
+def _has_token(request: HttpRequest) -> bool:
+    return "token_scopes" in vars(request)
 
 
 def _is_browser(request: HttpRequest) -> bool:

@@ -9,6 +9,7 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 
 import marinemap
+from marinemap.api.access import Access
 from marinemap.api.declarations import Document, Operation, Route, openapi
 from marinemap.api.declarations.operation import Answer
 from marinemap.api.declarations.serving import FORM
@@ -79,7 +80,7 @@ def routes(declared: Callable[[], Sequence[Route]]) -> tuple[Route, ...]:
 
     def described(request: HttpRequest) -> Document:
         server = request.build_absolute_uri(reverse("api:landing")).rstrip("/")
-        found = openapi.document(declared(), server, marinemap.__version__)
+        found = openapi.document(request, declared(), server, marinemap.__version__)
         return Document("OpenAPI", found, openapi.MEDIA_TYPE)
 
     def page(request: HttpRequest) -> HttpResponse:
@@ -107,6 +108,7 @@ def routes(declared: Callable[[], Sequence[Route]]) -> tuple[Route, ...]:
                     described,
                     "Overview",
                     answers={200: Answer("OpenAPI 3.0.3", object_, (openapi.MEDIA_TYPE,))},
+                    access=Access.OPEN,
                 ),
             ),
         ),
@@ -121,6 +123,7 @@ def routes(declared: Callable[[], Sequence[Route]]) -> tuple[Route, ...]:
                     page,
                     "Overview",
                     answers={200: Answer("A page", None, ("text/html",))},
+                    access=Access.OPEN,
                 ),
             ),
         ),
@@ -129,4 +132,13 @@ def routes(declared: Callable[[], Sequence[Route]]) -> tuple[Route, ...]:
 
 def _get(id_: str, summary: str, view: Callable[..., Document]) -> Operation:
     answers = {200: Answer(summary, {"type": "object"})}
-    return Operation("GET", id_, summary, view, "Overview", (FORM,), answers=answers)
+    return Operation(
+        "GET",
+        id_,
+        summary,
+        view,
+        "Overview",
+        (FORM,),
+        answers=answers,
+        access=Access.OPEN,
+    )

@@ -11,6 +11,7 @@ from typing import Any
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 
+from marinemap.api.access import ScopeError, SignInNeededError, TokenRefusedError
 from marinemap.api.conf import max_body_bytes
 from marinemap.api.declarations.negotiation import NotAcceptableError
 from marinemap.errors import (
@@ -64,6 +65,9 @@ _STATUSES: tuple[tuple[type[Exception], int, str], ...] = (
     (NotFoundError, 404, f"{_OWN}not-found"),
     (NotAcceptableError, 406, f"{_OWN}not-acceptable"),
     (CrossSiteError, 403, f"{_OWN}cross-site"),
+    (TokenRefusedError, 401, f"{_OWN}token-refused"),
+    (ScopeError, 403, f"{_OWN}scope-missing"),
+    (SignInNeededError, 403, f"{_OWN}sign-in-needed"),
     (KeyReusedError, 409, f"{_OWN}key-reused"),
     (EncodedBodyError, 415, f"{_OWN}encoded-body"),
     (TooManyWaitingError, 429, f"{_OWN}too-many-waiting"),
@@ -114,6 +118,8 @@ def problem_response(request: HttpRequest, error: Exception) -> HttpResponse:
             if status == 503:
                 logger.warning("Answered 503: %s", error, exc_info=error)
             response = _problem(request, status, type_, **_details(error, status))
+            for name, value in getattr(error, "headers", {}).items():
+                response.headers[name] = value
             seconds = getattr(error, "retry_after_seconds", _RETRY_AFTER.get(status))
             if seconds is not None:
                 response.headers["Retry-After"] = str(seconds)
@@ -151,7 +157,10 @@ def _problem(request: HttpRequest, status: int, type_: str, **members: Any) -> H
     # Absent members are left out: the standard's schemas know no null.
     body |= {name: value for name, value in members.items() if value is not None}
     body.setdefault("detail", http.HTTPStatus(status).description)
-    return JsonResponse(body, status=status, content_type=_media_type(request))
+    response = JsonResponse(body, status=status, content_type=_media_type(request))
+    # Caches may keep a 404 by themselves, and what is not there for one is there for another.
+    response.headers["Cache-Control"] = "no-store"
+    return response
 
 
 def _media_type(request: HttpRequest) -> str:

@@ -41,6 +41,8 @@ class LayerForm(_LayerForm):
             "licence",
             "attribution",
             "is_published",
+            "is_restricted",
+            "groups",
         )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -49,6 +51,8 @@ class LayerForm(_LayerForm):
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
+        if cleaned.get("groups") and not cleaned.get("is_restricted"):
+            self.add_error("is_restricted", "Groups are chosen, but the layer is for everyone.")
         if not self.errors:
             self._read_data(cleaned)
         return cleaned
@@ -72,11 +76,12 @@ class LayerAdmin(_LayerAdmin):
 
     form = LayerForm
     list_display = (
-        *("id", "title", "geometry_type", "feature_count", "is_published"),
+        *("id", "title", "geometry_type", "feature_count", "is_published", "is_restricted"),
         *("drawn", "updated_at"),
     )
     list_select_related = ("drawing",)
-    list_filter = ("is_published", "geometry_type")
+    list_filter = ("is_published", "is_restricted", "groups", "geometry_type")
+    filter_horizontal = ("groups",)
     search_fields = ("id", "title", "description")
     readonly_fields = _READ_ONLY
     actions = ("read_again",)

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from django.contrib.auth.models import Group
 from django.core.validators import RegexValidator
 from django.db import models
+from django.db.models import Exists, OuterRef, Q
 
+from marinemap.catalogue.viewers import Viewer
 from marinemap.errors import RequestError, did_you_mean, quote
 from marinemap.extraction import SourceLayer
 
@@ -18,19 +22,30 @@ ID_PATTERN = r"[a-z0-9][a-z0-9_-]{0,62}"
 class LayerQuerySet(models.QuerySet["Layer"]):
     """Look-ups that the other rooms use."""
 
-    def published(self) -> LayerQuerySet:
-        """Return the layers that people may see."""
-        return self.filter(is_published=True)
+    def visible_to(self, viewer: Viewer) -> LayerQuerySet:
+        """Return the layers that somebody may see."""
+        published = self.filter(is_published=True)
+        if viewer.sees_all:
+            return published
+        if not viewer.groups:
+            return published.filter(is_restricted=False)
+        own = Layer.groups.through.objects.filter(layer=OuterRef("pk"), group__in=viewer.groups)
+        return published.filter(Q(is_restricted=False) | Exists(own))
 
-    def get_published(self, layer_id: object) -> Layer:
+    def hidden_from(self, viewer: Viewer, layer_ids: Iterable[str]) -> LayerQuerySet:
+        """Return those of some layers that are in the catalogue, but not for somebody."""
+        visible = self.visible_to(viewer).values("pk")
+        return self.filter(pk__in=list(layer_ids)).exclude(pk__in=visible)
+
+    def get_visible(self, layer_id: object, viewer: Viewer) -> Layer:
         """Return one layer by its id.
 
         Raises
         ------
         RequestError
-            If there is none that people may see; the nearest known id is offered.
+            If there is none that they may see; the nearest that they may see is offered.
         """
-        return _find(self.published(), layer_id, "layers")
+        return _find(self.visible_to(viewer), layer_id, "layers")
 
 
 class Layer(models.Model):
@@ -62,6 +77,13 @@ class Layer(models.Model):
     is_published = models.BooleanField(
         "published", default=True, help_text="Whether people see it and may ask for it."
     )
+    # Of its own, not told by there being groups: a group that is deleted opens no layer.
+    is_restricted = models.BooleanField(
+        "for groups only",
+        default=False,
+        help_text="Only members of the groups below, and administrators, learn that it exists.",
+    )
+    groups = models.ManyToManyField(Group, blank=True, related_name="layers")
     crs = models.TextField("CRS")
     geometry_type = models.CharField(max_length=40)
     bounds = models.JSONField(null=True, blank=True)

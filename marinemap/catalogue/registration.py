@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pyproj
+from django.contrib.auth.models import Group
+from django.db import transaction
 from django.utils import timezone
 
 from marinemap.catalogue.models import ID_PATTERN, Layer
@@ -41,7 +44,11 @@ class LayerText:
 
 
 def register(
-    layer_id: str, source: Path, source_layer: str | None = None, text: LayerText | None = None
+    layer_id: str,
+    source: Path,
+    source_layer: str | None = None,
+    text: LayerText | None = None,
+    groups: Sequence[Group] | None = None,
 ) -> tuple[Layer, bool]:
     """Add a layer to the catalogue, or read a known one again.
 
@@ -55,6 +62,9 @@ def register(
         The layer's name in the file; may be left out where the file holds one layer.
     text : LayerText, optional
         Title and other words; the title of a new layer is its id unless given.
+    groups : sequence of Group, optional
+        The layer is for these only; without it a known layer stays as it is, a new one is for
+        everyone.
 
     Returns
     -------
@@ -75,8 +85,14 @@ def register(
     for name, value in words.items():
         setattr(layer, name, value)
     # Nothing else: to read takes a while, in which an administrator may have withdrawn it.
-    changed = ("source", "source_layer", *READ_FROM_DATA, "updated_at", *words)
-    layer.save(force_insert=is_new, update_fields=None if is_new else changed)
+    changed = ["source", "source_layer", *READ_FROM_DATA, "updated_at", *words]
+    if groups is not None:
+        layer.is_restricted = True
+        changed.append("is_restricted")
+    with transaction.atomic():
+        layer.save(force_insert=is_new, update_fields=None if is_new else changed)
+        if groups is not None:
+            layer.groups.set(groups)
     return layer, is_new
 
 

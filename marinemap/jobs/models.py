@@ -31,6 +31,9 @@ class Job(models.Model):
         max_length=64, blank=True, help_text="A digest of the network address that it came from."
     )
     status = models.CharField(max_length=10, choices=JobStatus.choices, default=JobStatus.ACCEPTED)
+    layers = models.JSONField(
+        default=list, blank=True, help_text="The layers of the catalogue that it reads."
+    )
     progress = models.PositiveSmallIntegerField(default=0, help_text="Percent.")
     message = models.TextField(blank=True)
     attempt = models.PositiveSmallIntegerField(default=0)

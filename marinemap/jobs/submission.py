@@ -8,6 +8,7 @@ from typing import Any
 
 from django.db import IntegrityError, connection, transaction
 
+from marinemap.catalogue.viewers import EVERYONE, Viewer
 from marinemap.errors import RequestError, UnavailableError
 from marinemap.jobs.limits import check_room_to_wait
 from marinemap.jobs.models import Callback, Job, JobDocuments
@@ -33,6 +34,7 @@ def submit(
     wanted: Mapping[str, Any] | None = None,
     subscriber: Subscriber | None = None,
     keyed: KeyedRequest | None = None,
+    viewer: Viewer = EVERYONE,
 ) -> Job:
     """Check a request, keep it as a job, and queue it: all or nothing.
 
@@ -53,6 +55,8 @@ def submit(
         Who wants to be told how the job goes.
     keyed : KeyedRequest, optional
         The key of the request; where one with the same came at the same time, its job is returned.
+    viewer : Viewer, optional
+        As whom the sender sees the catalogue.
 
     Raises
     ------
@@ -66,12 +70,13 @@ def submit(
         If database or queue are away, so that nothing could be kept.
     """
     process = get_process(process_id)
-    kept = process.check(unwrap_inputs(process, inputs))
+    kept = process.check_for(viewer, unwrap_inputs(process, inputs))
     job = Job(
         process_id=process.id,
         owner=owner,
         is_owner_known=is_owner_known,
         address=address,
+        layers=process.layers_of(kept),
         message="Waiting for its turn.",
     )
     try:

@@ -21,6 +21,7 @@ from marinemap.jobs.artifacts import artifact_path, work_folder
 from marinemap.jobs.conf import job_settings
 from marinemap.jobs.models import Job, JobDocuments
 from marinemap.jobs.outages import is_disk_full, is_outage
+from marinemap.jobs.owners import viewer_of_owner
 from marinemap.jobs.pulse import Pulse
 from marinemap.jobs.reasons import with_setting
 from marinemap.jobs.space import find_shortage
@@ -112,7 +113,8 @@ def _call_process(job: Job) -> RunResult:
         raise UnavailableError(shortage)
     inputs = JobDocuments.objects.get(pk=job.pk).inputs
     with work_folder(job) as folder, Pulse(job) as pulse:
-        context = RunContext(folder, artifact_path(job), pulse.tell, job_settings().run_limits)
+        limits, viewer = job_settings().run_limits, viewer_of_owner(job.owner)
+        context = RunContext(folder, artifact_path(job), pulse.tell, limits, viewer)
         result = process.run(inputs, context)
     process.check_result(result)
     return result

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from marinemap.catalogue.viewers import EVERYONE, Viewer
 from marinemap.extraction import LayerEstimate, estimate
 from marinemap.processes.apart import call_apart
 from marinemap.processes.descriptions import EXTRACT_INPUTS
-from marinemap.processes.inputs import ChosenLayer, choose_layers, complete_inputs
+from marinemap.processes.inputs import ChosenLayer, choose_layers, complete_inputs, layer_ids
 from marinemap.processes.process import Process, RunContext, RunResult
 
 _COUNT = {"type": "integer", "minimum": 0}
@@ -22,7 +23,7 @@ _FIGURES = {
 }
 
 
-def check(inputs: Mapping[str, Any]) -> dict[str, Any]:
+def check(inputs: Mapping[str, Any], viewer: Viewer = EVERYONE) -> dict[str, Any]:
     """Refuse unknown layers; all else is looked at apart, where the estimate is made.
 
     Raises
@@ -30,7 +31,7 @@ def check(inputs: Mapping[str, Any]) -> dict[str, Any]:
     RequestError
         Naming the input.
     """
-    choose_layers(inputs)
+    choose_layers(inputs, viewer)
     return dict(inputs)
 
 
@@ -44,7 +45,7 @@ def run(inputs: Mapping[str, Any], context: RunContext) -> RunResult:
     UnavailableError
         If others are being looked at just now.
     """
-    found = call_apart(_look, dict(inputs), choose_layers(inputs))
+    found = call_apart(_look, dict(inputs), choose_layers(inputs, context.viewer))
     over = context.limits.foresee(
         found["features"], found["features_at_least"], found["size_bytes"]
     )
@@ -115,4 +116,5 @@ PROCESS = Process(
     check=check,
     run=run,
     is_immediate=True,
+    layers=layer_ids,
 )

@@ -8,15 +8,22 @@ from datetime import UTC, datetime
 from typing import Any
 
 from marinemap.catalogue.registration import refresh
+from marinemap.catalogue.viewers import EVERYONE, Viewer
 from marinemap.errors import DatasetError
 from marinemap.extraction import ExtractionResult, check_selection, extract
 from marinemap.processes.apart import call_apart, is_small
 from marinemap.processes.descriptions import EXTRACT_INPUTS
-from marinemap.processes.inputs import ChosenLayer, choose_layers, complete_inputs, read_inputs
+from marinemap.processes.inputs import (
+    ChosenLayer,
+    choose_layers,
+    complete_inputs,
+    layer_ids,
+    read_inputs,
+)
 from marinemap.processes.process import Process, RunContext, RunResult
 
 
-def check(inputs: Mapping[str, Any]) -> dict[str, Any]:
+def check(inputs: Mapping[str, Any], viewer: Viewer = EVERYONE) -> dict[str, Any]:
     """Refuse what cannot be extracted, before it is queued; return the inputs to keep.
 
     The data are opened only where fields or a filter are chosen.
@@ -31,7 +38,7 @@ def check(inputs: Mapping[str, Any]) -> dict[str, Any]:
     UnavailableError
         If the inputs are large, and others are being looked at just now.
     """
-    chosen = choose_layers(inputs)
+    chosen = choose_layers(inputs, viewer)
     if is_small(inputs):
         return _check(inputs, chosen)
     return call_apart(_check, dict(inputs), chosen)
@@ -52,7 +59,7 @@ def run(inputs: Mapping[str, Any], context: RunContext) -> RunResult:
     RequestError, DatasetError, ServiceError
         As :func:`marinemap.extraction.extract` does.
     """
-    parsed = read_inputs(inputs)
+    parsed = read_inputs(inputs, context.viewer)
     for chosen in parsed.layers:
         # What cannot be read is told when it is extracted: the other layers are delivered.
         with contextlib.suppress(DatasetError):
@@ -103,4 +110,5 @@ PROCESS = Process(
     check=check,
     run=run,
     is_awaited=True,
+    layers=layer_ids,
 )

@@ -12,6 +12,7 @@ from typing import Any
 
 from marinemap.catalogue.models import Layer
 from marinemap.catalogue.registration import look_again
+from marinemap.catalogue.viewers import EVERYONE, Viewer
 from marinemap.errors import DatasetError, RequestError, did_you_mean, quote
 from marinemap.extraction import (
     Area,
@@ -93,7 +94,7 @@ class ExtractInputs:
         return kept | ({"crs": self.crs} if self.crs else {})
 
 
-def read_inputs(inputs: Mapping[str, Any]) -> ExtractInputs:
+def read_inputs(inputs: Mapping[str, Any], viewer: Viewer = EVERYONE) -> ExtractInputs:
     """Read the inputs of a request or of a job, without opening any data.
 
     Raises
@@ -101,7 +102,7 @@ def read_inputs(inputs: Mapping[str, Any]) -> ExtractInputs:
     RequestError
         As :func:`choose_layers` and :func:`complete_inputs` do.
     """
-    return complete_inputs(inputs, choose_layers(inputs))
+    return complete_inputs(inputs, choose_layers(inputs, viewer))
 
 
 def complete_inputs(inputs: Mapping[str, Any], layers: list[ChosenLayer]) -> ExtractInputs:
@@ -128,13 +129,13 @@ def complete_inputs(inputs: Mapping[str, Any], layers: list[ChosenLayer]) -> Ext
     )
 
 
-def choose_layers(inputs: Mapping[str, Any]) -> list[ChosenLayer]:
-    """Return the layers of the catalogue that are asked for.
+def choose_layers(inputs: Mapping[str, Any], viewer: Viewer = EVERYONE) -> list[ChosenLayer]:
+    """Return the layers of the catalogue that somebody asks for.
 
     Raises
     ------
     RequestError
-        If one is unknown or named twice, or there are none or too many.
+        If one is unknown to them or named twice, or there are none or too many.
     """
     asked = [_members(item) for item in _layer_items(inputs["layers"])]
     names = [members["name"] for members in asked]
@@ -149,11 +150,16 @@ def choose_layers(inputs: Mapping[str, Any]) -> list[ChosenLayer]:
     general = {name: inputs.get(name) for name in ("fields", "filter")}
     return [
         ChosenLayer(
-            Layer.objects.get_published(members["name"]),
+            Layer.objects.get_visible(members["name"], viewer),
             *(general[n] if members.get(n) is None else members[n] for n in ("fields", "filter")),
         )
         for members in asked
     ]
+
+
+def layer_ids(inputs: Mapping[str, Any]) -> list[str]:
+    """Return the ids of the layers that inputs name which were checked."""
+    return [str(_members(item)["name"]) for item in _layer_items(inputs["layers"])]
 
 
 def _layer_items(value: Any) -> list[Any]:

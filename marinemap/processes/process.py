@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from marinemap.catalogue.viewers import EVERYONE, Viewer
 from marinemap.errors import RequestError, ServiceError, did_you_mean, quote
 from marinemap.extraction import RunLimits
 
@@ -24,13 +25,15 @@ class RunContext:
 
     ``work_folder`` is empty and private to the run, and is removed after it. A file that is the
     result goes to ``artifact``. ``progress`` takes the fraction done (0 to 1) and a few words,
-    and raises when the run should stop. ``limits`` are what the operator allows one run.
+    and raises when the run should stop. ``limits`` are what the operator allows one run,
+    ``viewer`` is whose request it is, as they may see layers now.
     """
 
     work_folder: Path
     artifact: Path
     progress: Callable[[float, str], None]
     limits: RunLimits = RunLimits()
+    viewer: Viewer = EVERYONE
 
 
 @dataclass(frozen=True)
@@ -58,7 +61,8 @@ class Process:
     and makes no file: its jobs have a queue of their own, and wait for no extraction. The result
     is either one file, whose output has a ``contentEncoding`` of ``binary`` and a
     ``contentMediaType``, or a JSON value for each output, which may be missing where
-    ``optional_outputs`` names it.
+    ``optional_outputs`` names it. What reads the catalogue has ``layers``, which tells of kept
+    inputs which layers they read; its ``check`` takes as a second argument whose request it is.
 
     Raises
     ------
@@ -72,13 +76,14 @@ class Process:
     version: str
     inputs: Mapping[str, Mapping[str, Any]]
     outputs: Mapping[str, Mapping[str, Any]]
-    check: Callable[[Mapping[str, Any]], dict[str, Any]]
+    check: Callable[..., dict[str, Any]]
     run: Callable[[Mapping[str, Any], RunContext], RunResult]
     is_immediate: bool = False
     seconds: Callable[[Mapping[str, Any]], float] | None = None
     is_awaited: bool = False
     is_short: bool = False
     optional_outputs: frozenset[str] = frozenset()
+    layers: Callable[[Mapping[str, Any]], list[str]] | None = None
 
     def __post_init__(self) -> None:
         check_process(self)
@@ -110,6 +115,20 @@ class Process:
         """Return the media type of one output."""
         schema = self.outputs[output]["schema"]
         return str(schema.get("contentMediaType", "application/json"))
+
+    def check_for(self, viewer: Viewer, inputs: Mapping[str, Any]) -> dict[str, Any]:
+        """Check inputs as plain values for somebody, and return those to keep.
+
+        Raises
+        ------
+        RequestError
+            If the run would be refused; what they may not see is not there.
+        """
+        return self.check(inputs, viewer) if self.layers else self.check(inputs)
+
+    def layers_of(self, kept: Mapping[str, Any]) -> list[str]:
+        """Return the ids of the layers that kept inputs read."""
+        return self.layers(kept) if self.layers else []
 
     def check_result(self, result: RunResult) -> None:
         """Refuse what a run answers where its process says otherwise.
@@ -183,6 +202,7 @@ def run_at_once(
     inputs: Mapping[str, Any],
     most_seconds: float = math.inf,
     limits: RunLimits | None = None,
+    viewer: Viewer = EVERYONE,
 ) -> dict[str, Any]:
     """Run a process within the request and return its outputs.
 
@@ -195,13 +215,15 @@ def run_at_once(
         What would take longer is refused.
     limits : RunLimits, optional
         What the operator allows one run.
+    viewer : Viewer, optional
+        Whose request it is.
 
     Raises
     ------
     MarineMapError
         As the process does.
     """
-    kept = process.check(unwrap_inputs(process, inputs))
+    kept = process.check_for(viewer, unwrap_inputs(process, inputs))
     seconds = process.seconds(kept) if process.seconds else 0.0
     if seconds > most_seconds:
         raise RequestError(
@@ -211,7 +233,9 @@ def run_at_once(
         )
     with tempfile.TemporaryDirectory(prefix=f"{process.id}-") as folder:
         work = Path(folder)
-        context = RunContext(work, work / "artifact", lambda *_: None, limits or RunLimits())
+        context = RunContext(
+            work, work / "artifact", lambda *_: None, limits or RunLimits(), viewer
+        )
         result = process.run(kept, context)
     process.check_result(result)
     return result.outputs

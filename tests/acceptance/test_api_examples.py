@@ -40,6 +40,8 @@ def test_commands_answer_what_is_shown(site: RunningSite, tmp_path: Path) -> Non
     commands = [text for language, text in blocks if language == "sh"]
     mark = "\n=== next ===\n"
     script = f"printf '{mark}'\n".join(commands).replace(_HERE, site.base)
+    site.manage("createsuperuser", "--noinput", "--username", "me", "--email", "me@example.org")
+    script = script.replace("mmt_...", site.manage("token", "make", "me", "examples").strip())
     done = subprocess.run(
         ["sh", "-e", "-c", script], cwd=tmp_path, capture_output=True, text=True, timeout=120
     )

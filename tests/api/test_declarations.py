@@ -12,6 +12,7 @@ import pytest
 from django.test import Client, RequestFactory
 from openapi_spec_validator import OpenAPIV30SpecValidator
 
+from marinemap.api.access import Access
 from marinemap.api.declarations import Document, Operation, Parameter, Route, openapi
 from marinemap.api.declarations.serving import serve
 from marinemap.api.routes import all_routes
@@ -25,7 +26,9 @@ NewClient = Callable[..., Client]
 
 def a_route(**limit: Any) -> Route:
     parameter = Parameter("limit", {"type": "integer", "minimum": 1, **limit}, "How many.")
-    operation = Operation("GET", "things", "Things", _things, "Things", (parameter,))
+    operation = Operation(
+        "GET", "things", "Things", _things, "Things", (parameter,), access=Access.OPEN
+    )
     return Route("things", "/things", (operation,))
 
 
@@ -34,7 +37,9 @@ def _things(request: Any, limit: int | None) -> Document:
 
 
 def described(route: Route) -> dict[str, Any]:
-    (parameter,) = openapi.document([route], "/", "1")["paths"]["/things"]["get"]["parameters"]
+    (parameter,) = openapi.document(RequestFactory().get("/"), [route], "/", "1")["paths"][
+        "/things"
+    ]["get"]["parameters"]
     return dict(parameter["schema"])
 
 

@@ -17,6 +17,7 @@ from django.core.management.base import CommandError
 from marinemap.catalogue import registration
 from marinemap.catalogue.models import Layer
 from marinemap.catalogue.registration import LayerText, refresh, refresh_all, register
+from marinemap.catalogue.viewers import EVERYONE
 from marinemap.errors import DatasetError, RequestError
 
 
@@ -246,15 +247,15 @@ def test_refresh_of_vanished_data_is_a_dataset_error(tmp_path: Path, marine_gpkg
 def test_layer_that_is_not_published_is_not_found(reefs: Layer, marine_gpkg: Path) -> None:
     hidden, _ = register("hidden", marine_gpkg, "ports")
     Layer.objects.filter(pk=hidden.pk).update(is_published=False)
-    assert Layer.objects.get_published("reefs") == reefs
+    assert Layer.objects.get_visible("reefs", EVERYONE) == reefs
     with pytest.raises(RequestError, match="has 'reefs'"):
-        Layer.objects.get_published("hidden")
+        Layer.objects.get_visible("hidden", EVERYONE)
 
 
 @pytest.mark.parametrize("name", ["reef", None, 7, ["reefs"], {"id": "reefs"}, "reefs\0"])
 def test_unknown_layer_is_answered_with_what_there_is(reefs: Layer, name: Any) -> None:
     with pytest.raises(RequestError, match="the catalogue has 'reefs'") as caught:
-        Layer.objects.get_published(name)
+        Layer.objects.get_visible(name, EVERYONE)
     assert caught.value.field == "layers"
 
 

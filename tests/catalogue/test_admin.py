@@ -11,6 +11,7 @@ from django.test import Client
 
 from marinemap.catalogue.models import Layer
 from marinemap.catalogue.registration import register
+from marinemap.catalogue.viewers import OPERATOR
 
 pytestmark = pytest.mark.django_db
 
@@ -56,7 +57,7 @@ def test_layer_can_be_hidden(admin_client: Client, reefs: Layer, marine_gpkg: Pa
     edited = form(marine_gpkg)
     del edited["is_published"]
     admin_client.post("/admin/catalogue/layer/reefs/change/", edited)
-    assert not Layer.objects.published().exists()
+    assert not Layer.objects.visible_to(OPERATOR).exists()
 
 
 @pytest.mark.parametrize(

@@ -7,20 +7,42 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from django.http import HttpRequest
+
+from marinemap.api.access import Access
 from marinemap.api.declarations.operation import JSON, Answer, Operation, Parameter, Route
 
 MEDIA_TYPE = "application/vnd.oai.openapi+json;version=3.0"
 PROBLEM = "application/problem+json"
 _REF = "#/components/schemas/Problem"
+_SCHEMES = {
+    "token": {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "A personal token; without one you ask as everyone may, or as your cookie.",
+    },
+    "session": {
+        "type": "apiKey",
+        "in": "cookie",
+        "name": "sessionid",
+        "description": "Of a person who has signed in at /admin/.",
+    },
+}
+_OPTIONAL: tuple[dict[str, list[str]], ...] = ({}, {"token": []}, {"session": []})
+_SECURITY: dict[Access, tuple[dict[str, list[str]], ...]] = {Access.ACCOUNT: ({"session": []},)}
 # Beyond so many layers the document names the variable, not each of its values.
 _MOST_EACH = 100
 
 
-def document(routes: Sequence[Route], server: str, version: str) -> dict[str, Any]:
+def document(
+    request: HttpRequest, routes: Sequence[Route], server: str, version: str
+) -> dict[str, Any]:
     """Return the document.
 
     Parameters
     ----------
+    request : HttpRequest
+        Who asks: there may be layers that others do not see.
     routes : sequence of Route
     server : str
         The address below which the paths lie.
@@ -29,8 +51,8 @@ def document(routes: Sequence[Route], server: str, version: str) -> dict[str, An
     """
     paths: dict[str, Any] = {}
     for route in routes:
-        for path, values in _paths(route):
-            paths[path] = _path_item(route, values)
+        for path, values in _paths(request, route):
+            paths[path] = _path_item(request, route, values)
     return {
         "openapi": "3.0.3",
         "info": {
@@ -42,7 +64,7 @@ def document(routes: Sequence[Route], server: str, version: str) -> dict[str, An
         "servers": [{"url": server}],
         "tags": [{"name": tag} for tag in _tags(routes)],
         "paths": paths,
-        "components": {"schemas": {"Problem": _problem()}},
+        "components": {"schemas": {"Problem": _problem()}, "securitySchemes": _SCHEMES},
     }
 
 
@@ -51,8 +73,8 @@ def summary(routes: Sequence[Route], root: str) -> list[dict[str, Any]]:
     return [_shown(route, operation, root) for route in routes for operation in route.operations]
 
 
-def _paths(route: Route) -> list[tuple[str, Mapping[str, str]]]:
-    known = list(route.each()) if route.each else []
+def _paths(request: HttpRequest, route: Route) -> list[tuple[str, Mapping[str, str]]]:
+    known = list(route.each(request)) if route.each else []
     if not known or len(known) > _MOST_EACH:
         return [(route.path, {})]
     return [(_filled(route.path, values), values) for values in known]
@@ -64,9 +86,9 @@ def _filled(path: str, values: Mapping[str, str]) -> str:
     return path
 
 
-def _path_item(route: Route, values: Mapping[str, str]) -> dict[str, Any]:
+def _path_item(request: HttpRequest, route: Route, values: Mapping[str, str]) -> dict[str, Any]:
     item: dict[str, Any] = {
-        operation.method.lower(): _operation(route, operation, values)
+        operation.method.lower(): _operation(request, route, operation, values)
         for operation in route.operations
     }
     left = [each for each in route.in_path if each.name not in values]
@@ -75,17 +97,20 @@ def _path_item(route: Route, values: Mapping[str, str]) -> dict[str, Any]:
     return item
 
 
-def _operation(route: Route, operation: Operation, values: Mapping[str, str]) -> dict[str, Any]:
+def _operation(
+    request: HttpRequest, route: Route, operation: Operation, values: Mapping[str, str]
+) -> dict[str, Any]:
     names = {each.name: each.argument for each in route.in_path}
     path = {names[name]: value for name, value in values.items()}
     is_known = len(path) == len([each for each in names if f"{{{each}}}" in route.path])
-    more = operation.parameters_of(path) if path and is_known else None
+    more = operation.parameters_of(request, path) if path and is_known else None
     declared = operation.parameters if more is None else more
     described: dict[str, Any] = {
         "operationId": ".".join([operation.id, *values.values()]),
         "summary": operation.summary,
         "tags": [operation.tag],
         "parameters": [_parameter(each) for each in declared],
+        "security": list(_SECURITY.get(operation.access, _OPTIONAL)),
         "responses": {str(status): _answer(answer) for status, answer in operation.answers.items()},
     }
     described["responses"]["default"] = {

@@ -10,6 +10,7 @@ from typing import Any
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
+from marinemap.api.access import Access
 from marinemap.api.declarations.documents import Document, Versioned
 from marinemap.api.declarations.texts import read_text
 from marinemap.errors import RequestError, ServiceError
@@ -85,7 +86,7 @@ class Operation:
     """One method of a route.
 
     ``view`` takes the request and the parameters by name. ``more_parameters`` gives those that
-    depend on the path, such as the fields of a layer; it takes what the path holds.
+    depend on the path, such as the fields of a layer; it takes the request and what the path holds.
     """
 
     method: str
@@ -97,10 +98,12 @@ class Operation:
     body: Body | None = None
     answers: Mapping[int, Answer] = field(default_factory=dict)
     more_parameters: Callable[..., Sequence[Parameter]] | None = None
+    # Of no default: who adds a route says whose business it is.
+    access: Access = field(kw_only=True)
 
-    def parameters_of(self, path: Mapping[str, str]) -> Sequence[Parameter]:
+    def parameters_of(self, request: HttpRequest, path: Mapping[str, str]) -> Sequence[Parameter]:
         """Return all parameters that are no part of the path."""
-        more = self.more_parameters(**path) if self.more_parameters else ()
+        more = self.more_parameters(request, **path) if self.more_parameters else ()
         return [*self.parameters, *more]
 
     def read(self, request: HttpRequest, path: Mapping[str, str]) -> dict[str, Any]:
@@ -114,7 +117,7 @@ class Operation:
         own = {each.name for each in self.parameters}
         # The fields of a layer are asked for where one may be meant.
         is_plain = own.issuperset(request.GET)
-        known = self.parameters if is_plain else self.parameters_of(path)
+        known = self.parameters if is_plain else self.parameters_of(request, path)
         in_query = [each for each in known if each.place == "query"]
         names = [each.name for each in in_query]
         for name in request.GET:
@@ -140,15 +143,15 @@ class Route:
     """One address of the API, with all that can be done there.
 
     ``path`` is as in OpenAPI, below ``/api``; ``in_path`` declares each of its variables.
-    ``each`` gives the values of a variable that are known, for clients that look for an address
-    of their own in the document (GDAL takes page sizes and fields from no other).
+    ``each`` gives the values of a variable that whoever asks may know, for clients that look for
+    an address of their own in the document (GDAL takes page sizes and fields from no other).
     """
 
     name: str
     path: str
     operations: tuple[Operation, ...]
     in_path: tuple[Parameter, ...] = ()
-    each: Callable[[], Sequence[Mapping[str, str]]] | None = None
+    each: Callable[[HttpRequest], Sequence[Mapping[str, str]]] | None = None
 
     def __post_init__(self) -> None:
         declared = [parameter.name for parameter in self.in_path]

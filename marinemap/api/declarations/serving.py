@@ -13,6 +13,7 @@ from django.utils.cache import get_conditional_response, patch_vary_headers
 from django.views.decorators.csrf import csrf_exempt
 
 import marinemap
+from marinemap.api.access import check_access
 from marinemap.api.declarations.documents import PUBLIC, Document, Versioned
 from marinemap.api.declarations.negotiation import FORMS, form_of
 from marinemap.api.declarations.operation import Parameter, Route
@@ -36,6 +37,7 @@ def serve(route: Route) -> Callable[..., HttpResponseBase]:
         operation = route.operation(request.method)
         if operation is None:
             return HttpResponseNotAllowed(route.methods)
+        check_access(request, operation.access)
         arguments = operation.read(request, path)
         form = arguments.pop(FORM.argument, None)
         answered = operation.view(request, **arguments)
@@ -74,7 +76,7 @@ def respond(
         response.headers[name] = value
     if wanted in document.others:
         response.headers["Link"] = _as_header(body.get("links", []))
-    response.headers["Cache-Control"] = document.cache_control
+    response.headers["Cache-Control"] = _kept_by(request, document.cache_control)
     patch_vary_headers(response, ["Accept"])
     return _unless_modified(request, response, etag)
 
@@ -136,10 +138,17 @@ def _not_modified(request: HttpRequest, etag: str) -> HttpResponse | None:
     # "*" asks whether there is any, which only its making can tell.
     if request.headers.get("If-None-Match", "*").strip() == "*":
         return None
-    response = HttpResponse(headers={"ETag": etag, "Cache-Control": PUBLIC})
+    response = HttpResponse(headers={"ETag": etag, "Cache-Control": _kept_by(request, PUBLIC)})
     patch_vary_headers(response, ["Accept"])
     found = get_conditional_response(request, etag=etag, response=response)
     return found if isinstance(found, HttpResponse) and found.status_code == 304 else None
+
+
+def _kept_by(request: HttpRequest, cache_control: str) -> str:
+    """Return who may keep an answer: what a person is shown may be for them only."""
+    user = getattr(request, "user", None)
+    is_person = user is not None and user.is_authenticated
+    return cache_control.replace("public", "private") if is_person else cache_control
 
 
 def _unless_modified(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
-from marinemap.api.features.layers import get_layer
+from marinemap.api.features.layers import get_layer, kept_by
 from marinemap.api.files import ServedFile, file_response
 from marinemap.api.problems import NotFoundError
 from marinemap.catalogue.drawings import open_drawing
@@ -14,7 +14,8 @@ from marinemap.extraction.tiles import MEDIA_TYPE
 
 def drawing(request: HttpRequest, collection_id: str, file: str) -> HttpResponseBase:
     """Answer the drawing of a layer, whole or in part."""
-    opened = open_drawing(get_layer(collection_id), file)
+    layer = get_layer(request, collection_id)
+    opened = open_drawing(layer, file)
     if opened is None:
         raise NotFoundError(
             "there is no such drawing; the collection's link leads to the present one",
@@ -22,5 +23,6 @@ def drawing(request: HttpRequest, collection_id: str, file: str) -> HttpResponse
             value=file,
         )
     # The name changes with what is drawn.
-    served = ServedFile(opened, file, MEDIA_TYPE, "public, max-age=31536000, immutable")
+    kept = f"{kept_by(layer)}, max-age=31536000, immutable"
+    served = ServedFile(opened, file, MEDIA_TYPE, kept)
     return file_response(request, served)

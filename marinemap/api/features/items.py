@@ -35,6 +35,8 @@ from marinemap.extraction import (
 )
 
 _MOST_ID = 2**63 - 1
+# Who may see a layer changes nothing of what it holds.
+_GROUPS = ("groups", "is_restricted")
 
 
 def items(
@@ -52,7 +54,7 @@ def items(
     others: Mapping[str, Any],
 ) -> Document | Versioned:
     """Answer a page of features."""
-    layer = get_layer(collection_id)
+    layer = get_layer(request, collection_id)
     target = choose_crs(layer, crs, "crs")
     literals = choose_crs(layer, filter_crs, "filter-crs")
     if datetime is not None:
@@ -84,12 +86,13 @@ def items(
         )
 
     # What the file holds, and what the catalogue says of it.
-    return Versioned(f"{mark} {model_to_dict(layer)}", GEOJSON, make, FILE_FORMS)
+    version = f"{mark} {model_to_dict(layer, exclude=_GROUPS)}"
+    return Versioned(version, GEOJSON, make, FILE_FORMS)
 
 
 def item(request: HttpRequest, collection_id: str, feature_id: str, crs: str | None) -> Document:
     """Answer one feature."""
-    layer = get_layer(collection_id)
+    layer = get_layer(request, collection_id)
     target = choose_crs(layer, crs, "crs")
     # As ids are written: no sign, no blanks, digits of ASCII.
     is_id = feature_id.isascii() and feature_id.isdigit() and int(feature_id) <= _MOST_ID

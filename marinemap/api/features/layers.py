@@ -10,6 +10,7 @@ from django.http import HttpRequest
 from marinemap.api.declarations import Document
 from marinemap.api.features.crs import CRS84, crs_uri, offered
 from marinemap.api.features.forms import FILE_FORMS
+from marinemap.api.identity import viewer_of
 from marinemap.api.links import GEOJSON, OGC, link, own_links
 from marinemap.api.problems import NotFoundError
 from marinemap.catalogue.models import ID_PATTERN, Drawing, Layer
@@ -20,8 +21,8 @@ from marinemap.extraction.tiles import MEDIA_TYPE as DRAWING
 _WORLD = [-180.0, -90.0, 180.0, 90.0]
 
 
-def get_layer(layer_id: str) -> Layer:
-    """Return a layer that people may see.
+def get_layer(request: HttpRequest, layer_id: str) -> Layer:
+    """Return a layer that the sender of a request may see.
 
     Raises
     ------
@@ -30,10 +31,11 @@ def get_layer(layer_id: str) -> Layer:
     """
     # What is no id is not looked up: databases refuse some texts, such as one with a NUL.
     is_id = re.fullmatch(ID_PATTERN, layer_id) is not None
-    found = Layer.objects.published().select_related("drawing")
+    visible = Layer.objects.visible_to(viewer_of(request))
+    found = visible.select_related("drawing")
     layer = found.filter(pk=layer_id).first() if is_id else None
     if layer is None:
-        known = Layer.objects.published().values_list("id", flat=True)
+        known = visible.values_list("id", flat=True)
         raise NotFoundError(
             f"there is no collection '{quote(layer_id)}'.{did_you_mean(quote(layer_id), known)}",
             field="collectionId",
@@ -42,16 +44,21 @@ def get_layer(layer_id: str) -> Layer:
     return layer
 
 
+def kept_by(layer: Layer) -> str:
+    """Return who may keep what is answered of a layer: every cache, or only who asked."""
+    return "private" if layer.is_restricted else "public"
+
+
 def collections(request: HttpRequest) -> Document:
-    """List the layers that people may ask for."""
-    layers = Layer.objects.published().select_related("drawing")
+    """List the layers that whoever asks may see."""
+    layers = Layer.objects.visible_to(viewer_of(request)).select_related("drawing")
     listed = [described(request, layer) for layer in layers]
     return Document("Layers", {"collections": listed, "links": []})
 
 
 def collection(request: HttpRequest, collection_id: str) -> Document:
     """Describe one layer."""
-    layer = get_layer(collection_id)
+    layer = get_layer(request, collection_id)
     return Document(layer.title, described(request, layer))
 
 

@@ -34,7 +34,7 @@ RESERVED = frozenset(
 
 def queryables(request: HttpRequest, collection_id: str) -> Document:
     """Answer the fields of a layer as a JSON Schema."""
-    layer = get_layer(collection_id)
+    layer = get_layer(request, collection_id)
     address = request.build_absolute_uri(reverse("api:queryables", args=[layer.pk]))
     fields = {each["name"]: {"title": each["name"], **schema_of(each)} for each in layer.fields}
     place = {"title": "Geometry", "x-ogc-role": "primary-geometry", "format": _shape_of(layer)}
@@ -68,11 +68,11 @@ def schema_of(field: Mapping[str, str]) -> dict[str, Any]:
     return dict(_TYPES.get(kind, {"type": "string"}))
 
 
-def field_parameters(collection_id: str) -> Sequence[Parameter]:
+def field_parameters(request: HttpRequest, collection_id: str) -> Sequence[Parameter]:
     """Return a parameter for each field of a layer, for what equals a value."""
     return [
         Parameter(each["name"], schema_of(each), f"Features whose {each['name']} is this.")
-        for each in get_layer(collection_id).fields
+        for each in get_layer(request, collection_id).fields
         if each["name"] not in RESERVED and _is_plain(each)
     ]
 

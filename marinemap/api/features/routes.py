@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from django.http import HttpRequest
+
+from marinemap.api.access import Access
 from marinemap.api.declarations import Answer, Operation, Parameter, Route
 from marinemap.api.declarations.serving import FORM
 from marinemap.api.features import drawings, items, layers, queryables
 from marinemap.api.features.forms import FILE_FORMS, ITEMS_FORM
+from marinemap.api.identity import viewer_of
 from marinemap.api.links import GEOJSON
 from marinemap.catalogue.models import Layer
 from marinemap.extraction.tiles import MEDIA_TYPE as DRAWING
@@ -95,8 +99,8 @@ _ITEM_PARAMETERS = (
 )
 
 
-def _each_layer() -> list[dict[str, str]]:
-    ids = Layer.objects.published().values_list("id", flat=True)
+def _each_layer(request: HttpRequest) -> list[dict[str, str]]:
+    ids = Layer.objects.visible_to(viewer_of(request)).values_list("id", flat=True)
     return [{"collectionId": layer_id} for layer_id in ids]
 
 
@@ -113,6 +117,7 @@ ROUTES = (
                 "Layers",
                 (FORM,),
                 answers={200: Answer("The layers", _COLLECTIONS)},
+                access=Access.LAYERS,
             ),
         ),
     ),
@@ -128,6 +133,7 @@ ROUTES = (
                 "Layers",
                 (FORM,),
                 answers={200: Answer("The layer", _COLLECTION)},
+                access=Access.LAYERS,
             ),
         ),
         (COLLECTION_ID,),
@@ -148,6 +154,7 @@ ROUTES = (
                         "A JSON Schema", {"type": "object"}, (queryables.MEDIA_TYPE, "text/html")
                     )
                 },
+                access=Access.LAYERS,
             ),
         ),
         (COLLECTION_ID,),
@@ -172,6 +179,7 @@ ROUTES = (
                     )
                 },
                 more_parameters=queryables.field_parameters,
+                access=Access.LAYERS,
             ),
         ),
         (COLLECTION_ID,),
@@ -189,6 +197,7 @@ ROUTES = (
                 "Layers",
                 (_CRS, FORM),
                 answers={200: Answer("The feature", _FEATURE, (GEOJSON, "text/html"))},
+                access=Access.LAYERS,
             ),
         ),
         (COLLECTION_ID, _FEATURE_ID),
@@ -208,6 +217,7 @@ ROUTES = (
                     200: Answer("An archive of tiles", {}, (DRAWING,)),
                     206: Answer("A part of it", {}, (DRAWING,)),
                 },
+                access=Access.LAYERS,
             ),
         ),
         (COLLECTION_ID, _FILE),

@@ -22,6 +22,7 @@ from marinemap.api.identity import (
     refuse_cross_site,
     remember_owner,
     scope_of_keys,
+    viewer_of,
 )
 from marinemap.api.processes.described import control_options, job_address, status_info
 from marinemap.api.processes.jobs import answer_results
@@ -30,6 +31,7 @@ from marinemap.api.processes.references import resolved
 from marinemap.api.processes.requests import ExecuteRequest, read_execute_request
 from marinemap.api.processes.results import answer_outputs
 from marinemap.api.processes.waiting import ended_within, turn_to_wait
+from marinemap.catalogue.viewers import Viewer
 from marinemap.errors import RequestError, UnavailableError
 from marinemap.jobs import submission
 from marinemap.jobs.conf import job_settings
@@ -54,7 +56,7 @@ def execute(
         seconds = _patience(request, process, asked, preferences, is_async)
         response = _submit(request, process, asked, idempotency_key, seconds)
     else:
-        response = _run(process, asked)
+        response = _run(process, asked, viewer_of(request))
     is_job = response.status_code == 201
     if preferences.is_async == is_job:
         response.headers["Preference-Applied"] = "respond-async" if is_job else "respond-sync"
@@ -104,7 +106,7 @@ def _is_async(process: Process, asked: ExecuteRequest, preferences: Preferences)
     return bool(wanted)
 
 
-def _run(process: Process, asked: ExecuteRequest) -> HttpResponseBase:
+def _run(process: Process, asked: ExecuteRequest, viewer: Viewer) -> HttpResponseBase:
     if asked.addresses:
         raise RequestError(
             "there would be nothing to tell: this is run at once, and answered",
@@ -127,7 +129,7 @@ def _run(process: Process, asked: ExecuteRequest) -> HttpResponseBase:
                 hint="Try again in a few seconds, or send the header Prefer: respond-async.",
             )
         outputs = run_at_once(
-            process, inputs, most_sync_seconds(), limits=job_settings().run_limits
+            process, inputs, most_sync_seconds(), job_settings().run_limits, viewer
         )
     return answer_outputs(process, outputs, asked.wanted)
 
@@ -149,6 +151,7 @@ def _submit(
         asked.wanted,
         Subscriber(asked.addresses, request.build_absolute_uri(reverse("api:landing"))),
         keyed,
+        viewer_of(request),
     )
     # From here on the job is stored: whatever is asked besides may not turn this into an error.
     ended = ended_within(job, seconds)

@@ -11,7 +11,7 @@ from django.urls import reverse
 from marinemap.api.declarations import Document
 from marinemap.api.declarations.documents import PRIVATE
 from marinemap.api.files import ServedFile, file_response
-from marinemap.api.identity import get_job, refuse_cross_site
+from marinemap.api.identity import get_job, refuse_cross_site, viewer_of
 from marinemap.api.problems import (
     ResultGoneError,
     ResultNotReadyError,
@@ -24,6 +24,7 @@ from marinemap.api.processes.results import (
     link_to_file,
     wants_link,
 )
+from marinemap.catalogue.models import Layer
 from marinemap.jobs import lifecycle
 from marinemap.jobs.artifacts import open_artifact
 from marinemap.jobs.models import Job, JobDocuments
@@ -67,6 +68,7 @@ def results(request: HttpRequest, job_id: str) -> HttpResponseBase:
 
 def answer_results(request: HttpRequest, job: Job) -> HttpResponseBase:
     """Answer what a job that has ended made, or why it failed."""
+    _check_layers(request, job)
     if job.status == JobStatus.FAILED:
         return failed_job_response(request, job.problem or {})
     process = get_process(job.process_id)
@@ -85,6 +87,7 @@ def answer_results(request: HttpRequest, job: Job) -> HttpResponseBase:
 def result(request: HttpRequest, job_id: str, output_id: str) -> HttpResponseBase:
     """Answer one output of a job by itself."""
     job = _finished(request, job_id)
+    _check_layers(request, job)
     if job.status == JobStatus.FAILED:
         return failed_job_response(request, job.problem or {})
     process = get_process(job.process_id)
@@ -106,6 +109,16 @@ def _finished(request: HttpRequest, job_id: str) -> Job:
             value=job_id,
         )
     return job
+
+
+def _check_layers(request: HttpRequest, job: Job) -> None:
+    """Refuse what was made of layers that whoever asks may see no more."""
+    if job.layers and Layer.objects.hidden_from(viewer_of(request), job.layers).exists():
+        raise ResultGoneError(
+            "it was made of a layer that is no longer there for you",
+            field="jobID",
+            value=str(job.pk),
+        )
 
 
 def _check_output(process: Process, output_id: str) -> None:

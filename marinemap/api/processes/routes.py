@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from marinemap.api.access import Access
 from marinemap.api.declarations import Answer, Operation, Parameter, Route
 from marinemap.api.declarations.serving import FORM
 from marinemap.api.processes import execution, jobs, listing
@@ -108,6 +109,7 @@ ROUTES = (
                 "Processes",
                 (_LIMIT, _AFTER, FORM),
                 answers={200: Answer("The processes", _list_of("processes", _SUMMARY))},
+                access=Access.OPEN,
             ),
         ),
     ),
@@ -123,6 +125,7 @@ ROUTES = (
                 "Processes",
                 (FORM,),
                 answers={200: Answer("The process", _SUMMARY)},
+                access=Access.OPEN,
             ),
         ),
         (PROCESS_ID,),
@@ -146,6 +149,7 @@ ROUTES = (
                     ),
                     409: Answer("The key came with another body", media_types=()),
                 },
+                access=Access.WRITE_JOBS,
             ),
         ),
         (PROCESS_ID,),
@@ -162,6 +166,7 @@ ROUTES = (
                 "Jobs",
                 (_LIMIT, *_JOB_FILTERS, _AFTER, FORM),
                 answers={200: Answer("The jobs", _list_of("jobs", _STATUS))},
+                access=Access.READ_JOBS,
             ),
         ),
     ),
@@ -177,6 +182,7 @@ ROUTES = (
                 "Jobs",
                 (FORM,),
                 answers={200: Answer("The job", _STATUS)},
+                access=Access.READ_JOBS,
             ),
             Operation(
                 "DELETE",
@@ -185,6 +191,7 @@ ROUTES = (
                 jobs.dismiss,
                 "Jobs",
                 answers={200: Answer("The job", _STATUS, ("application/json",))},
+                access=Access.WRITE_JOBS,
             ),
         ),
         (JOB_ID,),
@@ -192,7 +199,17 @@ ROUTES = (
     Route(
         "results",
         "/jobs/{jobId}/results",
-        (Operation("GET", "getResult", "What a job made", jobs.results, "Jobs", answers=_RESULTS),),
+        (
+            Operation(
+                "GET",
+                "getResult",
+                "What a job made",
+                jobs.results,
+                "Jobs",
+                answers=_RESULTS,
+                access=Access.READ_JOBS,
+            ),
+        ),
         (JOB_ID,),
     ),
     Route(
@@ -206,6 +223,7 @@ ROUTES = (
                 jobs.result,
                 "Jobs",
                 answers=_RESULTS,
+                access=Access.READ_JOBS,
             ),
         ),
         (JOB_ID, _OUTPUT_ID),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from marinemap.api.access import Access
 from marinemap.api.declarations import Answer, Operation, Parameter, Route
 from marinemap.api.declarations.serving import FORM
 from marinemap.api.features.routes import COLLECTION_ID
@@ -42,6 +43,7 @@ ROUTES = (
                 "Tiles",
                 (FORM,),
                 answers={200: Answer("The tilesets", _TILESETS)},
+                access=Access.LAYERS,
             ),
         ),
         (COLLECTION_ID,),
@@ -58,6 +60,7 @@ ROUTES = (
                 "Tiles",
                 (FORM,),
                 answers={200: Answer("The tileset", _TILESET)},
+                access=Access.LAYERS,
             ),
         ),
         (COLLECTION_ID,),
@@ -74,6 +77,7 @@ ROUTES = (
                 "Tiles",
                 (FORM,),
                 answers={200: Answer("TileJSON 3.0", {"type": "object"})},
+                access=Access.LAYERS,
             ),
         ),
         (COLLECTION_ID,),
@@ -93,6 +97,7 @@ ROUTES = (
                     204: Answer("Nothing is drawn here", media_types=()),
                     404: Answer("There is no such tile", media_types=()),
                 },
+                access=Access.LAYERS,
             ),
         ),
         (COLLECTION_ID, _MATRIX, _ROW, _COLUMN),

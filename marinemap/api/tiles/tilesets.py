@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils.cache import get_conditional_response
 
 from marinemap.api.declarations import Document
-from marinemap.api.features.layers import get_layer
+from marinemap.api.features.layers import get_layer, kept_by
 from marinemap.api.links import OGC, link, own_links
 from marinemap.api.problems import NotFoundError
 from marinemap.api.tiles.archive import TileArchive, open_archive
@@ -25,7 +25,7 @@ _NAMES = ("tileMatrix", "tileRow", "tileCol")
 
 def tilesets(request: HttpRequest, collection_id: str) -> Document:
     """List the tilesets of a layer: one, where it is drawn."""
-    layer = get_layer(collection_id)
+    layer = get_layer(request, collection_id)
     with open_archive(layer) as archive:
         listed = [_summary(request, layer, archive)]
     return Document(f"{layer.title}: tiles", {"tilesets": listed, "links": []})
@@ -33,7 +33,7 @@ def tilesets(request: HttpRequest, collection_id: str) -> Document:
 
 def tileset(request: HttpRequest, collection_id: str) -> Document:
     """Describe the tileset of a layer."""
-    layer = get_layer(collection_id)
+    layer = get_layer(request, collection_id)
     with open_archive(layer) as archive:
         body = _summary(request, layer, archive)
         _, highest = archive.zooms
@@ -47,7 +47,7 @@ def tileset(request: HttpRequest, collection_id: str) -> Document:
 
 def tilejson(request: HttpRequest, collection_id: str) -> Document:
     """Describe the tileset as TileJSON 3.0, which maps read."""
-    layer = get_layer(collection_id)
+    layer = get_layer(request, collection_id)
     with open_archive(layer) as archive:
         lowest, highest = archive.zooms
         layers = archive.metadata.get("vector_layers", [])
@@ -70,7 +70,7 @@ def tile(
     request: HttpRequest, collection_id: str, tile_matrix: str, tile_row: str, tile_col: str
 ) -> HttpResponse:
     """Answer a tile; 204 where nothing is drawn."""
-    layer = get_layer(collection_id)
+    layer = get_layer(request, collection_id)
     with open_archive(layer) as archive:
         # Above the lowest zoom with tiles all features are too small to be seen: empty, too.
         zoom = _number("tileMatrix", tile_matrix, archive.zooms[1])
@@ -83,7 +83,7 @@ def tile(
     if content and encoding:
         response.headers["Content-Encoding"] = encoding
     response.headers["ETag"] = etag
-    response.headers["Cache-Control"] = "public, max-age=300"
+    response.headers["Cache-Control"] = f"{kept_by(layer)}, max-age=300"
     conditional = get_conditional_response(request, etag=etag, response=response)
     assert isinstance(conditional, HttpResponse)
     return conditional

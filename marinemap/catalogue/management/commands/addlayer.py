@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from django.contrib.auth.models import Group
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from marinemap.catalogue.registration import LayerText, register
-from marinemap.errors import MarineMapError
+from marinemap.errors import MarineMapError, did_you_mean
 
 
 class Command(BaseCommand):
@@ -28,6 +29,12 @@ class Command(BaseCommand):
         parser.add_argument("--description", help="a sentence or two about the data")
         parser.add_argument("--licence", "--license", dest="licence", help="terms of use")
         parser.add_argument("--attribution", help="whom to name when the data are used")
+        parser.add_argument(
+            "--group",
+            action="append",
+            dest="groups",
+            help="only members of this group may see it; give it again for another",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Read the layer and save what it holds."""
@@ -38,7 +45,9 @@ class Command(BaseCommand):
         if not source.exists():
             raise CommandError(f"source: there is no file {source.absolute()}")
         try:
-            layer, is_new = register(options["id"], options["source"], options["layer"], text)
+            layer, is_new = register(
+                options["id"], options["source"], options["layer"], text, _groups(options["groups"])
+            )
         except MarineMapError as error:
             raise CommandError(str(error) + (f"\n{error.hint}" if error.hint else "")) from error
         done = "Added" if is_new else "Read again"
@@ -46,3 +55,18 @@ class Command(BaseCommand):
             f"{done}: {layer.id}, {layer.feature_count:,} features ({layer.geometry_type}), "
             f"{layer.crs[:40]}, version {layer.version}"
         )
+
+
+def _groups(names: list[str] | None) -> list[Group] | None:
+    """Return the groups of these names; None where none is named."""
+    if names is None:
+        return None
+    found = {group.name: group for group in Group.objects.filter(name__in=names)}
+    for name in names:
+        if name not in found:
+            known = list(Group.objects.values_list("name", flat=True))
+            raise CommandError(
+                f"group: there is no group '{name}'; add it at /admin/ first."
+                f"{did_you_mean(name, known)}"
+            )
+    return list(found.values())

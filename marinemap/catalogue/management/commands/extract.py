@@ -14,6 +14,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from tqdm import tqdm
 
 from marinemap.catalogue.models import Layer
+from marinemap.catalogue.viewers import OPERATOR
 from marinemap.errors import MarineMapError, RequestError
 from marinemap.extraction import (
     FORMATS,
@@ -147,7 +148,7 @@ def _source(options: dict[str, Any]) -> SourceLayer:
 def _found_source(source: str, layer: str | None) -> SourceLayer:
     path = Path(source)
     if not path.exists() and not _looks_like_path(source):
-        return Layer.objects.get_published(source).to_source()
+        return Layer.objects.get_visible(source, OPERATOR).to_source()
     dataset = describe(path, layer)
     name = re.sub(r"[^A-Za-z0-9_-]+", "_", dataset.layer).strip("_") or "layer"
     return SourceLayer(name=name, path=path, layer=dataset.layer, title=dataset.layer)

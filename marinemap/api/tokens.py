@@ -1,0 +1,136 @@
+"""Personal tokens: made, found, and taken in place of a session (RFC 6750)."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import re
+import secrets
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+
+from django.contrib.auth.models import User
+from django.db import DatabaseError
+from django.db.models import Q
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from django.utils import timezone
+
+from marinemap.api.access import SCOPES, TokenRefusedError
+from marinemap.api.models import PersonalToken
+from marinemap.api.problems import problem_response
+from marinemap.errors import RequestError
+from marinemap.processes.values import unknown
+
+logger = logging.getLogger(__name__)
+
+# Known by its beginning to whoever searches files and logs for secrets.
+_PREFIX = "mmt_"
+_TEXT = re.compile(rf"{_PREFIX}[A-Za-z0-9_-]{{43}}")
+_SHOWN = len(_PREFIX) + 4
+# The last use is kept to the minute: a map asks for a hundred tiles at once.
+_USE_KEPT_EVERY = timedelta(minutes=1)
+MOST_TOKENS = 50
+
+
+def make_token(
+    user: User, name: str, scopes: Sequence[str], expires_at: datetime | None = None
+) -> tuple[PersonalToken, str]:
+    """Make a token; return it with its text, which nobody can tell again.
+
+    Raises
+    ------
+    RequestError
+        If there is no such scope, the person has a token of that name, or as many as may be.
+    """
+    for scope in scopes:
+        if scope not in SCOPES:
+            raise unknown(scope, SCOPES, "there is no scope", "scopes")
+    own = PersonalToken.objects.filter(user=user)
+    if own.filter(name=name).exists():
+        raise RequestError(
+            "there is a token of this name", field="name", value=name, hint="Revoke it first."
+        )
+    if own.count() >= MOST_TOKENS:
+        raise RequestError(
+            f"there are {MOST_TOKENS} tokens, as many as one may have",
+            field="name",
+            hint="Revoke one that is no longer used.",
+        )
+    text = f"{_PREFIX}{secrets.token_urlsafe(32)}"
+    token = PersonalToken.objects.create(
+        user=user,
+        name=name,
+        digest=_digest(text),
+        begins_with=text[:_SHOWN],
+        # In one order, each once.
+        scopes=[scope for scope in SCOPES if scope in scopes],
+        expires_at=expires_at,
+    )
+    return token, text
+
+
+def find_token(text: str) -> PersonalToken:
+    """Return the token of a text, and note that it was used.
+
+    Raises
+    ------
+    TokenRefusedError
+        If it is none, is over, or its person may no longer sign in: the answer is the same.
+    """
+    now = timezone.now()
+    current = PersonalToken.objects.filter(Q(expires_at=None) | Q(expires_at__gt=now))
+    # Looked up by a digest: how long that takes tells nothing of other tokens.
+    found = current.filter(digest=_digest(text), user__is_active=True) if _is_text(text) else None
+    token = found.select_related("user").first() if found is not None else None
+    if token is None:
+        raise TokenRefusedError(
+            "this token is unknown, over or revoked",
+            field="Authorization",
+            hint="Make a new one, or leave the header out to ask as everyone.",
+        )
+    _note_use(token, now)
+    return token
+
+
+class TokenMiddleware:
+    """Take who shows a token for the person that it stands for, on the API alone.
+
+    A token is shown on purpose, other than a cookie, which a browser shows by itself: with one,
+    session and cookies of a request count for nothing.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self._get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        """Answer as to the token's person; 401 where there is none."""
+        scheme, _, text = request.headers.get("Authorization", "").partition(" ")
+        # Other schemes are the affair of a server in front.
+        if scheme.lower() == "bearer" and request.path.startswith("/api/"):
+            try:
+                token = find_token(text.strip())
+            except Exception as error:
+                # Beyond the reach of the middleware that answers a view's errors.
+                return problem_response(request, error)
+            request.user = token.user
+            vars(request)["token_scopes"] = frozenset(token.scopes)
+        return self._get_response(request)
+
+
+def _is_text(text: str) -> bool:
+    return _TEXT.fullmatch(text) is not None
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _note_use(token: PersonalToken, now: datetime) -> None:
+    if token.last_used_at is not None and now - token.last_used_at < _USE_KEPT_EVERY:
+        return
+    try:
+        PersonalToken.objects.filter(pk=token.pk).update(last_used_at=now)
+    except DatabaseError:
+        # A courtesy: who only reads is answered by a database that can only be read, too.
+        logger.warning("The use of token %s could not be noted", token.pk, exc_info=True)
