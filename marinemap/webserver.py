@@ -107,9 +107,19 @@ class _ProblemTask(ErrorTask):  # type: ignore[misc] # the library has no types
 
     def execute(self) -> None:
         error = self.request.error
-        body = {"type": "about:blank", "title": error.reason, "status": error.code}
-        content = json.dumps(body | {"detail": str(error.body)}).encode()
-        self.status = f"{error.code} {error.reason}"
+        code, title, detail = error.code, error.reason, str(error.body)
+        most = self.channel.adj
+        if code == 431 and not self.channel.has_first_line:
+            code, title = 414, "URI Too Long"
+            detail = f"The address has more than {most.max_request_header_size:,} bytes."
+        elif code == 431:
+            detail = f"The headers have more than {most.max_request_header_size:,} bytes."
+        elif code == 413:
+            # The limit itself is one too many for the library.
+            detail = f"The body has more than {most.max_request_body_size - 1:,} bytes."
+        body = {"type": "about:blank", "title": title, "status": code, "detail": detail}
+        content = json.dumps(body).encode()
+        self.status = f"{code} {title}"
         self.response_headers.append(("Content-Type", "application/problem+json"))
         self.set_close_on_finish()
         self.channel.is_refusing = True
@@ -133,6 +143,8 @@ class _Channel(HTTPChannel):  # type: ignore[misc] # the library has no types
     arriving_since: float | None = None
     arrived_bytes = 0
     is_refusing = False
+    # Whether the line with method and address has come whole.
+    has_first_line = False
     _sent_this_turn = 0
     _lingering_since: float | None = None
 
@@ -144,6 +156,8 @@ class _Channel(HTTPChannel):  # type: ignore[misc] # the library has no types
         """Take in what came, and keep the time of an unfinished request."""
         if self.request is None:
             self.arriving_since, self.arrived_bytes = time.time(), 0
+            self.has_first_line = False
+        self.has_first_line |= b"\n" in data
         self.arrived_bytes += len(data)
         taken = super().received(data)
         if self.request is None:

@@ -14,6 +14,7 @@ from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from marinemap.api.access import ScopeError, SignInNeededError, TokenRefusedError
 from marinemap.api.conf import max_body_bytes
 from marinemap.api.declarations.negotiation import NotAcceptableError
+from marinemap.api.error_pages import is_api, page_with, wants_page, words_of
 from marinemap.errors import (
     DatasetError,
     MarineMapError,
@@ -89,7 +90,7 @@ _FAILED_JOB_STATUSES = {"RequestError": 400}
 
 
 class ProblemMiddleware:
-    """Turn every error under ``/api/`` into ``application/problem+json``."""
+    """Turn errors into ``application/problem+json``: all under ``/api/``, others for programs."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self._get_response = get_response
@@ -98,9 +99,14 @@ class ProblemMiddleware:
         """Answer; an error page of Django's own becomes a problem document."""
         response = self._get_response(request)
         is_page = response.get("Content-Type", "").startswith("text/html")
-        if not _is_api(request) or response.status_code < 400 or not is_page:
+        if response.status_code < 400 or not is_page:
             return response
-        problem = _problem(request, response.status_code, f"{_OWN}http-{response.status_code}")
+        words = words_of(request, response)
+        if wants_page(request):
+            return page_with(words, response)
+        problem = _problem(
+            request, response.status_code, f"{_OWN}http-{response.status_code}", **words
+        )
         for name, value in response.headers.items():
             if not name.startswith("Content-") or name in _KEPT_OF_A_PAGE:
                 problem.headers.setdefault(name, value)
@@ -108,7 +114,7 @@ class ProblemMiddleware:
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
         """Answer an error that a view raised."""
-        return problem_response(request, error) if _is_api(request) else None
+        return problem_response(request, error) if is_api(request) else None
 
 
 def problem_response(request: HttpRequest, error: Exception) -> HttpResponse:
@@ -168,7 +174,3 @@ def _media_type(request: HttpRequest) -> str:
     accept = request.headers.get("Accept", "")
     names_json = "application/json" in accept and "problem+json" not in accept
     return "application/json" if names_json and "*/*" not in accept else "application/problem+json"
-
-
-def _is_api(request: HttpRequest) -> bool:
-    return request.path.startswith("/api/")

@@ -113,6 +113,7 @@ class ExtractionRequest:
                 "whether a full copy is wanted is true or false",
                 field="full_copy",
                 value=self.full_copy,
+                hint="Write true or false, without quotes.",
             )
         names = [layer.name for layer in self.layers]
         if not names:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any, cast
@@ -96,8 +97,11 @@ def _in_words(error: ValidationError, field: str) -> RequestError:
 
 
 def wrong_type(kind: str, value: Any, field: str) -> RequestError:
+    # As JSON has it: "true" is Python's True.
+    shown = json.dumps(value) if isinstance(value, bool | None) else value
+    hint = "Write true or false, without quotes." if kind == "boolean" else None
     return RequestError(
-        f"'{quote(value)}' is not {_TYPES.get(kind, kind)}", field=field, value=value
+        f"'{quote(shown)}' is not {_TYPES.get(kind, kind)}", field=field, value=value, hint=hint
     )
 
 

@@ -150,6 +150,7 @@ def test_stillest_connection_makes_room_for_a_new_one(start: Start, send: Send) 
     ("request_bytes", "status"),
     [
         (b"GET / HTTP/1.1\r\nX: " + b"x" * 40_000 + b"\r\n\r\n", 431),
+        (b"GET /" + b"x" * 40_000 + b" HTTP/1.1\r\n\r\n", 414),
         (b"POST / HTTP/1.1\r\nContent-Length: 2000\r\n\r\n", 413),
         (b"POST / HTTP/1.1\r\nContent-Length: -1\r\n\r\n", 400),
         (b"POST / HTTP/1.1\r\nTransfer-Encoding: gzip\r\n\r\n", 501),
@@ -160,7 +161,7 @@ def test_stillest_connection_makes_room_for_a_new_one(start: Start, send: Send) 
         ),
         (b"\x16\x03\x01\x02\x00\r\n\r\n", 400),
     ],
-    ids=["header", "body", "length", "coding", "two lengths", "TLS"],
+    ids=["header", "address", "body", "length", "coding", "two lengths", "TLS"],
 )
 def test_what_the_server_refuses_itself_is_a_problem_document(
     start: Start, send: Send, request_bytes: bytes, status: int

@@ -169,10 +169,45 @@ def test_unexpected_error_gives_a_reference_and_no_exception_text(
         assert secret not in response.content.decode()
 
 
-def test_problem_outside_the_api_is_a_page(new_client: NewClient) -> None:
-    response = new_client().get("/nothing")
+def test_problem_outside_the_api_is_a_page_for_browsers(new_client: NewClient) -> None:
+    response = new_client().get("/nothing", headers={"Accept": "text/html,*/*;q=0.8"})
     assert response.status_code == 404
     assert response["Content-Type"].startswith("text/html")
+    # Whoever did not ask for a page gets what programs read.
+    assert "'/nothing'" in assert_problem(new_client().get("/nothing"), 404)["detail"]
+
+
+@pytest.mark.parametrize("address", ["/api/", "/"])
+def test_wrong_host_is_told_with_what_to_do(new_client: NewClient, address: str) -> None:
+    client = new_client()
+    problem = assert_problem(client.get(address, HTTP_HOST="evil.example"), 400)
+    assert "'evil.example'" in problem["detail"] and "DJANGO_ALLOWED_HOSTS" in problem["hint"]
+    person = client.get(address, HTTP_HOST="<b>.example", headers={"Accept": "text/html"})
+    assert person.status_code == 400 and b"DJANGO_ALLOWED_HOSTS" in person.content
+    assert b"<b>" not in person.content or "json" in person["Content-Type"]
+
+
+def test_method_that_is_not_taken_is_told_with_those_that_are(new_client: NewClient) -> None:
+    problem = assert_problem(new_client().get("/api/processes/extract/execution"), 405)
+    assert "GET is not taken" in problem["detail"] and "it takes POST" in problem["detail"]
+
+
+@pytest.mark.parametrize(
+    ("inputs", "field", "words"),
+    [
+        ({"full_copy": "yes"}, "full_copy", "without quotes"),
+        ({"area": {"href": "http://192.0.2.1/", "titel": "x"}}, "area.titel", "'title'"),
+    ],
+)
+def test_inputs_of_newcomers_are_told_what_to_write(
+    reefs: Layer, new_client: NewClient, post: Post, inputs: dict[str, Any], field: str, words: str
+) -> None:
+    answer = post(new_client(), {"inputs": {"layers": ["reefs"], "area": AREA} | inputs})
+    problem = assert_problem(answer, 400)
+    assert problem["field"] == field
+    assert words in problem["detail"] + problem.get("hint", "")
+    answer = post(new_client(), {"inputs": True})
+    assert "'true' is not a JSON object" in assert_problem(answer, 400)["detail"]
 
 
 def test_collections_describe_the_layers(reefs: Layer, new_client: NewClient) -> None:

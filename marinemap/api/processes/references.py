@@ -8,8 +8,9 @@ from typing import Any
 
 from marinemap.api.conf import max_body_bytes
 from marinemap.api.processes.requests import read_json
-from marinemap.errors import RequestError, UnavailableError
+from marinemap.errors import RequestError, UnavailableError, quote
 from marinemap.jobs.egress import check_uri, fetch
+from marinemap.processes.values import unknown
 
 # Members of a link (link.yaml).
 _LINK = frozenset({"href", "rel", "type", "hreflang", "title"})
@@ -29,7 +30,7 @@ def resolved(inputs: Mapping[str, Any]) -> dict[str, Any]:
     UnavailableError
         If others are being fetched just now.
     """
-    links = {name: value["href"] for name, value in inputs.items() if _is_link(value)}
+    links = {name: value["href"] for name, value in inputs.items() if _is_link(name, value)}
     if len(links) > _MOST_REFERENCES:
         raise RequestError(
             f"{len(links)} inputs are links; at most {_MOST_REFERENCES} are followed",
@@ -39,8 +40,13 @@ def resolved(inputs: Mapping[str, Any]) -> dict[str, Any]:
     return {**inputs, **found}
 
 
-def _is_link(value: Any) -> bool:
-    return isinstance(value, Mapping) and "href" in value and set(value) <= _LINK
+def _is_link(name: str, value: Any) -> bool:
+    if not isinstance(value, Mapping) or "href" not in value:
+        return False
+    for member in value:
+        if member not in _LINK:
+            raise unknown(member, sorted(_LINK), "a link has no", f"{name}.{quote(member)}")
+    return True
 
 
 def _fetched(name: str, href: Any, type_: Any) -> Any:

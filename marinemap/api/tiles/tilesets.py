@@ -20,6 +20,9 @@ MVT = "application/vnd.mapbox-vector-tile"
 SCHEME = "WebMercatorQuad"
 _URI = f"http://www.opengis.net/def/tilematrixset/OGC/1.0/{SCHEME}"
 _CRS = "http://www.opengis.net/def/crs/EPSG/0/3857"
+# What to do where there is no such tile.
+_BEYOND = "Maps enlarge the tiles of the highest zoom; the TileJSON says which that is."
+_ORDER = "The order is zoom, row, column: .../{z}/{y}/{x}."
 _NAMES = ("tileMatrix", "tileRow", "tileCol")
 
 
@@ -73,9 +76,9 @@ def tile(
     layer = get_layer(request, collection_id)
     with open_archive(layer) as archive:
         # Above the lowest zoom with tiles all features are too small to be seen: empty, too.
-        zoom = _number("tileMatrix", tile_matrix, archive.zooms[1])
-        row = _number("tileRow", tile_row, 2**zoom - 1)
-        column = _number("tileCol", tile_col, 2**zoom - 1)
+        zoom = _number("tileMatrix", tile_matrix, archive.zooms[1], _BEYOND)
+        row = _number("tileRow", tile_row, 2**zoom - 1, _ORDER)
+        column = _number("tileCol", tile_col, 2**zoom - 1, _ORDER)
         content = archive.tile(zoom, column, row)
         etag = f'"{archive.name}/{zoom}/{row}/{column}"'
         encoding = archive.encoding
@@ -131,12 +134,13 @@ def _limits(zoom: int) -> dict[str, Any]:
     }
 
 
-def _number(name: str, text: str, most: int) -> int:
+def _number(name: str, text: str, most: int, hint: str) -> int:
     is_number = text.isascii() and text.isdigit() and len(text) < 10
     if not is_number or int(text) > most:
         raise NotFoundError(
             f"there is no such tile: {name} is a number from 0 to {most} here",
             field=name,
             value=text,
+            hint=hint,
         )
     return int(text)
