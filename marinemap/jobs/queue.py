@@ -23,6 +23,8 @@ logger = logging.getLogger(__name__)
 # By name: the module of tasks imports this one.
 RUN_JOB = "marinemap.jobs.tasks.run_job"
 RUN_SHORT_JOB = "marinemap.jobs.tasks.run_short_job"
+# How owners who signed in are named.
+_ACCOUNT = "user:"
 
 
 @dataclass(frozen=True)
@@ -77,11 +79,18 @@ def _task_of(job: Job) -> str:
 
 
 def turn_of(job: Job) -> str:
-    """Return who takes turns with others for a job: its owner, or the address of one unknown.
+    """Return who takes turns with others for a job: an account, or else a network address.
 
-    Who keeps no cookie is somebody new each time, and would always be next.
+    A cookie costs nothing, and who keeps none is somebody new each time: with turns of their own
+    they would always be next. The first job that a browser has waiting takes turns with such ones
+    of its address: so a hundred of a colleague's keep nobody else in an office waiting, and an
+    address has two turns at most, however many people it seems to be.
     """
-    return job.owner if job.is_owner_known or not job.address else job.address
+    if job.owner.startswith(_ACCOUNT) or not job.address:
+        return job.owner
+    others = Job.objects.filter(owner=job.owner, status=JobStatus.ACCEPTED).exclude(pk=job.pk)
+    is_first = job.is_owner_known and not others.exists()
+    return f"{job.address}:first" if is_first else job.address
 
 
 def has_message(job: Job) -> bool | None:

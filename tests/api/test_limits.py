@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -13,6 +13,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from marinemap.jobs.models import Job, JobDocuments
+from marinemap.jobs.queue import RUN_SHORT_JOB
 from marinemap.transport.database.postgresql_session import PostgresSession
 from marinemap.transport.database.sqlite_session import SqliteSession
 from tests.api.conftest import BROWSER, Post, run
@@ -44,9 +45,74 @@ def test_who_keeps_no_cookie_takes_turns_by_address(new_client: NewClient, post:
     for _ in range(2):
         post(known, ECHO, "echo", REMOTE_ADDR="192.0.2.7")
     turns = owners_in_the_queue()
-    assert turns[0] == turns[1] == turns[2] == turns[5]
+    assert turns[0] == turns[1] == turns[2] == turns[5] == turns[6]
     assert turns[3] == turns[4] != turns[0]
-    assert turns[6] == Job.objects.first().owner != turns[5]
+
+
+@pytest.fixture
+def rate(queue: None) -> Iterator[None]:
+    """A rate as a worker states it: with one, owners take turns."""
+    with connection.cursor() as cursor:
+        row = (RUN_SHORT_JOB, "4/m", "4/m", 4, 60000, None)
+        cursor.execute("INSERT INTO broker_rates VALUES (%s, %s, %s, %s, %s, %s)", row)
+    yield
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM broker_rates")
+
+
+def collect_cookies(new_client: NewClient, post: Post, count: int, address: str) -> list[Client]:
+    """Return clients that have each shown a cookie; nothing of theirs waits."""
+    clients = [new_client(BROWSER) for _ in range(count)]
+    for client in clients:
+        run(post(client, ECHO, "echo", REMOTE_ADDR=address).json()["jobID"])
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM broker_messages")
+    return clients
+
+
+def ahead_of(client: Client, answer: Any) -> int:
+    return int(client.get(f"/api/jobs/{answer.json()['jobID']}").json()["ahead"])
+
+
+def test_address_with_many_cookies_has_two_turns_at_most(
+    rate: None, new_client: NewClient, post: Post
+) -> None:
+    """Each cookie was a person of its own: twenty went before one person elsewhere."""
+    for client in collect_cookies(new_client, post, 20, "192.0.2.7"):
+        for _ in range(3):
+            post(client, ECHO, "echo", REMOTE_ADDR="192.0.2.7")
+    elsewhere = new_client(BROWSER)
+    assert ahead_of(elsewhere, post(elsewhere, ECHO, "echo", REMOTE_ADDR="192.0.2.8")) <= 2
+
+
+def test_colleague_with_many_jobs_does_not_keep_an_office_waiting(
+    rate: None, new_client: NewClient, post: Post
+) -> None:
+    busy, other = collect_cookies(new_client, post, 2, "192.0.2.7")
+    for _ in range(10):
+        post(busy, ECHO, "echo", REMOTE_ADDR="192.0.2.7")
+    assert ahead_of(other, post(other, ECHO, "echo", REMOTE_ADDR="192.0.2.7")) <= 2
+
+
+def test_account_has_turns_of_its_own_wherever_it_is(
+    new_client: NewClient, post: Post, django_user_model: Any
+) -> None:
+    known = new_client(BROWSER)
+    known.force_login(django_user_model.objects.create_user("ann"))
+    for address in ("192.0.2.7", "192.0.2.8"):
+        post(known, ECHO, "echo", REMOTE_ADDR=address)
+    assert owners_in_the_queue() == [Job.objects.first().owner] * 2
+
+
+def test_many_cookies_share_the_limit_of_their_address(
+    new_client: NewClient, post: Post, settings: Any
+) -> None:
+    settings.MARINEMAP_MAX_WAITING_ADDRESS = "3"
+    answers = [
+        post(client, ECHO, "echo", REMOTE_ADDR="192.0.2.7").status_code
+        for client in collect_cookies(new_client, post, 4, "192.0.2.7")
+    ]
+    assert answers == [201, 201, 201, 429]
 
 
 def test_person_with_too_many_waiting_jobs_is_told_the_limit(
