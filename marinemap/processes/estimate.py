@@ -8,6 +8,7 @@ from typing import Any
 from marinemap.catalogue.viewers import EVERYONE, Viewer
 from marinemap.extraction import LayerEstimate, estimate
 from marinemap.processes.apart import call_apart
+from marinemap.processes.choices import extract_inputs
 from marinemap.processes.descriptions import EXTRACT_INPUTS
 from marinemap.processes.inputs import ChosenLayer, choose_layers, complete_inputs, layer_ids
 from marinemap.processes.process import Process, RunContext, RunResult
@@ -117,4 +118,5 @@ PROCESS = Process(
     run=run,
     is_immediate=True,
     layers=layer_ids,
+    choices=extract_inputs,
 )

@@ -12,6 +12,7 @@ from marinemap.catalogue.viewers import EVERYONE, Viewer
 from marinemap.errors import DatasetError
 from marinemap.extraction import ExtractionResult, check_selection, extract
 from marinemap.processes.apart import call_apart, is_small
+from marinemap.processes.choices import extract_inputs
 from marinemap.processes.descriptions import EXTRACT_INPUTS
 from marinemap.processes.inputs import (
     ChosenLayer,
@@ -94,7 +95,8 @@ PROCESS = Process(
     id="extract",
     title="Get map data of an area",
     description="Clips layers of the catalogue to an area and packs them in one zip, as "
-    "shapefiles or in another format.",
+    "shapefiles or in another format. It makes a job; with the header Prefer: respond-sync a small "
+    "one is answered with the zip itself.",
     version="1.2.0",
     inputs=EXTRACT_INPUTS,
     outputs={
@@ -111,4 +113,5 @@ PROCESS = Process(
     run=run,
     is_awaited=True,
     layers=layer_ids,
+    choices=extract_inputs,
 )

@@ -63,6 +63,7 @@ class Process:
     ``contentMediaType``, or a JSON value for each output, which may be missing where
     ``optional_outputs`` names it. What reads the catalogue has ``layers``, which tells of kept
     inputs which layers they read; its ``check`` takes as a second argument whose request it is.
+    ``choices`` gives the inputs with what somebody may choose just now, for a form.
 
     Raises
     ------
@@ -84,9 +85,14 @@ class Process:
     is_short: bool = False
     optional_outputs: frozenset[str] = frozenset()
     layers: Callable[[Mapping[str, Any]], list[str]] | None = None
+    choices: Callable[[Viewer], Mapping[str, Mapping[str, Any]]] | None = None
 
     def __post_init__(self) -> None:
         check_process(self)
+
+    def inputs_for(self, viewer: Viewer) -> Mapping[str, Mapping[str, Any]]:
+        """Return the inputs as they are described to somebody."""
+        return self.choices(viewer) if self.choices else self.inputs
 
     @property
     def file_media_type(self) -> str | None:

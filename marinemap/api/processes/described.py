@@ -9,6 +9,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 
 from marinemap.api.conf import is_sync_by_default
+from marinemap.api.identity import viewer_of
 from marinemap.api.links import JSON, OGC, link, own_links
 from marinemap.jobs.models import Job
 from marinemap.jobs.queue import Place
@@ -44,7 +45,10 @@ def process_summary(request: HttpRequest, process: Process) -> dict[str, Any]:
 def process_description(request: HttpRequest, process: Process) -> dict[str, Any]:
     """Return a process with its inputs and outputs."""
     described = process_summary(request, process)
-    described |= {"inputs": process.inputs, "outputs": process.outputs}
+    described |= {
+        "inputs": process.inputs_for(viewer_of(request)),
+        "outputs": process.outputs,
+    }
     execute = link(request, f"{OGC}execute", "execution", process.id, title="Run it (POST)")
     described["links"].append(execute)
     return described
