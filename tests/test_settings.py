@@ -210,6 +210,22 @@ def test_mistake_in_the_environment_stops_the_start(
     assert "Traceback" not in output
 
 
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["-c", "1", "-B", "-E", "-l", "info"], ""),
+        (["-c", "one"], "invalid int value: 'one'"),
+        (["-l", "LOUD"], "invalid choice: 'LOUD'"),
+        (["--frob"], "unrecognized arguments: --frob"),
+    ],
+)
+def test_worker_can_be_tried_without_a_start(tmp_path: Path, options: list[str], told: str) -> None:
+    code, output = run("manage.py", "celeryd", "--try", *options, home=tmp_path)
+    assert (code == 0) == (told == ""), output
+    assert told in output
+    assert "ready" not in output
+
+
 def test_others_variables_are_let_be(tmp_path: Path) -> None:
     others = ("DJANGO_COLORS", "DJANGO_SUPERUSER_PASSWORD", "DATABASE_USER", "CELERY_LOG_LEVEL")
     assert show("s.DEBUG", tmp_path, **dict.fromkeys(others, "x")) == "False"

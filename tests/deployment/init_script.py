@@ -11,6 +11,9 @@ from tests.deployment.installation import PROJECT, Site, replaced
 
 _STUB = """
 import signal
+import sys
+if "--try" in sys.argv:
+    sys.exit()
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
 print("stub ready.", flush=True)
 while True:

@@ -119,6 +119,46 @@ def test_killed_worker_is_dead_and_can_be_started(celeryd: InitScript, stub: Pat
     assert celeryd.pid != first
 
 
+@pytest.mark.parametrize("content", [None, "", "1"])
+def test_worker_whose_pid_file_was_lost_is_found_and_left_running(
+    celeryd: InitScript, stub: Path, content: str | None
+) -> None:
+    celeryd("start")
+    pid = celeryd.pid
+    celeryd.pidfile.unlink() if content is None else celeryd.pidfile.write_text(content)
+    assert celeryd("status").stdout == f"celeryd is running (pid {pid})\n"
+    started = celeryd("start")
+    assert (started.returncode, celeryd.pid) == (0, pid), started.stdout
+    assert f"already running (pid {pid})" in started.stdout
+    assert _status_field(pid, "State")[0] == "S"
+
+
+def test_mistake_in_the_environment_lets_a_running_worker_be(
+    celeryd: InitScript, stub: Path, site: Site
+) -> None:
+    celeryd("start")
+    pid = celeryd.pid
+    before = (site.etc / "environment").read_text()
+    (site.etc / "environment").write_text(f"{before}MARINEMAP_KEEP_DAYS = 7\n")
+    refused = celeryd("restart")
+    assert refused.returncode == 6
+    assert "not restarted, for it would not start again:" in refused.stdout
+    assert "NAME=value, the name in capitals" in refused.stdout
+    # What the worker itself would refuse.
+    (site.etc / "environment").write_text(before)
+    stub.write_text("raise SystemExit('MARINEMAP_KEEP_DAYS: not that')")
+    refused = celeryd("try-restart")
+    assert refused.returncode == 6
+    assert "MARINEMAP_KEEP_DAYS: not that" in refused.stdout
+    assert celeryd("status").stdout == f"celeryd is running (pid {pid})\n"
+
+
+def test_anyone_may_ask_for_the_status(celeryd: InitScript, stub: Path) -> None:
+    celeryd("start")
+    asked = subprocess.run([celeryd.path, "status"], user="nobody", capture_output=True, text=True)
+    assert (asked.returncode, asked.stdout) == (0, f"celeryd is running (pid {celeryd.pid})\n")
+
+
 @pytest.mark.parametrize("action", ["start", "stop"])
 def test_schedule_of_a_killed_worker_is_ended(
     celeryd: InitScript,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from argparse import SUPPRESS
 from collections.abc import Iterable
 from pathlib import Path
@@ -10,6 +11,9 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandParser
 
 from marinemap.jobs import again, caretaker
+
+_LEVELS = [name for name in logging.getLevelNamesMapping() if name != "NOTSET"]
+_LEVELS_HELP = "DEBUG, INFO, WARNING ..."
 
 
 class Command(BaseCommand):
@@ -22,7 +26,9 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Declare the options, with Celery's names and letters."""
-        parser.add_argument("-l", "--loglevel", default="INFO", help="DEBUG, INFO, WARNING ...")
+        parser.add_argument(
+            "-l", "--loglevel", default="INFO", type=str.upper, choices=_LEVELS, help=_LEVELS_HELP
+        )
         parser.add_argument("-f", "--logfile", help="log here instead of to the terminal")
         parser.add_argument("-c", "--concurrency", type=int, default=1, help="work at a time")
         parser.add_argument("-P", "--pool", help="prefork, solo, threads, gevent or eventlet")
@@ -31,12 +37,18 @@ class Command(BaseCommand):
         parser.add_argument("-B", "--beat", action="store_true", help="follow the schedule, too")
         parser.add_argument("-E", "--task-events", action="store_true", help="send events")
         parser.add_argument("--pidfile", help="keep the worker's process id here")
+        parser.add_argument(
+            "--try", action="store_true", help="look at settings and options only, and end"
+        )
         # How such a worker starts the process beside it, and itself anew; not for people.
         parser.add_argument("--caretaker-of", type=int, help=SUPPRESS)
         parser.add_argument(again.AGAIN, action="store_true", help=SUPPRESS)
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Hand over to Celery's worker; with -B start the caretaker beside it."""
+        if options["try"]:
+            # Django has looked at the settings, the parser at the options.
+            return
         shared = _arguments(options, ("loglevel", "logfile", "task_events"))
         if options["caretaker_of"]:
             caretaker.run(options["caretaker_of"], shared)
