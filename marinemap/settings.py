@@ -81,6 +81,9 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
 # How long the web server looks at one request before it is queued, or for an estimate, seconds.
 MARINEMAP_LOOK_SECONDS = read_number("MARINEMAP_LOOK_SECONDS", 5, 0.5, 60)
 
+# How many requests may be sent as one batch.
+MARINEMAP_MAX_BATCH = int(read_number("MARINEMAP_MAX_BATCH", 100, 1, 1_000))
+
 # Origins whose pages may read the API, without cookies; * is every page's.
 MARINEMAP_CORS_ORIGINS = read_list("MARINEMAP_CORS_ORIGINS", ["*"])
 

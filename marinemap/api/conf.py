@@ -10,6 +10,16 @@ def max_body_bytes() -> int:
     return int(settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
 
 
+def most_in_a_batch() -> int:
+    """Return how many requests a batch may have."""
+    return int(settings.MARINEMAP_MAX_BATCH)
+
+
+def most_look_seconds() -> float:
+    """Return how long the server looks at what is sent before it is queued."""
+    return float(settings.MARINEMAP_LOOK_SECONDS)
+
+
 def is_behind_proxy() -> bool:
     """Tell whether a proxy in front can be trusted with the headers that it sets."""
     return bool(settings.MARINEMAP_BEHIND_PROXY)

@@ -17,7 +17,7 @@ from django.http.response import HttpResponseBase
 from marinemap.api.access import SCOPES
 from marinemap.api.address import address_of, network_of
 from marinemap.api.conf import is_https_only, lists_by_address
-from marinemap.api.problems import CrossSiteError, NoSuchJobError
+from marinemap.api.problems import CrossSiteError, NoSuchJobError, NotFoundError
 from marinemap.catalogue.viewers import EVERYONE, Viewer, viewer_of_user
 from marinemap.jobs import lifecycle
 from marinemap.jobs.models import Job
@@ -118,14 +118,35 @@ def get_job(request: HttpRequest, job_id: str) -> Job:
         If there is no such job, or it is another's: the answer is the same.
     """
     job = Job.objects.filter(pk=job_id).first() if _is_id(job_id) else None
-    owners = owners_of(request)
-    if job is not None and any(secrets.compare_digest(job.owner, owner) for owner in owners):
-        if not job.is_owner_known:
-            lifecycle.claim_owner(job)
-        return job
-    if job is None or owners or job.is_owner_known or _is_browser(request):
+    if job is None or not _may_see(request, job):
         raise NoSuchJobError("there is no such job", field="jobID", value=job_id)
     return job
+
+
+def get_batch(request: HttpRequest, batch_id: str) -> list[Job]:
+    """Return the jobs of a batch that the sender of a request may see, in its order.
+
+    They have one owner, and are seen by the same rules as a job.
+
+    Raises
+    ------
+    NotFoundError
+        If there is no such batch, or it is another's: the answer is the same.
+    """
+    jobs = list(lifecycle.of_batch(uuid.UUID(batch_id))) if _is_id(batch_id) else []
+    if not jobs or not _may_see(request, jobs[0]):
+        raise NotFoundError("there is no such batch", field="batchId", value=batch_id)
+    return jobs
+
+
+def _may_see(request: HttpRequest, job: Job) -> bool:
+    """Tell whether a job is the sender's; who shows its cookie for the first time has it then."""
+    owners = owners_of(request)
+    if any(secrets.compare_digest(job.owner, owner) for owner in owners):
+        if not job.is_owner_known:
+            lifecycle.claim_owner(job)
+        return True
+    return not (owners or job.is_owner_known or _is_browser(request))
 
 
 def refuse_cross_site(request: HttpRequest) -> None:

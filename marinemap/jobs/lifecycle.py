@@ -212,9 +212,18 @@ def dismiss(job: Job) -> Job:
 
 
 def claim_owner(job: Job) -> None:
-    """Bind a job to the owner who has now shown the cookie that came with it."""
+    """Bind a job to the owner who has now shown the cookie that came with it.
+
+    A batch is one thing: all of its jobs are bound with the first that is looked at.
+    """
     repeats.bind(job)
-    Job.objects.filter(pk=job.pk).update(is_owner_known=True)
+    own = Job.objects.filter(pk=job.pk) if job.batch is None else of_batch(job.batch)
+    own.update(is_owner_known=True)
+
+
+def of_batch(batch: uuid.UUID) -> QuerySet[Job]:
+    """Return the jobs that came with a batch, in its order."""
+    return Job.objects.filter(batch=batch).order_by("place_in_batch")
 
 
 def queue_again(job: Job) -> bool:

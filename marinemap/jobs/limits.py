@@ -21,8 +21,8 @@ class TooManyWaitingError(RequestError):
     retry_after_seconds: int = _USUAL_WAIT_SECONDS
 
 
-def check_room_to_wait(job: Job) -> None:
-    """Refuse a job that would be one too many; asked in the transaction that stores it.
+def check_room_to_wait(job: Job, count: int = 1) -> None:
+    """Refuse a job, or several, that would be too many; asked in the transaction that stores it.
 
     On PostgreSQL, jobs that are sent at the same instant may pass together.
 
@@ -37,24 +37,35 @@ def check_room_to_wait(job: Job) -> None:
     if not job.is_owner_known and job.address:
         # Who keeps no cookie is known by the address only.
         own |= Q(is_owner_known=False, address=job.address)
-    _check(waiting.filter(own), settings.max_waiting_person, "of your requests wait", "")
+    _check(waiting.filter(own), settings.max_waiting_person, count, "of your requests wait", "")
     if job.address:
         from_address = waiting.filter(address=job.address)
         where = " from your network address"
-        _check(from_address, settings.max_waiting_address, "requests wait", where)
-    _check(waiting, settings.max_waiting, "requests wait", " at this site")
+        _check(from_address, settings.max_waiting_address, count, "requests wait", where)
+    _check(waiting, settings.max_waiting, count, "requests wait", " at this site")
 
 
-def _check(waiting: QuerySet[Job], limit: float, which: str, where: str) -> None:
-    if waiting.order_by()[: int(limit)].count() < limit:
+def _check(waiting: QuerySet[Job], limit: float, count: int, which: str, where: str) -> None:
+    found = waiting.order_by()[: int(limit)].count()
+    if found + count <= limit:
         return
-    error = TooManyWaitingError(
-        f"{limit:,.0f} {which}{where} already, as many as may; send this one when one of them "
-        "has begun",
-        hint="Cancel one that you no longer need, or wait.",
-    )
+    error = _too_many(limit, found, count, which, where)
     oldest = waiting.order_by("created_at").first()
     place = find_place(oldest) if oldest else None
     if place is not None:
         error.retry_after_seconds = max(_SHORTEST_WAIT_SECONDS, place.seconds_until_start)
     raise error
+
+
+def _too_many(limit: float, found: int, count: int, which: str, where: str) -> TooManyWaitingError:
+    if count == 1:
+        return TooManyWaitingError(
+            f"{limit:,.0f} {which}{where} already, as many as may; send this one when one of them "
+            "has begun",
+            hint="Cancel one that you no longer need, or wait.",
+        )
+    return TooManyWaitingError(
+        f"{found:,} {which}{where} already, of {limit:,.0f} that may; these are {count:,}, and "
+        f"{limit - found:,.0f} more would fit",
+        hint="Send fewer at a time, or wait.",
+    )

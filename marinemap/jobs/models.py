@@ -31,6 +31,10 @@ class Job(models.Model):
         max_length=64, blank=True, help_text="A digest of the network address that it came from."
     )
     status = models.CharField(max_length=10, choices=JobStatus.choices, default=JobStatus.ACCEPTED)
+    batch = models.UUIDField(
+        null=True, blank=True, db_index=True, help_text="The batch that it came with."
+    )
+    place_in_batch = models.PositiveSmallIntegerField(null=True, blank=True)
     layers = models.JSONField(
         default=list, blank=True, help_text="The layers of the catalogue that it reads."
     )

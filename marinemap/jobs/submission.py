@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from django.db import IntegrityError, connection, transaction
@@ -16,13 +19,60 @@ from marinemap.jobs.notify import Subscriber
 from marinemap.jobs.outages import DATABASE_AWAY, drop_connection, patiently
 from marinemap.jobs.queue import publish
 from marinemap.jobs.repeats import KeyedRequest
-from marinemap.processes.process import unwrap_inputs
+from marinemap.processes.process import Process, unwrap_inputs
 from marinemap.processes.registry import get_process
 
 logger = logging.getLogger(__name__)
 
 # How long whoever asked is kept waiting for the answer whether the job was stored after all.
 _ANSWER_WITHIN_SECONDS = 5
+
+
+@dataclass(frozen=True)
+class Sender:
+    """Whose jobs a request makes.
+
+    ``is_owner_known`` tells whether the owner has shown a cookie or signed in; see :class:`Job`.
+    ``address`` is a digest of the network address that the request came from.
+    """
+
+    owner: str
+    is_owner_known: bool
+    address: str = ""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A request that was checked, of which nothing is kept yet."""
+
+    process: Process
+    inputs: dict[str, Any]
+    wanted: dict[str, Any]
+    subscriber: Subscriber | None = None
+
+    def job_of(self, sender: Sender) -> Job:
+        """Return the job that is to be stored."""
+        return Job(
+            process_id=self.process.id,
+            owner=sender.owner,
+            is_owner_known=sender.is_owner_known,
+            address=sender.address,
+            layers=self.process.layers_of(self.inputs),
+            message="Waiting for its turn.",
+        )
+
+
+def prepare(
+    process_id: str,
+    inputs: Mapping[str, Any],
+    wanted: Mapping[str, Any] | None = None,
+    subscriber: Subscriber | None = None,
+    viewer: Viewer = EVERYONE,
+) -> Prepared:
+    """Check a request; see :func:`submit`."""
+    process = get_process(process_id)
+    kept = process.check_for(viewer, unwrap_inputs(process, inputs))
+    return Prepared(process, kept, dict(wanted or {}), subscriber)
 
 
 def submit(
@@ -43,12 +93,8 @@ def submit(
     process_id : str
     inputs : mapping
         As in the body of an execute request.
-    owner : str
-        Whose job it is.
-    is_owner_known : bool
-        Whether the owner has shown a cookie or signed in; see :class:`Job`.
-    address : str, optional
-        A digest of the network address that the request came from.
+    owner, is_owner_known, address
+        See :class:`Sender`.
     wanted : mapping, optional
         How the results are to be answered; kept with the job, and not looked at here.
     subscriber : Subscriber, optional
@@ -69,36 +115,63 @@ def submit(
     UnavailableError
         If database or queue are away, so that nothing could be kept.
     """
-    process = get_process(process_id)
-    kept = process.check_for(viewer, unwrap_inputs(process, inputs))
-    job = Job(
-        process_id=process.id,
-        owner=owner,
-        is_owner_known=is_owner_known,
-        address=address,
-        layers=process.layers_of(kept),
-        message="Waiting for its turn.",
-    )
+    prepared = prepare(process_id, inputs, wanted, subscriber, viewer)
+    job = prepared.job_of(Sender(owner, is_owner_known, address))
     try:
-        with transaction.atomic():
+        with _told_truly(job), transaction.atomic():
             check_room_to_wait(job)
-            job.save(force_insert=True)
-            JobDocuments.objects.create(job=job, inputs=kept, wanted=dict(wanted or {}))
-            if subscriber and subscriber.addresses:
-                Callback.objects.bulk_create(subscriber.callbacks(job))
+            _store(job, prepared)
             if keyed:
                 keyed.keep(job)
-            publish(job)
-    except RequestError:
-        raise
     except IntegrityError:
         first = keyed.find_job() if keyed else None
         if first is None:
             raise
         return first
+    return job
+
+
+def submit_batch(sender: Sender, prepared: Sequence[Prepared]) -> list[Job]:
+    """Keep requests that were checked as the jobs of one batch, and queue them: all or nothing.
+
+    Raises
+    ------
+    TooManyWaitingError
+        If so many may not wait; nothing is kept.
+    UnavailableError
+        If database or queue are away, so that nothing could be kept.
+    """
+    batch = uuid.uuid4()
+    jobs = [each.job_of(sender) for each in prepared]
+    with _told_truly(jobs[0]), transaction.atomic():
+        check_room_to_wait(jobs[0], len(jobs))
+        for place, (job, each) in enumerate(zip(jobs, prepared, strict=True)):
+            job.batch, job.place_in_batch = batch, place
+            _store(job, each)
+    return jobs
+
+
+def _store(job: Job, prepared: Prepared) -> None:
+    """Keep a job with all that belongs to it, and queue it; within a transaction."""
+    job.save(force_insert=True)
+    JobDocuments.objects.create(job=job, inputs=prepared.inputs, wanted=prepared.wanted)
+    if prepared.subscriber and prepared.subscriber.addresses:
+        Callback.objects.bulk_create(prepared.subscriber.callbacks(job))
+    publish(job)
+
+
+@contextmanager
+def _told_truly(job: Job) -> Iterator[None]:
+    """Fail only where a job was not stored: who asked is told the truth.
+
+    Much may fail after the commit, or on the way back from it. A message that another broker did
+    not take is sent again by requeue_stalled.
+    """
+    try:
+        yield
+    except (RequestError, IntegrityError):
+        raise
     except Exception as error:
-        # Whatever failed after the commit, or on the way back from it: who asked is told the
-        # truth. A message that another broker did not take is sent again by requeue_stalled.
         if not _was_kept(job):
             if isinstance(error, (*DATABASE_AWAY, UnavailableError)):
                 raise UnavailableError(
@@ -106,7 +179,6 @@ def submit(
                 ) from error
             raise
         logger.warning("Job %s was stored, although: %s", job.pk, error, exc_info=True)
-    return job
 
 
 def _was_kept(job: Job) -> bool:

@@ -51,7 +51,9 @@ OPEN_ROUTES = {
     "getCollections": "/api/collections",
     "getJobs": "/api/jobs",
 }
-EXECUTIONS = {"execute"}
+# What makes jobs, and batches of them: test_batches.py has whose they are.
+EXECUTIONS = {"execute", "makeBatch"}
+BATCH_ROUTES = {"getBatch", "dismissBatch"}
 # For who has signed in, and no token: test_tokens.py has the rest.
 ACCOUNT_ROUTES = {"getTokens", "makeToken", "revokeToken"}
 
@@ -87,7 +89,7 @@ MAY_SEE = ("member", "admin", "token")
 
 
 def test_every_route_has_a_rule_here() -> None:
-    ruled = {*LAYER_ROUTES, *JOB_ROUTES, *OPEN_ROUTES, *EXECUTIONS, *ACCOUNT_ROUTES}
+    ruled = {*LAYER_ROUTES, *JOB_ROUTES, *OPEN_ROUTES, *EXECUTIONS, *BATCH_ROUTES, *ACCOUNT_ROUTES}
     declared = {operation.id for route in all_routes() for operation in route.operations}
     assert declared == ruled
 
@@ -96,7 +98,11 @@ def test_rules_of_tokens_are_those_of_the_routes() -> None:
     of = {each.id: each.access for route in all_routes() for each in route.operations}
     assert {of[name] for name in LAYER_ROUTES} == {Access.LAYERS}
     assert {of[name] for name in ACCOUNT_ROUTES} == {Access.ACCOUNT}
-    assert {name for name in of if of[name] is Access.WRITE_JOBS} == {"dismiss", *EXECUTIONS}
+    assert {name for name in of if of[name] is Access.WRITE_JOBS} == {
+        "dismiss",
+        "dismissBatch",
+        *EXECUTIONS,
+    }
     assert {name for name in JOB_ROUTES if of[name] is Access.READ_JOBS} == {
         *JOB_ROUTES.keys() - {"dismiss"}
     }

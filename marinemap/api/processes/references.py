@@ -30,7 +30,7 @@ def resolved(inputs: Mapping[str, Any]) -> dict[str, Any]:
     UnavailableError
         If others are being fetched just now.
     """
-    links = {name: value["href"] for name, value in inputs.items() if _is_link(name, value)}
+    links = {name: value["href"] for name, value in inputs.items() if is_link(name, value)}
     if len(links) > _MOST_REFERENCES:
         raise RequestError(
             f"{len(links)} inputs are links; at most {_MOST_REFERENCES} are followed",
@@ -40,7 +40,14 @@ def resolved(inputs: Mapping[str, Any]) -> dict[str, Any]:
     return {**inputs, **found}
 
 
-def _is_link(name: str, value: Any) -> bool:
+def is_link(name: str, value: Any) -> bool:
+    """Tell whether an input is a link to its value.
+
+    Raises
+    ------
+    RequestError
+        If it is one with a member that no link has.
+    """
     if not isinstance(value, Mapping) or "href" not in value:
         return False
     for member in value:

@@ -102,6 +102,17 @@ def read_execute_request(request: HttpRequest, process: Process) -> ExecuteReque
     body = _read_body(request)
     if not isinstance(body, dict):
         raise RequestError("the body is not a JSON object", field="body", value=body)
+    return execute_request(body, process)
+
+
+def execute_request(body: Mapping[str, Any], process: Process) -> ExecuteRequest:
+    """Return what the members of a body ask of a process.
+
+    Raises
+    ------
+    RequestError
+        As :func:`read_execute_request` does.
+    """
     _check_members(body, process)
     return ExecuteRequest(
         inputs=body.get("inputs", {}),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from marinemap.api.access import Access
 from marinemap.api.declarations import Answer, Operation, Parameter, Route
 from marinemap.api.declarations.serving import FORM
-from marinemap.api.processes import execution, jobs, listing
+from marinemap.api.processes import batches, execution, jobs, listing
 from marinemap.api.processes.requests import BODY
 from marinemap.jobs.states import JobStatus
 from marinemap.processes.values import Schema
@@ -56,6 +56,7 @@ _JOB_FILTERS = (
     Parameter("minDuration", _SECONDS, "Jobs that took, or have taken, so many seconds."),
     Parameter("maxDuration", _SECONDS, "Jobs that took, or have taken, no more seconds."),
 )
+BATCH_ID = Parameter("batchId", {"type": "string"}, "The id of a batch.", "path")
 _TEXT = {"type": "string"}
 _LINKS = {"type": "array", "items": {"type": "object", "required": ["href"]}}
 _SUMMARY = {
@@ -77,6 +78,17 @@ _STATUS = {
         "started": {"type": "string", "format": "date-time"},
         "finished": {"type": "string", "format": "date-time"},
         "updated": {"type": "string", "format": "date-time"},
+        "links": _LINKS,
+    },
+}
+_COUNT = {"type": "integer", "minimum": 0}
+_BATCH = {
+    "type": "object",
+    "required": ["batchID", "total", "completed", "succeeded", "jobs", "links"],
+    "properties": {
+        "batchID": _TEXT,
+        **dict.fromkeys(("total", "completed", "succeeded", "failed", "dismissed"), _COUNT),
+        "jobs": {"type": "array", "items": _STATUS},
         "links": _LINKS,
     },
 }
@@ -227,5 +239,51 @@ ROUTES = (
             ),
         ),
         (JOB_ID, _OUTPUT_ID),
+    ),
+    Route(
+        "batches",
+        "/batches",
+        (
+            Operation(
+                "POST",
+                "makeBatch",
+                "Ask for many jobs at once, all or none",
+                batches.make,
+                "Jobs",
+                body=batches.BODY,
+                answers={
+                    201: Answer(
+                        "The batch", _BATCH, ("application/json",), {"Location": "Where it is"}
+                    )
+                },
+                access=Access.WRITE_JOBS,
+            ),
+        ),
+    ),
+    Route(
+        "batch",
+        "/batches/{batchId}",
+        (
+            Operation(
+                "GET",
+                "getBatch",
+                "How the jobs of a batch stand",
+                batches.status,
+                "Jobs",
+                (FORM,),
+                answers={200: Answer("The batch", _BATCH)},
+                access=Access.READ_JOBS,
+            ),
+            Operation(
+                "DELETE",
+                "dismissBatch",
+                "Cancel the jobs of a batch, or remove their files",
+                batches.dismiss,
+                "Jobs",
+                answers={200: Answer("The batch", _BATCH, ("application/json",))},
+                access=Access.WRITE_JOBS,
+            ),
+        ),
+        (BATCH_ID,),
     ),
 )

@@ -1,0 +1,171 @@
+"""Several requests at once: all become jobs, or none."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from django.urls import reverse
+
+from marinemap.api.address import address_of
+from marinemap.api.bodies import read_body
+from marinemap.api.conf import most_in_a_batch, most_look_seconds
+from marinemap.api.declarations import Body, Document
+from marinemap.api.declarations.documents import PRIVATE
+from marinemap.api.declarations.serving import respond
+from marinemap.api.identity import (
+    get_batch,
+    owner_or_new,
+    refuse_cross_site,
+    remember_owner,
+    viewer_of,
+)
+from marinemap.api.processes.described import status_info
+from marinemap.api.processes.references import is_link
+from marinemap.api.processes.requests import SCHEMA, execute_request
+from marinemap.catalogue.viewers import Viewer
+from marinemap.errors import RequestError
+from marinemap.jobs import lifecycle
+from marinemap.jobs.models import Job
+from marinemap.jobs.notify import Subscriber
+from marinemap.jobs.queue import find_places
+from marinemap.jobs.states import JobStatus
+from marinemap.jobs.submission import Prepared, Sender, prepare, submit_batch
+from marinemap.processes.registry import get_process
+
+# However large an operator lets a batch be.
+_MOST = 1_000
+_SOON_SECONDS = 2
+_REQUEST = {
+    "type": "object",
+    "required": ["process"],
+    "properties": {
+        "process": {"type": "string", "maxLength": 100},
+        **{name: at for name, at in SCHEMA["properties"].items() if name not in ("mode", "id")},
+    },
+    "additionalProperties": False,
+}
+BODY = Body(
+    {
+        "type": "object",
+        "required": ["requests"],
+        "properties": {
+            "requests": {"type": "array", "items": _REQUEST, "minItems": 1, "maxItems": _MOST}
+        },
+        "additionalProperties": False,
+    },
+    "Requests, each as that of an execution with the id of its process.",
+    {
+        "requests": [
+            {"process": "extract", "inputs": {"layers": ["reefs"], "area": [0, 40, 5, 45]}},
+            {"process": "extract", "inputs": {"layers": ["ports"], "area": [0, 40, 5, 45]}},
+        ]
+    },
+)
+
+
+def make(request: HttpRequest) -> HttpResponseBase:
+    """Make a job of each request of a body; of none where one is wrong."""
+    refuse_cross_site(request)
+    asked: list[dict[str, Any]] = read_body(request, BODY)["requests"]
+    if len(asked) > most_in_a_batch():
+        raise RequestError(
+            f"{len(asked)} requests are more than the {most_in_a_batch()} that a batch may have",
+            field="body.requests",
+            hint="Send several batches.",
+        )
+    owner, is_known = owner_or_new(request)
+    sender = Sender(owner, is_known, address_of(request))
+    api = request.build_absolute_uri(reverse("api:landing"))
+    jobs = submit_batch(sender, _prepared(asked, viewer_of(request), api))
+    document = _document(request, jobs, status=201)
+    response = respond(request, document, "json")
+    response.headers["Location"] = _address(request, jobs[0])
+    remember_owner(request, response, owner)
+    return response
+
+
+def status(request: HttpRequest, batch_id: str) -> Document:
+    """Answer how the jobs of a batch stand, with the results that are there."""
+    return _document(request, get_batch(request, batch_id))
+
+
+def dismiss(request: HttpRequest, batch_id: str) -> Document:
+    """Cancel each job of a batch; remove the files of those that are finished."""
+    jobs = get_batch(request, batch_id)
+    refuse_cross_site(request)
+    return _document(request, [lifecycle.dismiss(job) for job in jobs])
+
+
+def _prepared(asked: Sequence[Mapping[str, Any]], viewer: Viewer, api: str) -> list[Prepared]:
+    """Check each request; all of them have the time that one may take."""
+    until = time.monotonic() + most_look_seconds()
+    prepared = []
+    for place, body in enumerate(asked):
+        with _told_of(place):
+            prepared.append(_prepare(body, viewer, api))
+        if time.monotonic() > until and place + 1 < len(asked):
+            raise RequestError(
+                f"after {most_look_seconds():g} s only {place + 1} of {len(asked)} requests were "
+                "looked at",
+                field="body.requests",
+                hint="Send fewer at a time, or areas of fewer corners.",
+            )
+    return prepared
+
+
+def _prepare(body: Mapping[str, Any], viewer: Viewer, api: str) -> Prepared:
+    process = get_process(body["process"])
+    if "async-execute" not in process.control_options:
+        raise RequestError(
+            f"process '{process.id}' makes no job: it answers at once", field="process"
+        )
+    asked = execute_request({name: at for name, at in body.items() if name != "process"}, process)
+    linked = next((name for name, value in asked.inputs.items() if is_link(name, value)), None)
+    if linked is not None:
+        raise RequestError(
+            "no link is followed for a batch",
+            field=f"inputs.{linked}",
+            hint="Give the value itself, or send this request alone.",
+        )
+    subscriber = Subscriber(asked.addresses, api)
+    return prepare(process.id, asked.inputs, asked.wanted, subscriber, viewer)
+
+
+@contextmanager
+def _told_of(place: int) -> Iterator[None]:
+    """Name the request of a batch that is wrong."""
+    try:
+        yield
+    except RequestError as error:
+        # As one of a body: the batch is there, whatever one of its requests names.
+        field = ".".join(filter(None, ["body.requests", str(place), error.field]))
+        raise RequestError(
+            error.message, field=field, value=error.value, hint=error.hint
+        ) from error
+
+
+def _document(request: HttpRequest, jobs: Sequence[Job], status: int = 200) -> Document:
+    counted = {each: sum(job.status == each for job in jobs) for each in JobStatus}
+    completed = sum(job.is_finished for job in jobs)
+    places = find_places(jobs)
+    body = {
+        "batchID": str(jobs[0].batch),
+        "total": len(jobs),
+        "completed": completed,
+        "succeeded": counted[JobStatus.SUCCESSFUL],
+        "failed": counted[JobStatus.FAILED],
+        "dismissed": counted[JobStatus.DISMISSED],
+        "jobs": [status_info(request, job, places.get(job.pk)) for job in jobs],
+        "links": [],
+    }
+    headers = {} if completed == len(jobs) else {"Retry-After": str(_SOON_SECONDS)}
+    return Document("Batch", body, status=status, headers=headers, cache_control=PRIVATE)
+
+
+def _address(request: HttpRequest, job: Job) -> str:
+    return request.build_absolute_uri(reverse("api:batch", args=[job.batch]))
