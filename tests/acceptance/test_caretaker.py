@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import time
 import uuid
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -32,8 +34,8 @@ def caretaker_of(site: RunningSite) -> int | None:
     return None
 
 
-def start(make_site: MakeSite) -> RunningSite:
-    site = make_site()
+def start(make_site: MakeSite, **settings: str) -> RunningSite:
+    site = make_site(**settings)
     site.start_web()
     site.start_worker("-B")
     wait_for(lambda: site.health()["status"] == "ok", "a schedule that is followed")
@@ -70,6 +72,55 @@ def test_killed_schedule_is_replaced_within_a_minute(make_site: MakeSite) -> Non
     os.kill(first, signal.SIGKILL)
     wait_for(lambda: caretaker_of(site) not in (None, first), "another caretaker", 60)
     wait_for(lambda: site.health()["status"] == "ok", "a schedule that is followed again")
+
+
+# A job whose worker died an hour ago, with the schedule of an administrator who has not half a
+# minute.
+STALL = """
+from datetime import timedelta
+from django.utils import timezone
+from django_celery_beat.models import IntervalSchedule, PeriodicTask
+from marinemap.jobs.models import Job, JobDocuments
+hour_ago = timezone.now() - timedelta(hours=1)
+job = Job.objects.create(process_id="echo", owner="nobody", status="running", attempt=1,
+    created_at=hour_ago, started_at=hour_ago, alive_at=hour_ago)
+JobDocuments.objects.create(job=job, inputs={"message": "stalled", "pause": 0})
+soon, _ = IntervalSchedule.objects.get_or_create(every=5, period="seconds")
+for entry in PeriodicTask.objects.filter(name__in=("queue stalled jobs again",
+        "clean up temporary files")):
+    entry.interval = soon
+    entry.save()
+"""
+STATUS = "from marinemap.jobs.models import Job; print(Job.objects.get(owner='nobody').status)"
+
+
+@one_database
+def test_mute_receivers_hold_up_neither_cleaning_nor_rescue(make_site: MakeSite) -> None:
+    """Ten that accept and never answer."""
+    site = start(make_site, MARINEMAP_CALLBACK_PRIVATE="1")
+    client = Client(site)
+    with ExitStack() as mute:
+        for number in range(1, 11):
+            address = (f"127.0.0.{number}", 0)
+            receiver = mute.enter_context(socket.create_server(address))
+            uri = f"http://{address[0]}:{receiver.getsockname()[1]}/"
+            subscriber = {"successUri": uri, "inProgressUri": uri}
+            body = {"inputs": {"message": "x"}, "subscriber": subscriber}
+            job = client.post_execution(body, process="echo").headers["Location"]
+        assert client.wait(job)["status"] == "successful"
+        # The last one is being called: by now all are, or wait for their turn.
+        receiver.settimeout(30)
+        mute.enter_context(receiver.accept()[0])
+        abandoned = site.home / "work" / "of-a-run-that-was-killed-1"
+        abandoned.mkdir(parents=True)
+        os.utime(abandoned, (0, 0))
+        site.manage("shell", "--no-imports", "--command", STALL)
+        wait_for(lambda: not abandoned.exists(), "the cleaning", 25)
+        wait_for(
+            lambda: "successful" in site.manage("shell", "--no-imports", "--command", STATUS),
+            "the rescue",
+            25,
+        )
 
 
 # As an administrator who has not ten minutes.
