@@ -7,7 +7,7 @@ import math
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import TZPATH, ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from django.core.exceptions import ImproperlyConfigured
 
@@ -163,13 +163,32 @@ def read_time_zone() -> str:
     given = read_text("TZ", "UTC")
     name = given.removeprefix(":")
     if name.startswith("/"):
-        name = str(Path(name).resolve()).partition("/zoneinfo/")[2]
+        name = _zone_of(Path(name))
     try:
         return ZoneInfo(name).key
     except (ValueError, OSError, ZoneInfoNotFoundError) as error:
         raise ImproperlyConfigured(
             f"TZ: '{given}' is no time zone; write a name such as Europe/Athens, or UTC"
         ) from error
+
+
+def _zone_of(file: Path) -> str:
+    """Return the name of the zone that a file of the system's is; empty for none.
+
+    By its path, or of a plain copy, as in many containers, by what it holds: of the names that
+    have the same the first of a place.
+    """
+    by_path = str(file.resolve()).partition("/zoneinfo/")[2]
+    if by_path or not file.is_file():
+        return by_path
+    content = file.read_bytes()
+    names = sorted(available_timezones(), key=lambda name: ("/" not in name, name))
+    return next((name for name in names if _content_of(name) == content), "")
+
+
+def _content_of(zone: str) -> bytes | None:
+    files = (Path(folder, zone) for folder in TZPATH)
+    return next((file.read_bytes() for file in files if file.is_file()), None)
 
 
 def read_home(default: Path) -> Path:

@@ -46,8 +46,9 @@ SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = MARINEMAP_HTTPS
 SECURE_SSL_REDIRECT = MARINEMAP_HTTPS
 # Asked by monitors and load balancers on the machine itself, which speak plain HTTP.
 SECURE_REDIRECT_EXEMPT = [r"^(healthz|readyz)$"]
-SECURE_HSTS_SECONDS = 31_536_000 if MARINEMAP_HTTPS else 0
-# For the agency's other names only the agency can speak: browsers hold to it for a year.
+# Browsers hold to it for as long, whatever becomes of the certificate: only where it is asked for.
+SECURE_HSTS_SECONDS = int(read_number("MARINEMAP_HSTS_DAYS", 0, 0, 3650)) * 24 * 3600
+# For the agency's other names only the agency can speak.
 SECURE_HSTS_INCLUDE_SUBDOMAINS = read_flag("MARINEMAP_HSTS_SUBDOMAINS", False)
 MARINEMAP_BEHIND_PROXY = read_flag("MARINEMAP_BEHIND_PROXY", False)
 if MARINEMAP_BEHIND_PROXY:
@@ -56,7 +57,7 @@ if MARINEMAP_BEHIND_PROXY:
 # Who sends the files: this application, or the server in front, told by this header.
 MARINEMAP_SENDFILE = read_choice("MARINEMAP_SENDFILE", ("X-Sendfile", "X-Accel-Redirect"))
 SILENCED_SYSTEM_CHECKS = (
-    ["security.W005", "security.W021"]
+    ["security.W004", "security.W005", "security.W021"]
     if MARINEMAP_HTTPS
     else ["security.W004", "security.W008", "security.W012", "security.W016"]
 )
@@ -201,8 +202,6 @@ CELERY_TASK_QUEUES = [
     Queue(name, Exchange(name), routing_key=name) for name in ("celery", "periodic", "short")
 ]
 CELERY_TASK_ROUTES = {
-    # It may read whole sources again, which is no short task.
-    "marinemap.jobs.periodic.refresh_layers": {"queue": "celery"},
     "marinemap.jobs.periodic.*": {"queue": "periodic"},
     "celery.backend_cleanup": {"queue": "periodic"},
     "marinemap.jobs.tasks.run_short_job": {"queue": "short"},

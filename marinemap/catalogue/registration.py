@@ -159,6 +159,18 @@ def check(layer: Layer) -> bool:
     return found.version == layer.version
 
 
+def is_any_changed() -> bool:
+    """Tell whether the data of any layer changed since they were read, or are gone."""
+    return any(map(_is_changed, Layer.objects.iterator()))
+
+
+def _is_changed(layer: Layer) -> bool:
+    try:
+        return fingerprint(layer.path) != layer.fingerprint
+    except DatasetError:
+        return True
+
+
 def refresh_all() -> dict[str, str]:
     """Refresh every layer; return what is wrong, by id, with those that cannot be read."""
     wrong = {}

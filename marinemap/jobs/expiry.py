@@ -10,6 +10,8 @@ from marinemap.jobs.models import Job
 
 # In one transaction, which others wait for on SQLite.
 _ROWS_AT_A_TIME = 200
+# Said after what the job's message tells, which stays: how many features, and what is missing.
+_REMOVED = "The files were removed when their time was over."
 
 
 def expire_artifacts() -> list[str]:
@@ -20,7 +22,7 @@ def expire_artifacts() -> list[str]:
         name = job.artifact
         # The row first: a link to a file that is gone would be a lie.
         Job.objects.filter(pk=job.pk, artifact=name).update(
-            artifact="", message="The files were removed when their time was over."
+            artifact="", message=f"{job.message} {_REMOVED}".lstrip()
         )
         remove_artifact(name)
         removed.append(name)

@@ -16,6 +16,11 @@ def owner_of_user(user_id: int) -> str:
     return f"user:{user_id}"
 
 
+def is_account(owner: str) -> bool:
+    """Tell whether an owner signed in: whoever did not is known by a cookie at most."""
+    return bool(_USER.fullmatch(owner))
+
+
 def viewer_of_owner(owner: str) -> Viewer:
     """Return as whom the owner of a job may see layers, by the groups that they are in now."""
     match = _USER.fullmatch(owner)

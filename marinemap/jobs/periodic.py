@@ -7,7 +7,7 @@ from celery.utils.log import get_task_logger
 from django.core.management import call_command
 
 from marinemap.catalogue import drawings, registration
-from marinemap.jobs import artifacts, drawing, expiry, notify, repeats, stalled
+from marinemap.jobs import artifacts, background, expiry, notify, repeats, stalled
 
 logger = get_task_logger(__name__)
 
@@ -47,15 +47,15 @@ def call_back() -> None:
 
 @shared_task(ignore_result=True)
 def refresh_layers() -> None:
-    """Read the layers of the catalogue again whose data changed."""
-    for layer_id, wrong in registration.refresh_all().items():
-        logger.warning("Layer %s cannot be read: %s", layer_id, wrong)
+    """Read the layers of the catalogue again whose data changed, in a process of its own."""
+    if registration.is_any_changed() and background.refreshing.begin():
+        logger.info("Layers whose data changed are being read")
 
 
 @shared_task(ignore_result=True)
 def draw_layers() -> None:
     """Draw the layers whose data changed, in a process of its own."""
-    if drawing.begin_drawing():
+    if drawings.find_undrawn() is not None and background.drawing.begin():
         logger.info("Layers are being drawn")
 
 

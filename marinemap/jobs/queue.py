@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from marinemap.errors import UnavailableError
 from marinemap.jobs.models import Job
+from marinemap.jobs.owners import is_account
 from marinemap.jobs.states import JobStatus
 from marinemap.processes.registry import all_processes
 
@@ -23,8 +24,6 @@ logger = logging.getLogger(__name__)
 # By name: the module of tasks imports this one.
 RUN_JOB = "marinemap.jobs.tasks.run_job"
 RUN_SHORT_JOB = "marinemap.jobs.tasks.run_short_job"
-# How owners who signed in are named.
-_ACCOUNT = "user:"
 
 
 @dataclass(frozen=True)
@@ -86,7 +85,7 @@ def turn_of(job: Job) -> str:
     of its address: so a hundred of a colleague's keep nobody else in an office waiting, and an
     address has two turns at most, however many people it seems to be.
     """
-    if job.owner.startswith(_ACCOUNT) or not job.address:
+    if is_account(job.owner) or not job.address:
         return job.owner
     others = Job.objects.filter(owner=job.owner, status=JobStatus.ACCEPTED).exclude(pk=job.pk)
     is_first = job.is_owner_known and not others.exists()

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import requests
 
-from tests.running_site import RunningSite, wait_for
+from tests.running_site import Client, RunningSite, wait_for
+from tests.slow_source import held_open
 
 pytestmark = pytest.mark.parametrize("prepared", ["sqlite"], indirect=True)
 
@@ -28,3 +30,52 @@ def test_added_layers_are_drawn_while_the_worker_runs(
     wait_for(lambda: not waiting(), "the drawing of three layers")
     site.manage("addlayer", "more", marine_gpkg, "--layer", "reefs")
     wait_for(lambda: not waiting(), "the drawing of a layer that was added")
+
+
+# As an administrator who has not five minutes.
+SOONER = """
+from django_celery_beat.models import IntervalSchedule, PeriodicTask
+soon, _ = IntervalSchedule.objects.get_or_create(every=5, period="seconds")
+entry = PeriodicTask.objects.get(name="read layers again that changed")
+entry.interval = soon
+entry.save()
+"""
+
+
+def test_layer_that_changed_is_read_again_beside_a_long_job(
+    make_site: Callable[..., RunningSite], marine_gpkg: Path, tmp_path: Path
+) -> None:
+    """That waited in the queue of extracts, behind a long one, and lapsed there."""
+    site = make_site()
+    site.start_web()
+    site.start_worker("-B")
+    wait_for(lambda: site.health()["status"] == "ok", "a schedule that is followed")
+    growing = tmp_path / "growing.geojson"
+    growing.write_text(points(1))
+    site.manage("addlayer", "growing", growing)
+    client = Client(site)
+    with held_open(marine_gpkg):
+        job = client.submit(layers=["reefs"], area=[0, 40, 5, 45])
+        wait_for(lambda: client.status(job)["status"] == "running", "the start of the long job")
+        growing.write_text(points(7))
+        site.manage("shell", "--no-imports", "--command", SOONER)
+        command = "from marinemap.catalogue.models import Layer; "
+        command += "print(Layer.objects.get(pk='growing').feature_count)"
+        wait_for(
+            lambda: site.manage("shell", "--no-imports", "--command", command).split() == ["7"],
+            "the reading of the layer that changed",
+            40,
+        )
+        assert client.status(job)["status"] == "running"
+
+
+def points(count: int) -> str:
+    features = [
+        {
+            "type": "Feature",
+            "properties": {"n": n},
+            "geometry": {"type": "Point", "coordinates": [n, 45]},
+        }
+        for n in range(count)
+    ]
+    return json.dumps({"type": "FeatureCollection", "features": features})

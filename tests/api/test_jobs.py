@@ -91,6 +91,16 @@ def test_outputs_without_a_file_are_json(new_client: NewClient, post: Post) -> N
     assert client.get(f"/api/jobs/{job_id}/results").json() == {"message": "hello", "pause": 0}
 
 
+def test_what_is_about_a_job_is_kept_by_nobody_between(new_client: NewClient, post: Post) -> None:
+    """A cache that is shared would show the jobs of one person to another."""
+    client = new_client()
+    made = post(client, ECHO, "echo")
+    listed, info = client.get("/api/jobs"), client.get(made["Location"])
+    dismissed = client.delete(made["Location"])
+    for answer in (made, listed, info, dismissed):
+        assert answer["Cache-Control"] == "private, no-store"
+
+
 def test_results_of_a_waiting_job_are_not_ready(new_client: NewClient, post: Post) -> None:
     client = new_client()
     location = post(client, ECHO, "echo")["Location"]

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from marinemap.catalogue.models import Layer
 from marinemap.jobs.models import Job
@@ -80,8 +82,11 @@ def test_long_name_does_not_come_back(
 def test_odd_collection_is_not_found(
     reefs: Layer, new_client: NewClient, name: str, path: str
 ) -> None:
-    answer = new_client().get(f"/api/collections/{name}{path}")
+    with CaptureQueriesContext(connection) as asked:
+        answer = new_client().get(f"/api/collections/{name}{path}")
     assert (answer.status_code, len(answer.content) < 2_000) == (404, True)
+    # PostgreSQL takes no text with NUL, and answers by an error.
+    assert not any("\0" in query["sql"] for query in asked)
 
 
 @pytest.mark.parametrize(
@@ -90,6 +95,7 @@ def test_odd_collection_is_not_found(
         ({"mode": "within"}, "mode"),
         ({"subscriber": {"successUri": "http://127.0.0.1/"}}, "subscriber.successUri"),
         ({"response": 5}, "response"),
+        ({"id": {}}, "id"),
     ],
 )
 def test_what_nothing_would_come_of_is_refused(

@@ -24,6 +24,8 @@ def test_archive_goes_when_its_time_is_over(job: Job) -> None:
     assert expiry.expire_artifacts() == [done.artifact]
     expired = Job.objects.get()
     assert (expired.status, expired.artifact) == (JobStatus.SUCCESSFUL, "")
+    # What was delivered, and what was missing, is known for as long as the job.
+    assert expired.message == f"{done.message} The files were removed when their time was over."
     assert not artifacts.artifact_path(expired).exists()
     assert expiry.expire_artifacts() == []
 

@@ -1,0 +1,20 @@
+"""``manage.py refreshlayers``: read the layers again whose data changed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from marinemap.catalogue.registration import refresh_all
+
+
+class Command(BaseCommand):
+    """Read what changed; the schedule starts this by itself."""
+
+    help = "Read the layers of the catalogue again whose data changed since they were read."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Read, telling of each layer that cannot be."""
+        for layer_id, wrong in refresh_all().items():
+            self.stderr.write(f"Layer {layer_id} cannot be read: {wrong}")
