@@ -3,17 +3,17 @@
 from marinemap.extraction.area import Area, parse_area
 from marinemap.extraction.clip import MODES
 from marinemap.extraction.crs import CRS84, check_fits, crs_label, parse_crs
-from marinemap.extraction.dataset import Dataset, Field, describe, list_layers
+from marinemap.extraction.dataset import Dataset, Field, describe
 from marinemap.extraction.estimate import LayerEstimate, estimate
 from marinemap.extraction.filter import Filter, compile_filter
 from marinemap.extraction.filter_spatial import GeometryField
 from marinemap.extraction.formats import FORMATS, get_format
 from marinemap.extraction.geometries import read_geometries
+from marinemap.extraction.layer_names import list_layers
 from marinemap.extraction.limits import RunLimitError, RunLimits
 from marinemap.extraction.page import Page, Wanted, attributes_schema, read_one, read_page
 from marinemap.extraction.page_files import write_features_as
 from marinemap.extraction.pipeline import extract
-from marinemap.extraction.read import check_servable
 from marinemap.extraction.request import (
     ExtractionRequest,
     ExtractionResult,
@@ -22,6 +22,7 @@ from marinemap.extraction.request import (
     SourceLayer,
 )
 from marinemap.extraction.selection import check_selection
+from marinemap.extraction.servable import check_servable
 from marinemap.extraction.source_files import content_version, fingerprint, real_path
 from marinemap.extraction.upload import read_area_file
 

@@ -17,7 +17,7 @@ from marinemap.extraction.grid import AreaGrid
 from marinemap.extraction.local import LocalParts
 from marinemap.extraction.plain_rows import PlainRows, other_rows, plain_rows
 from marinemap.extraction.raster import EDGE, INSIDE, OUTSIDE
-from marinemap.extraction.wkb import to_column, to_geometries
+from marinemap.extraction.wkb import are_finite, close_rings, to_column, to_geometries
 
 MODES = ("clip", "intersects", "within")
 # A grid of 64 x 64 cells is made in a few milliseconds; one of 512 x 512 pays from some ten
@@ -91,9 +91,9 @@ class Clipper:
     def clip(self, column: Any) -> Clipped:
         """Return the features of a batch that the area holds.
 
-        A feature properly inside the area passes byte for byte, valid or not. A feature that is
-        cut keeps only parts of its own dimension: where a polygon merely touches the area,
-        nothing is left of it.
+        A feature properly inside the area passes byte for byte, valid or not, but for rings that do
+        not end where they begin: they are closed. A feature that is cut keeps only parts of its own
+        dimension: where a polygon merely touches the area, nothing is left of it.
 
         Parameters
         ----------
@@ -109,13 +109,17 @@ class Clipper:
         inside, unclear = self._by_grid(groups)
         unclear.append(other_rows(len(column), groups))
         rows = np.sort(np.concatenate(unclear))
-        edge = self._on_edge(rows, self._parsed(column, rows))
+        column, geometries, closed = self._parsed(column, rows)
+        edge = self._on_edge(rows, geometries)
         kept = np.sort(np.concatenate([*inside, edge.whole, edge.cut_rows]))
         picked = column if len(kept) == len(column) else column.take(pa.array(kept))
+        # Of those that are cut, the others are among the repaired already.
+        sound = closed[shapely.is_valid(geometries[np.isin(rows, closed)])]
+        repaired = edge.repaired + _count_in(edge.whole, closed) + _count_in(edge.cut_rows, sound)
         if len(edge.cut):
             is_cut = pa.array(np.isin(kept, edge.cut_rows, assume_unique=True))
             picked = pc.replace_with_mask(picked, is_cut, to_column(edge.cut))
-        return Clipped(kept, picked, edge.repaired, edge.not_finite, edge.trimmed)
+        return Clipped(kept, picked, repaired, edge.not_finite, edge.trimmed)
 
     def _by_grid(self, groups: list[PlainRows]) -> tuple[list[Array], list[Array]]:
         """Settle by their boxes what can be; return the rows inside and those left open."""
@@ -130,7 +134,7 @@ class Clipper:
         """Look at geometries that lie near the edge, or have many parts."""
         boxes = shapely.bounds(geometries)
         present = ~(shapely.is_missing(geometries) | shapely.is_empty(geometries))
-        finite = _are_finite(geometries)
+        finite = are_finite(geometries)
         near = present & finite & (self.grid.classify(boxes) != OUTSIDE)
         not_finite = int((present & ~finite).sum())
         rows, geometries, boxes = rows[near], geometries[near], boxes[near]
@@ -162,13 +166,19 @@ class Clipper:
             found.trimmed,
         )
 
-    def _parsed(self, column: Any, rows: Array) -> Array:
+    def _parsed(self, column: Any, rows: Array) -> tuple[Any, Array, Array]:
+        """Return a column whose rings are closed, some rows as geometries, and those closed."""
         try:
-            return to_geometries(column, rows)
+            return column, to_geometries(column, rows, closes_rings=False), rows[:0]
+        except shapely.errors.ShapelyError:
+            pass
+        try:
+            column, closed = close_rings(column, rows)
         except shapely.errors.ShapelyError as error:
             raise DatasetError(
                 f"a geometry of {self._of} is broken: {error}", field="source"
             ) from error
+        return column, to_geometries(column, rows), closed
 
 
 @dataclass(frozen=True)
@@ -179,6 +189,10 @@ class _Edge:
     repaired: int
     not_finite: int
     trimmed: int
+
+
+def _count_in(rows: Array, some: Array) -> int:
+    return int(np.isin(rows, some).sum())
 
 
 def _dear_together(geometries: Array, local: Array) -> Iterator[slice]:
@@ -204,11 +218,3 @@ def _joined(pieces: list[_Edge], not_finite: int) -> _Edge:
         not_finite,
         sum(piece.trimmed for piece in pieces),
     )
-
-
-def _are_finite(geometries: Array) -> Array:
-    """Tell which geometries have numbers only; GEOS leaves NaN out of a box without a word."""
-    positions, owners = shapely.get_coordinates(geometries, return_index=True)
-    finite = np.ones(len(geometries), bool)
-    finite[owners[~np.isfinite(positions).all(axis=1)]] = False
-    return finite

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,23 +11,25 @@ import numpy as np
 import pyarrow as pa
 import pyogrio
 import pyproj
-from pyogrio.errors import DataLayerError, DataSourceError, GeometryError
+from pyogrio.errors import DataLayerError, GeometryError
 from pyproj.exceptions import CRSError
 
-from marinemap.errors import DatasetError, did_you_mean, quote
+from marinemap.errors import DatasetError, quote
 from marinemap.extraction.crs import is_on_earth
-from marinemap.extraction.first_look import look_first
 from marinemap.extraction.geopackage_index import own_key
-from marinemap.extraction.shapefile_check import check_headers
-from marinemap.extraction.source_files import check_is_file, fingerprint, real_path, without_folder
+from marinemap.extraction.layer_names import (
+    HOW_TO_CONVERT,
+    OPENING_ERRORS,
+    pick_layer,
+    quietly,
+    unreadable,
+)
+from marinemap.extraction.source_files import real_path
+from marinemap.extraction.table_encoding import encoding_of
 from marinemap.extraction.wkb import dimensions, kinds
 
-_GDAL_ERRORS = (DataSourceError, DataLayerError, ValueError, OSError)
 # A file of any size must be described at once; its first features stand for the rest.
 _LOOKED_AT = 100
-_HOW_TO_CONVERT = (
-    "Write it as points, lines or polygons, for instance by ogr2ogr -nlt CONVERT_TO_LINEAR."
-)
 # OGR's types of fields, and its subtypes where they say more, in the words of numpy and Python.
 _TYPES = {
     "OFTInteger": "int32",
@@ -53,6 +52,7 @@ _SUBTYPES = {
     "OFSTJSON": "json",
     "OFSTUUID": "uuid",
 }
+Bounds = tuple[float, float, float, float]
 # As WKB numbers them.
 _KINDS = (
     "Unknown",
@@ -86,7 +86,7 @@ class Dataset:
     path: Path
     layer: str
     crs: str
-    bounds: tuple[float, float, float, float] | None
+    bounds: Bounds | None
     geometry_type: str
     fields: tuple[Field, ...]
     feature_count: int
@@ -95,25 +95,6 @@ class Dataset:
     def title(self) -> str:
         """What to call the layer in a message."""
         return f"layer '{self.layer}' of {self.path.name}"
-
-
-def list_layers(path: Path) -> list[str]:
-    """Return the names of the layers in a vector file.
-
-    Raises
-    ------
-    DatasetError
-        If there is no such file, it is damaged, or GDAL cannot read it.
-    """
-    check_is_file(path)
-    look_first(real_path(path), fingerprint(path))
-    try:
-        if path.suffix.lower() == ".shp":
-            check_headers(path)
-        with _quietly():
-            return _layer_names(path)
-    except _GDAL_ERRORS as error:
-        raise _unreadable(path, error) from error
 
 
 def describe(path: Path, layer: str | None = None) -> Dataset:
@@ -134,9 +115,9 @@ def describe(path: Path, layer: str | None = None) -> Dataset:
         header says, or the layer has no CRS or no geometry.
     """
     path = real_path(path)
-    name = _pick_layer(path, layer)
+    name = pick_layer(path, layer)
     try:
-        with _quietly():
+        with quietly():
             return _described(path, name)
     except UnboundLocalError as error:
         # What pyogrio 0.13 fails by where GDAL's words for a damaged CRS are no UTF-8.
@@ -150,22 +131,20 @@ def describe(path: Path, layer: str | None = None) -> Dataset:
             f"layer '{name}' of {path.name} is of a geometry type that cannot be served ({error})",
             field="layer",
             value=name,
-            hint=_HOW_TO_CONVERT,
+            hint=HOW_TO_CONVERT,
         ) from error
-    except _GDAL_ERRORS as error:
-        raise _unreadable(path, error) from error
-
-
-@contextmanager
-def _quietly() -> Iterator[None]:
-    """Pass over pyogrio's warnings: of measures, which come all the same, of odd fields."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
+    except OPENING_ERRORS as error:
+        raise unreadable(path, error) from error
 
 
 def _described(path: Path, name: str) -> Dataset:
-    info = pyogrio.read_info(path, layer=name, force_feature_count=True, force_total_bounds=True)
+    info = pyogrio.read_info(
+        path,
+        layer=name,
+        encoding=encoding_of(path),
+        force_feature_count=True,
+        force_total_bounds=True,
+    )
     if info["geometry_type"] is None:
         raise DatasetError(
             f"layer '{name}' of {path.name} has no geometry: it is a table, not a map layer",
@@ -178,7 +157,7 @@ def _described(path: Path, name: str) -> Dataset:
         path=path,
         layer=name,
         crs=_crs_of(info["crs"], path, name),
-        bounds=_bounds(info["total_bounds"]) if count else None,
+        bounds=_bounds(path, name, info["total_bounds"]) if count else None,
         geometry_type=f"3D {kind}" if has_z else kind,
         fields=_fields(path, name, info),
         feature_count=count,
@@ -190,14 +169,41 @@ def _fields(path: Path, name: str, info: dict[str, Any]) -> tuple[Field, ...]:
     keys = (Field(key, "int64"),) if key else ()
     types = zip(info["ogr_types"], info["ogr_subtypes"], strict=True)
     words = [_SUBTYPES.get(subtype, _TYPES.get(type_, "str")) for type_, subtype in types]
-    return (*keys, *map(Field, info["fields"].tolist(), words))
+    names = info["fields"].tolist()
+    _check_differ(path, name, names)
+    return (*keys, *map(Field, names, words))
 
 
-def _bounds(found: Any) -> tuple[float, float, float, float] | None:
+def _check_differ(path: Path, layer: str, names: list[str]) -> None:
+    """Refuse fields that nobody can tell apart: a request chooses them by their names."""
+    repeated = [name for name, count in Counter(names).items() if count > 1]
+    if repeated:
+        raise DatasetError(
+            f"layer '{layer}' of {path.name} has {names.count(repeated[0])} fields named "
+            f"'{quote(repeated[0])}', which nobody can tell apart",
+            field="source",
+            value=repeated[0],
+            hint="Give each field a name of its own.",
+        )
+
+
+def _bounds(path: Path, name: str, found: Any) -> Bounds | None:
     if found is None:
         return None  # GDAL has no extent for a layer in which no feature has a geometry.
     minx, miny, maxx, maxy = map(float, found)
-    return minx, miny, maxx, maxy
+    if np.isfinite(found).all():
+        return minx, miny, maxx, maxy
+    return _finite_bounds(path, name)
+
+
+def _finite_bounds(path: Path, name: str) -> Bounds | None:
+    """Return the box of the features that lie somewhere: one at infinity stretches GDAL's."""
+    _, boxes = pyogrio.read_bounds(path, layer=name)
+    sound = boxes[:, np.isfinite(boxes).all(axis=0)]
+    if sound.size == 0:
+        return None
+    (minx, miny), (maxx, maxy) = sound[:2].min(axis=1), sound[2:].max(axis=1)
+    return float(minx), float(miny), float(maxx), float(maxy)
 
 
 def _found_geometry_type(path: Path, name: str, declared: str) -> tuple[str, bool]:
@@ -232,6 +238,14 @@ def _crs_of(stated: str | None, path: Path, name: str) -> str:
             hint="Add the CRS to the data, for example with ogr2ogr -a_srs EPSG:4326 "
             "(for a shapefile: its .prj).",
         )
+    if crs.is_geocentric or crs.type_name == "Vertical CRS":
+        raise DatasetError(
+            f"the CRS of layer '{name}' of {path.name} ('{quote(crs.name)}') is a {crs.type_name}: "
+            "its positions are none on a map",
+            field="crs",
+            value=name,
+            hint="Bring the data to a geographic or projected CRS, such as EPSG:4326.",
+        )
     if not is_on_earth(crs):
         raise DatasetError(
             f"the CRS of layer '{name}' of {path.name} ('{quote(crs.name)}') cannot be brought to "
@@ -241,55 +255,3 @@ def _crs_of(stated: str | None, path: Path, name: str) -> str:
         )
     authority = crs.to_authority(min_confidence=100)
     return ":".join(authority) if authority else str(stated)
-
-
-def _layer_names(path: Path) -> list[str]:
-    try:
-        return [str(name) for name in pyogrio.list_layers(path)[:, 0]]
-    except GeometryError as error:
-        # pyogrio lists none where one is of a type that it does not know, such as triangles.
-        names = list(_known_to_pyogrio(path))
-        if not names:
-            raise DatasetError(
-                f"{path.name} has no layer of a geometry type that can be served ({error})",
-                field="source",
-                value=path.name,
-                hint=_HOW_TO_CONVERT,
-            ) from error
-        return names
-
-
-def _known_to_pyogrio(path: Path) -> Iterator[str]:
-    for number in itertools.count():
-        try:
-            yield str(pyogrio.read_info(path, layer=number)["layer_name"])
-        except GeometryError:
-            continue
-        except DataLayerError:
-            return  # There are no more.
-
-
-def _pick_layer(path: Path, layer: str | None) -> str:
-    known = list_layers(path)
-    listed = ", ".join(f"'{name}'" for name in known)
-    if layer is None and len(known) == 1:
-        return known[0]
-    if layer is None:
-        raise DatasetError(
-            f"{path.name} holds {len(known)} layers: {listed}; say which", field="layer"
-        )
-    if layer not in known:
-        raise DatasetError(
-            f"no layer '{layer}' in {path.name}; it has {listed}.{did_you_mean(layer, known)}",
-            field="layer",
-            value=layer,
-        )
-    return layer
-
-
-def _unreadable(path: Path, error: Exception) -> DatasetError:
-    return DatasetError(
-        f"{path.name} cannot be read as vector data: {without_folder(error, path)}",
-        field="source",
-        value=path.name,
-    )

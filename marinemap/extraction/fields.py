@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -217,8 +218,21 @@ def _as_text(column: Any) -> Any:
         # Python's own moments end at the microsecond.
         column = column.cast(pa.timestamp("us", column.type.tz), safe=False)
     as_text = _writer_of(column.type)
-    texts = [None if value is None else as_text(value) for value in column.to_pylist()]
-    return pa.array(texts, pa.string())
+    try:
+        values = column.to_pylist()
+    except (OverflowError, ValueError):
+        return _beyond_python(column)
+    return pa.array([None if value is None else as_text(value) for value in values], pa.string())
+
+
+def _beyond_python(column: Any) -> Any:
+    """Return dates and times as ISO 8601 where Python's end: before the year 1, after 9999."""
+    unit = getattr(column.type, "unit", "D")
+    numbers = np.asarray(column.cast(pa.int32() if unit == "D" else pa.int64()).fill_null(0))
+    texts = np.datetime_as_string(numbers.astype(f"datetime64[{unit}]"))
+    zone = "+00:00" if getattr(column.type, "tz", None) else ""
+    plain = pc.binary_join_element_wise(pa.array(texts.astype(object), pa.string()), zone, "")
+    return pc.if_else(pc.is_null(column), pa.scalar(None, pa.string()), plain)
 
 
 def _writer_of(type_: Any) -> Callable[[Any], str]:

@@ -15,7 +15,7 @@ from pyogrio.errors import DataLayerError, DataSourceError, FieldError, Geometry
 from marinemap.errors import DatasetError
 from marinemap.extraction.dataset import Dataset
 from marinemap.extraction.source_files import parts_of, without_folder
-from marinemap.extraction.table_check import undeclared_encoding
+from marinemap.extraction.table_encoding import encoding_of
 
 # Large enough for the work on arrays to outweigh the calls, small enough to keep memory flat
 # and progress even.
@@ -155,7 +155,7 @@ class GdalLayer:
 
     @cached_property
     def _encoding(self) -> str | None:
-        return undeclared_encoding(self.dataset.path) if self.is_shapefile else None
+        return encoding_of(self.dataset.path)
 
 
 def rows_within(dataset: Dataset, most_bytes: int) -> int:

@@ -113,5 +113,12 @@ def _notes(
             f"{tally.trimmed:,} features lost lines or points where they only touch the area."
         )
     if full:
-        notes.append(f"{full[0].path.name} holds the same features with nothing lost.")
+        notes.append(_on_full_copy(full))
     return notes
+
+
+def _on_full_copy(full: Sequence[WrittenLayer]) -> str:
+    """Tell of the copy with everything; a GeoPackage has limits too, such as NaN."""
+    lost = "; ".join(loss.detail for layer in full for loss in layer.losses)
+    kept = f"with all but this: {lost}" if lost else "with nothing lost"
+    return f"{full[0].path.name} holds the same features {kept}."

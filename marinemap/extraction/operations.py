@@ -15,6 +15,7 @@ from pyproj.exceptions import ProjError
 from pyproj.transformer import AreaOfInterest, TransformerGroup
 
 _HUB = pyproj.CRS.from_authority("OGC", "CRS84")
+_HUB_IN_EPSG = pyproj.CRS.from_epsg(4326)
 # Datums differ by up to about a kilometre (EPSG Guidance Note 7-2: some hundreds of metres are
 # usual); a ballpark operation leaves that out.
 BALLPARK_METRES = 1_000
@@ -107,27 +108,32 @@ def _rounded(region: Box) -> Box:
 def _find(source: pyproj.CRS, target: pyproj.CRS, region: Box | None) -> Operation:
     if source.equals(target, ignore_axis_order=True):
         return Operation((), "", 0.0, False, "")
-    groups = [_group(source, target, region), _group(source, target, None)]
-    for group in groups:
-        if group.transformers:
+    near, anywhere = (_group(source, target, where) for where in (region, None))
+    for group in (near, anywhere):
+        if group is not None and group.transformers:
             return _of_group(group, region)
     by_hub = _through_hub(source, target, region)
     if by_hub is not None:
         return by_hub
-    return _ballpark(source, target, _better(groups[0], None))
+    return _ballpark(source, target, _better(near, None))
 
 
-def _group(source: pyproj.CRS, target: pyproj.CRS, region: Box | None) -> TransformerGroup:
+def _group(source: pyproj.CRS, target: pyproj.CRS, region: Box | None) -> TransformerGroup | None:
+    """Return the operations between two CRSs, None where there is none."""
     with warnings.catch_warnings():
         # That a better operation exists whose grid is not installed is told in the report.
         warnings.simplefilter("ignore")
-        return TransformerGroup(
-            source,
-            target,
-            always_xy=True,
-            area_of_interest=AreaOfInterest(*region) if region else None,
-            allow_ballpark=False,
-        )
+        try:
+            return TransformerGroup(
+                source,
+                target,
+                always_xy=True,
+                area_of_interest=AreaOfInterest(*region) if region else None,
+                allow_ballpark=False,
+            )
+        except IndexError:
+            # pyproj 3.7 looks for the first of none, for instance from EPSG:9006.
+            return None
 
 
 def _of_group(group: TransformerGroup, region: Box | None) -> Operation:
@@ -137,11 +143,11 @@ def _of_group(group: TransformerGroup, region: Box | None) -> Operation:
     return Operation(((best, False),), _plain_name(best.description), accuracy, False, better)
 
 
-def _better(group: TransformerGroup, accuracy: float | None) -> str:
+def _better(group: TransformerGroup | None, accuracy: float | None) -> str:
     """Describe the most accurate operation that needs a grid which is not installed."""
     found = [
         operation
-        for operation in group.unavailable_operations
+        for operation in (group.unavailable_operations if group else ())
         if operation.accuracy >= 0 and (accuracy is None or operation.accuracy < accuracy)
     ]
     if not found:
@@ -168,10 +174,13 @@ def _through_hub(source: pyproj.CRS, target: pyproj.CRS, region: Box | None) -> 
 
 
 def _ballpark(source: pyproj.CRS, target: pyproj.CRS, better: str) -> Operation:
-    transformer = pyproj.Transformer.from_crs(source, target, always_xy=True)
-    return Operation(
-        ((transformer, False),), _plain_name(transformer.description), None, True, better
-    )
+    # From EPSG:9006 to OGC:CRS84 PROJ makes one that moves nothing; to the same degrees by their
+    # other name it makes one that does.
+    start, end = (_HUB_IN_EPSG if crs.equals(_HUB) else crs for crs in (source, target))
+    transformer = pyproj.Transformer.from_crs(start, end, always_xy=True)
+    # Where PROJ would choose between several at each position, there is no description.
+    name = f"Ballpark geographic offset from {source.name} to {target.name}"
+    return Operation(((transformer, False),), name, None, True, better)
 
 
 def _plain_name(name: str) -> str:

@@ -29,7 +29,6 @@ from marinemap.extraction.shapefile_check import check_records, check_rows
 from marinemap.extraction.sources import source_format_of
 
 _BATCHES_AHEAD = 1
-_LOOKED_AT = 100
 
 
 @dataclass(frozen=True)
@@ -91,25 +90,12 @@ class Source:
         """
         if self._layer.is_shapefile:
             return self._nowhere
-        return self.dataset.feature_count - self.rtree.size() if self.rtree else 0
+        return max(0, self.dataset.feature_count - self.rtree.size()) if self.rtree else 0
 
     @property
     def counts_not_finite(self) -> bool:
         """Whether ``without_position`` counts all that have a coordinate that is no number."""
         return self._layer.is_shapefile
-
-    def check(self) -> None:
-        """Refuse a layer that cannot be read; looks through all of its file.
-
-        Raises
-        ------
-        DatasetError
-            If it is damaged, or holds what cannot be served.
-        """
-        source_format_of(self.dataset.path).check(self.dataset.path)
-        self.sample(_LOOKED_AT)
-        if self._layer.is_shapefile:
-            _ = self._nowhere
 
     def schema(self) -> Any:
         """Return the pyarrow.Schema of the attributes.
@@ -245,14 +231,3 @@ def open_source(
     """Return a layer ready to be read, with its R-tree where it has one; see ``Source``."""
     rtree = find_rtree(dataset.path, dataset.layer)
     return Source(dataset, boxes, columns, near, rtree, own_key(dataset.path, dataset.layer))
-
-
-def check_servable(dataset: Dataset) -> None:
-    """Refuse a layer that cannot be read to its end; looks through all of its file.
-
-    Raises
-    ------
-    DatasetError
-        If it is damaged, or holds what cannot be served.
-    """
-    open_source(dataset, [dataset.bounds or (0.0, 0.0, 0.0, 0.0)]).check()

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from marinemap.errors import DatasetError
-from marinemap.extraction.table_check import check_encoding, check_table, check_values
+from marinemap.extraction.table_check import check_table, check_values
+from marinemap.extraction.table_encoding import check_encoding
 
 _HEADER_BYTES = 100
 _FILE_CODE = 9994

@@ -33,6 +33,14 @@ def check_is_file(path: Path) -> None:
     """
     if not path.exists():
         raise DatasetError(f"there is no file {path.name}", field="source", value=path.name)
+    if ";" in path.name:
+        # pyogrio takes a path for an address, whose last part ends there.
+        raise DatasetError(
+            f"the name of '{path.name}' has a semicolon, at which it is cut when it is opened",
+            field="source",
+            value=path.name,
+            hint="Give the file another name.",
+        )
     if not path.is_file() and not path.is_dir():
         # Reading a pipe would wait for whoever writes into it.
         raise DatasetError(

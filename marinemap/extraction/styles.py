@@ -20,13 +20,18 @@ def find_styles(dataset: Dataset, stems: Iterable[str]) -> dict[str, Path]:
     path = dataset.path
     found: dict[str, Path] = {}
     for suffix in _SUFFIXES:
-        candidates = (path.with_name(f"{dataset.layer}{suffix}"), path.with_suffix(suffix))
+        stems_beside = [name for name in (dataset.layer, path.stem) if _is_plain(name)]
+        candidates = (path.with_name(f"{name}{suffix}") for name in stems_beside)
         style = next((each for each in candidates if _is_style(each)), None)
         if style is not None:
             found |= {f"{stem}{suffix}": style for stem in stems}
     return found
 
 
+def _is_plain(name: str) -> bool:
+    """Tell whether a name leads nowhere else: that of a layer may hold anything."""
+    return "/" not in name and "\0" not in name
+
+
 def _is_style(path: Path) -> bool:
-    # A layer's name may hold anything, also what leads elsewhere.
-    return path.name.count("/") == 0 and path.is_file() and path.stat().st_size <= _MOST_BYTES
+    return path.is_file() and path.stat().st_size <= _MOST_BYTES

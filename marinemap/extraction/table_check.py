@@ -1,8 +1,7 @@
-"""Whether the table of a shapefile is whole, and in which encoding its texts are."""
+"""Whether the table of a shapefile is whole."""
 
 from __future__ import annotations
 
-import codecs
 import re
 import struct
 from pathlib import Path
@@ -20,14 +19,6 @@ _END_OF_COLUMNS = 0x0D
 _FOXPRO_PATH_BYTES = 263
 _KIND_AT, _WIDTH_AT = 11, 16
 _KINDS = b"CNFLDIMBGPOTWY@+V0Q"
-_LANGUAGE_AT = 29
-# What programs write into a .cpg: UTF-8, a code page by number, ISO-8859 in several spellings.
-_ENCODING = re.compile(
-    r"(utf-?8|(ansi|oem|cp|windows|ibm)?[ _-]?\d{3,5}|iso[ _-]?8859[_-]?\d{1,2}|8859\d{1,2}|"
-    r"us-ascii|ascii|system|big5|gbk|gb2312|gb18030|shift_?jis|sjis|euc-?(jp|kr|cn|tw)|koi8-?[ru])",
-    re.IGNORECASE,
-)
-_CHUNK_BYTES = 1 << 20
 _BLOCK_BYTES = 1 << 22
 # Blanks and zeros, or filler, stand for null.
 _VALUES = {
@@ -84,49 +75,6 @@ def check_values(path: Path) -> None:
                 width = _width(column, row, columns)
                 _check_column(path, column, data[:, at : at + width])
                 at += width
-
-
-def check_encoding(shp: Path) -> None:
-    """Refuse a .cpg that names no encoding: GDAL would take the texts for what they are not.
-
-    Raises
-    ------
-    DatasetError
-        With what the file says.
-    """
-    cpg = _beside(shp, ".cpg")
-    if cpg is None:
-        return
-    text = cpg.read_bytes()[:1000].decode("latin-1").strip()
-    if not _ENCODING.fullmatch(text):
-        raise DatasetError(
-            f"{cpg.name} names no encoding that is known: '{quote(text)}'",
-            field="source",
-            value=cpg.name,
-            hint="Write the encoding of the table into it, such as UTF-8, or remove the file.",
-        )
-
-
-def undeclared_encoding(shp: Path) -> str | None:
-    """Return the encoding of a table that does not state its own, None where it does.
-
-    It is UTF-8 where every byte of the table is; else ISO-8859-1, as GDAL's driver for shapefiles
-    has it. GDAL passes such bytes on as they are when it reads into Arrow.
-    """
-    dbf = _beside(shp, ".dbf")
-    if dbf is None or _beside(shp, ".cpg") is not None:
-        return None
-    decoder = codecs.getincrementaldecoder("utf-8")()
-    with dbf.open("rb") as file:
-        head = file.read(_FIXED_BYTES)
-        if len(head) < _FIXED_BYTES or head[_LANGUAGE_AT]:
-            return None
-        try:
-            while chunk := file.read(_CHUNK_BYTES):
-                decoder.decode(chunk)
-        except UnicodeDecodeError:
-            return "ISO-8859-1"
-    return "UTF-8"
 
 
 def _check_columns(path: Path, columns: bytes, row: int) -> None:
@@ -191,13 +139,6 @@ def _is_number(text: bytes) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _beside(shp: Path, suffix: str) -> Path | None:
-    for candidate in (shp.with_suffix(suffix), shp.with_suffix(suffix.upper())):
-        if candidate.exists():
-            return candidate
-    return None
 
 
 def _damaged(path: Path, what: str) -> DatasetError:

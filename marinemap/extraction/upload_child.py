@@ -67,6 +67,9 @@ def _main() -> None:
         answer = _read(path)
     except MemoryError:
         answer = {"error": f"reading it needs more than {_MEMORY_BYTES >> 20} MiB of memory"}
+    except UnboundLocalError:
+        # What pyogrio 0.13 fails by where GDAL's words for a damaged CRS are no UTF-8.
+        answer = {"error": "its CRS (of a shapefile: its .prj) is damaged"}
     except Exception as error:
         # Whoever sent the file is not told where it lies.
         answer = {"error": str(error).replace(f"{path.parent}/", "")}

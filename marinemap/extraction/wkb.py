@@ -78,8 +78,11 @@ def dimensions(column: Any) -> tuple[Array, Array]:
     return np.isin(thousands, WITH_Z), np.isin(thousands, WITH_M)
 
 
-def to_geometries(column: Any, rows: Array | None = None) -> Array:
+def to_geometries(column: Any, rows: Array | None = None, *, closes_rings: bool = True) -> Array:
     """Return a column, or some of its rows, as shapely geometries.
+
+    GDAL hands on rings that do not end where they begin as they are in a shapefile; they are closed
+    here unless that is to be an error.
 
     Raises
     ------
@@ -90,8 +93,37 @@ def to_geometries(column: Any, rows: Array | None = None) -> Array:
     _check_nesting(picked)
     # NaN among the coordinates is told of later, with a count.
     with np.errstate(invalid="ignore"):
-        geometries: Array = shapely.from_wkb(picked.to_numpy(zero_copy_only=False))
-    return geometries
+        return _parsed(picked.to_numpy(zero_copy_only=False), closes_rings)
+
+
+def close_rings(column: Any, rows: Array) -> tuple[Any, Array]:
+    """Return a column in which some rows have closed rings only, and those whose rings were open.
+
+    Raises
+    ------
+    shapely.errors.ShapelyError
+        If one of these rows is broken otherwise.
+    """
+    geometries = to_geometries(column, rows)
+    with np.errstate(invalid="ignore"):
+        data = column.take(pa.array(rows)).to_numpy(zero_copy_only=False)
+        sound = shapely.from_wkb(data, on_invalid="ignore")
+    opened = shapely.is_missing(sound) & ~shapely.is_missing(geometries)
+    mask = np.zeros(len(column), bool)
+    mask[rows[opened]] = True
+    closed = pc.replace_with_mask(column, pa.array(mask), to_column(geometries[opened]))
+    return closed, rows[opened]
+
+
+def are_finite(geometries: Array) -> Array:
+    """Tell which geometries have numbers only; GEOS leaves NaN out of a box without a word.
+
+    An empty one has none that is not.
+    """
+    positions, owners = shapely.get_coordinates(geometries, return_index=True)
+    finite = np.ones(len(geometries), bool)
+    finite[owners[~np.isfinite(positions).all(axis=1)]] = False
+    return finite
 
 
 def promoted(column: Any) -> Any:
@@ -135,6 +167,19 @@ def count_nowhere(column: Any) -> int:
     at = offsets[points, None] + HEADER_BYTES[1] + np.arange(16)
     positions = np.ascontiguousarray(data[at]).view("<f8")
     return empty + int(np.isnan(positions).any(axis=1).sum())
+
+
+def _parsed(data: Array, closes_rings: bool) -> Array:
+    try:
+        geometries: Array = shapely.from_wkb(data)
+    except shapely.errors.ShapelyError:
+        if not closes_rings:
+            raise
+        geometries = shapely.from_wkb(data, on_invalid="fix")
+        if any(each is not None for each in data[shapely.is_missing(geometries)]):
+            # Not for a ring alone.
+            raise
+    return geometries
 
 
 def _check_nesting(column: Any) -> None:

@@ -55,6 +55,15 @@ def test_names_of_fields_in_any_encoding_are_passed_over(tmp_path: Path, cpg: by
     assert read_area_file(zipped(tmp_path, parts)).geometry.equals(SQUARE)
 
 
+def test_crs_of_letters_that_are_none_is_named(tmp_path: Path) -> None:
+    # GDAL quotes what it does not know, and pyogrio cannot hand that on.
+    parts = shapefile_parts(tmp_path)
+    odd = parts["a.prj"].replace(b"Greenwich", b"Gr\xe5enwich").replace(b"UNIT[", b"UNITY")
+    parts["a.prj"] = odd
+    with pytest.raises(RequestError, match=r"\.prj\) is damaged"):
+        read_area_file(zipped(tmp_path, parts))
+
+
 @pytest.mark.parametrize(
     ("name", "driver"), [("a.gpkg", "GPKG"), ("a.kml", "KML"), ("a.geojson", "GeoJSON")]
 )

@@ -6,6 +6,7 @@ The oracle is fiona, whose GDAL is another one, reading the same damaged file fe
 from __future__ import annotations
 
 import random
+import re
 import warnings
 import zipfile
 from collections import Counter
@@ -72,6 +73,9 @@ def mutated(data: bytes, chance: random.Random) -> bytes:
 
 def expected(path: Path, layer: str | None) -> int | None:
     """Return how many features another GDAL finds in the area; None where it cannot tell."""
+    if path.suffix == ".csv" and has_quote_within_a_cell(path):
+        # RFC 4180 has none: fiona's GDAL reads on to the next one, the engine's takes it as it is.
+        return None
     box = shapely.box(*AREA)
     found = 0
     try:
@@ -88,6 +92,11 @@ def expected(path: Path, layer: str | None) -> int | None:
     except (FionaError, ValueError, AttributeError, KeyError, OSError, shapely.errors.ShapelyError):
         return None
     return found
+
+
+def has_quote_within_a_cell(path: Path) -> bool:
+    cells = re.split(r"[,\n]", path.read_text(errors="replace"))
+    return any('"' in cell and not re.fullmatch(r'"[^"]*"', cell) for cell in cells)
 
 
 def outcome(path: Path, layer: str | None, folder: Path, name: str) -> str:

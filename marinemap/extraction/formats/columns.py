@@ -132,6 +132,19 @@ def _numbers(column: Any) -> Any:
     return pc.if_else(pc.is_nan(column), pa.scalar(None, column.type), column)
 
 
+def _has_day(type_: Any) -> bool:
+    return bool(pa.types.is_date(type_) or pa.types.is_timestamp(type_))
+
+
+def _in_calendar(column: Any) -> Any:
+    moments = column
+    if pa.types.is_timestamp(column.type):
+        moments = column.cast(pa.timestamp(column.type.unit))
+    year = pc.year(moments)
+    fits = pc.and_(pc.greater_equal(year, 1), pc.less_equal(year, 9999))
+    return pc.if_else(fits, column, pa.scalar(None, column.type))
+
+
 def _differences(before: Any, after: Any) -> int:
     same = pc.fill_null(pc.equal(before, after), False)
     same = pc.or_(same, pc.and_(pc.is_null(before), pc.is_null(after)))
@@ -154,6 +167,13 @@ NO_NAN = Rule(
     pa.types.is_floating,
     _numbers,
     "{count} values of '{field}' became null: the format holds no NaN",
+)
+# GDAL writes an empty text for a year of more or fewer than four digits.
+CALENDAR = Rule(
+    "value_lost",
+    _has_day,
+    _in_calendar,
+    "{count} values of '{field}' became null: the format holds the years 1 to 9999 only",
 )
 ONLY_FINITE = Rule(
     "value_lost",

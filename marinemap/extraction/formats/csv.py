@@ -11,7 +11,7 @@ from pyarrow import csv
 
 from marinemap.errors import ServiceError
 from marinemap.extraction.fields import to_plain_text
-from marinemap.extraction.formats.columns import NO_NUL, Columns, Rule, is_text
+from marinemap.extraction.formats.columns import CALENDAR, NO_NUL, Columns, Rule, is_text
 from marinemap.extraction.formats.format import Format
 from marinemap.extraction.formats.plan import WritePlan
 from marinemap.extraction.formats.read_back import loosely
@@ -58,7 +58,11 @@ class CSVWriter:
         self._plan = plan
         self._path = plan.folder / f"{plan.name}{FORMAT.suffix}"
         self._columns = Columns(
-            plan.schema, reserved=[_GEOMETRY.lower()], rules=[NO_NUL, _NO_FORMULA], keep=_keeps
+            plan.schema,
+            reserved=[_GEOMETRY.lower()],
+            clean=_name,
+            rules=[NO_NUL, _NO_FORMULA, CALENDAR],
+            keep=_keeps,
         )
         fields = [pa.field(f.name, _cell_type(f.type)) for f in self._columns.schema]
         self._schema = pa.schema([pa.field(_GEOMETRY, pa.string()), *fields])
@@ -109,6 +113,11 @@ class CSVWriter:
     def abandon(self) -> None:
         """Let go of the file as it is."""
         self._file.close()
+
+
+def _name(name: str) -> str:
+    # GDAL takes a line with a cell that is empty for data, not for names.
+    return name or "field"
 
 
 def _keeps(type_: Any) -> bool:

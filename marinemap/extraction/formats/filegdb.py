@@ -11,7 +11,14 @@ import pyarrow.compute as pc
 import pyogrio
 
 from marinemap.extraction.formats.by_type import ByType
-from marinemap.extraction.formats.columns import NO_NAN, NO_NUL, Columns, Rule, holds_by_gdal
+from marinemap.extraction.formats.columns import (
+    CALENDAR,
+    NO_NAN,
+    NO_NUL,
+    Columns,
+    Rule,
+    holds_by_gdal,
+)
 from marinemap.extraction.formats.format import Format
 from marinemap.extraction.formats.ogr import OgrWriter
 from marinemap.extraction.formats.plan import WritePlan
@@ -56,7 +63,7 @@ class FileGDBWriter(ByType):
             plan.schema,
             reserved=_RESERVED,
             clean=_name,
-            rules=[NO_NUL, NO_NAN, _ROUNDED],
+            rules=[NO_NUL, NO_NAN, CALENDAR, _ROUNDED],
             keep=holds_by_gdal,
         )
         super().__init__(plan, columns, self._open)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from marinemap.extraction.formats.columns import NO_NUL, ONLY_FINITE, Columns
+from marinemap.extraction.formats.columns import CALENDAR, NO_NUL, ONLY_FINITE, Columns
 from marinemap.extraction.formats.format import Format
 from marinemap.extraction.formats.ogr import MeasureCount, OgrWriter
 from marinemap.extraction.formats.plan import WritePlan
@@ -23,7 +23,8 @@ class GeoJSONWriter(OgrWriter):
 
     def __init__(self, plan: WritePlan) -> None:
         # GDAL takes a field of that name for the identifier.
-        columns = Columns(plan.schema, reserved=["ogc_fid"], rules=[NO_NUL, ONLY_FINITE])
+        rules = [NO_NUL, ONLY_FINITE, CALENDAR]
+        columns = Columns(plan.schema, reserved=["ogc_fid"], rules=rules)
         options = {"RFC7946": "YES", "COORDINATE_PRECISION": _DECIMALS}
         self._measures = MeasureCount()
         super().__init__(plan, columns, FORMAT.id, FORMAT.suffix, "GeoJSON", "Unknown", options)

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from marinemap.extraction.formats.columns import Columns, Rule, is_text
+from marinemap.extraction.formats.columns import CALENDAR, Columns, Rule, is_text
 from marinemap.extraction.formats.format import Format
 from marinemap.extraction.formats.ogr import MeasureCount, OgrWriter
 from marinemap.extraction.formats.plan import WritePlan
@@ -39,6 +39,7 @@ def _fifteen_digits(column: Any) -> Any:
 
 
 _RULES = [
+    CALENDAR,
     Rule(
         "text_changed",
         is_text,

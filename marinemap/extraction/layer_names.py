@@ -1,0 +1,110 @@
+"""The layers of a vector file by their names, and why a file cannot be read at all."""
+
+from __future__ import annotations
+
+import itertools
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pyogrio
+from pyogrio.errors import DataLayerError, DataSourceError, GeometryError
+
+from marinemap.errors import DatasetError, did_you_mean
+from marinemap.extraction.first_look import look_first
+from marinemap.extraction.shapefile_check import check_headers
+from marinemap.extraction.source_files import check_is_file, fingerprint, real_path, without_folder
+
+# What GDAL fails by, as pyogrio hands it on.
+OPENING_ERRORS = (DataSourceError, DataLayerError, ValueError, OSError)
+HOW_TO_CONVERT = (
+    "Write it as points, lines or polygons, for instance by ogr2ogr -nlt CONVERT_TO_LINEAR."
+)
+
+
+def list_layers(path: Path) -> list[str]:
+    """Return the names of the layers in a vector file.
+
+    Raises
+    ------
+    DatasetError
+        If there is no such file, it is damaged, or GDAL cannot read it.
+    """
+    check_is_file(path)
+    look_first(real_path(path), fingerprint(path))
+    try:
+        if path.suffix.lower() == ".shp":
+            check_headers(path)
+        with quietly():
+            return _layer_names(path)
+    except OPENING_ERRORS as error:
+        raise unreadable(path, error) from error
+
+
+def pick_layer(path: Path, layer: str | None) -> str:
+    """Return a layer's name; it may be left out where the file holds one layer.
+
+    Raises
+    ------
+    DatasetError
+        If there is no such layer, or the file cannot be read.
+    """
+    known = list_layers(path)
+    listed = ", ".join(f"'{name}'" for name in known)
+    if layer is None and len(known) == 1:
+        return known[0]
+    if layer is None:
+        raise DatasetError(
+            f"{path.name} holds {len(known)} layers: {listed}; say which", field="layer"
+        )
+    if layer not in known:
+        raise DatasetError(
+            f"no layer '{layer}' in {path.name}; it has {listed}.{did_you_mean(layer, known)}",
+            field="layer",
+            value=layer,
+        )
+    return layer
+
+
+@contextmanager
+def quietly() -> Iterator[None]:
+    """Pass over pyogrio's warnings: of measures, which come all the same, of odd fields."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def unreadable(path: Path, error: Exception) -> DatasetError:
+    """Return what to say of a file that GDAL cannot read."""
+    return DatasetError(
+        f"{path.name} cannot be read as vector data: {without_folder(error, path)}",
+        field="source",
+        value=path.name,
+    )
+
+
+def _layer_names(path: Path) -> list[str]:
+    try:
+        return [str(name) for name in pyogrio.list_layers(path)[:, 0]]
+    except GeometryError as error:
+        # pyogrio lists none where one is of a type that it does not know, such as triangles.
+        names = list(_known_to_pyogrio(path))
+        if not names:
+            raise DatasetError(
+                f"{path.name} has no layer of a geometry type that can be served ({error})",
+                field="source",
+                value=path.name,
+                hint=HOW_TO_CONVERT,
+            ) from error
+        return names
+
+
+def _known_to_pyogrio(path: Path) -> Iterator[str]:
+    for number in itertools.count():
+        try:
+            yield str(pyogrio.read_info(path, layer=number)["layer_name"])
+        except GeometryError:
+            continue
+        except DataLayerError:
+            return  # There are no more.
