@@ -17,6 +17,7 @@ from celery.signals import (
     worker_shutting_down,
 )
 from django.db import Error, connection
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from marinemap.jobs.belonging import die_with
@@ -27,6 +28,7 @@ logger = logging.getLogger(__name__)
 
 _SEEN_EVERY_SECONDS = 10
 _ALIVE_WITHIN = timedelta(seconds=30)
+_FORGOTTEN_AFTER = timedelta(days=1)
 _stopping = threading.Event()
 # Of the worker whose process this is, or by which it was forked.
 _worker_id = 0
@@ -55,8 +57,9 @@ def end_pool_with_worker(**_: Any) -> None:
 
 def count_alive() -> int:
     """Return how many workers were seen in the last half minute."""
-    recent = timezone.now() - _ALIVE_WITHIN
-    return WorkerSighting.objects.filter(seen_at__gte=recent).count()
+    # By the database's clock, for machines' clocks differ, and one may be set back.
+    recent = (Now() - _ALIVE_WITHIN, Now() + _ALIVE_WITHIN)
+    return WorkerSighting.objects.filter(seen_at__range=recent).count()
 
 
 @worker_ready.connect
@@ -74,7 +77,9 @@ def end(**_: Any) -> None:
     _stopping.set()
 
 
-def _show(name: str) -> None:
+def _show(hostname: str) -> None:
+    # Two of one machine have the same name where nobody gave them any.
+    name = f"{hostname}:{os.getpid()}"
     started_at = timezone.now()
     try:
         while True:
@@ -90,10 +95,9 @@ def _show(name: str) -> None:
 def _show_once(name: str, started_at: Any) -> None:
     try:
         WorkerSighting.objects.update_or_create(
-            name=name, defaults={"started_at": started_at, "seen_at": timezone.now()}
+            name=name, defaults={"started_at": started_at, "seen_at": Now()}
         )
-        long_ago = timezone.now() - timedelta(days=1)
-        WorkerSighting.objects.filter(seen_at__lt=long_ago).delete()
+        WorkerSighting.objects.filter(seen_at__lt=Now() - _FORGOTTEN_AFTER).delete()
     except Error:
         # The database is away for a moment; the next turn tries again on a new connection.
         logger.warning("Worker %s could not show that it is alive", name, exc_info=True)
