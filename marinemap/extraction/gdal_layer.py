@@ -46,11 +46,14 @@ class GdalLayer:
         The fields to read; all by default.
     key : str, optional
         The column of keys, where it has a name of the data's own: then it is a field.
+    with_ids : bool
+        Whether to read the features' identifiers as well, in a column after the fields.
     """
 
     dataset: Dataset
     columns: Sequence[str] | None = None
     key: str | None = None
+    with_ids: bool = False
 
     @property
     def is_shapefile(self) -> bool:
@@ -147,7 +150,7 @@ class GdalLayer:
         wanted = self.columns
         with_key = self.key is not None and (wanted is None or self.key in wanted)
         names = None if wanted is None else [name for name in wanted if name != self.key]
-        return {"columns": names, "return_fids": with_key}
+        return {"columns": names, "return_fids": with_key or self.with_ids}
 
     @cached_property
     def _rows_at_once(self) -> int:

@@ -49,6 +49,8 @@ class Source:
         The source's spatial index, if any.
     key : str, optional
         The column of keys, where it has a name of the data's own: then it is a field.
+    with_ids : bool
+        Whether to read the features' identifiers as well, in a column after the fields.
     """
 
     dataset: Dataset
@@ -57,6 +59,7 @@ class Source:
     near: Near | None = None
     rtree: RTree | None = None
     key: str | None = None
+    with_ids: bool = False
 
     @property
     def name(self) -> str:
@@ -148,7 +151,7 @@ class Source:
 
     @cached_property
     def _layer(self) -> GdalLayer:
-        return GdalLayer(self.dataset, self.columns, self.key)
+        return GdalLayer(self.dataset, self.columns, self.key, self.with_ids)
 
     @property
     def _is_read_whole(self) -> bool:

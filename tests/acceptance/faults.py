@@ -141,7 +141,7 @@ class Faults:
                 stderr=log,
             )
         try:
-            wait_for(lambda: "beat: Starting" in path.read_text(), "the start of a further beat")
+            wait_for(lambda: "beat: Starting" in path.read_text(), "a further beat", 300)
             time.sleep(self.chance.uniform(_SHORT_SECONDS, 4 * _SHORT_SECONDS))
         finally:
             beat.send_signal(self.chance.choice([signal.SIGTERM, signal.SIGKILL]))

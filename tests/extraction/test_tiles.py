@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +13,14 @@ import pyogrio
 import pytest
 import shapely
 from mapbox_vector_tile import decode
+from mapbox_vector_tile.Mapbox import vector_tile_pb2
 from pmtiles.reader import MemorySource, Reader, all_tiles
 from shapely.geometry import shape
 
 from marinemap.errors import DatasetError
 from marinemap.extraction import SourceLayer
+from marinemap.extraction.dataset import describe
+from marinemap.extraction.page import read_one
 from marinemap.extraction.tiles import draw
 
 # mapbox_vector_tile 2.2.0 calls what shapely 2.2 deprecates.
@@ -130,6 +135,51 @@ def test_island_keeps_its_shape_or_vanishes(tmp_path: Path) -> None:
                 if maxx - minx > 16 / 512:
                     shapeliness = feature["geometry"].length ** 2 / feature["geometry"].area
                     assert shapeliness / (4 * np.pi) < 1.2
+
+
+@pytest.mark.parametrize("suffix", [".gpkg", ".shp", ".fgb", ".geojson"])
+def test_feature_bears_the_number_by_which_its_fields_are_found(
+    tmp_path: Path, suffix: str
+) -> None:
+    # The first lies nowhere, and is not drawn; FlatGeobuf takes none such.
+    squares = [None, *grid(4, 10, 40, 12.0)][suffix == ".fgb" :]
+    path = write(tmp_path / f"s{suffix}", squares, kind="Polygon")
+    dataset = describe(path)
+    tiles = drawn(path, tmp_path)
+    deepest = max(z for z, _, _ in tiles)
+    features = [f for (z, *_), found in tiles.items() if z == deepest for f in found]
+    assert len({feature["id"] for feature in features}) == 16
+    for feature in features:
+        found = read_one(dataset, feature["id"])
+        assert found is not None
+        west, south, *_ = found.geometries[0].bounds
+        place = round((west - 10) / 3) + 4 * round((south - 40) / 3)
+        assert found.attributes["n"][0].as_py() == place + (squares[0] is None)
+
+
+def test_features_drawn_as_one_bear_no_number(tmp_path: Path) -> None:
+    archive = tmp_path / "drawing.pmtiles"
+    path = write(tmp_path / "s.gpkg", grid(240, 10, 40, 12.0))
+    draw(SourceLayer("layer", path), archive, work_folder=tmp_path)
+    bears = {}
+    for (zoom, *_), content in all_tiles(MemorySource(archive.read_bytes())):
+        tile = vector_tile_pb2.tile()
+        tile.ParseFromString(gzip.decompress(content))
+        bears.setdefault(zoom, set()).update(f.HasField("id") for f in tile.layers[0].features)
+    assert bears[0] == {False}
+    assert bears[max(bears)] == {True}
+
+
+@pytest.mark.parametrize("number", [1, 2**31, 2**40, 2**53, 2**62])
+def test_large_numbers_of_features_are_kept(tmp_path: Path, number: int) -> None:
+    path = write(tmp_path / "p.gpkg", [shapely.Point(3, 45)])
+    with contextlib.closing(sqlite3.connect(path)) as database, database:
+        for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'"):
+            database.execute(f'DROP TRIGGER "{name}"')
+        database.execute("UPDATE p SET fid = ?", [number])
+        database.execute("UPDATE rtree_p_geom SET id = ?", [number])
+    tiles = drawn(path, tmp_path)
+    assert {f["id"] for found in tiles.values() for f in found} == {number}
 
 
 def test_hole_stays_a_hole(tmp_path: Path) -> None:

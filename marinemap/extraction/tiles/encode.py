@@ -16,6 +16,11 @@ _MOVE_TO, _LINE_TO, _CLOSE_PATH = 9, 2, 15
 # Field 2 of a layer; of a feature: 1 id, 3 type, 4 geometry.
 _FEATURE, _ID, _TYPE, _GEOMETRY = 0x12, 0x08, 0x18, 0x22
 _HEADER_WORDS = 8
+_ID_WORDS = 2
+# Of a feature that is several of the layer's.
+NO_ID = -1
+# A position has no more bits on any grid; the identifiers of a source may have 63.
+_POSITION_BITS, _ID_BITS = 42, 63
 _LAYER_NAME = b"layer"
 
 Array = np.ndarray[Any, Any]
@@ -27,12 +32,12 @@ def encode_features(shapes: Shapes, origins: Array) -> tuple[bytes, Array]:
     Parameters
     ----------
     shapes : Shapes
-        In units of the tiles' grid, y downwards.
+        In units of the tiles' grid, y downwards. Those with a negative number bear none.
     origins : array of shape (n, 2)
         Where the tile of each feature begins.
     """
     words, starts = _words(shapes, origins)
-    widths = _widths(words)
+    widths = _widths(words, _POSITION_BITS)
     geometry_bytes = np.add.reduceat(widths, starts[:-1] + _HEADER_WORDS)
     # Each sum runs into the next feature's header, which is still of zeros: one byte a word.
     geometry_bytes[:-1] -= _HEADER_WORDS
@@ -41,10 +46,12 @@ def encode_features(shapes: Shapes, origins: Array) -> tuple[bytes, Array]:
     words[heads + 3] = shapes.ids
     for place, word in ((0, _FEATURE), (2, _ID), (4, _TYPE), (5, shapes.kind), (6, _GEOMETRY)):
         words[heads + place] = word
-    inner = heads[:, None] + np.arange(2, _HEADER_WORDS)
-    words[heads + 1] = _widths(words[inner]).sum(axis=1) + geometry_bytes
     header = heads[:, None] + np.arange(_HEADER_WORDS)
-    widths[header] = _widths(words[header])
+    header_widths = _widths(words[header], _ID_BITS)
+    header_widths[shapes.ids < 0, 2 : 2 + _ID_WORDS] = 0
+    words[heads + 1] = header_widths[:, 2:].sum(axis=1) + geometry_bytes
+    header_widths[:, 1] = _widths(words[heads + 1], _POSITION_BITS)
+    widths[header] = header_widths
     content, ends = _varints(words, widths)
     return content, np.concatenate([[0], ends])[starts]
 
@@ -92,10 +99,10 @@ def _zigzag(steps: Array) -> Array:
     return (steps << 1) ^ (steps >> 63)
 
 
-def _widths(words: Array) -> Array:
-    """Return how many bytes each number takes as a varint."""
+def _widths(words: Array, most_bits: int) -> Array:
+    """Return how many bytes each number, of so many bits, takes as a varint."""
     widths = np.ones(words.shape, np.int64)
-    for bits in (7, 14, 21, 28, 35):
+    for bits in range(7, most_bits, 7):
         widths += words >= 1 << bits
     return widths
 
@@ -113,4 +120,4 @@ def _varints(words: Array, widths: Array) -> tuple[bytes, Array]:
 
 def _varint(number: int) -> bytes:
     words = np.array([number], np.int64)
-    return _varints(words, _widths(words))[0]
+    return _varints(words, _widths(words, _POSITION_BITS))[0]

@@ -18,7 +18,7 @@ from marinemap.extraction.pipeline import Progress
 from marinemap.extraction.request import SourceLayer
 from marinemap.extraction.source_files import unchanged
 from marinemap.extraction.tiles.cut import Pieces, cut
-from marinemap.extraction.tiles.encode import encode_features, encode_layer
+from marinemap.extraction.tiles.encode import NO_ID, encode_features, encode_layer
 from marinemap.extraction.tiles.generalise import on_grid, thinned
 from marinemap.extraction.tiles.merge import merged
 from marinemap.extraction.tiles.select import PIXEL_BITS, Choice, choose, top_zoom
@@ -32,7 +32,6 @@ _MOST_TILE_BYTES = 250_000
 _READING_SHARE = 0.4
 # Points closer than this many pixels are drawn as one.
 _POINT_PIXELS = 3
-_MERGED_ID = 0
 # Features beyond this overlap on a screen.
 _MOST_POINTS = 50_000
 
@@ -196,7 +195,7 @@ def _outline(store: Store, choice: Choice, shift: int, bits: int) -> Iterator[Sh
     unit = float(1 << shift)
     boxes = store.boxes[choice.merged] / unit
     found = merged(boxes, store.areas[choice.merged] / unit**2, 1 << bits >> PIXEL_BITS)
-    for shapes in from_geometries(found, np.full(len(found), _MERGED_ID)):
+    for shapes in from_geometries(found, np.full(len(found), NO_ID)):
         if shapes.kind == POLYGON:
             yield on_grid(_as_integers(shapes), 0)
 

@@ -139,8 +139,7 @@ def _of_kind(kind: int, geometries: Array, ids: Array) -> Shapes:
         return Shapes(kind, xy, ends(lengths), holes, ends(np.ones(len(ids), int)), ids)
     # Parts of one feature follow one another: together they are one feature again.
     of_feature = ids[owners]
-    is_first = np.diff(of_feature, prepend=-1) != 0
-    firsts = np.flatnonzero(is_first)
+    firsts = np.flatnonzero(np.append(True, np.diff(of_feature) != 0))
     starts = np.append(firsts, len(parts))
     return Shapes(kind, xy, ends(lengths), holes, starts, of_feature[firsts])
 

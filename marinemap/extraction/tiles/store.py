@@ -114,9 +114,10 @@ def read(layer: SourceLayer, folder: Path, tell: Progress) -> list[Store]:
     )
     stores: dict[int, Store] = {}
     count = 0
-    for batch in prepared.source.batches():
-        ids = np.arange(count, count + len(batch.geometries)) + 1
-        count += len(batch.geometries)
+    for batch in dataclasses.replace(prepared.source, with_ids=True).batches():
+        # No field is read, so that this column is the only one.
+        ids = np.asarray(batch.attributes.column(0)).astype(np.int64)
+        count += len(ids)
         for shapes in from_geometries(_mended(batch.geometries), ids):
             if shapes.kind not in stores:
                 stores[shapes.kind] = Store(shapes.kind, folder / f"{shapes.kind}.positions")
