@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 
 from marinemap.api.overview import CONFORMANCE
 from tests.running_site import PROJECT, RunningSite
@@ -72,6 +75,23 @@ def test_python_script_fetches_an_archive(site: RunningSite, tmp_path: Path) -> 
     )
     assert done.stdout.startswith("successful "), done.stdout + done.stderr
     assert (tmp_path / "ports-3857.zip").read_bytes().startswith(b"PK")
+
+
+@pytest.mark.parametrize("name", ["curl", "Python", "ogr2ogr"])
+def test_snippets_of_the_process_page_run(site: RunningSite, tmp_path: Path, name: str) -> None:
+    answer = requests.get(
+        f"{site.base}/api/processes/extract", headers={"Accept": "text/html"}, timeout=30
+    )
+    found = re.search(rf"<h2>{name}</h2>\s*<pre>(.*?)</pre>", answer.text, re.DOTALL)
+    assert found is not None, answer.text
+    text = html.unescape(found[1])
+    if name == "ogr2ogr" and not shutil.which(name):
+        pytest.skip("GDAL's programs are not installed")
+    command = [sys.executable, "-c", text] if name == "Python" else ["sh", "-ec", text]
+    subprocess.run(command, cwd=tmp_path, check=True, timeout=120)
+    (made,) = tmp_path.iterdir()
+    assert made.stat().st_size > 1000
+    assert made.read_bytes().startswith(b"PK" if made.suffix == ".zip" else b"SQLite format 3")
 
 
 def test_page_names_the_conformance_classes() -> None:

@@ -50,6 +50,8 @@ OPEN_ROUTES = {
     "getProcess": "/api/processes/extract",
     "getCollections": "/api/collections",
     "getJobs": "/api/jobs",
+    "getTileMatrixSetsList": "/api/tileMatrixSets",
+    "getTileMatrixSet": "/api/tileMatrixSets/WebMercatorQuad",
 }
 # What makes jobs, and batches of them: test_batches.py has whose they are.
 EXECUTIONS = {"execute", "makeBatch"}

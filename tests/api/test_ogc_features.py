@@ -413,6 +413,8 @@ def test_pages_of_features_are_html_as_well(gpkg_grid: Layer, new_client: NewCli
         page = client.get(f"/api/collections/grid{path}", headers={"Accept": "text/html"})
         assert page["Content-Type"].startswith("text/html")
         assert "point 000" in page.content.decode() or path == "/queryables"
+        # A picture without a script, of what has a place.
+        assert ("<circle " in page.content.decode()) is (path != "/queryables")
 
 
 def test_page_that_the_client_has_is_not_sent_again(

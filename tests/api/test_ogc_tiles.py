@@ -52,6 +52,24 @@ def test_tilesets_list_and_tileset(drawn: Layer, new_client: NewClient) -> None:
         assert page["Content-Type"].startswith("text/html")
 
 
+def test_tiling_scheme_is_the_one_of_the_tiles(drawn: Layer, new_client: NewClient) -> None:
+    client = new_client()
+    links = {link["rel"]: link["href"] for link in client.get("/api/").json()["links"]}
+    listed = client.get(links["http://www.opengis.net/def/rel/ogc/1.0/tiling-schemes"]).json()
+    (own,) = [at for at in listed["tileMatrixSets"][0]["links"] if at["rel"] == "self"]
+    scheme = client.get(own["href"]).json()
+    tileset = client.get(SCHEME).json()
+    assert scheme["uri"] == tileset["tileMatrixSetURI"] and scheme["crs"] == tileset["crs"]
+    rel = "http://www.opengis.net/def/rel/ogc/1.0/tiling-scheme"
+    assert [at["href"] for at in tileset["links"] if at["rel"] == rel] == [own["href"]]
+    # OGC 17-083r4, annex D.1: the first scale, and the corner of a sphere of 6378137 m.
+    assert scheme["tileMatrices"][0]["scaleDenominator"] == pytest.approx(559082264.0287178)
+    assert scheme["tileMatrices"][0]["pointOfOrigin"] == pytest.approx(
+        [-20037508.3428, 20037508.3428]
+    )
+    assert scheme["tileMatrices"][3]["matrixWidth"] == 8
+
+
 def test_tile_success(drawn: Layer, new_client: NewClient) -> None:
     client = new_client()
     found = client.get(f"{SCHEME}/0/0/0")

@@ -34,6 +34,10 @@ class Document:
         Media types of further forms, by the names that the parameter ``f`` has for them.
     encode : callable, optional
         Gives the content of such a form, by its name.
+    picture : callable
+        Gives the picture on its page, as HTML.
+    snippets : callable
+        Gives what else stands on its page, to be copied: texts by their titles.
     """
 
     title: str
@@ -46,6 +50,8 @@ class Document:
     shown: Callable[[], Mapping[str, Any]] = dict
     others: Mapping[str, str] = field(default_factory=dict)
     encode: Callable[[str], bytes] | None = None
+    picture: Callable[[], str] = str
+    snippets: Callable[[], Mapping[str, str]] = dict
 
 
 @dataclass(frozen=True)

@@ -11,17 +11,21 @@ from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
+from marinemap.api.declarations.documents import Document
+
 # Of a list of numbers or of deep coordinates a person reads the beginning.
 _MOST_PLAIN = 200
 
 
-def page_of(request: HttpRequest, title: str, body: Mapping[str, Any]) -> str:
-    """Return the page of a document."""
+def page_of(request: HttpRequest, document: Document, body: Mapping[str, Any]) -> str:
+    """Return the page of a document, whose body has its links."""
     rest = {name: value for name, value in body.items() if name not in ("title", "links")}
     return render_to_string(
         "api/document.html",
         {
-            "title": title,
+            "title": document.title,
+            "picture": document.picture(),
+            "snippets": document.snippets(),
             "root": reverse("api:landing"),
             "description": rest.pop("description", ""),
             "content": as_html(rest),

@@ -64,7 +64,7 @@ def respond(
         document = answered
     body = _with_links(request, document, wanted)
     if wanted == "html":
-        content = page_of(request, document.title, {**body, **document.shown()}).encode()
+        content = page_of(request, document, {**body, **document.shown()}).encode()
         media_type = "text/html; charset=utf-8"
     elif wanted in document.others and document.encode:
         content, kind = document.encode(wanted), document.others[wanted]

@@ -18,6 +18,7 @@ from marinemap.api.features.forms import FILE_FORMS
 from marinemap.api.features.geojson import rows_of, write_features
 from marinemap.api.features.layers import get_layer
 from marinemap.api.features.queryables import filters_of
+from marinemap.api.features.sketch import sketch
 from marinemap.api.features.spatial import checked_boxes, geometry_field, narrowest
 from marinemap.api.links import GEOJSON, link
 from marinemap.api.problems import NotFoundError
@@ -83,6 +84,7 @@ def items(
             found,
             others=FILE_FORMS,
             encode=lambda form: write_file(form, page, schema, dataset, layer, target),
+            picture=lambda: sketch([moved(part.geometries, layer, target) for part in page.parts]),
         )
 
     # What the file holds, and what the catalogue says of it.
@@ -111,6 +113,7 @@ def item(request: HttpRequest, collection_id: str, feature_id: str, crs: str | N
         headers={"Content-Crs": target.header},
         written=lambda: members,
         shown=lambda: rows_of(found)[0],
+        picture=lambda: sketch([moved(found.geometries, layer, target)]),
     )
 
 

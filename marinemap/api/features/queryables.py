@@ -51,7 +51,7 @@ def queryables(request: HttpRequest, collection_id: str) -> Document:
 
 def _shape_of(layer: Layer) -> str:
     """Return the format of a spatial queryable (OGC 19-079r2, requirement schema properties)."""
-    kind = layer.geometry_type.lower().removesuffix(" z").removesuffix("25d").strip()
+    kind = layer.geometry_type.lower().removeprefix("3d ").removeprefix("measured ")
     # A layer of single geometries may hold multiple ones; a shapefile does not tell them apart.
     single = kind.removeprefix("multi")
     known = {"point", "linestring", "polygon"}

@@ -16,6 +16,7 @@ from marinemap.api.declarations import Document
 from marinemap.api.declarations.documents import PRIVATE
 from marinemap.api.identity import jobs_of
 from marinemap.api.processes.described import process_description, process_summary, status_info
+from marinemap.api.processes.snippets import snippets
 from marinemap.api.times import Interval, parse_interval
 from marinemap.errors import RequestError
 from marinemap.jobs.models import Job
@@ -43,7 +44,11 @@ def processes(request: HttpRequest, limit: int, after: str | None) -> Document:
 def process(request: HttpRequest, process_id: str) -> Document:
     """Describe one process."""
     found = get_process(process_id)
-    return Document(found.title, process_description(request, found))
+    return Document(
+        found.title,
+        process_description(request, found),
+        snippets=lambda: snippets(request, found),
+    )
 
 
 def jobs(

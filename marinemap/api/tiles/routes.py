@@ -6,7 +6,7 @@ from marinemap.api.access import Access
 from marinemap.api.declarations import Answer, Operation, Parameter, Route
 from marinemap.api.declarations.serving import FORM
 from marinemap.api.features.routes import COLLECTION_ID
-from marinemap.api.tiles import tilesets
+from marinemap.api.tiles import matrices, tilesets
 
 _MATRIX = Parameter("tileMatrix", {"type": "string"}, "The zoom, from 0.", "path")
 _ROW = Parameter("tileRow", {"type": "string"}, "The row, from 0 in the north.", "path")
@@ -28,9 +28,41 @@ _TILESETS = {
     "required": ["tilesets"],
     "properties": {"tilesets": {"type": "array", "items": _TILESET}, "links": _LINKS},
 }
-_SCHEME = f"/collections/{{collectionId}}/tiles/{tilesets.SCHEME}"
+_SCHEME = f"/collections/{{collectionId}}/tiles/{matrices.SCHEME}"
 
 ROUTES = (
+    Route(
+        "matrix-sets",
+        "/tileMatrixSets",
+        (
+            Operation(
+                "GET",
+                "getTileMatrixSetsList",
+                "The tiling schemes",
+                matrices.matrix_sets,
+                "Tiles",
+                (FORM,),
+                answers={200: Answer("The schemes", {"type": "object"})},
+                access=Access.OPEN,
+            ),
+        ),
+    ),
+    Route(
+        "matrix-set",
+        f"/tileMatrixSets/{matrices.SCHEME}",
+        (
+            Operation(
+                "GET",
+                "getTileMatrixSet",
+                "The tiling scheme of the tiles",
+                matrices.matrix_set,
+                "Tiles",
+                (FORM,),
+                answers={200: Answer("The scheme (OGC 17-083r4)", {"type": "object"})},
+                access=Access.OPEN,
+            ),
+        ),
+    ),
     Route(
         "tilesets",
         "/collections/{collectionId}/tiles",

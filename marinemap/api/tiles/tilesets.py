@@ -14,12 +14,10 @@ from marinemap.api.features.layers import get_layer, kept_by
 from marinemap.api.links import OGC, link, own_links
 from marinemap.api.problems import NotFoundError
 from marinemap.api.tiles.archive import TileArchive, open_archive
+from marinemap.api.tiles.matrices import CRS, SCHEME, URI
 from marinemap.catalogue.models import Layer
 
 MVT = "application/vnd.mapbox-vector-tile"
-SCHEME = "WebMercatorQuad"
-_URI = f"http://www.opengis.net/def/tilematrixset/OGC/1.0/{SCHEME}"
-_CRS = "http://www.opengis.net/def/crs/EPSG/0/3857"
 # What to do where there is no such tile.
 _BEYOND = "Maps enlarge the tiles of the highest zoom; the TileJSON says which that is."
 _ORDER = "The order is zoom, row, column: .../{z}/{y}/{x}."
@@ -100,16 +98,16 @@ def _summary(request: HttpRequest, layer: Layer, archive: TileArchive) -> dict[s
         "templated": True,
         "title": "A tile",
     }
-    scheme = {"href": _URI, "rel": f"{OGC}tiling-scheme", "type": "application/json"}
+    scheme = link(request, f"{OGC}tiling-scheme", "matrix-set", title=SCHEME)
     described = link(request, "describedby", "tilejson", layer.pk, title="TileJSON")
     return {
         "title": layer.title,
         "dataType": "vector",
-        "crs": _CRS,
-        "tileMatrixSetURI": _URI,
+        "crs": CRS,
+        "tileMatrixSetURI": URI,
         "links": [
             *own_links(request, "tileset", layer.pk),
-            scheme | {"title": SCHEME},
+            scheme,
             item,
             described,
         ],
