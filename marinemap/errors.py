@@ -67,9 +67,13 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     " Did you mean 'coastline'?"
     >>> did_you_mean("zzz", ["coastline"])
     ''
+    >>> did_you_mean("REEFS", ["coastline", "reefs"])
+    " Did you mean 'reefs'?"
     """
-    nearest = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
-    return f" Did you mean '{nearest[0]}'?" if nearest else ""
+    # Who writes in capitals means the same.
+    lowered = {each.lower(): each for each in known}
+    nearest = difflib.get_close_matches(name.lower(), lowered, n=1, cutoff=0.5)
+    return f" Did you mean '{lowered[nearest[0]]}'?" if nearest else ""
 
 
 def quote(value: Any) -> str:

@@ -162,6 +162,8 @@ class Compiler:
     def _pair(self, left: Any, right: Any) -> tuple[Mask, Mask]:
         """Compile two operands of one type, each literal read as the other's field needs."""
         type_ = self._type_of(left) or self._type_of(right) or type_of_literal(left)
+        if type_ is None:
+            raise self._refuse(f"{quote(left)} is no value for a filter")
         if pa.types.is_timestamp(type_) and (is_date(left) or is_date(right)):
             # A moment is compared with a day by the day on which it is, in UTC.
             return self._as_day(left), self._as_day(right)

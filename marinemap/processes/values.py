@@ -50,9 +50,7 @@ def unknown(name: str, known: Iterable[str], what: str, field: str | None = None
     """Return the error of a name that means nothing, with the nearest that does."""
     names = list(known)
     listed = ", ".join(f"'{each}'" for each in names) or "none"
-    lowered = {each.lower(): each for each in names}
-    same = lowered.get(name.lower())
-    hint = f" Did you mean '{same}'?" if same else did_you_mean(quote(name), names)
+    hint = did_you_mean(quote(name), names)
     return RequestError(
         f"{what} '{quote(name)}'; there are {listed}.{hint}", field=field or quote(name), value=name
     )
