@@ -18,11 +18,14 @@ from pathlib import Path
 
 from inotify_simple import INotify, flags
 
+from .sqlite_files import make_shared_file, make_shared_folder
+
 logger = logging.getLogger(__name__)
 
 # Queues that share a bell wake each other's consumers. Reply queues come and go without
 # number; so many files at most stay behind.
 _BELLS = 256
+_RUNG = flags.ATTRIB | flags.DONT_FOLLOW
 
 
 def bell_of(queue_name: str) -> str:
@@ -34,9 +37,9 @@ def ring(database: Path, bells: Iterable[str]) -> None:
     """Wake who listens to some bells of a file; cheap where nobody ever did."""
     folder = _folder_of(database)
     for bell in bells:
-        # No file: nobody has listened yet. Another user's: its consumers look by themselves.
-        with suppress(FileNotFoundError, PermissionError):
-            os.utime(folder / bell)
+        # What rings is stored, whatever became of the bells: its consumers look by themselves.
+        with suppress(OSError):
+            os.utime(folder / bell, follow_symlinks=False)
 
 
 class Listener:
@@ -51,9 +54,7 @@ class Listener:
     def __init__(self, database: Path) -> None:
         self._database = database
         self._folder = _folder_of(database)
-        if not self._folder.exists():
-            self._folder.mkdir(exist_ok=True)
-            self._share(self._folder)
+        make_shared_folder(self._folder, database)
         self._inotify = INotify()
         self._watches: dict[str, int] = {}
 
@@ -61,16 +62,20 @@ class Listener:
         """Return the descriptor that becomes readable when a bell is rung."""
         return int(self._inotify.fileno())
 
-    def listen(self, bells: set[str]) -> None:
-        """Hear these bells from now on, and no others."""
-        for bell in bells - self._watches.keys():
+    def listen(self, bells: Iterable[str]) -> None:
+        """Hear these bells from now on, and no others.
+
+        Said again it costs little, and hangs up anew what somebody has taken away.
+        """
+        before, self._watches = self._watches, {}
+        for bell in bells:
             # Another user's, or too many: its queues are looked at now and then all the same.
             with suppress(OSError):
-                self._watches[bell] = self._inotify.add_watch(self._hang(bell), flags.ATTRIB)
-        for bell in self._watches.keys() - bells:
-            # Gone already where somebody deleted the folder.
+                self._watches[bell] = self._watch(self._folder / bell)
+        for watch in set(before.values()) - set(self._watches.values()):
+            # Gone already where somebody deleted the file.
             with suppress(OSError):
-                self._inotify.rm_watch(self._watches.pop(bell))
+                self._inotify.rm_watch(watch)
 
     def read(self) -> set[str]:
         """Return the bells that were rung since the last call."""
@@ -81,19 +86,14 @@ class Listener:
         """Hear no more."""
         self._inotify.close()
 
-    def _hang(self, bell: str) -> Path:
-        path = self._folder / bell
-        if not path.exists():
-            path.touch()
-            self._share(path)
-        return path
-
-    def _share(self, path: Path) -> None:
-        """Let all touch it who may write to the database, as SQLite does with its journal."""
-        found = self._database.stat()
-        path.chmod(found.st_mode & 0o666 | (0o111 if path.is_dir() else 0))
-        if os.geteuid() == 0:
-            os.chown(path, found.st_uid, found.st_gid)
+    def _watch(self, path: Path) -> int:
+        """Return the watch of a file, the same as long as it is the same file."""
+        try:
+            return int(self._inotify.add_watch(path, _RUNG))
+        except FileNotFoundError:
+            make_shared_folder(self._folder, self._database)
+            make_shared_file(path, self._database)
+            return int(self._inotify.add_watch(path, _RUNG))
 
 
 @lru_cache

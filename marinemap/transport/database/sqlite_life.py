@@ -14,11 +14,14 @@ import secrets
 import threading
 from pathlib import Path
 
+from ..errors import AwayError
 from .contract import Row, Session
 from .observation import NOTE_LIFE, Observation
+from .sqlite_files import make_shared_file
 
-# Bytes to choose from: a lock may lie beyond the end of the file, which stays empty.
-_OFFSETS = 2**62
+# Bytes to choose from: a lock may lie beyond the end of the file, which stays empty. The number
+# of the file stands before that of the byte: where it was deleted, there is another.
+_BYTES = _FILES = 2**31
 
 
 class LockFile:
@@ -27,13 +30,26 @@ class LockFile:
     These are POSIX record locks: they belong to the process, not to its children, and all of
     them go as soon as the process closes any descriptor of the file. So a process opens it
     once and never closes it, and asks of its own locks only itself.
+
+    Raises
+    ------
+    AwayError
+        There is no such file, and none can be made: the operator has to see to it.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    def __init__(self, database: Path) -> None:
+        path = database.with_name(f"{database.name}-consumers")
+        try:
+            make_shared_file(path, database)
+            self._descriptor = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+        except OSError as error:
+            raise AwayError(
+                f"'{path}' cannot be used, in which workers show that they live: {error.strerror}; "
+                "let all read and write it who use the database"
+            ) from error
         self._lock = threading.Lock()
         self._own: set[int] = set()
+        self._first = os.fstat(self._descriptor).st_ino % _FILES * _BYTES
 
     def hold(self) -> int:
         """Lock a byte until `drop` or the end of the process; return which.
@@ -43,7 +59,7 @@ class LockFile:
         """
         with self._lock:
             while True:
-                offset = secrets.randbelow(_OFFSETS)
+                offset = self._first + secrets.randbelow(_BYTES)
                 if offset not in self._own and self._try_lock(offset):
                     self._own.add(offset)
                     return offset
@@ -53,6 +69,10 @@ class LockFile:
         with self._lock:
             self._own.discard(offset)
             fcntl.lockf(self._descriptor, fcntl.LOCK_UN, 1, offset)
+
+    def is_here(self, offset: int) -> bool:
+        """Tell whether a byte is one of this file: not of one deleted since, or of a copy."""
+        return offset // _BYTES * _BYTES == self._first
 
     def is_held(self, offset: int) -> bool:
         """Tell whether a living process, this one or another, holds a byte."""
@@ -81,7 +101,7 @@ def open_lock_file(database: Path) -> LockFile:
     with _files_lock:
         path = database.resolve()
         if path not in _files:
-            _files[path] = LockFile(path.with_name(path.name + "-consumers"))
+            _files[path] = LockFile(path)
         return _files[path]
 
 
@@ -103,7 +123,8 @@ class LockedLife:
     def __init__(self, database: Path) -> None:
         self._database = database
         self._offset: int | None = None
-        # Consumers of version 1 hold no lock: those are judged by their renewals.
+        # By their renewals: consumers of version 1, which hold no lock, and those whose lock is
+        # in a file that somebody has deleted.
         self._observation = Observation()
 
     def begin(self, session: Session, consumer_id: str) -> None:
@@ -118,10 +139,10 @@ class LockedLife:
 
     def find_dead(self, consumers: list[Row]) -> list[Row]:
         file = open_lock_file(self._database)
-        locked = [one for one in consumers if one.lock_offset is not None]
-        unlocked = [one for one in consumers if one.lock_offset is None]
-        dead = [one for one in locked if not file.is_held(one.lock_offset)]
-        return dead + self._observation.find_dead(unlocked)
+        here = [one for one in consumers if file.is_here(one.lock_offset or -1)]
+        dead = [one for one in here if not file.is_held(one.lock_offset)]
+        others = [one for one in consumers if one not in here]
+        return dead + self._observation.find_dead(others)
 
     def forget(self) -> None:
         self._observation.forget()

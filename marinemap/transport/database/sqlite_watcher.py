@@ -36,14 +36,15 @@ class SqliteWatcher:
             _LISTENING_POLL_SECONDS if self._listener else options.sqlite_poll_seconds
         )
         self._queue_names: frozenset[str] = frozenset()
+        self._bells: frozenset[str] = frozenset()
         self._version: int | None = None
         self._version = self._read_version()
         self._ask_at = monotonic() + self._ask_seconds
 
     def follow(self, queue_names: frozenset[str]) -> None:
         self._queue_names = queue_names
-        if self._listener is not None:
-            self._listener.listen({ALL_BELL, DELAYED_BELL, *map(bell_of, queue_names)})
+        self._bells = frozenset({ALL_BELL, DELAYED_BELL, *map(bell_of, queue_names)})
+        self._listen()
 
     def expect(self, queue_names: set[str]) -> bool:
         return False
@@ -55,11 +56,12 @@ class SqliteWatcher:
         deadline = monotonic() + seconds
         while True:
             rung = self._wait_for_bell(min(deadline, self._ask_at) - monotonic(), signal)
-            if rung:
-                return self._make_notice(rung)
             now = monotonic()
+            # Also where bells ring all the time: they may be those of other queues.
             if now >= self._ask_at and self._has_changed():
                 return Notice(is_any=True, is_delayed=True)
+            if rung:
+                return self._make_notice(rung)
             if signal.wait(0) or now >= deadline:
                 return Notice()
 
@@ -71,6 +73,10 @@ class SqliteWatcher:
             wait_for(seconds, signal.fileno(), self._listener.fileno())
         return self._listener.read()
 
+    def _listen(self) -> None:
+        if self._listener is not None:
+            self._listener.listen(self._bells)
+
     def _make_notice(self, rung: set[str]) -> Notice:
         return Notice(
             is_any=ALL_BELL in rung,
@@ -80,6 +86,7 @@ class SqliteWatcher:
 
     def _has_changed(self) -> bool:
         self._ask_at = monotonic() + self._ask_seconds
+        self._listen()
         before, self._version = self._version, self._read_version()
         return self._version != before
 
