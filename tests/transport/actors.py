@@ -74,7 +74,7 @@ class PublishingActor(Actor):
             time.sleep(self.chance.choice([0.05, 0.2, 0.4]))
 
     def leave(self) -> None:
-        self.connection.release()
+        self.broker.release(self.connection)
 
     def _publish(self, sent: Sent) -> None:
         headers = {"task": LIMITED_TASK, "owner": sent.owner} if sent.owner else {}
@@ -130,7 +130,7 @@ class ConsumingActor(Actor):
             try:
                 return self.begin()
             except self.connection.connection_errors:
-                self.connection.release()
+                self.broker.release(self.connection)
 
     def receive(self, message: Any) -> None:
         is_known = self.life.prefetch == 1
@@ -158,7 +158,7 @@ class ConsumingActor(Actor):
         except LeaseLostError:
             if self.life.lost == NEVER:
                 self.history.faults.append(f"{self.life} lost its lease by itself")
-            self.connection.release()
+            self.broker.release(self.connection)
             self.begin_again()
 
     def disturb(self) -> None:
@@ -213,7 +213,7 @@ class ConsumingActor(Actor):
 
     def say_goodbye(self) -> None:
         self.life.lost = min(self.life.lost, now())
-        self.connection.release()
+        self.broker.release(self.connection)
         self.end_life()
         self.begin_again()
 
@@ -232,7 +232,7 @@ class ConsumingActor(Actor):
         consumer._release = consumer._work.lease.end_life
         self.transport._failure = ConnectionError("crashed")
         consumer.stop()
-        self.connection.release()
+        self.broker.release(self.connection)
         self.life.is_over = min(self.life.is_over, now())
         self.begin_again()
 
@@ -252,7 +252,7 @@ class ConsumingActor(Actor):
     def leave(self) -> None:
         """Whatever it holds goes to others."""
         self.life.lost = min(self.life.lost, now())
-        self.connection.release()
+        self.broker.release(self.connection)
         self.end_life()
 
     def _is_registered(self) -> bool:

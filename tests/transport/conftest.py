@@ -64,6 +64,11 @@ class Broker:
         self.connections.append(connection)
         return connection
 
+    def release(self, connection: Connection) -> None:
+        """Close a connection that nobody looks at again: kept, it would keep its descriptors."""
+        connection.release()
+        self.connections.remove(connection)
+
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
         with self.database.session() as session:
             cursor = session.connection.execute(sql)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import gc
+import resource
 import sqlite3
 import subprocess
 import sys
 import threading
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +90,22 @@ def test_connections_lost_again_and_again_leave_no_descriptors(broker: Broker) -
         publish(publisher, number, retry=True, retry_policy={"max_retries": 5})
         inbox.receive(number + 1)
     wait_until(lambda: len(descriptors()) <= before + 2, "closing what was lost", 5)
+
+
+def test_process_with_thousands_of_descriptors_publishes_and_consumes(broker: Broker) -> None:
+    """A connection with a number above 1,023 could not be asked whether it still stands."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(2048, hard)), hard))
+    broker.database.close()
+    with ExitStack() as opened:
+        for _ in range(1024):
+            opened.enter_context(Path("/dev/null").open())
+        for number in range(2):
+            publish(broker.connect(), number)
+        inbox = Inbox(broker.connect())
+        assert inbox.receive(2) == [0, 1]
+        broker.close()
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 @needs_server

@@ -9,7 +9,6 @@ and gevent's greenlets give way.
 
 from __future__ import annotations
 
-import select
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -26,6 +25,7 @@ from ..errors import AwayError, BusyError
 from .contract import Row
 from .postgresql_resuming import Resumption
 from .postgresql_words import as_text, write_sql
+from .signals import wait_for
 from .sqlite_session import make_row, refused_by_caller, without_tables
 
 _REACHED = {
@@ -99,7 +99,7 @@ class PostgresSession:
 
     def is_usable(self) -> bool:
         """Tell whether nothing came while it was idle: that would be its end."""
-        return self.is_sound() and not select.select([self.connection.pgconn.socket], [], [], 0)[0]
+        return self.is_sound() and not wait_for(0, self.connection.pgconn.socket)
 
     def is_sound(self) -> bool:
         pgconn = self.connection.pgconn

@@ -49,12 +49,12 @@ class Signal:
         self._writer.close()
 
 
-def wait_for(seconds: float, *descriptors: int) -> None:
-    """Wait until one of some descriptors can be read."""
+def wait_for(seconds: float, *descriptors: int) -> bool:
+    """Wait until one of some descriptors can be read; tell whether one can."""
     poller = select.poll()
     for descriptor in descriptors:
         poller.register(descriptor, select.POLLIN)
-    poller.poll(round_up_ms(seconds))
+    return bool(poller.poll(round_up_ms(seconds)))
 
 
 def round_up_ms(seconds: float) -> int:
