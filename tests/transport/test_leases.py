@@ -126,6 +126,23 @@ def test_number_of_a_process_may_belong_to_a_later_one(broker: Broker) -> None:
     assert find_dead(broker) == 1
 
 
+_PLACE_BEHIND_ANOTHERS_PROC = """
+import os
+from marinemap.transport.database.postgresql_life import _place
+assert os.getpid() == 1
+print(_place())
+"""
+
+
+def test_processes_are_not_looked_up_in_a_proc_of_another_namespace() -> None:
+    """There a number is another process, whose end would have been taken for its own."""
+    apart = ["unshare", "--pid", "--fork", sys.executable, "-c", _PLACE_BEHIND_ANOTHERS_PROC]
+    process = subprocess.run(apart, cwd=REPOSITORY, capture_output=True, text=True, timeout=60)
+    if "unshare failed" in process.stderr:
+        pytest.skip("only root may make a namespace")
+    assert process.stdout == "None\n", process.stderr
+
+
 def find_dead(broker: Broker) -> int:
     """Count the consumers that one who looks for the first time takes for dead."""
     with broker.database.session() as session:
@@ -155,7 +172,8 @@ def test_hung_consumers_late_acknowledgement_is_refused(
     broker: Broker, caplog: pytest.LogCaptureFixture
 ) -> None:
     publish(broker.connect(), "contested")
-    zombie = Inbox(broker.connect())
+    # It does not find out before it acknowledges.
+    zombie = Inbox(broker.connect(lease_seconds=600))
     zombie.receive(1)
     # As another consumer sees a process that was stopped for longer than its lease.
     assert bury_consumers(broker) == 1
@@ -197,7 +215,7 @@ def test_frozen_process_loses_its_messages_and_starts_anew(broker: Broker) -> No
 
 def test_stopped_process_keeps_its_message_on_sqlite(broker: Broker) -> None:
     if broker.dialect != "sqlite":
-        pytest.skip("PostgreSQL knows no life but renewals")
+        pytest.skip("on PostgreSQL a stopped process is dead after its lease")
     publish(broker.connect(), "kept")
     holder = start_holder(broker, lease_seconds=1)
     try:
