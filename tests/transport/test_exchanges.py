@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from kombu import Exchange, Producer, Queue
 
-from marinemap.transport.publishing.routes import matches_topic
+from marinemap.transport.publishing.routes import Route, Routes, matches_topic
 from tests.transport.conftest import Broker, Inbox, publish, wait_until
 from tests.transport.test_leases import start_holder, stop
 
@@ -135,3 +135,12 @@ def test_deleting_a_queue_refuses_no_acknowledgement_of_its_messages(
     connection.release()
     assert "refused" not in caplog.text
     assert broker.count("broker_messages") == 0
+
+
+def test_routes_to_queues_used_once_do_not_add_up(broker: Broker) -> None:
+    """A web process that asked for a million replies remembered the way to each."""
+    routes = Routes()
+    with broker.database.session() as session:
+        for number in range(2100):
+            assert routes.find(session, "", f"reply {number}") == [Route(f"reply {number}")]
+    assert 0 < len(routes._direct) <= 1000

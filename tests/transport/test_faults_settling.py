@@ -6,7 +6,7 @@ import threading
 
 import psycopg
 import pytest
-from kombu import Producer
+from kombu import Producer, Queue
 
 from marinemap.transport.consuming.settlements import Settlements
 from tests.transport.conftest import TASKS, Broker, Inbox, publish, wait_until
@@ -16,6 +16,7 @@ from tests.transport.interference import (
     held_up,
     proxied,
 )
+from tests.transport.test_leases import bury_consumers
 
 needs_server = pytest.mark.parametrize("broker", ["postgresql"], indirect=True)
 
@@ -69,6 +70,50 @@ def test_consumer_cancelled_and_begun_again_gets_each_message_once(broker: Broke
     wait_until(lambda: broker.count("broker_messages") == 0, "deleting all")
     assert inbox.receives_nothing(0)
     assert sorted(inbox.bodies) == list(range(60))
+
+
+def test_what_a_cancelled_consumer_has_not_seen_goes_to_others(broker: Broker) -> None:
+    """Also where its connection stays, for another queue, and nobody drains it any more."""
+    other = Queue("others")
+    inbox = Inbox(broker.connect(), TASKS, other, prefetch_count=2)
+    for body in "ab":
+        publish(broker.connect(), body)
+    claimed = "claimed_by IS NOT NULL"
+    wait_until(lambda: broker.count("broker_messages", claimed) == 2, "the claim")
+    inbox.consumer.cancel_by_queue(TASKS.name)
+    heir = Inbox(broker.connect(), prefetch_count=2)
+    assert heir.receive(2, seconds=10) == ["a", "b"]
+    # Nobody had seen them: these were no deliveries.
+    assert [message.delivery_info["attempts"] for message in heir.messages] == [1, 1]
+    assert inbox.messages == []
+
+
+@pytest.mark.parametrize("way", ["reject", "requeue", "unseen"])
+def test_one_taken_for_dead_takes_nothing_from_the_next_who_has_it(
+    broker: Broker, way: str
+) -> None:
+    """Whatever it says of a message that it has lost says nothing of another's."""
+    # It does not find out before it speaks.
+    zombie = Inbox(broker.connect(lease_seconds=600), prefetch_count=1)
+    publish(broker.connect(), "contested")
+    if way == "unseen":
+        wait_until(lambda: broker.count("broker_messages", "claimed_by IS NOT NULL"), "the claim")
+    else:
+        zombie.receive(1)
+    assert bury_consumers(broker) == 1
+    heir = Inbox(broker.connect(), prefetch_count=1)
+    assert heir.receive(1) == ["contested"]
+    mine = broker.rows("SELECT claimed_by, attempts FROM broker_messages")
+    transport = zombie.connection.transport
+    if way == "unseen":
+        zombie.channel._subscriptions.clear()
+        zombie.connection.drain_events(timeout=10)
+    else:
+        getattr(zombie.messages[0], way)()
+    transport.settle_now()
+    assert not transport.consumer.settlements
+    assert broker.rows("SELECT claimed_by, attempts FROM broker_messages") == mine
+    assert broker.count("broker_dead_letters") == 0
 
 
 def test_recovered_messages_come_once_though_they_wait_to_be_delivered(broker: Broker) -> None:
