@@ -36,7 +36,8 @@ class Channel(Sending):
         self.rejections: dict[Any, str] = {}
         self.no_ack_consumers: set[str] = set()
         self._subscriptions: dict[str, Subscription] = {}
-        self._demands: list[Demand] = []
+        # Made anew when they are next asked for.
+        self._demands: list[Demand] | None = []
         self._held = Held(self._database.options.claim_batch)
         self._lock = threading.Lock()
 
@@ -74,7 +75,7 @@ class Channel(Sending):
                     hint="Cancel it first, or leave the tag out to be given one.",
                 )
             self._subscriptions[consumer_tag] = Subscription(queue, callback, no_ack)
-            self._find_demands()
+            self._demands = None
         self.connection.start_consuming()
         return consumer_tag
 
@@ -82,7 +83,7 @@ class Channel(Sending):
         """Deliver no more to a consumer; its auto-delete queue goes with the last one."""
         with self._lock:
             subscription = self._subscriptions.pop(consumer_tag, None)
-            self._find_demands()
+            self._demands = None
         if subscription is None:
             return
         try:
@@ -154,7 +155,10 @@ class Channel(Sending):
     @property
     def demands(self) -> list[Demand]:
         """What it consumes, for the consumer's thread to look for."""
-        return self._demands
+        with self._lock:
+            if self._demands is None:
+                self._demands = self._find_demands()
+            return self._demands
 
     def deliver(self, tag: int, claimed: Claimed) -> None:
         """Pass a claimed message to its consumer."""
@@ -205,10 +209,10 @@ class Channel(Sending):
 
     # -- within
 
-    def _find_demands(self) -> None:
+    def _find_demands(self) -> list[Demand]:
         held = self._held
         wanted = {(s.queue_name, s.no_ack) for s in self._subscriptions.values()}
-        self._demands = [
+        return [
             Demand(name, no_ack, partial(held.room, no_ack), held.is_busy, self._hand_over)
             for name, no_ack in sorted(wanted)
         ]

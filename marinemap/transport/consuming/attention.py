@@ -35,6 +35,11 @@ class Attention:
         self._expected -= gone
         self._followed = queue_names
 
+    @property
+    def followed(self) -> frozenset[str]:
+        """The queues that are attended to."""
+        return self._followed
+
     def heat(self, queue_names: Iterable[str] | None = None) -> None:
         """Look at queues soon; at all of them by default."""
         self._hot |= self._followed if queue_names is None else self._followed & set(queue_names)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from time import monotonic
 
@@ -13,6 +14,16 @@ from .rates import LimitedClaim, adopt, claim_limited
 from .settlements import Settlements
 from .starts import make_permit
 from .window import slack_ms
+
+# Which of some queues to look at: one statement for all of them, however many are empty.
+_WAITING = (
+    "SELECT asked.queue_name FROM {asked} AS asked WHERE EXISTS "
+    "(SELECT 1 FROM broker_messages AS m WHERE m.queue_name = asked.queue_name "
+    "AND m.claimed_by IS NULL AND m.due_at_ms IS NULL AND m.rate_key IS NULL) OR EXISTS "
+    "(SELECT 1 FROM broker_rates AS r WHERE r.max_starts IS NOT NULL AND EXISTS "
+    "(SELECT 1 FROM broker_messages AS m WHERE m.rate_key = r.task_name "
+    "AND m.queue_name = asked.queue_name AND m.claimed_by IS NULL AND m.due_at_ms IS NULL))"
+)
 
 
 @dataclass(frozen=True)
@@ -133,6 +144,12 @@ class Claims:
 
     def _is_blocked(self, task: LimitedTask) -> bool:
         return self._blocked_until.get(task, 0.0) > monotonic()
+
+
+def find_waiting(session: Session, queue_names: Iterable[str]) -> set[str]:
+    """Return those of some queues in which messages wait to be claimed."""
+    rows = session.run(_WAITING, names=sorted(queue_names))
+    return {row.queue_name for row in rows}
 
 
 def _make_claimed(row: Row, demand: Demand) -> Claimed:

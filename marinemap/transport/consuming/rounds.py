@@ -12,6 +12,7 @@ from ..database.signals import Signal
 from ..database.watching import Notice
 from ..errors import BusyError
 from .attention import Attention
+from .claims import find_waiting
 from .delayed import promote, seconds_until_due
 from .demand import Demand
 from .janitor import Janitor
@@ -85,20 +86,25 @@ class Rounds:
                 self._heed(notice)
         except BusyError as error:
             self._tell_busy(error)
+            # What the notice told is not known.
+            self._attention.heat()
 
     def close(self) -> None:
         """Watch for messages no more."""
         self._watcher.close()
 
     def _do_work(self) -> None:
-        if self._work.lease.seconds_left <= 0:
-            self._work.lease.renew(self._session)
+        self._renew_when_due()
         self._work.make_sure(self._session)
         if self._due_at is not None and monotonic() >= self._due_at:
             self._promote()
         self._claim_all()
         if self._work.settlements.seconds_left <= 0:
             self._work.settlements.write(self._session)
+
+    def _renew_when_due(self) -> None:
+        if self._work.lease.seconds_left <= 0:
+            self._work.lease.renew(self._session)
 
     def _promote(self) -> None:
         names = promote(self._database, self._session)
@@ -116,6 +122,8 @@ class Rounds:
         self._attention.heat(self._work.claims.take_freed())
         empty: set[str] = set()
         for demand in filter(self._should_look, demands):
+            # A look at thousands of queues may outlast a lease.
+            self._renew_when_due()
             if self._work.claim(self._session, demand).is_empty:
                 empty.add(demand.queue_name)
             else:
@@ -148,7 +156,7 @@ class Rounds:
             poll_at = now + self._watcher.poll_seconds
             self._poll_at = poll_at if is_settled else self._settled_at + 0.1
         if notice.is_any or is_polling:
-            self._attention.heat()
+            self._attention.heat(find_waiting(self._session, self._attention.followed))
         else:
             self._attention.heat(notice.queue_names)
         if notice.is_delayed or is_polling:

@@ -18,6 +18,9 @@ from .watching import Notice
 
 # Behind a pooler, where no notification arrives, an idle consumer looks this often.
 _POOLED_POLL_SECONDS = 0.5
+# Locks are of the server's shared memory, of which it has some thousands for all: whoever
+# consumes from more queues than this takes none, and looks as often as behind a pooler.
+_MOST_EXPECTED = 500
 # The first half of the locks' keys; the second is a hash of the queue's name, which two
 # queues may share.
 LOCK_CLASS = zlib.crc32(f"{SCHEME} queue".encode()) - 2**31
@@ -52,6 +55,7 @@ class PostgresWatcher:
 
     def __init__(self, session: PostgresSession, poll_seconds: float) -> None:
         self.poll_seconds = poll_seconds
+        self._is_crowded = False
         self._session = session
         self._queues: dict[str, set[str]] = {}
         self._notices: list[tuple[str, str]] = []
@@ -69,13 +73,19 @@ class PostgresWatcher:
         for channel in self._queues.keys() - wanted.keys():
             self._session.run(f"UNLISTEN {channel}")
         self._queues = wanted
+        if len(queue_names) > _MOST_EXPECTED:
+            self._is_crowded = True
+            self.poll_seconds = min(self.poll_seconds, _POOLED_POLL_SECONDS)
 
     def expect(self, queue_names: set[str]) -> bool:
+        if self._is_crowded:
+            return False
         self._session.run(_EXPECT, names=sorted(queue_names))
         return True
 
     def dismiss(self, queue_names: set[str]) -> None:
-        self._session.run(_DISMISS, names=sorted(queue_names))
+        if not self._is_crowded:
+            self._session.run(_DISMISS, names=sorted(queue_names))
 
     def wait(self, seconds: float, signal: Signal) -> Notice:
         pgconn = self._session.connection.pgconn

@@ -23,6 +23,7 @@ WORDS = make_words(
     ),
     in_ids="= ANY(CAST(:ids AS BIGINT[]))",
     in_names="= ANY(CAST(:names AS TEXT[]))",
+    asked="(SELECT unnest(CAST(:names AS TEXT[])) AS queue_name)",
     routes=(
         "(SELECT * FROM unnest(CAST(:queue_names AS TEXT[]), CAST(:ttls_ms AS BIGINT[])) "
         "AS each_route(queue_name, ttl_ms))"

@@ -24,6 +24,7 @@ WORDS = make_words(
     settled="true",
     in_ids="IN (SELECT value FROM json_each(:ids))",
     in_names="IN (SELECT value FROM json_each(:names))",
+    asked="(SELECT value AS queue_name FROM json_each(:names))",
     routes=(
         "(SELECT name.value AS queue_name, ttl.value AS ttl_ms "
         "FROM json_each(:queue_names) AS name "
