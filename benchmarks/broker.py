@@ -45,6 +45,7 @@ from benchmarks.broker_servers import (
     run_rabbitmq,
     run_redis,
 )
+from benchmarks.broker_strains import measure_connections, measure_neighbours, measure_owners
 from benchmarks.machine import describe_load, describe_machine, read_program_version
 
 _REPOSITORY = Path(__file__).parent.parent
@@ -54,7 +55,18 @@ _FOLDER = Path("/var/tmp")
 # What all brokers are measured by; the other parts are about the transport alone.
 _SHARED = {"rates", "idle", "publishers", "crowd"}
 _PUBLISHERS = (1, 4, 16)
-PARTS = ("rates", "idle", "publishers", "limited", "crowd", "claims", "workers", "held")
+PARTS = (
+    "rates",
+    "idle",
+    "connections",
+    "publishers",
+    "limited",
+    "crowd",
+    "claims",
+    "owners",
+    "workers",
+    "held",
+)
 
 
 def main() -> None:
@@ -81,6 +93,7 @@ def _read_options() -> argparse.Namespace:
     parser.add_argument("--messages", type=int, help="messages published and drained (5000)")
     parser.add_argument("--calls", type=int, help="calls of an idle worker (300)")
     parser.add_argument("--backlog", type=int, help="the long backlog (1000000)")
+    parser.add_argument("--owners", type=int, help="messages that wait, of as many owners (100000)")
     parser.add_argument("--held", type=int, help="drained beside a long transaction (200000)")
     parser.add_argument("--repetitions", type=int, help="of each figure (3)")
     parser.add_argument("--workers", type=int, help="the many workers, against 2 (16)")
@@ -90,9 +103,15 @@ def _read_options() -> argparse.Namespace:
     parser.add_argument("--prefetch", type=int, default=4, help="messages a worker holds (4)")
     parser.add_argument("--folder", type=Path, default=_FOLDER, help=f"for data ({_FOLDER})")
     options = parser.parse_args()
-    full = {"messages": 5000, "calls": 300, "backlog": 1_000_000, "held": 200_000}
+    full = {
+        "messages": 5000,
+        "calls": 300,
+        "backlog": 1_000_000,
+        "held": 200_000,
+        "owners": 100_000,
+    }
     full |= {"repetitions": 3, "workers": 16, "idle_seconds": 20}
-    quick = {"messages": 300, "calls": 20, "backlog": 20_000, "held": 2_000}
+    quick = {"messages": 300, "calls": 20, "backlog": 20_000, "held": 2_000, "owners": 2_000}
     quick |= {"repetitions": 1, "workers": 4, "idle_seconds": 3}
     for name, value in (quick if options.quick else full).items():
         if getattr(options, name) is None:
@@ -222,7 +241,9 @@ class _Run:
             "publishers": self._measure_publishers,
             "limited": self._measure_limited,
             "crowd": self._measure_crowd,
+            "connections": self._measure_connections,
             "claims": self._measure_claims,
+            "owners": self._measure_owners,
             "workers": self._measure_workers,
             "held": self._measure_held,
         }
@@ -292,13 +313,28 @@ class _Run:
                 backlogs = {size: self._make_backlog(name, size) for size in sizes}
                 rounds = 10 if self.options.backlog > 100_000 else 3
                 results.claims[name] = measure_claims(backlogs, rounds, 200)
+                results.neighbours[name] = measure_neighbours(backlogs, 3 * rounds)
 
-    def _make_backlog(self, name: str, number: int) -> Backlog:
+    def _measure_owners(self, results: report.Results) -> None:
+        waiting = self.options.owners
+        for name in (report.POSTGRESQL, report.SQLITE):
+            if any(broker.name == name for broker in self.brokers):
+                backlogs = {many: self._make_backlog(name, many, "o") for many in (1, waiting)}
+                rounds = 3 * self.options.repetitions
+                results.owners[name] = measure_owners(backlogs, waiting, rounds)
+
+    def _measure_connections(self, results: report.Results) -> None:
+        for broker in self.brokers:
+            if broker.name == report.POSTGRESQL:
+                results.connections = measure_connections(broker, self.options.idle_seconds)
+
+    def _make_backlog(self, name: str, number: int, kind: str = "") -> Backlog:
+        number_text = f"{kind}{number}"
         if name == report.POSTGRESQL:
-            url = self._create_database(f"backlog_{number}")
+            url = self._create_database(f"backlog_{number_text}")
         else:
-            url = f"sqlite:///{self.folder}/backlog-{number}.sqlite3"
-        return Backlog(self._make_broker(f"{name} {number}", f"marinemap+{url}", _CREATE))
+            url = f"sqlite:///{self.folder}/backlog-{number_text}.sqlite3"
+        return Backlog(self._make_broker(f"{name} {number_text}", f"marinemap+{url}", _CREATE))
 
     def _measure_workers(self, results: report.Results) -> None:
         if self._postgresql:

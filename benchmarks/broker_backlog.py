@@ -98,12 +98,12 @@ def measure_claims(backlogs: dict[int, Backlog], rounds: int, messages: int) -> 
     taken: dict[int, list[float]] = {size: [] for size in backlogs}
     for _ in range(rounds):
         for size, backlog in backlogs.items():
-            taken[size].append(_time_claims(backlog.broker, messages))
+            taken[size].append(time_claims(backlog.broker, messages))
             backlog.fill(messages)
     return {size: 1000 * median(times) for size, times in taken.items()}
 
 
-def _time_claims(broker: Broker, count: int) -> float:
+def time_claims(broker: Broker, count: int) -> float:
     """Claim and acknowledge through a channel as a worker does; return seconds a message."""
     transport.register()
     received: list[float] = []

@@ -22,6 +22,11 @@ class Results:
     figures: Mapping[str, Figures]
     # Milliseconds for each message with a short and with a long backlog.
     claims: dict[str, dict[int, float]] = field(default_factory=dict)
+    # By broker and what is done to another queue, by length of the backlog.
+    neighbours: dict[str, dict[str, dict[int, float]]] = field(default_factory=dict)
+    # By broker and what is asked for, by number of owners.
+    owners: dict[str, dict[str, dict[int, float]]] = field(default_factory=dict)
+    connections: int | None = None
     worker_rates: dict[int, float] = field(default_factory=dict)
     held_rates: dict[str, float] = field(default_factory=dict)
     # By broker: calls a second by number of publishers, tasks a second by number of workers.
@@ -60,6 +65,16 @@ def format_strains(results: Results) -> str:
     for name, costs in results.claims.items():
         shown = ", ".join(f"{cost:.3f} ms with {size:,} waiting" for size, cost in costs.items())
         lines.append(f"claim and acknowledge one message, {name}: {shown}")
+    for name, steps in results.neighbours.items():
+        for step, costs in steps.items():
+            shown = ", ".join(
+                f"{cost:.2f} ms with {size:,} waiting" for size, cost in costs.items()
+            )
+            lines.append(f"{step} another queue, {name}: {shown}")
+    for name, steps in results.owners.items():
+        for step, costs in steps.items():
+            shown = ", ".join(f"{cost:.2f} ms with {size:,}" for size, cost in costs.items())
+            lines.append(f"{step} by owners that wait, {name}: {shown}")
     if results.worker_rates:
         shown = ", ".join(f"{rate:,.0f}/s by {n}" for n, rate in results.worker_rates.items())
         lines.append(f"drain by several workers, PostgreSQL: {shown}")
@@ -89,14 +104,14 @@ def _postgresql_targets(results: Results) -> list[Target]:
     publish, drain = get(own, "publish"), get(own, "drain")
     return [
         Target("PostgreSQL: publish / RabbitMQ with confirms", publish, get(CONFIRMED, "publish"),
-               at_least=1),
+               at_least=1.3),
         Target("PostgreSQL: publish / floor", publish, get(FLOORS[own], "publish"), at_least=0.5),
         Target("PostgreSQL: publish by kombu / floor", get(own, "send"),
                get(FLOORS[own], "publish"), at_least=0.5),
         Target("PostgreSQL: drain / RabbitMQ", drain, get(RABBITMQ, "drain"), at_least=1),
         Target("PostgreSQL: drain / Redis", drain, get(REDIS, "drain"), at_least=1),
-        Target("PostgreSQL: p50 / RabbitMQ", get(own, "p50"), get(RABBITMQ, "p50"), at_most=1.5),
-        Target("PostgreSQL: p99 / RabbitMQ", get(own, "p99"), get(RABBITMQ, "p99"), at_most=2.5),
+        Target("PostgreSQL: p50 / RabbitMQ", get(own, "p50"), get(RABBITMQ, "p50"), at_most=1.3),
+        Target("PostgreSQL: p99 / RabbitMQ", get(own, "p99"), get(RABBITMQ, "p99"), at_most=2),
         Target("PostgreSQL: idle worker / 1 % of a core", get(own, "idle"), 0.01, at_most=1),
     ]  # fmt: skip
 
@@ -104,13 +119,15 @@ def _postgresql_targets(results: Results) -> list[Target]:
 def _sqlite_targets(results: Results) -> list[Target]:
     get, own = results.get, SQLITE
     return [
+        Target("SQLite: publish / RabbitMQ with confirms", get(own, "publish"),
+               get(CONFIRMED, "publish"), at_least=0.9),
         Target("SQLite: publish / floor", get(own, "publish"), get(FLOORS[own], "publish"),
                at_least=0.5),
         Target("SQLite: publish by kombu / floor", get(own, "send"),
                get(FLOORS[own], "publish"), at_least=0.5),
-        Target("SQLite: drain / Redis", get(own, "drain"), get(REDIS, "drain"), at_least=1),
-        Target("SQLite: p50 / RabbitMQ", get(own, "p50"), get(RABBITMQ, "p50"), at_most=4),
-        Target("SQLite: p99 / RabbitMQ", get(own, "p99"), get(RABBITMQ, "p99"), at_most=4),
+        Target("SQLite: drain / Redis", get(own, "drain"), get(REDIS, "drain"), at_least=1.5),
+        Target("SQLite: p50 / RabbitMQ", get(own, "p50"), get(RABBITMQ, "p50"), at_most=2),
+        Target("SQLite: p99 / RabbitMQ", get(own, "p99"), get(RABBITMQ, "p99"), at_most=2.5),
         Target("SQLite: idle worker / 1.5 % of a core", get(own, "idle"), 0.015, at_most=1),
     ]  # fmt: skip
 
@@ -121,6 +138,11 @@ def _strain_targets(results: Results) -> list[Target]:
         short, long = min(costs), max(costs)
         text = f"{name.partition(', ')[2]}: claim and ack, {long:,} / {short:,} waiting"
         targets.append(Target(text, costs[long], costs[short], at_most=1.3))
+    targets += _ratios(results.neighbours, "{step} another queue, {many:,} / {few:,} waiting", 1.3)
+    targets += _ratios(results.owners, "{step}, {many:,} owners waiting / {few}", 1.5)
+    if results.connections is not None:
+        text = "PostgreSQL: connections of an idle worker of one child"
+        targets.append(Target(text, results.connections, 1, at_most=2))
     if results.worker_rates:
         few, many = min(results.worker_rates), max(results.worker_rates)
         rates = results.worker_rates
@@ -130,6 +152,19 @@ def _strain_targets(results: Results) -> list[Target]:
         held, free = results.held_rates["with"], results.held_rates["without"]
         text = "PostgreSQL: drain with a long transaction held / without"
         targets.append(Target(text, held, free, at_least=0.67))
+    return targets
+
+
+def _ratios(
+    found: dict[str, dict[str, dict[int, float]]], text: str, at_most: float
+) -> list[Target]:
+    targets = []
+    for name, steps in found.items():
+        for step, costs in steps.items():
+            few, many = min(costs), max(costs)
+            line = text.format(step=step, few=few, many=many)
+            label = f"{name.partition(', ')[2]}: {line}"
+            targets.append(Target(label, costs[many], costs[few], at_most=at_most))
     return targets
 
 
@@ -143,6 +178,10 @@ def _crowd_targets(results: Results) -> list[Target]:
         if limited := results.limited_rates.get(name):
             text = f"{name.partition(', ')[2]}: drain limited at 100000/s / unlimited"
             targets.append(Target(text, limited, results.get(name, "drain"), at_least=0.6))
+    if SQLITE in results.crowd_idle:
+        crowd = max(results.crowd_rates[SQLITE])
+        text = f"SQLite: {crowd} idle workers / 10 % of a core"
+        targets.append(Target(text, results.crowd_idle[SQLITE], 0.1, at_most=1))
     own, peer = results.crowd_rates.get(POSTGRESQL), results.crowd_rates.get(CONFIRMED)
     if own and peer:
         few, many = min(own), max(own)
