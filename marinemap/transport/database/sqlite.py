@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -81,7 +82,7 @@ class SqliteDatabase(Database):
     # The caller's transaction holds the only write lock.
     declares_with_caller = True
 
-    @property
+    @cached_property
     def path(self) -> Path:
         """The file."""
         return Path(str(make_url(self.url).database))
