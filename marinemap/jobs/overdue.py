@@ -51,14 +51,13 @@ def fail_overdue(sender: Any, task_id: str, exception: BaseException, **_: Any) 
 
     Where the database does not answer, the job is run again: its message goes back to the queue.
     """
-    seconds = job_settings().run_limits.seconds
     if sender.name not in _JOBS or not isinstance(exception, TimeLimitExceeded):
         return
+    # The worker's own --time-limit, where the site has none.
+    seconds = job_settings().run_limits.seconds or float(exception.args[0])
     try:
         job_id = uuid.UUID(task_id)
-        patiently(
-            lambda: lifecycle.end_overdue(job_id, seconds or 0.0), seconds=_ANSWER_WITHIN_SECONDS
-        )
+        patiently(lambda: lifecycle.end_overdue(job_id, seconds), seconds=_ANSWER_WITHIN_SECONDS)
     finally:
         # What it forks next must not have it.
         connection.close()

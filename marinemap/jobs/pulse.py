@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import logging
+import os
+import signal
 import threading
 import time
 from types import TracebackType
 
+from billiard.process import current_process
 from django.db import connection
 
 from marinemap.jobs import lifecycle
@@ -19,6 +22,8 @@ _ALIVE_EVERY_SECONDS = 10
 # Often enough for an eye on the page, and for a cancelled job to stop within a second.
 _LOOK_EVERY_SECONDS = 0.5
 _LAST_WRITE_SECONDS = 5
+# How long a run may go on, in one step, whose job is no longer its own.
+_STOPS_WITHIN_SECONDS = 10
 
 
 class Pulse:
@@ -77,6 +82,17 @@ class Pulse:
             self._is_lost.set()
         finally:
             connection.close()
+        if self._is_lost.is_set() and not self._is_over.wait(_STOPS_WITHIN_SECONDS):
+            self._end_process()
+
+    def _end_process(self) -> None:
+        """End a run that does not stop: it hangs in a step, and would hold its worker.
+
+        Only a process of Celery's pool, which starts another and gives the message back.
+        """
+        if current_process().daemon:
+            logger.warning("Job %s is cancelled and does not stop; its process ends", self._job.pk)
+            os.kill(os.getpid(), signal.SIGKILL)
 
     def _write(self) -> None:
         told = self._told

@@ -98,6 +98,23 @@ def test_run_that_hangs_in_a_step_is_ended_and_the_worker_goes_on(
     assert "one step of it took too long" in info["message"]
 
 
+@pytest.mark.parametrize("prepared", ["sqlite"], indirect=True)
+def test_cancelled_run_that_hangs_in_a_step_frees_its_worker(
+    make_site: MakeSite, marine_gpkg: Path
+) -> None:
+    site = make_site()
+    site.start_web()
+    site.start_worker()
+    client = Client(site)
+    with held_open(marine_gpkg):
+        job = client.submit(layers=["reefs"], area=AREA)
+        wait_for(lambda: client.status(job)["status"] == "running", "the start of the job")
+        assert client.session.delete(job, timeout=30).ok
+        following = client.post_execution({"inputs": {"message": "x"}}, process="echo")
+        assert client.wait(following.headers["Location"], 35)["status"] == "successful"
+    assert client.status(job)["status"] == "dismissed"
+
+
 def test_geometries_come_through_the_queue_as_geometries(make_site: MakeSite) -> None:
     site = make_site()
     site.start_web()
