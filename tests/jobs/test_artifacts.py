@@ -15,6 +15,7 @@ import pytest
 from marinemap.jobs import artifacts, lifecycle
 from marinemap.jobs.conf import job_settings
 from marinemap.jobs.models import Job
+from tests.jobs.conftest import begin, finish
 
 pytestmark = pytest.mark.django_db
 HOLD_LOCK = """
@@ -160,3 +161,15 @@ def test_strange_file_among_the_archives_goes(home):
     f.touch()
     os.utime(f, (0, 0))
     assert artifacts.remove_orphans() == [f.name]
+
+
+def test_what_is_no_plain_file_is_not_sent(job: Job, tmp_path: Path) -> None:
+    """A link was followed, and a pipe held a thread of the web server for ever."""
+    done = finish(begin(job))
+    archive = artifacts.artifact_path(done)
+    secret = tmp_path / "secret"
+    secret.write_text("of the service")
+    for replace in (lambda: archive.symlink_to(secret), lambda: os.mkfifo(archive), archive.mkdir):
+        archive.unlink()
+        replace()
+        assert artifacts.open_artifact(done) is None

@@ -32,7 +32,8 @@ from marinemap.jobs.periodic import clear_sessions
 from marinemap.jobs.queue import RUN_JOB, RUN_SHORT_JOB, find_place
 from marinemap.jobs.states import JobStatus
 from marinemap.jobs.tasks import get_shps, run_job
-from marinemap.processes import geometries
+from marinemap.processes import extract, geometries
+from marinemap.processes.process import RunContext
 from tests.jobs.conftest import AREA, OWNER, Messages
 
 pytestmark = pytest.mark.django_db
@@ -207,6 +208,37 @@ def test_source_that_breaks_while_the_job_waits_fails_it_with_the_reason(
     assert failed.status == JobStatus.FAILED
     assert failed.problem["kind"] == "DatasetError"
     assert list(job_settings().work.iterdir()) == []
+
+
+def test_layer_that_goes_while_its_job_waits_fails_it_by_name(reefs: Layer) -> None:
+    job = submit_extract()
+    reefs.delete()
+    assert run_job.apply(args=[str(job.pk)]).result == "failed"
+    assert "no layer 'reefs'" in Job.objects.get().message
+
+
+def test_layer_that_goes_while_it_is_extracted_is_delivered(reefs: Layer, tmp_path: Path) -> None:
+    kept = submit_extract().documents.inputs
+    context = RunContext(tmp_path, tmp_path / "x.zip", lambda *_: Layer.objects.all().delete())
+    assert "25 features" in extract.run(kept, context).message
+    assert not Layer.objects.exists()
+
+
+def test_layer_that_is_pointed_elsewhere_while_its_job_waits_gives_what_is_there_now(
+    reefs: Layer, marine_gpkg: Path
+) -> None:
+    job = submit_extract()
+    register("reefs", marine_gpkg, "ports")
+    assert run_job.apply(args=[str(job.pk)]).result == "successful"
+    with open_artifact(Job.objects.get()) as archive, zipfile.ZipFile(archive) as opened:
+        fields = shapefile_fields(opened.read("reefs.dbf"))
+    assert fields == ["port_id"]
+
+
+def shapefile_fields(table: bytes) -> list[str]:
+    """Return the names of a dBase III table's fields, each in 32 bytes up to a return."""
+    heads = table[32 : table.index(b"\r")]
+    return [heads[at : at + 11].rstrip(b"\0").decode() for at in range(0, len(heads), 32)]
 
 
 def test_job_that_was_dismissed_runs_nothing(reefs: Layer) -> None:
