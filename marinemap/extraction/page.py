@@ -58,10 +58,14 @@ class Features:
 
 @dataclass(frozen=True)
 class Page:
-    """Some features, and where to go on; ``next_after`` is None on the last page."""
+    """Some features, and where to go on; ``next_after`` is None on the last page.
+
+    ``to_skip`` is how many of those that were to be passed over are still to come.
+    """
 
     parts: Sequence[Features]
     next_after: int | None
+    to_skip: int = 0
 
     def __len__(self) -> int:
         return sum(map(len, self.parts))
@@ -77,6 +81,8 @@ class Wanted:
         At most so many features.
     after : int
         Where the page before ended.
+    skip : int
+        How many features to pass over from there; of many with a filter each is looked at.
     box : (minx, miny, maxx, maxy), optional
         In the layer's CRS: features whose box touches it.
     filters : sequence of Filter
@@ -87,6 +93,7 @@ class Wanted:
 
     limit: int
     after: int = BEGINNING
+    skip: int = 0
     box: Box | None = None
     filters: Sequence[Filter] = ()
     keeps: Callable[[Array], Array] | None = None
@@ -114,28 +121,32 @@ def read_page(dataset: Dataset, mark: str, wanted: Wanted) -> Page:
     deadline = time.monotonic() + _MOST_SECONDS
     keys = keys_of(dataset, mark, wanted.box)
     parts: list[Features] = []
-    found, read_bytes, after = 0, 0, wanted.after
+    found, read_bytes, after, skip = 0, 0, wanted.after, wanted.skip
+    if skip and not wanted.filters and wanted.keeps is None:
+        after, skip = keys.skip(after, skip), 0
     plain = [each for each in wanted.filters if not each.is_spatial]
     spatial = [each for each in wanted.filters if each.is_spatial]
     count = min(wanted.limit + 1, _rows_at_once(dataset))
     while found <= wanted.limit:
         candidates = keys.after(after, count)
         if len(candidates.cursors) == 0:
-            return _page(parts, wanted.limit, None)
+            return _page(parts, wanted.limit, None, skip)
         for chosen in _chosen(dataset, candidates, plain):
             read, size = _read(dataset, chosen)
-            parts.append(_passing(read, spatial, wanted.keeps))
+            passing = _passing(read, spatial, wanted.keeps)
+            parts.append(passing.pick(slice(skip, None)) if skip else passing)
+            skip = max(0, skip - len(passing))
             found, read_bytes = found + len(parts[-1]), read_bytes + size
             after = int(chosen.cursors[-1])
             if found > wanted.limit or read_bytes > _MOST_BYTES:
-                return _page(parts, wanted.limit, after)
+                return _page(parts, wanted.limit, after, skip)
         after = int(candidates.cursors[-1])
         if time.monotonic() > deadline:
-            return _page(parts, wanted.limit, after)
+            return _page(parts, wanted.limit, after, skip)
         # Attributes alone are read where there is a filter, of more and more features.
         most = _MOST_LOOKED_AT if plain else _rows_at_once(dataset)
         count = min(count * 2, most) if wanted.filters or wanted.keeps else count
-    return _page(parts, wanted.limit, after)
+    return _page(parts, wanted.limit, after, skip)
 
 
 def read_one(dataset: Dataset, feature_id: int) -> Features | None:
@@ -165,7 +176,7 @@ def attributes_schema(dataset: Dataset) -> Any:
     return _read(dataset, first)[0].attributes.schema
 
 
-def _page(parts: list[Features], limit: int, after: int | None) -> Page:
+def _page(parts: list[Features], limit: int, after: int | None, skip: int) -> Page:
     """Return the page with no more features than wanted; it goes on after its last."""
     kept, room = [], limit
     for part in parts:
@@ -176,7 +187,7 @@ def _page(parts: list[Features], limit: int, after: int | None) -> Page:
             return Page(kept, int(last.cursors[-1]) if last else after)
         kept.append(part)
         room -= len(part)
-    return Page(kept, after)
+    return Page(kept, after, skip)
 
 
 def _passing(

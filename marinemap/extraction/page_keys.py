@@ -26,6 +26,8 @@ _MOST_BOXES = 32
 _MOST_KEPT_BYTES = 64_000_000
 # Before the first feature.
 BEGINNING = -(2**62)
+# After the last.
+END = 2**62
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,9 @@ class Keys(Protocol):
 
     def after(self, cursor: int, count: int) -> Candidates:
         """Return the features after a place, at most so many."""
+
+    def skip(self, cursor: int, count: int) -> int:
+        """Return the place after so many features more; beyond the last where there are fewer."""
 
 
 def keys_of(dataset: Dataset, mark: str, box: Box | None) -> Keys:
@@ -81,6 +86,14 @@ class TableKeys:
         keys = np.array(rows, np.int64).reshape(-1)
         return Candidates(keys, {"fids": keys})
 
+    def skip(self, cursor: int, count: int) -> int:
+        """Return the key after so many more: found in the index of keys, without the features."""
+        key, table = quoted(self.rtree.key), quoted(self.layer)
+        query = f"SELECT {key} FROM {table} WHERE {key} > ? ORDER BY {key} LIMIT 1 OFFSET ?"
+        with closing(_open(self.rtree.path)) as database:
+            row = database.execute(query, [cursor, count - 1]).fetchone()
+        return END if row is None else int(row[0])
+
 
 @dataclass(frozen=True)
 class Positions:
@@ -95,6 +108,10 @@ class Positions:
         wanted = {"skip_features": first, "max_features": max(last - first, 0)}
         return Candidates(np.arange(first, last), wanted)
 
+    def skip(self, cursor: int, count: int) -> int:
+        """Return the place so many further on."""
+        return max(cursor, -1) + count
+
 
 @dataclass(frozen=True)
 class BoxKeys:
@@ -107,6 +124,11 @@ class BoxKeys:
         first = int(np.searchsorted(self.keys, cursor, side="right"))
         keys = self.keys[first : first + count].astype(np.int64)
         return Candidates(keys, {"fids": keys})
+
+    def skip(self, cursor: int, count: int) -> int:
+        """Return the key after so many more."""
+        last = int(np.searchsorted(self.keys, cursor, side="right")) + count - 1
+        return int(self.keys[last]) if last < len(self.keys) else END
 
 
 class _Kept:

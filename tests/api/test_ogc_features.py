@@ -127,6 +127,42 @@ def test_fc_limit_and_links_reach_every_feature_once(
     assert pages == -(-len(seen) // limit)
 
 
+@pytest.mark.parametrize(
+    ("query", "numbers"),
+    [
+        ("offset=0&limit=3", [0, 1, 2]),
+        ("offset=195&limit=100", list(range(195, COUNT))),
+        ("offset=201", []),
+        ("offset=1000000000", []),
+        ("offset=2&limit=2&filter=n>9", [12, 13]),
+        ("offset=189&filter=n>9", [199, 200]),
+        ("offset=999&filter=n>9", []),
+        ("offset=3&bbox=0,0,4,0&limit=2", [3, 4]),
+    ],
+)
+def test_offset_passes_features_over(
+    grid: Layer, new_client: NewClient, query: str, numbers: list[int]
+) -> None:
+    page = get(new_client(), f"?{query}")
+    found = [feature["properties"]["n"] for feature in page["features"]]
+    if grid.path.suffix == ".fgb":
+        # Its index has an order of its own.
+        assert len(found) == len(numbers)
+    else:
+        assert found == numbers
+    assert page.get("numberMatched") in (None, COUNT)
+
+
+@pytest.mark.parametrize("query", ["offset=150&limit=7", "offset=150&limit=7&filter=n>=0"])
+def test_pages_go_on_from_an_offset(
+    gpkg_grid: Layer, new_client: NewClient, monkeypatch: pytest.MonkeyPatch, query: str
+) -> None:
+    # A page that has no time left leads on, with what is still to be passed over.
+    monkeypatch.setattr("marinemap.extraction.page._MOST_SECONDS", -1.0)
+    seen, _ = all_pages(new_client(), f"?{query}")
+    assert seen == list(range(150, COUNT))
+
+
 def test_fc_limit_is_clamped(grid: Layer, new_client: NewClient) -> None:
     assert get(new_client(), "?limit=1000000")["numberReturned"] == COUNT
 
@@ -185,6 +221,7 @@ def test_fc_bbox_lets_features_pass_that_lie_nowhere(
         ("nmae=x", "nmae", "Did you mean 'name'"),
         ("n=three", "n", "not a whole number"),
         ("after=x", "after", "not the end of a page"),
+        ("offset=-1", "offset", "less than 0"),
     ],
 )
 def test_query_param_invalid_or_unknown(

@@ -52,6 +52,7 @@ def items(
     filter_lang: str,
     filter_crs: str | None,
     after: str | None,
+    offset: int,
     others: Mapping[str, Any],
 ) -> Document | Versioned:
     """Answer a page of features."""
@@ -72,14 +73,16 @@ def items(
         filters=filters,
         box=narrowest(box, filters, layer, literals),
         keeps=keeps,
+        skip=offset,
         **_position(after),
     )
     mark = fingerprint(layer.path)
+    is_first = after is None and offset == 0
     is_all = bbox is None and not has_filter and mark == layer.fingerprint
 
     def make() -> Document:
         page = read_page(dataset, mark, wanted)
-        found = _page(request, layer, target, page, _matched(layer, page, is_all, after))
+        found = _page(request, layer, target, page, _matched(layer, page, is_all, is_first))
         return dataclasses.replace(
             found,
             others=FILE_FORMS,
@@ -129,7 +132,7 @@ def _page(
     if matched is not None:
         body["numberMatched"] = matched
     if page.next_after is not None:
-        body["links"].append(_next(request, page.next_after))
+        body["links"].append(_next(request, page.next_after, page.to_skip))
     return Document(
         layer.title,
         # No timeStamp: it would be another document each second, and never a 304.
@@ -160,9 +163,12 @@ def _self(request: HttpRequest, layer: Layer, feature_id: int) -> dict[str, Any]
     return {"id": found | {"href": f"{found['href']}?f=html"}}
 
 
-def _next(request: HttpRequest, after: int) -> dict[str, Any]:
+def _next(request: HttpRequest, after: int, to_skip: int) -> dict[str, Any]:
     query = request.GET.copy()
+    query.pop("offset", None)
     query["after"] = str(after)
+    if to_skip:
+        query["offset"] = str(to_skip)
     href = request.build_absolute_uri(f"{request.path}?{query.urlencode(safe=':/,')}")
     return {"href": href, "rel": "next", "type": GEOJSON, "title": "The next page"}
 
@@ -200,11 +206,11 @@ def _in_bbox(
     return box_in_layer(boxes, layer, crs), keeps
 
 
-def _matched(layer: Layer, page: Page, is_all: bool, after: str | None) -> int | None:
+def _matched(layer: Layer, page: Page, is_all: bool, is_first: bool) -> int | None:
     """Return how many features match, where that is known exactly."""
     if is_all:
         return layer.feature_count
-    return len(page) if after is None and page.next_after is None else None
+    return len(page) if is_first and page.next_after is None else None
 
 
 def _dataset(layer: Layer) -> Dataset:

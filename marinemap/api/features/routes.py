@@ -95,6 +95,12 @@ _ITEM_PARAMETERS = (
         {"type": "string", "maxLength": 20},
         "Where the page before ended; the link 'next' has it.",
     ),
+    Parameter(
+        "offset",
+        {"type": "integer", "minimum": 0, "maximum": 1_000_000_000, "default": 0},
+        "So many features are passed over, for clients that count pages; the link 'next' is "
+        "quicker, and stable while data change.",
+    ),
     ITEMS_FORM,
 )
 
