@@ -13,7 +13,7 @@ from kombu.transport.base import StdChannel
 from .database import Database
 from .operating.position import Position, find_positions, has_message, withdraw
 from .publishing import queues
-from .publishing.topology import ALL_BINDINGS, Topology
+from .publishing.topology import Topology
 from .refusals import not_found, refuse
 
 # kombu's type stubs do not know this function.
@@ -131,12 +131,6 @@ class Declarations(StdChannel):
     def after_reply_message_received(self, queue: str) -> None:
         """Delete a reply queue, as its only message has come."""
         self.queue_delete(queue)
-
-    def list_bindings(self) -> list[tuple[str, str, str]]:
-        """Return queue, exchange and routing key of each binding."""
-        with self._database.session() as session:
-            rows = session.run(ALL_BINDINGS)
-        return [(row.queue_name, row.exchange_name, row.routing_key) for row in rows]
 
     # -- beyond AMQP
 

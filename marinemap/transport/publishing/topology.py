@@ -61,7 +61,6 @@ DELETE_UNBOUND = (
     "DELETE FROM broker_exchanges WHERE is_auto_delete AND exchange_name {in_names} AND NOT EXISTS "
     "(SELECT 1 FROM broker_bindings AS b WHERE b.exchange_name = broker_exchanges.exchange_name)"
 )
-ALL_BINDINGS = "SELECT queue_name, exchange_name, routing_key FROM broker_bindings"
 
 
 class Topology:
