@@ -57,7 +57,7 @@ GEOMETRIES = {
     "Point Z": ["POINT Z (1 2 -3.5)", "POINT Z (3 4 0)", "POINT Z (5 6 7)", "POINT Z (1 1 1)"],
 }
 # GeoJSON and KML are always in degrees.
-CRSES = {"geojson": "EPSG:4326", "kml": "EPSG:4326"}
+CRSES = {name: "EPSG:4326" for name in FORMATS if get_format(name).crs}
 # Seven decimals of a degree (GeoJSON); fifteen digits of a text (KML, CSV).
 COORDINATE_TOLERANCE = {"geojson": 1e-7, "kml": 1e-12, "csv": 0, "filegdb": 1e-9}
 # All moments here are of UTC, which readers write in several ways or leave out.

@@ -127,7 +127,8 @@ def test_each_periodic_task_has_an_entry_and_each_entry_a_task() -> None:
     written = {
         task.name
         for task in vars(periodic).values()
-        if getattr(task, "name", "").startswith(f"{periodic.__name__}.")
+        # A name of its own does not hide one.
+        if hasattr(task, "delay") and task.__module__ == periodic.__name__
     }
     assert written <= scheduled
-    assert {name for name in scheduled if name.startswith(f"{periodic.__name__}.")} == written
+    assert {name for name in scheduled if name.startswith(f"{periodic.__name__}.")} <= written
