@@ -217,10 +217,7 @@ class Database(ABC):
     def notify(
         self, session: Session, queue_names: Iterable[str], *, is_delayed: bool = False
     ) -> None:
-        """Wake the consumers of some queues; best after the commit that they are to see.
-
-        Never amid a transaction of the queue's own: it would not wait for the disk then.
-        """
+        """Wake the consumers of some queues; best after the commit that they are to see."""
 
     @abstractmethod
     def notify_all(self, session: Session) -> None:

@@ -50,7 +50,6 @@ _NOTIFY = (
     "SELECT pg_notify(channel, CAST(:payload AS TEXT)) "
     "FROM unnest(CAST(:channels AS TEXT[])) AS told(channel)"
 )
-_NOTIFY_SOON = _NOTIFY.replace(" FROM ", ", set_config('synchronous_commit', 'off', true) FROM ")
 # By name out of the whole row: version 1's table has no such columns.
 _READ_REVISION = (
     "SELECT version, CAST(to_jsonb(s)->>'revision' AS INTEGER) AS revision, "
@@ -167,10 +166,10 @@ class PostgresDatabase(Database):
     ) -> None:
         channels = sorted({channel_of(name) for name in queue_names})
         if channels:
-            _notify(session, channels, DELAYED if is_delayed else "")
+            session.run(_NOTIFY, channels=channels, payload=DELAYED if is_delayed else "")
 
     def notify_all(self, session: Session) -> None:
-        _notify(session, [ALL_CHANNEL], "")
+        session.run(_NOTIFY, channels=[ALL_CHANNEL], payload="")
 
     def watch(self, session: Session) -> Watcher:
         assert isinstance(session, PostgresSession)
@@ -186,13 +185,6 @@ class PostgresDatabase(Database):
         return [
             f"{row.program or 'a program'} (process {row.pid}), {row.seconds} s" for row in rows
         ]
-
-
-def _notify(session: Session, channels: list[str], payload: str) -> None:
-    # A transaction of its own, and a hint, which no crash keeps: it need not wait for the disk.
-    # One of the caller's waits as the caller wants.
-    is_own = isinstance(session, PostgresSession)
-    session.run(_NOTIFY_SOON if is_own else _NOTIFY, channels=channels, payload=payload)
 
 
 def _read_claim(rows: list[Row]) -> Claim:
