@@ -26,8 +26,8 @@ def make_shared_folder(path: Path, database: Path) -> None:
 
 def _share(descriptor: int, database: Path, search: int = 0) -> None:
     """Let all use it who may write to the database, as SQLite does with its journal."""
-    found = database.stat()
     try:
+        found = database.stat()
         # Some file systems have neither owners nor rights.
         with suppress(PermissionError):
             os.fchmod(descriptor, found.st_mode & 0o666 | search)
