@@ -6,6 +6,7 @@ PORT ?= 8000
 VENV := .venv
 BIN := $(VENV)/bin
 WEB := marinemap/web
+CLIENTS := tests/clients
 PAGE := $(WEB)/static/marinemap/page.js
 
 # The first Python that MarineMap runs on; where there is none, preflight says so.
@@ -22,7 +23,7 @@ run: preflight $(VENV)/.ready $(PAGE)
 	@$(BIN)/python manage.py loadsamples
 	@exec $(BIN)/python manage.py serve
 
-test: $(VENV)/.dev $(PAGE)
+test: $(VENV)/.dev $(PAGE) $(CLIENTS)/node_modules/.ready
 	@scripts/install_test_tools.sh
 	@$(BIN)/python scripts/node.py test --silent
 	@# Three, on two cores: much of it waits for leases and rates.
@@ -62,7 +63,7 @@ requirements: $(VENV)/.ready
 	@scripts/requirements.sh
 
 clean:
-	rm -rf $(VENV) $(WEB)/node_modules $(WEB)/static/marinemap .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(WEB)/node_modules $(CLIENTS)/node_modules $(WEB)/static/marinemap .mypy_cache .ruff_cache
 	find marinemap tests benchmarks -name __pycache__ -prune -exec rm -rf {} +
 
 preflight:
@@ -78,6 +79,11 @@ $(VENV)/.dev: $(VENV)/.ready requirements-dev.txt
 
 $(WEB)/node_modules/.ready: $(WEB)/package-lock.json $(VENV)/.ready
 	@$(PYTHON) scripts/node.py ci --silent --no-audit
+	@touch $@
+
+# Clients of the API that others wrote, for its tests.
+$(CLIENTS)/node_modules/.ready: $(CLIENTS)/package-lock.json $(VENV)/.ready
+	@$(PYTHON) scripts/node.py --folder $(CLIENTS) ci --silent --no-audit
 	@touch $@
 
 $(PAGE): $(WEB)/node_modules/.ready $(wildcard $(WEB)/src/*)

@@ -1,6 +1,6 @@
 """Run npm in the page's folder, with the machine's Node.js or the one that PyPI ships.
 
-Usage: ``node.py npm-arguments...``, such as ``node.py ci``.
+Usage: ``node.py [--folder FOLDER] npm-arguments...``, such as ``node.py ci``.
 """
 
 import os
@@ -20,7 +20,10 @@ def main() -> int:
         install_node()
         environment["PATH"] = f"{ROOT / '.venv/bin'}{os.pathsep}{environment['PATH']}"
     npm = shutil.which("npm", path=environment["PATH"]) or "npm"
-    return subprocess.call([npm, *sys.argv[1:]], cwd=ROOT / "marinemap/web", env=environment)
+    folder, arguments = "marinemap/web", sys.argv[1:]
+    if arguments[:1] == ["--folder"]:
+        folder, arguments = arguments[1], arguments[2:]
+    return subprocess.call([npm, *arguments], cwd=ROOT / folder, env=environment)
 
 
 def has_recent_node() -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,10 +17,11 @@ import shapely
 from owslib.ogcapi.features import Features
 from owslib.ogcapi.processes import Processes
 
-from tests.running_site import RunningSite
+from tests.running_site import PROJECT, RunningSite
 
 MakeSite = Callable[..., RunningSite]
 COUNT = 2_500
+CLIENTS = PROJECT / "tests/clients"
 
 
 @pytest.fixture
@@ -74,6 +77,38 @@ def test_owslib_reads_features_and_runs_processes(site: RunningSite) -> None:
     assert done == {"message": "hello", "pause": 0}
     job: dict[str, Any] = processes.execute("echo", inputs={"message": "hello"}, async_=True)
     assert job["status"] == "accepted"
+
+
+# They ask the API and no database.
+@pytest.mark.parametrize("prepared", ["sqlite"], indirect=True)
+def test_clients_of_browsers_list_read_filter_and_page(site: RunningSite) -> None:
+    if not (CLIENTS / "node_modules").is_dir():
+        pytest.skip("the clients are not installed; `make test` does so")
+    found = _ask_by_node("ogc_client.mjs", site)
+    assert found["title"] == "MarineMap"
+    assert {"grid", "reefs"} <= set(found["layers"])
+    assert set(found["queryables"]) == {"n", "name", "geometry"}
+    assert {"application/geo+json", "text/csv"} <= set(found["formats"])
+    # It counts pages by offset.
+    assert found["numbers"] == list(range(6))
+    assert found["alone"] == {"n": 0, "name": "point 0"}
+    found = _ask_by_node("ogcapi_js.mjs", site)
+    assert {"grid", "reefs"} <= set(found["layers"])
+    assert found["filtered"] == ["point 77"]
+    assert (found["first"], found["next"], found["alone"]) == (2, 2, True)
+
+
+def _ask_by_node(script: str, site: RunningSite) -> dict[str, Any]:
+    node = shutil.which("node") or PROJECT / ".venv/bin/node"
+    done = subprocess.run(
+        [node, CLIENTS / script, f"{site.base}/api", "grid"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    answer: dict[str, Any] = json.loads(done.stdout)
+    return answer
 
 
 def test_curl_asks_as_the_page_for_people_shows(site: RunningSite) -> None:
