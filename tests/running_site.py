@@ -72,6 +72,18 @@ class RunningSite:
         self._start(name, *command)
         wait_for(lambda: self.health().get("workers"), "a sign of life of the worker")
 
+    def start_beat(self) -> subprocess.Popen[bytes]:
+        """Start a beat of Celery's own beside the site's; it is the caller's to end."""
+        command = [sys.executable, "-m", "celery", "-A", "marinemap", "beat", "--loglevel=INFO"]
+        with (self.logs / "beat.log").open("wb") as log:
+            return subprocess.Popen(
+                [*command, "--pidfile="],
+                cwd=PROJECT,
+                env=self.environment,
+                stdout=log,
+                stderr=log,
+            )
+
     def pid(self, name: str) -> int:
         """Return the process id of a process."""
         return self._processes[name].pid

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from typing import Any
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.utils import timezone
 from django_celery_beat.models import PeriodicTask
 from django_celery_beat.schedulers import DatabaseScheduler, ModelEntry
@@ -15,6 +16,7 @@ from marinemap.jobs.belonging import is_orphan
 from marinemap.jobs.lease import ScheduleLease
 
 _STAND_BY_SECONDS = 5.0
+_LEAVE_WITHIN_SECONDS = 3.0
 # Two looks at the two clocks are never so far apart by themselves.
 _STEP_SECONDS = 2.0
 
@@ -107,8 +109,20 @@ class EditableScheduler(DatabaseScheduler):  # type: ignore[misc] # the library 
         self._heap_invalidated = False
 
     def release(self) -> None:
-        """Let another beat take over at once."""
-        self._lease.give_up()
+        """Let another beat take over at once, where the database takes that in a moment.
+
+        Celery's beat calls this in a handler of signals. What that interrupts may hold this
+        thread's connection, and would never let it go: so another thread's is used.
+        """
+        leaving = threading.Thread(target=self._leave, name="schedule-leaving", daemon=True)
+        leaving.start()
+        leaving.join(_LEAVE_WITHIN_SECONDS)
+
+    def _leave(self) -> None:
+        try:
+            self._lease.give_up()
+        finally:
+            connection.close()
 
     def close(self) -> None:
         """Let another beat take over at once."""

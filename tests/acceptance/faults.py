@@ -7,8 +7,6 @@ import os
 import random
 import signal
 import sqlite3
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -19,7 +17,7 @@ import psycopg
 
 from marinemap.transport.database.sqlite_session import durable_pragmas
 from tests.postgresql import Cluster
-from tests.running_site import PROJECT, RunningSite, wait_for
+from tests.running_site import RunningSite, wait_for
 from tests.transport.interference import FakeClock
 
 # Longer than the lease of a worker's messages, 20 s.
@@ -130,16 +128,8 @@ class Faults:
             pass
 
     def _start_beat(self) -> None:
-        command = [sys.executable, "-m", "celery", "-A", "marinemap", "beat", "--loglevel=INFO"]
         path = self.site.logs / "beat.log"
-        with path.open("wb") as log:
-            beat = subprocess.Popen(
-                [*command, "--pidfile="],
-                cwd=PROJECT,
-                env=self.site.environment,
-                stdout=log,
-                stderr=log,
-            )
+        beat = self.site.start_beat()
         try:
             wait_for(lambda: "beat: Starting" in path.read_text(), "a further beat", 300)
             time.sleep(self.chance.uniform(_SHORT_SECONDS, 4 * _SHORT_SECONDS))

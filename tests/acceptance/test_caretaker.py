@@ -11,6 +11,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from marinemap.processes.process import SHORT_SECONDS
@@ -161,6 +162,22 @@ def test_frozen_schedule_is_told_and_replaced(make_site: MakeSite) -> None:
     wait_for(lambda: site.health()["status"] == "no schedule", "the news", 60)
     wait_for(lambda: caretaker_of(site) not in (None, first), "another caretaker", 60)
     wait_for(lambda: site.health()["status"] == "ok", "a schedule that is followed again", 60)
+
+
+@pytest.mark.parametrize("prepared", ["postgresql"], indirect=True)
+def test_beat_that_is_told_to_end_amid_a_statement_ends(make_site: MakeSite) -> None:
+    site = make_site()
+    with psycopg.connect(site.environment["DATABASE_URL"]) as other:
+        other.execute("LOCK TABLE jobs_beatsighting IN ACCESS EXCLUSIVE MODE")
+        beat = site.start_beat()
+        waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+        wait_for(lambda: other.execute(waiting).fetchone() != (0,), "a statement that waits")
+        beat.send_signal(signal.SIGTERM)
+        try:
+            beat.wait(30)
+        finally:
+            beat.kill()
+            beat.wait()
 
 
 @one_database
