@@ -133,9 +133,9 @@ def running_web(
     }
     added = [["addlayer", name, str(path)] for name, path in layers.items()]
     for command in (["migrate", "--verbosity", "0"], *added):
-        subprocess.run(_manage(*command), env=environment, check=True)
+        subprocess.run(manage(*command), env=environment, check=True)
     port = find_free_port()
-    web = _manage("web", "--host", "127.0.0.1", "--port", str(port))
+    web = manage("web", "--host", "127.0.0.1", "--port", str(port))
     with (home / "log").open("ab") as log:
         process = subprocess.Popen(web, env=environment, stdout=log, stderr=log)
     try:
@@ -147,10 +147,11 @@ def running_web(
 
 def worker_command() -> list[str]:
     """Return the command line of a worker that does one job at a time."""
-    return _manage("celeryd", "-c", "1", "-l", "WARNING")
+    return manage("celeryd", "-c", "1", "-l", "WARNING")
 
 
-def _manage(*arguments: str) -> list[str]:
+def manage(*arguments: str) -> list[str]:
+    """Return the command line of a management command."""
     return [sys.executable, str(_PROJECT / "manage.py"), *arguments]
 
 
