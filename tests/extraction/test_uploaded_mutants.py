@@ -19,8 +19,8 @@ from tests.extraction.sizes import MUTANTS
 PARTS = (".shp", ".shx", ".dbf", ".prj", ".cpg")
 # Apart from one another, so that none is joined with its neighbour.
 SQUARES = [shapely.box(x, y, x + 0.5, y + 0.5) for x in range(3) for y in range(3)]
-# What a flipped bit may leave: a sound file of another outline, which is judged as any area.
-OF_THE_OUTLINE = ("coordinate", "off the globe", "a geometry in the file is broken")
+# What a flipped bit may leave: a sound file of another outline or unit, judged as any area.
+OF_THE_OUTLINE = ("coordinate", "off the globe", "a geometry in the file is broken", "to degrees")
 FLIPS = MUTANTS or 20
 STEP = 1 if MUTANTS else 25
 
