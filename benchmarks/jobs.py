@@ -89,7 +89,7 @@ def report(name: str, parts: dict[str, float], engine_ms: float) -> None:
 def one_job(base: str) -> dict[str, float]:
     """Ask for one extract, follow it, read its results; return what each part took, ms."""
     body = json.dumps({"inputs": {"layers": ["sites"], "area": _AREA}}).encode()
-    headers = {"Content-Type": "application/json"}
+    headers = {"Content-Type": "application/json", "Cache-Control": "no-cache"}
     order = urllib.request.Request(f"{base}/api/processes/extract/execution", body, headers)
     post_ms, answer = _timed(lambda: json.load(urllib.request.urlopen(order, timeout=60)))
     job = f"{base}/api/jobs/{answer['jobID']}"

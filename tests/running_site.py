@@ -153,9 +153,10 @@ class Client:
     def post_execution(
         self, body: Any, process: str = "extract", prefer: str = "respond-async"
     ) -> requests.Response:
-        """Post an execute request; what may run either way is a job by default."""
+        """Post an execute request; what may run either way is a job by default, and is run."""
         url = f"{self._base}/api/processes/{process}/execution"
-        return self.session.post(url, json=body, headers={"Prefer": prefer}, timeout=30)
+        headers = {"Prefer": prefer, "Cache-Control": "no-cache"}
+        return self.session.post(url, json=body, headers=headers, timeout=30)
 
     def status(self, job: str) -> dict[str, Any]:
         """Return how a job stands."""

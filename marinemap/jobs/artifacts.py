@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import logging
 import os
 import shutil
 import stat
@@ -17,6 +18,8 @@ from typing import BinaryIO
 from marinemap.jobs.conf import job_settings
 from marinemap.jobs.models import Job
 from marinemap.processes.registry import get_process
+
+logger = logging.getLogger(__name__)
 
 _LOCK_NAME = ".in-use"
 # A folder is made a moment before its lock is taken; younger ones are left alone.
@@ -75,6 +78,37 @@ def _open_plain(path: str, flags: int) -> int:
     # What stands there in place of an archive is not sent, nor waited for: a link leads to any
     # file of the service's, a pipe to nothing.
     return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK)
+
+
+def link_artifact(first: Job, job: Job) -> str | None:
+    """Give a job that is new a name of its own for the archive of another; return the name.
+
+    None where that archive is gone or no longer whole, or the file system takes no further name
+    for it.
+    """
+    source, target = job_settings().artifacts / first.artifact, artifact_path(job)
+    try:
+        found = os.lstat(source)
+        if not stat.S_ISREG(found.st_mode) or found.st_size != first.artifact_bytes:
+            return None
+        # Young before it has the name: what is old and belongs to no job is an orphan.
+        os.utime(source, follow_symlinks=False)
+        os.link(source, target, follow_symlinks=False)
+        _sync(target.parent)
+    except OSError as error:
+        if not isinstance(error, FileNotFoundError):
+            logger.warning("Archive %s could not be given to job %s: %s", source, job.pk, error)
+        return None
+    return target.name
+
+
+def _sync(folder: Path) -> None:
+    # The row that names the file may not outlive a power cut that the name does not.
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def remove_artifact(name: str) -> None:

@@ -48,6 +48,12 @@ class Job(models.Model):
     artifact_bytes = models.PositiveBigIntegerField(null=True, blank=True)
     media_type = models.CharField(max_length=100, blank=True)
     file_name = models.CharField(max_length=100, blank=True)
+    reuse_key = models.CharField(
+        max_length=64,
+        blank=True,
+        db_index=True,
+        help_text="A digest of process, inputs and data: of the result, or of what is waited for.",
+    )
     created_at = models.DateTimeField(default=timezone.now)
     started_at = models.DateTimeField(null=True, blank=True)
     alive_at = models.DateTimeField(null=True, blank=True, help_text="Last sign of the run.")

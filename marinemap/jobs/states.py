@@ -16,9 +16,10 @@ class JobStatus(models.TextChoices):
 
 
 # Which states follow each. A running job waits again when its worker died or the site lacks
-# something; a waiting one fails when it was tried too often.
+# something; a waiting one fails when it was tried too often, and is done when the same was made
+# for another.
 NEXT: dict[JobStatus, frozenset[JobStatus]] = {
-    JobStatus.ACCEPTED: frozenset({JobStatus.RUNNING, JobStatus.FAILED, JobStatus.DISMISSED}),
+    JobStatus.ACCEPTED: frozenset(JobStatus) - {JobStatus.ACCEPTED},
     JobStatus.RUNNING: frozenset(JobStatus),
     JobStatus.SUCCESSFUL: frozenset(),
     JobStatus.FAILED: frozenset(),

@@ -15,10 +15,12 @@ from marinemap.catalogue.viewers import EVERYONE, Viewer
 from marinemap.errors import RequestError, UnavailableError
 from marinemap.jobs.limits import check_room_to_wait
 from marinemap.jobs.models import Callback, Job, JobDocuments
-from marinemap.jobs.notify import Subscriber
+from marinemap.jobs.notify import Subscriber, announce
 from marinemap.jobs.outages import DATABASE_AWAY, drop_connection, patiently
 from marinemap.jobs.queue import publish
 from marinemap.jobs.repeats import KeyedRequest
+from marinemap.jobs.reuse import key_of, take_result
+from marinemap.jobs.states import JobStatus
 from marinemap.processes.process import Process, unwrap_inputs
 from marinemap.processes.registry import get_process
 
@@ -43,12 +45,16 @@ class Sender:
 
 @dataclass(frozen=True)
 class Prepared:
-    """A request that was checked, of which nothing is kept yet."""
+    """A request that was checked, of which nothing is kept yet.
+
+    ``reuse_key`` tells which results would be its own; empty where it is to be run.
+    """
 
     process: Process
     inputs: dict[str, Any]
     wanted: dict[str, Any]
     subscriber: Subscriber | None = None
+    reuse_key: str = ""
 
     def job_of(self, sender: Sender) -> Job:
         """Return the job that is to be stored."""
@@ -58,6 +64,7 @@ class Prepared:
             is_owner_known=sender.is_owner_known,
             address=sender.address,
             layers=self.process.layers_of(self.inputs),
+            reuse_key=self.reuse_key,
             message="Waiting for its turn.",
         )
 
@@ -68,11 +75,13 @@ def prepare(
     wanted: Mapping[str, Any] | None = None,
     subscriber: Subscriber | None = None,
     viewer: Viewer = EVERYONE,
+    is_fresh: bool = False,
 ) -> Prepared:
     """Check a request; see :func:`submit`."""
     process = get_process(process_id)
     kept = process.check_for(viewer, unwrap_inputs(process, inputs))
-    return Prepared(process, kept, dict(wanted or {}), subscriber)
+    key = "" if is_fresh else key_of(process, kept)
+    return Prepared(process, kept, dict(wanted or {}), subscriber, key)
 
 
 def submit(
@@ -85,6 +94,7 @@ def submit(
     subscriber: Subscriber | None = None,
     keyed: KeyedRequest | None = None,
     viewer: Viewer = EVERYONE,
+    is_fresh: bool = False,
 ) -> Job:
     """Check a request, keep it as a job, and queue it: all or nothing.
 
@@ -103,6 +113,8 @@ def submit(
         The key of the request; where one with the same came at the same time, its job is returned.
     viewer : Viewer, optional
         As whom the sender sees the catalogue.
+    is_fresh : bool, optional
+        Whether it is to be run although the same was made before.
 
     Raises
     ------
@@ -115,11 +127,10 @@ def submit(
     UnavailableError
         If database or queue are away, so that nothing could be kept.
     """
-    prepared = prepare(process_id, inputs, wanted, subscriber, viewer)
+    prepared = prepare(process_id, inputs, wanted, subscriber, viewer, is_fresh)
     job = prepared.job_of(Sender(owner, is_owner_known, address))
     try:
         with _told_truly(job), transaction.atomic():
-            check_room_to_wait(job)
             _store(job, prepared)
             if keyed:
                 keyed.keep(job)
@@ -147,17 +158,26 @@ def submit_batch(sender: Sender, prepared: Sequence[Prepared]) -> list[Job]:
         check_room_to_wait(jobs[0], len(jobs))
         for place, (job, each) in enumerate(zip(jobs, prepared, strict=True)):
             job.batch, job.place_in_batch = batch, place
-            _store(job, each)
+            _store(job, each, has_room=True)
     return jobs
 
 
-def _store(job: Job, prepared: Prepared) -> None:
-    """Keep a job with all that belongs to it, and queue it; within a transaction."""
+def _store(job: Job, prepared: Prepared, has_room: bool = False) -> None:
+    """Keep a job with all that belongs to it, and queue it; within a transaction.
+
+    One whose result is there is done already: it waits for nothing.
+    """
+    is_done = take_result(job)
+    if not is_done and not has_room:
+        check_room_to_wait(job)
     job.save(force_insert=True)
     JobDocuments.objects.create(job=job, inputs=prepared.inputs, wanted=prepared.wanted)
     if prepared.subscriber and prepared.subscriber.addresses:
         Callback.objects.bulk_create(prepared.subscriber.callbacks(job))
-    publish(job)
+    if is_done:
+        announce(job, JobStatus.SUCCESSFUL)
+    else:
+        publish(job)
 
 
 @contextmanager

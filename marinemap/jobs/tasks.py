@@ -16,11 +16,11 @@ from marinemap.errors import (
     UnavailableError,
 )
 from marinemap.extraction import RunLimitError
-from marinemap.jobs import lifecycle
+from marinemap.jobs import lifecycle, reuse
 from marinemap.jobs.artifacts import artifact_path, work_folder
 from marinemap.jobs.conf import job_settings
 from marinemap.jobs.models import Job, JobDocuments
-from marinemap.jobs.outages import is_disk_full, is_outage
+from marinemap.jobs.outages import DATABASE_AWAY, drop_connection, is_disk_full, is_outage
 from marinemap.jobs.owners import viewer_of_owner
 from marinemap.jobs.pulse import Pulse
 from marinemap.jobs.reasons import with_setting
@@ -82,6 +82,8 @@ def get_shps(name: str, area: Any = None) -> list[Any]:
 
 def _run_message(task: Task[Any, Any], job_id: str) -> str:
     logger.debug("The rate lets job %s begin", job_id)
+    if _is_made_already(job_id):
+        return "successful"
     redelivered = bool((task.request.delivery_info or {}).get("redelivered"))
     job = lifecycle.start(uuid.UUID(job_id), is_redelivered=redelivered)
     if job is None:
@@ -94,30 +96,56 @@ def _run_message(task: Task[Any, Any], job_id: str) -> str:
         return "stopped"
 
 
+def _is_made_already(job_id: str) -> bool:
+    try:
+        return reuse.finish_by_another(uuid.UUID(job_id))
+    except DATABASE_AWAY:
+        # The start waits for it; then the job is run.
+        drop_connection()
+        return False
+
+
+def _give_to_others(job: Job) -> None:
+    try:
+        count = reuse.give_to_waiting(Job.objects.get(pk=job.pk))
+    except Exception:
+        # The job itself is done, and the others have their turns.
+        logger.warning("The result of job %s was not given to others", job.pk, exc_info=True)
+        drop_connection()
+        return
+    if count:
+        logger.info("The result of job %s was given to %d others that waited", job.pk, count)
+
+
 def _run(job: Job) -> str:
     try:
-        result = _call_process(job)
+        result, reuse_key = _call_process(job)
     except lifecycle.JobStoppedError:
         raise
     except Exception as error:
         return _end_without_result(job, error)
-    lifecycle.succeed(job, result)
+    lifecycle.succeed(job, result, reuse_key)
     logger.info("Job %s is ready: %s", job.pk, result.message)
+    _give_to_others(job)
     return "successful"
 
 
-def _call_process(job: Job) -> RunResult:
+def _call_process(job: Job) -> tuple[RunResult, str]:
+    """Run the process; return what it answers, and the key for who asks the same."""
     process = get_process(job.process_id)
     shortage = find_shortage()
     if shortage is not None:
         raise UnavailableError(shortage)
     inputs = JobDocuments.objects.get(pk=job.pk).inputs
+    key = reuse.key_of(process, inputs)
     with work_folder(job) as folder, Pulse(job) as pulse:
         limits, viewer = job_settings().run_limits, viewer_of_owner(job.owner)
         context = RunContext(folder, artifact_path(job), pulse.tell, limits, viewer)
         result = process.run(inputs, context)
     process.check_result(result)
-    return result
+    # Of data that changed while they were read nobody knows which the result is of.
+    is_sure = result.is_repeatable and key == reuse.key_of(process, inputs)
+    return result, key if is_sure else ""
 
 
 def _end_without_result(job: Job, error: Exception) -> str:

@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from marinemap.catalogue.models import Layer
 from marinemap.catalogue.registration import refresh
 from marinemap.catalogue.viewers import EVERYONE, Viewer
 from marinemap.errors import DatasetError
-from marinemap.extraction import ExtractionResult, check_selection, extract
+from marinemap.extraction import ExtractionResult, check_selection, extract, fingerprint
 from marinemap.processes.apart import call_apart, is_small
 from marinemap.processes.choices import extract_inputs
 from marinemap.processes.descriptions import EXTRACT_INPUTS
@@ -77,7 +78,22 @@ def run(inputs: Mapping[str, Any], context: RunContext) -> RunResult:
         message=_summary(result),
         media_type="application/zip",
         file_name=f"{names[:60].rstrip('-')}.zip",
+        is_repeatable=not result.failures,
     )
+
+
+def data_version(inputs: Mapping[str, Any]) -> list[str] | None:
+    """Tell which data a run would read now, and the words that it would write about them.
+
+    None where a layer is gone, or its data are others than the catalogue knows of as yet.
+    """
+    names = layer_ids(inputs)
+    layers = Layer.objects.in_bulk(names)
+    try:
+        known = [fingerprint(layers[name].path) == layers[name].fingerprint for name in names]
+    except (KeyError, DatasetError):
+        return None
+    return [repr(layers[name].to_source()) for name in names] if all(known) else None
 
 
 def _summary(result: ExtractionResult) -> str:
@@ -113,5 +129,6 @@ PROCESS = Process(
     run=run,
     is_awaited=True,
     layers=layer_ids,
+    data_version=data_version,
     choices=extract_inputs,
 )

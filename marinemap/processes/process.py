@@ -38,12 +38,16 @@ class RunContext:
 
 @dataclass(frozen=True)
 class RunResult:
-    """What a run answers: outputs as JSON values, or a file at the context's ``artifact``."""
+    """What a run answers: outputs as JSON values, or a file at the context's ``artifact``.
+
+    One that is not repeatable lacks something that another run may have.
+    """
 
     message: str
     outputs: dict[str, Any] = field(default_factory=dict)
     media_type: str | None = None
     file_name: str | None = None
+    is_repeatable: bool = True
 
 
 @dataclass(frozen=True)
@@ -63,6 +67,8 @@ class Process:
     ``contentMediaType``, or a JSON value for each output, which may be missing where
     ``optional_outputs`` names it. What reads the catalogue has ``layers``, which tells of kept
     inputs which layers they read; its ``check`` takes as a second argument whose request it is.
+    What gives the same result for the same inputs and data has ``data_version``, which tells of
+    kept inputs which data a run would read now, as JSON values; None where that is not known.
     ``choices`` gives the inputs with what somebody may choose just now, for a form.
 
     Raises
@@ -85,6 +91,7 @@ class Process:
     is_short: bool = False
     optional_outputs: frozenset[str] = frozenset()
     layers: Callable[[Mapping[str, Any]], list[str]] | None = None
+    data_version: Callable[[Mapping[str, Any]], Any] | None = None
     choices: Callable[[Viewer], Mapping[str, Mapping[str, Any]]] | None = None
 
     def __post_init__(self) -> None:

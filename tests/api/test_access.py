@@ -193,7 +193,8 @@ def test_who_leaves_the_group_has_neither_run_nor_download(
     people: dict[str, Client], post: Post
 ) -> None:
     member = people["member"]
-    done, waiting = (post(member, REQUEST)["Location"] for _ in range(2))
+    fresh = {"Cache-Control": "no-cache", "Prefer": "respond-async"}
+    done, waiting = (post(member, REQUEST, headers=fresh)["Location"] for _ in range(2))
     run(done.rsplit("/", 1)[1])
     User.objects.get(username="member").groups.clear()
     assert_problem(member.get(f"{done}/results"), 404)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from django.http import HttpRequest
@@ -25,6 +26,7 @@ from marinemap.api.identity import (
     viewer_of,
 )
 from marinemap.api.processes.described import status_info
+from marinemap.api.processes.preferences import is_fresh
 from marinemap.api.processes.references import is_link
 from marinemap.api.processes.requests import SCHEMA, execute_request
 from marinemap.catalogue.viewers import Viewer
@@ -68,7 +70,16 @@ BODY = Body(
 )
 
 
-def make(request: HttpRequest) -> HttpResponseBase:
+@dataclass(frozen=True)
+class _Asker:
+    """As whom a batch is asked for, from where, and whether all of it is to be run anew."""
+
+    viewer: Viewer
+    api: str
+    is_fresh: bool
+
+
+def make(request: HttpRequest, cache_control: str) -> HttpResponseBase:
     """Make a job of each request of a body; of none where one is wrong."""
     refuse_cross_site(request)
     asked: list[dict[str, Any]] = read_body(request, BODY)["requests"]
@@ -80,8 +91,12 @@ def make(request: HttpRequest) -> HttpResponseBase:
         )
     owner, is_known = owner_or_new(request)
     sender = Sender(owner, is_known, address_of(request))
-    api = request.build_absolute_uri(reverse("api:landing"))
-    jobs = submit_batch(sender, _prepared(asked, viewer_of(request), api))
+    made_for = _Asker(
+        viewer_of(request),
+        request.build_absolute_uri(reverse("api:landing")),
+        is_fresh(cache_control),
+    )
+    jobs = submit_batch(sender, _prepared(asked, made_for))
     document = _document(request, jobs, status=201)
     response = respond(request, document, "json")
     response.headers["Location"] = _address(request, jobs[0])
@@ -101,13 +116,13 @@ def dismiss(request: HttpRequest, batch_id: str) -> Document:
     return _document(request, [lifecycle.dismiss(job) for job in jobs])
 
 
-def _prepared(asked: Sequence[Mapping[str, Any]], viewer: Viewer, api: str) -> list[Prepared]:
+def _prepared(asked: Sequence[Mapping[str, Any]], asker: _Asker) -> list[Prepared]:
     """Check each request; all of them have the time that one may take."""
     until = time.monotonic() + most_look_seconds()
     prepared = []
     for place, body in enumerate(asked):
         with _told_of(place):
-            prepared.append(_prepare(body, viewer, api))
+            prepared.append(_prepare(body, asker))
         if time.monotonic() > until and place + 1 < len(asked):
             raise RequestError(
                 f"after {most_look_seconds():g} s only {place + 1} of {len(asked)} requests were "
@@ -118,7 +133,7 @@ def _prepared(asked: Sequence[Mapping[str, Any]], viewer: Viewer, api: str) -> l
     return prepared
 
 
-def _prepare(body: Mapping[str, Any], viewer: Viewer, api: str) -> Prepared:
+def _prepare(body: Mapping[str, Any], asker: _Asker) -> Prepared:
     process = get_process(body["process"])
     if "async-execute" not in process.control_options:
         raise RequestError(
@@ -132,8 +147,8 @@ def _prepare(body: Mapping[str, Any], viewer: Viewer, api: str) -> Prepared:
             field=f"inputs.{linked}",
             hint="Give the value itself, or send this request alone.",
         )
-    subscriber = Subscriber(asked.addresses, api)
-    return prepare(process.id, asked.inputs, asked.wanted, subscriber, viewer)
+    subscriber = Subscriber(asked.addresses, asker.api)
+    return prepare(process.id, asked.inputs, asked.wanted, subscriber, asker.viewer, asker.is_fresh)
 
 
 @contextmanager

@@ -26,7 +26,7 @@ from marinemap.api.identity import (
 )
 from marinemap.api.processes.described import control_options, job_address, status_info
 from marinemap.api.processes.jobs import answer_results
-from marinemap.api.processes.preferences import Preferences, read_preferences
+from marinemap.api.processes.preferences import Preferences, is_fresh, read_preferences
 from marinemap.api.processes.references import resolved
 from marinemap.api.processes.requests import ExecuteRequest, read_execute_request
 from marinemap.api.processes.results import answer_outputs
@@ -44,7 +44,11 @@ from marinemap.processes.registry import get_process
 
 
 def execute(
-    request: HttpRequest, process_id: str, prefer: str, idempotency_key: str | None = None
+    request: HttpRequest,
+    process_id: str,
+    prefer: str,
+    idempotency_key: str | None = None,
+    cache_control: str = "",
 ) -> HttpResponseBase:
     """Answer an execute request: 200 with the outputs, or 201 with a job."""
     refuse_cross_site(request)
@@ -54,7 +58,9 @@ def execute(
     is_async = _is_async(process, asked, preferences)
     if is_async or process.is_awaited:
         seconds = _patience(request, process, asked, preferences, is_async)
-        response = _submit(request, process, asked, idempotency_key, seconds)
+        response = _submit(
+            request, process, asked, idempotency_key, seconds, is_fresh(cache_control)
+        )
     else:
         response = _run(process, asked, viewer_of(request))
     is_job = response.status_code == 201
@@ -135,7 +141,12 @@ def _run(process: Process, asked: ExecuteRequest, viewer: Viewer) -> HttpRespons
 
 
 def _submit(
-    request: HttpRequest, process: Process, asked: ExecuteRequest, key: str | None, seconds: float
+    request: HttpRequest,
+    process: Process,
+    asked: ExecuteRequest,
+    key: str | None,
+    seconds: float,
+    fresh: bool,
 ) -> HttpResponseBase:
     owner, is_known = owner_or_new(request)
     scope = scope_of_keys(request, owner, is_known)
@@ -152,6 +163,7 @@ def _submit(
         Subscriber(asked.addresses, request.build_absolute_uri(reverse("api:landing"))),
         keyed,
         viewer_of(request),
+        fresh,
     )
     # From here on the job is stored: whatever is asked besides may not turn this into an error.
     ended = ended_within(job, seconds)

@@ -49,6 +49,15 @@ def read_preferences(header: str) -> Preferences:
     return Preferences(is_async, int(found["wait"]) if "wait" in found else None)
 
 
+def is_fresh(header: str) -> bool:
+    """Tell whether a header ``Cache-Control`` asks for a run, whatever results there are.
+
+    RFC 9111, section 5.2.1; directives of another purpose are passed by.
+    """
+    asked = {each.strip().lower() for each in header.split(",")}
+    return not asked.isdisjoint({"no-cache", "no-store", "max-age=0"})
+
+
 def _take(found: dict[str, str], name: str, value: str) -> None:
     if name not in _KNOWN:
         if did_you_mean(name, _KNOWN):

@@ -38,6 +38,12 @@ _KEY = Parameter(
     "is run anew.",
     "header",
 )
+_CACHE = Parameter(
+    "Cache-Control",
+    {"type": "string", "default": "", "maxLength": 200},
+    "no-cache for a run of its own, where the same was made of the same data before.",
+    "header",
+)
 _SECONDS = {"type": "integer", "minimum": 0, "maximum": 1_000_000_000}
 _TEXTS = {"type": "array", "items": {"type": "string"}, "minItems": 1, "maxItems": 100}
 _JOB_FILTERS = (
@@ -152,7 +158,7 @@ ROUTES = (
                 "Run a process",
                 execution.execute,
                 "Processes",
-                (_PREFER, _KEY),
+                (_PREFER, _KEY, _CACHE),
                 BODY,
                 {
                     200: Answer("The outputs, run at once", {}, ("application/json",)),
@@ -250,6 +256,7 @@ ROUTES = (
                 "Ask for many jobs at once, all or none",
                 batches.make,
                 "Jobs",
+                (_CACHE,),
                 body=batches.BODY,
                 answers={
                     201: Answer(

@@ -1,0 +1,130 @@
+"""What was made already is not made again: a request like an earlier one is given its file.
+
+A job that is given a result has a name of its own for the file, a hard link: whichever of the
+two is dismissed or expires first, the other keeps its own, and nothing is counted.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import uuid
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+from django.utils import timezone
+
+import marinemap
+from marinemap.catalogue.models import Layer
+from marinemap.jobs import lifecycle
+from marinemap.jobs.artifacts import link_artifact
+from marinemap.jobs.conf import job_settings
+from marinemap.jobs.models import Job
+from marinemap.jobs.owners import viewer_of_owner
+from marinemap.jobs.states import JobStatus
+from marinemap.processes.process import Process
+
+# Of one network address in a day: a row and a name of a file each cost a little, and no rate
+# holds them back. Beyond that the same request is run like any other.
+_MOST_A_DAY = 1_000
+# Others that wait are given it when their turn comes.
+_MOST_AT_ONCE = 200
+
+
+def key_of(process: Process, kept: Mapping[str, Any]) -> str:
+    """Return what names the result of inputs on the data as they are now.
+
+    Parameters
+    ----------
+    process : Process
+    kept : mapping
+        Inputs that were checked.
+
+    Returns
+    -------
+    str
+        A digest; empty where a result is not to be given to others, or nobody knows of which
+        data it would be.
+    """
+    data = process.data_version(kept) if process.data_version else None
+    if data is None:
+        return ""
+    made_by = [marinemap.__version__, process.id, process.version]
+    text = json.dumps([*made_by, _plain(kept), data], sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()
+
+
+def take_result(job: Job) -> bool:
+    """Make a new job one that is done, by the result of an earlier one; tell whether there is one.
+
+    Whoever asks has been found to be allowed to ask for it: by the checks of the process.
+
+    Parameters
+    ----------
+    job : Job
+        With its key. It is not stored yet, and is not stored here.
+    """
+    first = None if _has_taken_many(job) else _find_done(job)
+    # It may go in this very moment, by the hand of its owner.
+    name = link_artifact(first, job) if first else None
+    if first is None or name is None:
+        return False
+    for same in lifecycle.SAME:
+        setattr(job, same, getattr(first, same))
+    job.status, job.progress, job.artifact = JobStatus.SUCCESSFUL, 100, name
+    job.finished_at = now = timezone.now()
+    job.expires_at = now + job_settings().keep_results
+    return True
+
+
+def give_to_waiting(first: Job) -> int:
+    """Finish the jobs that wait for the same as one that is done; return how many.
+
+    Each has a message of its own in the queue: where this one had failed, been cancelled or
+    killed, they are run in their turn, and nobody has to notice.
+    """
+    if not first.reuse_key or not first.artifact:
+        return 0
+    waiting = Job.objects.filter(reuse_key=first.reuse_key, status=JobStatus.ACCEPTED, attempt=0)
+    found = waiting.order_by("created_at")[:_MOST_AT_ONCE]
+    return sum(_may_have(job) and lifecycle.succeed_by(job, first) for job in found)
+
+
+def finish_by_another(job_id: uuid.UUID) -> bool:
+    """Finish a job whose turn has come, where the same was made meanwhile; tell whether it was."""
+    waiting = Job.objects.filter(pk=job_id, status=JobStatus.ACCEPTED, attempt=0)
+    job = waiting.exclude(reuse_key="").first()
+    first = _find_done(job) if job else None
+    return bool(job and first and _may_have(job) and lifecycle.succeed_by(job, first))
+
+
+def _find_done(job: Job) -> Job | None:
+    if not job.reuse_key:
+        return None
+    done = Job.objects.filter(reuse_key=job.reuse_key, status=JobStatus.SUCCESSFUL)
+    there = done.filter(expires_at__gt=timezone.now()).exclude(artifact="")
+    return there.order_by("-finished_at").first()
+
+
+def _may_have(job: Job) -> bool:
+    """Tell whether the owner of a job may see its layers now; else its run says what is wrong."""
+    return not Layer.objects.hidden_from(viewer_of_owner(job.owner), job.layers).exists()
+
+
+def _has_taken_many(job: Job) -> bool:
+    since = timezone.now() - timedelta(days=1)
+    # A job that was run has had an attempt.
+    taken = Job.objects.filter(
+        address=job.address, status=JobStatus.SUCCESSFUL, attempt=0, created_at__gt=since
+    )
+    return taken.order_by()[:_MOST_A_DAY].count() >= _MOST_A_DAY
+
+
+def _plain(value: Any) -> Any:
+    """Return JSON with one form of each number: 5.0 is 5."""
+    if isinstance(value, float):
+        return int(value) if value.is_integer() else value
+    if isinstance(value, Mapping):
+        return {name: _plain(at) for name, at in value.items()}
+    return [_plain(at) for at in value] if isinstance(value, list) else value
