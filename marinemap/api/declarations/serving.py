@@ -14,6 +14,7 @@ from django.views.decorators.csrf import csrf_exempt
 
 import marinemap
 from marinemap.api.access import check_access
+from marinemap.api.declarations.admission import admitted
 from marinemap.api.declarations.documents import PUBLIC, Document, Versioned
 from marinemap.api.declarations.negotiation import FORMS, form_of
 from marinemap.api.declarations.operation import Parameter, Route
@@ -40,7 +41,8 @@ def serve(route: Route) -> Callable[..., HttpResponseBase]:
         check_access(request, operation.access)
         arguments = operation.read(request, path)
         form = arguments.pop(FORM.argument, None)
-        answered = operation.view(request, **arguments)
+        with admitted(request):
+            answered = operation.view(request, **arguments)
         return (
             answered if isinstance(answered, HttpResponseBase) else respond(request, answered, form)
         )
