@@ -92,6 +92,9 @@ MARINEMAP_CORS_ORIGINS = read_list("MARINEMAP_CORS_ORIGINS", ["*"])
 MARINEMAP_SYNC_SECONDS = read_number("MARINEMAP_SYNC_SECONDS", 10, 0, 60)
 # An extract for which nothing is preferred is waited for within the request, if that time allows.
 MARINEMAP_SYNC_BY_DEFAULT = read_flag("MARINEMAP_SYNC_BY_DEFAULT", False)
+# A request like an earlier one is given its result; that it is done at once tells that somebody
+# has asked for the same, which is for the operator to allow.
+MARINEMAP_REUSE = read_flag("MARINEMAP_REUSE", False)
 # Programs without a cookie find in the list of jobs those that such programs made from the same
 # network address. On a site for one machine that is the same person; elsewhere it need not be.
 MARINEMAP_LIST_BY_ADDRESS = read_flag("MARINEMAP_LIST_BY_ADDRESS", not _is_public)

@@ -122,6 +122,11 @@ def job_settings() -> JobSettings:
     )
 
 
+def shares_results() -> bool:
+    """Tell whether a request like an earlier one is given the result of that."""
+    return bool(settings.MARINEMAP_REUSE)
+
+
 def _run_limits() -> RunLimits:
     """Return the limits of a run; a setting of 0 is no limit."""
     memory, files = _limit("MARINEMAP_MAX_RUN_MEMORY_MB", 0), _limit("MARINEMAP_MAX_RUN_MB", 0)

@@ -19,7 +19,7 @@ import marinemap
 from marinemap.catalogue.models import Layer
 from marinemap.jobs import lifecycle
 from marinemap.jobs.artifacts import link_artifact
-from marinemap.jobs.conf import job_settings
+from marinemap.jobs.conf import job_settings, shares_results
 from marinemap.jobs.models import Job
 from marinemap.jobs.owners import viewer_of_owner
 from marinemap.jobs.states import JobStatus
@@ -47,6 +47,8 @@ def key_of(process: Process, kept: Mapping[str, Any]) -> str:
         A digest; empty where a result is not to be given to others, or nobody knows of which
         data it would be.
     """
+    if not shares_results():
+        return ""
     data = process.data_version(kept) if process.data_version else None
     if data is None:
         return ""

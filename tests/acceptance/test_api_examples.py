@@ -27,7 +27,8 @@ _VARYING = {"jobID", "message", "size", "size_bytes", "finished"}
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """A site as `make run` has it, with the sample layers, drawn."""
-    site = RunningSite(tmp_path_factory.mktemp("samples"), MARINEMAP_EXTRACT_RATE="60/m")
+    home = tmp_path_factory.mktemp("samples")
+    site = RunningSite(home, MARINEMAP_EXTRACT_RATE="60/m", MARINEMAP_REUSE="1")
     for command in (["migrate", "--verbosity", "0"], ["loadsamples"], ["drawlayers"]):
         site.manage(*command)
     try:

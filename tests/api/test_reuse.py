@@ -33,6 +33,12 @@ INPUTS = {"layers": ["reefs"], "area": [0, 40, 2, 42]}
 REQUEST = {"inputs": INPUTS}
 
 
+@pytest.fixture(autouse=True)
+def shared(settings: Any) -> None:
+    """Let requests be given the results of earlier ones."""
+    settings.MARINEMAP_REUSE = True
+
+
 @pytest.fixture
 def done(reefs: Layer, new_client: NewClient, post: Post) -> Job:
     """An extract that another has asked for, and that is done."""
@@ -49,6 +55,13 @@ def is_run(response: Any) -> bool:
     """Tell whether a request was queued, and not answered by a result that is there."""
     assert response.status_code == 201, response.content
     return bool(response.json()["status"] == "accepted")
+
+
+def test_operator_has_to_allow_it(
+    done: Job, new_client: NewClient, post: Post, settings: Any
+) -> None:
+    settings.MARINEMAP_REUSE = False
+    assert is_run(post(new_client(BROWSER), REQUEST))
 
 
 def test_same_request_is_done_at_once_and_takes_no_start(
