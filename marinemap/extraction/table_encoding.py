@@ -46,8 +46,11 @@ def check_encoding(shp: Path) -> None:
         With what the file says.
     """
     cpg = _beside(shp, ".cpg")
-    text = _stated(cpg) if cpg else ""
-    if cpg and text and not any(form.fullmatch(text) for form in (_CODE_PAGE, _ISO_8859, _BY_NAME)):
+    if cpg is None:
+        return
+    text = _stated(cpg)
+    # An empty one is what is left of one that was cut.
+    if not any(form.fullmatch(text) for form in (_CODE_PAGE, _ISO_8859, _BY_NAME)):
         raise DatasetError(
             f"{cpg.name} names no encoding that is known: '{quote(text)}'",
             field="source",

@@ -68,28 +68,3 @@ def test_two_combs_at_once_leave_the_site_answering(make_site: MakeSite) -> None
     assert {answer.status_code for answer in answers} <= {200, 201, 400, 503}
     for answer in answers:
         assert answer.status_code < 400 or answer.json()["detail"], answer.text
-
-
-def test_fifty_large_requests_at_once_leave_the_site_answering(make_site: MakeSite) -> None:
-    site = make_site()
-    site.start_web()
-    # Dear to read alone: there is no such layer.
-    area = wavy(150_000)
-    body = json.dumps({"inputs": {"layers": ["none"], "area": area}}).encode()
-    url = f"{site.base}/api/processes/estimate/execution"
-    answers: list[requests.Response] = []
-
-    def send() -> None:
-        answers.append(requests.post(url, data=body, headers=JSON, timeout=60))
-
-    threads = [threading.Thread(target=send) for _ in range(50)]
-    for thread in threads:
-        thread.start()
-    slowest = 0.0
-    while any(thread.is_alive() for thread in threads):
-        ask = lambda: requests.get(f"{site.base}/healthz", timeout=30)  # noqa: E731
-        slowest = max(slowest, slowest_answer_seconds(ask))
-    statuses = {answer.status_code for answer in answers}
-    assert 503 in statuses and statuses <= {400, 503}
-    assert all(a.headers["Retry-After"] for a in answers if a.status_code == 503)
-    assert slowest < 2

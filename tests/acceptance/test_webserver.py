@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 import requests
 
-from marinemap.webserver import ServerLimits, create_server, open_listener
+from marinemap.webserver import create_server, open_listener
+from marinemap.webserver_channel import ServerLimits
 
 Start = Callable[..., int]
 Send = Callable[..., socket.socket]

@@ -36,7 +36,15 @@ def _outline(data: bytes, at: int) -> list[tuple[float, float]]:
     if kind == 0:
         return []
     parts, points = struct.unpack_from("<ii", data, at + 44)
-    return list(struct.iter_unpack("<dd", data[at + 52 + 4 * parts :][: 16 * points]))
+    begins = struct.unpack_from(f"<{parts}i", data, at + 52)
+    corners = list(struct.iter_unpack("<dd", data[at + 52 + 4 * parts :][: 16 * points]))
+    rings = [corners[a:b] for a, b in zip(begins, [*begins[1:], points], strict=True)]
+    return [corner for ring in rings for corner in _closed(ring)]
+
+
+def _closed(ring: list[tuple[float, float]]) -> list[tuple[float, float]]:
+    """Return a ring with its end at its beginning, as the description wants each to be."""
+    return ring if ring[:1] == ring[-1:] else [*ring, ring[0]]
 
 
 def _read_table(data: bytes) -> list[dict[str, bytes]]:

@@ -112,7 +112,8 @@ def test_locks_are_for_all_who_may_write_to_the_database(broker: Broker, tmp_pat
     database.chmod(0o664)
     if os.geteuid() == 0:
         os.chown(database, 65534, 65534)
-    LockFile(database)
+    # No other test's children may find it open.
+    os.close(LockFile(database)._descriptor)
     locks = (tmp_path / "broker.sqlite3-consumers").stat()
     assert locks.st_mode & 0o777 == 0o664
     assert (locks.st_uid, locks.st_gid) == (database.stat().st_uid, database.stat().st_gid)

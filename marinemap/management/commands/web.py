@@ -18,7 +18,8 @@ from django.urls import get_resolver
 
 from marinemap.processes.apart import warm_up
 from marinemap.processes.registry import all_processes
-from marinemap.webserver import ServerLimits, create_server, most_connections, open_listener
+from marinemap.webserver import create_server, most_connections, open_listener
+from marinemap.webserver_channel import ServerLimits
 
 _STOP_WITHIN_SECONDS = 15
 

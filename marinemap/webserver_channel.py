@@ -1,0 +1,216 @@
+"""One connection of the web server: how its requests arrive, and how answers leave.
+
+What waitress leaves open: how long a request may take to arrive, answers to HEAD, two lengths of
+one body, errors of the server's own as problem documents (RFC 9457), and the end of a connection
+whose request was refused before all of it was read.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import socket
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from waitress.channel import HTTPChannel
+from waitress.parser import HTTPRequestParser, ParsingError
+from waitress.task import ErrorTask, WSGITask
+from waitress.utilities import Error
+
+# A fast reader of a large file must not keep the loop from all others: so much a turn ...
+_SENT_A_TURN_BYTES = 1 << 20
+# ... in pieces of this size.
+_PIECE_BYTES = 128 * 1024
+# How long a client that was refused may go on sending before it is cut off.
+_LINGER_SECONDS = 5
+
+
+@dataclass(frozen=True)
+class ServerLimits:
+    """What one client may cost.
+
+    Parameters
+    ----------
+    threads : int
+        Requests answered at a time.
+    connections : int
+        Open sockets; beyond that the one that has been still for longest is closed.
+    header_bytes, body_bytes : int
+        The largest header and body of a request. The application's own limit of the body is
+        lower, and it explains itself better.
+    idle_seconds : int
+        How long a socket stays open on which nothing moves.
+    arrival_seconds : int
+        How long a request may take to arrive ...
+    arrival_bytes_per_second : int
+        ... and how fast it has to come when it takes longer than that.
+    """
+
+    threads: int = 8
+    connections: int = 2_000
+    header_bytes: int = 32 * 1024
+    body_bytes: int = 6 * 1024 * 1024
+    idle_seconds: int = 60
+    arrival_seconds: int = 20
+    arrival_bytes_per_second: int = 4096
+
+
+class RequestTimeout(Error):  # type: ignore[misc] # the library has no types
+    """The request did not arrive in time."""
+
+    code = 408
+    reason = "Request Timeout"
+
+
+class _Parser(HTTPRequestParser):  # type: ignore[misc] # the library has no types
+    """Reads requests, of which each has one end."""
+
+    def parse_header(self, header_plus: bytes) -> None:
+        """Refuse two lengths: a proxy that goes by the other one sees another next request.
+
+        RFC 9112, 6.1: a server may refuse it, or has to close the connection afterwards.
+        """
+        super().parse_header(header_plus)
+        if self.chunked and "CONTENT_LENGTH" in self.headers:
+            raise ParsingError("Content-Length beside Transfer-Encoding; send one of them")
+
+
+class _Task(WSGITask):  # type: ignore[misc] # the library has no types
+    """Answers a request; HEAD by the header alone, whatever follows it for GET (RFC 9110, 9.3.2).
+
+    Left to itself the body would be read as the next answer on that connection.
+    """
+
+    def finish(self) -> None:
+        """End the answer, where it has a body by an empty chunk."""
+        if not self.wrote_header:
+            self.write(b"")
+        self.chunked_response &= self.request.command != "HEAD"
+        super().finish()
+
+
+class _ProblemTask(ErrorTask):  # type: ignore[misc] # the library has no types
+    """Answers an error of the server's own as a problem document."""
+
+    def execute(self) -> None:
+        error = self.request.error
+        code, title, detail = error.code, error.reason, str(error.body)
+        most = self.channel.adj
+        if code == 431 and not self.channel.has_first_line:
+            code, title = 414, "URI Too Long"
+            detail = f"The address has more than {most.max_request_header_size:,} bytes."
+        elif code == 431:
+            detail = f"The headers have more than {most.max_request_header_size:,} bytes."
+        elif code == 413:
+            # The limit itself is one too many for the library.
+            detail = f"The body has more than {most.max_request_body_size - 1:,} bytes."
+        body = {"type": "about:blank", "title": title, "status": code, "detail": detail}
+        content = json.dumps(body).encode()
+        self.status = f"{code} {title}"
+        self.response_headers.append(("Content-Type", "application/problem+json"))
+        self.set_close_on_finish()
+        self.channel.is_refusing = True
+        self.content_length = len(content)
+        self.write(content)
+
+
+class Channel(HTTPChannel):  # type: ignore[misc] # the library has no types
+    """One connection, which knows how long its present request has been arriving.
+
+    Where a request is refused before all of it was read, the connection is closed in two steps:
+    a socket closed with bytes unread is reset, and the client would not see the answer.
+    """
+
+    parser_class = _Parser
+    task_class = _Task
+    error_task_class = _ProblemTask
+    # What is arriving, None between requests.
+    request: Any
+    # Since when a request has been arriving, and what of it has come.
+    arriving_since: float | None = None
+    arrived_bytes = 0
+    is_refusing = False
+    # Whether the line with method and address has come whole.
+    has_first_line = False
+    _sent_this_turn = 0
+    _lingering_since: float | None = None
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.sendbuf_len = _PIECE_BYTES
+
+    def received(self, data: bytes) -> bool:
+        """Take in what came, and keep the time of an unfinished request."""
+        if self.request is None:
+            self.arriving_since, self.arrived_bytes = time.monotonic(), 0
+            self.has_first_line = False
+        self.has_first_line |= b"\n" in data
+        self.arrived_bytes += len(data)
+        taken = super().received(data)
+        if self.request is None:
+            self.arriving_since = None
+        return bool(taken)
+
+    def handle_write(self) -> None:
+        """Send some of what waits to be sent; the rest has its turn after others."""
+        self._sent_this_turn = 0
+        super().handle_write()
+
+    def send(self, data: bytes, do_close: bool = True) -> int:
+        """Send to the socket; 0 where it takes no more, or has had its share of this turn."""
+        if self._sent_this_turn >= _SENT_A_TURN_BYTES:
+            return 0
+        sent = int(super().send(data, do_close))
+        self._sent_this_turn += sent
+        return sent
+
+    def readable(self) -> bool:
+        """Tell whether to read: what comes after a refusal is read, too, and let go."""
+        return self._lingering_since is not None or bool(super().readable())
+
+    def writable(self) -> bool:
+        """Tell whether there is something to send."""
+        return self._lingering_since is None and bool(super().writable())
+
+    def handle_read(self) -> None:
+        """Read on; at its end the connection closes by itself."""
+        if self._lingering_since is None:
+            super().handle_read()
+        else:
+            self.recv(_PIECE_BYTES)
+
+    def handle_close(self) -> None:
+        """Close; after a refusal only our side, until the client has seen it."""
+        if not self.is_refusing or not self.connected:
+            super().handle_close()
+            return
+        self.is_refusing, self.will_close = False, False
+        self._lingering_since = time.monotonic()
+        with contextlib.suppress(OSError):
+            self.socket.shutdown(socket.SHUT_WR)
+
+    def has_lingered(self) -> bool:
+        """Tell whether the client had its time to see a refusal."""
+        since = self._lingering_since
+        return since is not None and time.monotonic() - since > _LINGER_SECONDS
+
+    def is_late(self, limits: ServerLimits) -> bool:
+        """Tell whether a request has been arriving for too long."""
+        if self.arriving_since is None:
+            return False
+        granted = limits.arrival_seconds + self.arrived_bytes / limits.arrival_bytes_per_second
+        return time.monotonic() - self.arriving_since > granted
+
+    def give_up(self) -> None:
+        """Answer 408 to what has not arrived, and close."""
+        with self.requests_lock:
+            request, self.request = self.request, None
+            self.arriving_since = None
+            if request is None or self.requests:
+                return
+            request.error = RequestTimeout("The request did not arrive in time; send it again.")
+            request.completed = True
+            self.requests.append(request)
+        self.server.add_task(self)
