@@ -13,7 +13,7 @@ from kombu.exceptions import OperationalError
 from sqlalchemy import create_engine, inspect
 
 from marinemap.transport.database import open_database, postgresql_session, verify
-from marinemap.transport.database.schema import REVISION, step_statements
+from marinemap.transport.database.schema import REVISION, step_statements, table_names
 from marinemap.transport.database.sqlite_session import durable_pragmas
 from marinemap.transport.errors import TransportError
 from marinemap.transport.options import Options, read_options
@@ -117,6 +117,26 @@ def describe(broker: Broker) -> dict[str, object]:
     }
     engine.dispose()
     return described
+
+
+def test_workers_that_start_at_once_make_the_tables_once(broker: Broker) -> None:
+    """PostgreSQL remembers that there was no such name: whoever had asked made them again."""
+    one, other = broker.database, open_database(broker.url, read_options({"create_tables": False}))
+    if one.name == "sqlite":
+        pytest.skip("SQLite remembers no names")
+    with one.session() as session, session.begin():
+        for table in table_names():
+            session.run(f"DROP TABLE {table} CASCADE")
+    with one.session() as first, other.session() as second:
+        assert other.read_revision(second) is None
+        with other.upgrading(second):
+            with psycopg.connect(broker.url, autocommit=False) as maker:
+                for revision in range(1, REVISION + 1):
+                    for statement in step_statements("postgresql", revision):
+                        maker.execute(statement)
+            found = other.read_revision(second)
+        assert found is not None
+        assert one.read_revision(first) is not None
 
 
 def test_sqlite_settings_survive_a_power_cut(broker: Broker) -> None:

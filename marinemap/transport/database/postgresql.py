@@ -50,6 +50,12 @@ _NOTIFY = (
     "SELECT pg_notify(channel, CAST(:payload AS TEXT)) "
     "FROM unnest(CAST(:channels AS TEXT[])) AS told(channel)"
 )
+# Not by to_regclass: a server process remembers that there was no such name, and so would make the
+# tables that another has made while it waited for its turn. A look into pg_class makes it listen.
+_FIND_SCHEMA = (
+    "SELECT c.oid FROM pg_class AS c WHERE c.relname = 'broker_schema' "
+    "AND pg_table_is_visible(c.oid)"
+)
 # By name out of the whole row: version 1's table has no such columns.
 _READ_REVISION = (
     "SELECT version, CAST(to_jsonb(s)->>'revision' AS INTEGER) AS revision, "
@@ -92,7 +98,7 @@ class PostgresDatabase(Database):
                 )
 
     def read_revision(self, session: Session) -> Row | None:
-        if session.run("SELECT to_regclass('broker_schema') AS name")[0].name is None:
+        if not session.run(_FIND_SCHEMA):
             return None
         rows = session.run(_READ_REVISION)
         return rows[0] if rows else None
