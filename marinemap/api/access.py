@@ -67,13 +67,14 @@ def check_access(request: HttpRequest, access: Access) -> None:
             field="Authorization",
             hint="Make a token with this scope.",
         )
-    if access is Access.ACCOUNT and (scopes is not None or not _is_signed_in(request)):
+    if access is Access.ACCOUNT and (scopes is not None or not is_signed_in(request)):
         raise SignInNeededError(
             "this is for a person who has signed in, and not for a token",
             hint="Sign in, or ask an administrator, who makes tokens at /admin/.",
         )
 
 
-def _is_signed_in(request: HttpRequest) -> bool:
+def is_signed_in(request: HttpRequest) -> bool:
+    """Tell whether a person sent a request, by a session or by a token of theirs."""
     user = getattr(request, "user", None)
     return user is not None and user.is_authenticated

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from datetime import timedelta
 from typing import Any
 
@@ -15,7 +14,7 @@ from marinemap.api.bodies import read_body
 from marinemap.api.declarations import Answer, Body, Document, Operation, Parameter, Route
 from marinemap.api.declarations.documents import PRIVATE
 from marinemap.api.declarations.serving import FORM
-from marinemap.api.identity import refuse_cross_site
+from marinemap.api.identity import is_id, refuse_cross_site
 from marinemap.api.models import PersonalToken
 from marinemap.api.problems import NotFoundError
 from marinemap.api.tokens import MOST_TOKENS, make_token
@@ -89,7 +88,7 @@ def revoke(request: HttpRequest, token_id: str) -> Document:
     """Revoke a token: from now on it is none."""
     refuse_cross_site(request)
     own = PersonalToken.objects.filter(user=_person(request))
-    token = own.filter(pk=token_id).first() if _is_id(token_id) else None
+    token = own.filter(pk=token_id).first() if is_id(token_id) else None
     if token is None:
         raise NotFoundError("you have no such token", field="tokenId", value=token_id)
     body = _described(token)
@@ -102,13 +101,6 @@ def _person(request: HttpRequest) -> User:
     # What the operation's access has seen to.
     assert isinstance(user, User)
     return user
-
-
-def _is_id(text: str) -> bool:
-    try:
-        return str(uuid.UUID(text)) == text
-    except ValueError:
-        return False
 
 
 def _described(token: PersonalToken) -> dict[str, Any]:

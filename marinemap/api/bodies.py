@@ -1,13 +1,14 @@
-"""The body of a request: JSON that fits what its operation declares."""
+"""The body of a request: JSON, that fits what its operation declares."""
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from django.http import HttpRequest
 
 from marinemap.api.declarations import Body
-from marinemap.api.processes.requests import read_json
+from marinemap.api.problems import EncodedBodyError
 from marinemap.errors import RequestError
 from marinemap.processes.values import check_value
 
@@ -20,10 +21,43 @@ def read_body(request: HttpRequest, declared: Body) -> dict[str, Any]:
     RequestError
         If it is not JSON, or does not fit.
     """
-    try:
-        body = read_json(request.body)
-    except (ValueError, RecursionError) as error:
-        raise RequestError(f"the body is not JSON: {error}", field="body") from error
+    body = read_json_body(request)
     check_value(declared.schema, body, "body")
     members: dict[str, Any] = body
     return members
+
+
+def read_json_body(request: HttpRequest, hint: str | None = None) -> Any:
+    """Return what a body holds.
+
+    Raises
+    ------
+    EncodedBodyError
+        If it is compressed.
+    RequestError
+        If it is not JSON; with what to do, if that is given.
+    """
+    coding = request.headers.get("Content-Encoding", "identity")
+    if coding.lower() != "identity":
+        raise EncodedBodyError(
+            "a body is taken as it is, not compressed", field="Content-Encoding", value=coding
+        )
+    try:
+        return read_json(request.body)
+    except (ValueError, RecursionError) as error:
+        raise RequestError(f"the body is not JSON: {error}", field="body", hint=hint) from error
+
+
+def read_json(content: str | bytes) -> Any:
+    """Return what JSON holds; NaN and Infinity, which Python reads, are none.
+
+    Raises
+    ------
+    ValueError, RecursionError
+        It is not JSON, or nested too deep.
+    """
+    return json.loads(content, parse_constant=_refuse_constant)
+
+
+def _refuse_constant(name: str) -> Any:
+    raise ValueError(f"{name} is not a JSON number (RFC 8259)")

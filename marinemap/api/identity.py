@@ -117,7 +117,7 @@ def get_job(request: HttpRequest, job_id: str) -> Job:
     NoSuchJobError
         If there is no such job, or it is another's: the answer is the same.
     """
-    job = Job.objects.filter(pk=job_id).first() if _is_id(job_id) else None
+    job = Job.objects.filter(pk=job_id).first() if is_id(job_id) else None
     if job is None or not _may_see(request, job):
         raise NoSuchJobError("there is no such job", field="jobID", value=job_id)
     return job
@@ -133,7 +133,7 @@ def get_batch(request: HttpRequest, batch_id: str) -> list[Job]:
     NotFoundError
         If there is no such batch, or it is another's: the answer is the same.
     """
-    jobs = list(lifecycle.of_batch(uuid.UUID(batch_id))) if _is_id(batch_id) else []
+    jobs = list(lifecycle.of_batch(uuid.UUID(batch_id))) if is_id(batch_id) else []
     if not jobs or not _may_see(request, jobs[0]):
         raise NotFoundError("there is no such batch", field="batchId", value=batch_id)
     return jobs
@@ -169,7 +169,8 @@ def refuse_cross_site(request: HttpRequest) -> None:
         raise CrossSiteError("a page of another site may not do this in your name")
 
 
-def _is_id(text: str) -> bool:
+def is_id(text: str) -> bool:
+    """Tell whether a text is the id of a job, a batch or a token."""
     try:
         # As it is written in links: Python would take braces and other forms as well.
         return str(uuid.UUID(text)) == text

@@ -120,6 +120,16 @@ def test_compressed_body_is_refused_as_such(new_client: NewClient) -> None:
     assert (problem["field"], problem["value"]) == ("Content-Encoding", "gzip")
 
 
+@pytest.mark.django_db
+def test_compressed_batch_is_refused_as_such(new_client: NewClient) -> None:
+    body = gzip.compress(b'{"requests": []}')
+    answer = new_client().post(
+        "/api/batches", body, content_type="application/json", headers={"Content-Encoding": "gzip"}
+    )
+    assert answer.status_code == 415, answer.content
+    assert answer.json()["field"] == "Content-Encoding"
+
+
 def test_unknown_process_is_not_found(new_client: NewClient, post: Post) -> None:
     problem = assert_problem(post(new_client(), {}, "extrakt"), 404)
     assert problem["type"].endswith("/no-such-process")

@@ -13,7 +13,7 @@ from django.utils.cache import get_conditional_response, patch_vary_headers
 from django.views.decorators.csrf import csrf_exempt
 
 import marinemap
-from marinemap.api.access import check_access
+from marinemap.api.access import check_access, is_signed_in
 from marinemap.api.declarations.admission import admitted
 from marinemap.api.declarations.documents import PUBLIC, Document, Versioned
 from marinemap.api.declarations.negotiation import FORMS, form_of
@@ -148,8 +148,7 @@ def _not_modified(request: HttpRequest, etag: str) -> HttpResponse | None:
 
 def _kept_by(request: HttpRequest, cache_control: str) -> str:
     """Return who may keep an answer: what a person is shown may be for them only."""
-    user = getattr(request, "user", None)
-    is_person = user is not None and user.is_authenticated
+    is_person = is_signed_in(request)
     return cache_control.replace("public", "private") if is_person else cache_control
 
 

@@ -6,8 +6,8 @@ import threading
 from collections.abc import Mapping
 from typing import Any
 
+from marinemap.api.bodies import read_json
 from marinemap.api.conf import max_body_bytes
-from marinemap.api.processes.requests import read_json
 from marinemap.errors import RequestError, UnavailableError, quote
 from marinemap.jobs.egress import check_uri, fetch
 from marinemap.processes.values import unknown

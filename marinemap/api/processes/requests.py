@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from django.http import HttpRequest
 
+from marinemap.api.bodies import read_json_body
 from marinemap.api.declarations import Body
-from marinemap.api.problems import EncodedBodyError
 from marinemap.errors import RequestError
 from marinemap.jobs.egress import check_uri
 from marinemap.jobs.notify import EVENTS
@@ -99,7 +98,7 @@ def read_execute_request(request: HttpRequest, process: Process) -> ExecuteReque
     RequestError
         If it is not JSON, or has a member or an output that is unknown or would be passed over.
     """
-    body = _read_body(request)
+    body = read_json_body(request, hint=_HINT)
     if not isinstance(body, dict):
         raise RequestError("the body is not a JSON object", field="body", value=body)
     return execute_request(body, process)
@@ -121,33 +120,6 @@ def execute_request(body: Mapping[str, Any], process: Process) -> ExecuteRequest
         mode=body.get("mode", "auto"),
         members=body,
     )
-
-
-def read_json(content: str | bytes) -> Any:
-    """Return what JSON holds; NaN and Infinity, which Python reads, are none.
-
-    Raises
-    ------
-    ValueError, RecursionError
-        It is not JSON, or nested too deep.
-    """
-    return json.loads(content, parse_constant=_refuse_constant)
-
-
-def _read_body(request: HttpRequest) -> Any:
-    coding = request.headers.get("Content-Encoding", "identity")
-    if coding.lower() != "identity":
-        raise EncodedBodyError(
-            "a body is taken as it is, not compressed", field="Content-Encoding", value=coding
-        )
-    try:
-        return read_json(request.body)
-    except (ValueError, RecursionError) as error:
-        raise RequestError(f"the body is not JSON: {error}", field="body", hint=_HINT) from error
-
-
-def _refuse_constant(name: str) -> Any:
-    raise ValueError(f"{name} is not a JSON number (RFC 8259)")
 
 
 def _check_members(body: Mapping[str, Any], process: Process) -> None:
