@@ -1,5 +1,6 @@
 """The engine: read, clip, reproject, write, verify, zip. Knows neither Django nor Celery."""
 
+from marinemap.extraction.archive import sync_folder
 from marinemap.extraction.area import Area, parse_area
 from marinemap.extraction.clip import MODES
 from marinemap.extraction.crs import CRS84, check_fits, crs_label, parse_crs
@@ -65,5 +66,6 @@ __all__ = [
     "read_one",
     "read_page",
     "real_path",
+    "sync_folder",
     "write_features_as",
 ]

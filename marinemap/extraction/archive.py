@@ -123,12 +123,13 @@ def new_archive(destination: Path, made_at: datetime | None = None) -> Iterator[
             file.flush()
             os.fsync(file.fileno())
         partial.replace(destination)
-        _sync_folder(destination.parent)
+        sync_folder(destination.parent)
     finally:
         partial.unlink(missing_ok=True)
 
 
-def _sync_folder(path: Path) -> None:
+def sync_folder(path: Path) -> None:
+    """Let the names in a folder outlast a power cut."""
     folder = os.open(path, os.O_RDONLY)
     try:
         os.fsync(folder)

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+from marinemap.extraction import sync_folder
 from marinemap.jobs.conf import job_settings
 from marinemap.jobs.models import Job
 from marinemap.processes.registry import get_process
@@ -94,21 +95,13 @@ def link_artifact(first: Job, job: Job) -> str | None:
         # Young before it has the name: what is old and belongs to no job is an orphan.
         os.utime(source, follow_symlinks=False)
         os.link(source, target, follow_symlinks=False)
-        _sync(target.parent)
+        # The row that names the file may not outlive a power cut that the name does not.
+        sync_folder(target.parent)
     except OSError as error:
         if not isinstance(error, FileNotFoundError):
             logger.warning("Archive %s could not be given to job %s: %s", source, job.pk, error)
         return None
     return target.name
-
-
-def _sync(folder: Path) -> None:
-    # The row that names the file may not outlive a power cut that the name does not.
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def remove_artifact(name: str) -> None:
