@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from marinemap.errors import MarineMapError
 from marinemap.jobs import repeats
-from marinemap.jobs.artifacts import artifact_path, link_artifact, remove_artifact
+from marinemap.jobs.artifacts import artifact_path, remove_artifact
 from marinemap.jobs.conf import job_settings
 from marinemap.jobs.models import Job, JobDocuments
 from marinemap.jobs.notify import announce
@@ -31,10 +31,6 @@ STALLED_AFTER = timedelta(seconds=90)
 _SHORTEST_DELAY_SECONDS, _LONGEST_DELAY_SECONDS = 15, 60
 # Most of a day of trying; a site that lacks something for longer is told, not waited for.
 _MOST_TIMES_PUT_OFF = 1_000
-
-
-# What a job has of the one whose archive it is given.
-SAME = ("message", "artifact_bytes", "media_type", "file_name", "reuse_key")
 
 
 class JobStoppedError(MarineMapError):
@@ -123,36 +119,6 @@ def succeed(job: Job, result: RunResult, reuse_key: str = "") -> None:
     except JobStoppedError:
         archive.unlink(missing_ok=True)
         raise
-
-
-def succeed_by(job: Job, first: Job) -> bool:
-    """Finish a waiting job by the archive of another that is the same; tell whether it was done.
-
-    It is not where the job waits no more (cancelled, or begun), or the archive is gone: then
-    nothing has changed.
-    """
-    name = link_artifact(first, job)
-    if name is None:
-        return False
-    now = timezone.now()
-    same = {each: getattr(first, each) for each in SAME}
-    with transaction.atomic():
-        waiting = Job.objects.filter(pk=job.pk, status=JobStatus.ACCEPTED, attempt=job.attempt)
-        is_done = waiting.update(
-            **same,
-            status=JobStatus.SUCCESSFUL,
-            progress=100,
-            artifact=name,
-            finished_at=now,
-            updated_at=now,
-            expires_at=now + job_settings().keep_results,
-        )
-        if is_done:
-            announce(job, JobStatus.SUCCESSFUL)
-            transaction.on_commit(lambda: withdraw(job))
-    if not is_done:
-        remove_artifact(name)
-    return bool(is_done)
 
 
 def fail(job: Job, error: MarineMapError) -> None:

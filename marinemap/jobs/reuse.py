@@ -10,18 +10,20 @@ import hashlib
 import json
 import uuid
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
+from django.db import transaction
 from django.utils import timezone
 
 import marinemap
 from marinemap.catalogue.models import Layer
-from marinemap.jobs import lifecycle
-from marinemap.jobs.artifacts import link_artifact
+from marinemap.jobs.artifacts import link_artifact, remove_artifact
 from marinemap.jobs.conf import job_settings, shares_results
 from marinemap.jobs.models import Job
+from marinemap.jobs.notify import announce
 from marinemap.jobs.owners import viewer_of_owner
+from marinemap.jobs.queue import withdraw
 from marinemap.jobs.states import JobStatus
 from marinemap.processes.process import Process
 
@@ -30,6 +32,8 @@ from marinemap.processes.process import Process
 _MOST_A_DAY = 1_000
 # Others that wait are given it when their turn comes.
 _MOST_AT_ONCE = 200
+# What a job has of the one whose archive it is given.
+_SAME = ("message", "artifact_bytes", "media_type", "file_name", "reuse_key")
 
 
 def key_of(process: Process, kept: Mapping[str, Any]) -> str:
@@ -67,16 +71,15 @@ def take_result(job: Job) -> bool:
     job : Job
         With its key. It is not stored yet, and is not stored here.
     """
-    first = None if _has_taken_many(job) else _find_done(job)
-    # It may go in this very moment, by the hand of its owner.
-    name = link_artifact(first, job) if first else None
-    if first is None or name is None:
+    first = _find_done(job)
+    if first is None or _has_taken_many(job):
         return False
-    for same in lifecycle.SAME:
-        setattr(job, same, getattr(first, same))
-    job.status, job.progress, job.artifact = JobStatus.SUCCESSFUL, 100, name
-    job.finished_at = now = timezone.now()
-    job.expires_at = now + job_settings().keep_results
+    # It may go in this very moment, by the hand of its owner.
+    name = link_artifact(first, job)
+    if name is None:
+        return False
+    for column, value in _columns_of(first, name, timezone.now()).items():
+        setattr(job, column, value)
     return True
 
 
@@ -90,7 +93,7 @@ def give_to_waiting(first: Job) -> int:
         return 0
     waiting = Job.objects.filter(reuse_key=first.reuse_key, status=JobStatus.ACCEPTED, attempt=0)
     found = waiting.order_by("created_at")[:_MOST_AT_ONCE]
-    return sum(_may_have(job) and lifecycle.succeed_by(job, first) for job in found)
+    return sum(_may_have(job) and succeed_by(job, first) for job in found)
 
 
 def finish_by_another(job_id: uuid.UUID) -> bool:
@@ -98,7 +101,43 @@ def finish_by_another(job_id: uuid.UUID) -> bool:
     waiting = Job.objects.filter(pk=job_id, status=JobStatus.ACCEPTED, attempt=0)
     job = waiting.exclude(reuse_key="").first()
     first = _find_done(job) if job else None
-    return bool(job and first and _may_have(job) and lifecycle.succeed_by(job, first))
+    return bool(job and first and _may_have(job) and succeed_by(job, first))
+
+
+def succeed_by(job: Job, first: Job) -> bool:
+    """Finish a waiting job by the archive of another that is the same; tell whether it was done.
+
+    It is not where the job waits no more (cancelled, or begun), or the archive is gone: then
+    nothing has changed.
+    """
+    name = link_artifact(first, job)
+    if name is None:
+        return False
+    now = timezone.now()
+    with transaction.atomic():
+        waiting = Job.objects.filter(pk=job.pk, status=JobStatus.ACCEPTED, attempt=job.attempt)
+        is_done = waiting.update(
+            **_columns_of(first, name, now),
+            updated_at=now,
+        )
+        if is_done:
+            announce(job, JobStatus.SUCCESSFUL)
+            transaction.on_commit(lambda: withdraw(job))
+    if not is_done:
+        remove_artifact(name)
+    return bool(is_done)
+
+
+def _columns_of(first: Job, name: str, now: datetime) -> dict[str, Any]:
+    """Return what the row of a job has that is done by the archive of another."""
+    return {
+        **{each: getattr(first, each) for each in _SAME},
+        "status": JobStatus.SUCCESSFUL,
+        "progress": 100,
+        "artifact": name,
+        "finished_at": now,
+        "expires_at": now + job_settings().keep_results,
+    }
 
 
 def _find_done(job: Job) -> Job | None:

@@ -126,7 +126,8 @@ def _run(job: Job) -> str:
         return _end_without_result(job, error)
     lifecycle.succeed(job, result, reuse_key)
     logger.info("Job %s is ready: %s", job.pk, result.message)
-    _give_to_others(job)
+    if reuse_key:
+        _give_to_others(job)
     return "successful"
 
 
