@@ -1,6 +1,7 @@
 #!/usr/bin/env python
 """Django's command line for MarineMap."""
 
+import importlib
 import os
 import sys
 
@@ -12,22 +13,50 @@ def main() -> None:
     """Run one management command."""
     command = sys.argv[1] if len(sys.argv) > 1 else ""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", _SETTINGS.get(command, "marinemap.settings"))
+    # numpy starts a thread a core for linear algebra, of which there is none here: to start them
+    # takes a third as long as to import all libraries of the engine.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
-        from django.core.management import execute_from_command_line
+        from django.core.exceptions import ImproperlyConfigured
     except ImportError as error:
         raise SystemExit(
             "Django is not installed for this Python. Run 'make run' once, then use "
             ".venv/bin/python manage.py."
         ) from error
-    from django.core.exceptions import ImproperlyConfigured
-
     try:
-        execute_from_command_line(sys.argv)
+        if command != "extract" or not _extracts_from_file(sys.argv[2:]):
+            _run_django()
     except ImproperlyConfigured as error:
         # A mistake in the environment is one line; Django shows where it was found.
         if "--traceback" in sys.argv:
             raise
         raise SystemExit(str(error)) from None
+
+
+def _extracts_from_file(arguments: list[str]) -> bool:
+    """Run ``extract`` where its source is a file; tell whether it was.
+
+    Django, which such an extract does not need, takes longer to start than a small one to make.
+    """
+    from marinemap.errors import MarineMapError
+    from marinemap.extraction import command_line
+
+    options = command_line.read_file_options(arguments)
+    if options is None:
+        return False
+    # A mistake in the environment is told whatever is run.
+    importlib.import_module(os.environ["DJANGO_SETTINGS_MODULE"])
+    try:
+        command_line.run_on_file(options, print)
+    except MarineMapError as error:
+        raise SystemExit(f"CommandError: {error.in_full}") from None
+    return True
+
+
+def _run_django() -> None:
+    from django.core.management import execute_from_command_line
+
+    execute_from_command_line(sys.argv)
 
 
 if __name__ == "__main__":

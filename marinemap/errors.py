@@ -38,6 +38,11 @@ class MarineMapError(Exception):
     def __str__(self) -> str:
         return f"{self.field}: {self.message}" if self.field else self.message
 
+    @property
+    def in_full(self) -> str:
+        """The message and, on a line of its own, what to do about it."""
+        return f"{self}\n{self.hint}" if self.hint else str(self)
+
     def __reduce__(self) -> tuple[Any, ...]:
         # Celery carries errors from worker to caller; keyword-only arguments do not
         # survive the default pickling of exceptions.

@@ -49,7 +49,7 @@ class Command(BaseCommand):
                 options["id"], options["source"], options["layer"], text, _groups(options["groups"])
             )
         except MarineMapError as error:
-            raise CommandError(str(error) + (f"\n{error.hint}" if error.hint else "")) from error
+            raise CommandError(error.in_full) from error
         done = "Added" if is_new else "Read again"
         self.stdout.write(
             f"{done}: {layer.id}, {layer.feature_count:,} features ({layer.geometry_type}), "

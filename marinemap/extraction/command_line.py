@@ -1,0 +1,103 @@
+"""The engine from the shell, with a progress bar or as a dry run."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NoReturn
+
+from tqdm import tqdm
+
+from marinemap.extraction.command_options import declare, is_file, read_file, to_request
+from marinemap.extraction.estimate import LayerEstimate, estimate
+from marinemap.extraction.pipeline import extract
+from marinemap.extraction.request import ExtractionRequest, ExtractionResult, SourceLayer
+
+# Writes one line.
+Tell = Callable[[str], object]
+
+
+def read_file_options(arguments: Sequence[str]) -> dict[str, Any] | None:
+    """Return the arguments by name where they name a file and nothing else is asked for.
+
+    None where the source is a layer's name, an argument is unknown or missing, or help is wanted:
+    what answers all that is told by the catalogue's own command.
+    """
+    parser = _Parser(add_help=False, allow_abbrev=False)
+    declare(parser)
+    try:
+        options = vars(parser.parse_args(arguments))
+    except _CannotParseError:
+        return None
+    return options if is_file(options["source"]) else None
+
+
+def run(options: Mapping[str, Any], source: SourceLayer, tell: Tell) -> None:
+    """Run the engine on a layer, or tell what it would give.
+
+    Raises
+    ------
+    MarineMapError
+        As :func:`marinemap.extraction.extract` does, or if an argument cannot be used.
+    """
+    request = to_request(options, source)
+    if options["dry_run"]:
+        _tell_estimates(estimate(request), tell)
+    else:
+        _tell_result(_extract(request), tell)
+
+
+def run_on_file(options: Mapping[str, Any], tell: Tell) -> None:
+    """Run the engine on the file that is named as the source.
+
+    Raises
+    ------
+    MarineMapError
+        As ``run`` does, or if the file cannot be read.
+    """
+    run(options, read_file(options), tell)
+
+
+class _CannotParseError(Exception):
+    """The arguments are not all known."""
+
+
+class _Parser(argparse.ArgumentParser):
+    """Raises where its base would end the process."""
+
+    def error(self, message: str) -> NoReturn:
+        raise _CannotParseError(message)
+
+
+def _extract(request: ExtractionRequest) -> ExtractionResult:
+    with tqdm(total=100, unit="%", bar_format="{l_bar}{bar}| {elapsed}") as bar:
+
+        def progress(fraction: float, message: str) -> None:
+            bar.set_description(message, refresh=False)
+            bar.update(fraction * 100 - bar.n)
+
+        return extract(request, progress=progress)
+
+
+def _tell_estimates(layers: Sequence[LayerEstimate], tell: Tell) -> None:
+    for layer in layers:
+        tell(
+            f"{layer.name}: {_count_words(layer)}, about {layer.size_bytes:,} bytes before zipping"
+        )
+        for warning in layer.warnings:
+            tell(f"  {warning}")
+
+
+def _count_words(layer: LayerEstimate) -> str:
+    if layer.is_exact:
+        return f"{layer.features:,} features"
+    between = f"{layer.features_at_least:,} to {layer.features_at_most:,}"
+    return f"about {layer.features:,} features ({between})"
+
+
+def _tell_result(result: ExtractionResult, tell: Tell) -> None:
+    for layer in result.layers:
+        tell(f"{layer.name}: {layer.features_written:,} features, {layer.crs}")
+        for note in (*result.notes, *layer.notes):
+            tell(f"  {note}")
+    tell(f"{result.archive}: {result.size_bytes:,} bytes")
