@@ -6,11 +6,10 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import dj_database_url
 from celery import Celery, signals, uuid
-from celery.contrib.django.task import DjangoTask
 from celery.result import AsyncResult
 from celery.signals import celeryd_init
 from django.db import transaction
@@ -20,24 +19,21 @@ from shapely.geometry.base import BaseGeometry
 
 from marinemap import transport
 from marinemap.errors import ServiceError, UnavailableError
+from marinemap.tasks.site_task import SiteTask
 from marinemap.transport.errors import AwayError, QueueFullError, TransportError
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "marinemap.settings")
 
-# Celery's own classes take type parameters in their stubs only.
-if TYPE_CHECKING:
-    _Task = DjangoTask[Any, Any]
-else:
-    _Task = DjangoTask
 
-
-class TransactionalTask(_Task):
+class TransactionalTask(SiteTask):
     """A task that is published only if the caller's database transaction commits.
 
     The message would otherwise reach a worker before the row that it speaks of, or speak of a
     row that was rolled back. The queue in the site's own database takes it within the
     transaction: both or neither. For any other broker it is published right after the commit.
     """
+
+    abstract = True
 
     def apply_async(self, *args: Any, **options: Any) -> AsyncResult[Any]:
         is_open = _is_in_transaction()

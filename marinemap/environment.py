@@ -6,10 +6,13 @@ import difflib
 import math
 import os
 from collections.abc import Iterator
+from email.utils import getaddresses
 from pathlib import Path
+from socket import gethostname
 from zoneinfo import TZPATH, ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
-from django.core.exceptions import ImproperlyConfigured
+from django.core.exceptions import ImproperlyConfigured, ValidationError
+from django.core.validators import EmailValidator
 
 from marinemap.errors import quote
 
@@ -142,6 +145,27 @@ def read_list(name: str, default: list[str]) -> list[str]:
     if text is None:
         return default
     return [word.strip() for word in text.split(",") if word.strip()]
+
+
+def read_addresses(name: str) -> list[tuple[str, str]]:
+    """Return a variable of e-mail addresses, with commas between, as names and addresses.
+
+    Raises
+    ------
+    ImproperlyConfigured
+        If one of them is no address.
+    """
+    found = getaddresses([read_text(name, "")])
+    for _, address in found:
+        try:
+            # `root@localhost` is one of the machine's own.
+            EmailValidator(allowlist=["localhost", gethostname()])(address)
+        except ValidationError as error:
+            raise ImproperlyConfigured(
+                f"{name}: '{quote(address)}' is no e-mail address; write ann@example.org, or "
+                "Ann <ann@example.org>, with commas between several"
+            ) from error
+    return [(name or address, address) for name, address in found]
 
 
 def read_rate(name: str, default: str) -> str | None:

@@ -12,6 +12,7 @@ from kombu import Exchange, Queue
 from marinemap.addresses import read_broker
 from marinemap.environment import (
     check_writable,
+    read_addresses,
     read_choice,
     read_flag,
     read_list,
@@ -113,6 +114,8 @@ INSTALLED_APPS = [
     "django_celery_beat",
     "marinemap.apps.MarineMapConfig",
     "marinemap.api",
+    "marinemap.mail",
+    "marinemap.tasks",
     "marinemap.catalogue",
     "marinemap.jobs",
     "marinemap.web",
@@ -171,6 +174,20 @@ STORAGES = {
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
 }
 WHITENOISE_USE_FINDERS = WHITENOISE_AUTOREFRESH = DEBUG
+
+# --- E-mail ------------------------------------------------------------------------------------
+
+# Who is told when something fails.
+ADMINS = read_addresses("DJANGO_ADMINS")
+SERVER_EMAIL = DEFAULT_FROM_EMAIL = read_text("DJANGO_DEFAULT_FROM_EMAIL", "marinemap@localhost")
+EMAIL_SUBJECT_PREFIX = "[MarineMap] "
+EMAIL_HOST = read_text("DJANGO_EMAIL_HOST", "localhost")
+EMAIL_PORT = int(read_number("DJANGO_EMAIL_PORT", 25, 1, 65535))
+EMAIL_HOST_USER = read_text("DJANGO_EMAIL_HOST_USER", "")
+EMAIL_HOST_PASSWORD = read_text("DJANGO_EMAIL_HOST_PASSWORD", "")
+EMAIL_USE_TLS = read_flag("DJANGO_EMAIL_USE_TLS", False)
+EMAIL_USE_SSL = read_flag("DJANGO_EMAIL_USE_SSL", False)
+EMAIL_TIMEOUT = 10
 
 # --- Celery ----------------------------------------------------------------------------------
 
@@ -250,6 +267,11 @@ CELERY_BEAT_SCHEDULE = {
         "task": "marinemap.jobs.periodic.requeue_stalled_jobs",
         "schedule": 20.0,
         "options": {"expire_seconds": 20},
+    },
+    "send letters": {
+        "task": "marinemap.jobs.periodic.send_letters",
+        "schedule": 10.0,
+        "options": {"expire_seconds": 10},
     },
     "tell how jobs go": {
         "task": "marinemap.jobs.periodic.call_back",

@@ -57,6 +57,17 @@ def test_contracts_are_kept() -> None:
             "import marinemap.jobs.models",
             "rooms are stacked: api, jobs, processes, catalogue, extraction",
         ),
+        (
+            "tasks/planted.py",
+            "import marinemap.jobs.models",
+            "tasks and mail stand below jobs, and know no maps",
+        ),
+        (
+            "tasks/planted.py",
+            "import marinemap.catalogue.models",
+            "tasks and mail know neither catalogue, processes nor engine",
+        ),
+        ("mail/planted.py", "import celery", "mail knows no Celery"),
         ("processes/planted.py", "import celery", "catalogue and processes know no Celery"),
         (
             "jobs/planted.py",

@@ -23,9 +23,9 @@ from marinemap.errors import (
     UnavailableError,
 )
 from marinemap.jobs.limits import TooManyWaitingError
-from marinemap.jobs.outages import DATABASE_AWAY
 from marinemap.jobs.repeats import KeyReusedError
 from marinemap.processes.registry import NoSuchProcessError
+from marinemap.tasks.outages import DATABASE_AWAY
 
 logger = logging.getLogger(__name__)
 

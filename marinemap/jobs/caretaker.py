@@ -32,8 +32,8 @@ from django.db import Error, connection
 from marinemap.jobs import workers
 from marinemap.jobs.belonging import is_orphan, start_beside
 from marinemap.jobs.lease import was_seen
-from marinemap.jobs.outages import drop_connection
 from marinemap.jobs.schedule import EditableScheduler
+from marinemap.tasks.outages import drop_connection
 
 logger = logging.getLogger(__name__)
 

@@ -9,9 +9,9 @@ from typing import Any
 from django.db import connection
 
 from marinemap.jobs.lease import count_beats
-from marinemap.jobs.outages import DATABASE_AWAY
 from marinemap.jobs.space import find_shortage
 from marinemap.jobs.workers import count_alive
+from marinemap.tasks.outages import DATABASE_AWAY
 
 # Whoever asks gives up sooner than a lock is waited for, or a server that is gone without a word.
 _ANSWER_WITHIN_SECONDS = 1.5

@@ -15,7 +15,7 @@ from django.db.models import Q
 from django.db.models.functions import Now
 
 from marinemap.jobs.models import BeatSighting
-from marinemap.jobs.outages import drop_connection
+from marinemap.tasks.outages import drop_connection
 
 logger = logging.getLogger(__name__)
 

@@ -13,15 +13,16 @@ from django.utils import timezone
 
 from marinemap.errors import MarineMapError
 from marinemap.jobs import repeats
+from marinemap.jobs.alarms import tell_of
 from marinemap.jobs.artifacts import artifact_path, remove_artifact
 from marinemap.jobs.conf import job_settings
 from marinemap.jobs.models import Job, JobDocuments
 from marinemap.jobs.notify import announce
-from marinemap.jobs.outages import patiently
 from marinemap.jobs.queue import publish, withdraw
 from marinemap.jobs.reasons import as_problem, interrupted, lacking, took_too_long
 from marinemap.jobs.states import JobStatus
 from marinemap.processes.process import RunResult
+from marinemap.tasks.outages import patiently
 
 logger = logging.getLogger(__name__)
 
@@ -326,3 +327,4 @@ def _finish_failed(job: Job, error: MarineMapError) -> None:
     job.expires_at = now + job_settings().keep_results
     job.save()
     announce(job, JobStatus.FAILED)
+    tell_of(job, error)

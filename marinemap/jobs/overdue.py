@@ -19,8 +19,8 @@ from django.db import connection
 
 from marinemap.jobs import lifecycle
 from marinemap.jobs.conf import job_settings
-from marinemap.jobs.outages import patiently
 from marinemap.jobs.queue import RUN_JOB, RUN_SHORT_JOB
+from marinemap.tasks.outages import patiently
 
 logger = logging.getLogger(__name__)
 

@@ -8,6 +8,8 @@ from django.core.management import call_command
 
 from marinemap.catalogue import drawings, registration
 from marinemap.jobs import artifacts, background, expiry, notify, repeats, stalled
+from marinemap.mail.sending import send_due
+from marinemap.tasks.faults import tell_rest
 
 logger = get_task_logger(__name__)
 
@@ -43,6 +45,13 @@ def call_back() -> None:
     """Tell those who asked for it how their jobs go."""
     for told in notify.tell_due():
         logger.info("Callback: %s", told)
+
+
+@shared_task(ignore_result=True)
+def send_letters() -> None:
+    """Send the letters that wait; those about faults that came again are written first."""
+    tell_rest()
+    send_due()
 
 
 @shared_task(ignore_result=True)

@@ -14,7 +14,7 @@ from django.db import connection
 
 from marinemap.jobs import lifecycle
 from marinemap.jobs.models import Job
-from marinemap.jobs.outages import drop_connection
+from marinemap.tasks.outages import drop_connection
 
 logger = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ import logging
 
 from django_celery_results.backends.database import DatabaseBackend
 
-from marinemap.jobs.outages import DATABASE_AWAY, drop_connection
+from marinemap.tasks.outages import DATABASE_AWAY, drop_connection
 
 logger = logging.getLogger(__name__)
 

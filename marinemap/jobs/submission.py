@@ -16,13 +16,13 @@ from marinemap.errors import RequestError, UnavailableError
 from marinemap.jobs.limits import check_room_to_wait
 from marinemap.jobs.models import Callback, Job, JobDocuments
 from marinemap.jobs.notify import Subscriber, announce
-from marinemap.jobs.outages import DATABASE_AWAY, drop_connection, patiently
 from marinemap.jobs.queue import publish
 from marinemap.jobs.repeats import KeyedRequest
 from marinemap.jobs.reuse import key_of, take_result
 from marinemap.jobs.states import JobStatus
 from marinemap.processes.process import Process, unwrap_inputs
 from marinemap.processes.registry import get_process
+from marinemap.tasks.outages import DATABASE_AWAY, drop_connection, patiently
 
 logger = logging.getLogger(__name__)
 

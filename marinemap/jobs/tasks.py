@@ -17,10 +17,10 @@ from marinemap.errors import (
 )
 from marinemap.extraction import RunLimitError
 from marinemap.jobs import lifecycle, reuse
+from marinemap.jobs.alarms import tell_of
 from marinemap.jobs.artifacts import artifact_path, work_folder
 from marinemap.jobs.conf import job_settings
 from marinemap.jobs.models import Job, JobDocuments
-from marinemap.jobs.outages import DATABASE_AWAY, drop_connection, is_disk_full, is_outage
 from marinemap.jobs.owners import viewer_of_owner
 from marinemap.jobs.pulse import Pulse
 from marinemap.jobs.reasons import with_setting
@@ -28,6 +28,7 @@ from marinemap.jobs.space import find_shortage
 from marinemap.processes.geometries import layer_geometries
 from marinemap.processes.process import RunContext, RunResult
 from marinemap.processes.registry import get_process
+from marinemap.tasks.outages import DATABASE_AWAY, drop_connection, is_disk_full, is_outage
 
 logger = get_task_logger(__name__)
 
@@ -163,9 +164,11 @@ def _end_without_result(job: Job, error: Exception) -> str:
     if isinstance(error, MarineMapError):
         logger.warning("Job %s failed: %s", job.pk, error)
         lifecycle.fail(job, error)
+        tell_of(job, error)
         return "failed"
     # The owner gets a number to quote; the log has the rest under that number.
     reference = uuid.uuid4().hex[:12]
     logger.error("Job %s failed unexpectedly, reference %s", job.pk, reference, exc_info=error)
     lifecycle.fail(job, ServiceError(f"something went wrong here; reference {reference}"))
+    tell_of(job, error, reference)
     return "failed"

@@ -22,7 +22,7 @@ from django.utils import timezone
 
 from marinemap.jobs.belonging import die_with
 from marinemap.jobs.models import WorkerSighting
-from marinemap.jobs.outages import drop_connection
+from marinemap.tasks.outages import drop_connection
 
 logger = logging.getLogger(__name__)
 

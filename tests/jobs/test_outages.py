@@ -18,10 +18,11 @@ from django.db import OperationalError, connection, connections, transaction
 from marinemap.catalogue.models import Layer
 from marinemap.celery import app
 from marinemap.errors import UnavailableError
-from marinemap.jobs import lifecycle, outages, pulse, results, submission, tasks
+from marinemap.jobs import lifecycle, pulse, results, submission, tasks
 from marinemap.jobs.models import Job
 from marinemap.jobs.states import JobStatus
 from marinemap.jobs.tasks import run_job
+from marinemap.tasks import outages
 from tests.jobs.conftest import AREA, OWNER, Messages
 from tests.running_site import wait_for
 

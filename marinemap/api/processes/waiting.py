@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from marinemap.jobs.models import Job
-from marinemap.jobs.outages import DATABASE_AWAY
 from marinemap.jobs.queue import find_place
+from marinemap.tasks.outages import DATABASE_AWAY
 
 # Threads of the web server that may wait for runs; others are for others.
 _AT_A_TIME = 3

@@ -1,0 +1,31 @@
+"""Administrators are told of jobs that failed, unless whoever asked has to mend it."""
+
+from __future__ import annotations
+
+import json
+
+from marinemap.errors import RequestError
+from marinemap.jobs.models import Job, JobDocuments
+from marinemap.tasks.faults import Failure, tell_admins
+
+
+def tell_of(job: Job, error: Exception, reference: str = "") -> None:
+    """Tell that a job failed, with what was asked; whatever goes wrong with that does no harm.
+
+    Parameters
+    ----------
+    job : Job
+    error : Exception
+        Why. Of a :class:`RequestError` nobody is told.
+    reference : str, optional
+        The number that its owner was given; the job's id without one.
+    """
+    if isinstance(error, RequestError):
+        return
+    what, number = f"job of {job.process_id}", reference or job.pk.hex
+    tell_admins(lambda: Failure(what, str(job.pk), _asked(job), error, number))
+
+
+def _asked(job: Job) -> str:
+    inputs = JobDocuments.objects.filter(pk=job.pk).values_list("inputs", flat=True).first()
+    return json.dumps(inputs, ensure_ascii=False, indent=1)

@@ -1,0 +1,130 @@
+"""The class of every task: administrators are told when one fails, progress is kept by its id."""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from typing import TYPE_CHECKING, Any
+
+from billiard.exceptions import TimeLimitExceeded, WorkerLostError
+from celery import Celery, Task, _state
+from celery.contrib.django.task import DjangoTask
+from celery.signals import task_failure
+from django.db import connection
+
+from marinemap.tasks.progress import PROGRESS, as_meta
+
+logger = logging.getLogger(__name__)
+
+# Celery's own classes take type parameters in their stubs only.
+if TYPE_CHECKING:
+    _Task = DjangoTask[Any, Any]
+else:
+    _Task = DjangoTask
+
+
+class SiteTask(_Task):
+    """A task of the site, or of an app that is installed in it.
+
+    It is the class of all tasks of the site's Celery app, of functions and of classes::
+
+        from marinemap.celery import app
+
+        class FetchTides(app.Task):
+            name = "fetch tides"
+
+            def run(self, harbour):
+                self.tell_progress(1, 10, "Asking")
+
+    A class that has a ``run`` of its own is registered with the module that holds it. One that
+    is only to be extended says ``abstract = True``.
+    """
+
+    abstract = True
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        is_abstract = cls.__dict__.get("abstract", False)
+        # Celery makes a class of each function, and registers that itself.
+        if is_abstract or cls.run is Task.run or "_decorated" in cls.__dict__:
+            return
+        if "name" not in cls.__dict__:
+            # As Celery names functions; that of a class it extends would put it in its place.
+            cls.name = f"{cls.__module__}.{cls.__name__}"
+        _register_everywhere(cls)
+
+    def tell_progress(self, current: float, total: float, message: str = "") -> None:
+        """Keep how far this task is, for whoever has its id; see ``jobs.progress``.
+
+        Parameters
+        ----------
+        current, total : float
+            As many of as many, in a unit of the task's own.
+        message : str, optional
+            For people; cut after 1,000 characters.
+        """
+        if not self.request.called_directly:
+            request: Any = self.request  # The stubs know no attributes of one's own.
+            request.has_told_progress = True
+            self.update_state(state=PROGRESS, meta=as_meta(current, total, message))
+
+    def on_failure(self, exc: Exception, task_id: str, args: Any, kwargs: Any, einfo: Any) -> None:
+        """Tell the administrators; not of what the task says to be its caller's fault."""
+        if not isinstance(exc, tuple(self.throws)):
+            _tell(self, exc, task_id, args, kwargs)
+        super().on_failure(exc, task_id, args, kwargs, einfo)
+
+    def after_return(
+        self, status: str, retval: Any, task_id: str, args: Any, kwargs: Any, einfo: Any
+    ) -> None:
+        """Forget the progress of a task whose result nobody wants."""
+        is_unwanted = self.ignore_result or self.request.ignore_result
+        if is_unwanted and getattr(self.request, "has_told_progress", False):
+            _forget(self, task_id)
+        super().after_return(status, retval, task_id, args, kwargs, einfo)
+
+
+@task_failure.connect
+def tell_of_killed(
+    sender: Any, task_id: str, exception: BaseException, args: Any, kwargs: Any, **_: Any
+) -> None:
+    """Tell of a task whose process was killed: it tells nothing itself. In the worker's own."""
+    if not isinstance(exception, TimeLimitExceeded | WorkerLostError):
+        return
+    try:
+        _tell(sender, exception, task_id, args, kwargs)
+    finally:
+        # What it forks next must not have it.
+        connection.close()
+
+
+def _tell(task: Any, error: BaseException, task_id: str, args: Any, kwargs: Any) -> None:
+    # Imported here: Celery has the class before Django has its models.
+    from marinemap.tasks.faults import Failure, tell_admins
+
+    reference = uuid.uuid4().hex[:12]
+    logger.error("Task %s, %s, failed; reference %s", task.name, task_id, reference)
+    asked = f"args: {args!r}\nkwargs: {kwargs!r}"
+    tell_admins(lambda: Failure(f"task {task.name}", task_id, asked, error, reference))
+
+
+def _forget(task: Any, task_id: str) -> None:
+    try:
+        task.backend.forget(task_id)
+    except Exception as error:
+        # It goes with old results.
+        logger.warning("The progress of task %s was not removed: %s", task_id, error)
+
+
+def _register_everywhere(cls: type[SiteTask]) -> None:
+    """Register a class with the apps that there are and those to come, as Celery does functions."""
+
+    def register(app: Celery) -> None:
+        app.register_task(cls())
+
+    # What Celery's own decorator of shared tasks uses; the stubs know a part of it.
+    state: Any = _state
+    state.connect_on_app_finalize(register)
+    for app in state._get_active_apps():
+        if app.finalized:
+            register(app)

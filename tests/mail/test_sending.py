@@ -1,0 +1,108 @@
+"""Letters: kept with what they tell of, sent by a thread, again until the server takes them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.db import transaction
+from django.utils import timezone
+
+from marinemap.mail import sending
+from marinemap.mail.letters import write, write_to_admins
+from marinemap.mail.models import Letter
+from tests.mail_server import MailServer
+from tests.running_site import wait_for
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def server(tmp_path: Path, settings: Any) -> Iterator[MailServer]:
+    found = MailServer(tmp_path)
+    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", found.port
+    yield found
+    found.stop()
+    wait_for(_is_idle, "the end of the sender")
+
+
+def _is_idle() -> bool:
+    return sending._sender is None or not sending._sender.is_alive()
+
+
+def _make_due() -> None:
+    Letter.objects.update(due_at=timezone.now())
+
+
+def test_letter_is_sent_and_forgotten(server: MailServer) -> None:
+    write(["ann@example.org"], "Fertig:\r\nBcc: all@example.org", "Größe 5 €\n.\nend")
+    sending.send_due()
+    (letter,) = wait_for(server.letters, "the letter")
+    assert letter["to"] == "ann@example.org"
+    assert letter["subject"] == "Fertig: Bcc: all@example.org"
+    assert letter["text"].replace("\r", "").startswith("Größe 5 €\n..\nend")
+    wait_for(lambda: not Letter.objects.exists(), "that it is forgotten")
+
+
+def test_letter_of_what_was_rolled_back_is_not_sent(server: MailServer) -> None:
+    with pytest.raises(RuntimeError), transaction.atomic():
+        write(["ann@example.org"], "never", "")
+        raise RuntimeError
+    sending.send_due()
+    assert _is_idle() and not server.letters()
+
+
+def test_mute_server_holds_up_nobody(server: MailServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sending, "_ANSWER_WITHIN_SECONDS", 2)
+    server.behave("mute")
+    write(["ann@example.org"], "Ready", "")
+    begun = time.monotonic()
+    sending.send_due()
+    sending.send_due()
+    # Two rounds, of which each waits for a second at most.
+    assert time.monotonic() - begun < 3.5
+    wait_for(lambda: Letter.objects.exclude(trouble="").exists(), "that it is noted")
+    wait_for(_is_idle, "the end of the sender")
+    server.behave("sound")
+    _make_due()
+    sending.send_due()
+    wait_for(server.letters, "the letter")
+
+
+def test_letter_that_is_refused_delays_no_other(server: MailServer) -> None:
+    server.behave("refusing")
+    write(["nobody@example.org"], "Ready", "")
+    sending.send_due()
+    wait_for(lambda: Letter.objects.exclude(trouble="").exists(), "that it is refused")
+    wait_for(_is_idle, "the end of the sender")
+    server.behave("sound")
+    write(["ann@example.org"], "Ready", "")
+    sending.send_due()
+    (letter,) = wait_for(server.letters, "the letter")
+    assert letter["to"] == "ann@example.org"
+    waiting = Letter.objects.get()
+    assert "550" in waiting.trouble and waiting.due_at > timezone.now() + timedelta(seconds=10)
+
+
+def test_letter_is_given_up_in_the_end(server: MailServer) -> None:
+    server.behave("refusing")
+    write(["nobody@example.org"], "Ready", "")
+    Letter.objects.update(created_at=timezone.now() - timedelta(days=3))
+    sending.send_due()
+    wait_for(lambda: not Letter.objects.exists(), "that it is given up")
+
+
+def test_administrators_are_those_of_the_settings(settings: Any) -> None:
+    assert write_to_admins("fault", "") == []
+    settings.ADMINS = [("Ann", "ann@example.org"), ("Bob", "bob@example.org")]
+    assert {letter.recipient for letter in write_to_admins("fault\n", "x" * 200_000)} == {
+        "ann@example.org",
+        "bob@example.org",
+    }
+    letter = Letter.objects.first()
+    assert letter and letter.subject == "[MarineMap] fault" and len(letter.body) < 101_000

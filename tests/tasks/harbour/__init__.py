@@ -1,0 +1,1 @@
+"""An app as an agency may add one: its tasks are found by their module's name."""
