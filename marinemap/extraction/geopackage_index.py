@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from marinemap.extraction.rtree_nodes import KeySet, Near, find_keys, quoted
+from marinemap.extraction.rtree_nodes import KeySet, Near, find_few_keys, find_keys, quoted
 
 # Features asked for at once: SQLite makes an index of their keys. The first are few, so that work
 # on them begins while others are read.
@@ -59,6 +59,17 @@ class RTree:
         """
         with closing(_open(self.path)) as database:
             return find_keys(database, self.table, near)
+
+    def few_keys_near(self, near: Near) -> Any:
+        """Return the keys of the features whose box may hold what is wanted, rising.
+
+        Raises
+        ------
+        ValueError, sqlite3.Error
+            If the index is damaged.
+        """
+        with closing(_open(self.path)) as database:
+            return find_few_keys(database, self.table, near)
 
     def conditions(self, keys: KeySet) -> Iterator[str]:
         """Yield attribute filters that together let these features through, in rising order.

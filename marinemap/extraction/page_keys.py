@@ -21,7 +21,8 @@ from marinemap.extraction.rtree_nodes import quoted
 Array = np.ndarray[Any, Any]
 Box = tuple[float, float, float, float]
 
-# What boxes hold is kept for the pages after the first: so many boxes, and so much memory.
+# What boxes hold is kept for the pages after the first, what no box holds for all boxes: of so
+# many each, and so much memory.
 _MOST_BOXES = 32
 _MOST_KEPT_BYTES = 64_000_000
 # Before the first feature.
@@ -65,7 +66,7 @@ def keys_of(dataset: Dataset, mark: str, box: Box | None) -> Keys:
     name = (str(dataset.path), dataset.layer, mark, box)
     found = _kept.get(name)
     if found is None:
-        found = _in_box(dataset, rtree, box)
+        found = _in_box(dataset, mark, rtree, box)
         _kept.put(name, found)
     return BoxKeys(found)
 
@@ -159,9 +160,10 @@ class _Kept:
 
 
 _kept = _Kept()
+_left_out = _Kept()
 
 
-def _in_box(dataset: Dataset, rtree: RTree | None, box: Box) -> Array:
+def _in_box(dataset: Dataset, mark: str, rtree: RTree | None, box: Box) -> Array:
     if rtree is None:
         keys, _ = pyogrio.read_bounds(dataset.path, layer=dataset.layer, bbox=box)
         return np.unique(keys)
@@ -176,23 +178,27 @@ def _in_box(dataset: Dataset, rtree: RTree | None, box: Box) -> Array:
         )
         return meets
 
-    found = rtree.keys_near(near)
-    if found is None:
-        # The keys lie far apart.
-        sparse: Array = rtree.boxes([box])[0]
-        return sparse
-    blocks = list(found.blocks(1 << 20, 1 << 20))
-    nowhere = _nowhere(dataset, rtree)
-    keys = np.concatenate([np.zeros(0, np.int64), nowhere, *blocks])
-    if len(nowhere):
-        keys = np.unique(keys)
+    found, nowhere = rtree.few_keys_near(near), _nowhere(dataset, mark, rtree)
+    keys = np.unique(np.concatenate([found, nowhere])) if len(nowhere) else found
     # Half the memory where the numbers are small enough.
     is_small = len(keys) == 0 or (keys[0] >= 0 and keys[-1] < 2**32)
     return keys.astype(np.uint32) if is_small else keys
 
 
-def _nowhere(dataset: Dataset, rtree: RTree) -> Array:
-    """Return the keys of features that the index leaves out: they lie nowhere."""
+def _nowhere(dataset: Dataset, mark: str, rtree: RTree) -> Array:
+    """Return the keys of features that the index leaves out: they lie nowhere.
+
+    They are the same for each box, and to count the index takes a pass over it.
+    """
+    name = (str(dataset.path), dataset.layer, mark)
+    found = _left_out.get(name)
+    if found is None:
+        found = _look_for_left_out(dataset, rtree)
+        _left_out.put(name, found)
+    return found
+
+
+def _look_for_left_out(dataset: Dataset, rtree: RTree) -> Array:
     if rtree.size() >= dataset.feature_count:
         return np.zeros(0, np.int64)
     key, listed = quoted(rtree.key), quoted(f"{rtree.table}_rowid")

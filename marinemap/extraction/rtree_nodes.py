@@ -109,6 +109,22 @@ def find_keys(database: sqlite3.Connection, table: str, near: Near) -> KeySet | 
     return found
 
 
+def find_few_keys(database: sqlite3.Connection, table: str, near: Near) -> Array:
+    """Return the keys that :func:`find_keys` finds, rising, without a look at all the others.
+
+    To count the entries of an index takes as long as to read it: for a window of a large layer
+    most of the time.
+
+    Raises
+    ------
+    ValueError
+        If a node is not as described above: the file is damaged.
+    """
+    highest = database.execute(f"SELECT max(rowid) FROM {quoted(f'{table}_rowid')}").fetchone()[0]
+    found = [] if highest is None else list(_leaf_keys(database, table, near))
+    return np.sort(np.concatenate([np.zeros(0, np.int64), *found]))
+
+
 def quoted(name: str) -> str:
     """Return a name as SQL has it."""
     doubled = name.replace('"', '""')

@@ -11,36 +11,50 @@ from decimal import Decimal
 from typing import Any
 
 import shapely
+from pyarrow import types
 
 from marinemap.api.features.crs import FeatureCrs, moved, swapped
 from marinemap.catalogue.models import Layer
 from marinemap.extraction.page import Features
+
+# A value of these is as JSON has it.
+_PLAIN = (types.is_integer, types.is_string, types.is_large_string, types.is_boolean)
+# Made once: json.dumps makes one for each call that has options.
+_ENCODE = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
 
 
 def write_features(features: Features, layer: Layer, crs: FeatureCrs) -> Iterator[dict[str, bytes]]:
     """Yield the members of each feature, without links, as JSON."""
     geometries = moved(features.geometries, layer, crs)
     texts = shapely.to_geojson(swapped(geometries) if crs.is_swapped else geometries)
-    rows = features.attributes.to_pylist() if features.attributes.num_columns else []
-    for at, (number, text) in enumerate(zip(features.ids, texts, strict=True)):
-        row = rows[at] if rows else {}
-        properties = {name: plain(value) for name, value in row.items()}
+    for number, text, row in zip(features.ids, texts, _rows(features), strict=True):
         yield {
             "type": b'"Feature"',
             "id": b"%d" % number,
             "geometry": b"null" if text is None else text.encode(),
-            "properties": _json(properties),
+            "properties": _ENCODE(row).encode(errors="replace"),
         }
 
 
 def rows_of(features: Features) -> list[dict[str, Any]]:
     """Return features as the rows of a table, without their geometries."""
-    rows = features.attributes.to_pylist() if features.attributes.num_columns else []
-    return [
-        {"id": int(number)}
-        | {name: plain(value) for name, value in (rows[at] if rows else {}).items()}
-        for at, number in enumerate(features.ids)
-    ]
+    ids = features.ids.tolist()
+    return [{"id": number} | row for number, row in zip(ids, _rows(features), strict=True)]
+
+
+def _rows(features: Features) -> list[dict[str, Any]]:
+    """Return the fields of each feature as JSON has them."""
+    table = features.attributes
+    columns = [_plain_column(column) for column in table.columns]
+    if not columns:
+        return [{} for _ in range(len(features))]
+    return [dict(zip(table.column_names, row, strict=True)) for row in zip(*columns, strict=True)]
+
+
+def _plain_column(column: Any) -> list[Any]:
+    values: list[Any] = column.to_pylist()
+    is_plain = any(at(column.type) for at in _PLAIN)
+    return values if is_plain else [plain(value) for value in values]
 
 
 def plain(value: Any) -> Any:
@@ -58,8 +72,3 @@ def plain(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {name: plain(each) for name, each in value.items()}
     return value
-
-
-def _json(value: Any) -> bytes:
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    return text.encode(errors="replace")
