@@ -11,9 +11,11 @@ from django.urls import reverse
 import marinemap
 from marinemap.api.access import Access
 from marinemap.api.declarations import Document, Operation, Route, openapi
+from marinemap.api.declarations.documents import never_another
 from marinemap.api.declarations.operation import Answer
 from marinemap.api.declarations.serving import FORM
 from marinemap.api.links import OGC, link
+from marinemap.catalogue.glance import catalogue_as_it_is
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -68,12 +70,14 @@ def landing(request: HttpRequest) -> Document:
         link(request, f"{OGC}tiling-schemes", "matrix-sets", title="How tiles are numbered"),
     ]
     description = "Clip, zip and ship: map data of the area that you draw on a map."
-    return Document("MarineMap", {"title": "MarineMap", "description": description, "links": links})
+    body = {"title": "MarineMap", "description": description, "links": links}
+    return Document("MarineMap", body, question=never_another)
 
 
 def conformance(request: HttpRequest) -> Document:
     """Answer the conformance classes that this service meets in full."""
-    return Document("Conformance", {"conformsTo": CONFORMANCE, "links": []})
+    body = {"conformsTo": CONFORMANCE, "links": []}
+    return Document("Conformance", body, question=never_another)
 
 
 def routes(declared: Callable[[], Sequence[Route]]) -> tuple[Route, ...]:
@@ -82,7 +86,7 @@ def routes(declared: Callable[[], Sequence[Route]]) -> tuple[Route, ...]:
     def described(request: HttpRequest) -> Document:
         server = request.build_absolute_uri(reverse("api:landing")).rstrip("/")
         found = openapi.document(request, declared(), server, marinemap.__version__)
-        return Document("OpenAPI", found, openapi.MEDIA_TYPE)
+        return Document("OpenAPI", found, openapi.MEDIA_TYPE, question=catalogue_as_it_is)
 
     def page(request: HttpRequest) -> HttpResponse:
         root = reverse("api:landing").rstrip("/")

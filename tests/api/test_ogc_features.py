@@ -457,6 +457,17 @@ def test_pages_of_features_are_html_as_well(gpkg_grid: Layer, new_client: NewCli
         assert ("<circle " in page.content.decode()) is (path != "/queryables")
 
 
+def test_feature_that_the_client_has_is_not_read_again(
+    gpkg_grid: Layer, new_client: NewClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = new_client()
+    headers = {"If-None-Match": client.get("/api/collections/grid/items/7")["ETag"]}
+    assert client.get("/api/collections/grid/items/8", headers=headers).status_code == 200
+    gpkg_grid.path.rename(gpkg_grid.path.with_name("away.gpkg"))
+    monkeypatch.setattr("marinemap.api.features.items.fingerprint", lambda _: gpkg_grid.fingerprint)
+    assert client.get("/api/collections/grid/items/7", headers=headers).status_code == 304
+
+
 def test_page_that_the_client_has_is_not_sent_again(
     gpkg_grid: Layer, new_client: NewClient
 ) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,6 +10,11 @@ from typing import Any
 PUBLIC = "public, no-cache"
 # Whoever asks for a job's state wants it as it is now.
 PRIVATE = "private, no-store"
+
+
+def never_another() -> Hashable:
+    """Tell that a document is made of nothing that changes while this process runs."""
+    return True
 
 
 @dataclass(frozen=True)
@@ -38,6 +43,8 @@ class Document:
         Gives the picture on its page, as HTML.
     snippets : callable
         Gives what else stands on its page, to be copied: texts by their titles.
+    question : callable, optional
+        Tells by what it is seen that this would be another now; see ``kept.tell_question``.
     """
 
     title: str
@@ -52,6 +59,7 @@ class Document:
     encode: Callable[[str], bytes] | None = None
     picture: Callable[[], str] = str
     snippets: Callable[[], Mapping[str, str]] = dict
+    question: Callable[[], Hashable] | None = None
 
 
 @dataclass(frozen=True)
@@ -68,9 +76,12 @@ class Versioned:
         Makes the document; it is public.
     others : mapping
         As the document has them.
+    question : callable, optional
+        As the document may have one.
     """
 
     version: str
     media_type: str
     make: Callable[[], Document]
     others: Mapping[str, str] = field(default_factory=dict)
+    question: Callable[[], Hashable] | None = None

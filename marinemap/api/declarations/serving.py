@@ -19,6 +19,7 @@ from marinemap.api.declarations.documents import PUBLIC, Document, Versioned
 from marinemap.api.declarations.negotiation import FORMS, form_of
 from marinemap.api.declarations.operation import Parameter, Route
 from marinemap.api.declarations.pages import page_of
+from marinemap.api.kept import tell_question
 
 FORM = Parameter(
     "f",
@@ -54,6 +55,8 @@ def respond(
     request: HttpRequest, answered: Document | Versioned, form: str | None = None
 ) -> HttpResponse:
     """Return a document in the form that the client wants; 304 where it has it already."""
+    if answered.question is not None:
+        tell_question(request, answered.question)
     wanted = form_of(request, form, answered.media_type, answered.others)
     etag = None
     if isinstance(answered, Versioned):

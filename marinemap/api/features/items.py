@@ -23,6 +23,7 @@ from marinemap.api.features.spatial import checked_boxes, geometry_field, narrow
 from marinemap.api.links import GEOJSON, link
 from marinemap.api.problems import NotFoundError
 from marinemap.api.times import parse_interval
+from marinemap.catalogue.glance import layer_as_it_is
 from marinemap.catalogue.models import Layer
 from marinemap.errors import RequestError
 from marinemap.extraction import (
@@ -90,15 +91,24 @@ def items(
             picture=lambda: sketch([moved(part.geometries, layer, target) for part in page.parts]),
         )
 
-    # What the file holds, and what the catalogue says of it.
-    version = f"{mark} {model_to_dict(layer, exclude=_GROUPS)}"
-    return Versioned(version, GEOJSON, make, FILE_FORMS)
+    version = _version_of(layer, mark)
+    return Versioned(version, GEOJSON, make, FILE_FORMS, lambda: layer_as_it_is(layer))
 
 
-def item(request: HttpRequest, collection_id: str, feature_id: str, crs: str | None) -> Document:
+def item(request: HttpRequest, collection_id: str, feature_id: str, crs: str | None) -> Versioned:
     """Answer one feature."""
     layer = get_layer(request, collection_id)
     target = choose_crs(layer, crs, "crs")
+    version = _version_of(layer, fingerprint(layer.path))
+    return Versioned(
+        version,
+        GEOJSON,
+        lambda: _feature(request, layer, target, feature_id),
+        question=lambda: layer_as_it_is(layer),
+    )
+
+
+def _feature(request: HttpRequest, layer: Layer, target: FeatureCrs, feature_id: str) -> Document:
     # As ids are written: no sign, no blanks, digits of ASCII.
     is_id = feature_id.isascii() and feature_id.isdigit() and int(feature_id) <= _MOST_ID
     found = read_one(_dataset(layer), int(feature_id)) if is_id else None
@@ -118,6 +128,11 @@ def item(request: HttpRequest, collection_id: str, feature_id: str, crs: str | N
         shown=lambda: rows_of(found)[0],
         picture=lambda: sketch([moved(found.geometries, layer, target)]),
     )
+
+
+def _version_of(layer: Layer, mark: str) -> str:
+    """Return what changes with what the file holds, and with what the catalogue says of it."""
+    return f"{mark} {model_to_dict(layer, exclude=_GROUPS)}"
 
 
 def _page(

@@ -13,6 +13,7 @@ from marinemap.api.features.forms import FILE_FORMS
 from marinemap.api.identity import viewer_of
 from marinemap.api.links import GEOJSON, OGC, link, own_links
 from marinemap.api.problems import NotFoundError
+from marinemap.catalogue.glance import catalogue_as_it_is
 from marinemap.catalogue.models import ID_PATTERN, Drawing, Layer
 from marinemap.errors import did_you_mean, quote
 from marinemap.extraction import get_format
@@ -53,13 +54,14 @@ def collections(request: HttpRequest) -> Document:
     """List the layers that whoever asks may see."""
     layers = Layer.objects.visible_to(viewer_of(request)).select_related("drawing")
     listed = [described(request, layer) for layer in layers]
-    return Document("Layers", {"collections": listed, "links": []})
+    body = {"collections": listed, "links": []}
+    return Document("Layers", body, question=catalogue_as_it_is)
 
 
 def collection(request: HttpRequest, collection_id: str) -> Document:
     """Describe one layer."""
     layer = get_layer(request, collection_id)
-    return Document(layer.title, described(request, layer))
+    return Document(layer.title, described(request, layer), question=catalogue_as_it_is)
 
 
 def described(request: HttpRequest, layer: Layer) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from django.urls import reverse
 from marinemap.api.declarations import Document, Parameter
 from marinemap.api.features.layers import get_layer
 from marinemap.api.features.spatial import geometry_name
+from marinemap.catalogue.glance import catalogue_as_it_is
 from marinemap.catalogue.models import Layer
 from marinemap.errors import RequestError
 from marinemap.extraction import Filter, GeometryField, compile_filter
@@ -46,7 +47,8 @@ def queryables(request: HttpRequest, collection_id: str) -> Document:
         "properties": fields | {geometry_name(layer): place},
         "additionalProperties": False,
     }
-    return Document(f"{layer.title}: what can be asked for", body, MEDIA_TYPE)
+    title = f"{layer.title}: what can be asked for"
+    return Document(title, body, MEDIA_TYPE, question=catalogue_as_it_is)
 
 
 def _shape_of(layer: Layer) -> str:

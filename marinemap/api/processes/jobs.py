@@ -27,6 +27,7 @@ from marinemap.api.processes.results import (
 from marinemap.catalogue.models import Layer
 from marinemap.jobs import lifecycle
 from marinemap.jobs.artifacts import open_artifact
+from marinemap.jobs.glance import job_as_it_is
 from marinemap.jobs.models import Job, JobDocuments
 from marinemap.jobs.queue import find_place
 from marinemap.jobs.states import JobStatus
@@ -49,6 +50,7 @@ def status(request: HttpRequest, job_id: str) -> Document:
         status_info(request, job, place),
         headers={} if job.is_finished else headers,
         cache_control=PRIVATE,
+        question=lambda: job_as_it_is(job.pk),
     )
 
 

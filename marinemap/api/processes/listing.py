@@ -13,11 +13,12 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from marinemap.api.declarations import Document
-from marinemap.api.declarations.documents import PRIVATE
+from marinemap.api.declarations.documents import PRIVATE, never_another
 from marinemap.api.identity import jobs_of
 from marinemap.api.processes.described import process_description, process_summary, status_info
 from marinemap.api.processes.snippets import snippets
 from marinemap.api.times import Interval, parse_interval
+from marinemap.catalogue.glance import catalogue_as_it_is
 from marinemap.errors import RequestError
 from marinemap.jobs.models import Job
 from marinemap.jobs.queue import find_places
@@ -38,7 +39,7 @@ def processes(request: HttpRequest, limit: int, after: str | None) -> Document:
     }
     if len(rest) > limit:
         body["links"].append(_next(request, rest[limit - 1].id))
-    return Document("Processes", body)
+    return Document("Processes", body, question=never_another)
 
 
 def process(request: HttpRequest, process_id: str) -> Document:
@@ -48,6 +49,7 @@ def process(request: HttpRequest, process_id: str) -> Document:
         found.title,
         process_description(request, found),
         snippets=lambda: snippets(request, found),
+        question=catalogue_as_it_is if found.choices else never_another,
     )
 
 

@@ -16,6 +16,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.core.wsgi import get_wsgi_application
 from django.urls import get_resolver
 
+from marinemap.api.kept import KeptAnswers
 from marinemap.processes.apart import warm_up
 from marinemap.processes.registry import all_processes
 from marinemap.webserver import create_server, most_connections, open_listener
@@ -40,7 +41,7 @@ class Command(BaseCommand):
         _on_end(signal.SIG_DFL)
         _collect_static()
         # Only now: it looks once which static files there are.
-        application = get_wsgi_application()
+        application = KeptAnswers(get_wsgi_application())
         _warm_up()
         # A busy moment is no news.
         logging.getLogger("waitress.queue").setLevel(logging.ERROR)

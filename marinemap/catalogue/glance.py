@@ -1,0 +1,42 @@
+"""A glance at the catalogue: whether what it says of its layers is another than before."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+
+from django.db import connection
+
+from marinemap.catalogue.models import Drawing, Layer
+from marinemap.extraction import fingerprint
+
+# What is read from the data changes with these, and the words are few.
+_OF_LAYERS = (
+    "id, title, description, licence, attribution, source, source_layer, is_published, "
+    "is_restricted, version, fingerprint, updated_at"
+)
+_OF_DRAWINGS = "layer_id, file, progress, is_finished"
+
+
+def catalogue_as_it_is() -> Hashable:
+    """Return what is another when layers or their drawings are; two plain queries.
+
+    Who may see a layer that is for groups is not in it.
+    """
+    drawings = f"SELECT {_OF_DRAWINGS} FROM {Drawing._meta.db_table} ORDER BY layer_id"
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {_OF_LAYERS} FROM {Layer._meta.db_table} ORDER BY id")
+        rows = cursor.fetchall()
+        cursor.execute(drawings)
+        return tuple(rows), tuple(cursor.fetchall())
+
+
+def layer_as_it_is(layer: Layer) -> Hashable:
+    """Return what is another when a layer or its data are; None where it is gone.
+
+    One plain query, and a look at the file.
+    """
+    with connection.cursor() as cursor:
+        query = f"SELECT {_OF_LAYERS} FROM {Layer._meta.db_table} WHERE id = %s"
+        cursor.execute(query, [layer.pk])
+        row = cursor.fetchone()
+    return row and (row, fingerprint(layer.path))
