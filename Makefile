@@ -54,6 +54,7 @@ celery-suite: $(VENV)/.dev
 	@$(BIN)/python -m scripts.celery_suite $(SUITE)
 
 bench: $(VENV)/.dev
+	@scripts/install_test_tools.sh
 	@$(BIN)/python -m benchmarks
 
 samples: $(VENV)/.dev

@@ -6,7 +6,16 @@ import importlib
 import sys
 from importlib.util import find_spec
 
-BENCHMARKS = ("extraction", "memory", "dear_areas", "drawings", "broker", "jobs", "rescue")
+BENCHMARKS = (
+    "extraction",
+    "memory",
+    "dear_areas",
+    "drawings",
+    "api",
+    "broker",
+    "jobs",
+    "rescue",
+)
 
 
 def main() -> None:

@@ -65,7 +65,8 @@ def main() -> None:
         print(*describe_machine(Path(folder), ["numpy", "pmtiles"]), sep="\n")
         layer = make_layer(Path(folder) / "layer.gpkg", options.features)
         home = Path(folder) / "home"
-        with running_web(home, None, {_LAYER: layer}) as (base, environment):
+        with running_web(home, None, {_LAYER: layer}) as web:
+            base, environment = web.base, web.environment
             wait_for_web(base)
             cost = draw(home, environment)
             (archive,) = (home / "drawings").glob("*[!w].pmtiles")

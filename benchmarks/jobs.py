@@ -17,6 +17,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from statistics import median
@@ -108,22 +109,29 @@ def one_job(base: str) -> dict[str, float]:
 @contextmanager
 def running_site(home: Path, url: str | None, layer: Path) -> Iterator[str]:
     """Run web server and worker; yield where they answer."""
-    with running_web(home, url, {"sites": layer}) as (base, environment):
+    with running_web(home, url, {"sites": layer}) as web:
         with (home / "log").open("ab") as log:
-            worker = subprocess.Popen(worker_command(), env=environment, stdout=log, stderr=log)
+            worker = subprocess.Popen(worker_command(), env=web.environment, stdout=log, stderr=log)
         try:
-            wait_for_worker(base)
-            yield base
+            wait_for_worker(web.base)
+            yield web.base
         finally:
             worker.terminate()
             worker.wait(60)
 
 
+@dataclass(frozen=True)
+class Web:
+    """The web server of a site: where it answers, its process, and the site's environment."""
+
+    base: str
+    pid: int
+    environment: dict[str, str]
+
+
 @contextmanager
-def running_web(
-    home: Path, url: str | None, layers: dict[str, Path]
-) -> Iterator[tuple[str, dict[str, str]]]:
-    """Run the web server of a new site; yield where it answers, and the site's environment."""
+def running_web(home: Path, url: str | None, layers: dict[str, Path]) -> Iterator[Web]:
+    """Run the web server of a new site."""
     home.mkdir()
     environment = {
         **{name: text for name, text in os.environ.items() if not name.startswith("MARINEMAP_")},
@@ -139,7 +147,7 @@ def running_web(
     with (home / "log").open("ab") as log:
         process = subprocess.Popen(web, env=environment, stdout=log, stderr=log)
     try:
-        yield f"http://127.0.0.1:{port}", environment
+        yield Web(f"http://127.0.0.1:{port}", process.pid, environment)
     finally:
         process.terminate()
         process.wait(60)

@@ -56,7 +56,8 @@ def main() -> None:
 def measure(home: Path, url: str | None, kills: int) -> list[float]:
     """Return how long each rescue took, s."""
     chance = random.Random(1)
-    with running_web(home, url, {}) as (base, environment):
+    with running_web(home, url, {}) as web:
+        base, environment = web.base, web.environment
         worker = _start(home, environment)
         try:
             wait_for_worker(base)

@@ -25,6 +25,7 @@ need systemd-analyze systemd
 need ogr2ogr gdal-bin
 need bwrap bubblewrap
 need faketime faketime
+need wrk wrk
 
 [ -n "$missing" ] || exit 0
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
