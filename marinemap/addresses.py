@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from urllib.parse import quote as percent_encode
+
 import dj_database_url
 from dj_database_url import DBConfig
 from django.core.exceptions import ImproperlyConfigured
@@ -18,6 +21,11 @@ _QUEUE_DATABASES = {
 }
 
 
+def database_in(folder: Path) -> str:
+    """Return the URL of the SQLite file of a site's folder, whatever the folder is called."""
+    return f"sqlite:///{percent_encode(str(folder))}/marinemap.sqlite3"
+
+
 def read_database(default: str) -> tuple[str, DBConfig]:
     """Return ``DATABASE_URL`` and what it means to Django; connections are kept and tried.
 
@@ -28,9 +36,9 @@ def read_database(default: str) -> tuple[str, DBConfig]:
     """
     url = read_text("DATABASE_URL", default)
     try:
-        # Beyond it nothing would be read, without a word.
-        if "#" in url:
-            raise ValueError("it holds a #")
+        # Beyond it nothing would be read, without a word; SQLite takes its options from here.
+        if "#" in url or (url.startswith("sqlite:") and "?" in url):
+            raise ValueError("its path ends at a # or ?")
         # A kept connection is tried before each request: the server may have been started anew.
         return url, dj_database_url.parse(url, conn_max_age=60, conn_health_checks=True)
     except ValueError as error:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from marinemap.addresses import read_database
+from marinemap.addresses import database_in, read_database
 from marinemap.environment import read_home, read_time_zone, refuse_unknown
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -26,7 +26,7 @@ USE_TZ = True
 
 # --- The one database ------------------------------------------------------------------------
 
-DATABASE_URL, _database = read_database(f"sqlite:///{MARINEMAP_HOME}/marinemap.sqlite3")
+DATABASE_URL, _database = read_database(database_in(MARINEMAP_HOME))
 DATABASES = {"default": _database}
 refuse_unknown(are_all_read=False)
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):

@@ -105,7 +105,14 @@ def test_broker_that_there_is_not_is_named(monkeypatch: pytest.MonkeyPatch, url:
 
 
 @pytest.mark.parametrize(
-    "url", ["postgresql://u:geheim#x@db/site", "postgresql://u:geheim/x@db/site", "geheim"]
+    "url",
+    [
+        "postgresql://u:geheim#x@db/site",
+        "postgresql://u:geheim/x@db/site",
+        "geheim",
+        "sqlite:////srv/geheim?.sqlite3",
+        "sqlite:////srv/geheim.sqlite3?timeout=5",
+    ],
 )
 def test_address_that_cannot_be_read_is_told_without_its_secret(
     monkeypatch: pytest.MonkeyPatch, url: str

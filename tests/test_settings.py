@@ -169,6 +169,18 @@ def test_queue_lives_in_the_database(tmp_path: Path, url: str, broker: str) -> N
     assert show("s.CELERY_BROKER_URL", tmp_path, DATABASE_URL=url) == broker
 
 
+def test_home_may_be_called_anything(tmp_path: Path) -> None:
+    home = tmp_path / "odd ?timeout=1 #%41;b ü"
+    home.mkdir()
+    code, output = run("manage.py", "migrate", "--verbosity", "0", home=home)
+    assert code == 0, output
+    # The site's rows and the queue's are in one file, and it is there.
+    code, output = run("manage.py", "queue", home=home)
+    assert (code, "Traceback" in output) == (0, False), output
+    assert {"marinemap.sqlite3"} <= {path.name for path in home.iterdir()}
+    assert [path.name for path in tmp_path.iterdir()] == [home.name]
+
+
 def test_broker_of_the_site_is_taken(tmp_path: Path) -> None:
     assert show("s.CELERY_BROKER_URL", tmp_path, CELERY_BROKER_URL="redis://x/") == "redis://x/"
 

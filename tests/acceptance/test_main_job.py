@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import signal
+import sqlite3
 import zipfile
 from collections.abc import Callable
+from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 
@@ -49,6 +51,10 @@ def test_extract_holds_what_an_independent_computation_finds(
     with zipfile.ZipFile(archive) as members:
         assert members.read("reefs.cpg").strip() == b"UTF-8"
         assert "EPSG:3857" in members.read("README.txt").decode()
+    # A result of Celery's own is not fenced: one of a frozen run that woke ended the living one.
+    with closing(sqlite3.connect(site.home / "marinemap.sqlite3")) as database:
+        kept = "SELECT count(*) FROM django_celery_results_taskresult"
+        assert database.execute(kept).fetchone() == (0,)
 
 
 def test_job_waits_for_a_worker_and_runs_when_one_starts(make_site: MakeSite) -> None:

@@ -16,7 +16,12 @@ from types import SimpleNamespace
 
 import pytest
 
-from marinemap.transport.consuming.janitor import CONSUMERS, reclaim
+from marinemap.transport.consuming.demand import Demand
+from marinemap.transport.consuming.janitor import CONSUMERS, Janitor, reclaim
+from marinemap.transport.consuming.rates import RateStatements
+from marinemap.transport.consuming.rounds import Rounds
+from marinemap.transport.consuming.work import Work
+from marinemap.transport.database.signals import Signal
 from marinemap.transport.errors import LeaseLostError
 from tests.transport.conftest import Broker, Inbox, publish, wait_until
 from tests.transport.interference import count_waiting_at_gate, held_up_reading
@@ -157,6 +162,33 @@ def test_living_consumer_keeps_its_message_beyond_a_lease(broker: Broker) -> Non
         assert inbox.receives_nothing(3)
     finally:
         stop(holder)
+
+
+def test_lease_is_renewed_amid_a_round(broker: Broker) -> None:
+    # A look at each of thousands of queues may take longer than a lease lasts.
+    database = broker.database
+    work = Work(database)
+    expiries: list[int] = []
+
+    def find_room_after_long() -> int:
+        expiries.append(broker.rows("SELECT lease_expires_at_ms FROM broker_consumers")[0][0])
+        wait_until(lambda: work.lease.seconds_left < 0, "the time to renew")
+        return 1
+
+    demand = Demand("tasks", False, find_room_after_long, lambda: False, lambda claimed: None)
+    with closing(database.open_consumer_session()) as session:
+        work.lease.acquire(session)
+        janitor = Janitor(database, work.consumer_id)
+        rounds = Rounds(
+            database, session, work, lambda: [demand], RateStatements(database), janitor, Signal()
+        )
+        with closing(rounds):
+            rounds.begin()
+            rounds.go_round()
+        work.release(session)
+    work.lease.end_life()
+    # Asked before the look whether there is room, and in it: between the two it was renewed.
+    assert expiries[0] < expiries[1]
 
 
 def test_process_that_ends_without_closing_gives_back_at_once(broker: Broker) -> None:

@@ -159,6 +159,22 @@ def test_postgresql_that_may_lose_commits_is_refused(cluster: Cluster) -> None:
         open_database(name, read_options(options)).close()
 
 
+@pytest.mark.parametrize("given", ["no", 1, None])
+def test_durability_is_given_up_by_true_alone(given: object) -> None:
+    with pytest.raises(TransportError, match=f"accept_weak_durability.*{given!r} is not True or"):
+        read_options({"accept_weak_durability": given})
+
+
+def test_question_mark_in_an_sqlite_address_is_refused(tmp_path: Path) -> None:
+    # What follows it was passed over, and the queue was in another file.
+    with pytest.raises(TransportError, match="this one means '.*/what'"):
+        Connection(f"marinemap+sqlite:///{tmp_path}/what?.sqlite3").connect()
+    url = f"marinemap+sqlite:///{tmp_path}/what%3F.sqlite3"
+    with Connection(url, transport_options={"create_tables": True}) as connection:
+        connection.connect()
+    assert "what?.sqlite3" in {path.name for path in tmp_path.iterdir()}
+
+
 def test_unreachable_database_is_a_connection_error() -> None:
     connection = Connection("marinemap+postgresql://nobody@127.0.0.1:1/none")
     with pytest.raises(OperationalError, match="Connection refused"):

@@ -70,10 +70,16 @@ def _make_database(url: str, options: Options) -> Database:
 
 def _names_a_file(url: str) -> bool:
     try:
-        path = make_url(url).database
+        address = make_url(url)
     except ArgumentError as error:
         raise TransportError(f"not a database address: {error}", field="broker_url") from error
-    return bool(path) and path != ":memory:"
+    if "?" in url:
+        raise TransportError(
+            f"the address of an SQLite file ends at a '?': this one means '{address.database}'.",
+            field="broker_url",
+            hint="Write %3F where a name has a question mark; there are no options to give here.",
+        )
+    return bool(address.database) and address.database != ":memory:"
 
 
 def _forget_parents_lock() -> None:
