@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,8 @@ import pyarrow.compute as pc
 import shapely
 
 from marinemap.errors import RequestError, did_you_mean, quote
-from marinemap.extraction.filter_numbers import ARITHMETIC, as_numbers
+from marinemap.extraction.filter_numbers import ARITHMETIC, as_numbers, exactly
+from marinemap.extraction.filter_patterns import matches
 from marinemap.extraction.filter_spatial import (
     SPATIAL,
     GeometryField,
@@ -25,6 +25,7 @@ from marinemap.extraction.filter_values import (
     is_date,
     is_text,
     plain_value,
+    scalar_of,
     suits,
     type_of_literal,
 )
@@ -87,7 +88,7 @@ class Compiler:
         if operator in SPATIAL and self._geometry:
             return self._spatial(operator, self._geometry, *_only(arguments, 2, self._refuse))
         if operator in _COMPARISONS:
-            compare = _COMPARISONS[operator]
+            compare = exactly(_COMPARISONS[operator])
             left, right = self._pair(*_only(arguments, 2, self._refuse))
             return lambda columns: compare(left(columns), right(columns))
         if operator == "like":
@@ -147,7 +148,7 @@ class Compiler:
 
     def _like(self, value: Any, pattern: Any) -> Mask:
         text, type_ = self._operand(value, pa.string())
-        ignore_case = isinstance(pattern, Mapping) and pattern.get("op") == "casei"
+        ignore_case = _name_of(pattern) == "casei"
         plain = plain_value(self._operator(pattern, 1)[1][0] if ignore_case else pattern)
         if not isinstance(plain, str) or not (type_ and is_text(type_)):
             raise self._refuse("LIKE compares a text field with a pattern in quotes")
@@ -157,7 +158,7 @@ class Compiler:
                 f"{_MAX_PATTERN_CHARACTERS:,} are allowed"
             )
         wanted = _folded(pa.scalar(plain)).as_py() if ignore_case else plain
-        return lambda columns: pc.match_like(text(columns), wanted)
+        return lambda columns: matches(text(columns), wanted)
 
     def _pair(self, left: Any, right: Any) -> tuple[Mask, Mask]:
         """Compile two operands of one type, each literal read as the other's field needs."""
@@ -178,13 +179,13 @@ class Compiler:
 
     def _operand(self, node: Any, wanted: Any, depth: int = 0) -> tuple[Mask, Any]:
         self._count(depth)
-        if isinstance(node, Mapping) and node.get("op") == "casei":
+        if _name_of(node) == "casei":
             (plain,) = self._operator(node, 1)[1]
             inner, type_ = self._operand(plain, pa.string(), depth + 1)
             if type_ is None or not is_text(type_):
                 raise self._refuse("CASEI needs a text")
             return (lambda columns: _folded(inner(columns))), type_
-        if isinstance(node, Mapping) and node.get("op") in ARITHMETIC:
+        if _name_of(node) in ARITHMETIC:
             return self._computed(node, wanted, depth)
         if isinstance(node, Mapping) and set(node) == {"property"}:
             name = self._name(node["property"])
@@ -211,19 +212,15 @@ class Compiler:
         if value is None or wanted is None or not suits(value, wanted):
             kind = f"a field of type {wanted}" if wanted is not None else "a filter"
             raise self._refuse(f"{quote(node)} is no value for {kind}", how_to_write(value, wanted))
-        if isinstance(value, float) and value.is_integer() and pa.types.is_integer(wanted):
-            value = int(value)
         try:
-            if isinstance(value, datetime) and pa.types.is_timestamp(wanted) and wanted.tz is None:
-                value = value.astimezone(UTC).replace(tzinfo=None)
-            return pa.scalar(value) if isinstance(value, float | int) else pa.scalar(value, wanted)
+            return scalar_of(value, wanted)
         except (pa.ArrowException, OverflowError) as error:
             raise self._refuse(f"{quote(node)} does not fit a field of type {wanted}") from error
 
     def _type_of(self, node: Any) -> Any:
-        if isinstance(node, Mapping) and node.get("op") == "casei":
+        if _name_of(node) == "casei":
             return pa.string()
-        if isinstance(node, Mapping) and node.get("op") in ARITHMETIC:
+        if _name_of(node) in ARITHMETIC:
             return pa.float64()
         if isinstance(node, Mapping) and set(node) == {"property"}:
             return self._schema.field(self._name(node["property"])).type
@@ -269,6 +266,12 @@ class Compiler:
 
     def _refuse(self, message: str, hint: str | None = None) -> RequestError:
         return RequestError(message, field=self._field, hint=hint)
+
+
+def _name_of(node: Any) -> str:
+    """Return the name of an operator; empty where a part of a filter is none."""
+    name = node.get("op") if isinstance(node, Mapping) else None
+    return name if isinstance(name, str) else ""
 
 
 def _only(arguments: Any, count: int, refuse: Callable[[str], RequestError]) -> list[Any]:

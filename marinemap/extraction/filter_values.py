@@ -5,11 +5,16 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 import pyarrow as pa
 
+from marinemap.errors import quote
+
+# Integers from here on round to no finite double; up to there each is one.
+_BEYOND_DOUBLES = 2**1024 - 2**970
+_EXACT_INTEGERS = 2**53
 _UNWRITABLE = re.compile("[\0\ud800-\udfff]")
 
 
@@ -44,6 +49,36 @@ def suits(value: Any, type_: Any) -> bool:
     return families.get(type(value), "time") == family(type_)
 
 
+def scalar_of(value: Any, type_: Any) -> Any:
+    """Return a value that suits a type of Arrow as a pyarrow.Scalar to compare with it.
+
+    Raises
+    ------
+    ArrowException, OverflowError
+        If no such moment can be told.
+    """
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return pa.scalar(_plain_number(value, bool(pa.types.is_integer(type_))))
+    if isinstance(value, datetime) and pa.types.is_timestamp(type_):
+        if type_.tz is None:
+            value = value.astimezone(UTC).replace(tzinfo=None)
+        # Arrow would cut off what is finer than the field's unit.
+        is_coarse = type_.unit in ("s", "ms")
+        return pa.scalar(value, pa.timestamp("us", type_.tz) if is_coarse else type_)
+    return pa.scalar(value, type_)
+
+
+def _plain_number(value: float, is_whole: bool) -> float:
+    """Return a number that Arrow takes, of the kind that is wanted if it is of both."""
+    if not -(2**63) <= value < 2**63:
+        # Beyond all integers of 64 bits; beyond all doubles it is infinite.
+        is_double = abs(value) < _BEYOND_DOUBLES
+        return float(value) if is_double else math.inf if value > 0 else -math.inf
+    if is_whole:
+        return int(value) if float(value).is_integer() else value
+    return float(value) if abs(value) <= _EXACT_INTEGERS else value
+
+
 def family(type_: Any) -> str:
     """Return what types that may be compared with each other have in common."""
     if pa.types.is_boolean(type_):
@@ -76,7 +111,8 @@ def how_to_write(value: Any, wanted: Any) -> str | None:
         return None
     kind = family(wanted)
     if kind == "text" and isinstance(value, int | float):
-        return f"Write a text in single quotes: '{value:g}'."
+        shown = f"{value:g}" if isinstance(value, float) else quote(value)
+        return f"Write a text in single quotes: '{shown}'."
     hints = {"number": "Write a number without quotes: 5.", "flag": "Write true or false."}
     hints["time"] = "Write DATE('2026-01-31') or TIMESTAMP('2026-01-31T12:00:00Z')."
     return hints.get(kind)

@@ -51,6 +51,10 @@ def passing(text: Any) -> list[int]:
         ("moment < DATE('2026-01-02')", [0]),
         ("local > DATE('2026-01-01') AND moment <= DATE('2026-01-02')", [1]),
         ("moment < TIMESTAMP('2026-01-02T23:59:00Z')", [0]),
+        # Finer than what the field holds.
+        ("moment >= TIMESTAMP('2026-01-02T23:59:00.000500Z')", [2]),
+        ("moment < TIMESTAMP('2026-01-02T23:59:00.000500Z')", [0, 1]),
+        ("moment = TIMESTAMP('2026-01-02T23:59:00.000500Z')", []),
     ],
 )
 def test_filter_lets_exactly_these_rows_through(text: Any, rows: list[int]) -> None:
@@ -63,6 +67,30 @@ def test_pattern_that_is_too_long_is_refused(pattern: str) -> None:
     with pytest.raises(RequestError, match="at most 1,000"):
         compile_filter(wanted, ROWS.schema)
     assert passing(f"name LIKE '{'_' * 999}%'") == []
+
+
+@pytest.mark.parametrize(
+    ("pattern", "texts"),
+    [
+        (r"a\\b", ["a\\b"]),
+        (r"a\\%", ["a\\b", "a\\"]),
+        (r"%\\", ["a\\"]),
+        (r"%\\%", ["a\\b", "a\\"]),
+        (r"a\%b", ["a%b"]),
+        (r"a\_%", ["a_b"]),
+        (r"\a\_b", ["a_b"]),
+        (r"%\b", ["a\\b", "a%b", "a_b", "a\nb"]),
+        ("a_b", ["a\\b", "a%b", "a_b", "a\nb"]),
+        ("a\\", ["a\\"]),
+    ],
+)
+def test_backslash_in_a_pattern_takes_the_next_sign_for_itself(
+    pattern: str, texts: list[str]
+) -> None:
+    rows = pa.RecordBatch.from_pydict({"text": ["a\\b", "a%b", "a_b", "a\nb", "a\\"]})
+    wanted = {"op": "like", "args": [{"property": "text"}, pattern]}
+    mask = compile_filter(wanted, rows.schema).passes(rows)
+    assert rows.filter(mask).column("text").to_pylist() == texts
 
 
 GEOMETRY = GeometryField("place", moved=lambda there: there, boxes=lambda bbox: [tuple(bbox)])
