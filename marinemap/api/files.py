@@ -73,6 +73,9 @@ def _sent(request: HttpRequest, served: ServedFile) -> HttpResponseBase:
     response.headers["Accept-Ranges"] = "bytes"
     response.headers["ETag"] = etag
     response.headers["Last-Modified"] = http_date(modified)
+    if request.method not in ("GET", "HEAD"):
+        # What a POST asked for is done: its conditions are not about the file that came of it.
+        return response
     # It looks at the headers alone, which each kind of response has.
     conditional = get_conditional_response(request, etag, modified, cast(HttpResponse, response))
     assert conditional is not None
@@ -108,7 +111,9 @@ def _wanted(request: HttpRequest, size: int, etag: str, modified: int) -> tuple[
         return None
     if match["suffix"]:
         return max(0, size - int(match["suffix"])), size if int(match["suffix"]) else 0
-    first, last = int(match["first"]), int(match["last"] or size)
+    first = int(match["first"])
+    # Without an end it goes to that of the file, also where it begins beyond.
+    last = int(match["last"]) if match["last"] else max(first, size)
     return None if last < first else (first, min(last + 1, size))
 
 

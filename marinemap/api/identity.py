@@ -182,8 +182,11 @@ def _is_own(request: HttpRequest, origin: str | None) -> bool:
     """Tell whether an origin is this site's; "null" is a page that hides where it is from."""
     if origin is None or origin in settings.CSRF_TRUSTED_ORIGINS:
         return True
-    # The scheme is the proxy's where there is one.
-    return urlsplit(origin).netloc == request.get_host()
+    try:
+        # The scheme is the proxy's where there is one.
+        return urlsplit(origin).netloc == request.get_host()
+    except ValueError:
+        return False
 
 
 def _cookies(request: HttpRequest) -> dict[str, str]:

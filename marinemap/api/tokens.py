@@ -41,11 +41,16 @@ def make_token(
     Raises
     ------
     RequestError
-        If there is no such scope, the person has a token of that name, or as many as may be.
+        If there is no such scope, the name cannot be shown, the person has a token of that name, or
+        as many as may be.
     """
     for scope in scopes:
         if scope not in SCOPES:
             raise unknown(scope, SCOPES, "there is no scope", "scopes")
+    if not name.strip() or not name.isprintable():
+        raise RequestError(
+            "a name has letters that can be shown, on one line", field="name", value=name
+        )
     own = PersonalToken.objects.filter(user=user)
     if own.filter(name=name).exists():
         raise RequestError(

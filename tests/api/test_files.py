@@ -91,7 +91,9 @@ def test_part_is_answered_alone(get: Get, asked: str, first: int, last: int) -> 
     assert response["Content-Length"] == str(last + 1 - first)
 
 
-@pytest.mark.parametrize("asked", ["bytes=10240-", "bytes=99999-100000", "bytes=-0"])
+@pytest.mark.parametrize(
+    "asked", ["bytes=10240-", "bytes=10241-", "bytes=99999-", "bytes=99999-100000", "bytes=-0"]
+)
 def test_part_beyond_the_end_is_refused_with_the_size(get: Get, asked: str) -> None:
     response = get(Range=asked)
     assert (response.status_code, response.json()["status"]) == (416, 416)

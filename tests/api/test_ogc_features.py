@@ -217,6 +217,11 @@ def test_fc_bbox_lets_features_pass_that_lie_nowhere(
         ("filter=n>", "filter", "not CQL2"),
         ("filter={}&filter-lang=cql2-json", "filter", "not a condition"),
         ("filter={&filter-lang=cql2-json", "filter", "not JSON"),
+        (
+            'filter={"op":"<","args":[{"property":"n"},NaN]}&filter-lang=cql2-json',
+            "filter",
+            "not JSON",
+        ),
         ("filter-lang=cql", "filter-lang", "'cql2-text'"),
         ("nmae=x", "nmae", "Did you mean 'name'"),
         ("n=three", "n", "not a whole number"),
@@ -250,7 +255,7 @@ def test_f_success(grid: Layer, new_client: NewClient) -> None:
         assert {"self", "alternate", "collection"} <= set(links_of(alone))
 
 
-@pytest.mark.parametrize("feature", ["99999", "-1", "x", "1e3", "9" * 30, "%00"])
+@pytest.mark.parametrize("feature", ["99999", "-1", "x", "1e3", "9" * 30, "9" * 5_000, "%00"])
 def test_unknown_feature_is_not_found(grid: Layer, new_client: NewClient, feature: str) -> None:
     assert_problem(new_client().get(f"/api/collections/grid/items/{feature}"), 404)
 

@@ -280,6 +280,21 @@ def test_small_extract_is_answered_itself_at_once(
     assert body(answer).startswith(b"PK")
 
 
+@pytest.mark.parametrize(
+    "condition",
+    [
+        {"If-None-Match": "*"},
+        {"If-Match": '"other"'},
+        {"If-Unmodified-Since": "Thu, 01 Jan 1970 00:00:00 GMT"},
+    ],
+)
+def test_condition_on_a_file_does_not_lose_the_job_that_was_asked_for(
+    done: Job, new_client: NewClient, post: Post, condition: dict[str, str]
+) -> None:
+    answer = post(new_client(BROWSER), REQUEST, headers={"Prefer": "respond-sync", **condition})
+    assert answer.status_code == 200 and body(answer).startswith(b"PK")
+
+
 def waiting(client: Client, post: Post, **headers: str) -> Job:
     """A job that waits, of a request like others."""
     named = {"Prefer": "respond-async", **{n.replace("_", "-"): at for n, at in headers.items()}}

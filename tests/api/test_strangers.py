@@ -27,6 +27,7 @@ LONG = "x" * 1_000_000
         {"Origin": "https://evil.example"},
         {"Origin": "https://evil.testserver"},
         {"Origin": "null"},
+        {"Origin": "http://["},
         {"Sec-Fetch-Site": "none", "Origin": "https://evil.example"},
     ],
 )

@@ -109,9 +109,7 @@ def item(request: HttpRequest, collection_id: str, feature_id: str, crs: str | N
 
 
 def _feature(request: HttpRequest, layer: Layer, target: FeatureCrs, feature_id: str) -> Document:
-    # As ids are written: no sign, no blanks, digits of ASCII.
-    is_id = feature_id.isascii() and feature_id.isdigit() and int(feature_id) <= _MOST_ID
-    found = read_one(_dataset(layer), int(feature_id)) if is_id else None
+    found = read_one(_dataset(layer), int(feature_id)) if _is_id(feature_id) else None
     if found is None:
         raise NotFoundError(
             f"layer '{layer.pk}' has no feature of this id", field="featureId", value=feature_id
@@ -133,6 +131,13 @@ def _feature(request: HttpRequest, layer: Layer, target: FeatureCrs, feature_id:
 def _version_of(layer: Layer, mark: str) -> str:
     """Return what changes with what the file holds, and with what the catalogue says of it."""
     return f"{mark} {model_to_dict(layer, exclude=_GROUPS)}"
+
+
+def _is_id(text: str) -> bool:
+    """Tell whether a text is an id as they are written: no sign, no blanks, digits of ASCII."""
+    # Python makes no number of thousands of digits.
+    is_short = len(text) <= len(str(_MOST_ID))
+    return is_short and text.isascii() and text.isdigit() and int(text) <= _MOST_ID
 
 
 def _page(

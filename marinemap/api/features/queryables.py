@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.http import HttpRequest
 from django.urls import reverse
 
+from marinemap.api.bodies import read_json
 from marinemap.api.declarations import Document, Parameter
 from marinemap.api.features.layers import get_layer
 from marinemap.api.features.spatial import geometry_name
@@ -104,7 +104,7 @@ def _parsed(text: str, language: str) -> Any:
     if language == "cql2-text":
         return text
     try:
-        return json.loads(text)
+        return read_json(text)
     except (ValueError, RecursionError) as error:
         raise RequestError(
             f"not JSON: {error}",
