@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,9 +10,10 @@ from importlib import import_module
 from typing import Any
 
 import dj_database_url
-from celery import Celery, signals, uuid
+from celery import Celery, current_task, signals, uuid
 from celery.result import AsyncResult
 from celery.signals import celeryd_init
+from django.conf import settings
 from django.db import transaction
 from kombu.utils.json import register_type
 from shapely.geometry import mapping, shape
@@ -19,6 +21,7 @@ from shapely.geometry.base import BaseGeometry
 
 from marinemap import transport
 from marinemap.errors import ServiceError, UnavailableError
+from marinemap.logs.setting_up import take_over
 from marinemap.tasks.site_task import SiteTask
 from marinemap.transport.errors import AwayError, QueueFullError, TransportError
 
@@ -98,6 +101,23 @@ def join_workers(**_: Any) -> None:
 
     for step in (Gossip, Mingle):
         step.compatible_transports = {*step.compatible_transports, transport.DRIVER_TYPE}
+
+
+@signals.after_setup_logger.connect
+@signals.after_setup_task_logger.connect
+def write_as_the_project(logger: logging.Logger, **_: Any) -> None:
+    """Let Celery's handlers write as the project's do."""
+    take_over(logger, settings.MARINEMAP_LOG_FORMAT)
+    for handler in logger.handlers:
+        handler.addFilter(_note_task)
+
+
+def _note_task(record: logging.LogRecord) -> bool:
+    """Tell a record which task it is of, as Celery's own format of text does."""
+    task = current_task
+    if task and task.request:
+        vars(record).update(task_id=task.request.id, task_name=task.name)
+    return True
 
 
 def _is_in_transaction() -> bool:

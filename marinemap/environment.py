@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import math
 import os
+import re
 from collections.abc import Iterator
 from email.utils import getaddresses
 from pathlib import Path
@@ -145,6 +146,23 @@ def read_list(name: str, default: list[str]) -> list[str]:
     if text is None:
         return default
     return [word.strip() for word in text.split(",") if word.strip()]
+
+
+def read_token(name: str) -> str:
+    """Return a variable that is a secret; empty where it is not set. It is never shown.
+
+    Raises
+    ------
+    ImproperlyConfigured
+        If it could be guessed, or does not fit into a header.
+    """
+    text = read_text(name, "")
+    if text and not re.fullmatch(r"[\x21-\x7e]{20,200}", text):
+        raise ImproperlyConfigured(
+            f"{name}: write 20 to 200 letters, digits and signs without spaces, such as "
+            "`openssl rand -hex 20` gives"
+        )
+    return text
 
 
 def read_addresses(name: str) -> list[tuple[str, str]]:

@@ -19,6 +19,7 @@ from marinemap.environment import (
     read_number,
     read_rate,
     read_text,
+    read_token,
     refuse_unknown,
 )
 from marinemap.secret_key import read_secret_key
@@ -27,6 +28,7 @@ from marinemap.settings_catalogue import DATABASE_URL, MARINEMAP_HOME, TIME_ZONE
 from marinemap.settings_catalogue import DATABASES as DATABASES
 from marinemap.settings_catalogue import DEFAULT_AUTO_FIELD as DEFAULT_AUTO_FIELD
 from marinemap.settings_catalogue import LOGGING as LOGGING
+from marinemap.settings_catalogue import MARINEMAP_LOG_FORMAT as MARINEMAP_LOG_FORMAT
 from marinemap.settings_catalogue import USE_TZ as USE_TZ
 
 # --- Who may reach the site --------------------------------------------------------------
@@ -46,7 +48,7 @@ MARINEMAP_HTTPS = read_flag("MARINEMAP_HTTPS", _is_public)
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = MARINEMAP_HTTPS
 SECURE_SSL_REDIRECT = MARINEMAP_HTTPS
 # Asked by monitors and load balancers on the machine itself, which speak plain HTTP.
-SECURE_REDIRECT_EXEMPT = [r"^(healthz|readyz)$"]
+SECURE_REDIRECT_EXEMPT = [r"^(healthz|readyz|metrics)$"]
 # Browsers hold to it for as long, whatever becomes of the certificate: only where it is asked for.
 SECURE_HSTS_SECONDS = int(read_number("MARINEMAP_HSTS_DAYS", 0, 0, 3650)) * 24 * 3600
 # For the agency's other names only the agency can speak.
@@ -79,6 +81,9 @@ CONTENT_SECURITY_POLICY = {
 }
 # The largest body of a request, bytes: an area of some 100,000 corners.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
+
+# With which a program may read /metrics, as may staff; without one, only those.
+MARINEMAP_METRICS_TOKEN = read_token("MARINEMAP_METRICS_TOKEN")
 
 # How long the web server looks at one request before it is queued, or for an estimate, seconds.
 MARINEMAP_LOOK_SECONDS = read_number("MARINEMAP_LOOK_SECONDS", 5, 0.5, 60)
@@ -121,6 +126,8 @@ INSTALLED_APPS = [
     "marinemap.web",
 ]
 MIDDLEWARE = [
+    # Before all others, so that whatever they write bears the request's id.
+    "marinemap.api.request_ids.RequestIdMiddleware",
     "marinemap.api.compression.CompressionMiddleware",
     "marinemap.api.cors.CorsMiddleware",
     # Before others, so that it sees their error pages.

@@ -9,7 +9,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from marinemap.addresses import database_in, read_database
-from marinemap.environment import read_home, read_time_zone, refuse_unknown
+from marinemap.environment import read_choice, read_home, read_time_zone, refuse_unknown
+from marinemap.logs.setting_up import FORMATS, make_config
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 MARINEMAP_HOME = read_home(BASE_DIR / "var")
@@ -23,6 +24,8 @@ INSTALLED_APPS = [
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 TIME_ZONE = read_time_zone()
 USE_TZ = True
+# As text for people, or JSON for machines.
+MARINEMAP_LOG_FORMAT = read_choice("MARINEMAP_LOG_FORMAT", tuple(FORMATS)) or "text"
 
 # --- The one database ------------------------------------------------------------------------
 
@@ -53,13 +56,4 @@ else:
 
 # --- Logging ---------------------------------------------------------------------------------
 
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "loggers": {
-        "marinemap": {"handlers": ["console"], "level": "INFO"},
-        "django": {"handlers": ["console"], "level": "WARNING", "propagate": False},
-    },
-}
+LOGGING = make_config(MARINEMAP_LOG_FORMAT)

@@ -11,9 +11,15 @@ from django.utils.cache import patch_vary_headers
 from marinemap.api.conf import cors_origins
 
 # What a page needs of an answer besides its content.
-_EXPOSED = "Content-Crs, ETag, Link, Location, Preference-Applied, Retry-After, WWW-Authenticate"
+_EXPOSED = (
+    "Content-Crs, ETag, Link, Location, Preference-Applied, Retry-After, WWW-Authenticate, "
+    "X-Request-ID"
+)
 _METHODS = "GET, HEAD, POST, DELETE"
-_HEADERS = "Accept, Authorization, Content-Type, Idempotency-Key, If-None-Match, Prefer, Range"
+_HEADERS = (
+    "Accept, Authorization, Content-Type, Idempotency-Key, If-None-Match, Prefer, Range, "
+    "X-Request-ID"
+)
 _A_DAY = "86400"
 
 

@@ -7,14 +7,18 @@ import ipaddress
 import socket
 import ssl
 import threading
+from collections.abc import Mapping
 from contextlib import closing, suppress
 from queue import Empty, SimpleQueue
+from typing import TypeAlias
 from urllib.parse import SplitResult, urlsplit
 
 from django.conf import settings
 
 from marinemap.errors import RequestError
 
+# The body of a request, if it has one, and its further headers.
+Sent: TypeAlias = tuple[bytes | None, Mapping[str, str]]
 _MOST_CHARACTERS = 2_000
 _PORTS = {"http": 80, "https": 443}
 # For each step, and for all of it: who answers a byte at a time must not hold up others.
@@ -56,15 +60,22 @@ def check_uri(uri: object, field: str) -> str:
     return uri
 
 
-def post_json(uri: str, body: bytes) -> int:
+def post_json(uri: str, body: bytes, headers: Mapping[str, str] | None = None) -> int:
     """Post JSON to an address and return the status of the answer; redirects are not followed.
+
+    Parameters
+    ----------
+    uri : str
+    body : bytes
+    headers : mapping, optional
+        Further ones.
 
     Raises
     ------
     OSError
         If it cannot be reached, does not answer in time, or leads into a private network.
     """
-    return _call("POST", uri, body, 0)[0]
+    return _call("POST", uri, (body, headers or {}), 0)[0]
 
 
 def fetch(uri: str, most_bytes: int) -> bytes:
@@ -75,7 +86,7 @@ def fetch(uri: str, most_bytes: int) -> bytes:
     OSError
         As :func:`post_json` does; or if it answers another status than 200, or more bytes.
     """
-    status, content = _call("GET", uri, None, most_bytes + 1)
+    status, content = _call("GET", uri, (None, {}), most_bytes + 1)
     if status != 200:
         raise OSError(f"it answers {status}")
     if len(content) > most_bytes:
@@ -83,7 +94,7 @@ def fetch(uri: str, most_bytes: int) -> bytes:
     return content
 
 
-def _call(method: str, uri: str, body: bytes | None, most_bytes: int) -> tuple[int, bytes]:
+def _call(method: str, uri: str, sent: Sent, most_bytes: int) -> tuple[int, bytes]:
     parts = urlsplit(uri)
     port = parts.port or _PORTS[parts.scheme]
     # Resolved once: what was looked at is what is connected to.
@@ -96,7 +107,7 @@ def _call(method: str, uri: str, body: bytes | None, most_bytes: int) -> tuple[i
         try:
             if isinstance(connected, ssl.SSLSocket):
                 connected.do_handshake()
-            return _exchange(connected, parts, (method, body), most_bytes)
+            return _exchange(connected, parts, (method, sent), most_bytes)
         except http.client.HTTPException as error:
             raise OSError(f"it answers no HTTP: {error!r}") from error
         finally:
@@ -114,7 +125,7 @@ def _secured(plain: socket.socket, parts: SplitResult) -> socket.socket:
 def _exchange(
     connected: socket.socket,
     parts: SplitResult,
-    asked: tuple[str, bytes | None],
+    asked: tuple[str, Sent],
     most_bytes: int,
 ) -> tuple[int, bytes]:
     connection = http.client.HTTPConnection(str(parts.hostname), timeout=_STEP_SECONDS)
@@ -126,9 +137,9 @@ def _exchange(
         "User-Agent": "MarineMap",
         "Connection": "close",
     }
-    method, body = asked
+    method, (body, further) = asked
     kind = {} if body is None else {"Content-Type": "application/json"}
-    connection.request(method, target, body, headers | kind)
+    connection.request(method, target, body, {**further, **headers, **kind})
     response = connection.getresponse()
     content = response.read(most_bytes) if most_bytes else b""
     response.close()

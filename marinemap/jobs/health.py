@@ -2,37 +2,39 @@
 
 from __future__ import annotations
 
-import threading
-from concurrent.futures import Future
 from typing import Any
 
-from django.db import connection
-
 from marinemap.jobs.lease import count_beats
+from marinemap.jobs.lookout import Lookout
+from marinemap.jobs.queue import check_queue
 from marinemap.jobs.space import find_shortage
 from marinemap.jobs.workers import count_alive
 from marinemap.tasks.outages import DATABASE_AWAY
 
 # Whoever asks gives up sooner than a lock is waited for, or a server that is gone without a word.
 _ANSWER_WITHIN_SECONDS = 1.5
+_NO_ANSWER = f"no answer within {_ANSWER_WITHIN_SECONDS} s: locked, overloaded or out of reach"
+
+_database = Lookout(lambda: (count_alive(), count_beats()), _ANSWER_WITHIN_SECONDS, "health")
+_queue = Lookout(check_queue, _ANSWER_WITHIN_SECONDS / 2, "queue-health")
 
 
 def health_of_site() -> dict[str, Any]:
-    """Return the state of database, workers, disk and schedule, the worst of them as ``status``.
+    """Return the state of database, queue, workers, disk and schedule, the worst as ``status``.
 
-    It answers within two seconds, whatever the database does.
+    It answers within two and a half seconds, whatever database and queue do.
     """
     try:
-        alive, (beats, is_followed) = _looks.ask()
+        alive, (beats, is_followed) = _database.ask()
     except TimeoutError:
-        told = f"no answer within {_ANSWER_WITHIN_SECONDS} s: locked, overloaded or out of reach"
-        return {"status": "down", "database": told}
+        return {"status": "down", "database": _NO_ANSWER}
     except DATABASE_AWAY:
         return {"status": "down", "database": "away"}
-    shortage = find_shortage()
+    shortage, queue = find_shortage(), _state_of_queue()
     return {
-        "status": _worst(alive, shortage, is_followed),
+        "status": _worst(queue, alive, shortage, is_followed),
         "database": "ok",
+        "queue": queue,
         "workers": alive,
         "disk": shortage or "ok",
         "schedule": "ok" if is_followed else "nobody follows it",
@@ -41,40 +43,22 @@ def health_of_site() -> dict[str, Any]:
     }
 
 
-def _worst(alive: int, shortage: str | None, is_followed: bool) -> str:
+def _state_of_queue() -> str:
+    try:
+        _queue.ask()
+    except TimeoutError:
+        return "no answer"
+    except Exception:
+        # Each broker has errors of its own, and addresses may hold passwords.
+        return "away"
+    return "ok"
+
+
+def _worst(queue: str, alive: int, shortage: str | None, is_followed: bool) -> str:
+    if queue != "ok":
+        return "no queue"
     if not alive:
         return "no worker"
     if shortage is not None:
         return "no room"
     return "ok" if is_followed else "no schedule"
-
-
-class _Looks:
-    """Looks at the database, one at a time, however many ask and however long it takes."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._last: Future[Any] | None = None
-
-    def ask(self) -> Any:
-        with self._lock:
-            if self._last is None or self._last.done():
-                self._last = Future()
-                # A daemon: the end of the process does not wait for the database.
-                threading.Thread(
-                    target=_look, args=[self._last], name="health", daemon=True
-                ).start()
-            look = self._last
-        return look.result(_ANSWER_WITHIN_SECONDS)
-
-
-_looks = _Looks()
-
-
-def _look(answer: Future[Any]) -> None:
-    try:
-        answer.set_result((count_alive(), count_beats()))
-    except Exception as error:
-        answer.set_exception(error)
-    finally:
-        connection.close()

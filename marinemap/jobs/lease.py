@@ -8,7 +8,7 @@ import os
 import secrets
 import socket
 import time
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.db import Error, IntegrityError, transaction
 from django.db.models import Q
@@ -71,6 +71,11 @@ def count_beats() -> tuple[int, bool]:
     """Return how many beats live, and whether one of them follows the schedule."""
     holding = list(BeatSighting.objects.exclude(_is_stale()).values_list("is_holder", flat=True))
     return len(holding), any(holding)
+
+
+def last_tick() -> datetime | None:
+    """Return when the beat that follows the schedule gave its last sign of life, if any does."""
+    return BeatSighting.objects.filter(is_holder=True).values_list("seen_at", flat=True).first()
 
 
 def find_caretakers() -> set[tuple[str, int]]:

@@ -21,6 +21,7 @@ from marinemap.jobs.notify import announce
 from marinemap.jobs.queue import publish, withdraw
 from marinemap.jobs.reasons import as_problem, interrupted, lacking, took_too_long
 from marinemap.jobs.states import JobStatus
+from marinemap.jobs.tally import count_end
 from marinemap.processes.process import RunResult
 from marinemap.tasks.outages import patiently
 
@@ -312,6 +313,7 @@ def _end(job: Job, outputs: dict[str, Any] | None, **columns: Any) -> None:
                 return
             _write(job, **columns)
             announce(job, columns["status"])
+            count_end(job, columns["status"], now, columns.get("artifact_bytes") or 0)
             if outputs:
                 JobDocuments.objects.filter(pk=job.pk).update(outputs=outputs)
 
@@ -327,4 +329,5 @@ def _finish_failed(job: Job, error: MarineMapError) -> None:
     job.expires_at = now + job_settings().keep_results
     job.save()
     announce(job, JobStatus.FAILED)
+    count_end(job, JobStatus.FAILED, now)
     tell_of(job, error)

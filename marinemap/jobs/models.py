@@ -35,6 +35,9 @@ class Job(models.Model):
         null=True, blank=True, db_index=True, help_text="The batch that it came with."
     )
     place_in_batch = models.PositiveSmallIntegerField(null=True, blank=True)
+    request_id = models.CharField(
+        max_length=64, blank=True, help_text="Of the HTTP request that it came with; see the logs."
+    )
     layers = models.JSONField(
         default=list, blank=True, help_text="The layers of the catalogue that it reads."
     )
@@ -136,6 +139,27 @@ class RequestKey(models.Model):
 
     def __str__(self) -> str:
         return f"{self.key}: {self.job_id}"
+
+
+class JobTally(models.Model):
+    """How many jobs of a process ended in a state, by how long they took; see ``tally``."""
+
+    process_id = models.CharField(max_length=100)
+    status = models.CharField(max_length=10)
+    bucket = models.CharField(max_length=10, help_text="The most seconds of those counted here.")
+    count = models.PositiveBigIntegerField(default=0)
+    seconds = models.FloatField(default=0)
+    artifact_bytes = models.PositiveBigIntegerField(default=0)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["process_id", "status", "bucket"], name="one_tally_a_kind"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.process_id} {self.status} within {self.bucket} s: {self.count}"
 
 
 class WorkerSighting(models.Model):

@@ -25,6 +25,7 @@ from marinemap.errors import MarineMapError
 from marinemap.jobs.models import Callback, Job, JobDocuments
 from marinemap.jobs.posting import Posts
 from marinemap.jobs.states import JobStatus
+from marinemap.logs import request_id
 from marinemap.processes.registry import get_process
 
 # By the member of a subscriber that names the address (OGC 18-062r2, subscriber.yaml).
@@ -109,9 +110,14 @@ def _begin_due(told: list[str]) -> set[int]:
             told.append(_end(callback, f"nothing can be told: {error}"))
             continue
         _taken[callback.pk] = callback
-        _posts.begin(callback.pk, callback.host, callback.uri, body)
+        _posts.begin(callback.pk, callback.host, callback.uri, body, _headers(callback))
         begun.add(callback.pk)
     return begun
+
+
+def _headers(callback: Callback) -> dict[str, str]:
+    number = callback.job.request_id
+    return {request_id.HEADER: number} if number else {}
 
 
 def _due() -> list[Callback]:

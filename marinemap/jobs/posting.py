@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
+from collections.abc import Mapping
 from queue import Empty, SimpleQueue
 
 from marinemap.jobs.egress import post_json
@@ -38,10 +39,12 @@ class Posts:
         """Tell whether one more may be begun."""
         return len(self._hosts) < _MOST and self.under_way[host] < _MOST_OF_A_HOST
 
-    def begin(self, number: int, host: str, uri: str, body: bytes) -> None:
+    def begin(
+        self, number: int, host: str, uri: str, body: bytes, headers: Mapping[str, str]
+    ) -> None:
         """Post in the background."""
         self._hosts[number] = host
-        thread = threading.Thread(target=self._post, args=(number, uri, body), daemon=True)
+        thread = threading.Thread(target=self._post, args=(number, uri, body, headers), daemon=True)
         try:
             thread.start()
         except RuntimeError as error:
@@ -68,10 +71,10 @@ class Posts:
             del self._hosts[number]
         return found
 
-    def _post(self, number: int, uri: str, body: bytes) -> None:
+    def _post(self, number: int, uri: str, body: bytes, headers: Mapping[str, str]) -> None:
         wrong = "it ended unexpectedly"
         try:
-            status = post_json(uri, body)
+            status = post_json(uri, body, headers)
             wrong = "" if 200 <= status < 300 else f"it answers {status}"
         except OSError as error:
             wrong = str(error) or type(error).__name__

@@ -17,6 +17,7 @@ from marinemap.errors import UnavailableError
 from marinemap.jobs.models import Job
 from marinemap.jobs.owners import is_account
 from marinemap.jobs.states import JobStatus
+from marinemap.logs import request_id
 from marinemap.processes.registry import all_processes
 
 logger = logging.getLogger(__name__)
@@ -60,10 +61,9 @@ def publish(job: Job, *, delay_seconds: float = 0) -> None:
     """
     task = current_app.tasks[_task_of(job)]
     options: dict[str, Any] = {"countdown": delay_seconds} if delay_seconds else {}
+    headers = {"owner": turn_of(job), request_id.MESSAGE_HEADER: job.request_id}
     try:
-        task.apply_async(
-            (str(job.pk),), task_id=str(job.pk), headers={"owner": turn_of(job)}, **options
-        )
+        task.apply_async((str(job.pk),), task_id=str(job.pk), headers=headers, **options)
     except Exception as error:
         # Each broker has errors of its own; the message is always sound.
         raise UnavailableError(
@@ -90,6 +90,14 @@ def turn_of(job: Job) -> str:
     others = Job.objects.filter(owner=job.owner, status=JobStatus.ACCEPTED).exclude(pk=job.pk)
     is_first = job.is_owner_known and not others.exists()
     return f"{job.address}:first" if is_first else job.address
+
+
+def check_queue() -> None:
+    """Raise the broker's error where it does not answer; of the site's own queue the database's."""
+    with _ask("has_message") as ask:
+        if ask is not None:
+            # Of nobody: it is the question that is to be answered.
+            ask("")
 
 
 def has_message(job: Job) -> bool | None:

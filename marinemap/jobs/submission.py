@@ -20,6 +20,7 @@ from marinemap.jobs.queue import publish
 from marinemap.jobs.repeats import KeyedRequest
 from marinemap.jobs.reuse import key_of, take_result
 from marinemap.jobs.states import JobStatus
+from marinemap.logs import request_id
 from marinemap.processes.process import Process, unwrap_inputs
 from marinemap.processes.registry import get_process
 from marinemap.tasks.outages import DATABASE_AWAY, drop_connection, patiently
@@ -63,6 +64,7 @@ class Prepared:
             owner=sender.owner,
             is_owner_known=sender.is_owner_known,
             address=sender.address,
+            request_id=request_id.current(),
             layers=self.process.layers_of(self.inputs),
             reuse_key=self.reuse_key,
             message="Waiting for its turn.",

@@ -14,6 +14,7 @@ from django.db import connection, transaction
 from django.db.models import Q
 from django.utils import timezone
 
+from marinemap.logs import request_id
 from marinemap.mail.letters import write_to_admins
 from marinemap.tasks.models import Fault
 from marinemap.tasks.outages import drop_connection
@@ -75,6 +76,7 @@ class Failure:
                 f"What failed:  {self.what}",
                 f"Its id:       {self.id}",
                 f"Reference:    {self.reference}",
+                f"Request:      {request_id.current() or '-'}",
                 f"When:         {timezone.now():%Y-%m-%d %H:%M:%S %Z}",
                 f"Error:        {type(self.error).__name__}: {self.error}",
                 "",

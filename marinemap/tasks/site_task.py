@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 from billiard.exceptions import TimeLimitExceeded, WorkerLostError
 from celery import Celery, Task, _state
 from celery.contrib.django.task import DjangoTask
-from celery.signals import task_failure
+from celery.result import AsyncResult
+from celery.signals import task_failure, task_postrun, task_prerun
 from django.db import connection
 
+from marinemap.logs import request_id
 from marinemap.tasks.progress import PROGRESS, as_meta
 
 logger = logging.getLogger(__name__)
@@ -53,6 +55,13 @@ class SiteTask(_Task):
             cls.name = f"{cls.__module__}.{cls.__name__}"
         _register_everywhere(cls)
 
+    def apply_async(self, *args: Any, **options: Any) -> AsyncResult[Any]:
+        """Publish it with the id of the request that this thread works for."""
+        if number := request_id.current():
+            headers = {request_id.MESSAGE_HEADER: number, **(options.get("headers") or {})}
+            options["headers"] = headers
+        return super().apply_async(*args, **options)
+
     def tell_progress(self, current: float, total: float, message: str = "") -> None:
         """Keep how far this task is, for whoever has its id; see ``jobs.progress``.
 
@@ -82,6 +91,20 @@ class SiteTask(_Task):
         if is_unwanted and getattr(self.request, "has_told_progress", False):
             _forget(self, task_id)
         super().after_return(status, retval, task_id, args, kwargs, einfo)
+
+
+@task_prerun.connect
+def work_for_request(task: Any, **_: Any) -> None:
+    """Write the log, and publish further tasks, under the id of the request that it came from."""
+    if not task.request.called_directly and not task.request.is_eager:
+        request_id.begin(str(task.request.get(request_id.MESSAGE_HEADER) or ""))
+
+
+@task_postrun.connect
+def work_for_nobody(task: Any, **_: Any) -> None:
+    """Write under no id what the worker does between tasks."""
+    if not task.request.is_eager:
+        request_id.begin("")
 
 
 @task_failure.connect

@@ -282,6 +282,7 @@ def test_health_tells_what_is_amiss(new_client: NewClient, settings: Any) -> Non
     assert client.get("/healthz").json() == {
         "status": "ok",
         "database": "ok",
+        "queue": "ok",
         "workers": 1,
         "disk": "ok",
         "schedule": "ok",

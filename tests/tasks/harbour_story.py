@@ -18,6 +18,7 @@ from django_celery_results.models import TaskResult  # noqa: E402
 
 from marinemap.celery import app  # noqa: E402
 from marinemap.jobs.progress import find_progress  # noqa: E402
+from marinemap.logs import request_id  # noqa: E402
 from marinemap.mail.models import Letter  # noqa: E402
 from marinemap.tasks.models import ExclusiveLock  # noqa: E402
 from tests.running_site import wait_for  # noqa: E402
@@ -43,7 +44,8 @@ def end_of(result: Any) -> str:
 
 def tell_of_plain_tasks() -> None:
     own_id = str(uuid.uuid4())
-    named = tasks.FetchTides().apply_async(("brest",), task_id=own_id)
+    with request_id.working_for("from-a-browser"):
+        named = tasks.FetchTides().apply_async(("brest",), task_id=own_id)
     told["own id"] = [named.id == own_id, end_of(named)]
     told["by place"] = end_of(tasks.NamedByItsPlace().delay())
     told["deep"] = end_of(tasks.DeepSounding().delay())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 from typing import Any
@@ -13,6 +14,7 @@ from tests.running_site import PROJECT, RunningSite, wait_for
 
 SETTINGS = {
     "DJANGO_SETTINGS_MODULE": "tests.tasks.harbour_settings",
+    "MARINEMAP_LOG_FORMAT": "json",
     "DJANGO_ADMINS": "Ann <ann@example.org>, bob@example.org",
 }
 
@@ -36,8 +38,11 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         )
         assert done.returncode == 0, done.stderr + site.log("worker")[-3000:]
     finally:
-        site.stop()
+        # What a story that failed leaves at work is not waited for.
+        site.signal("worker", signal.SIGKILL)
     answers: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    lines = [line for line in site.log("worker").splitlines() if line.startswith("{")]
+    answers["log"] = [json.loads(line) for line in lines]
     return answers
 
 
@@ -55,6 +60,12 @@ def test_functions_and_classes_are_found(told: dict[str, Any]) -> None:
 
 def test_caller_gives_the_id(told: dict[str, Any]) -> None:
     assert told["own id"] == [True, "BREST"]
+
+
+def test_workers_log_has_the_id_of_the_request(told: dict[str, Any]) -> None:
+    (asked,) = [line for line in told["log"] if line["message"] == "Asking brest"]
+    assert asked["request_id"] == "from-a-browser" and asked["task_name"] == "fetch tides"
+    assert not any("request_id" in line for line in told["log"] if "sink" in line["message"])
 
 
 def test_waiting_for_another_task_is_refused(told: dict[str, Any]) -> None:

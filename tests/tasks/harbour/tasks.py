@@ -9,13 +9,16 @@ from pathlib import Path
 from typing import Any
 
 from celery import shared_task
+from celery.utils.log import get_task_logger
 
 from marinemap.celery import app
 from marinemap.tasks import exclusive as locks
 from marinemap.tasks.exclusive import exclusive
 
+logger = get_task_logger(__name__)
+
 # Half a minute is too long for a test to wait.
-locks.LEASE, locks._RENEW_EVERY_SECONDS = timedelta(seconds=4), 0.5
+locks.LEASE, locks._RENEW_EVERY_SECONDS = timedelta(seconds=6), 0.5
 
 
 class FetchTides(app.Task):
@@ -23,6 +26,7 @@ class FetchTides(app.Task):
 
     def run(self, harbour: str) -> str:
         self.tell_progress(3, 10, f"asking {harbour}")
+        logger.info("Asking %s", harbour)
         return harbour.upper()
 
 

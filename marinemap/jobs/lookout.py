@@ -1,0 +1,59 @@
+"""Look at what may not answer, without being held up by it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Generic, TypeVar
+
+from django.db import connection
+
+T = TypeVar("T")
+
+
+class Lookout(Generic[T]):
+    """One look at a time, however many ask and however long it takes; all get what it finds.
+
+    Parameters
+    ----------
+    look : callable
+        Called in a thread of its own, whose connection to the database is closed at the end.
+    seconds : float
+        How long whoever asks waits for the answer.
+    name : str
+        Of the thread.
+    """
+
+    def __init__(self, look: Callable[[], T], seconds: float, name: str) -> None:
+        self._look = look
+        self._name = name
+        self._seconds = seconds
+        self._lock = threading.Lock()
+        self._last: Future[T] | None = None
+
+    def ask(self) -> T:
+        """Return what was found, or raise what was raised.
+
+        Raises
+        ------
+        TimeoutError
+            If there is no answer in time; the look goes on, and the next who asks gets it.
+        """
+        with self._lock:
+            if self._last is None or self._last.done():
+                self._last = Future()
+                # A daemon: the end of the process does not wait for the database.
+                threading.Thread(
+                    target=self._answer, args=[self._last], name=self._name, daemon=True
+                ).start()
+            answer = self._last
+        return answer.result(self._seconds)
+
+    def _answer(self, answer: Future[T]) -> None:
+        try:
+            answer.set_result(self._look())
+        except Exception as error:
+            answer.set_exception(error)
+        finally:
+            connection.close()

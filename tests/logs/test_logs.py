@@ -1,0 +1,113 @@
+"""What is written down: an id from the request on, text or JSON, and little of an outage."""
+
+from __future__ import annotations
+
+import errno
+import json
+import logging
+
+import pytest
+from django.db import OperationalError
+from django.test import Client
+
+from marinemap.jobs import submission
+from marinemap.jobs.models import Job
+from marinemap.logs import quiet, request_id
+from marinemap.logs.formats import JsonFormatter, TextFormatter
+from marinemap.logs.quiet import OutageFilter, find_outage
+
+
+def record(message: str, *args: object, error: BaseException | None = None) -> logging.LogRecord:
+    raised = (type(error), error, error.__traceback__) if error else None
+    return logging.LogRecord("marinemap.x", logging.WARNING, "x.py", 1, message, args, raised)
+
+
+def wrapped(cause: BaseException) -> BaseException:
+    try:
+        try:
+            raise cause
+        except BaseException as error:
+            raise RuntimeError("the look failed") from error
+    except RuntimeError as error:
+        return error
+
+
+@pytest.mark.parametrize(
+    ("error", "what"),
+    [
+        (OperationalError("server closed the connection"), "database"),
+        (wrapped(OperationalError("locked")), "database"),
+        (OSError(errno.ENOSPC, "No space left on device"), "disk"),
+        (wrapped(OSError(errno.EDQUOT, "quota")), "disk"),
+        (OSError(errno.ENOENT, "no such file"), None),
+        (ValueError("a fault"), None),
+    ],
+)
+def test_outages_are_known_by_their_errors(error: BaseException, what: str | None) -> None:
+    assert find_outage(record("It failed", error=error)) == what
+    assert find_outage(record("It failed: %s", error)) == what
+
+
+def test_outage_is_a_line_a_minute_with_a_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 1000.0
+    monkeypatch.setattr(quiet.time, "monotonic", lambda: now)
+    outages, formatter, written = OutageFilter(), TextFormatter(), []
+    for second in range(125):
+        now = 1000.0 + second
+        told = record("Answered 503: %s", "x", error=wrapped(OperationalError("is\naway")))
+        # However many handlers a process has.
+        if outages.filter(told) and outages.filter(told):
+            written.append(formatter.format(told))
+        if outages.filter(record("another matter")):
+            assert outages.filter(record("another matter"))
+    assert len(written) == 3
+    assert not any("\n" in line for line in written)
+    assert "RuntimeError: the look failed" in written[0]
+    assert written[1].endswith("(59 like it were not written since the last)")
+
+
+def test_answers_of_503_are_a_line_a_minute() -> None:
+    outages = OutageFilter()
+    told = record("%s: %s", "Service Unavailable", "/api/jobs")
+    told.status_code = 503
+    again = record("%s: %s", "Service Unavailable", "/api/processes")
+    again.status_code = 503
+    assert (outages.filter(told), outages.filter(again)) == (True, False)
+    other = record("%s: %s", "Not Found", "/x")
+    other.status_code = 404
+    assert outages.filter(other) and outages.filter(other)
+
+
+def test_id_stands_in_text_and_json() -> None:
+    told = record("Job %s begins", 7, error=ValueError("x"))
+    with request_id.working_for("abc-1"):
+        text, line = TextFormatter().format(told), json.loads(JsonFormatter().format(told))
+    assert text.partition("\n")[0].endswith("Job 7 begins [request abc-1]")
+    assert line["message"] == "Job 7 begins" and line["request_id"] == "abc-1"
+    assert line["error"] == "ValueError: x" and line["level"] == "WARNING"
+    assert "request_id" not in json.loads(JsonFormatter().format(told))
+
+
+@pytest.mark.parametrize("given", ["x" * 65, "a b", "a\nb", "ü", "", "a;drop"])
+def test_id_of_a_stranger_is_checked(given: str) -> None:
+    assert request_id.take_or_make(given) != given
+
+
+@pytest.mark.django_db
+def test_id_goes_from_the_request_to_the_job_and_back(client: Client) -> None:
+    answer = client.post(
+        "/api/processes/echo/execution",
+        {"inputs": {"message": "x"}},
+        content_type="application/json",
+        HTTP_PREFER="respond-async",
+        HTTP_X_REQUEST_ID="abc-1",
+    )
+    assert (answer.status_code, answer.headers["X-Request-ID"]) == (201, "abc-1")
+    assert Job.objects.get().request_id == "abc-1"
+    made = client.get("/healthz").headers["X-Request-ID"]
+    assert len(made) == 32 and request_id.current() == ""
+
+
+@pytest.mark.django_db
+def test_job_without_a_request_has_no_id() -> None:
+    assert submission.submit("echo", {"message": "x"}, "browser:one", True).request_id == ""
