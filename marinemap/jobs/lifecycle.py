@@ -227,8 +227,8 @@ def claim_owner(job: Job) -> None:
 
     A batch is one thing: all of its jobs are bound with the first that is looked at.
     """
-    repeats.bind(job)
     own = Job.objects.filter(pk=job.pk) if job.batch is None else of_batch(job.batch)
+    repeats.bind(own.order_by(), job.owner)
     own.update(is_owner_known=True)
 
 

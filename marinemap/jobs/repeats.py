@@ -6,13 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from marinemap.errors import RequestError
 from marinemap.jobs.models import Job, RequestKey
 
 KEPT = timedelta(days=1)
+# What stands in the place of a process in the fingerprint of a batch.
+BATCH = "batch"
 # Of a digest, in a message: enough to tell two bodies apart.
 _SHOWN = 12
 
@@ -25,9 +27,9 @@ class KeyReusedError(RequestError):
 class KeyedRequest:
     """A request with its ``Idempotency-Key``.
 
-    ``fingerprint`` is the process and the SHA-256 of the body. ``scope`` is within whose requests
-    the key counts: an owner's, or those of a network address for who keeps no cookie. ``owners``
-    are all whose jobs the sender may see.
+    ``fingerprint`` is the process, or ``batch``, and the SHA-256 of the body. ``scope`` is within
+    whose requests the key counts: an owner's, or those of a network address for who keeps no
+    cookie. ``owners`` are all whose jobs the sender may see.
     """
 
     key: str
@@ -36,7 +38,7 @@ class KeyedRequest:
     owners: Sequence[str] = ()
 
     def find_job(self) -> Job | None:
-        """Return the job that was made of this request within the last day.
+        """Return the job that was made of this request within the last day, of a batch the first.
 
         Raises
         ------
@@ -79,13 +81,14 @@ class KeyedRequest:
 
 
 def _shown(fingerprint: str) -> str:
-    process, _, digest = fingerprint.partition(" ")
-    return f"process '{process}', SHA-256 {digest[:_SHOWN]}..."
+    what, _, digest = fingerprint.partition(" ")
+    asked = "a batch" if what == BATCH else f"process '{what}'"
+    return f"{asked}, SHA-256 {digest[:_SHOWN]}..."
 
 
-def bind(job: Job) -> None:
-    """Let the key of a job count for its owner only, who has now shown a cookie."""
-    RequestKey.objects.filter(job=job).update(scope=job.owner)
+def bind(jobs: QuerySet[Job], owner: str) -> None:
+    """Let the key of a job or a batch count for its owner only, who has now shown a cookie."""
+    RequestKey.objects.filter(job__in=jobs).update(scope=owner)
 
 
 def forget_old() -> int:

@@ -13,6 +13,7 @@ from django.db import IntegrityError, connection, transaction
 
 from marinemap.catalogue.viewers import EVERYONE, Viewer
 from marinemap.errors import RequestError, UnavailableError
+from marinemap.jobs.lifecycle import of_batch
 from marinemap.jobs.limits import check_room_to_wait
 from marinemap.jobs.models import Callback, Job, JobDocuments
 from marinemap.jobs.notify import Subscriber, announce
@@ -144,11 +145,17 @@ def submit(
     return job
 
 
-def submit_batch(sender: Sender, prepared: Sequence[Prepared]) -> list[Job]:
+def submit_batch(
+    sender: Sender, prepared: Sequence[Prepared], keyed: KeyedRequest | None = None
+) -> list[Job]:
     """Keep requests that were checked as the jobs of one batch, and queue them: all or nothing.
+
+    Where another batch with the same key came at the same time, its jobs are returned.
 
     Raises
     ------
+    KeyReusedError
+        If the key came at the same time with another request; nothing is kept.
     TooManyWaitingError
         If so many may not wait; nothing is kept.
     UnavailableError
@@ -156,11 +163,19 @@ def submit_batch(sender: Sender, prepared: Sequence[Prepared]) -> list[Job]:
     """
     batch = uuid.uuid4()
     jobs = [each.job_of(sender) for each in prepared]
-    with _told_truly(jobs[0]), transaction.atomic():
-        check_room_to_wait(jobs[0], len(jobs))
-        for place, (job, each) in enumerate(zip(jobs, prepared, strict=True)):
-            job.batch, job.place_in_batch = batch, place
-            _store(job, each, has_room=True)
+    try:
+        with _told_truly(jobs[0]), transaction.atomic():
+            check_room_to_wait(jobs[0], len(jobs))
+            for place, (job, each) in enumerate(zip(jobs, prepared, strict=True)):
+                job.batch, job.place_in_batch = batch, place
+                _store(job, each, has_room=True)
+            if keyed:
+                keyed.keep(jobs[0])
+    except IntegrityError:
+        first = keyed.find_job() if keyed else None
+        if first is None or first.batch is None:
+            raise
+        return list(of_batch(first.batch))
     return jobs
 
 

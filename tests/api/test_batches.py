@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -197,3 +198,70 @@ def test_queries_of_a_poll_do_not_grow_with_the_batch(
     address = send(client, echoes(40))["Location"]
     with django_assert_max_num_queries(6):
         assert client.get(address).json()["total"] == 40
+
+
+KEYED = {"Idempotency-Key": "a key"}
+
+
+@pytest.mark.parametrize("keeps_cookies", [True, False])
+def test_batch_that_is_sent_again_with_its_key_is_the_same(
+    new_client: NewClient, keeps_cookies: bool
+) -> None:
+    client = new_client()
+    first = send(client, echoes(3), headers=KEYED)
+    again = send(client if keeps_cookies else new_client(), echoes(3), headers=KEYED)
+    assert (first.status_code, again.status_code) == (201, 201)
+    assert again["Location"] == first["Location"]
+    assert [job["jobID"] for job in again.json()["jobs"]] == [
+        job["jobID"] for job in first.json()["jobs"]
+    ]
+    assert Job.objects.count() == 3
+
+
+def test_key_of_a_batch_comes_with_no_other_request(new_client: NewClient) -> None:
+    client = new_client(BROWSER)
+    send(client, echoes(2), headers=KEYED)
+    problem = assert_problem(send(client, echoes(3), headers=KEYED), 409)
+    assert (problem["field"], problem["value"]) == ("Idempotency-Key", "a key")
+    alone = {"inputs": ECHO["inputs"], "mode": "async"}
+    path = "/api/processes/echo/execution"
+    assert_problem(client.post(path, alone, "application/json", headers=KEYED), 409)
+    assert Job.objects.count() == 2
+    assert send(client, [ECHO, {"process": "nope"}], headers=KEYED).status_code == 409
+    refused = {"Idempotency-Key": "another"}
+    assert send(client, [ECHO, {"process": "nope"}], headers=refused).status_code == 400
+    # Nothing was made of it, so the key is free.
+    assert send(client, echoes(1), headers=refused).status_code == 201
+
+
+def test_batch_that_is_bound_to_a_cookie_is_not_given_without(new_client: NewClient) -> None:
+    mine = new_client()
+    first = send(mine, echoes(2), headers=KEYED)
+    job = first.json()["jobs"][1]["jobID"]
+    assert mine.get(f"/api/jobs/{job}").status_code == 200
+    assert send(new_client(), echoes(2), headers=KEYED)["Location"] != first["Location"]
+    assert send(mine, echoes(2), headers=KEYED)["Location"] == first["Location"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_same_batch_twice_at_once_is_made_once(new_client: NewClient) -> None:
+    answers: list[Any] = []
+    barrier = threading.Barrier(4)
+
+    def ask() -> None:
+        barrier.wait(30)
+        try:
+            answers.append(send(new_client(), echoes(3), headers=KEYED))
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=ask) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert [answer.status_code for answer in answers] == [201] * 4
+    assert len({answer["Location"] for answer in answers}) == 1
+    assert Job.objects.count() == 3
+    # Its messages would wait before those of other tests.
+    new_client().delete(answers[0]["Location"])

@@ -28,6 +28,7 @@ from marinemap.api.identity import (
 from marinemap.api.processes.described import status_info
 from marinemap.api.processes.preferences import is_fresh
 from marinemap.api.processes.references import is_link
+from marinemap.api.processes.repeats import keyed_request
 from marinemap.api.processes.requests import SCHEMA, execute_request
 from marinemap.catalogue.viewers import Viewer
 from marinemap.errors import RequestError
@@ -35,6 +36,7 @@ from marinemap.jobs import lifecycle
 from marinemap.jobs.models import Job
 from marinemap.jobs.notify import Subscriber
 from marinemap.jobs.queue import find_places
+from marinemap.jobs.repeats import BATCH
 from marinemap.jobs.states import JobStatus
 from marinemap.jobs.submission import Prepared, Sender, prepare, submit_batch
 from marinemap.processes.registry import get_process
@@ -79,7 +81,7 @@ class _Asker:
     is_fresh: bool
 
 
-def make(request: HttpRequest, cache_control: str) -> HttpResponseBase:
+def make(request: HttpRequest, idempotency_key: str | None, cache_control: str) -> HttpResponseBase:
     """Make a job of each request of a body; of none where one is wrong."""
     refuse_cross_site(request)
     asked: list[dict[str, Any]] = read_body(request, BODY)["requests"]
@@ -91,16 +93,22 @@ def make(request: HttpRequest, cache_control: str) -> HttpResponseBase:
         )
     owner, is_known = owner_or_new(request)
     sender = Sender(owner, is_known, address_of(request))
+    keyed = keyed_request(request, idempotency_key, BATCH, owner, is_known)
     made_for = _Asker(
         viewer_of(request),
         request.build_absolute_uri(reverse("api:landing")),
         is_fresh(cache_control),
     )
-    jobs = submit_batch(sender, _prepared(asked, made_for))
+    first = keyed.find_job() if keyed else None
+    if first is not None and first.batch is not None:
+        jobs = list(lifecycle.of_batch(first.batch))
+    else:
+        jobs = submit_batch(sender, _prepared(asked, made_for), keyed)
     document = _document(request, jobs, status=201)
     response = respond(request, document, "json")
     response.headers["Location"] = _address(request, jobs[0])
-    remember_owner(request, response, owner)
+    if is_known or jobs[0].owner == owner:
+        remember_owner(request, response, owner)
     return response
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from contextlib import nullcontext
 from typing import Any
 
@@ -18,16 +17,15 @@ from marinemap.api.declarations.negotiation import takes
 from marinemap.api.declarations.serving import respond
 from marinemap.api.identity import (
     owner_or_new,
-    owners_of,
     refuse_cross_site,
     remember_owner,
-    scope_of_keys,
     viewer_of,
 )
 from marinemap.api.processes.described import control_options, job_address, status_info
 from marinemap.api.processes.jobs import answer_results
 from marinemap.api.processes.preferences import Preferences, is_fresh, read_preferences
 from marinemap.api.processes.references import resolved
+from marinemap.api.processes.repeats import keyed_request
 from marinemap.api.processes.requests import ExecuteRequest, read_execute_request
 from marinemap.api.processes.results import answer_outputs
 from marinemap.api.processes.waiting import ended_within, turn_to_wait
@@ -38,7 +36,6 @@ from marinemap.jobs.conf import job_settings
 from marinemap.jobs.models import Job
 from marinemap.jobs.notify import Subscriber
 from marinemap.jobs.queue import find_place
-from marinemap.jobs.repeats import KeyedRequest
 from marinemap.processes.process import Process, run_at_once
 from marinemap.processes.registry import get_process
 
@@ -149,9 +146,7 @@ def _submit(
     fresh: bool,
 ) -> HttpResponseBase:
     owner, is_known = owner_or_new(request)
-    scope = scope_of_keys(request, owner, is_known)
-    digest = hashlib.sha256(request.body).hexdigest()
-    keyed = KeyedRequest(key, f"{process.id} {digest}", scope, owners_of(request)) if key else None
+    keyed = keyed_request(request, key, process.id, owner, is_known)
     job = keyed.find_job() if keyed else None
     job = job or submission.submit(
         process.id,

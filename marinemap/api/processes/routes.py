@@ -34,8 +34,8 @@ _KEY = Parameter(
     "Idempotency-Key",
     {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[ -~]+$"},
     "A text of your own, such as a UUID. Sent again within a day with the same body it is "
-    "answered with the same job, with another body by 409. What is run at once makes no job, and "
-    "is run anew.",
+    "answered with the same job or batch, with another body by 409. What is run at once makes no "
+    "job, and is run anew.",
     "header",
 )
 _CACHE = Parameter(
@@ -256,12 +256,13 @@ ROUTES = (
                 "Ask for many jobs at once, all or none",
                 batches.make,
                 "Jobs",
-                (_CACHE,),
+                (_KEY, _CACHE),
                 body=batches.BODY,
                 answers={
                     201: Answer(
                         "The batch", _BATCH, ("application/json",), {"Location": "Where it is"}
-                    )
+                    ),
+                    409: Answer("The key came with another body", media_types=()),
                 },
                 access=Access.WRITE_JOBS,
             ),
