@@ -43,11 +43,14 @@ chaos: $(VENV)/.dev
 	@$(BIN)/python -m pytest tests/transport -m chaos -s
 	@CHAOS_FAULTS=$${CHAOS_FAULTS:-300} $(BIN)/python -m pytest tests/acceptance/test_chaos.py -s
 
-# The engine's generated cases and damaged files in full; `make test` runs a few of each.
+# The engine's generated cases and damaged files in full, and requests to the API at random;
+# `make test` runs a few of each.
 fuzz: $(VENV)/.dev
 	@scripts/install_test_tools.sh
 	@FUZZ_CASES=$${FUZZ_CASES:-20000} FUZZ_MUTANTS=$${FUZZ_MUTANTS:-2000} \
 		$(BIN)/python -m pytest tests/extraction -m fuzz -s
+	@FUZZ_REQUESTS=$${FUZZ_REQUESTS:-100000} \
+		$(BIN)/python -m pytest tests/acceptance/test_random_requests.py -m fuzz -s
 
 # Celery's and kombu's own integration tests, here and on Redis: SUITE=--help tells more.
 celery-suite: $(VENV)/.dev
