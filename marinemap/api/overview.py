@@ -44,6 +44,7 @@ _CQL2_CLASSES = (
     "basic-spatial-functions",
     "basic-spatial-functions-plus",
     "spatial-functions",
+    "temporal-functions",
     "property-property",
     "arithmetic",
 )

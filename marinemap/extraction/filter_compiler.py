@@ -18,6 +18,7 @@ from marinemap.extraction.filter_spatial import (
     GeometryField,
     related,
 )
+from marinemap.extraction.filter_temporal import TEMPORAL, temporal
 from marinemap.extraction.filter_text import MAX_DEPTH, MAX_NODES, too_large
 from marinemap.extraction.filter_values import (
     family,
@@ -87,6 +88,8 @@ class Compiler:
             return lambda columns: pc.is_null(value(columns))
         if operator in SPATIAL and self._geometry:
             return self._spatial(operator, self._geometry, *_only(arguments, 2, self._refuse))
+        if operator.lower() in TEMPORAL:
+            return self._temporal(operator.lower(), *_only(arguments, 2, self._refuse))
         if operator in _COMPARISONS:
             compare = exactly(_COMPARISONS[operator])
             left, right = self._pair(*_only(arguments, 2, self._refuse))
@@ -108,7 +111,8 @@ class Compiler:
                 "'casei' by itself is not supported as a condition",
                 "Compare with it: CASEI(name) = CASEI('Reef').",
             )
-        functions = ", ".join(["", *SPATIAL]).upper() if self._geometry else ""
+        known = [*TEMPORAL, *(SPATIAL if self._geometry else ())]
+        functions = ", ".join(["", *known]).upper()
         raise self._refuse(f"'{quote(operator)}' is not supported; there are {_ALLOWED}{functions}")
 
     def _spatial(self, function: str, geometry: GeometryField, left: Any, right: Any) -> Mask:
@@ -126,6 +130,15 @@ class Compiler:
         other = np.array([self._written_out(geometry, left)], object)
         constant = related(function, other, literal)[0]
         return lambda columns: constant
+
+    def _temporal(self, function: str, left: Any, right: Any) -> Mask:
+        def type_of(name: Any) -> Any:
+            return self._schema.field(self._name(name)).type
+
+        try:
+            return temporal(function, left, right, type_of)
+        except ValueError as error:
+            raise self._refuse(str(error)) from error
 
     def _written_out(self, geometry: GeometryField, node: Any) -> shapely.Geometry:
         try:

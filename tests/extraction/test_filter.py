@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 import numpy as np
@@ -59,6 +59,95 @@ def passing(text: Any) -> list[int]:
 )
 def test_filter_lets_exactly_these_rows_through(text: Any, rows: list[int]) -> None:
     assert passing(text) == rows
+
+
+TIMES = pa.RecordBatch.from_pydict(
+    {
+        "begun": pa.array([date(2026, 1, 10), date(2026, 1, 15), None, date(1969, 1, 1)]),
+        "ended": pa.array([date(2026, 1, 20), date(2026, 1, 15), date(2026, 1, 1), None]),
+        "seen": pa.array(
+            [datetime(2026, 1, day, 12, tzinfo=UTC) for day in (9, 10, 15)] + [None],
+            pa.timestamp("ms", "UTC"),
+        ),
+        "local": pa.array([datetime(1969, 12, 31, 23, 59, 59, 5)] * 4, pa.timestamp("us")),
+        "name": ["a", "b", "c", "d"],
+    }
+)
+# Start and end of one, start and end of the other, as the standard has them (21-065r2, table 8).
+RELATIONS = {
+    "AFTER": lambda a, b, c, d: a > d,
+    "BEFORE": lambda a, b, c, d: b < c,
+    "CONTAINS": lambda a, b, c, d: a < c and b > d,
+    "DISJOINT": lambda a, b, c, d: b < c or a > d,
+    "DURING": lambda a, b, c, d: a > c and b < d,
+    "EQUALS": lambda a, b, c, d: a == c and b == d,
+    "FINISHEDBY": lambda a, b, c, d: a < c and b == d,
+    "FINISHES": lambda a, b, c, d: a > c and b == d,
+    "INTERSECTS": lambda a, b, c, d: not (b < c or a > d),
+    "MEETS": lambda a, b, c, d: b == c,
+    "METBY": lambda a, b, c, d: a == d,
+    "OVERLAPPEDBY": lambda a, b, c, d: c < a < d and b > d,
+    "OVERLAPS": lambda a, b, c, d: a < c and c < b < d,
+    "STARTEDBY": lambda a, b, c, d: a == c and b > d,
+    "STARTS": lambda a, b, c, d: a == c and b < d,
+}
+DAYS = [(1, 4), (4, 6), (2, 3), (1, 2), (3, 4), (2, 6), (0, 2), (1, 9), (2, 4), (7, 8), (3, 3)]
+
+
+@pytest.mark.parametrize("name", RELATIONS)
+def test_temporal_function_holds_where_the_standard_says_so(name: str) -> None:
+    spans = [[date(2026, 1, 1 + each) for each in span] for span in DAYS]
+    rows = pa.RecordBatch.from_pydict(
+        {"a": [start for start, _ in spans], "b": [end for _, end in spans]}
+    )
+    for start, end in spans:
+        text = f"T_{name}(INTERVAL(a, b), INTERVAL('{start}', '{end}'))"
+        found = compile_filter(text, rows.schema).passes(rows).to_pylist()
+        assert found == [RELATIONS[name](*span, start, end) for span in spans], text
+
+
+@pytest.mark.parametrize(
+    ("text", "rows"),
+    [
+        ("T_AFTER(seen, DATE('2026-01-09'))", [1, 2]),
+        ("T_AFTER(seen, TIMESTAMP('2026-01-10T12:00:00Z'))", [2]),
+        ("T_AFTER(seen, TIMESTAMP('2026-01-10T13:59:59+02:00'))", [1, 2]),
+        ("T_BEFORE(TIMESTAMP('2026-01-10T12:00:00Z'), seen)", [2]),
+        ("T_DURING(seen, INTERVAL('2026-01-09', '2026-01-15'))", [1]),
+        ("T_DURING(seen, INTERVAL('..', '2026-01-15T12:00:00.001Z'))", [0, 1, 2]),
+        ("T_INTERSECTS(seen, INTERVAL('2026-01-10', '..'))", [1, 2]),
+        ("T_INTERSECTS(INTERVAL(begun, ended), INTERVAL(seen, DATE('2026-01-15')))", [0, 1]),
+        ("T_EQUALS(begun, ended)", [1]),
+        ("T_EQUALS(seen, begun)", []),
+        ("T_EQUALS(local, DATE('1969-12-31'))", [0, 1, 2, 3]),
+        ("T_BEFORE(local, TIMESTAMP('1970-01-01T00:00:00Z'))", [0, 1, 2, 3]),
+        ("NOT T_BEFORE(begun, DATE('2026-01-12'))", [1]),
+        ({"op": "t_metBy", "args": [{"property": "begun"}, {"date": "2026-01-15"}]}, [1]),
+    ],
+)
+def test_times_are_compared_by_moments_or_days(text: Any, rows: list[int]) -> None:
+    mask = compile_filter(text, TIMES.schema).passes(TIMES)
+    assert [number for number, passes in enumerate(mask.to_pylist()) if passes] == rows
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("T_AFTER(name, DATE('2026-01-01'))", "neither a day nor a moment"),
+        ("T_AFTER(none, DATE('2026-01-01'))", "no field 'none'"),
+        ("T_AFTER(seen, 5)", "no time: write DATE"),
+        ({"op": "t_after", "args": [{"property": "seen"}, ".."]}, "open end of an interval"),
+        ({"op": "t_after", "args": [{"property": "seen"}, {"interval": ["..", []]}]}, "no time"),
+        ({"op": "t_after", "args": [{"property": "seen"}, {"interval": [".."]}]}, "two ends"),
+        ({"op": "t_after", "args": [{"property": "seen"}]}, "2 arguments"),
+        ("T_DURING(seen, INTERVAL('2026-02-01', '2026-01-01'))", "ends before it begins"),
+        ("T_DURING(seen, INTERVAL('2026-02-30', '..'))", "no time"),
+        ("T_DURING(seen, INTERVAL('0001-01-01T00:00:00+14:00', '..'))", "no time"),
+    ],
+)
+def test_what_is_no_time_is_refused(text: Any, words: str) -> None:
+    with pytest.raises(RequestError, match=words):
+        compile_filter(text, TIMES.schema)
 
 
 @pytest.mark.parametrize("pattern", ["_" * 100_000, "%" * 5_000])
