@@ -49,6 +49,10 @@ class NotFoundError(RequestError):
     """There is nothing at that address."""
 
 
+class DataChangedError(RequestError):
+    """The data are another than those of the page before."""
+
+
 class CrossSiteError(RequestError):
     """A page of another site tried to act in the user's name."""
 
@@ -69,6 +73,7 @@ _STATUSES: tuple[tuple[type[Exception], int, str], ...] = (
     (TokenRefusedError, 401, f"{_OWN}token-refused"),
     (ScopeError, 403, f"{_OWN}scope-missing"),
     (SignInNeededError, 403, f"{_OWN}sign-in-needed"),
+    (DataChangedError, 410, f"{_OWN}data-changed"),
     (KeyReusedError, 409, f"{_OWN}key-reused"),
     (EncodedBodyError, 415, f"{_OWN}encoded-body"),
     (TooManyWaitingError, 429, f"{_OWN}too-many-waiting"),

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import re
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -471,6 +473,35 @@ def test_feature_that_the_client_has_is_not_read_again(
     gpkg_grid.path.rename(gpkg_grid.path.with_name("away.gpkg"))
     monkeypatch.setattr("marinemap.api.features.items.fingerprint", lambda _: gpkg_grid.fingerprint)
     assert client.get("/api/collections/grid/items/7", headers=headers).status_code == 304
+
+
+def test_next_page_of_data_that_changed_is_refused(gpkg_grid: Layer, new_client: NewClient) -> None:
+    client = new_client()
+    first = client.get("/api/collections/grid/items?limit=3").json()
+    following = links_of(first)["next"]
+    assert client.get(following).json()["version"] == first["version"] == gpkg_grid.version
+    with closing(sqlite3.connect(gpkg_grid.path)) as database, database:
+        database.execute("DELETE FROM grid WHERE fid < 10")
+    refused = client.get(following)
+    assert refused.status_code == 410
+    body = refused.json()
+    assert body["type"] == "urn:marinemap:problem:data-changed"
+    assert gpkg_grid.version in body["detail"] and "first page" in body["hint"]
+    register("grid", gpkg_grid.path, "grid")
+    assert client.get(following).status_code == 410
+    again = client.get("/api/collections/grid/items?limit=3").json()
+    assert again["version"] != first["version"]
+    assert client.get(links_of(again)["next"]).status_code == 200
+
+
+def test_next_page_of_the_same_data_in_a_new_file_is_given(
+    gpkg_grid: Layer, new_client: NewClient
+) -> None:
+    client = new_client()
+    following = links_of(client.get("/api/collections/grid/items?limit=3").json())["next"]
+    os.utime(gpkg_grid.path)
+    register("grid", gpkg_grid.path, "grid")
+    assert client.get(following).status_code == 200
 
 
 def test_page_that_the_client_has_is_not_sent_again(

@@ -17,6 +17,12 @@ from marinemap.api.features.files import write_file
 from marinemap.api.features.forms import FILE_FORMS
 from marinemap.api.features.geojson import rows_of, write_features
 from marinemap.api.features.layers import get_layer
+from marinemap.api.features.positions import (
+    check_unchanged,
+    read_position,
+    version_of_data,
+    write_position,
+)
 from marinemap.api.features.queryables import filters_of
 from marinemap.api.features.sketch import sketch
 from marinemap.api.features.spatial import checked_boxes, geometry_field, narrowest
@@ -69,21 +75,24 @@ def items(
     geometry = geometry_field(layer, literals)
     filters = filters_of(layer, schema, filter, filter_lang, others, geometry) if has_filter else []
     box, keeps = _in_bbox(layer, bbox, choose_crs(layer, bbox_crs, "bbox-crs"))
+    mark = fingerprint(layer.path)
+    version = version_of_data(layer, mark)
     wanted = Wanted(
         limit=limit,
         filters=filters,
         box=narrowest(box, filters, layer, literals),
         keeps=keeps,
         skip=offset,
-        **_position(after),
+        **read_position(after, version),
     )
-    mark = fingerprint(layer.path)
     is_first = after is None and offset == 0
     is_all = bbox is None and not has_filter and mark == layer.fingerprint
 
     def make() -> Document:
         page = read_page(dataset, mark, wanted)
-        found = _page(request, layer, target, page, _matched(layer, page, is_all, is_first))
+        check_unchanged(layer, mark)
+        matched = _matched(layer, page, is_all, is_first)
+        found = _page(request, layer, target, page, version, matched)
         return dataclasses.replace(
             found,
             others=FILE_FORMS,
@@ -91,8 +100,8 @@ def items(
             picture=lambda: sketch([moved(part.geometries, layer, target) for part in page.parts]),
         )
 
-    version = _version_of(layer, mark)
-    return Versioned(version, GEOJSON, make, FILE_FORMS, lambda: layer_as_it_is(layer))
+    etag = _version_of(layer, mark)
+    return Versioned(etag, GEOJSON, make, FILE_FORMS, lambda: layer_as_it_is(layer))
 
 
 def item(request: HttpRequest, collection_id: str, feature_id: str, crs: str | None) -> Versioned:
@@ -141,18 +150,23 @@ def _is_id(text: str) -> bool:
 
 
 def _page(
-    request: HttpRequest, layer: Layer, target: FeatureCrs, page: Page, matched: int | None
+    request: HttpRequest,
+    layer: Layer,
+    target: FeatureCrs,
+    page: Page,
+    version: str,
+    matched: int | None,
 ) -> Document:
     body: dict[str, Any] = {
         "type": "FeatureCollection",
         "numberReturned": len(page),
-        "version": layer.version,
+        "version": version,
         "links": [link(request, "collection", "collection", layer.pk, title=layer.title)],
     }
     if matched is not None:
         body["numberMatched"] = matched
     if page.next_after is not None:
-        body["links"].append(_next(request, page.next_after, page.to_skip))
+        body["links"].append(_next(request, write_position(page.next_after, version), page.to_skip))
     return Document(
         layer.title,
         # No timeStamp: it would be another document each second, and never a 304.
@@ -183,25 +197,14 @@ def _self(request: HttpRequest, layer: Layer, feature_id: int) -> dict[str, Any]
     return {"id": found | {"href": f"{found['href']}?f=html"}}
 
 
-def _next(request: HttpRequest, after: int, to_skip: int) -> dict[str, Any]:
+def _next(request: HttpRequest, after: str, to_skip: int) -> dict[str, Any]:
     query = request.GET.copy()
     query.pop("offset", None)
-    query["after"] = str(after)
+    query["after"] = after
     if to_skip:
         query["offset"] = str(to_skip)
     href = request.build_absolute_uri(f"{request.path}?{query.urlencode(safe=':/,')}")
     return {"href": href, "rel": "next", "type": GEOJSON, "title": "The next page"}
-
-
-def _position(after: str | None) -> dict[str, Any]:
-    if after is None:
-        return {}
-    digits = after.removeprefix("-")
-    if not (digits.isascii() and digits.isdigit() and len(digits) < 19):
-        raise RequestError(
-            "not the end of a page; follow the link 'next' of a page", field="after", value=after
-        )
-    return {"after": int(after)}
 
 
 def _in_bbox(

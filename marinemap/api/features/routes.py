@@ -92,14 +92,15 @@ _ITEM_PARAMETERS = (
     Parameter("filter-crs", _URI, "The CRS of positions in filter; CRS84 without it."),
     Parameter(
         "after",
-        {"type": "string", "maxLength": 20},
-        "Where the page before ended; the link 'next' has it.",
+        {"type": "string", "maxLength": 64},
+        "Where the page before ended, and of which version of the data it was; the link 'next' "
+        "has it. Of another version than the present one it is refused.",
     ),
     Parameter(
         "offset",
         {"type": "integer", "minimum": 0, "maximum": 1_000_000_000, "default": 0},
         "So many features are passed over, for clients that count pages; the link 'next' is "
-        "quicker, and stable while data change.",
+        "quicker, and tells when data have changed.",
     ),
     ITEMS_FORM,
 )
