@@ -81,6 +81,8 @@ CONTENT_SECURITY_POLICY = {
 }
 # The largest body of a request, bytes: an area of some 100,000 corners.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
+# A file within a form as well: none is ever on disk by itself, where a killed process leaves it.
+FILE_UPLOAD_MAX_MEMORY_SIZE = DATA_UPLOAD_MAX_MEMORY_SIZE
 
 # With which a program may read /metrics, as may staff; without one, only those.
 MARINEMAP_METRICS_TOKEN = read_token("MARINEMAP_METRICS_TOKEN")

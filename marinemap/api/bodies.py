@@ -37,15 +37,25 @@ def read_json_body(request: HttpRequest, hint: str | None = None) -> Any:
     RequestError
         If it is not JSON; with what to do, if that is given.
     """
+    refuse_encoded(request)
+    try:
+        return read_json(request.body)
+    except (ValueError, RecursionError) as error:
+        raise RequestError(f"the body is not JSON: {error}", field="body", hint=hint) from error
+
+
+def refuse_encoded(request: HttpRequest) -> None:
+    """Refuse a body that is compressed.
+
+    Raises
+    ------
+    EncodedBodyError
+    """
     coding = request.headers.get("Content-Encoding", "identity")
     if coding.lower() != "identity":
         raise EncodedBodyError(
             "a body is taken as it is, not compressed", field="Content-Encoding", value=coding
         )
-    try:
-        return read_json(request.body)
-    except (ValueError, RecursionError) as error:
-        raise RequestError(f"the body is not JSON: {error}", field="body", hint=hint) from error
 
 
 def read_json(content: str | bytes) -> Any:

@@ -19,8 +19,8 @@ from marinemap.api.address import address_of, network_of
 from marinemap.api.conf import is_https_only, lists_by_address
 from marinemap.api.problems import CrossSiteError, NoSuchJobError, NotFoundError
 from marinemap.catalogue.viewers import EVERYONE, Viewer, viewer_of_user
-from marinemap.jobs import lifecycle
-from marinemap.jobs.models import Job
+from marinemap.jobs import lifecycle, uploads
+from marinemap.jobs.models import Job, UploadedArea
 from marinemap.jobs.owners import owner_of_user
 
 # Each new owner gets a cookie of a name of its own: a page that sends two first requests at once
@@ -139,14 +139,30 @@ def get_batch(request: HttpRequest, batch_id: str) -> list[Job]:
     return jobs
 
 
-def _may_see(request: HttpRequest, job: Job) -> bool:
-    """Tell whether a job is the sender's; who shows its cookie for the first time has it then."""
+def get_uploaded_area(request: HttpRequest, area_id: str) -> UploadedArea | None:
+    """Return an area that the sender of a request uploaded, by the same rules as a job.
+
+    None where there is none, or it is another's, or its day is over.
+    """
+    area = uploads.find(area_id) if is_id(area_id) else None
+    return area if area is not None and _may_see(request, area) else None
+
+
+def _may_see(request: HttpRequest, owned: Job | UploadedArea) -> bool:
+    """Tell whether it is the sender's; who shows its cookie for the first time has it then."""
     owners = owners_of(request)
-    if any(secrets.compare_digest(job.owner, owner) for owner in owners):
-        if not job.is_owner_known:
-            lifecycle.claim_owner(job)
+    if any(secrets.compare_digest(owned.owner, owner) for owner in owners):
+        if not owned.is_owner_known:
+            _claim(owned)
         return True
-    return not (owners or job.is_owner_known or _is_browser(request))
+    return not (owners or owned.is_owner_known or _is_browser(request))
+
+
+def _claim(owned: Job | UploadedArea) -> None:
+    if isinstance(owned, Job):
+        lifecycle.claim_owner(owned)
+    else:
+        uploads.claim_owner(owned)
 
 
 def refuse_cross_site(request: HttpRequest) -> None:

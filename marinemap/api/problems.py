@@ -24,6 +24,7 @@ from marinemap.errors import (
 )
 from marinemap.jobs.limits import TooManyWaitingError
 from marinemap.jobs.repeats import KeyReusedError
+from marinemap.jobs.uploads import TooManyAreasError
 from marinemap.processes.registry import NoSuchProcessError
 from marinemap.tasks.outages import DATABASE_AWAY
 
@@ -77,6 +78,7 @@ _STATUSES: tuple[tuple[type[Exception], int, str], ...] = (
     (KeyReusedError, 409, f"{_OWN}key-reused"),
     (EncodedBodyError, 415, f"{_OWN}encoded-body"),
     (TooManyWaitingError, 429, f"{_OWN}too-many-waiting"),
+    (TooManyAreasError, 429, f"{_OWN}too-many-areas"),
     (RequestError, 400, f"{_OWN}bad-request"),
     (DatasetError, 500, f"{_OWN}broken-dataset"),
     (UnavailableError, 503, f"{_OWN}unavailable"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from marinemap.api import accounts, overview
+from marinemap.api.areas.routes import ROUTES as AREAS
 from marinemap.api.declarations import Route
 from marinemap.api.features.routes import ROUTES as FEATURES
 from marinemap.api.processes.routes import ROUTES as PROCESSES
@@ -14,4 +15,11 @@ def all_routes() -> tuple[Route, ...]:
     return _ROUTES
 
 
-_ROUTES = (*overview.routes(all_routes), *PROCESSES, *FEATURES, *TILES, *accounts.ROUTES)
+_ROUTES = (
+    *overview.routes(all_routes),
+    *PROCESSES,
+    *AREAS,
+    *FEATURES,
+    *TILES,
+    *accounts.ROUTES,
+)

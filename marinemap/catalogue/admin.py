@@ -10,6 +10,7 @@ from django.db.models import QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest
 
+from marinemap.catalogue.area_names import check_field
 from marinemap.catalogue.models import Layer
 from marinemap.catalogue.registration import READ_FROM_DATA, read, refresh
 from marinemap.errors import MarineMapError
@@ -43,6 +44,7 @@ class LayerForm(_LayerForm):
             "is_published",
             "is_restricted",
             "groups",
+            "area_names",
         )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -66,6 +68,11 @@ class LayerForm(_LayerForm):
             is_file = error.field == "layer"
             self.add_error(*(("source_layer", error.message) if is_file else ("source", _NO_DATA)))
             return
+        if cleaned.get("area_names"):
+            try:
+                check_field(found, cleaned["area_names"])
+            except MarineMapError as error:
+                self.add_error("area_names", error.message)
         cleaned |= {"source": found.source, "source_layer": found.source_layer}
         self.found = {name: getattr(found, name) for name in READ_FROM_DATA}
 

@@ -12,6 +12,7 @@ from django.contrib.auth.models import Group
 from django.db import transaction
 from django.utils import timezone
 
+from marinemap.catalogue.area_names import check_field
 from marinemap.catalogue.models import ID_PATTERN, Layer
 from marinemap.errors import DatasetError
 from marinemap.extraction import Dataset, check_servable, content_version, describe, fingerprint
@@ -49,6 +50,7 @@ def register(
     source_layer: str | None = None,
     text: LayerText | None = None,
     groups: Sequence[Group] | None = None,
+    area_names: str | None = None,
 ) -> tuple[Layer, bool]:
     """Add a layer to the catalogue, or read a known one again.
 
@@ -65,6 +67,8 @@ def register(
     groups : sequence of Group, optional
         The layer is for these only; without it a known layer stays as it is, a new one is for
         everyone.
+    area_names : str, optional
+        The field that names its polygons as areas; empty for none, without it as it was.
 
     Returns
     -------
@@ -89,6 +93,11 @@ def register(
     if groups is not None:
         layer.is_restricted = True
         changed.append("is_restricted")
+    if area_names is not None:
+        layer.area_names = area_names
+        changed.append("area_names")
+    if layer.area_names:
+        check_field(layer, layer.area_names)
     with transaction.atomic():
         layer.save(force_insert=is_new, update_fields=None if is_new else changed)
         if groups is not None:

@@ -11,6 +11,7 @@ from typing import Any
 
 from django.conf import settings
 
+from marinemap.catalogue.area_names import index_missing
 from marinemap.catalogue.models import Layer
 from marinemap.catalogue.registration import LayerText, register
 from marinemap.errors import ServiceError
@@ -54,7 +55,10 @@ def load() -> Iterator[Layer]:
             licence=entry["licence"],
             attribution=entry["attribution"],
         )
-        yield register(entry["id"], path, entry["layer"], text)[0]
+        area_names = entry.get("area_names")
+        yield register(entry["id"], path, entry["layer"], text, area_names=area_names)[0]
+    for _ in index_missing():
+        pass
     _marker().touch()
 
 

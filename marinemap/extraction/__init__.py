@@ -6,6 +6,7 @@ from marinemap.extraction.clip import MODES
 from marinemap.extraction.crs import CRS84, check_fits, crs_label, parse_crs
 from marinemap.extraction.dataset import Dataset, Field, describe
 from marinemap.extraction.estimate import LayerEstimate, estimate
+from marinemap.extraction.feature_names import read_names
 from marinemap.extraction.filter import Filter, compile_filter
 from marinemap.extraction.filter_spatial import GeometryField
 from marinemap.extraction.formats import FORMATS, get_format
@@ -63,6 +64,7 @@ __all__ = [
     "parse_crs",
     "read_area_file",
     "read_geometries",
+    "read_names",
     "read_one",
     "read_page",
     "real_path",

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+import numpy as np
 import pyproj
 import shapely
 
@@ -14,8 +15,10 @@ from marinemap.errors import RequestError
 from marinemap.extraction.area_geojson import ALLOWED, is_number, read_polygons
 from marinemap.extraction.crs import CRS84, fits, is_same_crs, made_for_elsewhere, parse_crs
 from marinemap.extraction.degrees import are_plain_degrees, degrees_of, to_degrees
+from marinemap.extraction.measure import Measure
 from marinemap.extraction.outline import join_outlines, repair_outline
 from marinemap.extraction.surface import filled, within_180
+from marinemap.extraction.wkb import to_column
 
 # Beyond any coordinate on Earth in any unit, and still far from where arithmetic overflows.
 _MAX_COORDINATE = 1e12
@@ -92,6 +95,12 @@ class Area:
         if is_same_crs(self.degrees_crs, target):
             return self.degrees_within_180
         return within_180(to_degrees(self.degrees, self.degrees_crs, target, "area"))
+
+    @property
+    def area_m2(self) -> float:
+        """How large it is: on the ellipsoid, or in the plane of its CRS."""
+        column = to_column(np.array([self.geometry], object))
+        return Measure(self.crs).of(column).area_m2
 
     @property
     def bounds_4326(self) -> tuple[float, float, float, float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import subprocess
@@ -9,10 +10,13 @@ import sys
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import IO
 
-from marinemap.errors import ServiceError
+from marinemap.errors import ServiceError, quote
+
+logger = logging.getLogger(__name__)
 
 SECONDS = 15
 # The geometries of the largest area, as hexadecimal digits.
@@ -21,6 +25,7 @@ _COMPLAINT_BYTES = 10_000
 _PACKAGES = Path(__file__).resolve().parents[2]
 # Where the script sees the folder; itself, where there is no bubblewrap.
 _MOUNTED = Path("/area")
+_ALONE = ("--unshare-all", "--die-with-parent", "--new-session", "--cap-drop", "ALL")
 
 
 @dataclass(frozen=True)
@@ -34,8 +39,23 @@ class Confined:
 
 
 def is_sealed() -> bool:
-    """Tell whether bubblewrap is installed, without which only the limits hold."""
-    return shutil.which("bwrap") is not None
+    """Tell whether bubblewrap does its work; without it stand a script's own walls and limits.
+
+    It may be installed and not allowed to: a service manager forbids it the namespaces, or the
+    kernel does so to who is not root.
+    """
+    program = shutil.which("bwrap")
+    return program is not None and _can_seal(program)
+
+
+@lru_cache(maxsize=8)
+def _can_seal(program: str) -> bool:
+    nothing = [program, *_ALONE, "--ro-bind", "/", "/", "true"]
+    done = subprocess.run(nothing, capture_output=True, stdin=subprocess.DEVNULL, check=False)
+    if done.returncode:
+        complaint = quote(done.stderr.decode(errors="replace").strip())
+        logger.warning("Uploaded files are read without bubblewrap: %s", complaint)
+    return done.returncode == 0
 
 
 def run_confined(
@@ -49,7 +69,8 @@ def run_confined(
     """Run this Python with some arguments, away from the network and from other files.
 
     With bubblewrap (``bwrap``) it sees a folder, read-only, its own libraries and nothing else,
-    and all that it started ends with it. Limits on processor time and memory it must set itself.
+    and all that it started ends with it. Limits on processor time and memory it must set itself,
+    and the walls (``walls.py``) that stand where there is no bubblewrap.
 
     Parameters
     ----------
@@ -122,7 +143,6 @@ def _prefix(folder: Path) -> list[str]:
     own = (Path(sys.prefix), Path(sys.base_prefix), _PACKAGES / "marinemap")
     seen = {"/usr", "/lib", "/lib64", "/bin", *(str(place.resolve()) for place in own)}
     binds = [option for place in sorted(seen) for option in ("--ro-bind-try", place, place)]
-    private = ["--unshare-all", "--die-with-parent", "--new-session", "--cap-drop", "ALL"]
     mounts = ["--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp", *binds]
     bound = ["--ro-bind", str(folder), str(_MOUNTED)]
-    return ["bwrap", *private, *mounts, *bound, _python()]
+    return ["bwrap", *_ALONE, *mounts, *bound, _python()]

@@ -16,35 +16,38 @@ import pyproj
 import shapely
 from pyproj.exceptions import CRSError
 
-from marinemap.errors import DatasetError, RequestError, ServiceError, quote
+from marinemap.errors import DatasetError, RequestError, quote
 from marinemap.extraction.area import REPAIRED, Area, parse_area
 from marinemap.extraction.area_geojson import MAX_VERTICES
-from marinemap.extraction.crs import CRS84, is_on_earth, parse_crs
+from marinemap.extraction.crs import CRS84, is_on_earth, is_same_crs, parse_crs
 from marinemap.extraction.degrees import to_degrees
 from marinemap.extraction.outline import join_outlines, repair_outline
 from marinemap.extraction.sandbox import SECONDS, run_confined
 from marinemap.extraction.shapefile_check import check_headers, check_records
-from marinemap.extraction.upload_checks import kind_of, read_geojson, unzip_shapefile
+from marinemap.extraction.upload_checks import kind_of, read_geojson, read_wkt
+from marinemap.extraction.upload_zips import unzip_kml, unzip_shapefile
 
 _CHILD = Path(__file__).with_name("upload_child.py")
 # GDAL 3.12's names; GeoJSON never reaches GDAL.
 _DRIVERS = {"ESRI Shapefile", "GPKG", "KML", "GPX"}
-_SUFFIXES = {"zip": ".shp", "gpkg": ".gpkg", "kml": ".kml", "gpx": ".gpx"}
+_SUFFIXES = {"zip": ".shp", "gpkg": ".gpkg", "kml": ".kml", "kmz": ".kml", "gpx": ".gpx"}
 
 
-def read_area_file(path: Path, *, field: str = "area") -> Area:
+def read_area_file(path: Path, *, field: str = "area", work_folder: Path | None = None) -> Area:
     """Return the area that an uploaded file holds.
 
-    The file is read in a child process with limits on time, memory and size; where bubblewrap
-    (``bwrap``) is installed the child has no network and sees this one file only.
+    The file is read in a child process with limits on time, memory and size, which has no network
+    and sees this one file only; see ``sandbox.py``.
 
     Parameters
     ----------
     path : Path
-        A zipped shapefile, GeoPackage, KML, GPX (closed tracks or routes) or GeoJSON, at most
-        20 MiB; its name says nothing.
+        A zipped shapefile, GeoPackage, KML, KMZ, GPX (closed tracks or routes), GeoJSON or WKT, at
+        most 20 MiB; its name says nothing.
     field : str
         The name of the input, for messages.
+    work_folder : Path, optional
+        Where copies of it are made; the caller removes what a killed process leaves there.
 
     Raises
     ------
@@ -54,15 +57,20 @@ def read_area_file(path: Path, *, field: str = "area") -> Area:
     kind = kind_of(path, field)
     if kind == "geojson":
         return parse_area(read_geojson(path, field), field=field)
-    with tempfile.TemporaryDirectory(prefix="area-") as folder:
+    if kind == "wkt":
+        geometry, crs = read_wkt(path, field)
+        return _area([geometry], crs, field)
+    with tempfile.TemporaryDirectory(prefix="area-", dir=work_folder) as folder:
         copy = Path(folder) / f"area{_SUFFIXES[kind]}"
         if kind == "zip":
             unzip_shapefile(path, Path(folder), field)
             _check_shapefile(copy, field)
+        elif kind == "kmz":
+            unzip_kml(path, copy, field)
         else:
             shutil.copyfile(path, copy)
         answer = _ask_child(copy, field)
-    return _area(answer, field)
+    return _area(_geometries(answer["wkb"], field), answer["crs"], field)
 
 
 def _check_shapefile(path: Path, field: str) -> None:
@@ -81,23 +89,27 @@ def _check_shapefile(path: Path, field: str) -> None:
         ) from error
 
 
-def _area(answer: dict[str, Any], field: str) -> Area:
+def _geometries(wkb: list[str], field: str) -> Any:
     try:
         with np.errstate(invalid="ignore"):
-            geometries = shapely.from_wkb([bytes.fromhex(wkb) for wkb in answer["wkb"]])
+            return shapely.from_wkb([bytes.fromhex(each) for each in wkb])
     except shapely.errors.ShapelyError as error:
         raise RequestError(f"a geometry in the file is broken: {error}", field=field) from error
+
+
+def _area(geometries: Any, crs_text: str | None, field: str) -> Area:
     polygons = [polygon for geometry in geometries for polygon in _polygons(geometry)]
     if not polygons:
         raise RequestError(
             "the file holds no area: no polygon, and no closed track or route", field=field
         )
-    crs = _crs(answer["crs"], field)
+    crs = _crs(crs_text, field)
     _check_corners(polygons, field)
     joined = join_outlines(polygons, field)
     notes = () if shapely.is_valid(joined) else (REPAIRED,)
     joined = joined if shapely.is_valid(joined) else repair_outline(joined, field)
-    moved = to_degrees(joined, crs, parse_crs(CRS84), field)
+    degrees = parse_crs(CRS84)
+    moved = joined if is_same_crs(crs, degrees) else to_degrees(joined, crs, degrees, field)
     mapping = shapely.geometry.mapping(moved)
     area = parse_area(json.loads(json.dumps(mapping)), field=field)
     return dataclasses.replace(area, notes=(*notes, *area.notes))
@@ -118,9 +130,9 @@ def _check_corners(polygons: list[Any], field: str) -> None:
 def _polygons(geometry: Any) -> list[Any]:
     parts = shapely.get_parts(shapely.get_parts(geometry))
     closed = [part for part in parts if part.geom_type == "LineString" and part.is_ring]
-    return [part for part in parts if part.geom_type == "Polygon"] + [
-        shapely.Polygon(ring.coords) for ring in closed
-    ]
+    polygons = [part for part in parts if part.geom_type == "Polygon"]
+    closed_ones = [shapely.Polygon(ring.coords) for ring in closed]
+    return [each for each in polygons + closed_ones if not each.is_empty]
 
 
 def _crs(text: str | None, field: str) -> pyproj.CRS:
@@ -146,12 +158,6 @@ def _ask_child(path: Path, field: str) -> dict[str, Any]:
         path.parent,
         {"GDAL_SKIP": skipped, "PROJ_NETWORK": "OFF", "CPL_LOG": os.devnull},
     )
-    if done.complained.startswith(b"bwrap:"):
-        raise ServiceError(
-            "bubblewrap does not start, so that uploaded files cannot be read: "
-            f"{quote(done.complained.decode(errors='replace').strip())}",
-            hint="Allow unprivileged user namespaces, or remove bubblewrap.",
-        )
     if done.is_late:
         raise RequestError(f"reading the file took over {SECONDS} seconds", field=field)
     if done.is_cut:

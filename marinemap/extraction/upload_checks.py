@@ -2,36 +2,37 @@
 
 from __future__ import annotations
 
-import itertools
 import json
-import stat
+import re
 import zipfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import shapely
 
-from marinemap.errors import RequestError
+from marinemap.errors import RequestError, quote
+from marinemap.extraction.crs import CRS84
 
 MAX_UPLOAD_BYTES = 20 * 2**20
-_MAX_UNPACKED_BYTES = 100 * 2**20
-_MAX_RATIO = 100
-_MAX_MEMBERS = 20
 _MAX_JSON_DEPTH = 16
 # An area of 500,000 corners has two and a half million. Python makes an object of a hundred bytes
 # from a handful of marks: 20 MiB of them took 500 MB.
 _MAX_JSON_MARKS = 3_000_000
-_MAX_SHP_BYTES = 24 * 2**20
-_MAX_PRJ_BYTES = 64 * 2**10
-_SHAPEFILE_PARTS = {".shp", ".shx", ".dbf", ".prj", ".cpg"}
-_CHUNK_BYTES = 1 << 16
 # What GDAL and QGIS write by default says no more than RFC 7946 does.
 _CRS84 = {"type": "name", "properties": {"name": "urn:ogc:def:crs:OGC:1.3:CRS84"}}
-_ACCEPTED = "a zipped shapefile, GeoPackage, KML, GPX or GeoJSON"
+_ACCEPTED = "a zipped shapefile, GeoPackage, KML, KMZ, GPX, GeoJSON or WKT of polygons"
+# With the number of an EPSG code before it, as PostGIS writes it.
+_WKT = re.compile(
+    rb"\s*(?:SRID\s*=\s*(\d{1,9})\s*;)?\s*(?:MULTI)?(?:POLYGON|GEOMETRYCOLLECTION)\b", re.I
+)
+# GEOS walks down by calling itself.
+_MAX_WKT_DEPTH = 8
 
 
 def kind_of(path: Path, field: str) -> str:
-    """Tell by its first bytes what a file is: ``zip``, ``gpkg``, ``geojson``, ``kml`` or ``gpx``.
+    """Tell by its content what a file is: ``zip`` (of a shapefile), ``gpkg``, ``geojson``,
+    ``kml``, ``kmz``, ``gpx`` or ``wkt``.
 
     The name says nothing: GDAL's virtual formats come under any.
 
@@ -48,14 +49,16 @@ def kind_of(path: Path, field: str) -> str:
     with path.open("rb") as file:
         head = file.read(4_096)
     if head.startswith(b"PK\x03\x04"):
-        return "zip"
+        return "kmz" if _holds_kml(path) else "zip"
     if head.startswith(b"SQLite format 3\x00"):
         return "gpkg"
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
     if text.startswith((b"{", b"[")):
         return "geojson"
     if text.startswith(b"<"):
-        return _xml_kind(path, field)
+        return xml_kind(path, field)
+    if _WKT.match(text):
+        return "wkt"
     raise RequestError(f"the file is not {_ACCEPTED}", field=field)
 
 
@@ -91,29 +94,50 @@ def read_geojson(path: Path, field: str) -> Any:
     return value
 
 
-def unzip_shapefile(path: Path, folder: Path, field: str) -> None:
-    """Unpack a zipped shapefile under names of our own.
+def read_wkt(path: Path, field: str) -> tuple[Any, str]:
+    """Return the geometry of a text as shapely has it, and its CRS: degrees unless it says one.
 
     Raises
     ------
     RequestError
-        If it holds more than one shapefile, anything that is not flat and plain, or more bytes
-        than its size suggests.
+        If it is no WKT (OGC 06-103r4), or nested too deep.
     """
+    data = path.read_bytes().removeprefix(b"\xef\xbb\xbf").strip()
+    found = _WKT.match(data)
+    number = found[1] if found else None
+    text = data.partition(b";")[2] if number else data
+    if _depth(text.translate(_AS_JSON)) > _MAX_WKT_DEPTH:
+        raise RequestError(f"the WKT is nested more than {_MAX_WKT_DEPTH} deep", field=field)
+    try:
+        with np.errstate(invalid="ignore"):
+            geometry = shapely.force_2d(shapely.from_wkt(text.decode("ascii")))
+    except (shapely.errors.ShapelyError, UnicodeDecodeError) as error:
+        raise RequestError(
+            f"the file is not WKT: {quote(error)}",
+            field=field,
+            hint="Write POLYGON ((5 42, 10 42, 10 45, 5 42)), longitude first.",
+        ) from error
+    return geometry, f"EPSG:{int(number)}" if number else CRS84
+
+
+def _holds_kml(path: Path) -> bool:
     try:
         with zipfile.ZipFile(path) as archive:
-            members = [m for m in archive.infolist() if _is_wanted(m)]
-            _check_members(archive.infolist(), members, field)
-            budget = min(_MAX_UNPACKED_BYTES, _MAX_RATIO * path.stat().st_size)
-            for member in members:
-                target = folder / f"area{Path(member.filename).suffix.lower()}"
-                budget -= _unpack(archive, member, target, budget, field)
-        _check_parts(folder, field)
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError) as error:
-        raise RequestError(f"the zip is damaged or encrypted: {error}", field=field) from error
+            suffixes = {Path(name).suffix.lower() for name in archive.namelist()}
+    except (zipfile.BadZipFile, NotImplementedError, OSError):
+        # Whoever unpacks it says what is wrong.
+        return False
+    return ".kml" in suffixes and ".shp" not in suffixes
 
 
-def _xml_kind(path: Path, field: str) -> str:
+def xml_kind(path: Path, field: str) -> str:
+    """Tell whether a file is ``kml`` or ``gpx``.
+
+    Raises
+    ------
+    RequestError
+        If it is neither, or has what could lead elsewhere.
+    """
     data = path.read_bytes()
     lowered = data.lower()
     if b"<!doctype" in lowered or b"<!entity" in lowered or b"\x00" in data:
@@ -133,70 +157,4 @@ def _depth(data: bytes) -> int:
 
 
 _NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
-
-
-def _is_wanted(member: zipfile.ZipInfo) -> bool:
-    return Path(member.filename).suffix.lower() in _SHAPEFILE_PARTS
-
-
-def _check_members(every: list[zipfile.ZipInfo], wanted: list[zipfile.ZipInfo], field: str) -> None:
-    if len(every) > _MAX_MEMBERS:
-        raise RequestError(
-            f"the zip holds {len(every)} files; at most {_MAX_MEMBERS} are taken", field=field
-        )
-    for member in every:
-        odd = "/" in member.filename or "\\" in member.filename or ".." in member.filename
-        if odd or stat.S_ISLNK(member.external_attr >> 16):
-            raise RequestError(
-                "the zip holds folders or links; put the files of one shapefile into it, flat",
-                field=field,
-                value=member.filename,
-            )
-    stems = {Path(member.filename).stem for member in wanted}
-    suffixes = [Path(member.filename).suffix.lower() for member in wanted]
-    if len(stems) != 1 or len(set(suffixes)) != len(suffixes) or ".shp" not in suffixes:
-        raise RequestError("the zip does not hold exactly one shapefile", field=field)
-    _check_overlaps(every, field)
-
-
-def _check_overlaps(members: list[zipfile.ZipInfo], field: str) -> None:
-    """Refuse members that share bytes: Python 3.11.7's zipfile reads them (CVE-2024-0450)."""
-    places = sorted((m.header_offset, m.compress_size) for m in members)
-    for (start, size), (following, _) in itertools.pairwise(places):
-        if start + size > following:
-            raise RequestError("files in the zip overlap: it is damaged", field=field)
-
-
-def _check_parts(folder: Path, field: str) -> None:
-    for suffix, what in ((".shx", "the index"), (".dbf", "the table"), (".prj", "the CRS")):
-        if not (folder / f"area{suffix}").exists():
-            raise RequestError(
-                f"the zip holds no {suffix}, {what} of the shapefile; .shp, .shx, .dbf and .prj "
-                "belong together",
-                field=field,
-            )
-    for suffix, most in ((".shp", _MAX_SHP_BYTES), (".prj", _MAX_PRJ_BYTES)):
-        size = (folder / f"area{suffix}").stat().st_size
-        if size > most:
-            raise RequestError(
-                f"the {suffix} in the zip has {size:,} bytes; for an area of at most 500,000 "
-                f"corners {most:,} are allowed",
-                field=field,
-            )
-
-
-def _unpack(
-    archive: zipfile.ZipFile, member: zipfile.ZipInfo, target: Path, budget: int, field: str
-) -> int:
-    count = 0
-    with archive.open(member) as source, target.open("wb") as file:
-        while chunk := source.read(_CHUNK_BYTES):
-            count += len(chunk)
-            if count > budget:
-                raise RequestError(
-                    f"the zip unpacks to more than {_MAX_RATIO} times its size or "
-                    f"{_MAX_UNPACKED_BYTES:,} bytes",
-                    field=field,
-                )
-            file.write(chunk)
-    return count
+_AS_JSON = bytes.maketrans(b"()", b"[]")

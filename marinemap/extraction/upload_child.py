@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import resource
+import runpy
 import sys
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,15 @@ def limit() -> None:
     resource.setrlimit(resource.RLIMIT_DATA, (_MEMORY_BYTES, _MEMORY_BYTES))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def shut_in(folder: Path) -> None:
+    """See no file but those of a folder and of the libraries, and no other process or machine."""
+    walls = runpy.run_path(str(Path(__file__).with_name("walls.py")))
+    own = {Path(place).resolve() for place in (sys.prefix, sys.base_prefix)}
+    system = [Path(place) for place in ("/usr", "/lib", "/lib64")]
+    walls["see_only"]([folder, *sorted(own), *system])
+    walls["refuse_calls"]()
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -63,6 +73,7 @@ def _read(path: Path) -> dict[str, Any]:
 def _main() -> None:
     limit()
     path = Path(sys.argv[1])
+    shut_in(path.parent)
     try:
         answer = _read(path)
     except MemoryError:

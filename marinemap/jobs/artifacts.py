@@ -29,12 +29,31 @@ _GRACE_SECONDS = 60
 
 @contextmanager
 def work_folder(job: Job) -> Iterator[Path]:
-    """Make the folder of one run, hold it as in use, and remove it at the end.
+    """Make the folder of one run, hold it as in use, and remove it at the end."""
+    with _held_folder(f"{job.pk}-{job.attempt}") as files:
+        yield files
 
-    The lock belongs to the process: when that is killed the kernel gives it back, and
-    :func:`remove_abandoned` may take the folder.
+
+@contextmanager
+def private_folder(name: str) -> Iterator[Path]:
+    """Make a folder for one use, hold it as in use, and remove it at the end.
+
+    Parameters
+    ----------
+    name : str
+        What it is for; a number of its own is added.
     """
-    folder = job_settings().work / f"{job.pk}-{job.attempt}"
+    with _held_folder(f"{name}-{uuid.uuid4()}") as files:
+        yield files
+
+
+@contextmanager
+def _held_folder(name: str) -> Iterator[Path]:
+    """Hold a folder by a lock that belongs to the process.
+
+    When that is killed the kernel gives it back, and :func:`remove_abandoned` may take the folder.
+    """
+    folder = job_settings().work / name
     folder.mkdir(parents=True, exist_ok=True)
     lock = os.open(folder / _LOCK_NAME, os.O_RDWR | os.O_CREAT, 0o600)
     try:

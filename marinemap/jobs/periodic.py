@@ -6,8 +6,8 @@ from celery import shared_task
 from celery.utils.log import get_task_logger
 from django.core.management import call_command
 
-from marinemap.catalogue import drawings, registration
-from marinemap.jobs import artifacts, background, expiry, notify, repeats, stalled
+from marinemap.catalogue import area_names, drawings, registration
+from marinemap.jobs import artifacts, background, expiry, notify, repeats, stalled, uploads
 from marinemap.mail.sending import send_due
 from marinemap.tasks.faults import tell_rest
 
@@ -23,12 +23,13 @@ def clean_up_temp_files() -> None:
 
 @shared_task(ignore_result=True)
 def remove_expired_artifacts() -> None:
-    """Remove archives, jobs and keys whose time is over, orphaned files, and old drawings."""
+    """Remove archives, jobs, keys and areas whose time is over, orphaned files, old drawings."""
     for name in [*expiry.expire_artifacts(), *artifacts.remove_orphans()]:
         logger.info("Removed archive %s", name)
     if count := expiry.expire_jobs():
         logger.info("Removed %d jobs, for their time was over", count)
     repeats.forget_old()
+    uploads.forget_old()
     for name in drawings.remove_stale():
         logger.info("Removed the drawing %s, whose layer changed", name)
 
@@ -57,7 +58,8 @@ def send_letters() -> None:
 @shared_task(ignore_result=True)
 def refresh_layers() -> None:
     """Read the layers of the catalogue again whose data changed, in a process of its own."""
-    if registration.is_any_changed() and background.refreshing.begin():
+    is_due = registration.is_any_changed() or area_names.is_any_unindexed()
+    if is_due and background.refreshing.begin():
         logger.info("Layers whose data changed are being read")
 
 

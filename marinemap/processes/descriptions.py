@@ -50,7 +50,7 @@ EXTRACT_INPUTS: Mapping[str, Mapping[str, Any]] = {
         "title": "Area",
         "description": "A GeoJSON Polygon or MultiPolygon, a Feature or FeatureCollection of them "
         "(RFC 7946: degrees, longitude before latitude), or bounds west, south, east, north, as a "
-        "list or with a CRS.",
+        "list or with a CRS; or the id of an area, which /api/areas uploads and searches.",
         "schema": {
             "oneOf": [
                 {"type": "object", "format": "geojson-geometry"},
@@ -58,6 +58,7 @@ EXTRACT_INPUTS: Mapping[str, Mapping[str, Any]] = {
                 {"type": "object", "format": "geojson-feature-collection"},
                 {"type": "object", "format": "ogc-bbox"},
                 {"type": "array", "items": {"type": "number"}, "minItems": 4, "maxItems": 6},
+                {"type": "string", "maxLength": 300, "title": "The id of an area"},
             ]
         },
     },

@@ -6,4 +6,5 @@ django.setup()
 
 # Only now: models need Django set up.
 import marinemap.processes.estimate  # noqa: E402
-import marinemap.processes.extract  # noqa: E402, F401
+import marinemap.processes.extract  # noqa: E402
+import marinemap.processes.uploaded_area  # noqa: E402, F401

@@ -21,6 +21,7 @@ PAGE = (PROJECT / "docs/reference/api.md").read_text()
 _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 _HERE = "http://127.0.0.1:8000"
 # Of values that differ from run to run the kind counts.
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _VARYING = {"jobID", "message", "size", "size_bytes", "finished"}
 
 
@@ -118,6 +119,8 @@ def _check_shown(shown: Any, answered: Any, where: str) -> None:
         assert len(answered) >= len(shown), where
         for one, other in zip([each for each in shown if each != "..."], answered, strict=False):
             _check_shown(one, other, f"{where}[]")
+    elif isinstance(shown, str) and _UUID.fullmatch(shown):
+        assert _UUID.fullmatch(answered), where
     elif isinstance(shown, float):
         assert answered == pytest.approx(shown, abs=0.1), where
     else:

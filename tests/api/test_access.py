@@ -50,12 +50,16 @@ OPEN_ROUTES = {
     "getProcess": "/api/processes/extract",
     "getCollections": "/api/collections",
     "getJobs": "/api/jobs",
+    "searchAreas": "/api/areas?q=sec",
     "getTileMatrixSetsList": "/api/tileMatrixSets",
     "getTileMatrixSet": "/api/tileMatrixSets/WebMercatorQuad",
 }
 # What makes jobs, and batches of them: test_batches.py has whose they are.
-EXECUTIONS = {"execute", "makeBatch"}
+EXECUTIONS = {"execute", "makeBatch", "uploadArea"}
 BATCH_ROUTES = {"getBatch", "dismissBatch"}
+# What is uploaded is its owner's, as a job is, what a layer names is that layer's: test_areas.py
+# and test_named_areas.py have the rest.
+UPLOAD_ROUTES = {"getArea", "removeArea"}
 # For who has signed in, and no token: test_tokens.py has the rest.
 ACCOUNT_ROUTES = {"getTokens", "makeToken", "revokeToken"}
 
@@ -92,6 +96,7 @@ MAY_SEE = ("member", "admin", "token")
 
 def test_every_route_has_a_rule_here() -> None:
     ruled = {*LAYER_ROUTES, *JOB_ROUTES, *OPEN_ROUTES, *EXECUTIONS, *BATCH_ROUTES, *ACCOUNT_ROUTES}
+    ruled |= UPLOAD_ROUTES
     declared = {operation.id for route in all_routes() for operation in route.operations}
     assert declared == ruled
 
@@ -103,6 +108,7 @@ def test_rules_of_tokens_are_those_of_the_routes() -> None:
     assert {name for name in of if of[name] is Access.WRITE_JOBS} == {
         "dismiss",
         "dismissBatch",
+        "removeArea",
         *EXECUTIONS,
     }
     assert {name for name in JOB_ROUTES if of[name] is Access.READ_JOBS} == {

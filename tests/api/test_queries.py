@@ -38,6 +38,7 @@ QUERIES = {
     "/api/collections/reefs/items?filter=reef_id<5": 1,
     "/api/collections/reefs/items?name=x": 2,
     "/api/collections/reefs/items/1": 1,
+    "/api/areas?q=sea": 1,
     "/api/tileMatrixSets": 0,
     "/api/jobs": 1,
     "/api/jobs/{job}": 1,

@@ -73,6 +73,69 @@ def test_file_of_each_kind_is_an_area(tmp_path: Path, name: str, driver: str) ->
     assert read_area_file(path.rename(tmp_path / "upload")).geometry.equals(SQUARE)
 
 
+KML = (
+    '<kml xmlns="http://www.opengis.net/kml/2.2"><Placemark><Polygon><outerBoundaryIs><LinearRing>'
+    "<coordinates>3,43 4,43 4,44 3,44 3,43</coordinates>"
+    "</LinearRing></outerBoundaryIs></Polygon></Placemark></kml>"
+)
+
+
+def test_kmz_with_pictures_is_an_area(tmp_path: Path) -> None:
+    names = {"doc.kml": KML.encode(), "files/icon.png": b"picture"}
+    assert read_area_file(zipped(tmp_path, names)).geometry.equals(SQUARE)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"<gpx></gpx>", "no KML"),
+        (b"<!DOCTYPE x [<!ENTITY a 'b'>]><kml/>", "DOCTYPE"),
+        (b"<kml>" + b" " * 30_000_000, "times its size"),
+    ],
+)
+def test_odd_kmz_is_refused(tmp_path: Path, content: bytes, message: str) -> None:
+    with pytest.raises(RequestError, match=message):
+        read_area_file(zipped(tmp_path, {"doc.kml": content}))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        SQUARE.wkt,
+        f"\ufeff {SQUARE.wkt.lower()}\n",
+        "POLYGON Z ((3 43 1, 4 43 1, 4 44 1, 3 44 1, 3 43 1))",
+        f"SRID=4326;{SQUARE.wkt}",
+        f"GEOMETRYCOLLECTION ({SQUARE.wkt}, POINT (9 9))",
+    ],
+)
+def test_wkt_is_an_area(tmp_path: Path, text: str) -> None:
+    (tmp_path / "upload").write_text(text)
+    assert read_area_file(tmp_path / "upload").geometry.equals(SQUARE)
+
+
+def test_wkt_of_another_crs_lies_where_that_says(tmp_path: Path) -> None:
+    (tmp_path / "upload").write_text("SRID=3857;POLYGON ((0 0, 1 0, 1 111325.142866, 0 0))")
+    assert read_area_file(tmp_path / "upload").geometry.bounds[3] == pytest.approx(1)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("POLYGON ((3 43, 4 43", "not WKT"),
+        ("GEOMETRYCOLLECTION (" * 50_000, "nested more than"),
+        ("POLYGON ((3 43, 4 nan, 4 44, 3 43))", "not WKT|finite"),
+        ("POLYGON EMPTY", "no area|empty"),
+        ("SRID=999999;" + SQUARE.wkt, "CRS is not known"),
+        ("POLYGON ((3 43, 4 43, 4 44, 3 43)) 珊瑚", "not WKT"),
+        ("LINESTRING (0 0, 1 1)", "is not a zipped shapefile"),
+    ],
+)
+def test_odd_wkt_is_refused(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "upload").write_text(text)
+    with pytest.raises(RequestError, match=message):
+        read_area_file(tmp_path / "upload")
+
+
 def test_closed_gpx_track_is_an_area(tmp_path: Path) -> None:
     (tmp_path / "upload").write_text(GPX)
     assert read_area_file(tmp_path / "upload").geometry.equals(SQUARE)

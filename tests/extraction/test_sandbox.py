@@ -13,9 +13,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import shapely
 
 from marinemap.errors import RequestError
-from marinemap.extraction import read_area_file, sandbox
+from marinemap.extraction import read_area_file, sandbox, walls
 from marinemap.extraction.sandbox import Confined, is_sealed, run_confined
 from tests.extraction.layers import write_layer
 from tests.extraction.test_area_file import SQUARE
@@ -231,3 +232,66 @@ def test_without_bubblewrap_the_limits_still_hold(
     assert read_area_file(source).geometry.equals(SQUARE)
     code = f"{LIMIT} print(len(b'x' * 300_000_000))"
     assert b"MemoryError" in run_hostile(code, tmp_path).complained
+
+
+# What the walls alone keep in, run in place of the reader of a file without bubblewrap.
+_CHILD = Path(sandbox.__file__).with_name("upload_child.py")
+SHUT_IN = f"""
+import runpy, pathlib, sys
+runpy.run_path({str(_CHILD)!r})["shut_in"](pathlib.Path(sys.argv[1]))
+"""
+ESCAPES = {
+    "another file": "open('/etc/passwd')",
+    "the service's files": f"open({str(Path(sandbox.__file__).parents[2] / 'manage.py')!r})",
+    "another process": "open('/proc/1/status')",
+    "its own environment": "open('/proc/self/environ')",
+    "a new file": "open(sys.argv[1] + '/new', 'w')",
+    "its own file gone": "os.unlink(sys.argv[1] + '/area.kml')",
+    "a socket": "socket.socket()",
+    "a program": "os.execv('/bin/true', ['true'])",
+    "a signal": "os.kill(os.getppid(), 0)",
+}
+
+
+@pytest.fixture
+def without_bubblewrap(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Let there be no bubblewrap on this machine."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert not is_sealed()
+
+
+@pytest.mark.parametrize("way", ESCAPES)
+def test_walls_keep_in_what_bubblewrap_does_not(
+    tmp_path: Path, without_bubblewrap: None, way: str
+) -> None:
+    (tmp_path / "area.kml").write_text("seen")
+    code = f"""
+import os, socket
+{SHUT_IN}
+print(open(sys.argv[1] + "/area.kml").read(), flush=True)
+try:
+    {ESCAPES[way]}
+    print("escaped")
+except OSError as error:
+    print("refused")
+"""
+    done = run_confined(["-P", "-c", code, "{folder}"], tmp_path, {})
+    assert done.said == b"seen\nrefused\n", done
+    assert (tmp_path / "area.kml").exists()
+
+
+def test_file_is_read_where_namespaces_are_forbidden(tmp_path: Path) -> None:
+    # As a unit's SystemCallFilter= does: unshare, mount.
+    source = write_layer(tmp_path / "a.gpkg", [SQUARE], kind="Polygon")
+    code = f"""
+import pathlib, runpy, sys
+from marinemap.extraction import read_area_file
+from marinemap.extraction.sandbox import is_sealed
+calls = {{"x86_64": (272, 165), "aarch64": (97, 40)}}
+import platform
+runpy.run_path({walls.__file__!r})["refuse_calls"](calls[platform.machine()])
+print(is_sealed(), read_area_file(pathlib.Path({str(source)!r})).geometry.wkt)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    sealed, _, text = done.stdout.partition(" ")
+    assert (sealed, shapely.from_wkt(text).equals(SQUARE)) == ("False", True), done.stderr

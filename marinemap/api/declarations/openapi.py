@@ -10,7 +10,15 @@ from typing import Any
 from django.http import HttpRequest
 
 from marinemap.api.access import Access
-from marinemap.api.declarations.operation import JSON, Answer, Operation, Parameter, Route
+from marinemap.api.declarations.operation import (
+    FORM_DATA,
+    JSON,
+    Answer,
+    Body,
+    Operation,
+    Parameter,
+    Route,
+)
 
 MEDIA_TYPE = "application/vnd.oai.openapi+json;version=3.0"
 PROBLEM = "application/problem+json"
@@ -118,15 +126,23 @@ def _operation(
         "content": {PROBLEM: {"schema": {"$ref": _REF}}},
     }
     if operation.body:
-        content: dict[str, Any] = {"schema": copy.deepcopy(operation.body.schema)}
-        if operation.body.example:
-            content["example"] = dict(operation.body.example)
-        described["requestBody"] = {
-            "required": True,
-            "description": operation.body.description,
-            "content": {JSON: content},
-        }
+        described["requestBody"] = _body(operation.body)
     return described
+
+
+def _body(body: Body) -> dict[str, Any]:
+    content = {kind: {"schema": _body_schema(body, kind)} for kind in body.media_types}
+    if body.example:
+        content[JSON]["example"] = dict(body.example)
+    return {"required": True, "description": body.description, "content": content}
+
+
+def _body_schema(body: Body, kind: str) -> Any:
+    if kind != FORM_DATA:
+        return copy.deepcopy(body.schema)
+    # A form with the file as its one field.
+    file = copy.deepcopy(body.schema)
+    return {"type": "object", "required": ["file"], "properties": {"file": file}}
 
 
 def _parameter(parameter: Parameter) -> dict[str, Any]:

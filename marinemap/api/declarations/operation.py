@@ -18,6 +18,7 @@ from marinemap.processes.values import Schema, unknown
 
 JSON = "application/json"
 HTML = "text/html"
+FORM_DATA = "multipart/form-data"
 
 _IN_PATH = re.compile(r"\{(\w+)\}")
 View = Callable[..., Document | Versioned | HttpResponseBase]
@@ -74,11 +75,12 @@ class Answer:
 
 @dataclass(frozen=True)
 class Body:
-    """What a request carries."""
+    """What a request carries: JSON, or a file of one of some media types."""
 
     schema: Schema
     description: str
     example: Mapping[str, Any] | None = None
+    media_types: tuple[str, ...] = (JSON,)
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from django.http.response import HttpResponseBase
 from django.urls import reverse
 
 from marinemap.api.address import address_of
+from marinemap.api.areas.chosen import with_area
 from marinemap.api.bodies import read_body
 from marinemap.api.conf import most_in_a_batch, most_look_seconds
 from marinemap.api.declarations import Body, Document
@@ -76,6 +77,7 @@ BODY = Body(
 class _Asker:
     """As whom a batch is asked for, from where, and whether all of it is to be run anew."""
 
+    request: HttpRequest
     viewer: Viewer
     api: str
     is_fresh: bool
@@ -95,6 +97,7 @@ def make(request: HttpRequest, idempotency_key: str | None, cache_control: str) 
     sender = Sender(owner, is_known, address_of(request))
     keyed = keyed_request(request, idempotency_key, BATCH, owner, is_known)
     made_for = _Asker(
+        request,
         viewer_of(request),
         request.build_absolute_uri(reverse("api:landing")),
         is_fresh(cache_control),
@@ -156,7 +159,8 @@ def _prepare(body: Mapping[str, Any], asker: _Asker) -> Prepared:
             hint="Give the value itself, or send this request alone.",
         )
     subscriber = Subscriber(asked.addresses, asker.api)
-    return prepare(process.id, asked.inputs, asked.wanted, subscriber, asker.viewer, asker.is_fresh)
+    inputs = with_area(asker.request, asked.inputs)
+    return prepare(process.id, inputs, asked.wanted, subscriber, asker.viewer, asker.is_fresh)
 
 
 @contextmanager

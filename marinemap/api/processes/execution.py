@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import nullcontext
 from typing import Any
 
@@ -10,6 +11,7 @@ from django.http.response import HttpResponseBase
 from django.urls import reverse
 
 from marinemap.api.address import address_of
+from marinemap.api.areas.chosen import with_area
 from marinemap.api.conf import most_sync_seconds
 from marinemap.api.declarations import Document
 from marinemap.api.declarations.documents import PRIVATE
@@ -29,7 +31,6 @@ from marinemap.api.processes.repeats import keyed_request
 from marinemap.api.processes.requests import ExecuteRequest, read_execute_request
 from marinemap.api.processes.results import answer_outputs
 from marinemap.api.processes.waiting import ended_within, turn_to_wait
-from marinemap.catalogue.viewers import Viewer
 from marinemap.errors import RequestError, UnavailableError
 from marinemap.jobs import submission
 from marinemap.jobs.conf import job_settings
@@ -59,7 +60,7 @@ def execute(
             request, process, asked, idempotency_key, seconds, is_fresh(cache_control)
         )
     else:
-        response = _run(process, asked, viewer_of(request))
+        response = _run(request, process, asked)
     is_job = response.status_code == 201
     if preferences.is_async == is_job:
         response.headers["Preference-Applied"] = "respond-async" if is_job else "respond-sync"
@@ -109,7 +110,7 @@ def _is_async(process: Process, asked: ExecuteRequest, preferences: Preferences)
     return bool(wanted)
 
 
-def _run(process: Process, asked: ExecuteRequest, viewer: Viewer) -> HttpResponseBase:
+def _run(request: HttpRequest, process: Process, asked: ExecuteRequest) -> HttpResponseBase:
     if asked.addresses:
         raise RequestError(
             "there would be nothing to tell: this is run at once, and answered",
@@ -123,7 +124,7 @@ def _run(process: Process, asked: ExecuteRequest, viewer: Viewer) -> HttpRespons
             value="reference",
             hint="Send the header Prefer: respond-async, or ask for 'value'.",
         )
-    inputs = resolved(asked.inputs)
+    inputs = _resolved(request, asked)
     # What has no seconds sees itself to how many are looked at.
     with turn_to_wait() if process.seconds else nullcontext(True) as has_turn:
         if not has_turn:
@@ -132,9 +133,18 @@ def _run(process: Process, asked: ExecuteRequest, viewer: Viewer) -> HttpRespons
                 hint="Try again in a few seconds, or send the header Prefer: respond-async.",
             )
         outputs = run_at_once(
-            process, inputs, most_sync_seconds(), job_settings().run_limits, viewer
+            process,
+            inputs,
+            most_sync_seconds(),
+            job_settings().run_limits,
+            viewer_of(request),
         )
     return answer_outputs(process, outputs, asked.wanted)
+
+
+def _resolved(request: HttpRequest, asked: ExecuteRequest) -> Mapping[str, Any]:
+    """Return the inputs with what links and ids of areas stand for."""
+    return with_area(request, resolved(asked.inputs))
 
 
 def _submit(
@@ -150,7 +160,7 @@ def _submit(
     job = keyed.find_job() if keyed else None
     job = job or submission.submit(
         process.id,
-        resolved(asked.inputs),
+        _resolved(request, asked),
         owner,
         is_known,
         address_of(request),

@@ -8,6 +8,7 @@ from typing import Any
 from django.contrib.auth.models import Group
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from marinemap.catalogue.area_names import index_missing
 from marinemap.catalogue.registration import LayerText, register
 from marinemap.errors import MarineMapError, did_you_mean
 
@@ -36,6 +37,13 @@ class Command(BaseCommand):
             help="only members of this group may see it; give it again for another",
         )
 
+        parser.add_argument(
+            "--area-names",
+            metavar="FIELD",
+            help="of a layer of polygons, the field that names them: people can search them and "
+            "ask for one as their area; '' for none",
+        )
+
     def handle(self, *args: Any, **options: Any) -> None:
         """Read the layer and save what it holds."""
         text = LayerText(
@@ -46,8 +54,14 @@ class Command(BaseCommand):
             raise CommandError(f"source: there is no file {source.absolute()}")
         try:
             layer, is_new = register(
-                options["id"], options["source"], options["layer"], text, _groups(options["groups"])
+                options["id"],
+                options["source"],
+                options["layer"],
+                text,
+                _groups(options["groups"]),
+                options["area_names"],
             )
+            told = list(index_missing())
         except MarineMapError as error:
             raise CommandError(error.in_full) from error
         done = "Added" if is_new else "Read again"
@@ -55,6 +69,8 @@ class Command(BaseCommand):
             f"{done}: {layer.id}, {layer.feature_count:,} features ({layer.geometry_type}), "
             f"{layer.crs[:40]}, version {layer.version}"
         )
+        for line in told:
+            self.stdout.write(f"Indexed {line}")
 
 
 def _groups(names: list[str] | None) -> list[Group] | None:

@@ -1,0 +1,1 @@
+"""Areas that are asked for by an id: uploaded by a person, or named in a layer."""

@@ -1,0 +1,47 @@
+"""Inputs that name an area by its id are given the area itself."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from django.http import HttpRequest
+
+from marinemap.api.areas import named
+from marinemap.api.identity import get_uploaded_area
+from marinemap.errors import RequestError
+
+_INPUT = "area"
+
+
+def with_area(request: HttpRequest, inputs: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return inputs in which the id of an area is the area: it is kept with the job.
+
+    Raises
+    ------
+    RequestError
+        If there is no area of that id for who asks.
+    """
+    value = inputs.get(_INPUT)
+    if isinstance(value, Mapping) and set(value) == {"value"}:
+        value = value["value"]
+    if not isinstance(value, str):
+        return inputs
+    return {**inputs, _INPUT: _geometry(request, value)}
+
+
+def _geometry(request: HttpRequest, area_id: str) -> Any:
+    geometry = named.geometry_of(request, area_id)
+    if geometry is not None:
+        return json.loads(geometry)
+    area = get_uploaded_area(request, area_id)
+    if area is None:
+        raise RequestError(
+            "there is no area of this id; one that was uploaded is kept for a day",
+            field=_INPUT,
+            value=area_id,
+            hint="POST /api/areas takes a file and answers an id, GET /api/areas?q=... searches "
+            "those with a name; or give GeoJSON, or bounds [west, south, east, north].",
+        )
+    return json.loads(area.geometry)

@@ -1,0 +1,230 @@
+"""The index of named areas: made by a process of the schedule, and searched.
+
+What is to be done is derived: a layer whose index is not of its present data is to be indexed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Exists, OuterRef, QuerySet
+
+from marinemap.catalogue.models import Layer, NamedArea, NameIndex, NamePhrase
+from marinemap.catalogue.names import digits_of, fold, slug_of
+from marinemap.catalogue.viewers import Viewer
+from marinemap.errors import DatasetError, MarineMapError, did_you_mean
+from marinemap.extraction import Dataset, fingerprint, read_names
+
+# In one transaction, which others wait for on SQLite.
+_ROWS_AT_A_TIME = 1_000
+_MOST_NAME = 300
+# Of a name's words so many begin a phrase.
+_MOST_PLACES = 12
+
+
+@dataclass(frozen=True)
+class FoundName:
+    """An area as a search answers it."""
+
+    id: str
+    name: str
+    layer: str
+    bounds: list[float] | None
+
+
+def check_field(layer: Layer, field: str) -> None:
+    """Refuse a field that cannot name the areas of a layer.
+
+    Raises
+    ------
+    DatasetError
+        If the layer has no such field, or no polygons.
+    """
+    names = [each["name"] for each in layer.fields]
+    if field not in names:
+        listed = ", ".join(f"'{name}'" for name in names) or "none"
+        raise DatasetError(
+            f"layer '{layer.pk}' has no field '{field}'; it has {listed}."
+            f"{did_you_mean(field, names)}",
+            field="area_names",
+            value=field,
+        )
+    if not any(kind in layer.geometry_type for kind in ("Polygon", "Unknown", "Collection")):
+        raise DatasetError(
+            f"layer '{layer.pk}' has {layer.geometry_type}; only polygons can be areas",
+            field="area_names",
+            value=field,
+        )
+
+
+def index_missing() -> Iterator[str]:
+    """Index the names of every layer whose data or field changed; yield what became of each."""
+    for layer in list(_unindexed()):
+        try:
+            yield f"{layer.pk}: {index(layer):,} names"
+        except MarineMapError as error:
+            yield f"{layer.pk}: its names cannot be read: {error}"
+
+
+def is_any_unindexed() -> bool:
+    """Tell whether there is a layer whose names are to be indexed."""
+    return next(_unindexed(), None) is not None
+
+
+def index(layer: Layer) -> int:
+    """Index the names of a layer; return how many. The old ones are found until it is done.
+
+    Raises
+    ------
+    DatasetError
+        If the data cannot be read.
+    """
+    made = NameIndex.objects.create(layer=layer, key=_key(layer))
+    count = 0
+    if layer.area_names:
+        found = read_names(dataset_of(layer), fingerprint(layer.path), layer.area_names)
+        count = _keep(made, found)
+    with transaction.atomic():
+        NameIndex.objects.filter(layer=layer, is_current=True).update(is_current=False)
+        NameIndex.objects.filter(pk=made.pk).update(is_current=True)
+    _remove(NameIndex.objects.filter(layer=layer, is_current=False))
+    return count
+
+
+def dataset_of(layer: Layer) -> Dataset:
+    """Return what the catalogue knows of a layer; the file is not asked again."""
+    return Dataset(
+        path=layer.path,
+        layer=layer.source_layer,
+        crs=layer.crs,
+        bounds=tuple(layer.bounds) if layer.bounds else None,
+        geometry_type=layer.geometry_type,
+        fields=(),
+        feature_count=layer.feature_count,
+    )
+
+
+def search(text: str, viewer: Viewer, limit: int) -> list[FoundName]:
+    """Return the areas whose names have the words of a text, or words that begin so.
+
+    Names that begin with the text come first, then those in which it stands at a later word, then
+    those that have its words in another order; an empty text finds the first by name.
+    """
+    words = fold(text)
+    if text.strip() and not words:
+        return []
+    phrases = NamePhrase.objects.filter(index__in=_current(viewer))
+    together = _beginning(phrases, words)
+    found = _pick([together.filter(place=0), together.exclude(place=0)], limit)
+    if len(words) > 1 and len(found) < limit:
+        longest = max(words, key=len)
+        apart = _beginning(phrases, [longest])
+        for word in words:
+            others = NamePhrase.objects.filter(area=OuterRef("area"))
+            apart = apart.filter(Exists(_beginning(others, [word])))
+        found |= _pick([apart], limit)
+    return list(found.values())[:limit]
+
+
+def find(area_id: str, viewer: Viewer) -> tuple[Layer, NamedArea] | None:
+    """Return the layer and the entry of an area by its id, None where there is none for them."""
+    layer_id, _, slug = area_id.partition(":")
+    if "\0" in area_id:
+        return None
+    area = NamedArea.objects.filter(
+        slug=slug, index__is_current=True, index__layer__in=_visible(viewer).filter(pk=layer_id)
+    )
+    found = area.select_related("index__layer").first()
+    return (found.index.layer, found) if found else None
+
+
+def is_name(area: NamedArea, attributes: Any, field: str) -> bool:
+    """Tell whether a feature bears an area's name: its data may have changed since."""
+    if field not in attributes.column_names:
+        return False
+    (name,) = attributes.column(field).to_pylist()
+    return name is not None and str(name).strip()[:_MOST_NAME] == area.name
+
+
+def _visible(viewer: Viewer) -> QuerySet[Layer]:
+    return Layer.objects.visible_to(viewer).exclude(area_names="")
+
+
+def _current(viewer: Viewer) -> list[int]:
+    """Return the indexes that somebody may search: few, so that the database need not look."""
+    visible = _visible(viewer).order_by().values("pk")
+    current = NameIndex.objects.filter(is_current=True, layer__in=visible)
+    return list(current.values_list("pk", flat=True))
+
+
+def _beginning(phrases: QuerySet[NamePhrase], words: Sequence[str]) -> QuerySet[NamePhrase]:
+    digits = digits_of(list(words))
+    # Behind every digit.
+    return phrases.filter(phrase__gte=digits, phrase__lt=f"{digits}g")
+
+
+def _pick(sources: Iterable[QuerySet[NamePhrase]], limit: int) -> dict[int, FoundName]:
+    found: dict[int, FoundName] = {}
+    for source in sources:
+        # A name may have a word more than once.
+        rows = source.select_related("area", "index").order_by("phrase", "pk")
+        for row in rows[: 2 * limit] if len(found) < limit else ():
+            layer, area = row.index.layer_id, row.area
+            entry = FoundName(f"{layer}:{area.slug}", area.name, layer, area.bounds)
+            found.setdefault(area.pk, entry)
+    return found
+
+
+def _unindexed() -> Iterator[Layer]:
+    known = dict(NameIndex.objects.filter(is_current=True).values_list("layer_id", "key"))
+    for layer in Layer.objects.order_by("feature_count"):
+        is_known = known.get(layer.pk) == _key(layer)
+        if not is_known and (layer.area_names or layer.pk in known):
+            yield layer
+
+
+def _key(layer: Layer) -> str:
+    place = f"{layer.source}\0{layer.source_layer}\0{layer.area_names}\0{layer.version}"
+    return hashlib.sha256(place.encode()).hexdigest()[:40]
+
+
+def _keep(index: NameIndex, found: Iterable[tuple[int, str, list[float] | None]]) -> int:
+    """Keep names in small transactions; return how many."""
+    slugs: Counter[str] = Counter()
+    count, rows = 0, iter(found)
+    while portion := list(islice(rows, _ROWS_AT_A_TIME)):
+        made: list[tuple[NamedArea, list[str]]] = []
+        for feature, name, bounds in portion:
+            if not (words := fold(name)):
+                continue
+            slug = slug_of(words)
+            slugs[slug] += 1
+            # What has a name of its own has it as its address; the others bear a number.
+            slug = slug if slugs[slug] == 1 else f"{slug}~{feature}"
+            name = name.strip()[:_MOST_NAME]
+            area = NamedArea(index=index, slug=slug, name=name, feature=feature, bounds=bounds)
+            made.append((area, words))
+        with transaction.atomic():
+            NamedArea.objects.bulk_create(area for area, _ in made)
+            NamePhrase.objects.bulk_create(
+                NamePhrase(area=area, index=index, place=at, phrase=digits_of(words[at:]))
+                for area, words in made
+                for at in range(min(len(words), _MOST_PLACES))
+            )
+        count += len(made)
+    return count
+
+
+def _remove(indexes: QuerySet[NameIndex]) -> None:
+    for old in indexes:
+        areas = NamedArea.objects.filter(index=old)
+        while ids := list(areas.values_list("pk", flat=True)[:_ROWS_AT_A_TIME]):
+            # Their phrases go with them.
+            NamedArea.objects.filter(pk__in=ids).delete()
+        old.delete()

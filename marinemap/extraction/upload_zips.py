@@ -1,0 +1,144 @@
+"""Uploaded zips of area files, unpacked under names of our own: shapefiles, and KMZ."""
+
+from __future__ import annotations
+
+import itertools
+import stat
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from marinemap.errors import RequestError
+from marinemap.extraction.upload_checks import xml_kind
+
+_MAX_UNPACKED_BYTES = 100 * 2**20
+_MAX_RATIO = 100
+_MAX_MEMBERS = 20
+# Pictures that a KMZ brings along are not unpacked.
+_MAX_KMZ_MEMBERS = 1_000
+_MAX_SHP_BYTES = 24 * 2**20
+_MAX_PRJ_BYTES = 64 * 2**10
+_SHAPEFILE_PARTS = {".shp", ".shx", ".dbf", ".prj", ".cpg"}
+_CHUNK_BYTES = 1 << 16
+
+
+def unzip_shapefile(path: Path, folder: Path, field: str) -> None:
+    """Unpack a zipped shapefile under names of our own.
+
+    Raises
+    ------
+    RequestError
+        If it holds more than one shapefile, anything that is not flat and plain, or more bytes
+        than its size suggests.
+    """
+    with _opened(path, field) as archive:
+        members = [m for m in archive.infolist() if _is_wanted(m)]
+        _check_members(archive.infolist(), members, field)
+        budget = _budget(path)
+        for member in members:
+            target = folder / f"area{Path(member.filename).suffix.lower()}"
+            budget -= _unpack(archive, member, target, budget, field)
+        _check_parts(folder, field)
+
+
+def unzip_kml(path: Path, target: Path, field: str) -> None:
+    """Unpack the document of a KMZ: its first KML file (OGC 12-007r2, annex C).
+
+    Raises
+    ------
+    RequestError
+        If it has too many files, or more bytes than its size suggests, or the document is no KML.
+    """
+    with _opened(path, field) as archive:
+        every = archive.infolist()
+        if len(every) > _MAX_KMZ_MEMBERS:
+            raise _too_many(len(every), _MAX_KMZ_MEMBERS, field)
+        _check_overlaps(every, field)
+        document = next(m for m in every if Path(m.filename).suffix.lower() == ".kml")
+        _unpack(archive, document, target, _budget(path), field)
+    if xml_kind(target, field) != "kml":
+        raise RequestError("the KMZ's document is no KML", field=field, value=document.filename)
+
+
+@contextmanager
+def _opened(path: Path, field: str) -> Iterator[zipfile.ZipFile]:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            yield archive
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError) as error:
+        raise RequestError(f"the zip is damaged or encrypted: {error}", field=field) from error
+
+
+def _budget(path: Path) -> int:
+    """Return how many bytes a zip may unpack to."""
+    return min(_MAX_UNPACKED_BYTES, _MAX_RATIO * path.stat().st_size)
+
+
+def _too_many(count: int, most: int, field: str) -> RequestError:
+    return RequestError(f"the zip holds {count} files; at most {most} are taken", field=field)
+
+
+def _is_wanted(member: zipfile.ZipInfo) -> bool:
+    return Path(member.filename).suffix.lower() in _SHAPEFILE_PARTS
+
+
+def _check_members(every: list[zipfile.ZipInfo], wanted: list[zipfile.ZipInfo], field: str) -> None:
+    if len(every) > _MAX_MEMBERS:
+        raise _too_many(len(every), _MAX_MEMBERS, field)
+    for member in every:
+        odd = "/" in member.filename or "\\" in member.filename or ".." in member.filename
+        if odd or stat.S_ISLNK(member.external_attr >> 16):
+            raise RequestError(
+                "the zip holds folders or links; put the files of one shapefile into it, flat",
+                field=field,
+                value=member.filename,
+            )
+    stems = {Path(member.filename).stem for member in wanted}
+    suffixes = [Path(member.filename).suffix.lower() for member in wanted]
+    if len(stems) != 1 or len(set(suffixes)) != len(suffixes) or ".shp" not in suffixes:
+        raise RequestError("the zip does not hold exactly one shapefile", field=field)
+    _check_overlaps(every, field)
+
+
+def _check_overlaps(members: list[zipfile.ZipInfo], field: str) -> None:
+    """Refuse members that share bytes: Python 3.11.7's zipfile reads them (CVE-2024-0450)."""
+    places = sorted((m.header_offset, m.compress_size) for m in members)
+    for (start, size), (following, _) in itertools.pairwise(places):
+        if start + size > following:
+            raise RequestError("files in the zip overlap: it is damaged", field=field)
+
+
+def _check_parts(folder: Path, field: str) -> None:
+    for suffix, what in ((".shx", "the index"), (".dbf", "the table"), (".prj", "the CRS")):
+        if not (folder / f"area{suffix}").exists():
+            raise RequestError(
+                f"the zip holds no {suffix}, {what} of the shapefile; .shp, .shx, .dbf and .prj "
+                "belong together",
+                field=field,
+            )
+    for suffix, most in ((".shp", _MAX_SHP_BYTES), (".prj", _MAX_PRJ_BYTES)):
+        size = (folder / f"area{suffix}").stat().st_size
+        if size > most:
+            raise RequestError(
+                f"the {suffix} in the zip has {size:,} bytes; for an area of at most 500,000 "
+                f"corners {most:,} are allowed",
+                field=field,
+            )
+
+
+def _unpack(
+    archive: zipfile.ZipFile, member: zipfile.ZipInfo, target: Path, budget: int, field: str
+) -> int:
+    count = 0
+    with archive.open(member) as source, target.open("wb") as file:
+        while chunk := source.read(_CHUNK_BYTES):
+            count += len(chunk)
+            if count > budget:
+                raise RequestError(
+                    f"the zip unpacks to more than {_MAX_RATIO} times its size or "
+                    f"{_MAX_UNPACKED_BYTES:,} bytes",
+                    field=field,
+                )
+            file.write(chunk)
+    return count

@@ -1,0 +1,121 @@
+"""Areas that people upload: read from their files, kept for a day, found again by their ids."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.db.models import Q, QuerySet, Sum
+from django.utils import timezone
+
+from marinemap.errors import RequestError
+from marinemap.jobs.artifacts import private_folder
+from marinemap.jobs.models import UploadedArea
+from marinemap.processes.uploaded_area import FoundArea, read_uploaded_area
+
+KEPT = timedelta(days=1)
+# Of one person, or from one network address.
+MOST_AREAS = 100
+_MOST_KEPT_BYTES = 64 * 2**20
+
+
+class TooManyAreasError(RequestError):
+    """As many areas as the site keeps of a person are kept already."""
+
+    retry_after_seconds = 3600
+
+
+@dataclass(frozen=True)
+class Uploader:
+    """Whose area it is; see :class:`~marinemap.jobs.models.Job` for the columns."""
+
+    owner: str
+    is_owner_known: bool
+    address: str
+
+    def kept(self) -> QuerySet[UploadedArea]:
+        """Return what is kept of this person, or from their network address."""
+        own = Q(owner=self.owner)
+        if not self.is_owner_known:
+            own |= Q(address=self.address, is_owner_known=False)
+        return UploadedArea.objects.filter(own, expires_at__gt=timezone.now())
+
+
+def check_room(uploader: Uploader) -> None:
+    """Refuse one area more than are kept of a person.
+
+    Raises
+    ------
+    TooManyAreasError
+        With the limit.
+    """
+    kept = uploader.kept()
+    count, size = kept.count(), kept.aggregate(all=Sum("bytes"))["all"] or 0
+    if count >= MOST_AREAS or size >= _MOST_KEPT_BYTES:
+        raise TooManyAreasError(
+            f"{count} areas of yours with {size:,} bytes are kept; at most {MOST_AREAS} are, with "
+            f"{_MOST_KEPT_BYTES:,} bytes",
+            field="file",
+            hint="DELETE one that you no longer need, or wait: each is kept for a day.",
+        )
+
+
+def read_upload(content: bytes, most_bytes: int) -> FoundArea:
+    """Return the area that a file holds.
+
+    Nothing of it stays behind when the process that reads it is killed, or this one is.
+
+    Parameters
+    ----------
+    content : bytes
+        See :func:`marinemap.extraction.read_area_file` for the formats.
+    most_bytes : int
+        How large it may be as GeoJSON.
+
+    Raises
+    ------
+    RequestError
+        If it holds no area, or is dear to read or too large.
+    UnavailableError
+        If others are being read just now.
+    """
+    with private_folder("area") as folder:
+        path = folder / "upload"
+        path.write_bytes(content)
+        found = read_uploaded_area(path, folder)
+    if len(found.geometry) > most_bytes:
+        raise RequestError(
+            f"the area has {found.corners:,} corners, {len(found.geometry):,} bytes as GeoJSON; at "
+            f"most {most_bytes:,} bytes are kept",
+            field="file",
+            hint="Simplify the area, or cut it into several.",
+        )
+    return found
+
+
+def keep(uploader: Uploader, title: str, found: FoundArea) -> UploadedArea:
+    """Keep an area for a day."""
+    return UploadedArea.objects.create(
+        owner=uploader.owner,
+        is_owner_known=uploader.is_owner_known,
+        address=uploader.address,
+        title=title,
+        bytes=len(found.geometry),
+        expires_at=timezone.now() + KEPT,
+        **vars(found),
+    )
+
+
+def find(area_id: str) -> UploadedArea | None:
+    """Return an area whose day is not over."""
+    return UploadedArea.objects.filter(pk=area_id, expires_at__gt=timezone.now()).first()
+
+
+def claim_owner(area: UploadedArea) -> None:
+    """Bind an area to the owner who has now shown the cookie that came with it."""
+    UploadedArea.objects.filter(pk=area.pk).update(is_owner_known=True)
+
+
+def forget_old() -> int:
+    """Remove the areas whose day is over; return how many."""
+    return UploadedArea.objects.filter(expires_at__lte=timezone.now()).delete()[0]
