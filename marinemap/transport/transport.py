@@ -163,21 +163,26 @@ class Transport(KombuTransport):
         # Only as many as are there now: the loop has other work too.
         for _ in range(max(1, len(self._inbox))):
             self._deliver_next()
+        self._rest_if_empty()
 
     def _deliver_next(self) -> bool:
-        self._arrived.clear()
         if self._failure is not None:
             raise self._failure
         try:
             channel, tag, claimed = self._inbox.popleft()
         except IndexError:
+            self._rest_if_empty()
             return False
-        try:
-            channel.deliver(tag, claimed)
-        finally:
-            if self._inbox:
-                self._arrived.set()
+        channel.deliver(tag, claimed)
         return True
+
+    def _rest_if_empty(self) -> None:
+        # The flag stays up while there is something to deliver: to take it down and to raise it
+        # for each message would pass the interpreter to the consumer's thread as often.
+        if not self._inbox:
+            self._arrived.clear()
+            if self._inbox or self._failure is not None:
+                self._arrived.set()
 
     # -- what channels ask of their connection
 

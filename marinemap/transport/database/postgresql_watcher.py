@@ -89,7 +89,7 @@ class PostgresWatcher:
 
     def wait(self, seconds: float, signal: Signal) -> Notice:
         pgconn = self._session.connection.pgconn
-        if not self._notices and not signal.wait(0):
+        if not self._notices and not signal.is_set:
             wait_for(seconds, pgconn.socket, signal.fileno())
         with translating():
             pgconn.consume_input()

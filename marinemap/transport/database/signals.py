@@ -26,6 +26,11 @@ class Signal:
         """Return the descriptor that becomes readable when the flag is set."""
         return self._reader.fileno()
 
+    @property
+    def is_set(self) -> bool:
+        """Whether the flag is up."""
+        return self._is_set
+
     def set(self) -> None:
         """Wake who waits; cheap when already set."""
         if not self._is_set:

@@ -62,14 +62,14 @@ class SqliteWatcher:
                 return Notice(is_any=True, is_delayed=True)
             if rung:
                 return self._make_notice(rung)
-            if signal.wait(0) or now >= deadline:
+            if signal.is_set or now >= deadline:
                 return Notice()
 
     def _wait_for_bell(self, seconds: float, signal: Signal) -> set[str]:
         if self._listener is None:
             signal.wait(seconds)
             return set()
-        if not signal.wait(0):
+        if not signal.is_set:
             wait_for(seconds, signal.fileno(), self._listener.fileno())
         return self._listener.read()
 
