@@ -21,6 +21,8 @@ from marinemap.api.declarations.operation import Parameter, Route
 from marinemap.api.declarations.pages import page_of
 from marinemap.api.kept import tell_question
 
+# Of nginx all headers of an answer are in 4 kB by default.
+_MOST_OF_A_HEADER = 2_000
 FORM = Parameter(
     "f",
     {"type": "string", "enum": list(FORMS)},
@@ -93,8 +95,17 @@ def write_json(body: Any) -> bytes:
 
 
 def _as_header(links: list[dict[str, Any]]) -> str:
-    """Return links for a form that has no place for them (RFC 8288)."""
-    return ", ".join(f'<{at["href"]}>; rel="{at["rel"]}"; type="{at["type"]}"' for at in links)
+    """Return links for a form that has no place for them (RFC 8288).
+
+    Each repeats the query, which may be long: the next page comes first, and of the others as
+    many as servers in front and clients take.
+    """
+    found: list[str] = []
+    for at in sorted(links, key=lambda at: at["rel"] != "next"):
+        text = f'<{at["href"]}>; rel="{at["rel"]}"; type="{at["type"]}"'
+        if not found or sum(map(len, found)) + len(text) <= _MOST_OF_A_HEADER:
+            found.append(text)
+    return ", ".join(found)
 
 
 def _written(body: dict[str, Any], document: Document) -> bytes:
