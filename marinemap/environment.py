@@ -7,6 +7,7 @@ import math
 import os
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from email.utils import getaddresses
 from pathlib import Path
 from socket import gethostname
@@ -140,12 +141,48 @@ def read_number(name: str, default: float, least: float, most: float) -> float:
     return number
 
 
-def read_list(name: str, default: list[str]) -> list[str]:
-    """Return a variable of comma-separated words as a list."""
+@dataclass(frozen=True)
+class Shape:
+    """What each word of a list looks like: a pattern, what it is called, and how it is written."""
+
+    pattern: re.Pattern[str]
+    called: str
+    example: str
+
+
+_NAME = r"(?:[\w-]+\.)*[\w-]+\.?"
+_ADDRESS = r"\[[0-9a-f:.]+\]"
+HOST = Shape(
+    re.compile(rf"\*|\.?{_NAME}|{_ADDRESS}", re.ASCII | re.IGNORECASE),
+    "host",
+    "maps.example.org, without https:// and port",
+)
+# As browsers send it, in small letters.
+ORIGIN = Shape(
+    re.compile(rf"\*|https?://(?:(?![^:/]*[A-Z]){_NAME}|{_ADDRESS})(?::\d+)?", re.ASCII),
+    "origin",
+    "https://maps.example.org, in small letters and without a slash at the end",
+)
+
+
+def read_list(name: str, default: list[str], shape: Shape | None = None) -> list[str]:
+    """Return a variable of comma-separated words as a list.
+
+    Raises
+    ------
+    ImproperlyConfigured
+        If one is not of the shape that they have.
+    """
     text = _read(name)
     if text is None:
         return default
-    return [word.strip() for word in text.split(",") if word.strip()]
+    words = [word.strip() for word in text.split(",") if word.strip()]
+    for word in words:
+        if shape is not None and not shape.pattern.fullmatch(word):
+            raise ImproperlyConfigured(
+                f"{name}: '{quote(word)}' is no {shape.called}; write {shape.example}"
+            )
+    return words
 
 
 def read_token(name: str) -> str:

@@ -11,6 +11,8 @@ from kombu import Exchange, Queue
 
 from marinemap.addresses import read_broker
 from marinemap.environment import (
+    HOST,
+    ORIGIN,
     check_writable,
     read_addresses,
     read_choice,
@@ -38,7 +40,7 @@ _LOOPBACK = ["localhost", "127.0.0.1", "[::1]"]
 check_writable(MARINEMAP_HOME)
 DEBUG = read_flag("DJANGO_DEBUG", False)
 SECRET_KEY = read_secret_key(MARINEMAP_HOME)
-ALLOWED_HOSTS = read_list("DJANGO_ALLOWED_HOSTS", _LOOPBACK)
+ALLOWED_HOSTS = read_list("DJANGO_ALLOWED_HOSTS", _LOOPBACK, HOST)
 CSRF_TRUSTED_ORIGINS = read_list("DJANGO_CSRF_TRUSTED_ORIGINS", [])
 
 # A site under a name of its own is served over HTTPS; on loopback there is no one to listen in
@@ -94,7 +96,7 @@ MARINEMAP_LOOK_SECONDS = read_number("MARINEMAP_LOOK_SECONDS", 5, 0.5, 60)
 MARINEMAP_MAX_BATCH = int(read_number("MARINEMAP_MAX_BATCH", 100, 1, 1_000))
 
 # Origins whose pages may read the API, without cookies; * is every page's.
-MARINEMAP_CORS_ORIGINS = read_list("MARINEMAP_CORS_ORIGINS", ["*"])
+MARINEMAP_CORS_ORIGINS = read_list("MARINEMAP_CORS_ORIGINS", ["*"], ORIGIN)
 
 # What takes longer, in seconds, is run as a job and never within the request.
 MARINEMAP_SYNC_SECONDS = read_number("MARINEMAP_SYNC_SECONDS", 10, 0, 60)

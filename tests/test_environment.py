@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -9,8 +10,11 @@ from django.core.exceptions import ImproperlyConfigured
 
 from marinemap.addresses import read_broker, read_database
 from marinemap.environment import (
+    HOST,
+    ORIGIN,
     read_choice,
     read_home,
+    read_list,
     read_number,
     read_time_zone,
     refuse_unknown,
@@ -128,3 +132,49 @@ def test_home_that_cannot_be_made_is_named(monkeypatch: pytest.MonkeyPatch, home
     monkeypatch.setenv("MARINEMAP_HOME", home)
     with pytest.raises(ImproperlyConfigured, match=f"MARINEMAP_HOME: '{home}' cannot be made"):
         read_home(Path("var"))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("http://maps.example.org", "maps.example.org:8000", "a b", "maps.example.org/"),
+        *("maps;example.org", "https:", "[::1", "maps..org"),
+    ],
+)
+def test_what_no_host_is_called_is_refused(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setenv("DJANGO_ALLOWED_HOSTS", f"localhost,{text}")
+    with pytest.raises(ImproperlyConfigured, match=f"'{re.escape(text)}' is no host"):
+        read_list("DJANGO_ALLOWED_HOSTS", [], HOST)
+
+
+def test_hosts_are_taken_as_django_matches_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = [
+        "*",
+        ".example.org",
+        "Maps.example.org",
+        "10.0.0.7",
+        "[2001:db8::1]",
+        "a_b",
+        "xn--p1ai",
+    ]
+    monkeypatch.setenv("DJANGO_ALLOWED_HOSTS", ", ".join(names))
+    assert read_list("DJANGO_ALLOWED_HOSTS", [], HOST) == names
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("maps.example.org", "https://maps.example.org/", "https://maps.example.org/map"),
+        *("ftp://maps.example.org", "https://a b", "https://", "null", "https://Maps.example.org"),
+    ],
+)
+def test_what_no_page_comes_from_is_refused(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setenv("MARINEMAP_CORS_ORIGINS", f"https://maps.example.org,{text}")
+    with pytest.raises(ImproperlyConfigured, match=f"'{re.escape(text)}' is no origin"):
+        read_list("MARINEMAP_CORS_ORIGINS", [], ORIGIN)
+
+
+def test_origins_are_taken_as_browsers_send_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = ["*", "https://maps.example.org", "http://localhost:5173", "http://[::1]:8000"]
+    monkeypatch.setenv("MARINEMAP_CORS_ORIGINS", ",".join(names))
+    assert read_list("MARINEMAP_CORS_ORIGINS", [], ORIGIN) == names
