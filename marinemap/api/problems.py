@@ -22,7 +22,8 @@ from marinemap.errors import (
     ServiceError,
     UnavailableError,
 )
-from marinemap.jobs.limits import TooManyWaitingError
+from marinemap.jobs.allowance import DayIsSpentError
+from marinemap.jobs.limits import QueueFullError, TooManyWaitingError
 from marinemap.jobs.repeats import KeyReusedError
 from marinemap.jobs.uploads import TooManyAreasError
 from marinemap.processes.registry import NoSuchProcessError
@@ -79,6 +80,8 @@ _STATUSES: tuple[tuple[type[Exception], int, str], ...] = (
     (EncodedBodyError, 415, f"{_OWN}encoded-body"),
     (TooManyWaitingError, 429, f"{_OWN}too-many-waiting"),
     (TooManyAreasError, 429, f"{_OWN}too-many-areas"),
+    (DayIsSpentError, 429, f"{_OWN}day-is-spent"),
+    (QueueFullError, 503, f"{_OWN}queue-full"),
     (RequestError, 400, f"{_OWN}bad-request"),
     (DatasetError, 500, f"{_OWN}broken-dataset"),
     (UnavailableError, 503, f"{_OWN}unavailable"),

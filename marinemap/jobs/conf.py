@@ -21,6 +21,30 @@ _HIGHEST_LIMIT = 1_000_000_000
 
 
 @dataclass(frozen=True)
+class DayLimits:
+    """What one may ask for within 24 hours; None is no limit.
+
+    Parameters
+    ----------
+    jobs_person, jobs_address : float or None
+        How many jobs: of one person, from one network address.
+    bytes_person, bytes_address : float or None
+        How many bytes of results.
+    """
+
+    jobs_person: float | None = None
+    jobs_address: float | None = None
+    bytes_person: float | None = None
+    bytes_address: float | None = None
+
+    def of(self, whose: str) -> tuple[float | None, float | None]:
+        """Return the jobs and the bytes of a ``person`` or an ``address``."""
+        if whose == "person":
+            return self.jobs_person, self.bytes_person
+        return self.jobs_address, self.bytes_address
+
+
+@dataclass(frozen=True)
 class JobSettings:
     """Where files live, how long they are kept, how often a job is tried.
 
@@ -42,6 +66,8 @@ class JobSettings:
         How many jobs may wait: of one person, from one network address, in all.
     run_limits : RunLimits
         What one run may take.
+    day_limits : DayLimits
+        What one may ask for in a day.
     """
 
     home: Path
@@ -54,6 +80,7 @@ class JobSettings:
     max_waiting_address: float
     max_waiting: float
     run_limits: RunLimits
+    day_limits: DayLimits
 
     def __post_init__(self) -> None:
         self._check_times()
@@ -119,12 +146,23 @@ def job_settings() -> JobSettings:
         max_waiting_address=_number("MARINEMAP_MAX_WAITING_ADDRESS", 200),
         max_waiting=_number("MARINEMAP_MAX_WAITING", 10_000),
         run_limits=_run_limits(),
+        day_limits=_day_limits(),
     )
 
 
 def shares_results() -> bool:
     """Tell whether a request like an earlier one is given the result of that."""
     return bool(settings.MARINEMAP_REUSE)
+
+
+def _day_limits() -> DayLimits:
+    """Return what one may ask for in a day; a setting of 0 is no limit."""
+    sizes = [_limit(f"MARINEMAP_MAX_MB_DAY_{whose}", 0) for whose in ("PERSON", "ADDRESS")]
+    return DayLimits(
+        _limit("MARINEMAP_MAX_JOBS_DAY_PERSON", 0),
+        _limit("MARINEMAP_MAX_JOBS_DAY_ADDRESS", 0),
+        *(size and size * 1e6 for size in sizes),
+    )
 
 
 def _run_limits() -> RunLimits:

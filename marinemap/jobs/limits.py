@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 
-from marinemap.errors import RequestError
+from marinemap.errors import RequestError, UnavailableError
+from marinemap.jobs.allowance import own_jobs
 from marinemap.jobs.conf import job_settings
 from marinemap.jobs.models import Job
 from marinemap.jobs.queue import find_place
@@ -21,6 +22,12 @@ class TooManyWaitingError(RequestError):
     retry_after_seconds: int = _USUAL_WAIT_SECONDS
 
 
+class QueueFullError(UnavailableError):
+    """As many jobs wait at this site as may, whoever's they are."""
+
+    retry_after_seconds: int = _USUAL_WAIT_SECONDS
+
+
 def check_room_to_wait(job: Job, count: int = 1) -> None:
     """Refuse a job, or several, that would be too many; asked in the transaction that stores it.
 
@@ -28,28 +35,34 @@ def check_room_to_wait(job: Job, count: int = 1) -> None:
 
     Raises
     ------
-    TooManyWaitingError
+    TooManyWaitingError, QueueFullError
         With the limit, and when it is worth trying again.
     """
     settings = job_settings()
     waiting = Job.objects.filter(status=JobStatus.ACCEPTED)
-    own = Q(owner=job.owner)
-    if not job.is_owner_known and job.address:
-        # Who keeps no cookie is known by the address only.
-        own |= Q(is_owner_known=False, address=job.address)
+    own = own_jobs(job.owner, job.is_owner_known, job.address)
     _check(waiting.filter(own), settings.max_waiting_person, count, "of your requests wait", "")
     if job.address:
         from_address = waiting.filter(address=job.address)
         where = " from your network address"
         _check(from_address, settings.max_waiting_address, count, "requests wait", where)
-    _check(waiting, settings.max_waiting, count, "requests wait", " at this site")
+    where = " at this site"
+    _check(waiting, settings.max_waiting, count, "requests wait", where, QueueFullError)
 
 
-def _check(waiting: QuerySet[Job], limit: float, count: int, which: str, where: str) -> None:
+def _check(
+    waiting: QuerySet[Job],
+    limit: float,
+    count: int,
+    which: str,
+    where: str,
+    kind: type[TooManyWaitingError | QueueFullError] = TooManyWaitingError,
+) -> None:
     found = waiting.order_by()[: int(limit)].count()
     if found + count <= limit:
         return
-    error = _too_many(limit, found, count, which, where)
+    message, hint = _in_words(limit, found, count, which, where)
+    error = kind(message, hint=hint)
     oldest = waiting.order_by("created_at").first()
     place = find_place(oldest) if oldest else None
     if place is not None:
@@ -57,15 +70,16 @@ def _check(waiting: QuerySet[Job], limit: float, count: int, which: str, where: 
     raise error
 
 
-def _too_many(limit: float, found: int, count: int, which: str, where: str) -> TooManyWaitingError:
+def _in_words(limit: float, found: int, count: int, which: str, where: str) -> tuple[str, str]:
+    """Return what is refused, and what to do."""
     if count == 1:
-        return TooManyWaitingError(
+        return (
             f"{limit:,.0f} {which}{where} already, as many as may; send this one when one of them "
             "has begun",
-            hint="Cancel one that you no longer need, or wait.",
+            "Cancel one that you no longer need, or wait.",
         )
-    return TooManyWaitingError(
+    return (
         f"{found:,} {which}{where} already, of {limit:,.0f} that may; these are {count:,}, and "
         f"{limit - found:,.0f} more would fit",
-        hint="Send fewer at a time, or wait.",
+        "Send fewer at a time, or wait.",
     )

@@ -13,8 +13,9 @@ from django.db import IntegrityError, connection, transaction
 
 from marinemap.catalogue.viewers import EVERYONE, Viewer
 from marinemap.errors import RequestError, UnavailableError
+from marinemap.jobs.allowance import check_allowance
 from marinemap.jobs.lifecycle import of_batch
-from marinemap.jobs.limits import check_room_to_wait
+from marinemap.jobs.limits import QueueFullError, check_room_to_wait
 from marinemap.jobs.models import Callback, Job, JobDocuments
 from marinemap.jobs.notify import Subscriber, announce
 from marinemap.jobs.queue import publish
@@ -125,8 +126,8 @@ def submit(
         If the key came at the same time with another request; nothing is kept.
     NoSuchProcessError, RequestError
         If the request would be refused; nothing is kept.
-    TooManyWaitingError
-        If as many jobs as the site allows wait already; nothing is kept.
+    TooManyWaitingError, QueueFullError, DayIsSpentError
+        If as many jobs as the site allows wait already, or were asked for today; nothing is kept.
     UnavailableError
         If database or queue are away, so that nothing could be kept.
     """
@@ -156,8 +157,8 @@ def submit_batch(
     ------
     KeyReusedError
         If the key came at the same time with another request; nothing is kept.
-    TooManyWaitingError
-        If so many may not wait; nothing is kept.
+    TooManyWaitingError, QueueFullError, DayIsSpentError
+        If so many may not wait, or not be asked for in a day; nothing is kept.
     UnavailableError
         If database or queue are away, so that nothing could be kept.
     """
@@ -165,6 +166,7 @@ def submit_batch(
     jobs = [each.job_of(sender) for each in prepared]
     try:
         with _told_truly(jobs[0]), transaction.atomic():
+            check_allowance(jobs[0], len(jobs))
             check_room_to_wait(jobs[0], len(jobs))
             for place, (job, each) in enumerate(zip(jobs, prepared, strict=True)):
                 job.batch, job.place_in_batch = batch, place
@@ -186,6 +188,7 @@ def _store(job: Job, prepared: Prepared, has_room: bool = False) -> None:
     """
     is_done = take_result(job)
     if not is_done and not has_room:
+        check_allowance(job)
         check_room_to_wait(job)
     job.save(force_insert=True)
     JobDocuments.objects.create(job=job, inputs=prepared.inputs, wanted=prepared.wanted)
@@ -206,7 +209,7 @@ def _told_truly(job: Job) -> Iterator[None]:
     """
     try:
         yield
-    except (RequestError, IntegrityError):
+    except (RequestError, QueueFullError, IntegrityError):
         raise
     except Exception as error:
         if not _was_kept(job):

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from marinemap.jobs.models import Job, JobDocuments
 from marinemap.jobs.queue import RUN_SHORT_JOB
@@ -154,8 +156,45 @@ def test_address_and_site_have_limits_of_their_own(
     assert "from your network address" in refused.json()["detail"]
     assert post(people[3], ECHO, "echo", REMOTE_ADDR="192.0.2.8").status_code == 201
     refused = post(people[4], ECHO, "echo", REMOTE_ADDR="192.0.2.9")
+    assert refused.status_code == 503
+    assert refused.json()["type"] == "urn:marinemap:problem:queue-full"
+    assert "3 requests wait at this site already" in refused.json()["detail"]
+    assert 1 <= int(refused["Retry-After"]) <= 3600
+
+
+def test_day_of_a_person_has_so_many_jobs(new_client: NewClient, post: Post, settings: Any) -> None:
+    settings.MARINEMAP_MAX_JOBS_DAY_PERSON = "2"
+    person = new_client(BROWSER)
+    jobs = [post(person, ECHO, "echo").json()["jobID"] for _ in range(2)]
+    # What is cancelled was asked for.
+    person.delete(f"/api/jobs/{jobs[1]}", headers=BROWSER)
+    first = Job.objects.filter(pk=jobs[0])
+    first.update(created_at=timezone.now() - timedelta(hours=23))
+    refused = post(person, ECHO, "echo")
     assert refused.status_code == 429
-    assert "at this site" in refused.json()["detail"]
+    body = refused.json()
+    assert body["type"] == "urn:marinemap:problem:day-is-spent"
+    assert "2 jobs, of 2 that may be; this would be 1 more, and 0 would fit" in body["detail"]
+    # The first is a day old then.
+    assert 3500 < int(refused["Retry-After"]) <= 3600
+    assert post(new_client(BROWSER), ECHO, "echo").status_code == 201
+    first.update(created_at=timezone.now() - timedelta(hours=25))
+    assert post(person, ECHO, "echo").status_code == 201
+
+
+def test_day_of_an_address_has_so_many_bytes(
+    new_client: NewClient, post: Post, settings: Any
+) -> None:
+    settings.MARINEMAP_MAX_MB_DAY_ADDRESS = "3"
+    job = post(new_client(BROWSER), ECHO, "echo", REMOTE_ADDR="192.0.2.7").json()["jobID"]
+    Job.objects.filter(pk=job).update(artifact_bytes=2_900_000)
+    again = post(new_client(BROWSER), ECHO, "echo", REMOTE_ADDR="192.0.2.7").json()["jobID"]
+    Job.objects.filter(pk=again).update(artifact_bytes=500_000)
+    refused = post(new_client(BROWSER), ECHO, "echo", REMOTE_ADDR="192.0.2.7")
+    assert refused.status_code == 429
+    assert "your network address asked for 3.4 MB of results, of 3.0" in refused.json()["detail"]
+    assert int(refused["Retry-After"]) > 86_000
+    assert post(new_client(BROWSER), ECHO, "echo", REMOTE_ADDR="192.0.2.8").status_code == 201
 
 
 @pytest.fixture

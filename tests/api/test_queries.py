@@ -14,8 +14,6 @@ import pytest
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
-from sqlalchemy import event
-from sqlalchemy.engine import Engine
 
 from marinemap.catalogue.models import Layer
 from marinemap.jobs.models import Job, JobDocuments
@@ -84,25 +82,3 @@ def test_queries_do_not_grow_with_rows(
     Job.objects.bulk_create(made)
     JobDocuments.objects.bulk_create(JobDocuments(job=job, inputs={}) for job in made)
     assert {address: ask(address) for address in QUERIES} == before
-
-
-@pytest.mark.django_db(transaction=True)
-def test_list_of_a_hundred_waiting_jobs_takes_three_queries(
-    new_client: NewClient, post: Post
-) -> None:
-    client = new_client(BROWSER)
-    for _ in range(100):
-        assert post(client, {"inputs": {"message": "a"}}, "echo").status_code == 201
-    of_queue: list[str] = []
-
-    def note(connection: Any, cursor: Any, statement: str, *_: Any) -> None:
-        of_queue.append(statement)
-
-    event.listen(Engine, "before_cursor_execute", note)
-    try:
-        with CaptureQueriesContext(connection) as of_site:
-            listed = client.get("/api/jobs?limit=100").json()["jobs"]
-    finally:
-        event.remove(Engine, "before_cursor_execute", note)
-    assert [job["ahead"] for job in listed] == [*range(99, -1, -1)]
-    assert len(of_site) + len([each for each in of_queue if "SELECT" in each]) <= 3

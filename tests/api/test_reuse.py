@@ -258,7 +258,7 @@ def test_full_queue_does_not_hold_back_what_is_there(
 ) -> None:
     settings.MARINEMAP_MAX_WAITING = "1"
     assert is_run(post(new_client(BROWSER), REQUEST, headers={"Cache-Control": "no-cache"}))
-    assert post(new_client(BROWSER), ECHO, "echo").status_code == 429
+    assert post(new_client(BROWSER), ECHO, "echo").status_code == 503
     assert not is_run(post(new_client(BROWSER), REQUEST))
 
 
