@@ -6,26 +6,28 @@ import gzip
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from statistics import median
+from typing import Any, BinaryIO
 
 from mapbox_vector_tile import decode
 from playwright.sync_api import sync_playwright
-from pmtiles.reader import MmapSource, Reader
+from pmtiles.reader import MmapSource, Reader, all_tiles
 
 _SIDE = 450
 _TILE_PIXELS = 512
 _ZOOMS = 4
-# The middle of the layer that is measured, in shares of the world's width.
-_CENTRE = (0.5424, 0.3860)
+# Of a JPEG: what is looked at is told apart, and the file is small.
+_QUALITY = 72
 
 
 def make_picture(archive: Path, destination: Path) -> None:
-    """Write a PNG of four zooms, from the whole layer down to single features."""
+    """Write a JPEG of four zooms, from the whole layer down to single features."""
     with archive.open("rb") as file:
         reader = Reader(MmapSource(file))
         deepest = reader.header()["max_zoom"]
         zooms = [2 + round(step * (deepest + 1 - 2) / (_ZOOMS - 1)) for step in range(_ZOOMS)]
-        panels = "".join(_panel(reader, zoom, deepest) for zoom in zooms)
+        centre = _centre(file, deepest)
+        panels = "".join(_panel(reader, zoom, deepest, centre) for zoom in zooms)
     style = "body{margin:0;width:900px;display:flex;flex-wrap:wrap;font:12px sans-serif}"
     style += "svg{background:#dbe9ef}path{fill:#d86a86;fill-opacity:.5;stroke:#b0305a}"
     with sync_playwright() as tools:
@@ -34,15 +36,22 @@ def make_picture(archive: Path, destination: Path) -> None:
         browser = tools.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         page = browser.new_page(viewport={"width": 2 * _SIDE, "height": 2 * _SIDE})
         page.set_content(f"<style>{style}</style>{panels}")
-        page.screenshot(path=str(destination))
+        page.screenshot(path=str(destination), type="jpeg", quality=_QUALITY)
         browser.close()
 
 
-def _panel(reader: Reader, zoom: int, deepest: int) -> str:
-    """Return an SVG of the map's middle at a zoom; beyond the deepest its tiles are enlarged."""
+def _centre(file: BinaryIO, deepest: int) -> tuple[float, float]:
+    """Return the middle of a drawing's tiles, in shares of the world's width."""
+    places = [place for place, _ in all_tiles(MmapSource(file)) if place[0] == deepest]
+    column, row = (median(axis) + 0.5 for axis in list(zip(*places, strict=True))[1:])
+    return column / 2**deepest, row / 2**deepest
+
+
+def _panel(reader: Reader, zoom: int, deepest: int, centre: tuple[float, float]) -> str:
+    """Return an SVG around a place at a zoom; beyond the deepest its tiles are enlarged."""
     level = min(zoom, deepest)
     scale = _TILE_PIXELS * 2 ** (zoom - level)
-    left, top = (middle * 2**level * scale - _SIDE / 2 for middle in _CENTRE)
+    left, top = (middle * 2**level * scale - _SIDE / 2 for middle in centre)
     first = [int(edge // scale) for edge in (left, top)]
     last = [int((edge + _SIDE) // scale) for edge in (left, top)]
     paths = []

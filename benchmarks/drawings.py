@@ -1,6 +1,6 @@
 """What the drawing of a large layer costs, and what its tiles and dear estimates cost the site.
 
-``python -m benchmarks drawings [--features 1000000] [--picture docs/images/drawing-million.png]``.
+``python -m benchmarks drawings [--features 1000000] [--picture docs/images/drawing-million.jpg]``.
 A site on SQLite with a layer of polygons of 21 corners: it is drawn as beside the worker, then each
 zoom's tiles are asked for, then 50 of the dearest valid estimates are sent at once while others ask
 how the site is.
@@ -59,7 +59,7 @@ def main() -> None:
     """Print the figures against those that are wanted."""
     parser = argparse.ArgumentParser(prog=sys.argv[0])
     parser.add_argument("--features", type=int, default=1_000_000)
-    parser.add_argument("--picture", type=Path, help="where a picture of four zooms goes (PNG)")
+    parser.add_argument("--picture", type=Path, help="where a picture of four zooms goes (JPEG)")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="marinemap-drawings-") as folder:
         print(*describe_machine(Path(folder), ["numpy", "pmtiles"]), sep="\n")

@@ -21,7 +21,7 @@ from marinemap.errors import MarineMapError
 from marinemap.extraction.tiles import draw
 
 # Changes with the way of drawing, so that all is drawn again after an upgrade of it.
-_WAY = "2"
+_WAY = "3"
 _REPORT_EVERY_SECONDS = 1.0
 # A file may be put in place a moment before its row names it.
 _GRACE_SECONDS = 600

@@ -28,7 +28,9 @@ def on_grid(shapes: Shapes, shift: int) -> Shapes:
         return moved.keep(np.ones(len(moved.xy), bool), moved.lengths > 1)
     areas = ring_areas(moved)
     moved = _wound(moved, areas)
-    return moved.keep(np.ones(len(moved.xy), bool), areas != 0)
+    # Only rings that have an area have corners.
+    is_ring = areas != 0
+    return moved.keep(_turns(moved) | ~np.repeat(is_ring, moved.lengths), is_ring)
 
 
 def thinned(points: Shapes, cell: int) -> Shapes:
@@ -49,8 +51,8 @@ def ring_areas(shapes: Shapes) -> Array:
     begins = shapes.offsets[:-1]
     # From the ring's own corner: the products of large numbers would overflow.
     local = shapes.xy - np.repeat(shapes.xy[begins], shapes.lengths, axis=0)
-    following = _following(shapes)
-    cross = local[:, 0] * local[following, 1] - local[following, 0] * local[:, 1]
+    after = following(shapes)
+    cross = local[:, 0] * local[after, 1] - local[after, 0] * local[:, 1]
     areas: Array = np.add.reduceat(cross, begins)
     return areas
 
@@ -78,6 +80,18 @@ def _differs(shapes: Shapes) -> Array:
     return differs
 
 
+def _turns(rings: Shapes) -> Array:
+    """Tell at which positions of rings another direction is taken."""
+    after = following(rings)
+    steps = rings.xy[after] - rings.xy
+    onward = np.empty_like(steps)
+    onward[after] = steps
+    turns: Array = (onward[:, 0] * steps[:, 1] != onward[:, 1] * steps[:, 0]) | (
+        (onward * steps).sum(axis=1) < 0
+    )
+    return turns
+
+
 def _wound(shapes: Shapes, areas: Array) -> Shapes:
     """Return polygons with outer rings clockwise and inner ones against it, as tiles have them."""
     is_wrong = (areas < 0) != shapes.holes
@@ -88,7 +102,8 @@ def _wound(shapes: Shapes, areas: Array) -> Shapes:
     return dataclasses.replace(shapes, xy=shapes.xy[order])
 
 
-def _following(shapes: Shapes) -> Array:
-    following = np.arange(1, len(shapes.xy) + 1)
-    following[shapes.offsets[1:] - 1] = shapes.offsets[:-1]
-    return following
+def following(shapes: Shapes) -> Array:
+    """Return of each position the number of the next one in its ring."""
+    after = np.arange(1, len(shapes.xy) + 1)
+    after[shapes.offsets[1:] - 1] = shapes.offsets[:-1]
+    return after

@@ -1,4 +1,4 @@
-"""How a layer is drawn at each zoom: on which grid, what by itself, what merged or thinned."""
+"""How a layer is drawn at each zoom: on which grid, what by itself, what merged."""
 
 from __future__ import annotations
 
@@ -16,29 +16,48 @@ PIXEL_BITS = 9
 # drawn from it.
 _FINEST_BITS = 24
 _LEAST_BITS_AT_TOP = 12
-# Half a pixel; where that makes a tile too full, one pixel, or two.
-_GRIDS = (10, 9, 8)
+# Half a pixel; where that makes a tile too full, one pixel.
+_GRIDS = (10, 9)
 _DEEPEST_ZOOM = 12
 _FULL_POSITIONS = 20_000
-_MOST_POSITIONS = 70_000
+_MOST_POSITIONS = 130_000
 _MOST_FEATURES = 16_000
 # Cutting what is large to more tiles than this takes longer than anybody waits.
 _MOST_PIECES = 60_000
 _LARGE_PIXELS = 24
-_MOST_CROWDED_SHARE = 0.25
-# What covers less in a whole tile is not missed.
-_LEAST_SEEN_PIXELS = 16
+# Of what is "too full": tiles so full are drawn the same way.
+_MUCH_ALIKE = 0.5
+_ROW_BITS = 32
+# Most corners of a small shape lie in line on a coarse grid, and are left out there.
+_CORNERS_A_UNIT = 1
 
 Array = np.ndarray[Any, Any]
 
 
 @dataclass(frozen=True)
-class Choice:
-    """What of one store a zoom shows: a grid, features by themselves, and features merged."""
+class Plan:
+    """How one store is drawn at each zoom.
 
-    bits: int
-    alone: Array
-    merged: Array
+    Attributes
+    ----------
+    bits : list of int
+        The grid of each zoom: a tile has ``2 ** bits`` units.
+    merging : set of int
+        The zooms at which features are merged.
+    merged_to : array of int
+        The deepest zoom at which each feature is merged with others, -1 if it never is. At each
+        further one at which features are merged it is as well, for it is smaller there.
+    """
+
+    bits: list[int]
+    merging: set[int]
+    merged_to: Array
+
+    def is_merged(self, zoom: int) -> Array:
+        """Tell which features are merged at a zoom."""
+        if zoom not in self.merging:
+            return np.zeros(len(self.merged_to), bool)
+        return self.merged_to >= zoom
 
 
 def top_zoom(stores: list[Store]) -> int:
@@ -58,61 +77,78 @@ def top_zoom(stores: list[Store]) -> int:
     return top
 
 
-def choose(store: Store, zoom: int, top: int) -> Choice:
-    """Return how a zoom shows the features of a store."""
-    nothing = np.zeros(len(store.sizes), bool)
-    if zoom == top:
-        return Choice(max(_LEAST_BITS_AT_TOP, _FINEST_BITS - zoom), ~nothing, nothing)
-    if store.kind not in (LINE, POLYGON):
-        return Choice(_GRIDS[0], ~nothing, nothing)
-    which = _tile_of(store, zoom)
+def plan(store: Store, top: int) -> Plan:
+    """Return how a store is drawn at each zoom, the deepest of which is ``top``."""
+    bits = [_GRIDS[0]] * top + [max(_LEAST_BITS_AT_TOP, _FINEST_BITS - top)]
+    merging, merged_to = set(), np.full(len(store.sizes), -1, np.int8)
+    for zoom in range(top - 1, -1, -1):
+        if store.kind in (LINE, POLYGON):
+            bits[zoom], crowded = _crowded(store, zoom)
+            merged_to[crowded & (merged_to < 0)] = zoom
+            if crowded.any():
+                merging.add(zoom)
+    return Plan(bits, merging, merged_to)
+
+
+def alone(store: Store, plan: Plan, zoom: int) -> Array:
+    """Tell which features a zoom shows by themselves."""
+    if zoom == len(plan.bits) - 1 or store.kind not in (LINE, POLYGON):
+        return np.ones(len(store.sizes), bool)
+    extents, costs = _costs(store, zoom, plan.bits[zoom])
+    seen, merged = _seen(store, extents), plan.is_merged(zoom)
+    if store.kind == LINE:
+        return seen & (~merged | _longest(_tile_of(store, zoom), extents, costs))
+    return seen & ~merged
+
+
+def _crowded(store: Store, zoom: int) -> tuple[int, Array]:
+    """Return a grid for a zoom, and which features are too many for it there."""
+    tiles = _tile_of(store, zoom)
+    codes, which = np.unique(tiles, return_inverse=True)
     for bits in _GRIDS:
         extents, costs = _costs(store, zoom, bits)
-        seen = extents.max(axis=1) >= 1
-        too_full = _too_full(which, costs * seen, seen)
-        if not too_full.any():
-            return Choice(bits, seen, _hidden(store, which, ~seen, WORLD_BITS - zoom - PIXEL_BITS))
-    if too_full.mean() > _MOST_CROWDED_SHARE:
-        # Two ways of drawing side by side would show the tiles' edges.
-        too_full[:] = True
-    is_large = extents.max(axis=1) >= (_LARGE_PIXELS << bits) >> PIXEL_BITS
-    crowded = too_full & ~is_large
-    if store.kind == LINE:
-        return Choice(bits, seen & (~crowded | _longest(which, extents, costs)), nothing)
-    return Choice(bits, seen & ~crowded, crowded)
+        seen = _seen(store, extents)
+        fullness = _fullness(which, costs * seen, seen)
+        if fullness.max() <= 1:
+            return bits, np.zeros(len(which), bool)
+    is_full = _with_neighbours(codes, fullness)
+    return bits, is_full[which] & (extents.max(axis=1) < (_LARGE_PIXELS << bits) >> PIXEL_BITS)
 
 
-def _hidden(store: Store, which: Array, unseen: Array, shift: int) -> Array:
-    """Tell which features are too small to be seen, but cover something together.
-
-    ``shift`` is the size of a pixel, in bits.
-    """
-    pixels = np.bincount(which, store.areas * unseen) / float(1 << shift) ** 2
-    hidden: Array = unseen & (pixels >= _LEAST_SEEN_PIXELS)[which]
-    return hidden
+def _with_neighbours(codes: Array, fullness: Array) -> Array:
+    """Tell which tiles are too full, or lie beside one: what goes on there looks the same."""
+    full = codes[fullness > 1]
+    around = [full + (right << _ROW_BITS) + down for right in (-1, 0, 1) for down in (-1, 0, 1)]
+    return np.isin(codes, np.concatenate(around)) | (fullness > _MUCH_ALIKE)
 
 
 def _costs(store: Store, zoom: int, bits: int) -> tuple[Array, Array]:
     """Return how large each feature is on a grid, and how many positions it has there at most."""
     shift = WORLD_BITS - zoom - bits
-    extents = (store.boxes[:, 2:] >> shift) - (store.boxes[:, :2] >> shift)
-    return extents, np.minimum(store.sizes, 2 * extents.sum(axis=1) + 1)
+    # As positions go to the grid, so that what is seen is what is left there.
+    boxes = (store.boxes.astype(np.int64) + ((1 << shift) >> 1)) >> shift
+    extents = boxes[:, 2:] - boxes[:, :2]
+    return extents, np.minimum(store.sizes, _CORNERS_A_UNIT * extents.sum(axis=1) + 1)
+
+
+def _seen(store: Store, extents: Array) -> Array:
+    """Tell which features are left on a grid: polygons only where they have an area."""
+    smallest: Array = extents.min(axis=1) if store.kind == POLYGON else extents.max(axis=1)
+    return smallest >= 1
 
 
 def _tile_of(store: Store, zoom: int) -> Array:
-    """Return a number for the tile in which each feature has its middle; they are consecutive."""
+    """Return a number for the tile in which each feature has its middle."""
     middles = (store.boxes[:, :2].astype(np.int64) + store.boxes[:, 2:]) >> 1
     tiles = middles >> (WORLD_BITS - zoom)
-    codes = tiles[:, 0] << 32 | (tiles[:, 1] & 0xFFFFFFFF)
-    which: Array = np.unique(codes, return_inverse=True)[1]
-    return which
+    codes: Array = (tiles[:, 0] << _ROW_BITS) + tiles[:, 1]
+    return codes
 
 
-def _too_full(which: Array, costs: Array, seen: Array) -> Array:
-    """Tell which features lie in a tile that would hold too much."""
+def _fullness(which: Array, costs: Array, seen: Array) -> Array:
+    """Return how full each tile would be; above 1 it would be too full."""
     positions, features = np.bincount(which, costs), np.bincount(which, seen)
-    full: Array = ((positions > _MOST_POSITIONS) | (features > _MOST_FEATURES))[which]
-    return full
+    return np.maximum(positions / _MOST_POSITIONS, features / _MOST_FEATURES)
 
 
 def _longest(codes: Array, extents: Array, costs: Array) -> Array:
@@ -134,4 +170,5 @@ def _tiles_covered(store: Store, zoom: int) -> Array:
 
 
 def _fullest(store: Store, zoom: int, costs: Array) -> float:
-    return float(np.bincount(_tile_of(store, zoom), costs).max())
+    which = np.unique(_tile_of(store, zoom), return_inverse=True)[1]
+    return float(np.bincount(which, costs).max())

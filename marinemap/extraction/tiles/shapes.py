@@ -102,6 +102,14 @@ class Shapes:
         return np.asarray(shapely.polygons(rings, indices=polygon)), of_feature[~self.holes]
 
 
+def nothing(kind: int) -> Shapes:
+    """Return no features."""
+    numbers = np.zeros(0, np.int64)
+    return Shapes(
+        kind, np.zeros((0, 2), np.int64), ends(numbers), numbers > 0, ends(numbers), numbers
+    )
+
+
 def from_geometries(geometries: Array, ids: Array) -> list[Shapes]:
     """Return shapely geometries as shapes, by kind; what is empty is left out."""
     geometries, owners = _single(geometries)

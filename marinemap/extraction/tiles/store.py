@@ -25,6 +25,7 @@ _HALF_WORLD_M = 20_037_508.342789244
 _MERCATOR = "EPSG:3857"
 # The poles lie at infinity in Mercator; beyond a world's width nothing is drawn.
 _BEYOND = 1 << WORLD_BITS
+# As many as fit into memory easily.
 _CHUNK_POSITIONS = 2_000_000
 
 Array = np.ndarray[Any, Any]
@@ -90,8 +91,11 @@ class Store:
 
     def chunks(self, wanted: Array) -> Iterator[Shapes]:
         """Yield the features that are wanted, some at a time."""
-        which = np.flatnonzero(wanted)
-        for some in _chunks(self._shapes.sizes[which]):
+        yield from self.some(np.flatnonzero(wanted))
+
+    def some(self, which: Array, positions: int = _CHUNK_POSITIONS) -> Iterator[Shapes]:
+        """Yield the features of some numbers, about so many positions at a time."""
+        for some in _chunks(self._shapes.sizes[which], positions):
             yield self._shapes.take(which[some])
 
     def _map(self) -> Array:
@@ -163,11 +167,11 @@ def _spread(numbers: Array) -> Array:
     return numbers
 
 
-def _chunks(sizes: Array) -> Iterator[slice]:
-    """Yield runs of features with about so many positions as fit into memory easily."""
+def _chunks(sizes: Array, positions: int = _CHUNK_POSITIONS) -> Iterator[slice]:
+    """Yield runs of features with about so many positions each."""
     if len(sizes) == 0:
         return
-    chunk = np.cumsum(sizes) // _CHUNK_POSITIONS
+    chunk = np.cumsum(sizes) // positions
     edges = [0, *(np.flatnonzero(np.diff(chunk)) + 1).tolist(), len(sizes)]
     for begin, end in zip(edges[:-1], edges[1:], strict=True):
         yield slice(begin, end)
