@@ -1,9 +1,9 @@
 """How long a job waits for its rescue when its worker is killed.
 
 ``python -m benchmarks rescue [--kills 100] [--database sqlite]``. A whole site; a worker is killed
-with all its children (SIGKILL) at a random moment of a job, and started again at once, as a service
-manager does. Measured from the kill to the beginning of the run that ends the job: 99 of 100 within
-30 s.
+with all its children (SIGKILL) while it waits for the source of an extract, as one on a network
+does, at a random moment, and started again at once, as a service manager does. Measured from the
+kill to the end of the job, its second run included (a fraction of a second): 99 of 100 within 30 s.
 """
 
 from __future__ import annotations
@@ -30,8 +30,12 @@ from benchmarks.jobs import (
     worker_command,
 )
 from benchmarks.machine import describe_machine
+from benchmarks.sites import make_layer
+from tests.slow_source import held_open
 
-_PAUSE_SECONDS = 4
+_HELD_SECONDS = 3
+_FEATURES = 1_000
+_AREA = [10.0, 35.0, 14.0, 39.0]
 _WITHIN_SECONDS = 30
 _SHARE = 0.99
 _GIVE_UP_SECONDS = 180
@@ -56,19 +60,21 @@ def main() -> None:
 def measure(home: Path, url: str | None, kills: int) -> list[float]:
     """Return how long each rescue took, s."""
     chance = random.Random(1)
-    with running_web(home, url, {}) as web:
+    layer = make_layer(home.with_suffix(".gpkg"), _FEATURES)
+    with running_web(home, url, {"sites": layer}) as web:
         base, environment = web.base, web.environment
         worker = _start(home, environment)
         try:
             wait_for_worker(base)
             taken = []
             for _ in range(kills):
-                job = _begin_job(base)
-                time.sleep(chance.uniform(0, _PAUSE_SECONDS - 1))
-                _kill(worker)
-                killed_at = time.time()
+                with held_open(layer):
+                    job = _begin_job(base)
+                    time.sleep(chance.uniform(0, _HELD_SECONDS))
+                    _kill(worker)
+                    killed_at = time.time()
                 worker = _start(home, environment)
-                taken.append(_end_of(job) - _PAUSE_SECONDS - killed_at)
+                taken.append(_end_of(job) - killed_at)
             return taken
         finally:
             _kill(worker)
@@ -106,9 +112,9 @@ def _kill(worker: subprocess.Popen[bytes]) -> None:
 
 
 def _begin_job(base: str) -> str:
-    body = json.dumps({"inputs": {"message": "rescue", "pause": _PAUSE_SECONDS}}).encode()
+    body = json.dumps({"inputs": {"layers": ["sites"], "area": _AREA}}).encode()
     headers = {"Content-Type": "application/json", "Prefer": "respond-async"}
-    order = urllib.request.Request(f"{base}/api/processes/echo/execution", body, headers)
+    order = urllib.request.Request(f"{base}/api/processes/extract/execution", body, headers)
     job = f"{base}/api/jobs/{json.load(urllib.request.urlopen(order, timeout=60))['jobID']}"
     _follow(job, {"running"})
     return job
