@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import psycopg
@@ -45,6 +46,19 @@ def test_message_goes_with_a_transaction_that_is_rolled_back() -> None:
         raise ZeroDivisionError
     assert _waiting() == []
     assert not Job.objects.exists()
+
+
+def test_large_request_locks_nobody_out_before_it_is_committed() -> None:
+    """The queue's own connection was: the first request of a process that was larger than
+    SQLite's cache waited for itself, and was answered by 503 after half a minute."""
+    if connection.vendor != "sqlite":
+        pytest.skip("a server has locks of rows")
+    with transaction.atomic():
+        submission.submit("echo", {"message": "x" * 5_000_000}, "someone", True)
+        other = sqlite3.connect(connection.settings_dict["NAME"], timeout=0)
+        with closing(other):
+            assert other.execute("SELECT count(*) FROM jobs_job").fetchone() == (0,)
+    assert Job.objects.get()
 
 
 def test_message_goes_with_what_a_caller_without_autocommit_ends() -> None:
