@@ -5,7 +5,8 @@
 
 Each area is parsed, brought into a projection that bends its edges, and cut with squares of 5 km
 that are spread over it. Each figure is processor time; the exponent says how it grew on the last
-step (1 is linear). ``held`` is the longest time for which no other thread came to run.
+step (1 is linear). ``held`` is the most processor time for which no other thread came
+to run.
 """
 
 from __future__ import annotations
@@ -93,19 +94,23 @@ def _squares(corners: int) -> Array:
 
 
 class Watch(threading.Thread):
-    """Notes the longest time in which it was not run."""
+    """Notes how long the thread that starts it worked, at most, while this one could not run.
+
+    Of its processor time: on a machine with other work to do, the clock would tell of that.
+    """
 
     def __init__(self) -> None:
         super().__init__(daemon=True)
         self.longest_seconds = 0.0
+        self._clock = time.pthread_getcpuclockid(threading.get_ident())
         self._ended = threading.Event()
 
     def run(self) -> None:
-        """Look at the clock again and again."""
-        last = time.perf_counter()
+        """Look at the other's clock again and again."""
+        last = time.clock_gettime(self._clock)
         while not self._ended.wait(_LOOK_SECONDS):
-            now = time.perf_counter()
-            self.longest_seconds = max(self.longest_seconds, now - last - _LOOK_SECONDS)
+            now = time.clock_gettime(self._clock)
+            self.longest_seconds = max(self.longest_seconds, now - last)
             last = now
 
     def end(self) -> None:

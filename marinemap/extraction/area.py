@@ -12,7 +12,7 @@ import pyproj
 import shapely
 
 from marinemap.errors import RequestError
-from marinemap.extraction.area_geojson import ALLOWED, is_number, read_polygons
+from marinemap.extraction.area_geojson import ALLOWED, is_number, read_polygons, to_positions
 from marinemap.extraction.crs import CRS84, fits, is_same_crs, made_for_elsewhere, parse_crs
 from marinemap.extraction.degrees import are_plain_degrees, degrees_of, to_degrees
 from marinemap.extraction.measure import Measure
@@ -28,7 +28,7 @@ REPAIRED = (
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Area:
     """A checked area of interest.
 
@@ -41,17 +41,29 @@ class Area:
         Valid, not empty, x before y. In degrees as it was drawn: it may lie in any turn round the
         globe, and across 180 degrees in one piece, for a cut rounds the corners that it makes.
     crs : pyproj.CRS
-    given : dict
-        The area as it was asked for, before any repair, without what says nothing about it:
-        GeoJSON, or ``{"bbox": ..., "crs": ...}``. Parsing it again gives the same area.
+    asked : dict
+        What ``given`` says, the rings of GeoJSON as arrays of shape (corners, 2).
     notes : tuple of str
         What was repaired, in sentences for a person.
     """
 
     geometry: Any
     crs: pyproj.CRS
-    given: dict[str, Any]
+    asked: dict[str, Any]
     notes: tuple[str, ...] = ()
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """The area as it was asked for, before any repair, without what says nothing about it.
+
+        GeoJSON, or ``{"bbox": ..., "crs": ...}``; parsing it again gives the same area. It is
+        made each time: as lists, half a million corners take ten times what arrays do.
+        """
+        if "coordinates" not in self.asked:
+            return self.asked
+        polygons = self.asked["coordinates"]
+        lists = [[to_positions(ring) for ring in rings] for rings in polygons]
+        return self.asked | {"coordinates": lists}
 
     @cached_property
     def degrees_crs(self) -> pyproj.CRS:
@@ -152,19 +164,16 @@ def parse_area(value: Any, *, field: str = "area") -> Area:
     if isinstance(value, Sequence) and not isinstance(value, str | bytes):
         value = {"bbox": value}
     if isinstance(value, Mapping) and "bbox" in value and "type" not in value:
-        given = {"bbox": value["bbox"], "crs": value.get("crs", CRS84)}
-        crs = parse_crs(given["crs"], field=f"{field}.crs")
-        return _finish(_box(given["bbox"], crs, field), crs, given, field)
+        asked = {"bbox": value["bbox"], "crs": value.get("crs", CRS84)}
+        crs = parse_crs(asked["crs"], field=f"{field}.crs")
+        return _finish(_box(asked["bbox"], crs, field), crs, asked, field)
     if not isinstance(value, Mapping):
         raise RequestError(f"not an area; give {ALLOWED}", field=field, value=value)
     polygons = read_polygons(value, field)
     # From what was checked, not from what was sent: a position may have carried anything along.
-    given = {
-        "type": "MultiPolygon",
-        "coordinates": [[ring.tolist() for ring in rings] for rings in polygons],
-    }
+    asked = {"type": "MultiPolygon", "coordinates": polygons}
     joined = join_outlines([shapely.Polygon(rings[0], rings[1:]) for rings in polygons], field)
-    return _finish(joined, parse_crs(CRS84), given, field)
+    return _finish(joined, parse_crs(CRS84), asked, field)
 
 
 def _box(bounds: Any, crs: pyproj.CRS, field: str) -> Any:
@@ -189,7 +198,7 @@ def _box(bounds: Any, crs: pyproj.CRS, field: str) -> Any:
     return shapely.box(west, south, east, north)
 
 
-def _finish(geometry: Any, crs: pyproj.CRS, given: dict[str, Any], field: str) -> Area:
+def _finish(geometry: Any, crs: pyproj.CRS, asked: dict[str, Any], field: str) -> Area:
     notes: list[str] = []
     if not shapely.is_valid(geometry):
         geometry = repair_outline(geometry, field)
@@ -203,7 +212,7 @@ def _finish(geometry: Any, crs: pyproj.CRS, given: dict[str, Any], field: str) -
             field=field,
             value=geometry.geom_type,
         )
-    area = Area(geometry, crs, given, tuple(notes))
+    area = Area(geometry, crs, asked, tuple(notes))
     _ = area.degrees  # Refused now, if it cannot be brought there.
     return area
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import shapely
 
+from benchmarks.dear_areas import KINDS, Watch
 from marinemap.errors import RequestError
 from marinemap.extraction import parse_area, parse_crs
 from marinemap.extraction.local import LocalParts
@@ -144,6 +145,21 @@ def test_work_on_parts_is_linear_in_the_teeth(monkeypatch: pytest.MonkeyPatch) -
 
     # Four times the teeth: with the square it would be sixteen times.
     assert work(8_000) < 6 * work(2_000)
+
+
+def test_other_threads_run_while_half_a_million_corners_are_read() -> None:
+    """They waited a second: for lists of numbers, and for the search for cycles among them."""
+    ring = KINDS["wave"](480_000)[0].tolist()
+    bounds = (3.0e6, 2.0e6, 5.5e6, 3.6e6)
+    watch = Watch()
+    watch.start()
+    area = parse_area({"type": "Polygon", "coordinates": [[*ring, ring[0]]]})
+    near = area_near(area, route_to(area, parse_crs("EPSG:3035"), None, bounds), bounds)
+    LocalParts(near)
+    rasterised(near, 9)
+    assert area.given["coordinates"][0][0][7] == ring[7]
+    watch.end()
+    assert watch.longest_seconds < 0.2
 
 
 def _ends(area: Any) -> list[list[float]]:
