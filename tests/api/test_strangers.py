@@ -12,6 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from marinemap.catalogue.models import Layer
 from marinemap.jobs.models import Job
 from tests.api.conftest import AREA, Post
+from tests.api.test_jobs import assert_problem
 
 pytestmark = pytest.mark.django_db
 NewClient = Callable[..., Client]
@@ -88,6 +89,30 @@ def test_odd_collection_is_not_found(
     assert (answer.status_code, len(answer.content) < 2_000) == (404, True)
     # PostgreSQL takes no text with NUL, and answers by an error.
     assert not any("\0" in query["sql"] for query in asked)
+
+
+@pytest.mark.parametrize(
+    ("path", "field"),
+    [
+        ("jobs?processID=a%00b", "processID"),
+        ("jobs?processID=echo,%00", "processID"),
+        ("processes?after=%00", "after"),
+        ("collections/reefs/items?name=%00", "name"),
+        ("areas?q=%00", "q"),
+    ],
+)
+def test_text_that_no_database_holds_is_refused_by_name(
+    reefs: Layer, new_client: NewClient, path: str, field: str
+) -> None:
+    problem = assert_problem(new_client().get(f"/api/{path}"), 400)
+    assert problem["field"] == field and "NUL" in problem["detail"]
+
+
+def test_title_that_no_database_holds_is_refused(new_client: NewClient) -> None:
+    answer = new_client().post(
+        "/api/areas?title=%00", b"POLYGON((0 0, 1 0, 1 1, 0 0))", "text/plain"
+    )
+    assert assert_problem(answer, 400)["field"] == "title"
 
 
 @pytest.mark.parametrize(

@@ -39,6 +39,9 @@ def _converted(schema: Schema, text: str, field: str) -> Any:
             return {"true": True, "false": False}[text]
     except (ValueError, KeyError) as error:
         raise wrong_type(kind, text, field) from error
+    if "\0" in text:
+        # PostgreSQL takes none, and no name or value of a layer has one.
+        raise RequestError("a text has no NUL in it", field=field, value=text)
     return text
 
 
