@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote as percent_encode
 
 import dj_database_url
@@ -60,7 +61,7 @@ def read_broker(database_url: str) -> str:
     """
     given = read_text("CELERY_BROKER_URL", "")
     if not given:
-        return _queue_in(database_url)
+        return queue_in(database_url)
     # Imported here: commands that have nothing to do with the queue start without it.
     from kombu.transport import TRANSPORT_ALIASES
 
@@ -74,7 +75,27 @@ def read_broker(database_url: str) -> str:
     return given
 
 
-def _queue_in(database_url: str) -> str:
+def broker_options(broker_url: str) -> dict[str, Any]:
+    """Return what a broker is to be told beyond its address (``broker_transport_options``)."""
+    scheme = broker_url.partition("://")[0].partition("+")[0]
+    if scheme in ("redis", "rediss", "sentinel", "valkey", "valkeys"):
+        # By itself Redis gives what a worker has held for an hour to another as well, again and
+        # again. A dead worker's jobs are found by their rows.
+        return {"visibility_timeout": 24 * 3600}
+    if scheme in ("amqp", "amqps", "pyamqp"):
+        # A publish returns when RabbitMQ has the message, and fails where it has not.
+        return {"confirm_publish": True}
+    return {}
+
+
+def queue_in(database_url: str) -> str:
+    """Return the URL of the message queue in a database.
+
+    Raises
+    ------
+    ImproperlyConfigured
+        If the database is neither SQLite nor PostgreSQL.
+    """
     scheme, _, rest = database_url.partition(":")
     if scheme not in _QUEUE_DATABASES:
         raise ImproperlyConfigured(

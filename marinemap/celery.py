@@ -19,11 +19,13 @@ from kombu.utils.json import register_type
 from shapely.geometry import mapping, shape
 from shapely.geometry.base import BaseGeometry
 
-from marinemap import transport
+from marinemap import other_brokers, transport
 from marinemap.errors import ServiceError, UnavailableError
 from marinemap.logs.setting_up import take_over
 from marinemap.tasks.site_task import SiteTask
 from marinemap.transport.errors import AwayError, QueueFullError, TransportError
+
+logger = logging.getLogger(__name__)
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "marinemap.settings")
 
@@ -37,6 +39,12 @@ class TransactionalTask(SiteTask):
     """
 
     abstract = True
+
+    def before_start(self, task_id: str, args: Any, kwargs: Any) -> None:
+        """Wait for the rate that holds over all workers, where the broker does not keep it."""
+        super().before_start(task_id, args, kwargs)
+        if self.rate_limit and not self.request.is_eager and other_brokers.is_other():
+            other_brokers.wait_for_rate(self)
 
     def apply_async(self, *args: Any, **options: Any) -> AsyncResult[Any]:
         is_open = _is_in_transaction()
@@ -95,6 +103,10 @@ def join_workers(**_: Any) -> None:
 
     Celery has lists of the transports that can; imported here, for only workers need them.
     """
+    if other_brokers.is_other():
+        for sentence in other_brokers.differences():
+            logger.warning(sentence)
+        return
     import_module("marinemap.inspection")
     from celery.worker.consumer.gossip import Gossip
     from celery.worker.consumer.mingle import Mingle

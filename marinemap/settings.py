@@ -9,7 +9,7 @@ from celery.schedules import crontab
 from csp.constants import NONE, SELF
 from kombu import Exchange, Queue
 
-from marinemap.addresses import read_broker
+from marinemap.addresses import broker_options, read_broker
 from marinemap.environment import (
     HOST,
     ORIGIN,
@@ -203,9 +203,10 @@ EMAIL_TIMEOUT = 10
 # --- Celery ----------------------------------------------------------------------------------
 
 CELERY_BROKER_URL = read_broker(DATABASE_URL)
+CELERY_BROKER_TRANSPORT_OPTIONS = broker_options(CELERY_BROKER_URL)
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
-# The queue in the database keeps rates itself, over all workers; another broker needs Celery's
-# own, which each worker keeps for itself.
+# The queue in the database keeps rates itself, over all workers. With another broker each worker
+# keeps its own, so that it holds back early what the site's rate would (other_brokers).
 CELERY_WORKER_DISABLE_RATE_LIMITS = CELERY_BROKER_URL.startswith("marinemap+")
 CELERY_RESULT_BACKEND = "marinemap.jobs.results:PatientBackend"
 # About three minutes in all, for whoever waits for a result.

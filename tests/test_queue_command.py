@@ -17,8 +17,9 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 from django.utils import timezone
 
-from marinemap.jobs import submission
-from marinemap.jobs.models import BeatSighting
+from marinemap.jobs import lifecycle, submission
+from marinemap.jobs.models import BeatSighting, Job
+from marinemap.jobs.tasks import get_shps
 from tests.running_site import PROJECT
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -189,13 +190,37 @@ def test_bad_input_is_named(arguments: tuple[str, ...], fault: str) -> None:
     assert count("dead_letters") == 1
 
 
-def test_other_broker_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(current_app.conf, "broker_url", "redis://:secret@host/0")
+def test_broker_that_is_away_is_told_without_its_password(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(current_app.conf, "broker_url", "redis://:secret@127.0.0.1:1/0")
     with pytest.raises(CommandError) as caught:
         queue()
-    assert "is for the queue in the site's database" in str(caught.value)
-    assert "broker is 'redis'" in str(caught.value)
+    assert "the broker does not answer" in str(caught.value)
     assert "secret" not in str(caught.value)
+
+
+def test_what_waits_is_shown() -> None:
+    jobs = [submission.submit("echo", {"message": "x"}, "someone", True) for _ in range(3)]
+    shown = json.loads(queue("show", "short", "--limit", "2", "--json"))
+    assert [each["task_id"] for each in shown] == [str(job.pk) for job in jobs[:2]]
+    assert shown[0]["task_name"] == "marinemap.jobs.tasks.run_short_job"
+    assert "run_short_job" in queue("show", "short") and "none" in queue("show", "celery")
+    assert count("messages") == 3
+
+
+def test_purge_cancels_what_waits_and_nothing_else() -> None:
+    waits = submission.submit("echo", {"message": "x"}, "someone", True)
+    runs = submission.submit("echo", {"message": "y"}, "someone", True)
+    lifecycle.start(runs.pk, is_redelivered=False)
+    get_shps.delay("reefs")
+    assert "1 requests cancelled" in queue("purge", "short")
+    states = dict(Job.objects.values_list("pk", "status"))
+    assert states == {waits.pk: "dismissed", runs.pk: "running"}
+    assert count("messages") == 1
+    assert "0 requests cancelled, 1 messages deleted" in queue("purge", "celery")
+    with pytest.raises(CommandError, match="there is no queue 'shrot'.*Did you mean 'short'"):
+        queue("purge", "shrot")
 
 
 def test_exit_status_tells_bad_input_from_failure(tmp_path: Path) -> None:

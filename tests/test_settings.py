@@ -308,4 +308,4 @@ def test_missing_client_of_a_broker_is_told(tmp_path: Path) -> None:
     )
     assert code != 0
     assert "CELERY_BROKER_URL: its client is missing" in output
-    assert "pip install redis" in output
+    assert "pip install '.[redis]'" in output

@@ -43,7 +43,7 @@ def _check_broker() -> list[CheckMessage]:
         Connection(settings.CELERY_BROKER_URL).transport  # noqa: B018
     except (ImportError, AttributeError) as error:
         # The latter is how kombu's module for Redis fails where redis is missing.
-        hint = "Install it into .venv (for Redis: .venv/bin/pip install redis), or leave "
+        hint = "Install it into .venv (for Redis: .venv/bin/pip install '.[redis]'), or leave "
         hint += "CELERY_BROKER_URL out for the queue in the database."
         return [
             Error(

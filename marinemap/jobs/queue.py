@@ -59,7 +59,7 @@ def publish(job: Job, *, delay_seconds: float = 0) -> None:
     UnavailableError
         If the queue does not take it now.
     """
-    task = current_app.tasks[_task_of(job)]
+    task = current_app.tasks[task_of(job)]
     options: dict[str, Any] = {"countdown": delay_seconds} if delay_seconds else {}
     headers = {"owner": turn_of(job), request_id.MESSAGE_HEADER: job.request_id}
     try:
@@ -71,7 +71,7 @@ def publish(job: Job, *, delay_seconds: float = 0) -> None:
         ) from error
 
 
-def _task_of(job: Job) -> str:
+def task_of(job: Job) -> str:
     # One of a process that the site no longer has is run, too: that tells what is wrong.
     process = all_processes().get(job.process_id)
     return RUN_SHORT_JOB if process and process.is_short else RUN_JOB

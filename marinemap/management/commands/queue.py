@@ -1,55 +1,70 @@
-"""``manage.py queue``: look at the queue, send dead letters again or discard them."""
+"""``manage.py queue``: look at the queue, purge it, send again what failed, on any broker."""
 
 from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import asdict
-from datetime import UTC, datetime
 from typing import Any
 
 from celery import current_app
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from marinemap.errors import quote
+from marinemap import other_brokers
+from marinemap.errors import ServiceError, quote
 from marinemap.jobs.lease import find_caretakers
+from marinemap.jobs.purging import cancel_waiting, send_again
+from marinemap.management import brokers
+from marinemap.management.queue_tables import (
+    describe_dead,
+    describe_depths,
+    describe_summary,
+    describe_waiting,
+)
 from marinemap.transport.database import Database, open_database, verify
 from marinemap.transport.errors import AwayError, TransportError
 from marinemap.transport.operating.dead_letters import (
-    DeadLetter,
     Selection,
     discard_dead_letters,
     find_dead_letters,
     requeue_dead_letters,
 )
-from marinemap.transport.operating.summary import Summary, summarize
+from marinemap.transport.operating.summary import summarize
 from marinemap.transport.options import read_options
 
 # What a dead letter's id may be: both databases count to here.
 _MAX_ID = 2**63 - 1
 _MAX_LISTED = 10_000
-_WORKER_HEADS = ("worker on", "process", "kind", "lease for", "lease left", "holds")
 _SEE_DEAD = "`manage.py queue dead` lists the dead letters with their ids"
 
 
 class Command(BaseCommand):
-    """Show and mend the queue in the site's database."""
+    """Show and mend the site's queue."""
 
     help = (
-        "Show the queue in the site's database: what waits, who works, what the rates allow. "
-        "Dead letters are messages that were given up: list them, send them again, discard them."
+        "Show the site's queue: what waits, who works, what the rates allow. Dead letters are "
+        "messages that were given up: list them, send them again, discard them. RabbitMQ and "
+        "Redis keep none: there `requeue` sends requests again that wait."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Declare the actions; without one the summary is shown."""
         _add_json(parser, default=False)
         actions = parser.add_subparsers(dest="action", title="actions")
+        show = actions.add_parser("show", help="list messages that wait, the oldest first")
+        show.add_argument("queue", help="its name, as the summary has it")
+        show.add_argument("--limit", type=_read_limit, default=20, help="how many; 20 by default")
+        _add_json(show, default=argparse.SUPPRESS)
+        purge = actions.add_parser("purge", help="delete what waits, and cancel those requests")
+        purge.add_argument("queue", help="its name, as the summary has it")
         dead = actions.add_parser("dead", help="list dead letters, the newest first")
         dead.add_argument("--limit", type=_read_limit, default=20, help="how many; 20 by default")
         # Before the action or behind it; the default must not undo the first.
         _add_json(dead, default=argparse.SUPPRESS)
-        requeue = actions.add_parser("requeue", help="send dead letters again")
+        requeue = actions.add_parser(
+            "requeue", help="send dead letters again; with RabbitMQ and Redis requests that wait"
+        )
         _add_selection(requeue)
         requeue.add_argument("--task", help="with --all: only those of this task")
         _add_selection(actions.add_parser("discard", help="delete dead letters for good"))
@@ -59,7 +74,14 @@ class Command(BaseCommand):
         _refuse_json(options)
         selection = _read_selection(options)
         try:
-            self._act(_open_broker(), options, selection)
+            if options["action"] in ("show", "purge"):
+                self._act_on_queue(options)
+            elif other_brokers.is_other():
+                self._act_elsewhere(options, selection)
+            else:
+                self._act(_open_broker(), options, selection)
+        except ServiceError as error:
+            raise CommandError(str(error)) from error
         except AwayError as error:
             raise CommandError(
                 f"the queue's database does not answer: {error}. Is it running, and are "
@@ -67,6 +89,45 @@ class Command(BaseCommand):
             ) from error
         except TransportError as error:
             raise CommandError(str(error) + (f"\n{error.hint}" if error.hint else "")) from error
+
+    def _act_on_queue(self, options: dict[str, Any]) -> None:
+        name = brokers.check_name(options["queue"])
+        if options["action"] == "purge":
+            cancelled, deleted = cancel_waiting(name), brokers.purge(name)
+            self.stdout.write(
+                f"Purged: {cancelled} requests cancelled, {deleted} messages deleted."
+            )
+            return
+        found = brokers.show(name, options["limit"])
+        if options["json"]:
+            self.stdout.write(json.dumps([asdict(one) for one in found], indent=2))
+        else:
+            self._write_lines(describe_waiting(found))
+
+    def _act_elsewhere(self, options: dict[str, Any], selection: Selection) -> None:
+        """Do what there is to do with RabbitMQ and Redis, which know less."""
+        match options["action"]:
+            case "requeue":
+                if selection.task_name is not None:
+                    raise CommandError("--task: RabbitMQ and Redis cannot be asked by task")
+                ids = None if options["all"] else options["ids"]
+                self.stdout.write(f"Sent again: {send_again(ids)} requests that wait.")
+            case "dead" | "discard":
+                raise CommandError(
+                    "RabbitMQ and Redis keep no dead letters for Celery; a request that failed "
+                    "says why in its own state, and `manage.py queue requeue` sends one that "
+                    "waits again"
+                )
+            case _:
+                self._show_depths(options["json"])
+
+    def _show_depths(self, is_json: bool) -> None:
+        depths = brokers.list_depths()
+        if is_json:
+            self.stdout.write(json.dumps({"queues": [asdict(each) for each in depths]}, indent=2))
+            return
+        self._write_lines(describe_depths(depths))
+        self._write_lines(["", *other_brokers.differences()])
 
     def _act(self, database: Database, options: dict[str, Any], selection: Selection) -> None:
         match options["action"]:
@@ -89,14 +150,14 @@ class Command(BaseCommand):
                 consumer["is_caretaker"] = process in caretakers
             self.stdout.write(json.dumps(told, indent=2))
         else:
-            self._write_lines(_describe_summary(summary, caretakers))
+            self._write_lines(describe_summary(summary, caretakers))
 
     def _show_dead(self, database: Database, limit: int, is_json: bool) -> None:
         letters = find_dead_letters(database, limit)
         if is_json:
             self.stdout.write(json.dumps([asdict(letter) for letter in letters], indent=2))
         else:
-            self._write_lines(_describe_dead(letters))
+            self._write_lines(describe_dead(letters))
 
     def _tell(self, done: str, count: int) -> None:
         self.stdout.write(f"{done}: {count} dead letter{'' if count == 1 else 's'}.")
@@ -110,7 +171,9 @@ def _add_json(parser: CommandParser, default: Any) -> None:
 
 
 def _add_selection(parser: CommandParser) -> None:
-    parser.add_argument("ids", nargs="*", type=_read_id, metavar="ID", help="of a dead letter")
+    parser.add_argument(
+        "ids", nargs="*", type=_read_id, metavar="ID", help="of a dead letter, or a request"
+    )
     parser.add_argument("--all", action="store_true", help="all dead letters")
 
 
@@ -123,7 +186,10 @@ def _refuse_json(options: dict[str, Any]) -> None:
         )
 
 
-def _read_id(text: str) -> int:
+def _read_id(text: str) -> int | str:
+    if other_brokers.is_other():
+        # Of a request; there are no dead letters.
+        return text
     return _read_number(text, "the id of a dead letter", _MAX_ID, _SEE_DEAD)
 
 
@@ -170,81 +236,3 @@ def _open_broker() -> Database:
     database = open_database(address, read_options(current_app.conf.broker_transport_options))
     verify(database)
     return database
-
-
-def _describe_summary(summary: Summary, caretakers: set[tuple[str, int]]) -> Iterable[str]:
-    queues = [
-        (
-            q.queue_name,
-            q.waiting,
-            q.waiting_for_rate,
-            q.due_later,
-            q.claimed,
-            q.dead,
-            round(q.oldest_seconds),
-            round(q.claim_latency_seconds, 1),
-        )
-        for q in summary.queues
-    ]
-    heads = (
-        "queue",
-        "waiting",
-        "for a rate",
-        "due later",
-        "working",
-        "dead",
-        "oldest s",
-        "latency s",
-    )
-    yield from _table(heads, queues)
-    yield ""
-    consumers = [
-        (
-            c.hostname,
-            c.process_id,
-            "caretaker" if (c.hostname, c.process_id) in caretakers else "worker",
-            f"{c.lease_age_seconds:.0f} s",
-            f"{c.lease_seconds_left:.0f} s",
-            c.messages_held,
-        )
-        for c in summary.consumers
-    ]
-    yield from _table(_WORKER_HEADS, consumers)
-    yield ""
-    rates = [
-        (r.task_name, r.rate, f"{r.starts_in_window} of {r.max_starts}") for r in summary.rates
-    ]
-    yield from _table(("task with a rate", "rate", "starts used"), rates)
-
-
-def _describe_dead(letters: list[DeadLetter]) -> Iterable[str]:
-    rows = [
-        (
-            letter.id,
-            datetime.fromtimestamp(letter.died_at_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%SZ"),
-            letter.queue_name,
-            letter.task_name or "",
-            letter.owner,
-            letter.attempts,
-            letter.reason,
-        )
-        for letter in letters
-    ]
-    return _table(("id", "died at", "queue", "task", "owner", "attempts", "reason"), rows)
-
-
-def _table(heads: Sequence[str], rows: Sequence[Sequence[Any]]) -> Iterable[str]:
-    """Yield aligned lines, numbers to the right; 'none' below the heads where there is no row."""
-    cells = [[quote(str(cell)) for cell in row] for row in rows]
-    widths = [max(map(len, column)) for column in zip(heads, *cells, strict=True)]
-    is_number = [
-        bool(rows) and isinstance(cell, int | float) for cell in (rows[0] if rows else heads)
-    ]
-    for line in (heads, *cells):
-        aligned = (
-            cell.rjust(width) if right else cell.ljust(width)
-            for cell, width, right in zip(line, widths, is_number, strict=True)
-        )
-        yield "  ".join(aligned).rstrip()
-    if not rows:
-        yield "none"

@@ -85,3 +85,8 @@ def hold_pier(folder: str, name: str) -> str:
 def _note(folder: str, line: str) -> None:
     with Path(folder, "notes").open("a") as notes:
         notes.write(f"{line}\n")
+
+
+@shared_task(rate_limit="0.5/s")
+def cast_off(folder: str) -> None:
+    _note(folder, f"cast off {time.time()}")

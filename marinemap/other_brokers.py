@@ -1,0 +1,99 @@
+"""What a broker other than the queue in the database leaves to the site: RabbitMQ, Redis.
+
+Celery keeps a rate for each worker alone. Here each start of a limited task is counted in the
+site's database, right before the task's first line, as the queue in the database counts it.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import Any
+
+from celery import current_app
+from django.conf import settings
+
+from marinemap import transport
+from marinemap.addresses import queue_in
+from marinemap.errors import quote
+
+logger = logging.getLogger(__name__)
+
+# A task that may start sooner than this holds its worker; another goes back to the broker.
+_HOLDS_SECONDS = 30.0
+# Rates may be changed meanwhile, and others may be faster.
+_LONGEST_SLEEP_SECONDS = 5.0
+_AWAY_SECONDS = 1.0
+
+# What this process has said of its tasks' rates; of a process of the pool its own.
+_statements: Any = None
+
+
+def is_other() -> bool:
+    """Tell whether the site's broker is another than the queue in a database."""
+    return not str(current_app.conf.broker_url).startswith(f"{transport.SCHEME}+")
+
+
+def differences() -> list[str]:
+    """Return in sentences what is kept with the site's broker, and what is not."""
+    name = quote(str(current_app.conf.broker_url).partition(":")[0])
+    return [
+        f"The broker is '{name}', not the queue in the database.",
+        "Kept: rates hold over all workers, counted in the database as tasks begin; a request "
+        "that was accepted is run.",
+        "Not kept: people take no turns, nobody is told a place in line, and a message is sent "
+        "right after the request is stored: one that is lost in between is sent again after ten "
+        "minutes in which the workers had nothing to do.",
+    ]
+
+
+def wait_for_rate(task: Any) -> None:
+    """Return when a task may begin by its rate over all workers, its start counted.
+
+    A database that is away is waited for. Who has to wait for long is sent back to the broker.
+
+    Raises
+    ------
+    celery.exceptions.Retry
+        Where the rate allows no start for half a minute.
+    """
+    while task.rate_limit:
+        wait_seconds = _count_start(task.name)
+        if wait_seconds is None:
+            return
+        if wait_seconds > _HOLDS_SECONDS:
+            raise task.retry(countdown=wait_seconds, max_retries=None)
+        time.sleep(min(wait_seconds, _LONGEST_SLEEP_SECONDS))
+
+
+def _count_start(task_name: str) -> float | None:
+    """Count a start if the rate allows one; return how many seconds to wait otherwise."""
+    # Imported here: only workers of such a site need it.
+    from marinemap.transport.consuming.rates import count_again
+    from marinemap.transport.errors import AwayError
+
+    try:
+        database = _rates_database()
+        counted = count_again(database, task_name, counted_at_ms=0)
+    except AwayError as error:
+        logger.warning("A task waits until its rate can be asked for: %s", error)
+        return _AWAY_SECONDS
+    return None if counted.wait_ms is None else max(0.01, counted.wait_ms / 1000)
+
+
+def _rates_database() -> Any:
+    """Return the site's database, with the tables of the rates, and this process's rates told."""
+    global _statements
+    from marinemap.transport.consuming.rates import RateStatements
+    from marinemap.transport.database import open_database, verify
+    from marinemap.transport.options import read_options
+
+    address = queue_in(settings.DATABASE_URL).partition("+")[2]
+    database = open_database(address, read_options({}))
+    if _statements is None:
+        verify(database)
+        statements = RateStatements(database)
+        with database.transaction() as session:
+            statements.state(session)
+        _statements = statements
+    return database
