@@ -68,6 +68,7 @@ def landing(request: HttpRequest) -> Document:
         link(request, f"{OGC}processes", "processes", title="What can be run"),
         link(request, f"{OGC}job-list", "jobs", title="Your jobs"),
         link(request, "data", "collections", title="The layers"),
+        link(request, "limits", "limits", title="What you may ask for"),
         link(request, f"{OGC}tiling-schemes", "matrix-sets", title="How tiles are numbered"),
     ]
     description = "Clip, zip and ship: map data of the area that you draw on a map."

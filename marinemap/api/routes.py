@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from marinemap.api import accounts, overview
+from marinemap.api import accounts, limits, overview
 from marinemap.api.areas.routes import ROUTES as AREAS
 from marinemap.api.declarations import Route
 from marinemap.api.features.routes import ROUTES as FEATURES
@@ -22,4 +22,5 @@ _ROUTES = (
     *FEATURES,
     *TILES,
     *accounts.ROUTES,
+    *limits.ROUTES,
 )

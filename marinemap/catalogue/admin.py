@@ -45,6 +45,10 @@ class LayerForm(_LayerForm):
             "is_restricted",
             "groups",
             "area_names",
+            "most_features",
+            "most_megabytes",
+            "most_area_km2",
+            "most_corners",
         )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

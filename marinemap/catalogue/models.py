@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from django.contrib.auth.models import Group
-from django.core.validators import RegexValidator
+from django.core.validators import MinValueValidator, RegexValidator
 from django.db import models
 from django.db.models import Exists, OuterRef, Q
 
@@ -91,6 +91,34 @@ class Layer(models.Model):
         help_text="Of a layer of polygons: the field that names them, so that people can search "
         "them and ask for one as their area. Empty: they cannot.",
     )
+    most_features = models.PositiveBigIntegerField(
+        "most features",
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1)],
+        help_text="Of one extract. Empty: no limit.",
+    )
+    most_megabytes = models.PositiveIntegerField(
+        "most megabytes",
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1)],
+        help_text="Of one extract, before zipping, in millions of bytes. Empty: no limit.",
+    )
+    most_area_km2 = models.PositiveBigIntegerField(
+        "largest area, km²",
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1)],
+        help_text="Of an area that may be asked for. Empty: no limit.",
+    )
+    most_corners = models.PositiveIntegerField(
+        "most corners",
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(4)],
+        help_text="Of an area that may be asked for. Empty: no limit.",
+    )
     crs = models.TextField("CRS")
     geometry_type = models.CharField(max_length=40)
     bounds = models.JSONField(null=True, blank=True)
@@ -114,6 +142,17 @@ class Layer(models.Model):
     def path(self) -> Path:
         """Where the data are."""
         return Path(self.source)
+
+    @property
+    def limits(self) -> dict[str, int]:
+        """What one request may ask of the layer, as the API tells it."""
+        known = {
+            "features": self.most_features,
+            "megabytes": self.most_megabytes,
+            "areaKm2": self.most_area_km2,
+            "corners": self.most_corners,
+        }
+        return {name: most for name, most in known.items() if most is not None}
 
     def to_source(self) -> SourceLayer:
         """Return the layer as the engine reads it."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from django.db.models import QuerySet
 
 from marinemap.errors import RequestError, UnavailableError
@@ -48,6 +50,17 @@ def check_room_to_wait(job: Job, count: int = 1) -> None:
         _check(from_address, settings.max_waiting_address, count, "requests wait", where)
     where = " at this site"
     _check(waiting, settings.max_waiting, count, "requests wait", where, QueueFullError)
+
+
+def waiting_of(owner: str, is_owner_known: bool, address: str) -> Iterator[tuple[str, float, int]]:
+    """Yield whose jobs wait, how many may, and how many do: of somebody, and of their address."""
+    settings = job_settings()
+    waiting = Job.objects.filter(status=JobStatus.ACCEPTED).order_by()
+    own = waiting.filter(own_jobs(owner, is_owner_known, address))
+    yield "person", settings.max_waiting_person, own.count()
+    if address:
+        from_address = waiting.filter(address=address)
+        yield "address", settings.max_waiting_address, from_address.count()
 
 
 def _check(

@@ -11,6 +11,7 @@ from marinemap.processes.apart import call_apart
 from marinemap.processes.choices import extract_inputs
 from marinemap.processes.descriptions import EXTRACT_INPUTS
 from marinemap.processes.inputs import ChosenLayer, choose_layers, complete_inputs, layer_ids
+from marinemap.processes.layer_limits import yield_notes
 from marinemap.processes.process import Process, RunContext, RunResult
 
 _COUNT = {"type": "integer", "minimum": 0}
@@ -64,7 +65,10 @@ def _look(inputs: Mapping[str, Any], chosen: list[ChosenLayer]) -> dict[str, Any
         "exact": all(layer.is_exact for layer in layers),
         "size_bytes": sum(layer.size_bytes for layer in layers),
         "layers": [_layer(layer) for layer in layers],
-        "notes": list(parsed.area.notes),
+        "notes": [
+            *parsed.area.notes,
+            *yield_notes([each.layer for each in chosen], layers),
+        ],
     }
 
 

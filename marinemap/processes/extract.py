@@ -11,7 +11,7 @@ from marinemap.catalogue.models import Layer
 from marinemap.catalogue.registration import refresh
 from marinemap.catalogue.viewers import EVERYONE, Viewer
 from marinemap.errors import DatasetError
-from marinemap.extraction import ExtractionResult, check_selection, extract, fingerprint
+from marinemap.extraction import ExtractionResult, check_selection, estimate, extract, fingerprint
 from marinemap.processes.apart import call_apart, is_small
 from marinemap.processes.choices import extract_inputs
 from marinemap.processes.descriptions import EXTRACT_INPUTS
@@ -22,13 +22,15 @@ from marinemap.processes.inputs import (
     layer_ids,
     read_inputs,
 )
+from marinemap.processes.layer_limits import check_yield, limits_yield
 from marinemap.processes.process import Process, RunContext, RunResult
 
 
 def check(inputs: Mapping[str, Any], viewer: Viewer = EVERYONE) -> dict[str, Any]:
     """Refuse what cannot be extracted, before it is queued; return the inputs to keep.
 
-    The data are opened only where fields or a filter are chosen.
+    The data are opened only where fields or a filter are chosen, or a layer gives so many
+    features or bytes and no more.
 
     Raises
     ------
@@ -41,15 +43,19 @@ def check(inputs: Mapping[str, Any], viewer: Viewer = EVERYONE) -> dict[str, Any
         If the inputs are large, and others are being looked at just now.
     """
     chosen = choose_layers(inputs, viewer)
-    if is_small(inputs):
+    if is_small(inputs) and not limits_yield([each.layer for each in chosen]):
         return _check(inputs, chosen)
     return call_apart(_check, dict(inputs), chosen)
 
 
 def _check(inputs: Mapping[str, Any], chosen: list[ChosenLayer]) -> dict[str, Any]:
     parsed = complete_inputs(inputs, chosen)
-    for source in parsed.to_request().layers:
+    request = parsed.to_request()
+    for source in request.layers:
         check_selection(source)
+    layers = [each.layer for each in chosen]
+    if limits_yield(layers):
+        check_yield(layers, estimate(request))
     return parsed.to_json()
 
 

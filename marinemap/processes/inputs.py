@@ -22,6 +22,7 @@ from marinemap.extraction import (
     parse_area,
     parse_crs,
 )
+from marinemap.processes.layer_limits import check_area
 
 MAX_LAYERS = 50
 _LAYER_MEMBERS = ("name", "fields", "filter")
@@ -111,13 +112,14 @@ def complete_inputs(inputs: Mapping[str, Any], layers: list[ChosenLayer]) -> Ext
     Raises
     ------
     RequestError
-        If the area is not sound or lies outside of every layer, or the CRS does not exist or
-        does not fit the area.
+        If the area is not sound, lies outside of every layer or is larger than one of them
+        takes, or the CRS does not exist or does not fit the area.
     """
     area = parse_area(inputs["area"])
     crs = None if inputs.get("crs") is None else parse_crs(inputs["crs"])
     if crs is not None:
         area.check_fits(crs, "crs")
+    check_area([chosen.layer for chosen in layers], area)
     _check_overlap([chosen.layer for chosen in layers], area)
     return ExtractInputs(
         layers=layers,

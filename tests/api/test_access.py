@@ -50,6 +50,7 @@ OPEN_ROUTES = {
     "getProcess": "/api/processes/extract",
     "getCollections": "/api/collections",
     "getJobs": "/api/jobs",
+    "getLimits": "/api/limits",
     "searchAreas": "/api/areas?q=sec",
     "getTileMatrixSetsList": "/api/tileMatrixSets",
     "getTileMatrixSet": "/api/tileMatrixSets/WebMercatorQuad",

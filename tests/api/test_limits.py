@@ -162,6 +162,27 @@ def test_address_and_site_have_limits_of_their_own(
     assert 1 <= int(refused["Retry-After"]) <= 3600
 
 
+def test_limits_are_told_before_they_are_met(
+    new_client: NewClient, post: Post, settings: Any
+) -> None:
+    settings.MARINEMAP_MAX_JOBS_DAY_PERSON = "7"
+    settings.MARINEMAP_MAX_MB_DAY_ADDRESS = "1.5"
+    person = new_client(BROWSER)
+    jobs = [post(person, ECHO, "echo").json()["jobID"] for _ in range(2)]
+    run(jobs[0])
+    Job.objects.filter(pk=jobs[0]).update(artifact_bytes=400_000)
+    post(new_client(BROWSER), ECHO, "echo")
+    told = {each["id"]: each for each in person.get("/api/limits").json()["limits"]}
+    figures = {name: (each["most"], each.get("used")) for name, each in told.items()}
+    assert figures["waiting-person"] == (100, 1)
+    assert figures["waiting-address"] == (200, 2)
+    assert figures["waiting-site"] == (10_000, None)
+    assert figures["day-jobs-person"] == (7, 2)
+    assert figures["day-bytes-address"] == (1_500_000, 400_000)
+    assert figures["run-seconds"] == (7200, None)
+    assert "day-jobs-address" not in told and "run-features" not in told
+
+
 def test_day_of_a_person_has_so_many_jobs(new_client: NewClient, post: Post, settings: Any) -> None:
     settings.MARINEMAP_MAX_JOBS_DAY_PERSON = "2"
     person = new_client(BROWSER)

@@ -79,6 +79,7 @@ def described(request: HttpRequest, layer: Layer) -> dict[str, Any]:
         "license": layer.licence,
         "attribution": layer.attribution,
         "version": layer.version,
+        "limits": layer.limits or None,
         "links": own_links(request, "collection", layer.pk),
     }
     drawing: Drawing | None = getattr(layer, "drawing", None)

@@ -1,0 +1,104 @@
+"""What one may ask for, told before it is refused: by the site, of one's own, of a day."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from django.http import HttpRequest
+
+from marinemap.api.access import Access
+from marinemap.api.address import address_of
+from marinemap.api.conf import max_body_bytes, most_in_a_batch, most_look_seconds, most_sync_seconds
+from marinemap.api.declarations import Answer, Document, Operation, Route
+from marinemap.api.declarations.documents import PRIVATE
+from marinemap.api.declarations.serving import FORM
+from marinemap.api.identity import owner_or_new
+from marinemap.jobs.allowance import allowances
+from marinemap.jobs.conf import job_settings
+from marinemap.jobs.limits import waiting_of
+
+_LIMIT = {
+    "type": "object",
+    "required": ["id", "title", "most", "unit"],
+    "properties": {
+        "id": {"type": "string"},
+        "title": {"type": "string"},
+        "most": {"type": "number"},
+        "used": {"type": "number", "description": "How much of it is taken up."},
+        "unit": {"type": "string", "enum": ["jobs", "bytes", "features", "seconds", "requests"]},
+    },
+}
+_LIMITS = {
+    "type": "object",
+    "required": ["limits", "links"],
+    "properties": {
+        "limits": {"type": "array", "items": _LIMIT},
+        "links": {"type": "array", "items": {"type": "object", "required": ["href"]}},
+    },
+}
+_WHOSE = {"person": "you", "address": "your network address"}
+
+
+def limits(request: HttpRequest) -> Document:
+    """List what whoever asks may ask for, and how much of it they have."""
+    body = {"limits": [*_of_site(), *_of_asker(request)], "links": []}
+    return Document("Limits", body, cache_control=PRIVATE)
+
+
+def _of_site() -> Iterator[dict[str, Any]]:
+    settings = job_settings()
+    run = settings.run_limits
+    known = (
+        ("body", "A request's body", max_body_bytes(), "bytes"),
+        ("batch", "Requests in one batch", most_in_a_batch(), "requests"),
+        ("look", "Looking at one request before it is queued", most_look_seconds(), "seconds"),
+        ("sync", "Waiting for the end of a run", most_sync_seconds(), "seconds"),
+        ("run-seconds", "One run", run.seconds, "seconds"),
+        ("run-features", "One extract", run.features, "features"),
+        ("run-bytes", "The files of one extract, before zipping", run.file_bytes, "bytes"),
+        ("waiting-site", "Waiting at this site", settings.max_waiting, "jobs"),
+    )
+    for name, title, most, unit in known:
+        if most is not None:
+            yield {"id": name, "title": title, "most": _number(most), "unit": unit}
+
+
+def _of_asker(request: HttpRequest) -> Iterator[dict[str, Any]]:
+    owner, is_known = owner_or_new(request)
+    asker = (owner, is_known, address_of(request))
+    for whose, most, used in waiting_of(*asker):
+        title = f"Waiting, of {_WHOSE[whose]}"
+        yield _taken(f"waiting-{whose}", title, most, used, "jobs")
+    for each in allowances(*asker):
+        title = f"Within 24 hours, of {each.whose}"
+        yield _taken(each.id, title, each.most, each.used, each.unit)
+
+
+def _taken(name: str, title: str, most: float, used: float, unit: str) -> dict[str, Any]:
+    figures = {"most": _number(most), "used": _number(used)}
+    return {"id": name, "title": title, **figures, "unit": unit}
+
+
+def _number(value: float) -> float | int:
+    return int(value) if float(value).is_integer() else value
+
+
+ROUTES = (
+    Route(
+        "limits",
+        "/limits",
+        (
+            Operation(
+                "GET",
+                "getLimits",
+                "What you may ask for, and how much of it you have",
+                limits,
+                "Overview",
+                (FORM,),
+                answers={200: Answer("The limits; those of a layer are told with it", _LIMITS)},
+                access=Access.READ_JOBS,
+            ),
+        ),
+    ),
+)

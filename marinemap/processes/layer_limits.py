@@ -1,0 +1,86 @@
+"""What a layer gives one request at most, by its row in the catalogue."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import shapely
+
+from marinemap.catalogue.models import Layer
+from marinemap.errors import RequestError
+from marinemap.extraction import Area, LayerEstimate, area_km2
+
+
+def check_area(layers: Sequence[Layer], area: Area) -> None:
+    """Refuse an area that is larger, or has more corners, than one of the layers takes.
+
+    Raises
+    ------
+    RequestError
+        With the limit, what was asked for, and what would fit.
+    """
+    corners = int(shapely.get_num_coordinates(area.geometry))
+    for layer in layers:
+        if layer.most_corners is not None and corners > layer.most_corners:
+            raise _refused(
+                layer, f"an area of {layer.most_corners:,} corners at most; this has {corners:,}"
+            )
+        if layer.most_area_km2 is None:
+            continue
+        size = area_km2(area.degrees)
+        if size > layer.most_area_km2:
+            raise _refused(
+                layer,
+                f"an area of {layer.most_area_km2:,} km² at most; this has {size:,.0f} km²: "
+                f"{layer.most_area_km2 / size:.0%} of it would fit",
+            )
+
+
+def limits_yield(layers: Sequence[Layer]) -> bool:
+    """Tell whether one of some layers gives so many features or bytes and no more."""
+    return any(layer.most_features or layer.most_megabytes for layer in layers)
+
+
+def check_yield(layers: Sequence[Layer], estimates: Sequence[LayerEstimate]) -> None:
+    """Refuse what would have more features or bytes than a layer gives; by the estimate.
+
+    Raises
+    ------
+    RequestError
+        With the limit, what was asked for, and what would fit.
+    """
+    for layer, found in zip(layers, estimates, strict=True):
+        for words in _over(layer, found):
+            raise _refused(layer, words)
+
+
+def yield_notes(layers: Sequence[Layer], estimates: Sequence[LayerEstimate]) -> list[str]:
+    """Return sentences on what an extract would be refused for."""
+    return [
+        f"Layer '{layer.pk}' gives {words}. An extract would be refused."
+        for layer, found in zip(layers, estimates, strict=True)
+        for words in _over(layer, found)
+    ]
+
+
+def _over(layer: Layer, found: LayerEstimate) -> Iterator[str]:
+    about = "" if found.is_exact else "about "
+    if layer.most_features and found.features > layer.most_features:
+        yield (
+            f"{layer.most_features:,} features at most; this would have {about}"
+            f"{found.features:,}: {layer.most_features / found.features:.0%} of it would fit"
+        )
+    most_bytes = (layer.most_megabytes or 0) * 1_000_000
+    if most_bytes and found.size_bytes > most_bytes:
+        yield (
+            f"{layer.most_megabytes:,} MB before zipping at most; this would have about "
+            f"{found.size_bytes / 1e6:,.1f} MB: {most_bytes / found.size_bytes:.0%} of it would fit"
+        )
+
+
+def _refused(layer: Layer, words: str) -> RequestError:
+    return RequestError(
+        f"layer '{layer.pk}' gives {words}",
+        field="area",
+        hint="Draw a smaller or plainer area, or ask for fewer features by a filter.",
+    )
