@@ -49,6 +49,9 @@ class WorkerStarter:
         }
         self.folder = folder
         self.workers: list[Worker] = []
+        # What was read of the tasks' notes, and how far: they grow to many thousands.
+        self._noted: list[list[str]] = []
+        self._position = 0
 
     def start(self, *arguments: str, wait: bool = True) -> Worker:
         name = f"w{len(self.workers)}@test"
@@ -93,8 +96,14 @@ class WorkerStarter:
     def journal(self) -> list[list[str]]:
         """Return what tasks noted, a list of words for each line."""
         path = self.folder / "journal"
-        text = path.read_text() if path.exists() else ""
-        return [line.split() for line in text.splitlines()]
+        if path.exists():
+            with path.open("rb") as journal:
+                journal.seek(self._position)
+                new = journal.read()
+            whole = new[: new.rfind(b"\n") + 1]
+            self._position += len(whole)
+            self._noted += [line.split() for line in whole.decode().splitlines()]
+        return list(self._noted)
 
     def stop_all(self) -> None:
         for worker in self.workers:
