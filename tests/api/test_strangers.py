@@ -120,6 +120,15 @@ def test_title_that_no_database_holds_is_refused(new_client: NewClient) -> None:
     [
         ({"mode": "within"}, "mode"),
         ({"subscriber": {"successUri": "http://127.0.0.1/"}}, "subscriber.successUri"),
+        (
+            {
+                "subscriber": {
+                    "successUri": "https://one.example/",
+                    "successUrl": "https://other.example/",
+                }
+            },
+            "subscriber.successUrl",
+        ),
         ({"response": 5}, "response"),
         ({"id": {}}, "id"),
     ],

@@ -169,8 +169,10 @@ def _told_of(place: int) -> Iterator[None]:
     try:
         yield
     except RequestError as error:
-        # As one of a body: the batch is there, whatever one of its requests names.
-        field = ".".join(filter(None, ["body.requests", str(place), error.field]))
+        # As one of a body: the batch is there, whatever one of its requests names; and its process
+        # is a member here, no part of the path.
+        member = "process" if error.field == "processID" else error.field
+        field = ".".join(filter(None, ["body.requests", str(place), member]))
         raise RequestError(
             error.message, field=field, value=error.value, hint=error.hint
         ) from error

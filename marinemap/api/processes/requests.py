@@ -78,9 +78,15 @@ class ExecuteRequest:
     def addresses(self) -> dict[JobStatus, str]:
         """Whom to tell that the job has reached a state; what cannot be called is refused."""
         given = self.members.get("subscriber", {})
-        found = {}
+        found: dict[JobStatus, str] = {}
         for name, uri in given.items():
             status = EVENTS["successUri" if name == "successUrl" else name]
+            if found.setdefault(status, uri) != uri:
+                raise RequestError(
+                    "successUri and successUrl are one: the address that is told",
+                    field=f"subscriber.{name}",
+                    value=uri,
+                )
             found[status] = check_uri(uri, f"subscriber.{name}")
         return found
 
