@@ -191,6 +191,17 @@ class BeatSighting(models.Model):
         return self.name
 
 
+class ClockSighting(models.Model):
+    """What the clock showed when files were last removed by it, and its last jump; one row."""
+
+    seen_at = models.DateTimeField()
+    jumped_from = models.DateTimeField(null=True)
+    jumped_at = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return f"{self.seen_at}"
+
+
 class UploadedArea(models.Model):
     """An area that somebody uploaded, ready to be asked for by its id; it is kept for a day.
 

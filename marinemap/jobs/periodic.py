@@ -7,7 +7,7 @@ from celery.utils.log import get_task_logger
 from django.core.management import call_command
 
 from marinemap.catalogue import area_names, drawings, registration
-from marinemap.jobs import artifacts, background, expiry, notify, repeats, stalled, uploads
+from marinemap.jobs import artifacts, background, clock, expiry, notify, repeats, stalled, uploads
 from marinemap.mail.sending import send_due
 from marinemap.tasks.faults import tell_rest
 
@@ -23,7 +23,13 @@ def clean_up_temp_files() -> None:
 
 @shared_task(ignore_result=True)
 def remove_expired_artifacts() -> None:
-    """Remove archives, jobs, keys and areas whose time is over, orphaned files, old drawings."""
+    """Remove archives, jobs, keys and areas whose time is over, orphaned files, old drawings.
+
+    By a clock that has jumped nothing is removed until it has gone on evenly for an hour.
+    """
+    if doubt := clock.find_doubt():
+        logger.warning("Nothing is removed for now: %s", doubt)
+        return
     for name in [*expiry.expire_artifacts(), *artifacts.remove_orphans()]:
         logger.info("Removed archive %s", name)
     if count := expiry.expire_jobs():
