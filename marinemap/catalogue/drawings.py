@@ -44,6 +44,13 @@ def find_undrawn() -> Layer | None:
     return next((layer for layer in layers if keys.get(layer.pk) != _key(layer)), None)
 
 
+def progress_of(layer: Layer, drawing: Drawing | None) -> int | None:
+    """Return how far the drawing of a layer's present data is, percent; None once it is done."""
+    if drawing is None or drawing.key != _key(layer):
+        return 0
+    return None if drawing.is_finished else drawing.progress
+
+
 def open_drawing(layer: Layer, name: str) -> BinaryIO | None:
     """Open a layer's drawing for reading; None if it has none of that name, or none any more."""
     drawing = Drawing.objects.filter(pk=layer.pk, file=name).first()

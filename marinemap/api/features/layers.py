@@ -13,6 +13,7 @@ from marinemap.api.features.forms import FILE_FORMS
 from marinemap.api.identity import viewer_of
 from marinemap.api.links import GEOJSON, OGC, link, own_links
 from marinemap.api.problems import NotFoundError
+from marinemap.catalogue.drawings import progress_of
 from marinemap.catalogue.glance import catalogue_as_it_is
 from marinemap.catalogue.models import ID_PATTERN, Drawing, Layer
 from marinemap.errors import did_you_mean, quote
@@ -87,8 +88,9 @@ def described(request: HttpRequest, layer: Layer) -> dict[str, Any]:
         found = link(request, "item", "drawing", layer.pk, drawing.file, type_=DRAWING)
         tiles = link(request, f"{OGC}tilesets-vector", "tilesets", layer.pk, title="Tiles")
         body["links"] += [found, tiles]
-    if drawing is None or not drawing.is_finished:
-        body["drawing"] = {"progress": drawing.progress if drawing else 0}
+    progress = progress_of(layer, drawing)
+    if progress is not None:
+        body["drawing"] = {"progress": progress}
     bounds = layer.bounds_4326 or _WORLD
     body["extent"] = {"spatial": {"bbox": [bounds], "crs": CRS84}}
     body["links"] += _feature_links(request, layer)
