@@ -95,6 +95,17 @@ MARINEMAP_LOOK_SECONDS = read_number("MARINEMAP_LOOK_SECONDS", 5, 0.5, 60)
 # How many requests may be sent as one batch.
 MARINEMAP_MAX_BATCH = int(read_number("MARINEMAP_MAX_BATCH", 100, 1, 1_000))
 
+# How many streams of events may be open: in all, to one person, to one network address. A site for
+# one machine has one person.
+MARINEMAP_MAX_STREAMS = int(read_number("MARINEMAP_MAX_STREAMS", 2_000, 1, 20_000))
+_streams = (50, 200) if _is_public else (MARINEMAP_MAX_STREAMS, MARINEMAP_MAX_STREAMS)
+MARINEMAP_MAX_STREAMS_PERSON = int(
+    read_number("MARINEMAP_MAX_STREAMS_PERSON", _streams[0], 1, 20_000)
+)
+MARINEMAP_MAX_STREAMS_ADDRESS = int(
+    read_number("MARINEMAP_MAX_STREAMS_ADDRESS", _streams[1], 1, 20_000)
+)
+
 # Origins whose pages may read the API, without cookies; * is every page's.
 MARINEMAP_CORS_ORIGINS = read_list("MARINEMAP_CORS_ORIGINS", ["*"], ORIGIN)
 

@@ -17,6 +17,7 @@ from waitress.server import TcpWSGIServer
 from waitress.task import ThreadedTaskDispatcher
 
 from marinemap.webserver_channel import Channel, ServerLimits
+from marinemap.webserver_streams import StreamLimits, Streams
 
 # A download in progress has two open files, its socket and its archive; the database, the
 # libraries and the queue have theirs besides.
@@ -31,15 +32,21 @@ class _Server(TcpWSGIServer):  # type: ignore[misc] # the library has no types
 
     channel_class = Channel
     limits: ServerLimits
+    streams: Streams
     _is_over = False
 
     def run(self) -> None:
         """Serve until told to stop; running requests have five seconds then."""
         while not self._is_over:
-            self.asyncore.loop(
-                self.adj.asyncore_loop_timeout, self.adj.asyncore_use_poll, self._map, count=1
-            )
+            self._turn(self.adj.asyncore_loop_timeout)
+        self.streams.end_all()
         self.task_dispatcher.shutdown()
+        # Those that were about to stay open.
+        self._turn(0)
+        self.streams.end_all()
+
+    def _turn(self, seconds: float) -> None:
+        self.asyncore.loop(seconds, self.adj.asyncore_use_poll, self._map, count=1)
 
     def stop(self) -> None:
         """End :meth:`run`; may be called by a handler of a signal.
@@ -76,6 +83,7 @@ def create_server(
     *,
     is_behind_proxy: bool,
     limits: ServerLimits | None = None,
+    stream_limits: StreamLimits | None = None,
 ) -> Any:
     """Return a server that is ready to run on a listening socket.
 
@@ -89,6 +97,8 @@ def create_server(
         Whether ``X-Forwarded-*`` headers reach the application. Otherwise they are a client's own
         words, and are dropped.
     limits : ServerLimits, optional
+    stream_limits : StreamLimits, optional
+        Of connections that stay open.
     """
     limits = limits or ServerLimits()
     adjustments = Adjustments(
@@ -120,6 +130,7 @@ def create_server(
         sockinfo=(listener.family, listener.type, listener.proto, listener.getsockname()),
     )
     server.limits = limits
+    server.streams = Streams(stream_limits)
     server.accepting = True
     return server
 
@@ -154,17 +165,20 @@ def open_listener(host: str, port: int) -> socket.socket:
     return listener
 
 
-def most_connections(wanted: int) -> int:
+def most_connections(wanted: int, streams: int = 0) -> int:
     """Return how many connections this process may have, after asking for as many files.
 
     Parameters
     ----------
     wanted : int
         As many as there should be.
+    streams : int, optional
+        How many stay open besides; the application has no more than a quarter of all files for it.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    needed = wanted * _FILES_EACH + _OTHER_FILES
+    needed = wanted * _FILES_EACH + _OTHER_FILES + streams
     if soft < needed:
         soft = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-    return min(wanted, (soft - _OTHER_FILES) // _FILES_EACH)
+    others = _OTHER_FILES + min(streams, soft // 4)
+    return min(wanted, (soft - others) // _FILES_EACH)

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import socket
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,10 +21,18 @@ from waitress.parser import HTTPRequestParser, ParsingError
 from waitress.task import ErrorTask, WSGITask
 from waitress.utilities import Error
 
+from marinemap.webserver_streams import OpenConnection
+
+logger = logging.getLogger(__name__)
+
 # A fast reader of a large file must not keep the loop from all others: so much a turn ...
 _SENT_A_TURN_BYTES = 1 << 20
 # ... in pieces of this size.
 _PIECE_BYTES = 128 * 1024
+# By this name in the environment of WSGI an application is given a function. With whom it calls it,
+# who is given the connection when the answer so far is sent; the connection stays open then.
+KEEP_OPEN = "marinemap.keep_open"
+Heir = Callable[[OpenConnection], None]
 # How long a client that was refused may go on sending before it is cut off.
 _LINGER_SECONDS = 5
 
@@ -83,11 +93,29 @@ class _Task(WSGITask):  # type: ignore[misc] # the library has no types
     Left to itself the body would be read as the next answer on that connection.
     """
 
+    # The library's own.
+    chunked_response: bool
+    close_on_finish: bool
+    _heir: Heir | None = None
+
+    def get_environment(self) -> dict[str, Any]:
+        """Return the application's view of a request, with how its connection can stay open."""
+        environ: dict[str, Any] = super().get_environment()
+        environ[KEEP_OPEN] = self._keep_open
+        return environ
+
+    def _keep_open(self, heir: Heir) -> None:
+        self._heir = heir
+
     def finish(self) -> None:
-        """End the answer, where it has a body by an empty chunk."""
+        """End the answer, where it has a body by an empty chunk, unless the connection stays."""
         if not self.wrote_header:
             self.write(b"")
         self.chunked_response &= self.request.command != "HEAD"
+        if self._heir and self.status.startswith("200") and self.request.command != "HEAD":
+            self.channel.inheritance = (self._heir, bool(self.chunked_response))
+            self.chunked_response = False
+            self.close_on_finish = True
         super().finish()
 
 
@@ -132,6 +160,8 @@ class Channel(HTTPChannel):  # type: ignore[misc] # the library has no types
     arriving_since: float | None = None
     arrived_bytes = 0
     is_refusing = False
+    # Who has the connection after this, and whether it is sent on in chunks.
+    inheritance: tuple[Heir, bool] | None = None
     # Whether the line with method and address has come whole.
     has_first_line = False
     _sent_this_turn = 0
@@ -183,6 +213,9 @@ class Channel(HTTPChannel):  # type: ignore[misc] # the library has no types
 
     def handle_close(self) -> None:
         """Close; after a refusal only our side, until the client has seen it."""
+        if self.inheritance and self.connected and not self.total_outbufs_len:
+            self._hand_over(*self.inheritance)
+            return
         if not self.is_refusing or not self.connected:
             super().handle_close()
             return
@@ -190,6 +223,19 @@ class Channel(HTTPChannel):  # type: ignore[misc] # the library has no types
         self._lingering_since = time.monotonic()
         with contextlib.suppress(OSError):
             self.socket.shutdown(socket.SHUT_WR)
+
+    def _hand_over(self, heir: Heir, is_chunked: bool) -> None:
+        """Leave the connection to who keeps it open; it goes on under another descriptor."""
+        self.inheritance = None
+        kept = self.socket.dup()
+        super().handle_close()
+        connection = self.server.streams.adopt(kept, is_chunked)
+        try:
+            heir(connection)
+        except Exception:
+            # The loop of the whole server runs here.
+            logger.exception("A connection that was to stay open is closed")
+            connection.end()
 
     def has_lingered(self) -> bool:
         """Tell whether the client had its time to see a refusal."""

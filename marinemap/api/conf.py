@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import resource
+
 from django.conf import settings
 
 
@@ -48,6 +50,23 @@ def is_sync_by_default() -> bool:
 def lists_by_address() -> bool:
     """Tell whether programs without a cookie are listed the jobs of their network address."""
     return bool(settings.MARINEMAP_LIST_BY_ADDRESS)
+
+
+def most_streams() -> int:
+    """Return how many streams of events this process keeps open."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    # Where there are few files, most are for others.
+    return min(int(settings.MARINEMAP_MAX_STREAMS), soft // 4)
+
+
+def most_streams_person() -> int:
+    """Return how many streams of events one person may have open."""
+    return int(settings.MARINEMAP_MAX_STREAMS_PERSON)
+
+
+def most_streams_address() -> int:
+    """Return how many streams of events may be open to one network address."""
+    return int(settings.MARINEMAP_MAX_STREAMS_ADDRESS)
 
 
 def cors_origins() -> list[str]:

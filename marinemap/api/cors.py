@@ -17,8 +17,8 @@ _EXPOSED = (
 )
 _METHODS = "GET, HEAD, POST, DELETE"
 _HEADERS = (
-    "Accept, Authorization, Content-Type, Idempotency-Key, If-None-Match, Prefer, Range, "
-    "X-Request-ID"
+    "Accept, Authorization, Content-Type, Idempotency-Key, If-None-Match, Last-Event-ID, Prefer, "
+    "Range, X-Request-ID"
 )
 _A_DAY = "86400"
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 import secrets
 import uuid
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
 from django.core.signing import BadSignature, Signer
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
@@ -92,16 +93,47 @@ def remember_owner(request: HttpRequest, response: HttpResponseBase, owner: str)
         )
 
 
-def jobs_of(request: HttpRequest) -> QuerySet[Job]:
-    """Return the jobs that the sender of a request may see listed.
+@dataclass(frozen=True)
+class Owners:
+    """Whose jobs may be listed: those of some names, and those that are known by an address."""
+
+    names: tuple[str, ...]
+    address: str = ""
+
+    @property
+    def is_nobody(self) -> bool:
+        """Whether there can be no such job."""
+        return not (self.names or self.address)
+
+    @property
+    def jobs(self) -> Q:
+        """Their jobs, for a query."""
+        if self.address:
+            return Q(is_owner_known=False, address=self.address)
+        return Q(owner__in=self.names)
+
+    def own(self, job: Job) -> bool:
+        """Tell whether a job is theirs."""
+        if self.address:
+            return not job.is_owner_known and job.address == self.address
+        return job.owner in self.names
+
+
+def listed_owners(request: HttpRequest) -> Owners:
+    """Return whose jobs the sender of a request may see listed.
 
     Where the operator lets it (``MARINEMAP_LIST_BY_ADDRESS``), a program that shows no cookie
     sees those that such programs made from its network address.
     """
     owners = owners_of(request)
     if not owners and lists_by_address() and not _is_browser(request):
-        return Job.objects.filter(is_owner_known=False, address=address_of(request))
-    return Job.objects.filter(owner__in=owners)
+        return Owners((), address_of(request))
+    return Owners(tuple(owners))
+
+
+def jobs_of(request: HttpRequest) -> QuerySet[Job]:
+    """Return the jobs that the sender of a request may see listed."""
+    return Job.objects.filter(listed_owners(request).jobs)
 
 
 def get_job(request: HttpRequest, job_id: str) -> Job:

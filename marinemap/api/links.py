@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
 
-from django.http import HttpRequest
 from django.urls import reverse
 
 OGC = "http://www.opengis.net/def/rel/ogc/1.0/"
@@ -12,8 +11,15 @@ JSON = "application/json"
 GEOJSON = "application/geo+json"
 
 
+class Asker(Protocol):
+    """Who is given links: a request, or what is known of one that is still being answered."""
+
+    def build_absolute_uri(self, location: str) -> str:
+        """Return an address of the site as the client needs it."""
+
+
 def link(
-    request: HttpRequest,
+    request: Asker,
     rel: str,
     view: str,
     *arguments: object,
@@ -27,7 +33,7 @@ def link(
     return found | ({"title": title} if title else {})
 
 
-def own_links(request: HttpRequest, view: str, *arguments: object) -> list[dict[str, Any]]:
+def own_links(request: Asker, view: str, *arguments: object) -> list[dict[str, Any]]:
     """Return the links of a document within another, as it has them by itself."""
     return [
         link(request, "self", view, *arguments, title="As JSON"),

@@ -15,6 +15,7 @@ from marinemap.api.access import ScopeError, SignInNeededError, TokenRefusedErro
 from marinemap.api.conf import max_body_bytes
 from marinemap.api.declarations.negotiation import NotAcceptableError
 from marinemap.api.error_pages import is_api, page_with, wants_page, words_of
+from marinemap.api.events.limits import TooManyStreamsError
 from marinemap.errors import (
     DatasetError,
     MarineMapError,
@@ -79,6 +80,7 @@ _STATUSES: tuple[tuple[type[Exception], int, str], ...] = (
     (KeyReusedError, 409, f"{_OWN}key-reused"),
     (EncodedBodyError, 415, f"{_OWN}encoded-body"),
     (TooManyWaitingError, 429, f"{_OWN}too-many-waiting"),
+    (TooManyStreamsError, 429, f"{_OWN}too-many-streams"),
     (TooManyAreasError, 429, f"{_OWN}too-many-areas"),
     (DayIsSpentError, 429, f"{_OWN}day-is-spent"),
     (QueueFullError, 503, f"{_OWN}queue-full"),

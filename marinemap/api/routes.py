@@ -5,6 +5,7 @@ from __future__ import annotations
 from marinemap.api import accounts, limits, overview
 from marinemap.api.areas.routes import ROUTES as AREAS
 from marinemap.api.declarations import Route
+from marinemap.api.events.routes import ROUTES as EVENTS
 from marinemap.api.features.routes import ROUTES as FEATURES
 from marinemap.api.processes.routes import ROUTES as PROCESSES
 from marinemap.api.tiles.routes import ROUTES as TILES
@@ -15,8 +16,10 @@ def all_routes() -> tuple[Route, ...]:
     return _ROUTES
 
 
+# Events come before jobs: "events" is no id of one.
 _ROUTES = (
     *overview.routes(all_routes),
+    *EVENTS,
     *PROCESSES,
     *AREAS,
     *FEATURES,

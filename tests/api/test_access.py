@@ -39,7 +39,15 @@ LAYER_ROUTES = {
     "getTileJson": "/tiles/WebMercatorQuad/tilejson",
     "getTile": "/tiles/WebMercatorQuad/0/0/0",
 }
-JOB_ROUTES = {"getStatus": "", "dismiss": "", "getResult": "/results", "getOutput": "/results/x"}
+JOB_ROUTES = {
+    "getStatus": "",
+    "dismiss": "",
+    "getResult": "/results",
+    "getOutput": "/results/x",
+    "getJobEvents": "/events",
+    # Of one's own: test_events.py has it.
+    "getEvents": "",
+}
 # What is the same for everyone, but for the layers that it lists.
 OPEN_ROUTES = {
     "landing": "/api/",
@@ -91,7 +99,7 @@ def people(secret: Layer, new_client: NewClient, post: Post) -> dict[str, Client
 
 
 # A token that is blind to layers of groups sees the job of its person, and not what is in it.
-MISSING = {("blind token", ""): 200}
+MISSING = {("blind token", ""): 200, ("blind token", "/events"): 200}
 MAY_SEE = ("member", "admin", "token")
 
 
@@ -182,7 +190,7 @@ def test_near_name_offers_no_hidden_layer(people: dict[str, Client], post: Post)
         assert (b"'secret'" in told) == (name in MAY_SEE), name
 
 
-@pytest.mark.parametrize("rest", ["", "/results", "/results/archive"])
+@pytest.mark.parametrize("rest", ["", "/events", "/results", "/results/archive"])
 def test_job_is_there_for_its_owner_only(people: dict[str, Client], post: Post, rest: str) -> None:
     location = post(people["member"], REQUEST)["Location"]
     run(location.rsplit("/", 1)[1])

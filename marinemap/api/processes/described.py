@@ -10,7 +10,7 @@ from django.urls import reverse
 
 from marinemap.api.conf import is_sync_by_default
 from marinemap.api.identity import viewer_of
-from marinemap.api.links import JSON, OGC, link, own_links
+from marinemap.api.links import JSON, OGC, Asker, link, own_links
 from marinemap.jobs.models import Job
 from marinemap.jobs.queue import Place
 from marinemap.jobs.states import JobStatus
@@ -59,7 +59,7 @@ def job_address(request: HttpRequest, job: Job) -> str:
     return request.build_absolute_uri(reverse("api:job", args=[job.pk]))
 
 
-def status_info(request: HttpRequest, job: Job, place: Place | None = None) -> dict[str, Any]:
+def status_info(request: Asker, job: Job, place: Place | None = None) -> dict[str, Any]:
     """Return a job as statusInfo; members without a value are left out, as the schema asks."""
     info = {
         "jobID": str(job.pk),
@@ -90,11 +90,22 @@ def _message(job: Job, place: Place | None) -> str:
     return f"{job.message} {place.in_words()}" if job.attempt else place.in_words()
 
 
-def _job_links(request: HttpRequest, job: Job) -> list[dict[str, Any]]:
+def _job_links(request: Asker, job: Job) -> list[dict[str, Any]]:
     links = [
         *own_links(request, "job", job.pk),
         link(request, "monitor", "job", job.pk, title="How it stands"),
     ]
+    if not job.is_finished:
+        links.append(
+            link(
+                request,
+                "events",
+                "events",
+                job.pk,
+                type_="text/event-stream",
+                title="Told as it changes",
+            )
+        )
     if job.status == JobStatus.SUCCESSFUL and (job.artifact or job.has_outputs):
         type_ = job.media_type or JSON
         links.append(

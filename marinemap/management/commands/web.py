@@ -49,7 +49,11 @@ class Command(BaseCommand):
             application,
             _listener(options["host"], options["port"]),
             is_behind_proxy=settings.SECURE_PROXY_SSL_HEADER is not None,
-            limits=ServerLimits(connections=most_connections(ServerLimits.connections)),
+            limits=ServerLimits(
+                connections=most_connections(
+                    ServerLimits.connections, settings.MARINEMAP_MAX_STREAMS
+                )
+            ),
         )
         _on_end(lambda *_: _stop(server))
         server.run()
