@@ -194,12 +194,30 @@ def read_token(name: str) -> str:
         If it could be guessed, or does not fit into a header.
     """
     text = read_text(name, "")
+    _check_secret(name, text)
+    return text
+
+
+def read_secrets(name: str) -> list[str]:
+    """Return a variable of secrets with commas between. They are never shown.
+
+    Raises
+    ------
+    ImproperlyConfigured
+        If one of them could be guessed.
+    """
+    found = read_list(name, [])
+    for text in found:
+        _check_secret(name, text)
+    return found
+
+
+def _check_secret(name: str, text: str) -> None:
     if text and not re.fullmatch(r"[\x21-\x7e]{20,200}", text):
         raise ImproperlyConfigured(
             f"{name}: write 20 to 200 letters, digits and signs without spaces, such as "
             "`openssl rand -hex 20` gives"
         )
-    return text
 
 
 def read_addresses(name: str) -> list[tuple[str, str]]:

@@ -20,6 +20,7 @@ from marinemap.environment import (
     read_list,
     read_number,
     read_rate,
+    read_secrets,
     read_text,
     read_token,
     refuse_unknown,
@@ -269,6 +270,8 @@ MARINEMAP_MAX_RUN_MB = read_text("MARINEMAP_MAX_RUN_MB", "0")
 MARINEMAP_MAX_WAITING = read_text("MARINEMAP_MAX_WAITING", "10000")
 # Whether callbacks may lead to addresses of a private network, such as an agency's own.
 MARINEMAP_CALLBACK_PRIVATE = read_flag("MARINEMAP_CALLBACK_PRIVATE", False)
+# With which callbacks are signed, the new one first while it is changed; else the secret key.
+MARINEMAP_WEBHOOK_SECRETS = read_secrets("MARINEMAP_WEBHOOK_SECRETS")
 MARINEMAP_EXTRACT_RATE = read_rate("MARINEMAP_EXTRACT_RATE", "4/m")
 CELERY_TASK_ANNOTATIONS = {
     "marinemap.jobs.tasks.run_job": {"rate_limit": MARINEMAP_EXTRACT_RATE},

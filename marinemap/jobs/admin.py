@@ -9,13 +9,14 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from marinemap.jobs import lifecycle
-from marinemap.jobs.models import Job
+from marinemap.jobs.models import Delivery, Job
 
 # Django's own class takes a type parameter in its stubs only.
 if TYPE_CHECKING:
     _JobAdmin = admin.ModelAdmin[Job]
+    _DeliveryAdmin = admin.ModelAdmin[Delivery]
 else:
-    _JobAdmin = admin.ModelAdmin
+    _JobAdmin = _DeliveryAdmin = admin.ModelAdmin
 
 
 @admin.register(Job)
@@ -45,3 +46,25 @@ class JobAdmin(_JobAdmin):
         """Cancel the chosen jobs."""
         for job in queryset:
             lifecycle.dismiss(job)
+
+
+@admin.register(Delivery)
+class DeliveryAdmin(_DeliveryAdmin):
+    """List what was told of jobs, to whom, and what became of it."""
+
+    list_display = ("sent_at", "job", "status", "host", "attempt", "was_taken", "outcome")
+    list_filter = ("was_taken", "status")
+    search_fields = ("message_id", "host", "job__id")
+    list_select_related = ("job",)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Refuse: the site writes them."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Delivery | None = None) -> bool:
+        """Refuse: they tell what was."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Delivery | None = None) -> bool:
+        """Refuse: they go by themselves."""
+        return False

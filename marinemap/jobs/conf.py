@@ -165,6 +165,11 @@ def _day_limits() -> DayLimits:
     )
 
 
+def webhook_secrets() -> list[str]:
+    """Return the secrets that callbacks are signed with, that which stays first."""
+    return list(settings.MARINEMAP_WEBHOOK_SECRETS) or [settings.SECRET_KEY]
+
+
 def _run_limits() -> RunLimits:
     """Return the limits of a run; a setting of 0 is no limit."""
     memory, files = _limit("MARINEMAP_MAX_RUN_MEMORY_MB", 0), _limit("MARINEMAP_MAX_RUN_MB", 0)

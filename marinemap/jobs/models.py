@@ -124,6 +124,31 @@ class Callback(models.Model):
     def __str__(self) -> str:
         return f"{self.job_id} {self.status}: {self.uri}"
 
+    @property
+    def message_id(self) -> str:
+        """By which a receiver knows what it has been told already, however often it is sent."""
+        return f"msg_{self.job_id.hex}_{self.status}_{self.pk}"
+
+
+class Delivery(models.Model):
+    """One try of telling somebody how a job goes, kept for a month for whoever looks after it."""
+
+    job = models.ForeignKey(Job, on_delete=models.CASCADE, related_name="deliveries")
+    message_id = models.CharField(max_length=80, help_text="The same for each try.")
+    status = models.CharField(max_length=10, choices=JobStatus.choices)
+    host = models.CharField(max_length=255)
+    attempt = models.PositiveSmallIntegerField()
+    outcome = models.CharField(max_length=300, help_text="What went wrong, if anything did.")
+    was_taken = models.BooleanField()
+    sent_at = models.DateTimeField(default=timezone.now, db_index=True)
+
+    class Meta:
+        ordering = ["-sent_at"]
+        verbose_name_plural = "deliveries"
+
+    def __str__(self) -> str:
+        return f"{self.message_id} to {self.host}: {self.outcome}"
+
 
 class RequestKey(models.Model):
     """The key that a request came with, so that it may be sent again; it counts for a day."""

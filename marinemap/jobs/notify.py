@@ -10,6 +10,7 @@ import json
 import threading
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from operator import itemgetter
@@ -17,13 +18,15 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from django.core.exceptions import ObjectDoesNotExist
+from django.db import IntegrityError
 from django.db.models import Window
 from django.db.models.functions import RowNumber
 from django.utils import timezone
 
 from marinemap.errors import MarineMapError
-from marinemap.jobs.models import Callback, Job, JobDocuments
+from marinemap.jobs.models import Callback, Delivery, Job, JobDocuments
 from marinemap.jobs.posting import Posts
+from marinemap.jobs.signing import sign
 from marinemap.jobs.states import JobStatus
 from marinemap.logs import request_id
 from marinemap.processes.registry import get_process
@@ -38,6 +41,7 @@ EVENTS = {
 _FIRST_PAUSE = timedelta(seconds=10)
 _LONGEST_PAUSE = timedelta(hours=1)
 _TRIED_FOR = timedelta(days=1)
+_KEPT_FOR = timedelta(days=30)
 # Who tells has the row for so long; then another may.
 _LEASE = timedelta(minutes=2)
 # Of every five: other periodic tasks have the rest.
@@ -71,6 +75,11 @@ def announce(job: Job, status: JobStatus) -> None:
     now = timezone.now()
     awaited = Callback.objects.filter(job_id=job.pk, status=status, reached_at=None)
     awaited.update(due_at=now, reached_at=now)
+
+
+def forget_old() -> None:
+    """Remove what was kept of deliveries a month ago."""
+    Delivery.objects.filter(sent_at__lt=timezone.now() - _KEPT_FOR).delete()
 
 
 def host_of(uri: str) -> str:
@@ -110,14 +119,15 @@ def _begin_due(told: list[str]) -> set[int]:
             told.append(_end(callback, f"nothing can be told: {error}"))
             continue
         _taken[callback.pk] = callback
-        _posts.begin(callback.pk, callback.host, callback.uri, body, _headers(callback))
+        _posts.begin(callback.pk, callback.host, callback.uri, body, _headers(callback, body))
         begun.add(callback.pk)
     return begun
 
 
-def _headers(callback: Callback) -> dict[str, str]:
+def _headers(callback: Callback, body: bytes) -> dict[str, str]:
+    signed = sign(callback.message_id, int(time.time()), body, callback.host)
     number = callback.job.request_id
-    return {request_id.HEADER: number} if number else {}
+    return {**signed, request_id.HEADER: number} if number else signed
 
 
 def _due() -> list[Callback]:
@@ -148,9 +158,26 @@ def _settle_ended(seconds: float) -> list[str]:
 
 
 def _settle(callback: Callback, wrong: str) -> str:
+    _record(callback, wrong)
     if wrong:
         return _try_later(callback, f"{callback.uri} was not told: {wrong}")
     return _end(callback, f"{callback.uri} was told")
+
+
+def _record(callback: Callback, wrong: str) -> None:
+    # The job may have been removed since, with all that is kept of it.
+    if not Job.objects.filter(pk=callback.job_id).exists():
+        return
+    with suppress(IntegrityError):
+        Delivery.objects.create(
+            job_id=callback.job_id,
+            message_id=callback.message_id,
+            status=callback.status,
+            host=callback.host,
+            attempt=callback.attempts,
+            outcome=wrong[:300] or "taken",
+            was_taken=not wrong,
+        )
 
 
 def _end(callback: Callback, what: str) -> str:

@@ -35,6 +35,7 @@ def remove_expired_artifacts() -> None:
     if count := expiry.expire_jobs():
         logger.info("Removed %d jobs, for their time was over", count)
     repeats.forget_old()
+    notify.forget_old()
     uploads.forget_old()
     for name in drawings.remove_stale():
         logger.info("Removed the drawing %s, whose layer changed", name)

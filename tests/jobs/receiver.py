@@ -15,7 +15,16 @@ class _Handler(BaseHTTPRequestHandler):
         kind = self.headers["Content-Type"]
         with Path(sys.argv[1]).open("a") as notes:
             notes.write(
-                json.dumps({"path": self.path, "type": kind, "body": json.loads(body)}) + "\n"
+                json.dumps(
+                    {
+                        "path": self.path,
+                        "type": kind,
+                        "body": json.loads(body),
+                        "raw": body.decode(),
+                        "headers": {name.lower(): text for name, text in self.headers.items()},
+                    }
+                )
+                + "\n"
             )
         self.send_response(int(self.path.rpartition("/")[2]))
         self.send_header("Location", "/redirected/200")
