@@ -10,12 +10,14 @@ import hashlib
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest
 from django.utils.http import parse_etags
+
+from marinemap.logs import request_id
 
 # Answers the same while the document that goes with it would be the same; cheap to ask.
 Question = Callable[[], Hashable]
@@ -30,6 +32,8 @@ _MOST_BYTES, _LARGEST_BYTES = 32 << 20, 1 << 20
 _OVERHEAD_BYTES = 2_000
 # What speaks of the content that a 304 has not (RFC 9110, 15.4.5).
 _OF_CONTENT = ("content-type", "content-length", "content-encoding", "content-crs", "link")
+# In which requests for the same may differ.
+_OF_ONE_REQUEST = ("HTTP_IF_NONE_MATCH", "HTTP_X_REQUEST_ID")
 _WHERE = ("PATH_INFO", "QUERY_STRING", "REMOTE_ADDR", "wsgi.url_scheme")
 
 
@@ -92,7 +96,9 @@ class KeptAnswers:
             if question := environ.get(_MEMBER):
                 self._shelf.put(name, _Answer(question))
             return content
-        if not known.is_kept or known.told != told:
+        if known.is_kept and known.told == told:
+            known = replace(known, headers=_with_own_id(known.headers, environ))
+        else:
             known = self._make(name, environ, told)
         return _send(known, environ, start_response)
 
@@ -153,7 +159,7 @@ def _name_of(environ: Environ) -> str:
     parts += sorted(
         f"{name}={value}"
         for name, value in environ.items()
-        if name.startswith("HTTP_") and name != "HTTP_IF_NONE_MATCH"
+        if name.startswith("HTTP_") and name not in _OF_ONE_REQUEST
     )
     # A digest, for headers may be long; what no header can hold stands between them.
     text = "\0".join(parts).encode(errors="surrogateescape")
@@ -180,6 +186,13 @@ def _nothing() -> Hashable:
 def _may_be_kept(made: _Answer) -> bool:
     is_for_one = any(name.lower() == "set-cookie" for name, _ in made.headers)
     return made.status.startswith("200") and not is_for_one and made.size <= _LARGEST_BYTES
+
+
+def _with_own_id(headers: Headers, environ: Environ) -> Headers:
+    """Return headers with the id of this request, not of the one they were made for."""
+    others = [each for each in headers if each[0].lower() != request_id.HEADER.lower()]
+    own = request_id.take_or_make(environ.get("HTTP_X_REQUEST_ID"))
+    return [*others, (request_id.HEADER, own)]
 
 
 def _send(answer: _Answer, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:

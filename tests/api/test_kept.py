@@ -100,6 +100,14 @@ def test_same_question_has_the_same_answer(ask: Ask, reefs: Layer, path: str) ->
     assert again.headers["ETag"] == first.headers["ETag"]
 
 
+def test_answer_given_again_bears_the_id_of_its_own_request(ask: Ask, reefs: Layer) -> None:
+    answers = [ask("/api/collections") for _ in range(4)]
+    named = ask("/api/collections", x_request_id="the-client-s-own")
+    assert answers[-1].asked == named.asked == 0
+    assert len({one.headers["X-Request-ID"] for one in answers}) == 4
+    assert named.headers["X-Request-ID"] == "the-client-s-own"
+
+
 def test_withdrawn_layer_is_gone_at_once(ask: Ask, reefs: Layer) -> None:
     assert is_kept(ask, "/api/collections/reefs")
     assert is_kept(ask, "/api/collections")
