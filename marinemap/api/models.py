@@ -1,4 +1,4 @@
-"""The table of this room: the tokens by which programs act for people."""
+"""The tables of this room: tokens by which programs act for people, and links to results."""
 
 from __future__ import annotations
 
@@ -34,3 +34,19 @@ class PersonalToken(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user_id}: {self.name} ({self.begins_with}...)"
+
+
+class SharedResult(models.Model):
+    """A link that reads one job's result, whoever has it; only a digest of its secret is kept.
+
+    The row stays when it is revoked or over, to tell why it leads to nothing; it goes with the job.
+    """
+
+    job = models.ForeignKey("jobs.Job", on_delete=models.CASCADE, related_name="shares")
+    digest = models.CharField(max_length=64, unique=True, editable=False)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    expires_at = models.DateTimeField()
+    revoked_at = models.DateTimeField(null=True, blank=True)
+
+    def __str__(self) -> str:
+        return f"{self.job_id} until {self.expires_at}"

@@ -24,6 +24,7 @@ from marinemap.errors import (
     UnavailableError,
 )
 from marinemap.jobs.allowance import DayIsSpentError
+from marinemap.jobs.expiry import RenewalError
 from marinemap.jobs.limits import QueueFullError, TooManyWaitingError
 from marinemap.jobs.repeats import KeyReusedError
 from marinemap.jobs.uploads import TooManyAreasError
@@ -48,6 +49,10 @@ class ResultGoneError(RequestError):
     """The job has finished, but there is nothing to fetch any more."""
 
 
+class ShareOverError(RequestError):
+    """The link to a result was revoked, or its time is over."""
+
+
 class NotFoundError(RequestError):
     """There is nothing at that address."""
 
@@ -70,6 +75,8 @@ _STATUSES: tuple[tuple[type[Exception], int, str], ...] = (
     (NoSuchJobError, 404, f"{_OGC}no-such-job"),
     (ResultNotReadyError, 404, f"{_OGC}result-not-ready"),
     (ResultGoneError, 404, f"{_OGC}result-not-available"),
+    (ShareOverError, 410, f"{_OWN}share-over"),
+    (RenewalError, 409, f"{_OWN}not-renewed"),
     (NotFoundError, 404, f"{_OWN}not-found"),
     (NotAcceptableError, 406, f"{_OWN}not-acceptable"),
     (CrossSiteError, 403, f"{_OWN}cross-site"),
@@ -111,6 +118,8 @@ class ProblemMiddleware:
         """Answer; an error page of Django's own becomes a problem document."""
         response = self._get_response(request)
         is_page = response.get("Content-Type", "").startswith("text/html")
+        # What a view wrote for people stays.
+        is_page &= not vars(response).get("says_why")
         if response.status_code < 400 or not is_page:
             return response
         words = words_of(request, response)

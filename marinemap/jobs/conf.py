@@ -68,6 +68,8 @@ class JobSettings:
         What one run may take.
     day_limits : DayLimits
         What one may ask for in a day.
+    keep_renewed : timedelta
+        How long an archive is kept at most, however often its owner renews it.
     """
 
     home: Path
@@ -81,6 +83,7 @@ class JobSettings:
     max_waiting: float
     run_limits: RunLimits
     day_limits: DayLimits
+    keep_renewed: timedelta
 
     def __post_init__(self) -> None:
         self._check_times()
@@ -147,6 +150,7 @@ def job_settings() -> JobSettings:
         max_waiting=_number("MARINEMAP_MAX_WAITING", 10_000),
         run_limits=_run_limits(),
         day_limits=_day_limits(),
+        keep_renewed=_days("MARINEMAP_KEEP_RENEWED_DAYS", 30, _MOST_DAYS),
     )
 
 

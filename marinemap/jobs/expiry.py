@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from django.db import transaction
 from django.utils import timezone
 
+from marinemap.errors import RequestError
 from marinemap.jobs.artifacts import remove_artifact
 from marinemap.jobs.conf import job_settings
 from marinemap.jobs.models import Job
+
+
+class RenewalError(RequestError):
+    """The files of a job cannot be kept any longer."""
+
 
 # In one transaction, which others wait for on SQLite.
 _ROWS_AT_A_TIME = 200
@@ -20,13 +27,48 @@ def expire_artifacts() -> list[str]:
     over = Job.objects.filter(expires_at__lte=timezone.now()).exclude(artifact="")
     for job in over:
         name = job.artifact
-        # The row first: a link to a file that is gone would be a lie.
-        Job.objects.filter(pk=job.pk, artifact=name).update(
-            artifact="", message=f"{job.message} {_REMOVED}".lstrip()
-        )
+        # The row first: a link to a file that is gone would be a lie. Its owner may have renewed it
+        # a moment ago.
+        is_over = Job.objects.filter(pk=job.pk, artifact=name, expires_at__lte=timezone.now())
+        message = f"{job.message} {_REMOVED}".lstrip()
+        if not is_over.update(artifact="", message=message, updated_at=timezone.now()):
+            continue
         remove_artifact(name)
         removed.append(name)
     return removed
+
+
+def renew(job: Job) -> Job:
+    """Keep the archive of a job for as long as a new one, within the operator's bound.
+
+    Raises
+    ------
+    RenewalError
+        If there is none any more, or it is kept for as long as it may be already.
+    """
+    settings = job_settings()
+    with transaction.atomic():
+        job = Job.objects.select_for_update().get(pk=job.pk)
+        if not job.artifact or job.finished_at is None or job.expires_at is None:
+            raise RenewalError(
+                "there are no files to keep: the job is not ready, was cancelled, or its time is "
+                "over",
+                field="jobID",
+                value=str(job.pk),
+            )
+        latest = job.finished_at + max(settings.keep_results, settings.keep_renewed)
+        until = min(timezone.now() + settings.keep_results, latest)
+        if until <= job.expires_at:
+            raise RenewalError(
+                f"the files are kept until {job.expires_at:%Y-%m-%dT%H:%M:%SZ} already, and at "
+                f"most until {latest:%Y-%m-%dT%H:%M:%SZ}",
+                field="jobID",
+                value=str(job.pk),
+                hint="Download them, or ask for a new run.",
+            )
+        job.expires_at = until
+        job.save(update_fields=["expires_at", "updated_at"])
+    return job
 
 
 def expire_jobs() -> int:

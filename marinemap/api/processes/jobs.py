@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from django.http import HttpRequest
@@ -65,11 +66,21 @@ def dismiss(request: HttpRequest, job_id: str) -> Document:
 
 def results(request: HttpRequest, job_id: str) -> HttpResponseBase:
     """Answer what a job made, in the form that was asked for with it."""
-    return answer_results(request, _finished(request, job_id))
+    return answer_results(request, finished_job(request, job_id))
 
 
-def answer_results(request: HttpRequest, job: Job) -> HttpResponseBase:
-    """Answer what a job that has ended made, or why it failed."""
+def answer_results(
+    request: HttpRequest, job: Job, wanted: Mapping[str, Any] | None = None
+) -> HttpResponseBase:
+    """Answer what a job that has ended made, or why it failed.
+
+    Parameters
+    ----------
+    request : HttpRequest
+    job : Job
+    wanted : mapping, optional
+        In which form, in place of that which was asked for with the job.
+    """
     _check_layers(request, job)
     if job.status == JobStatus.FAILED:
         return failed_job_response(request, job.problem or {})
@@ -78,7 +89,7 @@ def answer_results(request: HttpRequest, job: Job) -> HttpResponseBase:
     def address(output: str) -> str:
         return request.build_absolute_uri(reverse("api:result", args=[job.pk, output]))
 
-    wanted = _wanted(job)
+    wanted = _wanted(job) if wanted is None else wanted
     if job.has_outputs:
         return answer_outputs(process, _outputs(job), wanted, address)
     if wants_link(wanted) and job.artifact:
@@ -88,7 +99,7 @@ def answer_results(request: HttpRequest, job: Job) -> HttpResponseBase:
 
 def result(request: HttpRequest, job_id: str, output_id: str) -> HttpResponseBase:
     """Answer one output of a job by itself."""
-    job = _finished(request, job_id)
+    job = finished_job(request, job_id)
     _check_layers(request, job)
     if job.status == JobStatus.FAILED:
         return failed_job_response(request, job.problem or {})
@@ -102,7 +113,13 @@ def result(request: HttpRequest, job_id: str, output_id: str) -> HttpResponseBas
     return answer_one(process, output_id, outputs[output_id])
 
 
-def _finished(request: HttpRequest, job_id: str) -> Job:
+def finished_job(request: HttpRequest, job_id: str) -> Job:
+    """Return a job of the sender's that has ended.
+
+    Raises
+    ------
+    NoSuchJobError, ResultNotReadyError
+    """
     job = get_job(request, job_id)
     if not job.is_finished:
         raise ResultNotReadyError(

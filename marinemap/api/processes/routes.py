@@ -5,7 +5,7 @@ from __future__ import annotations
 from marinemap.api.access import Access
 from marinemap.api.declarations import Answer, Operation, Parameter, Route
 from marinemap.api.declarations.serving import FORM
-from marinemap.api.processes import batches, execution, jobs, listing
+from marinemap.api.processes import batches, execution, jobs, listing, shares
 from marinemap.api.processes.requests import BODY
 from marinemap.jobs.states import JobStatus
 from marinemap.processes.values import Schema
@@ -97,6 +97,21 @@ _BATCH = {
         "jobs": {"type": "array", "items": _STATUS},
         "links": _LINKS,
     },
+}
+_DAYS = Parameter(
+    "days",
+    {"type": "integer", "minimum": 1, "maximum": shares.MOST_DAYS},
+    "For how many days it leads there; by default for as long as the files are kept.",
+)
+_LINK = {
+    "type": "object",
+    "required": ["jobID", "href", "expires"],
+    "properties": {"jobID": _TEXT, "href": _TEXT, "expires": _TEXT},
+}
+_REVOKED = {
+    "type": "object",
+    "required": ["jobID", "revoked"],
+    "properties": {"jobID": _TEXT, "revoked": _COUNT},
 }
 _RESULTS = {
     200: Answer("The outputs, or the file", {}, ("application/json", "application/zip")),
@@ -245,6 +260,71 @@ ROUTES = (
             ),
         ),
         (JOB_ID, _OUTPUT_ID),
+    ),
+    Route(
+        "renew",
+        "/jobs/{jobId}/renew",
+        (
+            Operation(
+                "POST",
+                "renew",
+                "Keep the files of a job for longer",
+                shares.renew,
+                "Jobs",
+                answers={
+                    200: Answer("The job", _STATUS, ("application/json",)),
+                    409: Answer("They are kept for as long as may be", media_types=()),
+                },
+                access=Access.WRITE_JOBS,
+            ),
+        ),
+        (JOB_ID,),
+    ),
+    Route(
+        "share",
+        "/jobs/{jobId}/share",
+        (
+            Operation(
+                "POST",
+                "share",
+                "Make a link to the result of a job, for whoever has it",
+                shares.share,
+                "Jobs",
+                (_DAYS,),
+                answers={
+                    201: Answer(
+                        "The link: told this once", _LINK, ("application/json",), {"Location": "It"}
+                    )
+                },
+                access=Access.WRITE_JOBS,
+            ),
+            Operation(
+                "DELETE",
+                "revokeShares",
+                "Revoke all links to the result of a job",
+                shares.revoke,
+                "Jobs",
+                answers={200: Answer("How many there were", _REVOKED, ("application/json",))},
+                access=Access.WRITE_JOBS,
+            ),
+        ),
+        (JOB_ID,),
+    ),
+    Route(
+        "shared",
+        "/shared/{secret}",
+        (
+            Operation(
+                "GET",
+                "getShared",
+                "The result that a link leads to",
+                shares.open_shared,
+                "Jobs",
+                answers=_RESULTS | {410: Answer("Revoked, or over", media_types=())},
+                access=Access.OPEN,
+            ),
+        ),
+        (Parameter("secret", {"type": "string"}, "The secret of a link.", "path"),),
     ),
     Route(
         "batches",

@@ -1,0 +1,123 @@
+"""A job's result, kept longer, and shared by a link with a secret."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import secrets
+from datetime import timedelta
+from typing import Any
+
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from django.urls import reverse
+from django.utils import timezone
+
+from marinemap.api.declarations import Document
+from marinemap.api.declarations.documents import PRIVATE
+from marinemap.api.declarations.negotiation import form_of
+from marinemap.api.declarations.serving import respond
+from marinemap.api.identity import get_job, refuse_cross_site
+from marinemap.api.models import SharedResult
+from marinemap.api.problems import NotFoundError, ResultGoneError, ShareOverError
+from marinemap.api.processes.described import status_info
+from marinemap.api.processes.jobs import answer_results, finished_job
+from marinemap.errors import RequestError
+from marinemap.jobs import expiry
+from marinemap.jobs.models import Job
+from marinemap.jobs.states import JobStatus
+
+MOST_DAYS = 365
+_MOST_LINKS = 20
+_SECRET = re.compile(r"[A-Za-z0-9_-]{43}")
+
+
+def renew(request: HttpRequest, job_id: str) -> Document:
+    """Keep the files of a job for as long as new ones are kept."""
+    job = get_job(request, job_id)
+    refuse_cross_site(request)
+    job = expiry.renew(job)
+    return Document("Job", status_info(request, job), cache_control=PRIVATE)
+
+
+def share(request: HttpRequest, job_id: str, days: int | None) -> Document:
+    """Make a link to the result of a job; its secret is in this answer and nowhere else."""
+    job = finished_job(request, job_id)
+    refuse_cross_site(request)
+    if job.status != JobStatus.SUCCESSFUL or not (job.artifact or job.has_outputs):
+        raise ResultGoneError("there is no result to share", field="jobID", value=job_id)
+    if _valid(job).count() >= _MOST_LINKS:
+        raise RequestError(
+            f"{_MOST_LINKS} links lead to this result, as many as may",
+            field="jobID",
+            value=job_id,
+            hint="DELETE this address revokes all of them.",
+        )
+    secret = secrets.token_urlsafe(32)
+    until = timezone.now() + timedelta(days=days) if days else None
+    # Of no use when the files are gone, unless they are renewed.
+    made = SharedResult.objects.create(
+        job=job,
+        digest=_digest(secret),
+        expires_at=until or job.expires_at or timezone.now() + timedelta(days=1),
+    )
+    href = request.build_absolute_uri(reverse("api:shared", args=[secret]))
+    body = _described(job) | {"href": href, "expires": made.expires_at.isoformat()}
+    return Document("Link", body, status=201, headers={"Location": href}, cache_control=PRIVATE)
+
+
+def revoke(request: HttpRequest, job_id: str) -> Document:
+    """Revoke all links to the result of a job."""
+    job = get_job(request, job_id)
+    refuse_cross_site(request)
+    revoked = _valid(job).update(revoked_at=timezone.now())
+    return Document("Links", _described(job) | {"revoked": revoked}, cache_control=PRIVATE)
+
+
+def open_shared(request: HttpRequest, secret: str) -> HttpResponseBase:
+    """Answer the result that a link leads to, or say why it leads to none."""
+    try:
+        # As it is: a link to an output would lead to the job, which is its owner's.
+        return answer_results(request, _shared_job(secret), wanted={})
+    except (ShareOverError, ResultGoneError, NotFoundError) as error:
+        if form_of(request, None, "application/json", {}) != "html":
+            raise
+        status = 410 if isinstance(error, ShareOverError) else 404
+        why = f"{error.message[:1].upper()}{error.message[1:]}. {error.hint or ''}".strip()
+        page = Document(
+            "This link leads to nothing", {"description": why}, status=status, cache_control=PRIVATE
+        )
+        response = respond(request, page, "html")
+        vars(response)["says_why"] = True
+        return response
+
+
+def _shared_job(secret: str) -> Job:
+    found = SharedResult.objects.filter(digest=_digest(secret)).select_related("job").first()
+    if found is None or not _SECRET.fullmatch(secret):
+        raise NotFoundError(
+            "there is no such link", field="secret", hint="Copy it whole, from who made it."
+        )
+    if found.revoked_at is not None:
+        raise ShareOverError(
+            f"this link was revoked at {found.revoked_at:%Y-%m-%dT%H:%M:%SZ} by who made it",
+            hint="Ask them for another.",
+        )
+    if found.expires_at <= timezone.now():
+        raise ShareOverError(
+            f"the time of this link was over at {found.expires_at:%Y-%m-%dT%H:%M:%SZ}",
+            hint="Ask who made it for another.",
+        )
+    return found.job
+
+
+def _valid(job: Job) -> Any:
+    return SharedResult.objects.filter(job=job, revoked_at=None, expires_at__gt=timezone.now())
+
+
+def _described(job: Job) -> dict[str, Any]:
+    return {"jobID": str(job.pk)}
+
+
+def _digest(secret: str) -> str:
+    return hashlib.sha256(secret.encode(errors="surrogatepass")).hexdigest()
