@@ -90,7 +90,7 @@ class Channel(Sending):
             # Waits for a claim that is under way: what it brings goes back as well.
             self.connection.leave_queues()
         finally:
-            self.connection.return_undelivered(self)
+            self.connection.inbox.return_undelivered(self)
         if subscription.queue_name in self._exclusive:
             self.queue_delete(subscription.queue_name)
         else:
@@ -190,7 +190,7 @@ class Channel(Sending):
         if self.connection.is_alive:
             for tag in list(self._subscriptions):
                 self.basic_cancel(tag)
-            self.connection.return_undelivered(self)
+            self.connection.inbox.return_undelivered(self)
             self.basic_recover(requeue=True)
             self.connection.retire_if_idle()
         self._subscriptions.clear()
@@ -218,7 +218,7 @@ class Channel(Sending):
         ]
 
     def _hand_over(self, claimed: list[Claimed]) -> None:
-        self.connection.queue_deliveries(self, self._held.take_unseen(claimed))
+        self.connection.inbox.put(self, self._held.take_unseen(claimed))
 
     def _return_unseen(self, tag: int, claimed: Claimed) -> None:
         if self._held.release(tag):

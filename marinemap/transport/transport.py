@@ -6,7 +6,6 @@ import atexit
 import os
 import re
 import threading
-from collections import deque
 from contextlib import suppress
 from itertools import count
 from time import monotonic
@@ -21,10 +20,10 @@ from kombu.transport.base import Transport as KombuTransport
 from . import DRIVER_TYPE, SCHEME
 from .channel import Channel
 from .consuming.consumer import Consumer
-from .consuming.demand import Claimed, Demand
+from .consuming.demand import Demand
 from .database import open_database, verify
-from .database.signals import Signal
 from .errors import AwayError, LeaseLostError
+from .inbox import Inbox
 from .options import read_options
 from .publishing.publisher import Publisher
 from .publishing.topology import Topology
@@ -71,9 +70,7 @@ class Transport(KombuTransport):
         self._process_id = os.getpid()
         self._channel_ids = count(1)
         self._starting = threading.Lock()
-        self._inbox: deque[tuple[Channel, int, Claimed]] = deque()
-        self._arrived = Signal()
-        self._failure: BaseException | None = None
+        self.inbox = Inbox()
         self._has_unsure_declarations = False
 
     # -- connecting
@@ -81,12 +78,12 @@ class Transport(KombuTransport):
     def establish_connection(self) -> Transport:
         """Connect, checking that the database is fit to be used."""
         verify(self.database)
-        self._failure = None
+        self.inbox.failure = None
         return self
 
     def verify_connection(self, connection: Any) -> bool:
         """Tell whether the connection has not been lost."""
-        return self._failure is None
+        return self.inbox.failure is None
 
     def close_connection(self, connection: Any) -> None:
         """Write acknowledgements, give messages back, close all channels."""
@@ -100,7 +97,7 @@ class Transport(KombuTransport):
             consumer, self.consumer = self.consumer, None
         if consumer is not None:
             consumer.stop()
-        self._inbox.clear()
+        self.inbox.clear()
         self.channels.clear()
 
     @property
@@ -111,7 +108,7 @@ class Transport(KombuTransport):
     @property
     def is_alive(self) -> bool:
         """Whether messages received on it can still be acknowledged."""
-        return self.consumer is not None and self._failure is None and not self.is_inherited
+        return self.consumer is not None and self.inbox.failure is None and not self.is_inherited
 
     def create_channel(self, connection: Any) -> Channel:
         """Return a new channel."""
@@ -138,11 +135,11 @@ class Transport(KombuTransport):
 
     def register_with_event_loop(self, connection: Any, loop: Any) -> None:
         """Deliver from Celery's event loop whenever messages have been claimed."""
-        loop.add_reader(self._arrived, self._deliver_all)
+        loop.add_reader(self.inbox.arrived, self.inbox.deliver_all)
 
     def unregister_from_event_loop(self, connection: Any, loop: Any) -> None:
         """Undo `register_with_event_loop`."""
-        loop.remove_reader(self._arrived)
+        loop.remove_reader(self.inbox.arrived)
 
     def drain_events(self, connection: Any, timeout: float | None = None, **kwargs: Any) -> None:
         """Wait for a message and deliver it.
@@ -153,36 +150,11 @@ class Transport(KombuTransport):
             None came in time.
         """
         deadline = None if timeout is None else monotonic() + timeout
-        while not self._deliver_next():
+        while not self.inbox.deliver_next():
             left = 3600.0 if deadline is None else deadline - monotonic()
             if left <= 0:
                 raise TimeoutError()
-            self._arrived.wait(left)
-
-    def _deliver_all(self) -> None:
-        # Only as many as are there now: the loop has other work too.
-        for _ in range(max(1, len(self._inbox))):
-            self._deliver_next()
-        self._rest_if_empty()
-
-    def _deliver_next(self) -> bool:
-        if self._failure is not None:
-            raise self._failure
-        try:
-            channel, tag, claimed = self._inbox.popleft()
-        except IndexError:
-            self._rest_if_empty()
-            return False
-        channel.deliver(tag, claimed)
-        return True
-
-    def _rest_if_empty(self) -> None:
-        # The flag stays up while there is something to deliver: to take it down and to raise it
-        # for each message would pass the interpreter to the consumer's thread as often.
-        if not self._inbox:
-            self._arrived.clear()
-            if self._inbox or self._failure is not None:
-                self._arrived.set()
+            self.inbox.arrived.wait(left)
 
     # -- what channels ask of their connection
 
@@ -200,7 +172,7 @@ class Transport(KombuTransport):
         """Start the consumer, or tell it that there is more to consume."""
         with self._starting:
             if self.consumer is None:
-                consumer = Consumer(self.database, self._find_demands, self._fail)
+                consumer = Consumer(self.database, self._find_demands, self.inbox.fail)
                 consumer.start()
                 self.consumer = consumer
                 _consuming.add(self)
@@ -221,21 +193,6 @@ class Transport(KombuTransport):
             self.consumer = None
         consumer.stop()
 
-    def queue_deliveries(self, channel: Channel, claimed: list[tuple[int, Claimed]]) -> None:
-        """Take messages from the consumer's thread, to deliver them in the application's."""
-        self._inbox.extend((channel, tag, one) for tag, one in claimed)
-        self._arrived.set()
-
-    def return_undelivered(self, channel: Channel) -> None:
-        """Give back what waits here for consumers that a channel no longer has."""
-        names = channel.queue_names
-        for _ in range(len(self._inbox)):
-            owner, tag, claimed = self._inbox.popleft()
-            if owner is channel and claimed.queue_name not in names:
-                channel.return_undelivered_one(tag, claimed)
-            else:
-                self._inbox.append((owner, tag, claimed))
-
     def note_declaration(self) -> None:
         """Remember a declaration that the caller's transaction may yet roll back."""
         if self.database.declares_with_caller and self.database.is_in_callers_transaction:
@@ -249,7 +206,3 @@ class Transport(KombuTransport):
 
     def _find_demands(self) -> list[Demand]:
         return [demand for channel in list(self.channels) for demand in channel.demands]
-
-    def _fail(self, error: BaseException) -> None:
-        self._failure = error
-        self._arrived.set()

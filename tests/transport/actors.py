@@ -230,7 +230,7 @@ class ConsumingActor(Actor):
         self.life.lost = min(self.life.lost, now())
         consumer = self.transport.consumer
         consumer._release = consumer._work.lease.end_life
-        self.transport._failure = ConnectionError("crashed")
+        self.transport.inbox.failure = ConnectionError("crashed")
         consumer.stop()
         self.broker.release(self.connection)
         self.life.is_over = min(self.life.is_over, now())
