@@ -12,7 +12,7 @@ from django.http import HttpRequest
 
 from marinemap.catalogue.area_names import check_field
 from marinemap.catalogue.models import Layer
-from marinemap.catalogue.registration import READ_FROM_DATA, read, refresh
+from marinemap.catalogue.registration import READ_FROM_DATA, is_as_read, read, refresh
 from marinemap.errors import MarineMapError
 
 # Django's own classes take a type parameter in its stubs only.
@@ -64,13 +64,8 @@ class LayerForm(_LayerForm):
         return cleaned
 
     def _read_data(self, cleaned: dict[str, Any]) -> None:
-        # Into a layer of its own: a form that is refused must leave the instance as it was.
-        found = Layer(id=cleaned.get("id") or self.instance.pk)
-        try:
-            read(found, Path(cleaned["source"]), cleaned["source_layer"] or None)
-        except MarineMapError as error:
-            is_file = error.field == "layer"
-            self.add_error(*(("source_layer", error.message) if is_file else ("source", _NO_DATA)))
+        found = self._found(cleaned)
+        if found is None:
             return
         if cleaned.get("area_names"):
             try:
@@ -79,6 +74,23 @@ class LayerForm(_LayerForm):
                 self.add_error("area_names", error.message)
         cleaned |= {"source": found.source, "source_layer": found.source_layer}
         self.found = {name: getattr(found, name) for name in READ_FROM_DATA}
+
+    def _found(self, cleaned: dict[str, Any]) -> Layer | None:
+        """Return what the data hold, read only where they are not those that were read last."""
+        chosen = (cleaned["source"], cleaned["source_layer"])
+        if (self.instance.source, self.instance.source_layer) == chosen and is_as_read(
+            self.instance
+        ):
+            return self.instance
+        # Into a layer of its own: a form that is refused must leave the instance as it was.
+        found = Layer(id=cleaned.get("id") or self.instance.pk)
+        try:
+            read(found, Path(cleaned["source"]), cleaned["source_layer"] or None)
+        except MarineMapError as error:
+            is_file = error.field == "layer"
+            self.add_error(*(("source_layer", error.message) if is_file else ("source", _NO_DATA)))
+            return None
+        return found
 
 
 @admin.register(Layer)

@@ -170,14 +170,15 @@ def check(layer: Layer) -> bool:
 
 def is_any_changed() -> bool:
     """Tell whether the data of any layer changed since they were read, or are gone."""
-    return any(map(_is_changed, Layer.objects.iterator()))
+    return not all(map(is_as_read, Layer.objects.iterator()))
 
 
-def _is_changed(layer: Layer) -> bool:
+def is_as_read(layer: Layer) -> bool:
+    """Tell whether the data of a layer are there, as they were when they were read."""
     try:
-        return fingerprint(layer.path) != layer.fingerprint
+        return fingerprint(layer.path) == layer.fingerprint
     except DatasetError:
-        return True
+        return False
 
 
 def refresh_all() -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
+from marinemap.catalogue import admin
 from marinemap.catalogue.models import Layer
 from marinemap.catalogue.registration import register
 from marinemap.catalogue.viewers import OPERATOR
@@ -51,6 +53,32 @@ def test_edit_keeps_words_and_reads_the_data(
     layer = Layer.objects.get()
     assert (layer.pk, layer.title, layer.licence) == ("reefs", "Harbours", "CC0")
     assert (layer.source_layer, layer.geometry_type) == ("ports", "Point")
+
+
+def test_words_are_changed_without_reading_the_data(
+    admin_client: Client, marine_gpkg: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Within the web server, a layer of a gigabyte would cost one for each slip in a title."""
+    copy = tmp_path / "marine.gpkg"
+    shutil.copyfile(marine_gpkg, copy)
+    register("reefs", copy, "reefs")
+    before = Layer.objects.get()
+    readings: list[Layer] = []
+    really_read = admin.read
+    monkeypatch.setattr(admin, "read", lambda *a: (readings.append(a[0]), really_read(*a)))
+    named = form(copy, title="Reefs of the west", area_names="name")
+    assert admin_client.post("/admin/catalogue/layer/reefs/change/", named).status_code == 302
+    after = Layer.objects.get()
+    assert (after.title, after.area_names) == ("Reefs of the west", "name")
+    assert (after.version, after.fields) == (before.version, before.fields)
+    wrong = errors(
+        admin_client.post("/admin/catalogue/layer/reefs/change/", form(copy, area_names="nam"))
+    )
+    assert "Did you mean 'name'" in wrong["area_names"][0]
+    assert readings == []
+    os.utime(copy)
+    admin_client.post("/admin/catalogue/layer/reefs/change/", form(copy))
+    assert len(readings) == 1
 
 
 def test_layer_can_be_hidden(admin_client: Client, reefs: Layer, marine_gpkg: Path) -> None:
