@@ -122,7 +122,7 @@ def _estimate_layer(
         count.at_least,
         count.at_most,
         _size(request, prepared, kept, count.likely),
-        (*_warnings(request, layer, kept, count), *prepared.route.warnings),
+        (*_warnings(request, layer, kept, count), *prepared.warnings),
     )
 
 

@@ -12,6 +12,7 @@ import pyproj
 from marinemap.extraction.area import Area
 from marinemap.extraction.clip import Clipped, Clipper
 from marinemap.extraction.dataset import Dataset, describe
+from marinemap.extraction.heights import check_heights, has_heights, height_notes
 from marinemap.extraction.near import AREA_TOLERANCE_METRES, area_near, route_to
 from marinemap.extraction.raster import INSIDE
 from marinemap.extraction.read import Source, open_source
@@ -46,6 +47,14 @@ class PreparedLayer:
         """
         is_same = self.route.data.is_geographic and self.route.is_direct
         return None if self.clipper is None or is_same else AREA_TOLERANCE_METRES
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What a person should know of positions and heights, in sentences."""
+        told = self.route.warnings
+        if not has_heights(self.dataset):
+            return told
+        return (*told, *height_notes(self.route.data, self.route.output))
 
     def clip(self, column: Any) -> Clipped:
         """Return what the area holds of a column of WKB; all of it where there is no area."""
@@ -86,13 +95,15 @@ def prepare(
     Raises
     ------
     RequestError
-        If a field is unknown, the filter is not sound, or the area has no place in the layer's
-        CRS.
+        If a field is unknown, the filter is not sound, the area has no place in the layer's
+        CRS, or the output's would say of its heights what is not so.
     DatasetError
         If the source is missing, broken or unreadable.
     """
     dataset = describe(layer.path, layer.layer)
     crs = pyproj.CRS.from_user_input(dataset.crs)
+    if has_heights(dataset):
+        check_heights(crs, output)
     route = route_to(area, crs, output, dataset.bounds)
     clipper = None
     boxes: Sequence[Box] = [dataset.bounds or _NOWHERE]

@@ -86,7 +86,7 @@ def _notes(
         passing = "" if source.filter is None else " and passes the filter"
         notes.append(f"No feature of this layer lies within the area{passing}; the file is empty.")
     notes += _notes_on_times(layer)
-    notes += layer.route.warnings
+    notes += layer.warnings
     if tally.torn:
         notes.append(
             f"{tally.torn:,} features lie on both sides of where {crs_label(layer.route.output)} "

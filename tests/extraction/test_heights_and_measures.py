@@ -12,6 +12,8 @@ import pyogrio
 import pytest
 import shapely
 
+from marinemap.errors import RequestError
+from marinemap.extraction import ExtractionRequest, SourceLayer, estimate
 from marinemap.extraction.formats.shapefile import ShapefileSet
 from marinemap.extraction.verify import verify
 from marinemap.extraction.wkb import to_column
@@ -116,3 +118,68 @@ def test_range_of_heights_begins_with_the_first_even_where_it_is_zero(tmp_path: 
         writer.write(to_column(np.array([shapely.Point(1, 2, height)], object)), batch)
     (written,) = writer.close()
     assert ranges(written.path)[:2] == (0, 5)
+
+
+HOLLAND = [3, 50, 8, 54]
+PLACES = {
+    "EPSG:4326": (5.4, 52.2, 10),
+    "EPSG:4979": (5.4, 52.2, 10),
+    "EPSG:7415": (155_000, 463_000, 10),
+    "EPSG:28992": (155_000, 463_000, 10),
+}
+
+
+def tower(folder: Path, crs: str, *, is_flat: bool = False) -> Path:
+    place = shapely.Point(PLACES[crs])
+    points = [shapely.force_2d(place) if is_flat else place]
+    return write_layer(folder / "sea.gpkg", points, kind="Point" if is_flat else "Point Z", crs=crs)
+
+
+@pytest.mark.parametrize(
+    ("crs", "output", "reason"),
+    [
+        ("EPSG:4326", "EPSG:7415", "'NAP height', and the layer has heights of which nothing"),
+        ("EPSG:28992", "EPSG:4979", "above the ellipsoid of World Geodetic"),
+        ("EPSG:4979", "EPSG:7415", "Take EPSG:28992"),
+        ("EPSG:7415", "EPSG:4979", "in 'NAP height'; heights are not converted"),
+        ("EPSG:7415", "EPSG:9707", "'EGM96 height'"),
+    ],
+)
+def test_crs_that_would_mislabel_heights_is_refused(
+    tmp_path: Path, crs: str, output: str, reason: str
+) -> None:
+    """Ten metres above the ellipsoid are 43 m below those of the tide gauge in Amsterdam."""
+    source = tower(tmp_path, crs)
+    with pytest.raises(RequestError) as caught:
+        run(source, tmp_path, HOLLAND, crs=output)
+    assert reason in f"{caught.value} {caught.value.hint}"
+    assert caught.value.field == "crs"
+    with pytest.raises(RequestError, match="heights"):
+        estimate(ExtractionRequest([SourceLayer("sea", source)], HOLLAND, None, crs=output))
+
+
+@pytest.mark.parametrize(
+    ("crs", "output", "told"),
+    [
+        ("EPSG:7415", "EPSG:4326", ["'NAP height'; EPSG:4326 says nothing of heights"]),
+        ("EPSG:4979", "EPSG:28992", ["above the ellipsoid of World Geodetic"]),
+        ("EPSG:7415", None, []),
+        ("EPSG:7415", "EPSG:7415", []),
+        ("EPSG:4979", "EPSG:4979", []),
+        ("EPSG:4326", "EPSG:28992", []),
+    ],
+)
+def test_heights_are_kept_and_named(
+    tmp_path: Path, crs: str, output: str | None, told: list[str]
+) -> None:
+    result = run(tower(tmp_path, crs), tmp_path, HOLLAND, crs=output, format="geopackage")
+    notes = [note for note in result.layers[0].notes if "Heights" in note]
+    assert len(notes) == len(told)
+    assert all(words in note for words, note in zip(told, notes, strict=True))
+    (point,) = shapely.from_wkb(pyogrio.raw.read(unpack(result) / "sea.gpkg")[2])
+    assert shapely.get_z(point) == 10
+
+
+def test_crs_with_heights_is_taken_for_a_layer_without_any(tmp_path: Path) -> None:
+    result = run(tower(tmp_path, "EPSG:28992", is_flat=True), tmp_path, HOLLAND, crs="EPSG:7415")
+    assert result.layers[0].features_written == 1
