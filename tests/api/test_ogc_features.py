@@ -476,6 +476,16 @@ def test_feature_that_the_client_has_is_not_read_again(
     assert client.get("/api/collections/grid/items/7", headers=headers).status_code == 304
 
 
+def test_page_for_people_is_as_long_as_is_read(grid: Layer, new_client: NewClient) -> None:
+    """A table of 5,000 features took 2.6 s to write."""
+    client = new_client()
+    rows = len(client.get("/api/collections/grid/items?limit=5000").json()["features"])
+    page = client.get("/api/collections/grid/items?limit=5000&f=html").content.decode()
+    assert page.count("/items/") == 100 < rows
+    following = re.search(r'<link rel="next" href="([^"]+)"', page)
+    assert following and "limit=5000" in following[1]
+
+
 def test_next_page_of_data_that_changed_is_refused(gpkg_grid: Layer, new_client: NewClient) -> None:
     client = new_client()
     first = client.get("/api/collections/grid/items?limit=3").json()

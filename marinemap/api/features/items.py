@@ -12,6 +12,8 @@ from django.forms import model_to_dict
 from django.http import HttpRequest
 
 from marinemap.api.declarations import Document, Versioned
+from marinemap.api.declarations.negotiation import form_of
+from marinemap.api.declarations.serving import FORM
 from marinemap.api.features.crs import Box, FeatureCrs, box_in_layer, choose_crs, moved
 from marinemap.api.features.files import write_file
 from marinemap.api.features.forms import FILE_FORMS
@@ -43,6 +45,8 @@ from marinemap.extraction import (
 )
 
 _MOST_ID = 2**63 - 1
+# A table of thousands of rows takes seconds to write, and nobody reads it: the next page goes on.
+_MOST_ON_A_PAGE = 100
 # Who may see a layer changes nothing of what it holds.
 _GROUPS = ("groups", "is_restricted")
 
@@ -77,8 +81,9 @@ def items(
     box, keeps = _in_bbox(layer, bbox, choose_crs(layer, bbox_crs, "bbox-crs"))
     mark = fingerprint(layer.path)
     version = version_of_data(layer, mark)
+    form = form_of(request, request.GET.get(FORM.name), GEOJSON, FILE_FORMS)
     wanted = Wanted(
-        limit=limit,
+        limit=min(limit, _MOST_ON_A_PAGE) if form == "html" else limit,
         filters=filters,
         box=narrowest(box, filters, layer, literals),
         keeps=keeps,
