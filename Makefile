@@ -23,7 +23,7 @@ run: preflight $(VENV)/.ready $(PAGE)
 	@$(BIN)/python manage.py loadsamples
 	@exec $(BIN)/python manage.py serve
 
-test: $(VENV)/.dev $(PAGE) $(CLIENTS)/node_modules/.ready
+test: $(VENV)/.dev $(PAGE) $(CLIENTS)/node_modules/.ready $(CLIENTS)/cuiman/.ready
 	@scripts/install_test_tools.sh
 	@$(BIN)/python scripts/node.py test --silent
 	@# Three, on two cores: much of it waits for leases and rates.
@@ -67,7 +67,7 @@ requirements: $(VENV)/.ready
 	@scripts/requirements.sh
 
 clean:
-	rm -rf $(VENV) $(WEB)/node_modules $(CLIENTS)/node_modules $(WEB)/static/marinemap .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(WEB)/node_modules $(CLIENTS)/node_modules $(CLIENTS)/cuiman $(WEB)/static/marinemap .mypy_cache .ruff_cache
 	find marinemap tests benchmarks -name __pycache__ -prune -exec rm -rf {} +
 
 preflight:
@@ -88,6 +88,12 @@ $(WEB)/node_modules/.ready: $(WEB)/package-lock.json $(VENV)/.ready
 # Clients of the API that others wrote, for its tests.
 $(CLIENTS)/node_modules/.ready: $(CLIENTS)/package-lock.json $(VENV)/.ready
 	@$(PYTHON) scripts/node.py --folder $(CLIENTS) ci --silent --no-audit
+	@touch $@
+
+$(CLIENTS)/cuiman/.ready: $(CLIENTS)/cuiman.txt $(CLIENTS)/cuiman-needs.txt $(VENV)/.ready
+	@$(PYTHON) -m venv $(CLIENTS)/cuiman
+	@$(CLIENTS)/cuiman/bin/pip install --quiet -r $(CLIENTS)/cuiman-needs.txt
+	@$(CLIENTS)/cuiman/bin/pip install --quiet --no-deps -r $(CLIENTS)/cuiman.txt
 	@touch $@
 
 $(PAGE): $(WEB)/node_modules/.ready $(wildcard $(WEB)/src/*)

@@ -22,6 +22,8 @@ from tests.running_site import PROJECT, RunningSite
 MakeSite = Callable[..., RunningSite]
 COUNT = 2_500
 CLIENTS = PROJECT / "tests/clients"
+# In an environment of its own, which make test makes.
+CUIMAN = CLIENTS / "cuiman/bin/python"
 
 
 @pytest.fixture
@@ -142,3 +144,22 @@ def test_jobs_of_a_client_without_cookies_are_listed_on_a_site_for_one_machine(
     )
     listed = requests.get(f"{site.base}/api/jobs", timeout=30).json()["jobs"]
     assert [job["jobID"] for job in listed] == [answer.json()["jobID"]]
+
+
+@pytest.mark.skipif(not CUIMAN.exists(), reason="make test installs cuiman")
+def test_cuiman_lists_describes_runs_and_cancels(site: RunningSite, tmp_path: Path) -> None:
+    site.start_worker()
+    script = str(CLIENTS / "cuiman_client.py")
+    done = subprocess.run(
+        [str(CUIMAN), script, f"{site.base}/api"], capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert told["processes"] == ["echo", "estimate", "extract"]
+    assert {"layers", "area", "format"} <= set(told["inputs"])
+    assert (told["status"], told["dismissed"]) == ("successful", "dismissed")
+    assert told["jobs"] == sorted(told["made"])
+    # It reads JSON only, and the job is its own, by a cookie: it learns where the zip is.
+    archive = told["results"]["archive"]
+    assert archive["type"] == "application/zip"
+    assert archive["href"] == f"{site.base}/api/jobs/{told['made'][0]}/results/archive"
