@@ -25,7 +25,7 @@ else:
 
 # One answer whatever is there: who may edit layers need not learn which files a server has.
 _NO_DATA = "no map data can be read there; `manage.py addlayer` on the server says why"
-_READ_ONLY = (*READ_FROM_DATA, "created_at", "updated_at")
+_READ_ONLY = (*READ_FROM_DATA, "trouble", "created_at", "updated_at")
 
 
 class LayerForm(_LayerForm):
@@ -100,7 +100,7 @@ class LayerAdmin(_LayerAdmin):
     form = LayerForm
     list_display = (
         *("id", "title", "geometry_type", "feature_count", "is_published", "is_restricted"),
-        *("drawn", "updated_at"),
+        *("drawn", "trouble", "updated_at"),
     )
     list_select_related = ("drawing",)
     list_filter = ("is_published", "is_restricted", "groups", "geometry_type")

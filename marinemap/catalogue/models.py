@@ -127,6 +127,13 @@ class Layer(models.Model):
     feature_count = models.PositiveBigIntegerField()
     version = models.CharField(max_length=40)
     fingerprint = models.CharField(max_length=40)
+    trouble = models.CharField(
+        max_length=500,
+        blank=True,
+        editable=False,
+        help_text="Why its data could not be read when the schedule looked last.",
+    )
+    is_trouble_told = models.BooleanField(default=False, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 

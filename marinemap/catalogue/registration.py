@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from marinemap.catalogue.area_names import check_field
 from marinemap.catalogue.models import ID_PATTERN, Layer
-from marinemap.errors import DatasetError
+from marinemap.errors import DatasetError, UnavailableError
 from marinemap.extraction import Dataset, check_servable, content_version, describe, fingerprint
 
 # The columns of a layer that come from its data alone.
@@ -170,7 +170,7 @@ def check(layer: Layer) -> bool:
 
 def is_any_changed() -> bool:
     """Tell whether the data of any layer changed since they were read, or are gone."""
-    return not all(map(is_as_read, Layer.objects.iterator()))
+    return any(layer.trouble or not is_as_read(layer) for layer in Layer.objects.iterator())
 
 
 def is_as_read(layer: Layer) -> bool:
@@ -182,14 +182,59 @@ def is_as_read(layer: Layer) -> bool:
 
 
 def refresh_all() -> dict[str, str]:
-    """Refresh every layer; return what is wrong, by id, with those that cannot be read."""
+    """Refresh every layer; return what is wrong, by id, with those that cannot be read.
+
+    A layer is marked with it until it can be read again.
+    """
     wrong = {}
     for layer in Layer.objects.iterator():
         try:
             refresh(layer)
         except DatasetError as error:
             wrong[layer.pk] = str(error)
+        _mark(layer, wrong.get(layer.pk, ""))
     return wrong
+
+
+def check_readable(layers: Sequence[Layer]) -> None:
+    """Refuse a request of which no layer can be read, by what the schedule found and the files.
+
+    Where one of several can be read, that is delivered, and the others are told of.
+
+    Raises
+    ------
+    UnavailableError
+    """
+    troubled = [layer for layer in layers if layer.trouble and not is_as_read(layer)]
+    if not troubled or len(troubled) < len(layers):
+        return
+    names = ", ".join(f"'{layer.pk}'" for layer in troubled)
+    raise UnavailableError(
+        f"the data of {names} cannot be read now; whoever runs this site has been told",
+        field="layers",
+        value=troubled[0].pk,
+        hint="Try again later, or choose other layers.",
+    )
+
+
+def take_untold_troubles() -> list[Layer]:
+    """Return the layers of whose trouble nobody has been told yet, once."""
+    untold = Layer.objects.filter(is_trouble_told=False).exclude(trouble="")
+    return [
+        layer
+        for layer in untold
+        if Layer.objects.filter(pk=layer.pk, is_trouble_told=False).update(is_trouble_told=True)
+    ]
+
+
+def _mark(layer: Layer, trouble: str) -> None:
+    trouble = trouble[:500]
+    if trouble == layer.trouble:
+        return
+    # Of another source since nothing is known.
+    same = Layer.objects.filter(pk=layer.pk, source=layer.source)
+    is_told = bool(trouble and layer.trouble) and layer.is_trouble_told
+    same.update(trouble=trouble, is_trouble_told=is_told, updated_at=timezone.now())
 
 
 def _describe(layer: Layer, source_layer: str | None) -> Dataset:

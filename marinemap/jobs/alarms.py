@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from marinemap.catalogue.models import Layer
 from marinemap.errors import RequestError
 from marinemap.jobs.models import Job, JobDocuments
 from marinemap.tasks.faults import Failure, tell_admins
@@ -24,6 +25,16 @@ def tell_of(job: Job, error: Exception, reference: str = "") -> None:
         return
     what, number = f"job of {job.process_id}", reference or job.pk.hex
     tell_admins(lambda: Failure(what, str(job.pk), _asked(job), error, number))
+
+
+def describe_layer(layer: Layer) -> str:
+    """Return a letter about a layer whose data cannot be read."""
+    return (
+        f"The data of layer {layer.pk} ({layer.title}) cannot be read any more:\n\n"
+        f"{layer.trouble}\n\nSource: {layer.source}\n\n"
+        "Requests for it are refused. Once its data can be read it is served again by itself; "
+        "`manage.py checklayers` tells how it stands.\n"
+    )
 
 
 def _asked(job: Job) -> str:

@@ -40,6 +40,10 @@ class Lookout(Generic[T]):
         TimeoutError
             If there is no answer in time; the look goes on, and the next who asks gets it.
         """
+        return self.begin().result(self._seconds)
+
+    def begin(self) -> Future[T]:
+        """Look, unless a look is under way; return what will have its answer."""
         with self._lock:
             if self._last is None or self._last.done():
                 self._last = Future()
@@ -47,8 +51,7 @@ class Lookout(Generic[T]):
                 threading.Thread(
                     target=self._answer, args=[self._last], name=self._name, daemon=True
                 ).start()
-            answer = self._last
-        return answer.result(self._seconds)
+            return self._last
 
     def _answer(self, answer: Future[T]) -> None:
         try:

@@ -7,7 +7,18 @@ from celery.utils.log import get_task_logger
 from django.core.management import call_command
 
 from marinemap.catalogue import area_names, drawings, registration
-from marinemap.jobs import artifacts, background, clock, expiry, notify, repeats, stalled, uploads
+from marinemap.jobs import (
+    alarms,
+    artifacts,
+    background,
+    clock,
+    expiry,
+    notify,
+    repeats,
+    stalled,
+    uploads,
+)
+from marinemap.mail.letters import write_to_admins
 from marinemap.mail.sending import send_due
 from marinemap.tasks.faults import tell_rest
 
@@ -68,6 +79,10 @@ def refresh_layers() -> None:
     is_due = registration.is_any_changed() or area_names.is_any_unindexed()
     if is_due and background.refreshing.begin():
         logger.info("Layers whose data changed are being read")
+    # Found by an earlier round's reading.
+    for layer in registration.take_untold_troubles():
+        logger.error("The data of layer %s cannot be read: %s", layer.pk, layer.trouble)
+        write_to_admins(f"layer {layer.pk} cannot be read", alarms.describe_layer(layer))
 
 
 @shared_task(ignore_result=True)

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from marinemap.catalogue.models import Layer
-from marinemap.catalogue.registration import refresh
+from marinemap.catalogue.registration import check_readable, refresh
 from marinemap.catalogue.viewers import EVERYONE, Viewer
 from marinemap.errors import DatasetError
 from marinemap.extraction import ExtractionResult, check_selection, estimate, extract, fingerprint
@@ -40,9 +40,10 @@ def check(inputs: Mapping[str, Any], viewer: Viewer = EVERYONE) -> dict[str, Any
     DatasetError
         If the data are to be opened and are missing or broken.
     UnavailableError
-        If the inputs are large, and others are being looked at just now.
+        If no layer can be read now; or the inputs are large, and others are being looked at.
     """
     chosen = choose_layers(inputs, viewer)
+    check_readable([each.layer for each in chosen])
     if is_small(inputs) and not limits_yield([each.layer for each in chosen]):
         return _check(inputs, chosen)
     return call_apart(_check, dict(inputs), chosen)

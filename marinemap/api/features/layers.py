@@ -59,6 +59,10 @@ def collections(request: HttpRequest) -> Document:
     return Document("Layers", body, question=catalogue_as_it_is)
 
 
+# Not the reason itself, which names files of the server.
+_TROUBLE = "The data of this layer cannot be read now; whoever runs this site has been told."
+
+
 def collection(request: HttpRequest, collection_id: str) -> Document:
     """Describe one layer."""
     layer = get_layer(request, collection_id)
@@ -81,6 +85,7 @@ def described(request: HttpRequest, layer: Layer) -> dict[str, Any]:
         "attribution": layer.attribution,
         "version": layer.version,
         "limits": layer.limits or None,
+        "trouble": _TROUBLE if layer.trouble else None,
         "links": own_links(request, "collection", layer.pk),
     }
     drawing: Drawing | None = getattr(layer, "drawing", None)

@@ -90,3 +90,8 @@ def _note(folder: str, line: str) -> None:
 @shared_task(rate_limit="0.5/s")
 def cast_off(folder: str) -> None:
     _note(folder, f"cast off {time.time()}")
+
+
+@shared_task(rate_limit="0.02/s")
+def weigh_anchor(folder: str) -> None:
+    _note(folder, f"weighed {time.time()}")
