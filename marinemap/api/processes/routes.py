@@ -312,7 +312,7 @@ ROUTES = (
     ),
     Route(
         "shared",
-        "/shared/{secret}",
+        "/shared/{key}",
         (
             Operation(
                 "GET",
@@ -324,7 +324,7 @@ ROUTES = (
                 access=Access.OPEN,
             ),
         ),
-        (Parameter("secret", {"type": "string"}, "The secret of a link.", "path"),),
+        (Parameter("key", {"type": "string"}, "The key that a link ends with.", "path"),),
     ),
     Route(
         "batches",

@@ -1,4 +1,4 @@
-"""A job's result, kept longer, and shared by a link with a secret."""
+"""A job's result, kept longer, and shared by a link with a key of its own."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from marinemap.jobs.states import JobStatus
 
 MOST_DAYS = 365
 _MOST_LINKS = 20
-_SECRET = re.compile(r"[A-Za-z0-9_-]{43}")
+_KEY = re.compile(r"[A-Za-z0-9_-]{43}")
 
 
 def renew(request: HttpRequest, job_id: str) -> Document:
@@ -41,7 +41,7 @@ def renew(request: HttpRequest, job_id: str) -> Document:
 
 
 def share(request: HttpRequest, job_id: str, days: int | None) -> Document:
-    """Make a link to the result of a job; its secret is in this answer and nowhere else."""
+    """Make a link to the result of a job; its key is in this answer and nowhere else."""
     job = finished_job(request, job_id)
     refuse_cross_site(request)
     if job.status != JobStatus.SUCCESSFUL or not (job.artifact or job.has_outputs):
@@ -53,15 +53,15 @@ def share(request: HttpRequest, job_id: str, days: int | None) -> Document:
             value=job_id,
             hint="DELETE this address revokes all of them.",
         )
-    secret = secrets.token_urlsafe(32)
+    key = secrets.token_urlsafe(32)
     until = timezone.now() + timedelta(days=days) if days else None
     # Of no use when the files are gone, unless they are renewed.
     made = SharedResult.objects.create(
         job=job,
-        digest=_digest(secret),
+        digest=_digest(key),
         expires_at=until or job.expires_at or timezone.now() + timedelta(days=1),
     )
-    href = request.build_absolute_uri(reverse("api:shared", args=[secret]))
+    href = request.build_absolute_uri(reverse("api:shared", args=[key]))
     body = _described(job) | {"href": href, "expires": made.expires_at.isoformat()}
     return Document("Link", body, status=201, headers={"Location": href}, cache_control=PRIVATE)
 
@@ -74,11 +74,11 @@ def revoke(request: HttpRequest, job_id: str) -> Document:
     return Document("Links", _described(job) | {"revoked": revoked}, cache_control=PRIVATE)
 
 
-def open_shared(request: HttpRequest, secret: str) -> HttpResponseBase:
+def open_shared(request: HttpRequest, key: str) -> HttpResponseBase:
     """Answer the result that a link leads to, or say why it leads to none."""
     try:
         # As it is: a link to an output would lead to the job, which is its owner's.
-        return answer_results(request, _shared_job(secret), wanted={})
+        return answer_results(request, _shared_job(key), wanted={})
     except (ShareOverError, ResultGoneError, NotFoundError) as error:
         if form_of(request, None, "application/json", {}) != "html":
             raise
@@ -92,11 +92,11 @@ def open_shared(request: HttpRequest, secret: str) -> HttpResponseBase:
         return response
 
 
-def _shared_job(secret: str) -> Job:
-    found = SharedResult.objects.filter(digest=_digest(secret)).select_related("job").first()
-    if found is None or not _SECRET.fullmatch(secret):
+def _shared_job(key: str) -> Job:
+    found = SharedResult.objects.filter(digest=_digest(key)).select_related("job").first()
+    if found is None or not _KEY.fullmatch(key):
         raise NotFoundError(
-            "there is no such link", field="secret", hint="Copy it whole, from who made it."
+            "there is no such link", field="key", hint="Copy it whole, from who made it."
         )
     if found.revoked_at is not None:
         raise ShareOverError(
@@ -119,5 +119,5 @@ def _described(job: Job) -> dict[str, Any]:
     return {"jobID": str(job.pk)}
 
 
-def _digest(secret: str) -> str:
-    return hashlib.sha256(secret.encode(errors="surrogatepass")).hexdigest()
+def _digest(key: str) -> str:
+    return hashlib.sha256(key.encode(errors="surrogatepass")).hexdigest()
