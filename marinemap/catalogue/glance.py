@@ -15,20 +15,25 @@ _OF_LAYERS = (
     "is_restricted, version, fingerprint, updated_at, "
     "most_features, most_megabytes, most_area_km2, most_corners"
 )
-_OF_DRAWINGS = "layer_id, file, progress, is_finished"
+_OF_DRAWINGS = "key, file, progress, is_finished"
 
 
 def catalogue_as_it_is() -> Hashable:
-    """Return what is another when layers or their drawings are; two plain queries.
+    """Return what is another when layers or their drawings are; one plain query.
 
     Who may see a layer that is for groups is not in it.
     """
-    drawings = f"SELECT {_OF_DRAWINGS} FROM {Drawing._meta.db_table} ORDER BY layer_id"
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT {_OF_LAYERS} FROM {Layer._meta.db_table} ORDER BY id")
-        rows = cursor.fetchall()
-        cursor.execute(drawings)
-        return tuple(rows), tuple(cursor.fetchall())
+        cursor.execute(
+            f"SELECT {_named('layer', _OF_LAYERS)}, {_named('drawing', _OF_DRAWINGS)} "
+            f"FROM {Layer._meta.db_table} layer LEFT JOIN {Drawing._meta.db_table} drawing "
+            "ON drawing.layer_id = layer.id ORDER BY layer.id"
+        )
+        return tuple(cursor.fetchall())
+
+
+def _named(table: str, columns: str) -> str:
+    return ", ".join(f"{table}.{column.strip()}" for column in columns.split(","))
 
 
 def layer_as_it_is(layer: Layer) -> Hashable:

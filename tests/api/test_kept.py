@@ -16,7 +16,8 @@ from django.db import close_old_connections
 
 from marinemap.api.kept import KeptAnswers
 from marinemap.api.tokens import make_token
-from marinemap.catalogue.models import Layer
+from marinemap.catalogue import drawings
+from marinemap.catalogue.models import Drawing, Layer
 from marinemap.jobs import lifecycle
 from marinemap.jobs.models import Job
 
@@ -171,6 +172,23 @@ def test_job_that_got_an_owner_is_closed_to_others(ask: Ask, job: Job) -> None:
     assert is_kept(ask, path)
     Job.objects.filter(pk=job.pk).update(is_owner_known=True)
     assert ask(path).status == 404
+
+
+def test_each_request_has_an_id_of_its_own(ask: Ask) -> None:
+    assert is_kept(ask, "/api/")
+    first, again, own = ask("/api/"), ask("/api/"), ask("/api/", x_request_id="mine-1")
+    assert (first.asked, again.asked, own.asked) == (0, 0, 0)
+    ids = [each.headers["X-Request-ID"] for each in (first, again, own)]
+    assert len(set(ids)) == 3 and ids[2] == "mine-1"
+
+
+def test_drawing_that_goes_on_is_seen(ask: Ask, reefs: Layer) -> None:
+    key = drawings._key(reefs)
+    drawing = Drawing.objects.create(layer=reefs, key="old", progress=10)
+    assert is_kept(ask, "/api/collections")
+    for changed, told in ({"key": key}, 10), ({"progress": 20}, 20):
+        Drawing.objects.filter(pk=drawing.pk).update(**changed)
+        assert b'"progress":%d' % told in ask("/api/collections").body
 
 
 def test_each_client_is_answered_by_itself(ask: Ask, job: Job) -> None:
