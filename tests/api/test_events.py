@@ -204,6 +204,22 @@ def test_a_round_is_one_query_however_many_are_told(
         feed._tell()
 
 
+def test_many_people_are_told_each_of_their_own_by_one_query(
+    feed: Feed, django_assert_num_queries: Any
+) -> None:
+    # SQLite takes 1,000 terms at most.
+    lines = [Line() for _ in range(1_100)]
+    for number, line in enumerate(lines):
+        feed.add(watch(owners=Owners((f"browser:{number}",))), line)
+    Job.objects.bulk_create(
+        Job(process_id="echo", owner=f"browser:{number}", status="running")
+        for number in range(1_100)
+    )
+    with django_assert_num_queries(1):
+        feed._tell()
+    assert [len(line.take()) for line in lines] == [1] * 1_100
+
+
 def test_streams_are_limited_by_person_address_and_in_all(feed: Feed, settings: Any) -> None:
     settings.MARINEMAP_MAX_STREAMS_PERSON = 2
     settings.MARINEMAP_MAX_STREAMS_ADDRESS = 3

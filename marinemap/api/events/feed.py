@@ -5,11 +5,10 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from functools import reduce
-from operator import or_
 from typing import Protocol
 from uuid import UUID
 
@@ -147,8 +146,8 @@ class Feed:
             streams = dict(self._streams)
         found = list(_found(list(streams)))
         unfinished = {job.pk for job in found if not job.is_finished}
-        jobs = {job.pk: job for job in self._with_known_places(found)}
-        places = find_places(jobs.values())
+        looked = _Looked(self._with_known_places(found))
+        places = find_places(looked.by_id.values())
         for at, (watch, stream) in enumerate(streams.items()):
             if at % _AT_A_TIME == 0:
                 # Requests have their turn: to tell a thousand takes a third of a second.
@@ -156,11 +155,11 @@ class Feed:
             # Who is behind is told how it stands then, not all that was between.
             if stream.is_behind:
                 continue
-            _tell_one(watch, stream, jobs, places)
+            _tell_one(watch, stream, looked, places)
             # It has ended, or is gone.
             if watch.job_id is not None and watch.job_id not in unfinished:
                 stream.end()
-            watch.forget_old(jobs)
+            watch.forget_old(looked.by_id)
 
     def _with_known_places(self, jobs: Sequence[Job]) -> Sequence[Job]:
         """Return the jobs to tell of in this round: waiting ones in every third."""
@@ -173,23 +172,41 @@ class Feed:
 
 def _found(watches: Sequence[Watch]) -> QuerySet[Job]:
     """Return the jobs that are to be looked at, in the order in which they changed."""
-    own = [watch for watch in watches if watch.owners is not None]
     wanted = Q(pk__in={watch.job_id for watch in watches if watch.job_id is not None})
+    own = [(watch.owners, watch.since) for watch in watches if watch.owners is not None]
     if own:
-        since = min(watch.since for watch in own) - _OVERLAP
-        whose = reduce(or_, (watch.owners.jobs for watch in own if watch.owners is not None))
+        # One term for all: a database takes so many at most.
+        names = {name for owners, _ in own for name in owners.names}
+        addresses = {owners.address for owners, _ in own if owners.address}
+        whose = Q(owner__in=names) | Q(is_owner_known=False, address__in=addresses)
+        since = min(since for _, since in own) - _OVERLAP
         wanted |= whose & (Q(updated_at__gte=since) | Q(status=JobStatus.ACCEPTED))
     return Job.objects.filter(wanted).order_by("updated_at")[:_MOST_ROWS]
 
 
+class _Looked:
+    """The jobs of one look, to be found by their ids and by whose they are."""
+
+    def __init__(self, jobs: Sequence[Job]) -> None:
+        self.by_id = {job.pk: job for job in jobs}
+        self._of: defaultdict[str, list[Job]] = defaultdict(list)
+        for job in jobs:
+            self._of[job.owner].append(job)
+            self._of[job.address].append(job)
+
+    def concerning(self, watch: Watch) -> list[Job]:
+        """Return the jobs that a stream may have to tell of."""
+        if watch.owners is None:
+            job_id = watch.job_id
+            return [self.by_id[job_id]] if job_id is not None and job_id in self.by_id else []
+        names = {*watch.owners.names, watch.owners.address} - {""}
+        return [job for name in names for job in self._of.get(name, ()) if watch.concerns(job)]
+
+
 def _tell_one(
-    watch: Watch, stream: Connection, jobs: Mapping[UUID, Job], places: Mapping[UUID, Place]
+    watch: Watch, stream: Connection, looked: _Looked, places: Mapping[UUID, Place]
 ) -> None:
-    if watch.job_id is not None:
-        concerned = [jobs[watch.job_id]] if watch.job_id in jobs else []
-    else:
-        concerned = [job for job in jobs.values() if watch.concerns(job)]
-    for job in concerned:
+    for job in sorted(looked.concerning(watch), key=lambda job: job.updated_at):
         if content := watch.event(job, places.get(job.pk)):
             stream.send(content)
 
