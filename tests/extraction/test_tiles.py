@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pyogrio
+import pyproj
 import pytest
 import shapely
 from mapbox_vector_tile import decode
@@ -100,6 +101,28 @@ def test_projected_layer_lies_where_it_is(tmp_path: Path) -> None:
     middle = at_zoom(tiles, zoom).centroid
     # 500 km east and 5,000 km north of UTM 31 is 3 degrees east, 45.1535 north.
     assert (middle.x, middle.y) == pytest.approx(in_tiles(3, 45.1535, zoom), abs=1e-3 * 2**zoom)
+
+
+@pytest.mark.parametrize(
+    ("crs", "shape"),
+    [
+        ("EPSG:4326", shapely.Polygon([(0, 0), (60, 0), (60, 60)])),
+        ("EPSG:4326", shapely.box(0, 0, 60, 60).difference(shapely.box(9, 9, 50, 51).buffer(-1))),
+        ("EPSG:3035", shapely.box(3e6, 2e6, 5e6, 4e6)),
+        ("EPSG:3413", shapely.box(-2e6, -3e6, -1e6, -1e6)),
+    ],
+    ids=["degrees", "hole", "Europe", "Arctic"],
+)
+def test_long_edges_run_as_they_run_in_the_layer(tmp_path: Path, crs: str, shape: Any) -> None:
+    tiles = drawn(write(tmp_path / "long.gpkg", [shape], crs), tmp_path)
+    zoom = max(z for z, _, _ in tiles)
+    mover = pyproj.Transformer.from_crs(crs, "EPSG:4326", always_xy=True)
+    dense = shapely.segmentize(shape, shape.length / 10_000)
+    true = shapely.transform(
+        dense,
+        lambda xy: np.column_stack(in_tiles(*mover.transform(xy[:, 0], xy[:, 1]), zoom)),
+    )
+    assert at_zoom(tiles, zoom).symmetric_difference(true).area < 1e-4 * true.area
 
 
 @pytest.mark.parametrize("count", [12, 240], ids=["some", "so many that they merge"])

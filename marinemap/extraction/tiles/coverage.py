@@ -20,7 +20,8 @@ from isal import igzip
 
 from marinemap.extraction.tiles.generalise import following, ring_areas
 from marinemap.extraction.tiles.shapes import Shapes, ranges
-from marinemap.extraction.tiles.store import WORLD_BITS, Store
+from marinemap.extraction.tiles.store import Store
+from marinemap.extraction.tiles.world import WORLD_BITS
 
 # Places along a tile's side.
 PLACE_BITS = 8

@@ -22,7 +22,8 @@ from marinemap.extraction.tiles.generalise import on_grid, thinned
 from marinemap.extraction.tiles.merge import merged
 from marinemap.extraction.tiles.select import PIXEL_BITS, Plan, alone, plan, top_zoom
 from marinemap.extraction.tiles.shapes import POINT, POLYGON, Shapes
-from marinemap.extraction.tiles.store import WORLD_BITS, Store, read
+from marinemap.extraction.tiles.store import Store, read
+from marinemap.extraction.tiles.world import WORLD_BITS
 
 MEDIA_TYPE = "application/vnd.pmtiles"
 # The picture of the whole, shown while the rest is drawn.

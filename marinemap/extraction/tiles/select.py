@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from marinemap.extraction.tiles.shapes import LINE, POLYGON
-from marinemap.extraction.tiles.store import WORLD_BITS, Store
+from marinemap.extraction.tiles.store import Store
+from marinemap.extraction.tiles.world import WORLD_BITS
 
 # A tile is drawn 512 pixels wide.
 PIXEL_BITS = 9

@@ -16,15 +16,9 @@ from marinemap.extraction.pipeline import Progress
 from marinemap.extraction.request import SourceLayer
 from marinemap.extraction.tiles.generalise import polygon_areas
 from marinemap.extraction.tiles.shapes import POLYGON, Shapes, ends, from_geometries
+from marinemap.extraction.tiles.world import WORLD_BITS, ToWorld
 from marinemap.extraction.wkb import to_geometries
 
-# The world's width in bits: units of 4 cm at the equator.
-WORLD_BITS = 30
-# Half the width of the world in EPSG:3857, metres (OGC 17-083r4, WebMercatorQuad).
-_HALF_WORLD_M = 20_037_508.342789244
-_MERCATOR = "EPSG:3857"
-# The poles lie at infinity in Mercator; beyond a world's width nothing is drawn.
-_BEYOND = 1 << WORLD_BITS
 # As many as fit into memory easily.
 _CHUNK_POSITIONS = 2_000_000
 
@@ -112,10 +106,7 @@ def read(layer: SourceLayer, folder: Path, tell: Progress) -> list[Store]:
         If the source is missing, broken or unreadable.
     """
     prepared = prepare(dataclasses.replace(layer, fields=[], filter=None), None)
-    mercator = pyproj.CRS.from_user_input(_MERCATOR)
-    mover = pyproj.Transformer.from_crs(
-        pyproj.CRS.from_user_input(prepared.dataset.crs), mercator, always_xy=True
-    )
+    place = ToWorld.of(pyproj.CRS.from_user_input(prepared.dataset.crs))
     stores: dict[int, Store] = {}
     count = 0
     for batch in dataclasses.replace(prepared.source, with_ids=True).batches():
@@ -125,8 +116,8 @@ def read(layer: SourceLayer, folder: Path, tell: Progress) -> list[Store]:
         for shapes in from_geometries(_mended(batch.geometries), ids):
             if shapes.kind not in stores:
                 stores[shapes.kind] = Store(shapes.kind, folder / f"{shapes.kind}.positions")
-            placed = dataclasses.replace(shapes, xy=_in_world(mover, shapes.xy))
-            stores[shapes.kind].add(placed)
+            for placed in place.place(shapes):
+                stores[shapes.kind].add(placed)
         tell(min(1.0, count / max(1, prepared.dataset.feature_count)), "Reading")
     for store in stores.values():
         store.finish()
@@ -141,14 +132,6 @@ def _mended(column: Any) -> Array:
         geometries = geometries.copy()
         geometries[wrong] = shapely.make_valid(geometries[wrong], method="structure")
     return geometries
-
-
-def _in_world(mover: pyproj.Transformer, xy: Array) -> Array:
-    """Return positions in units of the world, y downwards from the north-west corner."""
-    x, y = mover.transform(xy[:, 0], xy[:, 1])
-    world = np.column_stack([x + _HALF_WORLD_M, _HALF_WORLD_M - y]) / (2 * _HALF_WORLD_M)
-    world = np.nan_to_num(world, nan=2.0, posinf=2.0, neginf=-1.0) * (1 << WORLD_BITS)
-    return np.rint(np.clip(world, -_BEYOND, 2 * _BEYOND - 1)).astype(np.int64)
 
 
 def _morton(boxes: Array) -> Array:
