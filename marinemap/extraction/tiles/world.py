@@ -75,7 +75,8 @@ class ToWorld:
     def _moved(self, xy: Array) -> Array:
         moved = np.column_stack(self.mover.transform(xy[:, 0], xy[:, 1]))
         finite = np.nan_to_num(moved, nan=3 * _HALF_WORLD_M, posinf=np.inf, neginf=-np.inf)
-        return np.clip(finite, -3 * _HALF_WORLD_M, 3 * _HALF_WORLD_M)
+        within: Array = np.clip(finite, -3 * _HALF_WORLD_M, 3 * _HALF_WORLD_M)
+        return within
 
 
 def _has_long_edge(shapes: Shapes, moved: Array) -> Array:
