@@ -34,9 +34,6 @@ _OVERHEAD_BYTES = 2_000
 _OF_CONTENT = ("content-type", "content-length", "content-encoding", "content-crs", "link")
 # In which requests for the same may differ.
 _OF_ONE_REQUEST = ("HTTP_IF_NONE_MATCH", "HTTP_X_REQUEST_ID")
-# What differs from one request to the next that asks the same.
-_REQUEST_ID = f"HTTP_{request_id.HEADER.upper().replace('-', '_')}"
-_OF_THIS_REQUEST = ("HTTP_IF_NONE_MATCH", _REQUEST_ID)
 _WHERE = ("PATH_INFO", "QUERY_STRING", "REMOTE_ADDR", "wsgi.url_scheme")
 
 
@@ -199,16 +196,11 @@ def _with_own_id(headers: Headers, environ: Environ) -> Headers:
 
 
 def _send(answer: _Answer, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
-    # Each request has an id of its own, whoever answers it.
-    number = request_id.take_or_make(environ.get(_REQUEST_ID))
-    headers = [
-        (name, number if name == request_id.HEADER else value) for name, value in answer.headers
-    ]
-    if answer.status.startswith("200") and _has_it(environ, headers):
-        about = [each for each in headers if each[0].lower() not in _OF_CONTENT]
+    if answer.status.startswith("200") and _has_it(environ, answer.headers):
+        about = [each for each in answer.headers if each[0].lower() not in _OF_CONTENT]
         start_response("304 Not Modified", about)
         return []
-    start_response(answer.status, headers)
+    start_response(answer.status, list(answer.headers))
     return [answer.body]
 
 

@@ -174,14 +174,6 @@ def test_job_that_got_an_owner_is_closed_to_others(ask: Ask, job: Job) -> None:
     assert ask(path).status == 404
 
 
-def test_each_request_has_an_id_of_its_own(ask: Ask) -> None:
-    assert is_kept(ask, "/api/")
-    first, again, own = ask("/api/"), ask("/api/"), ask("/api/", x_request_id="mine-1")
-    assert (first.asked, again.asked, own.asked) == (0, 0, 0)
-    ids = [each.headers["X-Request-ID"] for each in (first, again, own)]
-    assert len(set(ids)) == 3 and ids[2] == "mine-1"
-
-
 def test_drawing_that_goes_on_is_seen(ask: Ask, reefs: Layer) -> None:
     key = drawings._key(reefs)
     drawing = Drawing.objects.create(layer=reefs, key="old", progress=10)
