@@ -78,7 +78,7 @@ def check_batch(batch: Batch, title: str, *, is_indexed: bool) -> None:
     """
     for name, values in zip(batch.attributes.schema.names, batch.attributes, strict=True):
         if pa.types.is_string(values.type) or pa.types.is_large_string(values.type):
-            _check_text(title, name, values)
+            check_text(title, name, values)
     if is_indexed and batch.geometries.null_count:
         raise DatasetError(
             f"{title} holds {batch.geometries.null_count:,} geometries that are broken: "
@@ -112,7 +112,14 @@ def binary(column: Any) -> Any:
     return column if column.type == pa.binary() else column.cast(pa.binary())
 
 
-def _check_text(title: str, name: str, values: Any) -> None:
+def check_text(title: str, name: str, values: Any) -> None:
+    """Refuse texts that are no UTF-8, of which Python would make none.
+
+    Raises
+    ------
+    DatasetError
+        With the field.
+    """
     try:
         values.validate(full=True)
     except pa.ArrowInvalid as error:

@@ -26,10 +26,17 @@ def _look(path: str) -> None:
             pyogrio.raw.read(path, layer=layer, max_features=_FEATURES)
 
 
+def _limit(kind: int, most: int) -> None:
+    """Set a limit, where there is no lower one already: who started it may have less itself."""
+    hard = resource.getrlimit(kind)[1]
+    allowed = most if hard == resource.RLIM_INFINITY else min(most, hard)
+    resource.setrlimit(kind, (allowed, allowed))
+
+
 def _main() -> None:
-    resource.setrlimit(resource.RLIMIT_CPU, (_CPU_SECONDS, _CPU_SECONDS))
-    resource.setrlimit(resource.RLIMIT_DATA, (_MEMORY_BYTES, _MEMORY_BYTES))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    _limit(resource.RLIMIT_CPU, _CPU_SECONDS)
+    _limit(resource.RLIMIT_DATA, _MEMORY_BYTES)
+    _limit(resource.RLIMIT_CORE, 0)
     warnings.simplefilter("ignore")
     print("begun", flush=True)
     with contextlib.suppress(Exception):

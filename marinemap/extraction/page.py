@@ -13,7 +13,8 @@ import numpy as np
 import pyarrow as pa
 import pyproj
 
-from marinemap.extraction.arrow_batches import binary, geometry_place
+from marinemap.errors import DatasetError
+from marinemap.extraction.arrow_batches import binary, check_text, geometry_place
 from marinemap.extraction.curves import linear
 from marinemap.extraction.dataset import Dataset
 from marinemap.extraction.filter import Filter
@@ -228,6 +229,11 @@ def _chosen(
 def _read(dataset: Dataset, candidates: Candidates) -> tuple[Features, int]:
     """Return features, and how many bytes their geometries have."""
     id_name, table = _table(dataset, candidates.wanted)
+    _check_ids(dataset, candidates, table)
+    for name in (
+        each.name for each in table.schema if each.type in (pa.string(), pa.large_string())
+    ):
+        check_text(dataset.title, name, table.column(name))
     names = table.schema.names
     place = geometry_place(table.schema)
     ids = np.asarray(table.column(id_name)).astype(np.int64)
@@ -242,6 +248,17 @@ def _read(dataset: Dataset, candidates: Candidates) -> tuple[Features, int]:
     # They come in an order of the driver's own; cursors rise with ids.
     found = found.pick(np.argsort(ids, kind="stable"))
     return dataclasses.replace(found, cursors=candidates.cursors[: len(ids)]), wkb.nbytes
+
+
+def _check_ids(dataset: Dataset, candidates: Candidates, table: Any) -> None:
+    """Refuse to look up features by ids that several have: soundings of a chart have one."""
+    if "fids" in candidates.wanted and table.num_rows > len(candidates.cursors):
+        raise DatasetError(
+            f"several features of {dataset.title} have the same id, so that they cannot be found "
+            "by place, filter or id",
+            field="source",
+            hint="Ask for all features in pages, or for an extract of the area.",
+        )
 
 
 def _table(dataset: Dataset, wanted: Mapping[str, Any]) -> tuple[str, Any]:

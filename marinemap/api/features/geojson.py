@@ -10,12 +10,14 @@ from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 
+import numpy as np
 import shapely
 from pyarrow import types
 
 from marinemap.api.features.crs import FeatureCrs, moved, swapped
 from marinemap.catalogue.models import Layer
 from marinemap.extraction.page import Features
+from marinemap.extraction.wkb import are_finite
 
 # A value of these is as JSON has it.
 _PLAIN = (types.is_integer, types.is_string, types.is_large_string, types.is_boolean)
@@ -25,7 +27,10 @@ _ENCODE = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=
 
 def write_features(features: Features, layer: Layer, crs: FeatureCrs) -> Iterator[dict[str, bytes]]:
     """Yield the members of each feature, without links, as JSON."""
-    geometries = moved(features.geometries, layer, crs)
+    found = features.geometries.copy()
+    # JSON has no infinity: a position that is none is no geometry.
+    found[~are_finite(found)] = None
+    geometries = moved(found, layer, crs)
     texts = shapely.to_geojson(swapped(geometries) if crs.is_swapped else geometries)
     for number, text, row in zip(features.ids, texts, _rows(features), strict=True):
         yield {
@@ -52,9 +57,19 @@ def _rows(features: Features) -> list[dict[str, Any]]:
 
 
 def _plain_column(column: Any) -> list[Any]:
-    values: list[Any] = column.to_pylist()
+    try:
+        values: list[Any] = column.to_pylist()
+    except (OverflowError, ValueError):
+        return _distant_times(column)
     is_plain = any(at(column.type) for at in _PLAIN)
     return values if is_plain else [plain(value) for value in values]
+
+
+def _distant_times(column: Any) -> list[Any]:
+    """Return days or moments as texts, which Python has of the years 1 to 9999 only."""
+    times = column.to_numpy()
+    zone = "Z" if getattr(column.type, "tz", None) else ""
+    return [None if np.isnat(each) else f"{each}{zone}" for each in times]
 
 
 def plain(value: Any) -> Any:

@@ -10,6 +10,8 @@ import shapely
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 
+from marinemap.extraction.wkb import are_finite
+
 Array = np.ndarray[Any, Any]
 _WIDTH, _MOST_HEIGHT, _MARGIN = 720.0, 480.0, 8.0
 # More is not seen, and costs whoever looks at it.
@@ -19,7 +21,7 @@ _MOST_CORNERS = 20_000
 def sketch(geometries: Sequence[Array]) -> SafeString:
     """Return a picture of geometries, x to the right and y up; empty where there are none."""
     found = np.concatenate([np.zeros(0, object), *geometries])
-    found = found[~(shapely.is_missing(found) | shapely.is_empty(found))]
+    found = found[~(shapely.is_missing(found) | shapely.is_empty(found)) & are_finite(found)]
     if len(found) == 0:
         return mark_safe("")
     west, south, east, north = (float(edge) for edge in shapely.total_bounds(found))
