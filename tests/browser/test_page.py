@@ -2,56 +2,22 @@
 
 from __future__ import annotations
 
-import shutil
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import fiona
 import pytest
 import requests
-from playwright.sync_api import Locator, Page, expect, sync_playwright
+from playwright.sync_api import Locator, Page, expect
 from shapely.geometry import box, shape
 
-from tests.postgresql import skip_or_fail
 from tests.running_site import RunningSite
 
 MakeSite = Callable[..., RunningSite]
 
 # The page is the same on every database; SQLite is the one that people start with.
 pytestmark = pytest.mark.parametrize("prepared", ["sqlite"], indirect=True)
-
-# No GPU and no calls home; the sandbox needs privileges that a container lacks.
-_ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-
-
-@pytest.fixture
-def page(tmp_path: Path) -> Iterator[Page]:
-    """A tab of a fresh browser that fails the test on any script error or refused resource."""
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
-    if chromium is None:
-        skip_or_fail("Chromium is missing: sudo apt install chromium")
-    troubles: list[str] = []
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=_ARGUMENTS)
-        tab = browser.new_page(viewport={"width": 1280, "height": 800})
-        tab.set_default_timeout(60_000)
-        tab.on("pageerror", lambda error: troubles.append(str(error)))
-        tab.on(
-            "console",
-            lambda entry: troubles.append(entry.text) if "Security Policy" in entry.text else None,
-        )
-        yield tab
-        browser.close()
-    assert troubles == []
 
 
 def test_person_draws_a_rectangle_and_downloads_its_shapefiles(
@@ -61,7 +27,7 @@ def test_person_draws_a_rectangle_and_downloads_its_shapefiles(
     site.start_web()
     site.start_worker()
     page.goto(site.base)
-    _tag(page, "zoom-reefs").click()
+    _zoom_to_reefs(page)
     expect(_tag(page, "submit")).to_be_disabled()
     _drag_rectangle(page)
     _tag(page, "layer-reefs").check()
@@ -212,7 +178,7 @@ def test_request_is_kept_over_a_reload_and_can_be_cancelled(
     site.start_web()
     page.goto(site.base)
     expect(_tag(page, "paused")).to_be_visible()
-    _tag(page, "zoom-reefs").click()
+    _zoom_to_reefs(page)
     _drag_rectangle(page)
     _tag(page, "layer-reefs").check()
     _tag(page, "submit").click()
@@ -225,6 +191,11 @@ def test_request_is_kept_over_a_reload_and_can_be_cancelled(
 
 def _tag(page: Page, name: str) -> Locator:
     return page.get_by_test_id(name)
+
+
+def _zoom_to_reefs(page: Page) -> None:
+    _tag(page, "about-reefs").click()
+    _tag(page, "zoom-reefs").click()
 
 
 def _type_bounds(page: Page, **degrees: float) -> None:

@@ -84,6 +84,7 @@ def described(request: HttpRequest, layer: Layer) -> dict[str, Any]:
         "license": layer.licence,
         "attribution": layer.attribution,
         "version": layer.version,
+        "updated": layer.updated_at.isoformat(),
         "limits": layer.limits or None,
         "trouble": _TROUBLE if layer.trouble else None,
         "links": own_links(request, "collection", layer.pk),

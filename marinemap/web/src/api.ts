@@ -14,9 +14,18 @@ export interface Collection {
   license?: string;
   attribution?: string;
   version?: string;
+  /** When the data, or the words about them, changed here last. */
+  updated?: string;
   /** Present while the layer is being drawn. */
   drawing?: { progress: number };
   links?: { rel: string; href: string; type?: string }[];
+}
+
+/** A feature as GeoJSON, in degrees. */
+export interface ReadFeature {
+  id: number | string;
+  geometry: object | null;
+  properties: Record<string, unknown> | null;
 }
 
 export interface Order {
@@ -59,7 +68,8 @@ const root = document.body.dataset["root"] ?? "/";
 const api = `${root}api`;
 
 export async function listCollections(): Promise<Collection[]> {
-  return (await call<{ collections: Collection[] }>(`${api}/collections`)).collections;
+  // Asked again and again: what did not change is not sent again.
+  return (await call<{ collections: Collection[] }>(`${api}/collections`, { cache: "no-cache" })).collections;
 }
 
 export async function listFormats(): Promise<Format[]> {
@@ -67,9 +77,13 @@ export async function listFormats(): Promise<Format[]> {
 }
 
 /** Where the drawing of a layer is, on this page's own host; undefined while there is none. */
-export function drawingUrl({ links = [] }: Collection): string | undefined {
+export function drawingUrl({ links = [] }: Pick<Collection, "links">): string | undefined {
   const link = links.find(({ type }) => type === DRAWING_TYPE);
   return link && new URL(link.href).pathname;
+}
+
+export async function readFeature(layerId: string, featureId: number, signal: AbortSignal): Promise<ReadFeature> {
+  return call<ReadFeature>(`${api}/collections/${encodeURIComponent(layerId)}/items/${featureId}`, { signal });
 }
 
 export async function submitOrder(order: Order): Promise<Job> {

@@ -38,6 +38,10 @@ export class AreaForm {
     return this.#ring;
   }
 
+  get isDrawing(): boolean {
+    return this.#drawing.tool !== null;
+  }
+
   #listen(): void {
     for (const tool of ["rectangle", "polygon"] as const) {
       element(`draw-${tool}`).addEventListener("click", () => this.#toggle(tool));

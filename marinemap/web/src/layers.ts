@@ -1,194 +1,154 @@
-/** The layers that may be asked for: the list to tick and their drawing on the map. */
+/** The layers that may be asked for: what is ticked is on the map, and is asked for. */
 
 import type Map from "ol/Map.js";
-import VectorTileLayer from "ol/layer/VectorTile.js";
-import { PMTilesVectorSource } from "ol-pmtiles";
 
 import { drawingUrl, type Collection } from "./api.ts";
-import type { Bounds } from "./area.ts";
-import { zoomTo } from "./map.ts";
-import { element, make } from "./page.ts";
-import { colourOf, landStyle, layerStyle } from "./symbols.ts";
+import { boundsOfCollection, kindOf, placeOf, type Kind } from "./collection.ts";
+import { DrawnLayer } from "./drawn.ts";
+import { LayerRow } from "./layerrow.ts";
+import { viewOf, zoomTo } from "./map.ts";
+import { announce, element, make } from "./page.ts";
+import { freeLook, type Look } from "./palette.ts";
+import { landStyle, layerStyle } from "./symbols.ts";
 
 /** This collection, where it exists, is the ground under all others. */
 const BASE_COLLECTION = "land";
 const BASE_LEVEL = 0;
-const DATA_LEVEL = 2;
+/** What covers least lies on top. */
+const LEVELS: Record<Kind, number> = { polygons: 2, features: 3, lines: 4, points: 5 };
 
 const ZOOM_MILLISECONDS = 400;
 
-const NOT_TICKED_OPACITY = 0.55;
-
 interface Entry {
   collection: Collection;
-  layer: VectorTileLayer;
-  /** The same once more, beneath all others. */
-  ground: VectorTileLayer | null;
-  box: HTMLInputElement;
-  toggle: HTMLButtonElement;
-  colour: string;
+  row: LayerRow;
+  drawn: DrawnLayer;
+  look: Look | null;
+}
+
+export interface LayerEvents {
+  onChange: () => void;
+  /** A drawing cannot be read: it may have been made anew. */
+  onTrouble: () => void;
 }
 
 export class LayerList {
   readonly #map: Map;
-  readonly #onChange: () => void;
+  readonly #events: LayerEvents;
+  readonly #ground: DrawnLayer;
   #entries: Entry[] = [];
 
-  constructor(map: Map, onChange: () => void) {
+  constructor(map: Map, events: LayerEvents) {
     this.#map = map;
-    this.#onChange = onChange;
+    this.#events = events;
+    this.#ground = new DrawnLayer(map, BASE_LEVEL, events.onTrouble);
+    this.#ground.show(landStyle);
+    map.on("moveend", () => this.#entries.forEach((entry) => this.#refreshPlace(entry)));
   }
 
-  /** Fill the list; the ground comes last, the rest in the order of the service. */
+  /** Show what the service has by now; what is ticked stays so while it is there. */
   show(collections: Collection[]): void {
-    const ground = collections.filter(({ id }) => id === BASE_COLLECTION);
-    const others = collections.filter(({ id }) => id !== BASE_COLLECTION);
-    this.#entries = [...others, ...ground].map((collection, index) => this.#entry(collection, index));
-    const items = this.#entries.map((entry) => this.#item(entry));
-    element("layers").replaceChildren(...(items.length > 0 ? items : [nothingYet()]));
-    this.#entries.forEach((entry) => this.#refresh(entry));
-  }
-
-  /** Show the drawings that are there by now; tell whether all are. */
-  update(collections: Collection[]): boolean {
-    for (const entry of this.#entries) {
-      const now = collections.find(({ id }) => id === entry.collection.id);
-      if (!now) continue;
-      if (drawingUrl(now) !== drawingUrl(entry.collection)) setSource(entry, drawingUrl(now));
-      entry.collection = now;
-    }
-    return collections.every(({ drawing }) => !drawing);
+    const ticked = this.ticked().join();
+    // The ground comes last, the rest in the order of the service.
+    const sorted = [...collections].sort((a, b) => Number(a.id === BASE_COLLECTION) - Number(b.id === BASE_COLLECTION));
+    this.#entries.filter(({ collection: { id } }) => !sorted.some((each) => each.id === id)).forEach((entry) => this.#remove(entry));
+    const isSame = sorted.length === this.#entries.length && sorted.every(({ id }, n) => id === this.#entries[n]!.collection.id);
+    this.#entries = sorted.map((collection) => this.#find(collection.id) ?? this.#entry(collection));
+    const items = this.#entries.map(({ row }) => row.item);
+    if (!isSame || items.length === 0) element("layers").replaceChildren(...(items.length > 0 ? items : [nothingYet()]));
+    this.#entries.forEach((entry, index) => this.#heed(entry, sorted[index]!));
+    this.#ground.setDrawing(drawingUrl(sorted.find(({ id }) => id === BASE_COLLECTION) ?? {}));
+    this.#refreshAttribution();
+    if (this.ticked().join() !== ticked) this.#events.onChange();
   }
 
   /** Ids of the ticked layers. */
   ticked(): string[] {
-    return this.#entries.filter(({ box }) => box.checked).map(({ collection }) => collection.id);
+    return this.#entries.filter(({ row }) => row.isTicked).map(({ collection }) => collection.id);
   }
 
   titleOf(id: string): string {
-    return this.#entries.find(({ collection }) => collection.id === id)?.collection.title ?? id;
+    return this.#find(id)?.collection.title ?? id;
   }
 
-  #entry(collection: Collection, index: number): Entry {
-    const isBase = collection.id === BASE_COLLECTION;
-    const colour = colourOf(index);
-    const ground = isBase ? new VectorTileLayer({ style: landStyle, zIndex: BASE_LEVEL }) : null;
-    if (ground) this.#map.addLayer(ground);
-    const layer = new VectorTileLayer({
-      style: layerStyle(colour, false),
-      visible: !isBase,
-      zIndex: DATA_LEVEL + (isPolygons(collection) ? 0 : 1),
+  /** Return the id of the layer that an OpenLayers layer draws. */
+  idOf(layer: unknown): string | undefined {
+    return this.#entries.find(({ drawn }) => drawn.layer === layer)?.collection.id;
+  }
+
+  #find(id: string): Entry | undefined {
+    return this.#entries.find(({ collection }) => collection.id === id);
+  }
+
+  #entry(collection: Collection): Entry {
+    const drawn = new DrawnLayer(this.#map, LEVELS[kindOf(collection)], () => {
+      this.#refreshState(entry);
+      this.#events.onTrouble();
     });
-    this.#map.addLayer(layer);
-    const box = make("input", { type: "checkbox", id: `layer-${collection.id}`, testId: `layer-${collection.id}` });
-    const toggle = make("button", { type: "button", className: "quiet", testId: `show-${collection.id}` });
-    const entry = { collection, layer, ground, box, toggle, colour };
-    setSource(entry, drawingUrl(collection));
-    box.addEventListener("change", () => this.#tick(entry));
-    toggle.addEventListener("click", () => this.#setVisible(entry, !layer.getVisible()));
+    const row = new LayerRow(collection, {
+      onTick: () => this.#tick(entry),
+      onGo: (bounds) => zoomTo(this.#map, bounds, ZOOM_MILLISECONDS),
+    });
+    const entry: Entry = { collection, row, drawn, look: null };
     return entry;
   }
 
-  #item({ collection, box, toggle, colour }: Entry): HTMLLIElement {
-    const licence = collection.license ? `Licence: ${collection.license}` : "";
-    const label = make("label", { htmlFor: box.id, className: "layer-title", title: licence }, collection.title);
-    const swatch = make("span", { className: `swatch ${kindOf(collection)}` });
-    swatch.style.color = colour;
-    const paragraphs = facts(collection).map((fact) => make("p", {}, fact));
-    const text = make("div", { className: "about", hidden: true }, ...paragraphs);
-    const line = make("p", { className: "layer-line" }, make("span", {}, countInWords(collection)), toggle);
-    const bounds = boundsOfCollection(collection);
-    if (bounds) line.append(this.#zoomButton(collection, bounds));
-    if (paragraphs.length > 0) line.append(aboutButton(collection, text));
-    return make("li", {}, box, swatch, label, line, text);
+  #heed(entry: Entry, collection: Collection): void {
+    entry.collection = collection;
+    entry.row.describe(collection);
+    entry.drawn.setDrawing(drawingUrl(collection));
+    this.#refreshState(entry);
   }
 
-  #zoomButton(collection: Collection, bounds: Bounds): HTMLButtonElement {
-    const button = make("button", { type: "button", className: "quiet", testId: `zoom-${collection.id}` }, "Zoom to");
-    button.setAttribute("aria-label", `Zoom to ${collection.title}`);
-    button.addEventListener("click", () => zoomTo(this.#map, bounds, ZOOM_MILLISECONDS));
-    return button;
+  #remove(entry: Entry): void {
+    this.#map.removeLayer(entry.drawn.layer);
+    if (entry.row.isTicked) announce(`${entry.collection.title} is not offered any more.`);
   }
 
   #tick(entry: Entry): void {
-    if (entry.box.checked) entry.layer.setVisible(true);
-    if (!entry.box.checked && entry.collection.id === BASE_COLLECTION) entry.layer.setVisible(false);
-    entry.layer.setStyle(layerStyle(entry.colour, entry.box.checked));
-    this.#refresh(entry);
-    this.#onChange();
-  }
-
-  #setVisible(entry: Entry, isVisible: boolean): void {
-    entry.layer.setVisible(isVisible);
-    this.#refresh(entry);
-  }
-
-  #refresh({ collection, layer, box, toggle }: Entry): void {
-    const isVisible = layer.getVisible();
-    layer.setOpacity(box.checked ? 1 : NOT_TICKED_OPACITY);
-    toggle.textContent = isVisible ? "Hide" : "Show";
-    toggle.setAttribute("aria-label", `${isVisible ? "Hide" : "Show"} ${collection.title} on the map`);
+    this.#showOnMap(entry);
     this.#refreshAttribution();
+    if (entry.row.isTicked) this.#tellPlace(entry);
+    this.#events.onChange();
+  }
+
+  #showOnMap(entry: Entry): void {
+    entry.look = entry.row.isTicked ? freeLook(this.#looks()) : null;
+    entry.row.showLook(entry.look);
+    if (entry.look) entry.drawn.show(layerStyle(entry.look));
+    else entry.drawn.hide();
+    this.#refreshPlace(entry);
+    this.#refreshState(entry);
+  }
+
+  #looks(): Look[] {
+    return this.#entries.map(({ look }) => look).filter((look) => look !== null);
+  }
+
+  #refreshPlace({ collection, row }: Entry): void {
+    const bounds = boundsOfCollection(collection);
+    row.showPlace(row.isTicked && bounds ? placeOf(bounds, viewOf(this.#map)) : "in view");
+  }
+
+  #tellPlace({ collection }: Entry): void {
+    const bounds = boundsOfCollection(collection);
+    if (!bounds || placeOf(bounds, viewOf(this.#map)) === "in view") return;
+    announce(`${collection.title} lies elsewhere on the map. The next button goes there.`);
+  }
+
+  #refreshState({ collection, drawn, row }: Entry): void {
+    const { drawing } = collection;
+    const isOn = row.isTicked;
+    if (isOn && drawn.isBroken) row.showState("Cannot be shown at the moment; this page keeps trying.");
+    else if (isOn && drawing) row.showState(`Is being drawn (${Math.round(drawing.progress)} %); it can be asked for already.`);
+    else row.showState("");
   }
 
   #refreshAttribution(): void {
-    const shown = this.#entries.filter(({ layer, collection: { id } }) => layer.getVisible() || id === BASE_COLLECTION);
+    const shown = this.#entries.filter(({ row, collection: { id } }) => row.isTicked || id === BASE_COLLECTION);
     const texts = shown.map(({ collection }) => collection.attribution).filter(Boolean);
     element("attribution").textContent = [...new Set(texts)].join(" · ");
   }
-}
-
-/** A drawing of another name is another drawing. */
-function setSource({ layer, ground }: Entry, url: string | undefined): void {
-  const source = url === undefined ? null : new PMTilesVectorSource({ url });
-  layer.setSource(source);
-  ground?.setSource(source);
-}
-
-/** In a bbox over the 180th meridian west is greater than east (RFC 7946, section 5.2). */
-function boundsOfCollection(collection: Collection): Bounds | null {
-  const bbox = collection.extent?.spatial.bbox[0];
-  if (!bbox) return null;
-  const [west, south, east, north] = bbox;
-  return { west, south, east: east < west ? east + 360 : east, north };
-}
-
-function kindOf({ geometryType = "" }: Collection): "polygons" | "lines" | "points" | "features" {
-  if (geometryType.endsWith("Polygon")) return "polygons";
-  if (geometryType.endsWith("LineString")) return "lines";
-  return geometryType.endsWith("Point") ? "points" : "features";
-}
-
-function isPolygons(collection: Collection): boolean {
-  return kindOf(collection) === "polygons";
-}
-
-function countInWords(collection: Collection): string {
-  const kind = kindOf(collection);
-  const { featureCount } = collection;
-  if (featureCount === undefined) return kind;
-  return `${featureCount.toLocaleString("en")} ${featureCount === 1 ? kind.slice(0, -1) : kind}`;
-}
-
-function facts({ description, license, attribution, version }: Collection): string[] {
-  const known = [
-    description,
-    license && `Licence: ${license}`,
-    attribution && `Source: ${attribution}`,
-    version && `Version: ${version}`,
-  ];
-  return known.filter((fact): fact is string => Boolean(fact));
-}
-
-function aboutButton(collection: Collection, text: HTMLElement): HTMLButtonElement {
-  const button = make("button", { type: "button", className: "quiet" }, "About");
-  button.setAttribute("aria-label", `About ${collection.title}`);
-  button.setAttribute("aria-expanded", "false");
-  button.addEventListener("click", () => {
-    text.hidden = !text.hidden;
-    button.setAttribute("aria-expanded", String(!text.hidden));
-  });
-  return button;
 }
 
 function nothingYet(): HTMLLIElement {

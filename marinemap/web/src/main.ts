@@ -1,21 +1,23 @@
 /** Puts the page together. */
 
-import { listCollections, listFormats, type Order } from "./api.ts";
+import { listFormats, type Order } from "./api.ts";
 import { AreaForm } from "./areaform.ts";
+import { CatalogueWatch } from "./catalogue.ts";
 import { CrsForm } from "./crsform.ts";
 import { EstimateView } from "./estimateview.ts";
 import { FormatForm } from "./formatform.ts";
 import { filesOf, SHAPEFILE } from "./formats.ts";
 import { checkHealth, watchHealth } from "./health.ts";
+import { Identify } from "./identify.ts";
 import { JobList } from "./jobs.ts";
 import { LayerList } from "./layers.ts";
+import { watchLoading } from "./loading.ts";
 import { createMap } from "./map.ts";
 import { OrderForm } from "./order.ts";
 import { element } from "./page.ts";
 import { clearProblem, hideBanner, showProblem } from "./problems.ts";
 import "./styles.css";
 
-const DRAWINGS_MILLISECONDS = 5000;
 
 const map = createMap();
 const jobs = new JobList();
@@ -25,9 +27,18 @@ const area = new AreaForm(map, () => {
   crs.fitTo(area.ring);
   form.refresh();
 });
-const layers = new LayerList(map, () => {
-  clearProblem("layers");
-  form.refresh();
+const layers = new LayerList(map, {
+  onChange: () => {
+    clearProblem("layers");
+    form.refresh();
+  },
+  onTrouble: () => catalogue.hasten(),
+});
+const catalogue = new CatalogueWatch((collections) => layers.show(collections));
+new Identify(map, {
+  layerOf: (layer) => layers.idOf(layer),
+  titleOf: (id) => layers.titleOf(id),
+  isDrawing: () => area.isDrawing,
 });
 const form = new OrderForm({
   area,
@@ -51,24 +62,8 @@ function noteOf(order: Order): string {
   return chosen.length > 0 ? `${titles} (${chosen.join(", ")})` : titles;
 }
 
-async function showLayers(): Promise<void> {
-  const collections = await listCollections();
-  layers.show(collections);
-  watchDrawings();
-}
-
-/** Look now and then for drawings that are being made, until all are there. */
-function watchDrawings(): void {
-  setTimeout(() => {
-    listCollections().then((collections) => layers.update(collections)).then(
-      (isDone) => isDone || watchDrawings(),
-      // The service is away for a moment; the banner tells where it matters.
-      watchDrawings,
-    );
-  }, DRAWINGS_MILLISECONDS);
-}
-
-showLayers().catch(showProblem);
+catalogue.start().catch(showProblem);
+watchLoading(map);
 listFormats().then((formats) => format.show(formats)).catch(showProblem);
 jobs.load().catch(showProblem);
 document.addEventListener("visibilitychange", () => {

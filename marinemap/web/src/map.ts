@@ -41,6 +41,13 @@ export function zoomTo(map: Map, bounds: Bounds, milliseconds = 0): void {
   map.getView().fit(extent, { padding: [30, 30, 30, 30], maxZoom: 13, duration: milliseconds });
 }
 
+/** What the map shows, in degrees; longitudes run on where it shows other copies of the world. */
+export function viewOf(map: Map): Bounds {
+  const extent = map.getView().calculateExtent(map.getSize());
+  const [west, south, east, north] = transformExtent(extent, "EPSG:3857", "EPSG:4326") as [number, number, number, number];
+  return { west, south, east, north };
+}
+
 function pointerPosition(): MousePosition {
   return new MousePosition({
     projection: "EPSG:4326",

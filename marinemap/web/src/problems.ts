@@ -46,6 +46,10 @@ export function sentences({ detail, title, hint }: Problem): string {
   return [detail ?? title ?? "The service could not do this.", hint].filter(isText).map(sentence).join(" ");
 }
 
+export function problemInWords(error: unknown): string {
+  return sentences(problemIn(error));
+}
+
 function isText(text: string | undefined): text is string {
   return Boolean(text);
 }

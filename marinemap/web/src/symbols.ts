@@ -3,21 +3,17 @@
 import { getWidth } from "ol/extent.js";
 import CircleStyle from "ol/style/Circle.js";
 import Fill from "ol/style/Fill.js";
+import RegularShape from "ol/style/RegularShape.js";
 import Stroke from "ol/style/Stroke.js";
 import Style, { type StyleFunction } from "ol/style/Style.js";
 
-/** Each is told from its neighbours and from sea and sand, also by most colour-blind people. */
-const COLOURS = ["#0067a5", "#c2410c", "#6d28d9", "#0f766e", "#be185d", "#7a5c00", "#1e3a8a", "#4d7c0f"];
+import type { Look, Mark } from "./palette.ts";
 
 const AREA_COLOUR = "#d6006c";
 
-export function colourOf(index: number): string {
-  return COLOURS[index % COLOURS.length]!;
-}
-
 export const landStyle = new Style({
-  fill: new Fill({ color: "#f1ead9" }),
-  stroke: new Stroke({ color: "#c8bb9c", width: 0.8 }),
+  fill: new Fill({ color: "#f5f1e6" }),
+  stroke: new Stroke({ color: "#b9b19a", width: 0.8 }),
 });
 
 export const graticuleStroke = new Stroke({ color: "rgba(40, 90, 120, 0.16)", width: 1 });
@@ -28,15 +24,18 @@ const SMALL_PIXELS = 6;
 const OVERVIEW_METRES_PER_PIXEL = 3000;
 
 /** The outline of polygons that are too many to be told apart has this in place of an id. */
-const CROWD_ID = 0;
+export const CROWD_ID = 0;
 
-/** Ticked polygons are tinted, others outlined; those too small for it filled. */
-export function layerStyle(colour: string, isTicked: boolean): StyleFunction {
-  const near = { line: lineStyle(colour, 1.4), point: pointStyle(colour, 4) };
-  const far = { line: lineStyle(colour, 0.6), point: pointStyle(colour, 2) };
-  const polygon = polygonStyle(colour, isTicked ? `${colour}30` : "transparent");
+/** Of each mark; lines and outlines are told apart by it where there are more layers than colours. */
+export const DASHES: Record<Mark, number[]> = { 0: [], 1: [8, 4], 2: [2, 4], 3: [9, 3, 2, 3] };
+
+/** Polygons are tinted; those too small for an outline are filled. */
+export function layerStyle({ colour, mark }: Look): StyleFunction {
+  const near = { line: lineStyle(colour, mark, 2), point: pointStyle(colour, mark, 4.5) };
+  const far = { line: lineStyle(colour, mark, 1), point: pointStyle(colour, mark, 2.5) };
   const crowd = new Style({ fill: new Fill({ color: `${colour}60` }) });
-  const small = polygonStyle(`${colour}60`, `${colour}60`);
+  const small = polygonStyle(`${colour}60`, 0, `${colour}60`);
+  const polygon = polygonStyle(colour, mark, `${colour}30`);
   return (feature, resolution) => {
     if (feature.getId() === CROWD_ID) return crowd;
     const geometry = feature.getGeometry();
@@ -48,22 +47,38 @@ export function layerStyle(colour: string, isTicked: boolean): StyleFunction {
   };
 }
 
-function polygonStyle(outlineColour: string, fillColour: string): Style {
-  return new Style({ stroke: new Stroke({ color: outlineColour, width: 1 }), fill: new Fill({ color: fillColour }) });
+function polygonStyle(color: string, mark: Mark, fillColour: string): Style {
+  return new Style({ stroke: new Stroke({ color, width: 1, lineDash: DASHES[mark] }), fill: new Fill({ color: fillColour }) });
 }
 
-function lineStyle(color: string, width: number): Style {
-  return new Style({ stroke: new Stroke({ color, width }) });
+function lineStyle(color: string, mark: Mark, width: number): Style {
+  return new Style({ stroke: new Stroke({ color, width, lineDash: DASHES[mark] }) });
 }
 
-/** A dot ringed in white, so that it shows on sea, land and polygons alike. */
-function pointStyle(color: string, radius: number): Style {
+/** Corners and turn of a point's shape: a circle, a square, a triangle, a diamond. */
+export const SHAPES: Record<Mark, { points: number; angle: number } | null> = {
+  0: null,
+  1: { points: 4, angle: Math.PI / 4 },
+  2: { points: 3, angle: 0 },
+  3: { points: 4, angle: 0 },
+};
+
+/** Ringed in white, so that it shows on sea, land and polygons alike. */
+function pointStyle(color: string, mark: Mark, radius: number): Style {
   const stroke = new Stroke({ color: "#fff", width: radius / 3 });
-  return new Style({ image: new CircleStyle({ radius, fill: new Fill({ color }), stroke }) });
+  // Without "none" OpenLayers takes points of tiles for hidden ones when it is asked what is at a place.
+  const look = { radius, fill: new Fill({ color }), stroke, declutterMode: "none" as const };
+  const shape = SHAPES[mark];
+  return new Style({ image: shape ? new RegularShape({ ...look, ...shape, radius: radius * 1.3 }) : new CircleStyle(look) });
 }
 
 const outline = new Stroke({ color: AREA_COLOUR, width: 2.5 });
 const halo = new Stroke({ color: "rgba(255, 255, 255, 0.85)", width: 5 });
+
+/** What was asked about, ringed on the map. */
+export const foundStyle = [halo, new Stroke({ color: "#14252f", width: 2 })].map(
+  (stroke) => new Style({ stroke, image: new CircleStyle({ radius: 9, stroke }) }),
+);
 
 export const corner = new CircleStyle({
   radius: 5.5,

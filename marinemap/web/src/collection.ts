@@ -1,0 +1,57 @@
+/** What the page says of a layer, from its description by the service. */
+
+import type { Collection } from "./api.ts";
+import type { Bounds } from "./area.ts";
+
+export type Kind = "polygons" | "lines" | "points" | "features";
+
+/** Where a layer lies, seen from what the map shows. */
+export type Place = "in view" | "elsewhere" | "tiny";
+
+/** A layer whose extent is less than this share of the map each way is a speck on it. */
+const TINY_SHARE = 1 / 12;
+
+export function kindOf({ geometryType = "" }: Collection): Kind {
+  if (geometryType.endsWith("Polygon")) return "polygons";
+  if (geometryType.endsWith("LineString")) return "lines";
+  return geometryType.endsWith("Point") ? "points" : "features";
+}
+
+/** In a bbox over the 180th meridian west is greater than east (RFC 7946, section 5.2). */
+export function boundsOfCollection(collection: Collection): Bounds | null {
+  const bbox = collection.extent?.spatial.bbox[0];
+  if (!bbox) return null;
+  const [west, south, east, north] = bbox;
+  return { west, south, east: east < west ? east + 360 : east, north };
+}
+
+/** Tell where bounds lie in a view, whose longitudes may run on beyond 180. */
+export function placeOf(bounds: Bounds, view: Bounds): Place {
+  // The copy of the world in which they begin at or before the view's end, nearest to it.
+  const shift = 360 * Math.floor((view.east - bounds.west) / 360);
+  const isApart = bounds.east + shift < view.west || bounds.south > view.north || bounds.north < view.south;
+  if (isApart) return "elsewhere";
+  const isNarrow = bounds.east - bounds.west < TINY_SHARE * (view.east - view.west);
+  const isLow = bounds.north - bounds.south < TINY_SHARE * (view.north - view.south);
+  return isNarrow && isLow ? "tiny" : "in view";
+}
+
+export function countInWords(collection: Collection): string {
+  const kind = kindOf(collection);
+  const { featureCount } = collection;
+  if (featureCount === undefined) return kind;
+  return `${featureCount.toLocaleString("en")} ${featureCount === 1 ? kind.slice(0, -1) : kind}`;
+}
+
+export function facts(collection: Collection): string[] {
+  const { description, license, attribution, version, updated } = collection;
+  const day = updated && new Date(updated).toLocaleDateString("en-GB", { dateStyle: "long" });
+  const known = [
+    description,
+    `Holds: ${countInWords(collection)}`,
+    license && `Licence: ${license}`,
+    attribution && `Source: ${attribution}`,
+    version && `Version: ${version}${day ? `, changed here on ${day}` : ""}`,
+  ];
+  return known.filter((fact): fact is string => Boolean(fact));
+}

@@ -1,0 +1,146 @@
+/** A click on the map, or Enter in its middle: the fields of what is there, asked from the API. */
+
+import Feature from "ol/Feature.js";
+import type Map from "ol/Map.js";
+import GeoJSON from "ol/format/GeoJSON.js";
+import VectorLayer from "ol/layer/Vector.js";
+import type { Pixel } from "ol/pixel.js";
+import VectorSource from "ol/source/Vector.js";
+
+import { readFeature, type ReadFeature } from "./api.ts";
+import { fieldsInWords } from "./fields.ts";
+import { element, make } from "./page.ts";
+import { problemInWords } from "./problems.ts";
+import { CROWD_ID, foundStyle } from "./symbols.ts";
+
+/** A fingertip or an unsteady hand misses a point by as much. */
+const REACH_PIXELS = 5;
+const MOST_FOUND = 50;
+const FOUND_LEVEL = 9;
+
+const NOTHING = "Nothing of the ticked layers is here.";
+const CROWD = "Features are too many to be told apart here. Zoom in to read one.";
+
+export interface IdentifyParts {
+  /** Return the id of the layer that an OpenLayers layer draws, if it is one of the data. */
+  layerOf: (layer: unknown) => string | undefined;
+  titleOf: (layerId: string) => string;
+  /** Whether a click belongs to a drawing now. */
+  isDrawing: () => boolean;
+}
+
+/** One thing that is drawn at a place. */
+interface Hit {
+  layerId: string;
+  /** As the drawing bears it; undefined for many drawn together. */
+  featureId: number | undefined;
+}
+
+export class Identify {
+  readonly #map: Map;
+  readonly #parts: IdentifyParts;
+  readonly #card = element("identify");
+  readonly #outline = new VectorSource();
+  #hits: Hit[] = [];
+  #at = 0;
+  #asked = new AbortController();
+  #isOfDrawing = false;
+
+  constructor(map: Map, parts: IdentifyParts) {
+    this.#map = map;
+    this.#parts = parts;
+    map.addLayer(new VectorLayer({ source: this.#outline, style: foundStyle, zIndex: FOUND_LEVEL }));
+    this.#listen();
+  }
+
+  #listen(): void {
+    // The click that ends a drawing is over it by the time that it is known to be a single one.
+    this.#map.on("click", () => (this.#isOfDrawing = this.#parts.isDrawing()));
+    this.#map.on("singleclick", ({ pixel }) => this.#isOfDrawing || this.#look(pixel));
+    element("map").addEventListener("keydown", (event) => this.#onMapKey(event));
+    this.#card.addEventListener("keydown", (event) => event.key === "Escape" && this.#close());
+    element("identify-close").addEventListener("click", () => this.#close());
+    element("identify-next").addEventListener("click", () => this.#turn(1));
+    element("identify-previous").addEventListener("click", () => this.#turn(-1));
+  }
+
+  #onMapKey(event: KeyboardEvent): void {
+    // The map's own buttons lie within it, and take Enter for themselves.
+    if (event.key !== "Enter" || event.target !== event.currentTarget || this.#parts.isDrawing()) return;
+    const [width = 0, height = 0] = this.#map.getSize() ?? [];
+    this.#look([width / 2, height / 2]);
+  }
+
+  #look(pixel: Pixel): void {
+    this.#hits = this.#hitsAt(pixel);
+    this.#at = 0;
+    this.#card.hidden = false;
+    void this.#show();
+    this.#card.focus({ preventScroll: true });
+  }
+
+  #turn(step: number): void {
+    this.#at = (this.#at + step + this.#hits.length) % this.#hits.length;
+    void this.#show();
+  }
+
+  #close(): void {
+    this.#asked.abort();
+    this.#outline.clear();
+    this.#card.hidden = true;
+    element("map").focus({ preventScroll: true });
+  }
+
+  /** What is drawn at a place, uppermost first, each thing once. */
+  #hitsAt(pixel: Pixel): Hit[] {
+    const found = new globalThis.Map<string, Hit>();
+    const take = (feature: { getId(): unknown }, layer: unknown): boolean => {
+      const layerId = this.#parts.layerOf(layer)!;
+      const id = feature.getId();
+      const featureId = typeof id === "number" && id !== CROWD_ID ? id : undefined;
+      found.set(`${layerId}/${featureId}`, { layerId, featureId });
+      return found.size >= MOST_FOUND;
+    };
+    const layerFilter = (layer: unknown): boolean => this.#parts.layerOf(layer) !== undefined;
+    this.#map.forEachFeatureAtPixel(pixel, take, { hitTolerance: REACH_PIXELS, layerFilter });
+    return [...found.values()];
+  }
+
+  async #show(): Promise<void> {
+    const { signal } = this.#renew();
+    const hit = this.#hits[this.#at];
+    element("identify-title").textContent = hit ? this.#parts.titleOf(hit.layerId) : "Here";
+    element("identify-pages").hidden = this.#hits.length < 2;
+    element("identify-count").textContent = `${this.#at + 1} of ${this.#hits.length}`;
+    if (!hit) return this.#tell(NOTHING);
+    if (hit.featureId === undefined) return this.#tell(CROWD);
+    this.#tell("Reading …");
+    try {
+      const feature = await readFeature(hit.layerId, hit.featureId, signal);
+      if (!signal.aborted) this.#fill(feature);
+    } catch (error) {
+      if (!signal.aborted) this.#tell(problemInWords(error));
+    }
+  }
+
+  #renew(): AbortController {
+    this.#asked.abort();
+    this.#outline.clear();
+    return (this.#asked = new AbortController());
+  }
+
+  #tell(text: string): void {
+    element("identify-text").textContent = text;
+    element("identify-fields").replaceChildren();
+  }
+
+  #fill({ id, geometry, properties }: ReadFeature): void {
+    const rows = fieldsInWords(properties).map(([name, value]) =>
+      make("div", {}, make("dt", {}, name), make("dd", { dir: "auto" }, value)),
+    );
+    this.#tell(rows.length > 0 ? `Feature ${id}` : `Feature ${id} has no fields.`);
+    element("identify-fields").replaceChildren(...rows);
+    const shape = geometry && new GeoJSON({ featureProjection: "EPSG:3857" }).readGeometry(geometry);
+    if (shape) this.#outline.addFeature(new Feature(shape));
+  }
+}

@@ -1,0 +1,103 @@
+/** One layer in the list: its box, what it is, and what there is to say of it now. */
+
+import type { Collection } from "./api.ts";
+import type { Bounds } from "./area.ts";
+import { boundsOfCollection, countInWords, facts, kindOf, type Place } from "./collection.ts";
+import { make } from "./page.ts";
+import type { Look } from "./palette.ts";
+import { drawSwatch, newSwatch } from "./swatch.ts";
+
+const PLACES: Record<Place, string> = {
+  "in view": "",
+  elsewhere: "Lies elsewhere on the map.",
+  tiny: "Is a speck on this map.",
+};
+
+export interface RowEvents {
+  onTick: () => void;
+  onGo: (bounds: Bounds) => void;
+}
+
+export class LayerRow {
+  readonly item: HTMLLIElement;
+  readonly #events: RowEvents;
+  readonly #box: HTMLInputElement;
+  readonly #swatch = newSwatch();
+  readonly #title = make("label", { className: "layer-title" });
+  readonly #count = make("span");
+  readonly #about = make("div", { className: "about", hidden: true });
+  readonly #aboutButton = make("button", { type: "button", className: "quiet" }, "About");
+  readonly #place = make("p", { className: "layer-place", hidden: true });
+  readonly #placeText = make("span");
+  readonly #state = make("p", { className: "layer-state" });
+  #collection: Collection;
+
+  constructor(collection: Collection, events: RowEvents) {
+    const { id } = collection;
+    this.#collection = collection;
+    this.#events = events;
+    this.#box = make("input", { type: "checkbox", id: `layer-${id}`, testId: `layer-${id}` });
+    this.#box.addEventListener("change", events.onTick);
+    this.#title.htmlFor = this.#box.id;
+    this.#aboutButton.dataset["testid"] = `about-${id}`;
+    this.#aboutButton.addEventListener("click", () => this.#toggleAbout());
+    this.#place.append(this.#placeText, " ", this.#goButton("Go there", `go-${id}`));
+    const line = make("p", { className: "layer-line" }, this.#count, this.#aboutButton);
+    this.item = make("li", {}, this.#box, this.#swatch, this.#title, line, this.#place, this.#state, this.#about);
+    this.describe(collection);
+    this.showLook(null);
+    this.showPlace("in view");
+  }
+
+  get isTicked(): boolean {
+    return this.#box.checked;
+  }
+
+  tick(isTicked: boolean): void {
+    this.#box.checked = isTicked;
+  }
+
+  describe(collection: Collection): void {
+    const { id, title } = (this.#collection = collection);
+    this.#title.textContent = title;
+    this.#count.textContent = countInWords(collection);
+    this.#aboutButton.setAttribute("aria-label", `About ${title}`);
+    this.#aboutButton.setAttribute("aria-expanded", String(!this.#about.hidden));
+    // Made anew only when it says something else: the keyboard may be in it.
+    const paragraphs = facts(collection);
+    if (this.#about.dataset["says"] === paragraphs.join("\n")) return;
+    this.#about.dataset["says"] = paragraphs.join("\n");
+    this.#about.replaceChildren(...paragraphs.map((fact) => make("p", {}, fact)), this.#goButton("Zoom to", `zoom-${id}`));
+  }
+
+  showLook(look: Look | null): void {
+    drawSwatch(this.#swatch, kindOf(this.#collection), look);
+  }
+
+  /** Offer the way to a layer that is not seen where the map is. */
+  showPlace(place: Place): void {
+    this.#placeText.textContent = PLACES[place];
+    this.#place.hidden = place === "in view";
+  }
+
+  showState(text: string): void {
+    if (this.#state.textContent !== text) this.#state.textContent = text;
+  }
+
+  #goButton(text: string, testId: string): HTMLButtonElement {
+    const button = make("button", { type: "button", className: "quiet", testId }, text);
+    button.setAttribute("aria-label", `${text}: ${this.#collection.title}`);
+    button.addEventListener("click", () => {
+      const bounds = boundsOfCollection(this.#collection);
+      if (bounds) this.#events.onGo(bounds);
+      // The offer goes once it is taken, and the keyboard would be lost with it.
+      this.#box.focus({ preventScroll: true });
+    });
+    return button;
+  }
+
+  #toggleAbout(): void {
+    this.#about.hidden = !this.#about.hidden;
+    this.#aboutButton.setAttribute("aria-expanded", String(!this.#about.hidden));
+  }
+}

@@ -1,0 +1,59 @@
+"""What the tests of the page share: a browser, and a site whose layers are drawn."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, sync_playwright
+
+from tests.postgresql import skip_or_fail
+from tests.running_site import RunningSite
+
+# No GPU and no calls home; the sandbox needs privileges that a container lacks.
+_ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@pytest.fixture
+def page(tmp_path: Path) -> Iterator[Page]:
+    """A tab of a fresh browser that fails the test on any script error or refused resource."""
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+    if chromium is None:
+        skip_or_fail("Chromium is missing: sudo apt install chromium")
+    troubles: list[str] = []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=_ARGUMENTS)
+        tab = browser.new_page(viewport={"width": 1280, "height": 800})
+        tab.set_default_timeout(60_000)
+        tab.on("pageerror", lambda error: troubles.append(str(error)))
+        tab.on(
+            "console",
+            lambda entry: troubles.append(entry.text) if "Security Policy" in entry.text else None,
+        )
+        yield tab
+        browser.close()
+    assert troubles == []
+
+
+@pytest.fixture(scope="module")
+def drawn_site(
+    prepared: RunningSite, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[RunningSite]:
+    """A site whose layers are drawn, for the tests of a module that only look at it."""
+    home = tmp_path_factory.mktemp("drawn") / "home"
+    shutil.copytree(prepared.home, home)
+    site = RunningSite(home)
+    site.manage("drawlayers")
+    site.start_web()
+    yield site
+    site.stop()

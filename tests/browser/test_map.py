@@ -1,0 +1,174 @@
+"""The map: quiet at the start, true to what is ticked, healed without a reload."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pyogrio
+import pytest
+import shapely
+from playwright.sync_api import Locator, Page, expect
+
+from tests.running_site import RunningSite, wait_for
+
+pytestmark = pytest.mark.parametrize("prepared", ["sqlite"], indirect=True)
+
+INDIGO = (0x33, 0x22, 0x88)
+# A polygon's colour at 19 % over the sea's.
+TINTS = {"indigo": [191, 196, 220], "rose": [219, 209, 217]}
+
+
+def test_nothing_is_on_the_map_until_it_is_ticked(page: Page, drawn_site: RunningSite) -> None:
+    drawings: list[str] = []
+    page.on("request", lambda request: drawings.append(request.url.rpartition("/")[2]))
+    page.goto(drawn_site.base)
+    _zoom_to(page, "reefs")
+    expect(_tag(page, "layer-reefs")).not_to_be_checked()
+    expect(_tag(page, "map-loading")).to_be_hidden()
+    assert not [name for name in drawings if name.endswith(".pmtiles")]
+    _tag(page, "layer-reefs").check()
+    wait_for(lambda: _is_seen(page, "indigo"), "the reefs on the map")
+    _tag(page, "layer-reefs").uncheck()
+    wait_for(lambda: not _is_seen(page, "indigo"), "a map without the reefs")
+    assert {name.partition("-")[0] for name in drawings if name.endswith(".pmtiles")} == {"reefs"}
+
+
+def test_ticked_layers_look_unlike_and_lines_lie_on_polygons(
+    page: Page, drawn_site: RunningSite
+) -> None:
+    page.goto(drawn_site.base)
+    _zoom_to(page, "reefs")
+    # The polygons come last, and belong below all the same.
+    _tag(page, "layer-coastline").check()
+    _tag(page, "layer-reefs").check()
+    wait_for(lambda: _is_seen(page, "rose"), "the reefs on the map, in another colour")
+    expect(_tag(page, "map-loading")).to_be_hidden()
+    # Ten lines, each through the middle of a row of reefs.
+    # A line below the tint would be 30 away at the least.
+    column = _colours_along(page, longitude=0.25)
+    assert min(math.dist(colour, INDIGO) for colour in column) < 12
+
+
+def test_layer_that_lies_elsewhere_is_offered_to_be_gone_to(
+    page: Page, drawn_site: RunningSite
+) -> None:
+    page.goto(drawn_site.base)
+    _tag(page, "layer-ports").check()
+    # Ten degrees are less than a twelfth of the world.
+    expect(page.get_by_text("Is a speck on this map.")).to_be_visible()
+    go = page.get_by_role("button", name="Go there: ports")
+    go.press("Enter")
+    expect(go).to_be_hidden()
+    expect(_tag(page, "layer-ports")).to_be_focused()
+    for _ in range(30):
+        _tag(page, "map").press("ArrowRight")
+    expect(page.get_by_text("Lies elsewhere on the map.")).to_be_visible()
+    _tag(page, "layer-ports").uncheck()
+    expect(go).to_be_hidden()
+
+
+def test_drawing_that_cannot_be_read_is_told_and_tried_again(
+    page: Page, drawn_site: RunningSite
+) -> None:
+    page.goto(drawn_site.base)
+    page.route("**/*.pmtiles", lambda route: route.fulfill(status=500))
+    _zoom_to(page, "reefs")
+    _tag(page, "layer-reefs").check()
+    expect(page.get_by_text("Cannot be shown at the moment")).to_be_visible()
+    expect(_tag(page, "map-loading")).to_be_hidden()
+    page.unroute("**/*.pmtiles")
+    wait_for(lambda: _is_seen(page, "indigo"), "the reefs on the map")
+    expect(page.get_by_text("Cannot be shown at the moment")).to_be_hidden()
+
+
+def test_data_that_change_are_seen_without_a_reload(
+    page: Page, drawn_site: RunningSite, tmp_path: Path
+) -> None:
+    wrecks = tmp_path / "wrecks.gpkg"
+    _write_square(wrecks, west=0)
+    drawn_site.manage("addlayer", "wrecks", wrecks)
+    drawn_site.manage("drawlayers")
+    page.goto(drawn_site.base)
+    _zoom_to(page, "reefs")
+    _tag(page, "layer-wrecks").check()
+    wait_for(lambda: _is_tinted(page, longitude=1), "the first square")
+    _write_square(wrecks, west=6)
+    drawn_site.manage("refreshlayers")
+    drawn_site.manage("drawlayers")
+    # As for a person who comes back to the tab; else it takes a quarter of a minute.
+    page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    wait_for(lambda: _is_tinted(page, longitude=7), "the second square")
+    assert not _is_tinted(page, longitude=1)
+    drawn_site.manage("removelayer", "wrecks")
+    page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    expect(_tag(page, "layer-wrecks")).to_have_count(0)
+
+
+def _tag(page: Page, name: str) -> Locator:
+    return page.get_by_test_id(name)
+
+
+def _zoom_to(page: Page, layer: str) -> None:
+    _tag(page, f"about-{layer}").click()
+    _tag(page, f"zoom-{layer}").click()
+
+
+def _is_seen(page: Page, colour: str) -> bool:
+    """Tell whether a good part of the map is tinted in a colour, on the sea."""
+    tinted: bool = page.evaluate(f"({_TINTED})({TINTS[colour]})")
+    return tinted
+
+
+def _is_tinted(page: Page, longitude: float) -> bool:
+    """Tell whether the map is tinted in indigo along a meridian."""
+    tint = np.array(TINTS["indigo"])
+    return bool((np.abs(_colours_along(page, longitude) - tint).max(axis=1) < 8).sum() > 50)
+
+
+def _colours_along(page: Page, longitude: float) -> np.ndarray:
+    """Return the pixels along a meridian of a map that shows the reefs."""
+    frame = _tag(page, "map").bounding_box()
+    assert frame is not None
+    # The page leaves 30 pixels around; heights are those of Mercator, in degrees.
+    tall = math.degrees(_mercator(49.9) - _mercator(40.1))
+    degrees = max(9.8 / (frame["width"] - 60), tall / (frame["height"] - 60))
+    x = round(frame["width"] / 2 + (longitude - 5) / degrees)
+    drawn = page.evaluate(f"({_DRAWN})({x}, 0, 1, {int(frame['height'])})")
+    return np.array(drawn, float).reshape(-1, 4)[:, :3]
+
+
+def _mercator(latitude: float) -> float:
+    return math.asinh(math.tan(math.radians(latitude)))
+
+
+# What the map has drawn, on the colour of the sea, four numbers a pixel.
+_DRAWN = """(x, y, width, height) => {
+    const canvas = document.querySelector("#map .ol-layer canvas");
+    const copy = new OffscreenCanvas(width, height).getContext("2d");
+    copy.fillStyle = "#dfeaf0";
+    copy.fillRect(0, 0, width, height);
+    if (canvas?.width) copy.drawImage(canvas, -x, -y);
+    return Array.from(copy.getImageData(0, 0, width, height).data);
+}"""
+
+_TINTED = f"""(colour) => {{
+    const seen = ({_DRAWN})(300, 300, 300, 200);
+    let tinted = 0;
+    for (let at = 0; at < seen.length; at += 4) {{
+        tinted += colour.every((part, n) => Math.abs(part - seen[at + n]) < 8);
+    }}
+    return tinted > 1000;
+}}"""
+
+
+def _write_square(path: Path, west: float) -> None:
+    pyogrio.raw.write(
+        path,
+        shapely.to_wkb(np.array([shapely.box(west, 41, west + 3, 49)], object)),
+        field_data=[np.array([1])],
+        fields=["wreck_id"],
+        geometry_type="Polygon",
+        crs="EPSG:4326",
+    )
