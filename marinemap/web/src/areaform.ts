@@ -21,7 +21,7 @@ export class AreaForm {
   readonly #map: Map;
   readonly #drawing: AreaDrawing;
   readonly #onChange: () => void;
-  #ring: Ring | null = null;
+  #area: DrawnArea | null = null;
 
   constructor(map: Map, onChange: () => void) {
     this.#map = map;
@@ -35,7 +35,17 @@ export class AreaForm {
 
   /** Corners of the area in degrees, as drawn; null while there is none. */
   get ring(): Ring | null {
-    return this.#ring;
+    return this.#area?.ring ?? null;
+  }
+
+  get drawn(): DrawnArea | null {
+    return this.#area;
+  }
+
+  /** Set an area that was drawn before; null clears it. */
+  restore(area: DrawnArea | null): void {
+    if (area) this.#drawing.setArea(area);
+    else this.#drawing.clear();
   }
 
   get isDrawing(): boolean {
@@ -88,7 +98,7 @@ export class AreaForm {
   }
 
   #showArea(area: DrawnArea | null): void {
-    this.#ring = area?.ring ?? null;
+    this.#area = area;
     clearProblem("area");
     element("area-size").textContent = area ? `Area: ${sizeInWords(areaKm2(densified(area.ring)))}` : NO_AREA;
     element<HTMLButtonElement>("clear-area").disabled = area === null;

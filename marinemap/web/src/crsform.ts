@@ -18,12 +18,15 @@ export class CrsForm {
   readonly #code = element<HTMLInputElement>("crs-code");
   #utmCode: string | null = null;
 
+  readonly #onChange: () => void;
+
   constructor(onChange: () => void) {
+    this.#onChange = onChange;
     for (const field of [this.#select, this.#code]) {
       field.addEventListener("input", () => {
         this.#showCodeField();
         clearProblem("crs");
-        onChange();
+        this.#onChange();
       });
     }
     // Some browsers restore the choice after a reload, but the area is gone.
@@ -36,6 +39,17 @@ export class CrsForm {
     if (this.#select.value === OTHER) return epsgCode(this.#code.value) ?? undefined;
     if (this.#select.value === UTM) return this.#utmCode;
     return this.#select.value || null;
+  }
+
+  /** Choose a code as people would: by its name where it is offered for the area, else typed. */
+  choose(code: string | null): void {
+    const offered = [...this.#select.options].find((option) => !option.disabled && option.value === (code ?? ""));
+    if (offered) this.#select.value = offered.value;
+    else this.#select.value = code === this.#utmCode ? UTM : OTHER;
+    this.#code.value = this.#select.value === OTHER ? (code ?? "").replace("EPSG:", "") : "";
+    this.#showCodeField();
+    clearProblem("crs");
+    this.#onChange();
   }
 
   /** Let people choose, unless the format is always in degrees. */

@@ -101,6 +101,10 @@ export class AreaDrawing {
     this.#finish({ ring: ringOfBounds(bounds), isRectangle: true });
   }
 
+  setArea(area: DrawnArea): void {
+    this.#finish(area);
+  }
+
   #startPolygon(): void {
     const draw = new Draw({ type: "Polygon", style: sketchStyles, snapTolerance: FINISH_PIXELS });
     draw.on("drawstart", () => this.#feature.setGeometry(undefined));

@@ -9,11 +9,14 @@ export class FormatForm {
   readonly #whole = element<HTMLInputElement>("mode-whole");
   readonly #onChange: () => void;
   #formats: Format[] = [SHAPEFILE];
+  /** Chosen before the service has told of its formats. */
+  #awaited: string | null = null;
 
   constructor(onChange: () => void) {
     this.#onChange = onChange;
     for (const field of [this.#select, this.#whole, element("mode-cut")]) {
       field.addEventListener("change", () => {
+        this.#awaited = null;
         clearProblem("format");
         this.#heed();
       });
@@ -22,11 +25,27 @@ export class FormatForm {
 
   /** Offer these; the choice stays where it is one of them. */
   show(formats: Format[]): void {
-    const chosen = this.#select.value;
+    const { chosen } = this;
+    this.#awaited = null;
     this.#formats = formats;
     const options = formats.map(({ id, title }) => make("option", { value: id, selected: id === chosen }, title));
     this.#select.replaceChildren(...options);
     this.#heed();
+  }
+
+  /** Choose a format, as soon as it is known whether there is one of that id. */
+  choose(id: string, isWhole: boolean): void {
+    const isThere = this.#formats.some((format) => format.id === id);
+    this.#awaited = isThere ? null : id;
+    if (isThere) this.#select.value = id;
+    this.#whole.checked = isWhole;
+    element<HTMLInputElement>("mode-cut").checked = !isWhole;
+    this.#heed();
+  }
+
+  /** The id of the format that is chosen, or will be. */
+  get chosen(): string {
+    return this.#awaited ?? this.#select.value;
   }
 
   get format(): Format {

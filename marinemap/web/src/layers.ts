@@ -9,6 +9,7 @@ import { LayerRow } from "./layerrow.ts";
 import { viewOf, zoomTo } from "./map.ts";
 import { announce, element, make } from "./page.ts";
 import { freeLook, type Look } from "./palette.ts";
+import { showAt } from "./problems.ts";
 import { landStyle, layerStyle } from "./symbols.ts";
 
 /** This collection, where it exists, is the ground under all others. */
@@ -37,6 +38,8 @@ export class LayerList {
   readonly #events: LayerEvents;
   readonly #ground: DrawnLayer;
   #entries: Entry[] = [];
+  /** Chosen before the service has told of its layers. */
+  #awaited: string[] | null = [];
 
   constructor(map: Map, events: LayerEvents) {
     this.#map = map;
@@ -58,6 +61,7 @@ export class LayerList {
     if (!isSame || items.length === 0) element("layers").replaceChildren(...(items.length > 0 ? items : [nothingYet()]));
     this.#entries.forEach((entry, index) => this.#heed(entry, sorted[index]!));
     this.#ground.setDrawing(drawingUrl(sorted.find(({ id }) => id === BASE_COLLECTION) ?? {}));
+    this.#takeAwaited();
     this.#refreshAttribution();
     if (this.ticked().join() !== ticked) this.#events.onChange();
   }
@@ -67,6 +71,17 @@ export class LayerList {
     return this.#entries.filter(({ row }) => row.isTicked).map(({ collection }) => collection.id);
   }
 
+  /** Tick exactly these, as soon as it is known which there are. */
+  choose(ids: string[]): void {
+    if (this.#awaited) this.#awaited = ids;
+    else this.#tickOnly(ids);
+  }
+
+  /** Ids of the layers that are ticked, or will be. */
+  chosen(): string[] {
+    return this.#awaited ?? this.ticked();
+  }
+
   titleOf(id: string): string {
     return this.#find(id)?.collection.title ?? id;
   }
@@ -74,6 +89,22 @@ export class LayerList {
   /** Return the id of the layer that an OpenLayers layer draws. */
   idOf(layer: unknown): string | undefined {
     return this.#entries.find(({ drawn }) => drawn.layer === layer)?.collection.id;
+  }
+
+  #takeAwaited(): void {
+    const ids = this.#awaited;
+    this.#awaited = null;
+    if (ids && ids.length > 0) this.#tickOnly(ids);
+  }
+
+  #tickOnly(ids: string[]): void {
+    const changed = this.#entries.filter(({ row, collection: { id } }) => row.isTicked !== ids.includes(id));
+    for (const { row } of changed) row.tick(!row.isTicked);
+    changed.forEach((entry) => this.#showOnMap(entry));
+    this.#refreshAttribution();
+    if (changed.length > 0) this.#events.onChange();
+    const strange = ids.filter((id) => !this.#find(id));
+    if (strange.length > 0) showAt("layers", `The address names layers that are not here: ${strange.join(", ")}.`);
   }
 
   #find(id: string): Entry | undefined {

@@ -16,21 +16,22 @@ import { createMap } from "./map.ts";
 import { OrderForm } from "./order.ts";
 import { element } from "./page.ts";
 import { clearProblem, hideBanner, showProblem } from "./problems.ts";
+import { Sharing } from "./sharing.ts";
 import "./styles.css";
 
 
 const map = createMap();
 const jobs = new JobList();
-const format = new FormatForm(() => form.refresh());
-const crs = new CrsForm(() => form.refresh());
+const format = new FormatForm(heed);
+const crs = new CrsForm(heed);
 const area = new AreaForm(map, () => {
   crs.fitTo(area.ring);
-  form.refresh();
+  heed();
 });
 const layers = new LayerList(map, {
   onChange: () => {
     clearProblem("layers");
-    form.refresh();
+    heed();
   },
   onTrouble: () => catalogue.hasten(),
 });
@@ -52,6 +53,13 @@ const form = new OrderForm({
   },
 });
 
+const sharing = new Sharing(map, { area, layers, format, crs });
+
+function heed(): void {
+  form.refresh();
+  sharing.keep();
+}
+
 function noteOf(order: Order): string {
   const titles = order.layers.map((id) => layers.titleOf(id)).join(", ");
   const chosen = [
@@ -62,6 +70,7 @@ function noteOf(order: Order): string {
   return chosen.length > 0 ? `${titles} (${chosen.join(", ")})` : titles;
 }
 
+sharing.start();
 catalogue.start().catch(showProblem);
 watchLoading(map);
 listFormats().then((formats) => format.show(formats)).catch(showProblem);

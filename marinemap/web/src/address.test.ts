@@ -1,0 +1,35 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { readAddress, writeAddress, type Shared } from "./address.ts";
+
+const NOTHING: Shared = { view: null, layers: [], area: null, format: null, isWhole: false, crs: null };
+
+test("what is written is read", () => {
+  const shared: Shared = {
+    view: { zoom: 5.25, latitude: 38.2, longitude: 384.5 },
+    layers: ["ports", "habitat_survey"],
+    area: { ring: [[170, -20], [190, -20], [190, -15], [170, -15]], isRectangle: true },
+    format: "geopackage",
+    isWhole: true,
+    crs: "EPSG:3035",
+  };
+  const polygon = { ring: [[1, 2], [3.1234567, 2], [-0.0000001, 5]] as [number, number][], isRectangle: false };
+  assert.deepEqual(readAddress(writeAddress(shared)), shared);
+  assert.equal(writeAddress({ ...NOTHING, area: polygon }), "#area=1,2;3.1234567,2;0,5");
+  assert.deepEqual(readAddress("#"), NOTHING);
+  assert.equal(writeAddress(NOTHING), "#");
+});
+
+test("what is odd is passed over", () => {
+  const odd = [
+    "map=1/2", "map=99/0/0", "map=3/91/0", "map=3/NaN/0", "map=//", "map=3/1e1/2", "map=3/0/99999",
+    "layers=<script>,../x,A", "area=1,2,3", "area=5,1,2,3", "area=0,0,400,1", "area=1,2;3,4", "area=1,2;3,4;x,5",
+    `area=${"1,2;".repeat(501)}1,2`, "format=a b", "crs=EPSG:1", "crs=urn:x", "mode=other", "%", "%E0%A4%A", "=&=&&",
+  ];
+  for (const fragment of odd) assert.deepEqual(readAddress(`#${fragment}`), NOTHING, fragment);
+});
+
+test("the good parts of a damaged address count", () => {
+  assert.deepEqual(readAddress("#map=x&layers=ports,,%00,ports&crs=EPSG:4326"), { ...NOTHING, layers: ["ports"], crs: "EPSG:4326" });
+});

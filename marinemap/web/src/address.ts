@@ -1,0 +1,114 @@
+/** What the page's address holds after "#": view, layers, area and choices, to be kept and given away. */
+
+import type { Position, Ring } from "./antimeridian.ts";
+import { boundsOf, ringOfBounds } from "./area.ts";
+
+export interface SharedView {
+  zoom: number;
+  latitude: number;
+  longitude: number;
+}
+
+export interface SharedArea {
+  ring: Ring;
+  isRectangle: boolean;
+}
+
+/** A part that is null was not told, or makes no sense. */
+export interface Shared {
+  view: SharedView | null;
+  layers: string[];
+  area: SharedArea | null;
+  format: string | null;
+  isWhole: boolean;
+  crs: string | null;
+}
+
+const MOST_CORNERS = 500;
+const MOST_LAYERS = 200;
+const FARTHEST_DEGREES = 720;
+const DEEPEST_ZOOM = 22;
+const LAYER_ID = /^[a-z0-9][a-z0-9_-]{0,62}$/;
+const FORMAT_ID = /^[a-z0-9_-]{1,40}$/;
+const CRS = /^EPSG:\d{4,6}$/;
+
+/** Read a fragment as it may come from anywhere: what is odd in it is passed over. */
+export function readAddress(fragment: string): Shared {
+  const parts = new URLSearchParams(fragment.replace(/^#/, ""));
+  const text = (name: string, pattern: RegExp): string | null => pattern.exec(parts.get(name) ?? "")?.[0] ?? null;
+  const layers = (parts.get("layers") ?? "").split(",").filter((id) => LAYER_ID.test(id));
+  return {
+    view: readView(parts.get("map") ?? ""),
+    layers: [...new Set(layers)].slice(0, MOST_LAYERS),
+    area: readArea(parts.get("area") ?? ""),
+    format: text("format", FORMAT_ID),
+    isWhole: parts.get("mode") === "intersects",
+    crs: text("crs", CRS),
+  };
+}
+
+export function writeAddress({ view, layers, area, format, isWhole, crs }: Shared): string {
+  const parts = [
+    view && `map=${Number(view.zoom.toFixed(2))}/${short(view.latitude)}/${short(view.longitude)}`,
+    layers.length > 0 && `layers=${layers.join(",")}`,
+    area && `area=${areaText(area)}`,
+    format && `format=${format}`,
+    isWhole && "mode=intersects",
+    crs && `crs=${crs}`,
+  ];
+  return `#${parts.filter(Boolean).join("&")}`;
+}
+
+function readView(text: string): SharedView | null {
+  const [zoom, latitude, longitude] = numbers(text, "/", 3) ?? [];
+  if (zoom === undefined || zoom < 0 || zoom > DEEPEST_ZOOM || !isPlace([longitude!, latitude!])) return null;
+  return { zoom, latitude: latitude!, longitude: longitude! };
+}
+
+/** "west,south,east,north", or "longitude,latitude;..." of three corners or more. */
+function readArea(text: string): SharedArea | null {
+  const corners = text.split(";");
+  return corners.length === 1 ? readRectangle(text) : readPolygon(corners);
+}
+
+function readRectangle(text: string): SharedArea | null {
+  const [west, south, east, north] = numbers(text, ",", 4) ?? [];
+  if (west === undefined || !isPlace([west, south!]) || !isPlace([east!, north!])) return null;
+  if (west >= east! || east! - west > 360 || south! >= north!) return null;
+  return { ring: ringOfBounds({ west, south: south!, east: east!, north: north! }), isRectangle: true };
+}
+
+function readPolygon(corners: string[]): SharedArea | null {
+  if (corners.length < 3 || corners.length > MOST_CORNERS) return null;
+  const ring = corners.map((corner) => numbers(corner, ",", 2)).filter((corner) => corner !== null) as Ring;
+  return ring.length === corners.length && ring.every(isPlace) ? { ring, isRectangle: false } : null;
+}
+
+function numbers(text: string, separator: string, count: number): number[] | null {
+  const parts = text.split(separator);
+  // Number("") is 0, and Number("0x1f") a number.
+  const areNumbers = parts.length === count && parts.every((part) => /^-?\d{1,4}(\.\d{1,17})?$/.test(part));
+  return areNumbers ? parts.map(Number) : null;
+}
+
+function isPlace([longitude, latitude]: Position): boolean {
+  return Math.abs(longitude) <= FARTHEST_DEGREES && Math.abs(latitude) <= 90;
+}
+
+function areaText({ ring, isRectangle }: SharedArea): string {
+  const { west, south, east, north } = boundsOf(ring);
+  if (isRectangle) return [west, south, east, north].map(exact).join(",");
+  return ring.map((corner) => corner.map(exact).join(",")).join(";");
+}
+
+/** A metre is enough for a view. */
+function short(degrees: number): number {
+  return Number(degrees.toFixed(5));
+}
+
+/** Seven decimals, as areas are asked for. */
+function exact(degrees: number): number {
+  const rounded = Number(degrees.toFixed(7));
+  // "1e-7" is no number here.
+  return Math.abs(rounded) < 1e-6 ? 0 : rounded;
+}

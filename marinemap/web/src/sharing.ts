@@ -1,0 +1,81 @@
+/** Keeps the address as the page is, and the page as the address is. */
+
+import type Map from "ol/Map.js";
+import { fromLonLat, transform } from "ol/proj.js";
+
+import { readAddress, writeAddress, type Shared, type SharedView } from "./address.ts";
+import type { AreaForm } from "./areaform.ts";
+import type { CrsForm } from "./crsform.ts";
+import type { FormatForm } from "./formatform.ts";
+import { SHAPEFILE } from "./formats.ts";
+import type { LayerList } from "./layers.ts";
+
+/** Browsers refuse an address that changes too often. */
+const WAIT_MILLISECONDS = 300;
+
+export interface SharedParts {
+  area: AreaForm;
+  layers: LayerList;
+  format: FormatForm;
+  crs: CrsForm;
+}
+
+export class Sharing {
+  readonly #map: Map;
+  readonly #parts: SharedParts;
+  #timer: number | undefined;
+
+  constructor(map: Map, parts: SharedParts) {
+    this.#map = map;
+    this.#parts = parts;
+  }
+
+  /** Take over what the address holds, and keep it up to date from now on. */
+  start(): void {
+    this.#restore();
+    window.addEventListener("hashchange", () => this.#restore());
+    this.#map.on("moveend", () => this.keep());
+  }
+
+  /** Write down how the page is, in a moment. */
+  keep(): void {
+    window.clearTimeout(this.#timer);
+    // The history would fill with every move of the map.
+    this.#timer = window.setTimeout(() => history.replaceState(null, "", writeAddress(this.#shared())), WAIT_MILLISECONDS);
+  }
+
+  #restore(): void {
+    // "#order" is the way past the map, and clears nothing.
+    if (!location.hash.includes("=")) return;
+    const shared = readAddress(location.hash);
+    const { area, layers, format, crs } = this.#parts;
+    if (shared.view) this.#show(shared.view);
+    area.restore(shared.area);
+    layers.choose(shared.layers);
+    format.choose(shared.format ?? SHAPEFILE.id, shared.isWhole);
+    // Last: which are offered depends on the area.
+    crs.choose(shared.crs);
+  }
+
+  #show({ zoom, latitude, longitude }: SharedView): void {
+    const view = this.#map.getView();
+    view.setZoom(zoom);
+    // Not by fromLonLat alone, which would leave the copy of the world.
+    view.setCenter([transform([longitude, 0], "EPSG:4326", "EPSG:3857")[0]!, fromLonLat([0, latitude])[1]!]);
+  }
+
+  #shared(): Shared {
+    const { area, layers, format, crs } = this.#parts;
+    const view = this.#map.getView();
+    const [longitude, latitude] = transform(view.getCenter()!, "EPSG:3857", "EPSG:4326") as [number, number];
+    const chosen = format.chosen;
+    return {
+      view: { zoom: view.getZoom()!, latitude, longitude },
+      layers: layers.chosen(),
+      area: area.drawn,
+      format: chosen === SHAPEFILE.id ? null : chosen,
+      isWhole: format.mode === "intersects",
+      crs: crs.choice ?? null,
+    };
+  }
+}

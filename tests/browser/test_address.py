@@ -1,0 +1,73 @@
+"""The page's address: kept over a reload, given to a colleague, harmless when it is damaged."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from tests.running_site import RunningSite
+
+pytestmark = pytest.mark.parametrize("prepared", ["sqlite"], indirect=True)
+
+
+def test_reload_and_a_colleague_see_the_same(page: Page, drawn_site: RunningSite) -> None:
+    page.goto(drawn_site.base)
+    page.get_by_text("Type coordinates instead").click()
+    for side, degrees in {"west": 175, "south": 40, "east": -175, "north": 43}.items():
+        _tag(page, f"bound-{side}").fill(str(degrees))
+    _tag(page, "use-bounds").click()
+    _tag(page, "layer-reefs").check()
+    _tag(page, "layer-ports").check()
+    _tag(page, "format").select_option("geopackage")
+    page.get_by_role("radio", name="Keep them whole").check()
+    _tag(page, "crs").select_option("other")
+    _tag(page, "crs-code").fill("3832")
+    expect(page).to_have_url(re.compile("crs=EPSG:3832"))
+    size, address = _tag(page, "area-size").inner_text(), page.url
+    assert address.rpartition("#map=")[2].partition("&")[2] == (
+        "layers=ports,reefs&area=175,40,185,43&format=geopackage&mode=intersects&crs=EPSG:3832"
+    )
+    page.reload()
+    _expect_all(page, size)
+    # Another browser has neither cookie nor memory of this one.
+    browser = page.context.browser
+    assert browser is not None
+    colleague = browser.new_context().new_page()
+    colleague.goto(address)
+    _expect_all(colleague, size)
+    # The way past the map is an address, too.
+    colleague.keyboard.press("Tab")
+    colleague.keyboard.press("Enter")
+    expect(colleague).to_have_url(re.compile("#order$"))
+    _expect_all(colleague, size)
+
+
+def test_damaged_address_does_no_harm(page: Page, drawn_site: RunningSite) -> None:
+    odd = "#map=9/99/x&layers=%00,<img src=x>,wrecks,ports&area=1,2;3&format=nope&crs=EPSG:1&%E0"
+    page.goto(drawn_site.base + "/" + odd)
+    expect(_tag(page, "layer-ports")).to_be_checked()
+    expect(_tag(page, "problem-layers")).to_have_text(
+        "The address names layers that are not here: wrecks."
+    )
+    expect(_tag(page, "area-size")).to_have_text("No area yet.")
+    expect(_tag(page, "format")).to_have_value("shapefile")
+    expect(_tag(page, "crs")).to_have_value("")
+    # What was odd is gone from it.
+    expect(page).to_have_url(re.compile("#map=[^&]*&layers=ports$"))
+
+
+def _expect_all(page: Page, size: str) -> None:
+    for layer in ("reefs", "ports"):
+        expect(_tag(page, f"layer-{layer}")).to_be_checked()
+    expect(_tag(page, "layer-coastline")).not_to_be_checked()
+    expect(_tag(page, "area-size")).to_have_text(size)
+    expect(_tag(page, "format")).to_have_value("geopackage")
+    expect(page.get_by_role("radio", name="Keep them whole")).to_be_checked()
+    expect(_tag(page, "crs-code")).to_have_value("3832")
+    expect(_tag(page, "crs-code")).to_be_visible()
+
+
+def _tag(page: Page, name: str) -> Locator:
+    return page.get_by_test_id(name)
