@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from pathlib import Path
 
 import numpy as np
@@ -113,6 +114,8 @@ def _tag(page: Page, name: str) -> Locator:
 def _zoom_to(page: Page, layer: str) -> None:
     _tag(page, f"about-{layer}").click()
     _tag(page, f"zoom-{layer}").click()
+    # The map glides there; the address has its middle once it has come to rest.
+    expect(page).to_have_url(re.compile(r"#map=[^/]+/[^/]+/5(&|$)"))
 
 
 def _is_seen(page: Page, colour: str) -> bool:
