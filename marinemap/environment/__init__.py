@@ -1,0 +1,45 @@
+"""Read the settings of a site from its environment, with errors that name the variable."""
+
+from marinemap.environment.machine import (
+    check_writable,
+    read_home,
+    read_time_zone,
+)
+from marinemap.environment.values import (
+    HOST,
+    ORIGIN,
+    Shape,
+    read_addresses,
+    read_choice,
+    read_flag,
+    read_list,
+    read_number,
+    read_rate,
+    read_secrets,
+    read_token,
+)
+from marinemap.environment.variables import (
+    known_variables,
+    read_text,
+    refuse_unknown,
+)
+
+__all__ = [
+    "HOST",
+    "ORIGIN",
+    "Shape",
+    "check_writable",
+    "known_variables",
+    "read_addresses",
+    "read_choice",
+    "read_flag",
+    "read_home",
+    "read_list",
+    "read_number",
+    "read_rate",
+    "read_secrets",
+    "read_text",
+    "read_time_zone",
+    "read_token",
+    "refuse_unknown",
+]

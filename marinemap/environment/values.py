@@ -1,0 +1,176 @@
+"""Read variables as flags, words, numbers, lists, secrets, addresses, rates."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from email.utils import getaddresses
+from socket import gethostname
+
+from django.core.exceptions import ImproperlyConfigured, ValidationError
+from django.core.validators import EmailValidator
+
+from marinemap.environment.variables import read_text, read_variable
+from marinemap.errors import quote
+
+_TRUE = {"1", "true", "yes", "on"}
+_FALSE = {"0", "false", "no", "off", ""}
+
+
+def read_flag(name: str, default: bool) -> bool:
+    """Return a variable as true or false.
+
+    Raises
+    ------
+    ImproperlyConfigured
+        If it is set to anything else than a yes or a no.
+    """
+    text = read_variable(name)
+    if text is None:
+        return default
+    if text.lower() not in _TRUE | _FALSE:
+        raise ImproperlyConfigured(f"{name}: '{quote(text)}' is neither yes nor no; write 1 or 0")
+    return text.lower() in _TRUE
+
+
+def read_choice(name: str, choices: tuple[str, ...]) -> str:
+    """Return a variable that is one of some words, as it is spelt here; empty if it is not set.
+
+    Raises
+    ------
+    ImproperlyConfigured
+        If it is another word.
+    """
+    text = read_text(name, "")
+    known = {choice.lower(): choice for choice in ("", *choices)}
+    if text.lower() not in known:
+        raise ImproperlyConfigured(f"{name}: '{quote(text)}' is none of {', '.join(choices)}")
+    return known[text.lower()]
+
+
+def read_number(name: str, default: float, least: float, most: float) -> float:
+    """Return a variable as a number.
+
+    Raises
+    ------
+    ImproperlyConfigured
+        If it is none, or out of its range.
+    """
+    text = read_text(name, str(default))
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    # What is no number is in no range.
+    if not least <= number <= most:
+        raise ImproperlyConfigured(
+            f"{name}: '{quote(text)}' is not a number from {least:g} to {most:g}"
+        )
+    return number
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What each word of a list looks like: a pattern, what it is called, and how it is written."""
+
+    pattern: re.Pattern[str]
+    called: str
+    example: str
+
+
+_NAME = r"(?:[\w-]+\.)*[\w-]+\.?"
+_ADDRESS = r"\[[0-9a-f:.]+\]"
+HOST = Shape(
+    re.compile(rf"\*|\.?{_NAME}|{_ADDRESS}", re.ASCII | re.IGNORECASE),
+    "host",
+    "maps.example.org, without https:// and port",
+)
+# As browsers send it, in small letters.
+ORIGIN = Shape(
+    re.compile(rf"\*|https?://(?:(?![^:/]*[A-Z]){_NAME}|{_ADDRESS})(?::\d+)?", re.ASCII),
+    "origin",
+    "https://maps.example.org, in small letters and without a slash at the end",
+)
+
+
+def read_list(name: str, default: list[str], shape: Shape | None = None) -> list[str]:
+    """Return a variable of comma-separated words as a list.
+
+    Raises
+    ------
+    ImproperlyConfigured
+        If one is not of the shape that they have.
+    """
+    text = read_variable(name)
+    if text is None:
+        return default
+    words = [word.strip() for word in text.split(",") if word.strip()]
+    for word in words:
+        if shape is not None and not shape.pattern.fullmatch(word):
+            raise ImproperlyConfigured(
+                f"{name}: '{quote(word)}' is no {shape.called}; write {shape.example}"
+            )
+    return words
+
+
+def read_token(name: str) -> str:
+    """Return a variable that is a secret; empty where it is not set. It is never shown.
+
+    Raises
+    ------
+    ImproperlyConfigured
+        If it could be guessed, or does not fit into a header.
+    """
+    text = read_text(name, "")
+    _check_secret(name, text)
+    return text
+
+
+def read_secrets(name: str) -> list[str]:
+    """Return a variable of secrets with commas between. They are never shown.
+
+    Raises
+    ------
+    ImproperlyConfigured
+        If one of them could be guessed.
+    """
+    found = read_list(name, [])
+    for text in found:
+        _check_secret(name, text)
+    return found
+
+
+def _check_secret(name: str, text: str) -> None:
+    if text and not re.fullmatch(r"[\x21-\x7e]{20,200}", text):
+        raise ImproperlyConfigured(
+            f"{name}: write 20 to 200 letters, digits and signs without spaces, such as "
+            "`openssl rand -hex 20` gives"
+        )
+
+
+def read_addresses(name: str) -> list[tuple[str, str]]:
+    """Return a variable of e-mail addresses, with commas between, as names and addresses.
+
+    Raises
+    ------
+    ImproperlyConfigured
+        If one of them is no address.
+    """
+    found = getaddresses([read_text(name, "")])
+    for _, address in found:
+        try:
+            # `root@localhost` is one of the machine's own.
+            EmailValidator(allowlist=["localhost", gethostname()])(address)
+        except ValidationError as error:
+            raise ImproperlyConfigured(
+                f"{name}: '{quote(address)}' is no e-mail address; write ann@example.org, or "
+                "Ann <ann@example.org>, with commas between several"
+            ) from error
+    return [(name or address, address) for name, address in found]
+
+
+def read_rate(name: str, default: str) -> str | None:
+    """Return a variable as a rate of Celery's, such as ``4/m``; the word unlimited is None."""
+    text = read_text(name, default)
+    return None if text.lower() == "unlimited" else text
