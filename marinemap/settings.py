@@ -16,6 +16,7 @@ from marinemap.environment import (
     check_writable,
     read_addresses,
     read_choice,
+    read_count,
     read_flag,
     read_list,
     read_number,
@@ -53,7 +54,7 @@ SECURE_SSL_REDIRECT = MARINEMAP_HTTPS
 # Asked by monitors and load balancers on the machine itself, which speak plain HTTP.
 SECURE_REDIRECT_EXEMPT = [r"^(healthz|readyz|metrics)$"]
 # Browsers hold to it for as long, whatever becomes of the certificate: only where it is asked for.
-SECURE_HSTS_SECONDS = int(read_number("MARINEMAP_HSTS_DAYS", 0, 0, 3650)) * 24 * 3600
+SECURE_HSTS_SECONDS = read_count("MARINEMAP_HSTS_DAYS", 0, 0, 3650) * 24 * 3600
 # For the agency's other names only the agency can speak.
 SECURE_HSTS_INCLUDE_SUBDOMAINS = read_flag("MARINEMAP_HSTS_SUBDOMAINS", False)
 MARINEMAP_BEHIND_PROXY = read_flag("MARINEMAP_BEHIND_PROXY", False)
@@ -94,18 +95,14 @@ MARINEMAP_METRICS_TOKEN = read_token("MARINEMAP_METRICS_TOKEN")
 MARINEMAP_LOOK_SECONDS = read_number("MARINEMAP_LOOK_SECONDS", 5, 0.5, 60)
 
 # How many requests may be sent as one batch.
-MARINEMAP_MAX_BATCH = int(read_number("MARINEMAP_MAX_BATCH", 100, 1, 1_000))
+MARINEMAP_MAX_BATCH = read_count("MARINEMAP_MAX_BATCH", 100, 1, 1_000)
 
 # How many streams of events may be open: in all, to one person, to one network address. A site for
 # one machine has one person.
-MARINEMAP_MAX_STREAMS = int(read_number("MARINEMAP_MAX_STREAMS", 2_000, 1, 20_000))
+MARINEMAP_MAX_STREAMS = read_count("MARINEMAP_MAX_STREAMS", 2_000, 1, 20_000)
 _streams = (50, 200) if _is_public else (MARINEMAP_MAX_STREAMS, MARINEMAP_MAX_STREAMS)
-MARINEMAP_MAX_STREAMS_PERSON = int(
-    read_number("MARINEMAP_MAX_STREAMS_PERSON", _streams[0], 1, 20_000)
-)
-MARINEMAP_MAX_STREAMS_ADDRESS = int(
-    read_number("MARINEMAP_MAX_STREAMS_ADDRESS", _streams[1], 1, 20_000)
-)
+MARINEMAP_MAX_STREAMS_PERSON = read_count("MARINEMAP_MAX_STREAMS_PERSON", _streams[0], 1, 20_000)
+MARINEMAP_MAX_STREAMS_ADDRESS = read_count("MARINEMAP_MAX_STREAMS_ADDRESS", _streams[1], 1, 20_000)
 
 # Origins whose pages may read the API, without cookies; * is every page's.
 MARINEMAP_CORS_ORIGINS = read_list("MARINEMAP_CORS_ORIGINS", ["*"], ORIGIN)
@@ -205,7 +202,7 @@ ADMINS = read_addresses("DJANGO_ADMINS")
 SERVER_EMAIL = DEFAULT_FROM_EMAIL = read_text("DJANGO_DEFAULT_FROM_EMAIL", "marinemap@localhost")
 EMAIL_SUBJECT_PREFIX = "[MarineMap] "
 EMAIL_HOST = read_text("DJANGO_EMAIL_HOST", "localhost")
-EMAIL_PORT = int(read_number("DJANGO_EMAIL_PORT", 25, 1, 65535))
+EMAIL_PORT = read_count("DJANGO_EMAIL_PORT", 25, 1, 65535)
 EMAIL_HOST_USER = read_text("DJANGO_EMAIL_HOST_USER", "")
 EMAIL_HOST_PASSWORD = read_text("DJANGO_EMAIL_HOST_PASSWORD", "")
 EMAIL_USE_TLS = read_flag("DJANGO_EMAIL_USE_TLS", False)

@@ -13,6 +13,7 @@ from marinemap.environment import (
     HOST,
     ORIGIN,
     read_choice,
+    read_count,
     read_home,
     read_list,
     read_number,
@@ -67,6 +68,15 @@ def test_number_out_of_range_is_named(monkeypatch: pytest.MonkeyPatch, given: st
     monkeypatch.setenv("MARINEMAP_LOOK_SECONDS", given)
     with pytest.raises(ImproperlyConfigured, match="MARINEMAP_LOOK_SECONDS: .* 0.5 to 60"):
         read_number("MARINEMAP_LOOK_SECONDS", 5, 0.5, 60)
+
+
+@pytest.mark.parametrize("given", ["10.5", "0", "1001", "1e400", "nan", "ten"])
+def test_count_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch, given: str) -> None:
+    monkeypatch.setenv("MARINEMAP_MAX_BATCH", given)
+    with pytest.raises(ImproperlyConfigured, match=f"MARINEMAP_MAX_BATCH: '{given}' is not a"):
+        read_count("MARINEMAP_MAX_BATCH", 100, 1, 1_000)
+    monkeypatch.setenv("MARINEMAP_MAX_BATCH", "12")
+    assert read_count("MARINEMAP_MAX_BATCH", 100, 1, 1_000) == 12
 
 
 def test_choice_is_taken_in_any_case_and_others_are_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -70,6 +70,22 @@ def read_number(name: str, default: float, least: float, most: float) -> float:
     return number
 
 
+def read_count(name: str, default: int, least: int, most: int) -> int:
+    """Return a variable as a whole number.
+
+    Raises
+    ------
+    ImproperlyConfigured
+        If it is none, or out of its range.
+    """
+    number = read_number(name, default, least, most)
+    if number != int(number):
+        raise ImproperlyConfigured(
+            f"{name}: '{number:g}' is not a whole number from {least:,} to {most:,}"
+        )
+    return int(number)
+
+
 @dataclass(frozen=True)
 class Shape:
     """What each word of a list looks like: a pattern, what it is called, and how it is written."""
