@@ -12,6 +12,7 @@ from marinemap.addresses import read_broker, read_database
 from marinemap.environment import (
     HOST,
     ORIGIN,
+    read_addresses,
     read_choice,
     read_count,
     read_home,
@@ -19,6 +20,7 @@ from marinemap.environment import (
     read_number,
     read_time_zone,
     refuse_unknown,
+    values,
 )
 
 
@@ -188,3 +190,11 @@ def test_origins_are_taken_as_browsers_send_them(monkeypatch: pytest.MonkeyPatch
     names = ["*", "https://maps.example.org", "http://localhost:5173", "http://[::1]:8000"]
     monkeypatch.setenv("MARINEMAP_CORS_ORIGINS", ",".join(names))
     assert read_list("MARINEMAP_CORS_ORIGINS", [], ORIGIN) == names
+
+
+@pytest.mark.parametrize("text", ["", " "])
+def test_no_administrators_are_none(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setenv("DJANGO_ADMINS", text)
+    # As some versions of Python have it, Debian's among them; their sites did not start.
+    monkeypatch.setattr(values, "getaddresses", lambda texts: [("", "")])
+    assert read_addresses("DJANGO_ADMINS") == []

@@ -173,7 +173,9 @@ def read_addresses(name: str) -> list[tuple[str, str]]:
     ImproperlyConfigured
         If one of them is no address.
     """
-    found = getaddresses([read_text(name, "")])
+    text = read_text(name, "").strip()
+    # Of an empty text some versions of Python read one empty address.
+    found = getaddresses([text]) if text else []
     for _, address in found:
         try:
             # `root@localhost` is one of the machine's own.

@@ -48,8 +48,16 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 def test_functions_and_classes_are_found(told: dict[str, Any]) -> None:
     place = "tests.tasks.harbour.tasks"
-    functions = ("add", "ask_another", "cast_off", "count_quietly", "hold_pier", "sink")
-    classes = ("DeepSounding", "NamedByItsPlace")
+    functions = [
+        "add",
+        "ask_another",
+        "cast_off",
+        "count_quietly",
+        "hold_pier",
+        "sink",
+        "weigh_anchor",
+    ]
+    classes = ["DeepSounding", "NamedByItsPlace"]
     # What is only to be extended is no task.
     assert told["registered"] == sorted(
         ["fetch tides", *(f"{place}.{name}" for name in (*functions, *classes))]
