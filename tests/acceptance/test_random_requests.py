@@ -1,6 +1,6 @@
 """Requests made from the API's own description, at random: none may end in a fault of the site.
 
-`make test` sends one of each operation, `make fuzz` many: FUZZ_REQUESTS says how many in all,
+`make test` sends two of each operation, `make fuzz` many: FUZZ_REQUESTS says how many in all,
 FUZZ_SECONDS for how long at most.
 """
 
@@ -39,8 +39,8 @@ def site(make_site: MakeSite) -> RunningSite:
 def test_few_random_requests_of_each_operation_are_answered(
     site: RunningSite, tmp_path: Path
 ) -> None:
-    sent = send(site, tmp_path, 1, 120)
-    assert sent >= len(operations(site)) / 2
+    sent = send(site, tmp_path, 2, 120)
+    assert sent >= len(operations(site))
 
 
 @pytest.mark.fuzz
@@ -61,6 +61,8 @@ def send(site: RunningSite, folder: Path, each: int, seconds: int) -> int:
         "--checks": CHECKS,
         "--generation-database": "none",
         "--request-timeout": 60,
+        # Streams, which go on until their reader leaves.
+        "--exclude-path-regex": "/events$",
         "--warnings": "off",
         "--workers": 2,
     }

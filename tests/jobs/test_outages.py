@@ -19,6 +19,7 @@ from marinemap.catalogue.models import Layer
 from marinemap.celery import app
 from marinemap.errors import UnavailableError
 from marinemap.jobs import lifecycle, pulse, results, submission, tasks
+from marinemap.jobs.conf import job_settings
 from marinemap.jobs.models import Job
 from marinemap.jobs.states import JobStatus
 from marinemap.jobs.tasks import run_job
@@ -106,9 +107,8 @@ def test_progress_that_cannot_be_written_fails_no_job(impatient: None) -> None:
 
         def lock_once_it_runs() -> None:
             try:
-                wait_for(
-                    lambda: Job.objects.filter(status=JobStatus.RUNNING).exists(), "the job's start"
-                )
+                # Its folder is made when all that it needs has been read.
+                wait_for(lambda: list(job_settings().work.glob(f"{job.pk}*")), "the run's start")
             finally:
                 connection.close()
             lock.take()
