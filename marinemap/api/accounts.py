@@ -15,6 +15,7 @@ from marinemap.api.declarations import Answer, Body, Document, Operation, Parame
 from marinemap.api.declarations.documents import PRIVATE
 from marinemap.api.declarations.serving import FORM
 from marinemap.api.identity import is_id, refuse_cross_site
+from marinemap.api.links import LINKS
 from marinemap.api.models import PersonalToken
 from marinemap.api.problems import NotFoundError
 from marinemap.api.tokens import MOST_TOKENS, make_token
@@ -62,7 +63,7 @@ _LIST = {
     "required": ["tokens", "links"],
     "properties": {
         "tokens": {"type": "array", "items": _SHOWN},
-        "links": {"type": "array", "items": {"type": "object", "required": ["href"]}},
+        "links": LINKS,
     },
 }
 

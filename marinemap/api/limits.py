@@ -14,6 +14,7 @@ from marinemap.api.declarations import Answer, Document, Operation, Route
 from marinemap.api.declarations.documents import PRIVATE
 from marinemap.api.declarations.serving import FORM
 from marinemap.api.identity import owner_or_new
+from marinemap.api.links import LINKS
 from marinemap.jobs.allowance import allowances
 from marinemap.jobs.conf import job_settings
 from marinemap.jobs.limits import waiting_of
@@ -34,7 +35,7 @@ _LIMITS = {
     "required": ["limits", "links"],
     "properties": {
         "limits": {"type": "array", "items": _LIMIT},
-        "links": {"type": "array", "items": {"type": "object", "required": ["href"]}},
+        "links": LINKS,
     },
 }
 _WHOSE = {"person": "you", "address": "your network address"}

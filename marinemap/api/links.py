@@ -9,6 +9,8 @@ from django.urls import reverse
 OGC = "http://www.opengis.net/def/rel/ogc/1.0/"
 JSON = "application/json"
 GEOJSON = "application/geo+json"
+# The links of a document, in its schema.
+LINKS = {"type": "array", "items": {"type": "object", "required": ["href"]}}
 
 
 class Asker(Protocol):

@@ -7,6 +7,8 @@ from marinemap.api.areas.routes import ROUTES as AREAS
 from marinemap.api.declarations import Route
 from marinemap.api.events.routes import ROUTES as EVENTS
 from marinemap.api.features.routes import ROUTES as FEATURES
+from marinemap.api.processes.batch_routes import ROUTES as BATCHES
+from marinemap.api.processes.job_routes import ROUTES as JOBS
 from marinemap.api.processes.routes import ROUTES as PROCESSES
 from marinemap.api.tiles.routes import ROUTES as TILES
 
@@ -21,6 +23,8 @@ _ROUTES = (
     *overview.routes(all_routes),
     *EVENTS,
     *PROCESSES,
+    *JOBS,
+    *BATCHES,
     *AREAS,
     *FEATURES,
     *TILES,

@@ -7,7 +7,7 @@ from marinemap.api.areas import named, uploaded
 from marinemap.api.declarations import Answer, Body, Operation, Parameter, Route
 from marinemap.api.declarations.operation import FORM_DATA, HTML
 from marinemap.api.declarations.serving import FORM
-from marinemap.api.links import GEOJSON
+from marinemap.api.links import GEOJSON, LINKS
 
 AREA_ID = Parameter("areaId", {"type": "string"}, "The id of an area.", "path")
 _TITLE = Parameter(
@@ -29,7 +29,6 @@ _LIMIT = Parameter(
 _TEXT = {"type": "string"}
 _MOMENT = {"type": "string", "format": "date-time"}
 _NUMBERS = {"type": "array", "items": {"type": "number"}}
-_LINKS = {"type": "array", "items": {"type": "object", "required": ["href"]}}
 _AREA = {
     "type": "object",
     "required": ["type", "id", "geometry", "properties", "links"],
@@ -53,7 +52,7 @@ _AREA = {
                 "expires": _MOMENT,
             },
         },
-        "links": _LINKS,
+        "links": LINKS,
     },
 }
 _FOUND = {
@@ -70,11 +69,11 @@ _FOUND = {
                     "title": _TEXT,
                     "layer": _TEXT,
                     "bbox": _NUMBERS,
-                    "links": _LINKS,
+                    "links": LINKS,
                 },
             },
         },
-        "links": _LINKS,
+        "links": LINKS,
     },
 }
 _FILE = Body(

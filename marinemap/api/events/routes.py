@@ -5,7 +5,7 @@ from __future__ import annotations
 from marinemap.api.access import Access
 from marinemap.api.declarations import Answer, Operation, Parameter, Route
 from marinemap.api.events import views
-from marinemap.api.processes.routes import JOB_ID
+from marinemap.api.processes.declared import JOB_ID
 
 _LAST = Parameter(
     "Last-Event-ID",
