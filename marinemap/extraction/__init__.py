@@ -2,7 +2,6 @@
 
 from marinemap.extraction.archive import sync_folder
 from marinemap.extraction.area import Area, parse_area
-from marinemap.extraction.area_size import area_km2
 from marinemap.extraction.clip import MODES
 from marinemap.extraction.crs import CRS84, check_fits, crs_label, parse_crs
 from marinemap.extraction.dataset import Dataset, Field, describe
@@ -30,7 +29,6 @@ from marinemap.extraction.source_files import content_version, fingerprint, real
 from marinemap.extraction.upload import read_area_file
 
 __all__ = [
-    "area_km2",
     "CRS84",
     "FORMATS",
     "MODES",

@@ -110,9 +110,15 @@ class Area:
 
     @property
     def area_m2(self) -> float:
-        """How large it is: on the ellipsoid, or in the plane of its CRS."""
-        column = to_column(np.array([self.geometry], object))
-        return Measure(self.crs).of(column).area_m2
+        """How large it is on the ellipsoid, whatever CRS it is given in.
+
+        Raises
+        ------
+        RequestError
+            If it reaches beyond what its CRS can hold.
+        """
+        column = to_column(np.array([self.degrees], object))
+        return Measure(self.degrees_crs).of(column).area_m2
 
     @property
     def bounds_4326(self) -> tuple[float, float, float, float]:

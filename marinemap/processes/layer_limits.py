@@ -8,7 +8,7 @@ import shapely
 
 from marinemap.catalogue.models import Layer
 from marinemap.errors import RequestError
-from marinemap.extraction import Area, LayerEstimate, area_km2
+from marinemap.extraction import Area, LayerEstimate
 
 
 def check_area(layers: Sequence[Layer], area: Area) -> None:
@@ -27,7 +27,7 @@ def check_area(layers: Sequence[Layer], area: Area) -> None:
             )
         if layer.most_area_km2 is None:
             continue
-        size = area_km2(area.degrees)
+        size = area.area_m2 / 1e6
         if size > layer.most_area_km2:
             raise _refused(
                 layer,

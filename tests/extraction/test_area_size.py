@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pyproj
 import pytest
 import shapely
 
-from marinemap.extraction import area_km2
+from marinemap.extraction.area import parse_area
 
-GLOBE_KM2 = 510_065_621.724
+GLOBE_M2 = 510_065_621.724e6
+
+
+def size_of(polygon: Any) -> float:
+    return parse_area(shapely.geometry.mapping(polygon)).area_m2
 
 
 @pytest.mark.parametrize(
@@ -16,7 +22,7 @@ GLOBE_KM2 = 510_065_621.724
     [
         ((-180, -90, 180, 90), 1),
         ((-180, 0, 180, 90), 1 / 2),
-        # Beyond 180 degrees, and a year's turns round the globe away from it.
+        # Beyond 180 degrees.
         ((90, -90, 270, 90), 1 / 2),
         ((350, -90, 351, 90), 1 / 360),
     ],
@@ -24,7 +30,7 @@ GLOBE_KM2 = 510_065_621.724
 def test_parts_of_the_globe_have_their_share(
     box: tuple[float, float, float, float], share: float
 ) -> None:
-    assert area_km2(shapely.box(*box)) == pytest.approx(GLOBE_KM2 * share, rel=1e-9)
+    assert size_of(shapely.box(*box)) == pytest.approx(GLOBE_M2 * share, rel=1e-9)
 
 
 @pytest.mark.parametrize("latitude", [0, 38, -60, 84])
@@ -34,10 +40,19 @@ def test_small_polygon_is_as_large_as_geodesics_say(latitude: float) -> None:
     hole = shapely.Point(20, latitude).buffer(0.01)
     pierced = polygon.difference(hole)
     geodesic, _ = pyproj.Geod(ellps="WGS84").geometry_area_perimeter(pierced)
-    assert area_km2(pierced) == pytest.approx(abs(geodesic) / 1e6, rel=1e-6)
+    assert size_of(pierced) == pytest.approx(abs(geodesic), rel=1e-6)
+
+
+def test_area_in_a_projection_is_as_large_as_on_the_ellipsoid() -> None:
+    # At 60 degrees a plane of Mercator shows four times as much.
+    corner, opposite = (20.0, 60.0), (20.1, 60.1)
+    mercator = pyproj.Transformer.from_crs(4326, 3857, always_xy=True)
+    projected = [*mercator.transform(*corner), *mercator.transform(*opposite)]
+    found = parse_area({"bbox": projected, "crs": "EPSG:3857"}).area_m2
+    assert found == pytest.approx(size_of(shapely.box(*corner, *opposite)), rel=1e-9)
 
 
 def test_parts_are_added_up() -> None:
     parts = [shapely.box(0, 0, 1, 1), shapely.box(5, 5, 6, 6)]
-    both = area_km2(shapely.MultiPolygon(parts))
-    assert both == pytest.approx(sum(map(area_km2, parts)))
+    both = size_of(shapely.MultiPolygon(parts))
+    assert both == pytest.approx(sum(map(size_of, parts)))
