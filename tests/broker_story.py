@@ -17,6 +17,7 @@ from django.core.management import CommandError, call_command  # noqa: E402
 from marinemap.jobs import submission  # noqa: E402
 from marinemap.jobs.health import health_of_site  # noqa: E402
 from marinemap.jobs.models import Job  # noqa: E402
+from marinemap.jobs.owners import Sender  # noqa: E402
 from tests.running_site import wait_for  # noqa: E402
 from tests.tasks.harbour import tasks  # noqa: E402
 
@@ -24,7 +25,7 @@ PART, FOLDER = sys.argv[1], Path(sys.argv[2])
 
 
 def submit() -> Job:
-    return submission.submit("echo", {"message": "hello"}, "browser:one", True)
+    return submission.submit("echo", {"message": "hello"}, Sender("browser:one"))
 
 
 def queue(*arguments: str) -> str:

@@ -19,6 +19,7 @@ from django.utils import timezone
 
 from marinemap.jobs import lifecycle, submission
 from marinemap.jobs.models import BeatSighting, Job
+from marinemap.jobs.owners import Sender
 from marinemap.jobs.tasks import get_shps
 from tests.running_site import PROJECT
 
@@ -53,7 +54,7 @@ def queue(*arguments: str) -> str:
 def bury(count: int = 1, task: str = "NULL", reason: str = "rejected") -> list[int]:
     """Submit jobs, and move their messages to the dead letters as a worker would."""
     for _ in range(count):
-        submission.submit("echo", {"message": "x"}, "someone", True)
+        submission.submit("echo", {"message": "x"}, Sender("someone"))
     before = {row[0] for row in execute("SELECT id FROM broker_dead_letters")}
     shared = "queue_name, owner, correlation_id, payload, published_at_ms"
     execute(
@@ -72,7 +73,7 @@ def count(table: str) -> int:
 
 def test_summary_is_an_aligned_table() -> None:
     bury(2)
-    submission.submit("echo", {"message": "x"}, "someone", True)
+    submission.submit("echo", {"message": "x"}, Sender("someone"))
     heads, row, *rest = queue().splitlines()
     assert heads.split() == [
         *("queue", "waiting", "for", "a", "rate", "due", "later", "working", "dead"),
@@ -201,7 +202,7 @@ def test_broker_that_is_away_is_told_without_its_password(
 
 
 def test_what_waits_is_shown() -> None:
-    jobs = [submission.submit("echo", {"message": "x"}, "someone", True) for _ in range(3)]
+    jobs = [submission.submit("echo", {"message": "x"}, Sender("someone")) for _ in range(3)]
     shown = json.loads(queue("show", "short", "--limit", "2", "--json"))
     assert [each["task_id"] for each in shown] == [str(job.pk) for job in jobs[:2]]
     assert shown[0]["task_name"] == "marinemap.jobs.tasks.run_short_job"
@@ -210,8 +211,8 @@ def test_what_waits_is_shown() -> None:
 
 
 def test_purge_cancels_what_waits_and_nothing_else() -> None:
-    waits = submission.submit("echo", {"message": "x"}, "someone", True)
-    runs = submission.submit("echo", {"message": "y"}, "someone", True)
+    waits = submission.submit("echo", {"message": "x"}, Sender("someone"))
+    runs = submission.submit("echo", {"message": "y"}, Sender("someone"))
     lifecycle.start(runs.pk, is_redelivered=False)
     get_shps.delay("reefs")
     assert "1 requests cancelled" in queue("purge", "short")

@@ -17,6 +17,7 @@ from django.db import connection, transaction
 from marinemap.celery import app
 from marinemap.jobs import lifecycle, submission
 from marinemap.jobs.models import Job
+from marinemap.jobs.owners import Sender
 from marinemap.jobs.queue import find_place
 from marinemap.transport.database.schema import REVISION, step_statements
 from tests.postgresql import make_database, running_cluster
@@ -34,14 +35,14 @@ def empty_queue(transactional_db: None) -> Iterator[None]:
 
 def test_message_is_stored_in_the_transaction_that_makes_the_job() -> None:
     with transaction.atomic():
-        job = submission.submit("echo", {"message": "x"}, "someone", True)
+        job = submission.submit("echo", {"message": "x"}, Sender("someone"))
         assert _waiting() == [str(job.pk)]
     assert _waiting() == [str(job.pk)]
 
 
 def test_message_goes_with_a_transaction_that_is_rolled_back() -> None:
     with pytest.raises(ZeroDivisionError), transaction.atomic():
-        submission.submit("echo", {"message": "x"}, "someone", True)
+        submission.submit("echo", {"message": "x"}, Sender("someone"))
         assert len(_waiting()) == 1
         raise ZeroDivisionError
     assert _waiting() == []
@@ -54,7 +55,7 @@ def test_large_request_locks_nobody_out_before_it_is_committed() -> None:
     if connection.vendor != "sqlite":
         pytest.skip("a server has locks of rows")
     with transaction.atomic():
-        submission.submit("echo", {"message": "x" * 5_000_000}, "someone", True)
+        submission.submit("echo", {"message": "x" * 5_000_000}, Sender("someone"))
         other = sqlite3.connect(connection.settings_dict["NAME"], timeout=0)
         with closing(other):
             assert other.execute("SELECT count(*) FROM jobs_job").fetchone() == (0,)
@@ -78,7 +79,7 @@ def test_message_goes_with_what_a_caller_without_autocommit_ends() -> None:
 
 
 def test_waiting_job_knows_how_many_are_ahead() -> None:
-    jobs = [submission.submit("echo", {"message": "x"}, "someone", True) for _ in range(3)]
+    jobs = [submission.submit("echo", {"message": "x"}, Sender("someone")) for _ in range(3)]
     places = [find_place(job) for job in jobs]
     assert [place.ahead for place in places if place] == [0, 1, 2]
     assert places[1] is not None
@@ -86,7 +87,7 @@ def test_waiting_job_knows_how_many_are_ahead() -> None:
 
 
 def test_finished_job_has_no_place() -> None:
-    job = submission.submit("echo", {"message": "x"}, "someone", True)
+    job = submission.submit("echo", {"message": "x"}, Sender("someone"))
     assert find_place(lifecycle.dismiss(job)) is None
 
 

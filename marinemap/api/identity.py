@@ -22,7 +22,7 @@ from marinemap.api.problems import CrossSiteError, NoSuchJobError, NotFoundError
 from marinemap.catalogue.viewers import EVERYONE, Viewer, viewer_of_user
 from marinemap.jobs import lifecycle, uploads
 from marinemap.jobs.models import Job, UploadedArea
-from marinemap.jobs.owners import owner_of_user
+from marinemap.jobs.owners import Sender, owner_of_user
 
 # Each new owner gets a cookie of a name of its own: a page that sends two first requests at once
 # ends with both, and is the owner of both jobs.
@@ -59,22 +59,23 @@ def viewer_of(request: HttpRequest) -> Viewer:
     return found
 
 
-def owner_or_new(request: HttpRequest) -> tuple[str, bool]:
-    """Return who sends a request, and whether that was known before."""
+def sender_or_new(request: HttpRequest) -> Sender:
+    """Return who sends a request: by a name of its own where none is known."""
+    address = address_of(request)
     for owner in owners_of(request):
-        return owner, True
-    return f"browser:{secrets.token_urlsafe(24)}", False
+        return Sender(owner, True, address)
+    return Sender(f"browser:{secrets.token_urlsafe(24)}", False, address)
 
 
-def scope_of_keys(request: HttpRequest, owner: str, is_known: bool) -> str:
+def scope_of_keys(request: HttpRequest, sender: Sender) -> str:
     """Return within whose requests an ``Idempotency-Key`` of this request counts.
 
     A program without a cookie that sends a request again is known by its network address alone,
     as its job is by the id: who has key and body of a request could have made that job.
     """
-    if is_known or _is_browser(request) or network_of(request) == "unknown":
-        return owner
-    return f"address:{address_of(request)}"
+    if sender.is_owner_known or _is_browser(request) or network_of(request) == "unknown":
+        return sender.owner
+    return f"address:{sender.address}"
 
 
 def remember_owner(request: HttpRequest, response: HttpResponseBase, owner: str) -> None:

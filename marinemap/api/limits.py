@@ -8,16 +8,15 @@ from typing import Any
 from django.http import HttpRequest
 
 from marinemap.api.access import Access
-from marinemap.api.address import address_of
 from marinemap.api.conf import max_body_bytes, most_in_a_batch, most_look_seconds, most_sync_seconds
 from marinemap.api.declarations import Answer, Document, Operation, Route
 from marinemap.api.declarations.documents import PRIVATE
 from marinemap.api.declarations.serving import FORM
-from marinemap.api.identity import owner_or_new
+from marinemap.api.identity import sender_or_new
 from marinemap.api.links import LINKS
-from marinemap.jobs.allowance import allowances
+from marinemap.jobs.allowance import WHOSE, allowances
 from marinemap.jobs.conf import job_settings
-from marinemap.jobs.limits import waiting_of
+from marinemap.jobs.limits import rooms_of
 
 _LIMIT = {
     "type": "object",
@@ -38,7 +37,6 @@ _LIMITS = {
         "links": LINKS,
     },
 }
-_WHOSE = {"person": "you", "address": "your network address"}
 
 
 def limits(request: HttpRequest) -> Document:
@@ -66,13 +64,12 @@ def _of_site() -> Iterator[dict[str, Any]]:
 
 
 def _of_asker(request: HttpRequest) -> Iterator[dict[str, Any]]:
-    owner, is_known = owner_or_new(request)
-    asker = (owner, is_known, address_of(request))
-    for whose, most, used in waiting_of(*asker):
-        title = f"Waiting, of {_WHOSE[whose]}"
-        yield _taken(f"waiting-{whose}", title, most, used, "jobs")
-    for each in allowances(*asker):
-        title = f"Within 24 hours, of {each.whose}"
+    sender = sender_or_new(request)
+    for room in rooms_of(sender):
+        title = f"Waiting, of {WHOSE[room.whose]}"
+        yield _taken(f"waiting-{room.whose}", title, room.most, room.waiting.count(), "jobs")
+    for each in allowances(sender):
+        title = f"Within 24 hours, of {WHOSE[each.whose]}"
         yield _taken(each.id, title, each.most, each.used, each.unit)
 
 

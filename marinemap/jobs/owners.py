@@ -1,14 +1,45 @@
-"""Who a job belongs to, by the name that its row has."""
+"""Who a job or an uploaded area belongs to, as its row has it."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 from django.contrib.auth.models import User
+from django.db.models import Q
 
 from marinemap.catalogue.viewers import EVERYONE, Viewer, viewer_of_user
 
 _USER = re.compile(r"user:(\d{1,18})")
+
+
+@dataclass(frozen=True)
+class Sender:
+    """Who sends a request, in the columns of what it makes.
+
+    ``is_owner_known`` tells whether the owner has shown a cookie or signed in; see
+    :class:`~marinemap.jobs.models.Job`. ``address`` is a digest of the network address that the
+    request came from.
+    """
+
+    owner: str
+    is_owner_known: bool = True
+    address: str = ""
+
+    @property
+    def own(self) -> Q:
+        """What counts as theirs: who keeps no cookie is known by the network address only."""
+        own = Q(owner=self.owner)
+        if self.is_owner_known or not self.address:
+            return own
+        return own | Q(is_owner_known=False, address=self.address)
+
+    def counted(self) -> Iterator[tuple[str, Q]]:
+        """Yield for whom limits count (``person``, ``address``), and what counts for each."""
+        yield "person", self.own
+        if self.address:
+            yield "address", Q(address=self.address)
 
 
 def owner_of_user(user_id: int) -> str:

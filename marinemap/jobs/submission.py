@@ -18,6 +18,7 @@ from marinemap.jobs.lifecycle import of_batch
 from marinemap.jobs.limits import QueueFullError, check_room_to_wait
 from marinemap.jobs.models import Callback, Job, JobDocuments
 from marinemap.jobs.notify import Subscriber, announce
+from marinemap.jobs.owners import Sender
 from marinemap.jobs.queue import publish
 from marinemap.jobs.repeats import KeyedRequest
 from marinemap.jobs.reuse import key_of, take_result
@@ -31,19 +32,6 @@ logger = logging.getLogger(__name__)
 
 # How long whoever asked is kept waiting for the answer whether the job was stored after all.
 _ANSWER_WITHIN_SECONDS = 5
-
-
-@dataclass(frozen=True)
-class Sender:
-    """Whose jobs a request makes.
-
-    ``is_owner_known`` tells whether the owner has shown a cookie or signed in; see :class:`Job`.
-    ``address`` is a digest of the network address that the request came from.
-    """
-
-    owner: str
-    is_owner_known: bool
-    address: str = ""
 
 
 @dataclass(frozen=True)
@@ -63,9 +51,7 @@ class Prepared:
         """Return the job that is to be stored."""
         return Job(
             process_id=self.process.id,
-            owner=sender.owner,
-            is_owner_known=sender.is_owner_known,
-            address=sender.address,
+            **vars(sender),
             request_id=request_id.current(),
             layers=self.process.layers_of(self.inputs),
             reuse_key=self.reuse_key,
@@ -91,9 +77,7 @@ def prepare(
 def submit(
     process_id: str,
     inputs: Mapping[str, Any],
-    owner: str,
-    is_owner_known: bool,
-    address: str = "",
+    sender: Sender,
     wanted: Mapping[str, Any] | None = None,
     subscriber: Subscriber | None = None,
     keyed: KeyedRequest | None = None,
@@ -107,8 +91,8 @@ def submit(
     process_id : str
     inputs : mapping
         As in the body of an execute request.
-    owner, is_owner_known, address
-        See :class:`Sender`.
+    sender : Sender
+        Whose job it is.
     wanted : mapping, optional
         How the results are to be answered; kept with the job, and not looked at here.
     subscriber : Subscriber, optional
@@ -132,10 +116,10 @@ def submit(
         If database or queue are away, so that nothing could be kept.
     """
     prepared = prepare(process_id, inputs, wanted, subscriber, viewer, is_fresh)
-    job = prepared.job_of(Sender(owner, is_owner_known, address))
+    job = prepared.job_of(sender)
     try:
         with _told_truly(job), transaction.atomic():
-            _store(job, prepared)
+            _store(sender, job, prepared)
             if keyed:
                 keyed.keep(job)
     except IntegrityError:
@@ -166,11 +150,11 @@ def submit_batch(
     jobs = [each.job_of(sender) for each in prepared]
     try:
         with _told_truly(jobs[0]), transaction.atomic():
-            check_allowance(jobs[0], len(jobs))
-            check_room_to_wait(jobs[0], len(jobs))
+            check_allowance(sender, len(jobs))
+            check_room_to_wait(sender, len(jobs))
             for place, (job, each) in enumerate(zip(jobs, prepared, strict=True)):
                 job.batch, job.place_in_batch = batch, place
-                _store(job, each, has_room=True)
+                _store(sender, job, each, has_room=True)
             if keyed:
                 keyed.keep(jobs[0])
     except IntegrityError:
@@ -181,15 +165,15 @@ def submit_batch(
     return jobs
 
 
-def _store(job: Job, prepared: Prepared, has_room: bool = False) -> None:
+def _store(sender: Sender, job: Job, prepared: Prepared, has_room: bool = False) -> None:
     """Keep a job with all that belongs to it, and queue it; within a transaction.
 
     One whose result is there is done already: it waits for nothing.
     """
     is_done = take_result(job)
     if not is_done and not has_room:
-        check_allowance(job)
-        check_room_to_wait(job)
+        check_allowance(sender)
+        check_room_to_wait(sender)
     job.save(force_insert=True)
     JobDocuments.objects.create(job=job, inputs=prepared.inputs, wanted=prepared.wanted)
     if prepared.subscriber and prepared.subscriber.addresses:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import timedelta
 
-from django.db.models import Q, QuerySet, Sum
+from django.db.models import Sum
 from django.utils import timezone
 
 from marinemap.errors import RequestError
 from marinemap.jobs.artifacts import private_folder
 from marinemap.jobs.models import UploadedArea
+from marinemap.jobs.owners import Sender
 from marinemap.processes.uploaded_area import FoundArea, read_uploaded_area
 
 KEPT = timedelta(days=1)
@@ -25,23 +25,7 @@ class TooManyAreasError(RequestError):
     retry_after_seconds = 3600
 
 
-@dataclass(frozen=True)
-class Uploader:
-    """Whose area it is; see :class:`~marinemap.jobs.models.Job` for the columns."""
-
-    owner: str
-    is_owner_known: bool
-    address: str
-
-    def kept(self) -> QuerySet[UploadedArea]:
-        """Return what is kept of this person, or from their network address."""
-        own = Q(owner=self.owner)
-        if not self.is_owner_known:
-            own |= Q(address=self.address, is_owner_known=False)
-        return UploadedArea.objects.filter(own, expires_at__gt=timezone.now())
-
-
-def check_room(uploader: Uploader) -> None:
+def check_room(sender: Sender) -> None:
     """Refuse one area more than are kept of a person.
 
     Raises
@@ -49,7 +33,7 @@ def check_room(uploader: Uploader) -> None:
     TooManyAreasError
         With the limit.
     """
-    kept = uploader.kept()
+    kept = UploadedArea.objects.filter(sender.own, expires_at__gt=timezone.now())
     count, size = kept.count(), kept.aggregate(all=Sum("bytes"))["all"] or 0
     if count >= MOST_AREAS or size >= _MOST_KEPT_BYTES:
         raise TooManyAreasError(
@@ -93,12 +77,10 @@ def read_upload(content: bytes, most_bytes: int) -> FoundArea:
     return found
 
 
-def keep(uploader: Uploader, title: str, found: FoundArea) -> UploadedArea:
+def keep(sender: Sender, title: str, found: FoundArea) -> UploadedArea:
     """Keep an area for a day."""
     return UploadedArea.objects.create(
-        owner=uploader.owner,
-        is_owner_known=uploader.is_owner_known,
-        address=uploader.address,
+        **vars(sender),
         title=title,
         bytes=len(found.geometry),
         expires_at=timezone.now() + KEPT,

@@ -14,6 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from marinemap.jobs import lifecycle, submission
 from marinemap.jobs.models import BeatSighting, Job, WorkerSighting
+from marinemap.jobs.owners import Sender
 from marinemap.processes.process import RunResult
 from tests.jobs.conftest import empty_queue
 
@@ -58,7 +59,7 @@ def test_without_a_token_only_staff_may(client: Client, settings: Any) -> None:
 
 
 def test_jobs_and_messages_are_counted(client: Client) -> None:
-    jobs = [submission.submit("echo", {"message": "x"}, "browser:one", True) for _ in range(3)]
+    jobs = [submission.submit("echo", {"message": "x"}, Sender("browser:one")) for _ in range(3)]
     begun = lifecycle.start(jobs[0].pk, is_redelivered=False)
     assert begun is not None
     begun.started_at = timezone.now() - timedelta(seconds=20)
@@ -79,7 +80,7 @@ def test_jobs_and_messages_are_counted(client: Client) -> None:
 
 def test_counts_outlive_the_jobs(client: Client) -> None:
     for _ in range(2):
-        job = submission.submit("echo", {"message": "x"}, "browser:one", True)
+        job = submission.submit("echo", {"message": "x"}, Sender("browser:one"))
         Job.objects.filter(pk=job.pk).update(attempt=3)
         lifecycle.start(job.pk, is_redelivered=False)
     Job.objects.all().delete()

@@ -17,6 +17,7 @@ from marinemap.catalogue.registration import register
 from marinemap.celery import app
 from marinemap.jobs import artifacts, lifecycle, submission
 from marinemap.jobs.models import Job
+from marinemap.jobs.owners import Sender
 from marinemap.processes.process import RunResult
 from marinemap.transport.publishing.payloads import read_payload
 
@@ -70,7 +71,7 @@ def reefs(db: None, marine_gpkg: Path) -> Layer:
 @pytest.fixture
 def job(db: None) -> Job:
     """A job that waits for its turn."""
-    return submission.submit("echo", {"message": "hello"}, OWNER, True)
+    return submission.submit("echo", {"message": "hello"}, Sender(OWNER))
 
 
 def begin(job: Job, *, is_redelivered: bool = False) -> Job:

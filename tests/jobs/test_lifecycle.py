@@ -13,6 +13,7 @@ from django.db import connection, transaction
 from marinemap.errors import RequestError, ServiceError
 from marinemap.jobs import artifacts, lifecycle, queue, submission
 from marinemap.jobs.models import Job
+from marinemap.jobs.owners import Sender
 from marinemap.jobs.states import FINISHED, JobStatus
 from marinemap.processes.process import RunResult
 from tests.jobs.conftest import OWNER, Messages, age, begin, finish
@@ -21,7 +22,7 @@ pytestmark = pytest.mark.django_db
 
 
 def test_submitted_job_waits_and_one_message_names_it(messages: Messages) -> None:
-    job = submission.submit("echo", {"message": {"value": "hello"}}, OWNER, False)
+    job = submission.submit("echo", {"message": {"value": "hello"}}, Sender(OWNER, False))
     kept = Job.objects.get()
     assert (kept.status, kept.attempt, kept.progress) == (JobStatus.ACCEPTED, 0, 0)
     assert kept.documents.inputs == {"message": "hello", "pause": 0}
@@ -34,16 +35,16 @@ def test_submitted_job_waits_and_one_message_names_it(messages: Messages) -> Non
 
 def test_refused_request_keeps_and_queues_nothing(messages: Messages) -> None:
     with pytest.raises(RequestError):
-        submission.submit("echo", {"message": 7}, OWNER, True)
+        submission.submit("echo", {"message": 7}, Sender(OWNER))
     with pytest.raises(RequestError):
-        submission.submit("ecko", {}, OWNER, True)
+        submission.submit("ecko", {}, Sender(OWNER))
     assert not Job.objects.exists()
     assert messages() == []
 
 
 def test_request_that_is_rolled_back_queues_nothing(messages: Messages) -> None:
     with pytest.raises(RuntimeError), transaction.atomic():
-        submission.submit("echo", {"message": "x"}, OWNER, True)
+        submission.submit("echo", {"message": "x"}, Sender(OWNER))
         raise RuntimeError("rolled back")
     assert not Job.objects.exists()
     assert messages() == []

@@ -21,6 +21,7 @@ from marinemap.errors import RequestError, ServiceError
 from marinemap.jobs import egress, lifecycle, notify, submission
 from marinemap.jobs.models import Callback, Job
 from marinemap.jobs.notify import Subscriber
+from marinemap.jobs.owners import Sender
 from marinemap.jobs.periodic import call_back, clean_up_temp_files, requeue_stalled_jobs
 from marinemap.jobs.posting import Posts
 from marinemap.jobs.states import JobStatus
@@ -73,7 +74,7 @@ def submit(receiver: Receiver) -> Callable[..., Job]:
             for status in (JobStatus.SUCCESSFUL, JobStatus.RUNNING, JobStatus.FAILED)
         }
         subscriber = Subscriber(addresses, "http://maps.example/api/")
-        return submission.submit("echo", {"message": message}, OWNER, True, subscriber=subscriber)
+        return submission.submit("echo", {"message": message}, Sender(OWNER), subscriber=subscriber)
 
     return make
 

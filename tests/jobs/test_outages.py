@@ -21,6 +21,7 @@ from marinemap.errors import UnavailableError
 from marinemap.jobs import lifecycle, pulse, results, submission, tasks
 from marinemap.jobs.conf import job_settings
 from marinemap.jobs.models import Job
+from marinemap.jobs.owners import Sender
 from marinemap.jobs.states import JobStatus
 from marinemap.jobs.tasks import run_job
 from marinemap.tasks import outages
@@ -92,7 +93,7 @@ def run(job: Job) -> str:
 
 @only_sqlite
 def test_job_starts_and_ends_once_the_lock_is_gone(impatient: None) -> None:
-    job = submission.submit("echo", {"message": "x"}, OWNER, True)
+    job = submission.submit("echo", {"message": "x"}, Sender(OWNER))
     with locked("The database is away", outages.logger) as lock:
         lock.take()
         assert run(job) == "successful"
@@ -102,7 +103,7 @@ def test_job_starts_and_ends_once_the_lock_is_gone(impatient: None) -> None:
 
 @only_sqlite
 def test_progress_that_cannot_be_written_fails_no_job(impatient: None) -> None:
-    job = submission.submit("echo", {"message": "x", "pause": 4}, OWNER, True)
+    job = submission.submit("echo", {"message": "x", "pause": 4}, Sender(OWNER))
     with locked("could not tell its progress", pulse.logger) as lock:
 
         def lock_once_it_runs() -> None:
@@ -126,7 +127,7 @@ def test_database_that_goes_while_a_process_reads_it_puts_the_job_off(
     reefs: Layer, impatient: None, messages: Messages
 ) -> None:
     asked = {"layers": ["reefs"], "area": AREA}
-    job = submission.submit("extract", asked, OWNER, True)
+    job = submission.submit("extract", asked, Sender(OWNER))
     started = lifecycle.start(job.pk, is_redelivered=False)
     assert started is not None
     messages()
@@ -167,7 +168,7 @@ def test_request_to_a_locked_database_is_refused_as_a_passing_thing(impatient: N
     with locked("never", outages.logger) as lock:
         lock.take()
         with pytest.raises(UnavailableError, match="send it again"):
-            submission.submit("echo", {"message": "x"}, OWNER, True)
+            submission.submit("echo", {"message": "x"}, Sender(OWNER))
     assert not Job.objects.exists()
 
 
@@ -196,7 +197,7 @@ def test_result_of_a_task_is_stored_once_the_lock_is_gone(impatient: None) -> No
 
 @pytest.fixture
 def job_to_put_off(transactional_db: None, messages: Messages) -> Job:
-    job = submission.submit("echo", {"message": "x"}, OWNER, True)
+    job = submission.submit("echo", {"message": "x"}, Sender(OWNER))
     started = lifecycle.start(job.pk, is_redelivered=False)
     assert started is not None
     return started
@@ -222,7 +223,7 @@ def small_disk(tmp_path: Path, settings: Any) -> Iterator[Callable[[str], Path]]
 
 
 def extract() -> Job:
-    return submission.submit("extract", {"layers": ["reefs"], "area": AREA}, OWNER, True)
+    return submission.submit("extract", {"layers": ["reefs"], "area": AREA}, Sender(OWNER))
 
 
 def test_full_disk_delays_a_job_as_often_as_it_takes(
@@ -274,7 +275,7 @@ def test_folder_that_cannot_be_used_delays_a_job(home: Path) -> None:
     home.mkdir()
     in_the_way = home / "artifacts"
     in_the_way.write_text("a file where a folder belongs")
-    job = submission.submit("echo", {"message": "x"}, OWNER, True)
+    job = submission.submit("echo", {"message": "x"}, Sender(OWNER))
     assert run(job) == "put off"
     in_the_way.unlink()
     assert run(job) == "successful"

@@ -16,6 +16,7 @@ from standardwebhooks import Webhook, WebhookVerificationError
 from marinemap.jobs import notify, submission
 from marinemap.jobs.models import Callback, Delivery, Job
 from marinemap.jobs.notify import Subscriber
+from marinemap.jobs.owners import Sender
 from marinemap.jobs.periodic import call_back
 from marinemap.jobs.posting import Posts
 from marinemap.jobs.signing import secrets_for, sign
@@ -43,7 +44,7 @@ def tell(receiver: Receiver, answer: int = 200) -> Job:
     addresses = {JobStatus.SUCCESSFUL: f"{receiver.base}/done/{answer}"}
     subscriber = Subscriber(addresses, "http://maps.example/api/")
     with request_id.working_for("abc-1"):
-        job = submission.submit("echo", {"message": "é"}, OWNER, True, subscriber=subscriber)
+        job = submission.submit("echo", {"message": "é"}, Sender(OWNER), subscriber=subscriber)
     run_job(str(job.pk))
     call_until(lambda: bool(Delivery.objects.exists()))
     return job
@@ -124,7 +125,7 @@ def test_deliveries_are_kept_for_a_month(receiver: Receiver) -> None:
 
 
 def test_job_removed_while_it_is_told_holds_nothing_up(receiver: Receiver) -> None:
-    job = submission.submit("echo", {"message": "x"}, OWNER, True)
+    job = submission.submit("echo", {"message": "x"}, Sender(OWNER))
     callback = Callback(job=job, status=JobStatus.SUCCESSFUL, host="x", attempts=1, pk=1)
     Job.objects.all().delete()
     notify._record(callback, "")

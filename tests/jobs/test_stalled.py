@@ -10,6 +10,7 @@ from kombu import Connection
 
 from marinemap.jobs import lifecycle, stalled, submission
 from marinemap.jobs.models import Job
+from marinemap.jobs.owners import Sender
 from marinemap.jobs.states import JobStatus
 from tests.jobs.conftest import OWNER, Messages, age, begin
 
@@ -53,7 +54,7 @@ def test_job_of_a_living_run_is_left_alone(job: Job, messages: Messages) -> None
 
 
 def test_silent_run_whose_message_is_held_is_given_time(messages: Messages) -> None:
-    job = begin(submission.submit("echo", {"message": "x"}, OWNER, True))
+    job = begin(submission.submit("echo", {"message": "x"}, Sender(OWNER)))
     age(job, 200)
     assert stalled.requeue_stalled() == []
     age(job, 400)
@@ -71,7 +72,7 @@ def test_waiting_job_whose_message_was_lost_is_queued_again(job: Job, messages: 
 
 
 def test_lost_message_is_found_while_another_job_runs(job: Job, messages: Messages) -> None:
-    running = begin(submission.submit("echo", {"message": "other"}, OWNER, True))
+    running = begin(submission.submit("echo", {"message": "other"}, Sender(OWNER)))
     messages()
     age(job, 20)
     lifecycle.keep_alive(running)
@@ -79,7 +80,7 @@ def test_lost_message_is_found_while_another_job_runs(job: Job, messages: Messag
 
 
 def test_waiting_jobs_are_not_queued_again_however_slow_the_rate(messages: Messages) -> None:
-    jobs = [submission.submit("echo", {"message": "x"}, OWNER, True) for _ in range(3)]
+    jobs = [submission.submit("echo", {"message": "x"}, Sender(OWNER)) for _ in range(3)]
     for _ in range(5):
         for job in jobs:
             age(job, 1000)

@@ -28,6 +28,7 @@ from marinemap.jobs import lifecycle, submission
 from marinemap.jobs.artifacts import open_artifact
 from marinemap.jobs.conf import job_settings
 from marinemap.jobs.models import Job
+from marinemap.jobs.owners import Sender
 from marinemap.jobs.periodic import clear_sessions
 from marinemap.jobs.queue import RUN_JOB, RUN_SHORT_JOB, find_place
 from marinemap.jobs.states import JobStatus
@@ -174,7 +175,7 @@ def test_tasks_are_limited_to_the_rate_of_the_setting() -> None:
 
 def submit_extract(**inputs: Any) -> Job:
     asked = {"layers": ["reefs"], "area": AREA, **inputs}
-    submission.submit("extract", asked, OWNER, True)
+    submission.submit("extract", asked, Sender(OWNER))
     return Job.objects.get()
 
 
@@ -189,7 +190,7 @@ def test_extract_runs_from_request_to_archive(reefs: Layer, eager: None) -> None
 
 
 def test_echo_answers_its_inputs(eager: None) -> None:
-    submission.submit("echo", {"message": "珊瑚"}, OWNER, True)
+    submission.submit("echo", {"message": "珊瑚"}, Sender(OWNER))
     job = Job.objects.get()
     assert job.documents.outputs == {"message": "珊瑚", "pause": 0}
     assert job.artifact == ""
@@ -249,7 +250,7 @@ def test_job_that_was_dismissed_runs_nothing(reefs: Layer) -> None:
 
 def test_dismissed_job_takes_no_start_from_others(messages: Messages) -> None:
     """Its message was delivered, and counted as a start under the rate of all."""
-    dismissed, other = (submission.submit("echo", {"message": m}, OWNER, True) for m in "ab")
+    dismissed, other = (submission.submit("echo", {"message": m}, Sender(OWNER)) for m in "ab")
     lifecycle.dismiss(dismissed)
     assert [message["arguments"] for message in messages()] == [[str(other.pk)]]
 
@@ -258,9 +259,9 @@ def test_short_jobs_take_no_start_and_no_place_from_extraction(
     reefs: Layer, messages: Messages
 ) -> None:
     for _ in range(3):
-        submission.submit("echo", {"message": "x", "pause": 5}, OWNER, True)
+        submission.submit("echo", {"message": "x", "pause": 5}, Sender(OWNER))
     asked = {"layers": ["reefs"], "area": AREA}
-    place = find_place(submission.submit("extract", asked, OWNER, True))
+    place = find_place(submission.submit("extract", asked, Sender(OWNER)))
     assert place is not None
     assert (place.ahead, place.seconds_until_start) == (0, 0)
     assert [message["task"] for message in messages()] == [RUN_SHORT_JOB] * 3 + [RUN_JOB]
@@ -269,7 +270,7 @@ def test_short_jobs_take_no_start_and_no_place_from_extraction(
 
 @pytest.mark.django_db(transaction=True)
 def test_job_that_is_dismissed_while_it_runs_stops() -> None:
-    job = submission.submit("echo", {"message": "x", "pause": 5}, OWNER, True)
+    job = submission.submit("echo", {"message": "x", "pause": 5}, Sender(OWNER))
 
     def cancel_once_it_runs() -> None:
         deadline = time.monotonic() + 30

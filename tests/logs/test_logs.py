@@ -12,6 +12,7 @@ from django.test import Client
 
 from marinemap.jobs import submission
 from marinemap.jobs.models import Job
+from marinemap.jobs.owners import Sender
 from marinemap.logs import quiet, request_id
 from marinemap.logs.formats import JsonFormatter, TextFormatter
 from marinemap.logs.quiet import OutageFilter, find_outage
@@ -110,4 +111,4 @@ def test_id_goes_from_the_request_to_the_job_and_back(client: Client) -> None:
 
 @pytest.mark.django_db
 def test_job_without_a_request_has_no_id() -> None:
-    assert submission.submit("echo", {"message": "x"}, "browser:one", True).request_id == ""
+    assert submission.submit("echo", {"message": "x"}, Sender("browser:one")).request_id == ""

@@ -12,6 +12,7 @@ from django.utils import timezone
 from marinemap.errors import DatasetError, RequestError
 from marinemap.jobs import alarms, lifecycle, submission, tasks
 from marinemap.jobs.models import Job
+from marinemap.jobs.owners import Sender
 from marinemap.jobs.states import JobStatus
 from marinemap.mail.models import Letter
 from marinemap.tasks import faults
@@ -103,7 +104,7 @@ def test_database_without_room_for_a_letter_harms_no_task(caplog: Any) -> None:
 
 
 def test_failed_job_is_told_with_what_was_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    job = submission.submit("echo", {"message": "a fault, please"}, "browser:one", True)
+    job = submission.submit("echo", {"message": "a fault, please"}, Sender("browser:one"))
 
     def break_down(*_: Any) -> None:
         raise KeyError("bollard")
@@ -121,7 +122,7 @@ def test_failed_job_is_told_with_what_was_asked(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_job_given_up_after_its_workers_died_is_told() -> None:
-    job = submission.submit("echo", {"message": "hello"}, "browser:one", True)
+    job = submission.submit("echo", {"message": "hello"}, Sender("browser:one"))
     Job.objects.filter(pk=job.pk).update(attempt=3)
     assert lifecycle.start(job.pk, is_redelivered=False) is None
     assert Job.objects.get(pk=job.pk).status == JobStatus.FAILED
@@ -132,7 +133,7 @@ def test_job_given_up_after_its_workers_died_is_told() -> None:
     ("error", "count"), [(RequestError("too large"), 0), (DatasetError("cut"), 1)]
 )
 def test_callers_own_mistake_is_not_told(error: Exception, count: int) -> None:
-    alarms.tell_of(submission.submit("echo", {"message": "x"}, "browser:one", True), error)
+    alarms.tell_of(submission.submit("echo", {"message": "x"}, Sender("browser:one")), error)
     assert len(texts()) == count
 
 

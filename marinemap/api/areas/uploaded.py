@@ -11,7 +11,6 @@ from django.urls import reverse
 from django.utils.safestring import SafeString
 
 from marinemap.api.access import Access, check_access
-from marinemap.api.address import address_of
 from marinemap.api.areas import named
 from marinemap.api.areas.files import read_file
 from marinemap.api.conf import max_body_bytes
@@ -21,33 +20,30 @@ from marinemap.api.declarations.serving import respond
 from marinemap.api.features.sketch import sketch
 from marinemap.api.identity import (
     get_uploaded_area,
-    owner_or_new,
     refuse_cross_site,
     remember_owner,
+    sender_or_new,
 )
 from marinemap.api.links import GEOJSON, link
 from marinemap.api.problems import NotFoundError
 from marinemap.jobs import uploads
 from marinemap.jobs.models import UploadedArea
-from marinemap.jobs.uploads import Uploader
+
+_MOST_TITLE = 200
 
 
 def upload(request: HttpRequest, title: str | None) -> HttpResponseBase:
     """Read the area that a file holds and keep it for a day."""
     refuse_cross_site(request)
-    owner, is_known = owner_or_new(request)
-    uploader = Uploader(owner, is_known, address_of(request))
-    uploads.check_room(uploader)
+    sender = sender_or_new(request)
+    uploads.check_room(sender)
     content, name = read_file(request)
     found = uploads.read_upload(content, max_body_bytes())
-    area = uploads.keep(uploader, title or name[:_MOST_TITLE], found)
+    area = uploads.keep(sender, title or name[:_MOST_TITLE], found)
     response = respond(request, _document(request, area, status=201), "json")
     response.headers["Location"] = request.build_absolute_uri(reverse("api:area", args=[area.pk]))
-    remember_owner(request, response, owner)
+    remember_owner(request, response, sender.owner)
     return response
-
-
-_MOST_TITLE = 200
 
 
 def show(request: HttpRequest, area_id: str) -> Document:

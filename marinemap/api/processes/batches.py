@@ -12,7 +12,6 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.urls import reverse
 
-from marinemap.api.address import address_of
 from marinemap.api.areas.chosen import with_area
 from marinemap.api.bodies import read_body
 from marinemap.api.conf import most_in_a_batch, most_look_seconds
@@ -21,9 +20,9 @@ from marinemap.api.declarations.documents import PRIVATE
 from marinemap.api.declarations.serving import respond
 from marinemap.api.identity import (
     get_batch,
-    owner_or_new,
     refuse_cross_site,
     remember_owner,
+    sender_or_new,
     viewer_of,
 )
 from marinemap.api.processes.described import status_info
@@ -39,7 +38,7 @@ from marinemap.jobs.notify import Subscriber
 from marinemap.jobs.queue import find_places
 from marinemap.jobs.repeats import BATCH
 from marinemap.jobs.states import JobStatus
-from marinemap.jobs.submission import Prepared, Sender, prepare, submit_batch
+from marinemap.jobs.submission import Prepared, prepare, submit_batch
 from marinemap.processes.registry import get_process
 
 # However large an operator lets a batch be.
@@ -93,9 +92,8 @@ def make(request: HttpRequest, idempotency_key: str | None, cache_control: str) 
             field="body.requests",
             hint="Send several batches.",
         )
-    owner, is_known = owner_or_new(request)
-    sender = Sender(owner, is_known, address_of(request))
-    keyed = keyed_request(request, idempotency_key, BATCH, owner, is_known)
+    sender = sender_or_new(request)
+    keyed = keyed_request(request, idempotency_key, BATCH, sender)
     made_for = _Asker(
         request,
         viewer_of(request),
@@ -110,8 +108,8 @@ def make(request: HttpRequest, idempotency_key: str | None, cache_control: str) 
     document = _document(request, jobs, status=201)
     response = respond(request, document, "json")
     response.headers["Location"] = _address(request, jobs[0])
-    if is_known or jobs[0].owner == owner:
-        remember_owner(request, response, owner)
+    if sender.is_owner_known or jobs[0].owner == sender.owner:
+        remember_owner(request, response, sender.owner)
     return response
 
 

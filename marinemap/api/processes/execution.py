@@ -10,7 +10,6 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.urls import reverse
 
-from marinemap.api.address import address_of
 from marinemap.api.areas.chosen import with_area
 from marinemap.api.conf import most_sync_seconds
 from marinemap.api.declarations import Document
@@ -18,9 +17,9 @@ from marinemap.api.declarations.documents import PRIVATE
 from marinemap.api.declarations.negotiation import takes
 from marinemap.api.declarations.serving import respond
 from marinemap.api.identity import (
-    owner_or_new,
     refuse_cross_site,
     remember_owner,
+    sender_or_new,
     viewer_of,
 )
 from marinemap.api.processes.described import control_options, job_address, status_info
@@ -155,15 +154,13 @@ def _submit(
     seconds: float,
     fresh: bool,
 ) -> HttpResponseBase:
-    owner, is_known = owner_or_new(request)
-    keyed = keyed_request(request, key, process.id, owner, is_known)
+    sender = sender_or_new(request)
+    keyed = keyed_request(request, key, process.id, sender)
     job = keyed.find_job() if keyed else None
     job = job or submission.submit(
         process.id,
         _resolved(request, asked),
-        owner,
-        is_known,
-        address_of(request),
+        sender,
         asked.wanted,
         Subscriber(asked.addresses, request.build_absolute_uri(reverse("api:landing"))),
         keyed,
@@ -173,8 +170,8 @@ def _submit(
     # From here on the job is stored: whatever is asked besides may not turn this into an error.
     ended = ended_within(job, seconds)
     response = _answer_at_once(request, ended) if ended else _answer_job(request, job)
-    if is_known or job.owner == owner:
-        remember_owner(request, response, owner)
+    if sender.is_owner_known or job.owner == sender.owner:
+        remember_owner(request, response, sender.owner)
     return response
 
 

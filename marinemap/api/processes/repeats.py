@@ -7,11 +7,12 @@ import hashlib
 from django.http import HttpRequest
 
 from marinemap.api.identity import owners_of, scope_of_keys
+from marinemap.jobs.owners import Sender
 from marinemap.jobs.repeats import KeyedRequest
 
 
 def keyed_request(
-    request: HttpRequest, key: str | None, what: str, owner: str, is_known: bool
+    request: HttpRequest, key: str | None, what: str, sender: Sender
 ) -> KeyedRequest | None:
     """Return a request by its key, None where it has none.
 
@@ -21,11 +22,11 @@ def keyed_request(
     key : str, optional
     what : str
         What is asked for: a process, or a batch.
-    owner, is_known
-        Who asks; see ``identity.owner_or_new``.
+    sender : Sender
+        See ``identity.sender_or_new``.
     """
     if key is None:
         return None
     digest = hashlib.sha256(request.body).hexdigest()
-    scope = scope_of_keys(request, owner, is_known)
+    scope = scope_of_keys(request, sender)
     return KeyedRequest(key, f"{what} {digest}", scope, owners_of(request))
