@@ -19,7 +19,7 @@ from marinemap.catalogue.models import Layer, NamedArea, NameIndex, NamePhrase
 from marinemap.catalogue.names import digits_of, fold, slug_of
 from marinemap.catalogue.viewers import Viewer
 from marinemap.errors import DatasetError, MarineMapError, did_you_mean
-from marinemap.extraction import Dataset, fingerprint, read_names
+from marinemap.extraction import fingerprint, read_names
 
 # In one transaction, which others wait for on SQLite.
 _ROWS_AT_A_TIME = 1_000
@@ -88,26 +88,13 @@ def index(layer: Layer) -> int:
     made = NameIndex.objects.create(layer=layer, key=_key(layer))
     count = 0
     if layer.area_names:
-        found = read_names(dataset_of(layer), fingerprint(layer.path), layer.area_names)
+        found = read_names(layer.to_dataset(), fingerprint(layer.path), layer.area_names)
         count = _keep(made, found)
     with transaction.atomic():
         NameIndex.objects.filter(layer=layer, is_current=True).update(is_current=False)
         NameIndex.objects.filter(pk=made.pk).update(is_current=True)
     _remove(NameIndex.objects.filter(layer=layer, is_current=False))
     return count
-
-
-def dataset_of(layer: Layer) -> Dataset:
-    """Return what the catalogue knows of a layer; the file is not asked again."""
-    return Dataset(
-        path=layer.path,
-        layer=layer.source_layer,
-        crs=layer.crs,
-        bounds=tuple(layer.bounds) if layer.bounds else None,
-        geometry_type=layer.geometry_type,
-        fields=(),
-        feature_count=layer.feature_count,
-    )
 
 
 def search(text: str, viewer: Viewer, limit: int) -> list[FoundName]:

@@ -14,7 +14,7 @@ from django.db.models import Exists, OuterRef, Q
 
 from marinemap.catalogue.viewers import Viewer
 from marinemap.errors import RequestError, did_you_mean, quote
-from marinemap.extraction import SourceLayer
+from marinemap.extraction import Dataset, SourceLayer
 
 ID_PATTERN = r"[a-z0-9][a-z0-9_-]{0,62}"
 
@@ -172,6 +172,18 @@ class Layer(models.Model):
             attribution=self.attribution,
             version=self.version,
             fingerprint=self.fingerprint,
+        )
+
+    def to_dataset(self) -> Dataset:
+        """Return what the catalogue knows of its file, which is not asked again."""
+        return Dataset(
+            path=self.path,
+            layer=self.source_layer,
+            crs=self.crs,
+            bounds=tuple(self.bounds) if self.bounds else None,
+            geometry_type=self.geometry_type,
+            fields=(),
+            feature_count=self.feature_count,
         )
 
     def touches(self, bounds_4326: tuple[float, float, float, float]) -> bool:

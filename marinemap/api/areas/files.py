@@ -11,6 +11,7 @@ from marinemap.errors import RequestError
 
 # What curl's -d says by itself of whatever it sends; it also takes line breaks out of it.
 _URLENCODED = "application/x-www-form-urlencoded"
+_HINT = "Send the file: curl --data-binary @area.zip -H 'Content-Type: application/zip', or -F."
 
 
 def read_file(request: HttpRequest) -> tuple[bytes, str]:
@@ -40,9 +41,6 @@ def read_file(request: HttpRequest) -> tuple[bytes, str]:
             hint=_HINT,
         )
     return content, name
-
-
-_HINT = "Send the file: curl --data-binary @area.zip -H 'Content-Type: application/zip', or -F."
 
 
 def _only_file(request: HttpRequest) -> tuple[bytes, str]:

@@ -93,7 +93,7 @@ def _read(request: HttpRequest, area_id: str) -> tuple[Layer, NamedArea, Feature
     if found is None:
         return None
     layer, area = found
-    feature = read_one(area_names.dataset_of(layer), area.feature)
+    feature = read_one(layer.to_dataset(), area.feature)
     if feature is None or not area_names.is_name(area, feature.attributes, layer.area_names):
         return None
     return layer, area, feature

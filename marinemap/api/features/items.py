@@ -35,7 +35,6 @@ from marinemap.catalogue.glance import layer_as_it_is
 from marinemap.catalogue.models import Layer
 from marinemap.errors import RequestError
 from marinemap.extraction import (
-    Dataset,
     Page,
     Wanted,
     attributes_schema,
@@ -73,7 +72,7 @@ def items(
     if datetime is not None:
         # Features without a time match any (OGC 17-069r4, 7.15.4); no layer has one as yet.
         parse_interval(datetime, "datetime")
-    dataset = _dataset(layer)
+    dataset = layer.to_dataset()
     has_filter = filter is not None or bool(others)
     schema = attributes_schema(dataset) if has_filter else None
     geometry = geometry_field(layer, literals)
@@ -123,7 +122,7 @@ def item(request: HttpRequest, collection_id: str, feature_id: str, crs: str | N
 
 
 def _feature(request: HttpRequest, layer: Layer, target: FeatureCrs, feature_id: str) -> Document:
-    found = read_one(_dataset(layer), int(feature_id)) if _is_id(feature_id) else None
+    found = read_one(layer.to_dataset(), int(feature_id)) if _is_id(feature_id) else None
     if found is None:
         raise NotFoundError(
             f"layer '{layer.pk}' has no feature of this id", field="featureId", value=feature_id
@@ -239,16 +238,3 @@ def _matched(layer: Layer, page: Page, is_all: bool, is_first: bool) -> int | No
     if is_all:
         return layer.feature_count
     return len(page) if is_first and page.next_after is None else None
-
-
-def _dataset(layer: Layer) -> Dataset:
-    """Return what the catalogue knows of a layer; the file is not asked again."""
-    return Dataset(
-        path=layer.path,
-        layer=layer.source_layer,
-        crs=layer.crs,
-        bounds=tuple(layer.bounds) if layer.bounds else None,
-        geometry_type=layer.geometry_type,
-        fields=(),
-        feature_count=layer.feature_count,
-    )
