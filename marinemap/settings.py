@@ -5,6 +5,8 @@ See ``docs/reference/settings.md`` for each variable.
 
 from __future__ import annotations
 
+import os
+
 from celery.schedules import crontab
 from csp.constants import NONE, SELF
 from kombu import Exchange, Queue
@@ -208,6 +210,13 @@ EMAIL_HOST_PASSWORD = read_text("DJANGO_EMAIL_HOST_PASSWORD", "")
 EMAIL_USE_TLS = read_flag("DJANGO_EMAIL_USE_TLS", False)
 EMAIL_USE_SSL = read_flag("DJANGO_EMAIL_USE_SSL", False)
 EMAIL_TIMEOUT = 10
+# To whom letters about their own requests are sent, where they ask for it: to people who have
+# signed in, at the address of their account, or to whatever address anyone gives.
+MARINEMAP_LETTERS = read_choice("MARINEMAP_LETTERS", ("nobody", "signed-in", "anyone")) or (
+    "signed-in" if "DJANGO_EMAIL_HOST" in os.environ else "nobody"
+)
+# For how many requests a day: of a person, from a network address, and to one mailbox.
+MARINEMAP_MAX_LETTERS_DAY = read_count("MARINEMAP_MAX_LETTERS_DAY", 50, 1, 100_000)
 
 # --- Celery ----------------------------------------------------------------------------------
 

@@ -72,3 +72,8 @@ def most_streams_address() -> int:
 def cors_origins() -> list[str]:
     """Return the origins whose pages may read the API; ``*`` among them is every page's."""
     return list(settings.MARINEMAP_CORS_ORIGINS)
+
+
+def letters_go_to() -> str:
+    """Return who may have letters about their requests: ``nobody``, ``signed-in``, ``anyone``."""
+    return str(settings.MARINEMAP_LETTERS)

@@ -9,6 +9,7 @@ from marinemap.api.events.routes import ROUTES as EVENTS
 from marinemap.api.features.routes import ROUTES as FEATURES
 from marinemap.api.processes.batch_routes import ROUTES as BATCHES
 from marinemap.api.processes.job_routes import ROUTES as JOBS
+from marinemap.api.processes.letters import ROUTES as LETTERS
 from marinemap.api.processes.routes import ROUTES as PROCESSES
 from marinemap.api.tiles.routes import ROUTES as TILES
 
@@ -30,4 +31,5 @@ _ROUTES = (
     *TILES,
     *accounts.ROUTES,
     *limits.ROUTES,
+    *LETTERS,
 )

@@ -169,6 +169,11 @@ def _day_limits() -> DayLimits:
     )
 
 
+def most_letters_day() -> int:
+    """Return for how many requests within 24 hours one may ask for letters."""
+    return int(settings.MARINEMAP_MAX_LETTERS_DAY)
+
+
 def webhook_secrets() -> list[str]:
     """Return the secrets that callbacks are signed with, that which stays first."""
     return list(settings.MARINEMAP_WEBHOOK_SECRETS) or [settings.SECRET_KEY]

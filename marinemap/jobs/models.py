@@ -150,6 +150,36 @@ class Delivery(models.Model):
         return f"{self.message_id} to {self.host}: {self.outcome}"
 
 
+class LetterWish(models.Model):
+    """That somebody wants to be written to when a job, or all of a batch, has ended.
+
+    ``recipient`` is emptied when there is nothing more to write. ``expiry_told`` is the moment of
+    which a letter said that the files go then.
+    """
+
+    job = models.ForeignKey(Job, on_delete=models.CASCADE, related_name="letter_wishes")
+    batch = models.UUIDField(null=True, blank=True, help_text="All of it, where it came with one.")
+    recipient = models.CharField(max_length=254, blank=True)
+    recipient_key = models.CharField(max_length=64, db_index=True)
+    language = models.CharField(max_length=2)
+    api = models.CharField(max_length=500, help_text="Where the API is seen from outside.")
+    created_at = models.DateTimeField(default=timezone.now, db_index=True)
+    end_told_at = models.DateTimeField(null=True, blank=True)
+    expiry_told = models.DateTimeField(null=True, blank=True)
+    is_over = models.BooleanField(default=False, help_text="Nothing more is to be written.")
+
+    class Meta:
+        verbose_name_plural = "letter wishes"
+        indexes = [
+            models.Index(
+                fields=["end_told_at"], condition=models.Q(is_over=False), name="wish_open"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.batch or self.job_id} to {self.recipient_key[:8]}..."
+
+
 class RequestKey(models.Model):
     """The key that a request came with, so that it may be sent again; it counts for a day."""
 

@@ -12,6 +12,7 @@ from marinemap.jobs import (
     artifacts,
     background,
     clock,
+    correspondence,
     expiry,
     notify,
     repeats,
@@ -47,6 +48,7 @@ def remove_expired_artifacts() -> None:
         logger.info("Removed %d jobs, for their time was over", count)
     repeats.forget_old()
     notify.forget_old()
+    correspondence.forget_over()
     uploads.forget_old()
     for name in drawings.remove_stale():
         logger.info("Removed the drawing %s, whose layer changed", name)
@@ -68,8 +70,9 @@ def call_back() -> None:
 
 @shared_task(ignore_result=True)
 def send_letters() -> None:
-    """Send the letters that wait; those about faults that came again are written first."""
+    """Send the letters that wait; those that are due by now are written first."""
     tell_rest()
+    correspondence.write_due()
     send_due()
 
 

@@ -14,6 +14,7 @@ from django.db import IntegrityError, connection, transaction
 from marinemap.catalogue.viewers import EVERYONE, Viewer
 from marinemap.errors import RequestError, UnavailableError
 from marinemap.jobs.allowance import check_allowance
+from marinemap.jobs.correspondence import Correspondent, wish
 from marinemap.jobs.lifecycle import of_batch
 from marinemap.jobs.limits import QueueFullError, check_room_to_wait
 from marinemap.jobs.models import Callback, Job, JobDocuments
@@ -83,6 +84,7 @@ def submit(
     keyed: KeyedRequest | None = None,
     viewer: Viewer = EVERYONE,
     is_fresh: bool = False,
+    correspondent: Correspondent | None = None,
 ) -> Job:
     """Check a request, keep it as a job, and queue it: all or nothing.
 
@@ -103,6 +105,8 @@ def submit(
         As whom the sender sees the catalogue.
     is_fresh : bool, optional
         Whether it is to be run although the same was made before.
+    correspondent : Correspondent, optional
+        Who wants a letter when it has ended.
 
     Raises
     ------
@@ -111,7 +115,8 @@ def submit(
     NoSuchProcessError, RequestError
         If the request would be refused; nothing is kept.
     TooManyWaitingError, QueueFullError, DayIsSpentError
-        If as many jobs as the site allows wait already, or were asked for today; nothing is kept.
+        If as many jobs as the site allows wait already, or so many jobs or letters were asked for
+        today; nothing is kept.
     UnavailableError
         If database or queue are away, so that nothing could be kept.
     """
@@ -120,6 +125,8 @@ def submit(
     try:
         with _told_truly(job), transaction.atomic():
             _store(sender, job, prepared)
+            if correspondent:
+                wish(sender, job, correspondent)
             if keyed:
                 keyed.keep(job)
     except IntegrityError:
@@ -131,11 +138,15 @@ def submit(
 
 
 def submit_batch(
-    sender: Sender, prepared: Sequence[Prepared], keyed: KeyedRequest | None = None
+    sender: Sender,
+    prepared: Sequence[Prepared],
+    keyed: KeyedRequest | None = None,
+    correspondent: Correspondent | None = None,
 ) -> list[Job]:
     """Keep requests that were checked as the jobs of one batch, and queue them: all or nothing.
 
-    Where another batch with the same key came at the same time, its jobs are returned.
+    Where another batch with the same key came at the same time, its jobs are returned. Of all of
+    it one letter is written, to ``correspondent``.
 
     Raises
     ------
@@ -155,6 +166,8 @@ def submit_batch(
             for place, (job, each) in enumerate(zip(jobs, prepared, strict=True)):
                 job.batch, job.place_in_batch = batch, place
                 _store(sender, job, each, has_room=True)
+            if correspondent:
+                wish(sender, jobs[0], correspondent)
             if keyed:
                 keyed.keep(jobs[0])
     except IntegrityError:

@@ -1,4 +1,4 @@
-"""Letters that wait, in Django's admin site: to look at, or to delete."""
+"""Letters that wait, and who wants none, in Django's admin site: to look at, or to delete."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 from django.contrib import admin
 from django.http import HttpRequest
 
-from marinemap.mail.models import Letter
+from marinemap.mail.models import Letter, Recipient
 
 # Django's own class takes a type parameter in its stubs only.
 if TYPE_CHECKING:
     _LetterAdmin = admin.ModelAdmin[Letter]
+    _RecipientAdmin = admin.ModelAdmin[Recipient]
 else:
-    _LetterAdmin = admin.ModelAdmin
+    _LetterAdmin = _RecipientAdmin = admin.ModelAdmin
 
 
 @admin.register(Letter)
@@ -28,4 +29,20 @@ class LetterAdmin(_LetterAdmin):
 
     def has_change_permission(self, request: HttpRequest, obj: Letter | None = None) -> bool:
         """Refuse: they are sent as written."""
+        return False
+
+
+@admin.register(Recipient)
+class RecipientAdmin(_RecipientAdmin):
+    """List who may be written to, by digests of their addresses, and who wants no letters."""
+
+    list_display = ("key", "asked_at", "stopped_at")
+    list_filter = (("stopped_at", admin.EmptyFieldListFilter),)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Refuse: requests make them."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Recipient | None = None) -> bool:
+        """Refuse: it is theirs to stop letters, or to have them again."""
         return False

@@ -98,8 +98,7 @@ def _send_one(letter: Letter, server: BaseEmailBackend) -> None:
         letter.body,
         settings.DEFAULT_FROM_EMAIL,
         [letter.recipient],
-        # No program that is away answers it (RFC 3834).
-        headers={"Auto-Submitted": "auto-generated"},
+        headers=_headers(letter),
         connection=server,
     )
     try:
@@ -109,6 +108,16 @@ def _send_one(letter: Letter, server: BaseEmailBackend) -> None:
         _warn(f"the letter to {letter.recipient} was not taken: {error}")
     else:
         Letter.objects.filter(pk=letter.pk).delete()
+
+
+def _headers(letter: Letter) -> dict[str, str]:
+    # No program that is away answers it (RFC 3834).
+    headers = {"Auto-Submitted": "auto-generated"}
+    if letter.stop_uri:
+        # Mail programs show a button of their own for it (RFC 2369, RFC 8058).
+        headers["List-Unsubscribe"] = f"<{letter.stop_uri}>"
+        headers["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
+    return headers
 
 
 def _try_later(letter: Letter, error: Exception) -> None:

@@ -39,6 +39,7 @@ class _Session(socketserver.StreamRequestHandler):
     def _note(self, letter: bytes) -> None:
         parsed = message_from_bytes(letter, policy=policy.default)
         told = {"to": parsed["To"], "subject": parsed["Subject"], "text": parsed.get_content()}
+        told["headers"] = {name.lower(): str(text).strip() for name, text in parsed.items()}
         with Path(sys.argv[1]).open("a") as notes:
             notes.write(json.dumps(told) + "\n")
 

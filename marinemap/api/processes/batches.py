@@ -26,6 +26,7 @@ from marinemap.api.identity import (
     viewer_of,
 )
 from marinemap.api.processes.described import status_info
+from marinemap.api.processes.letters import NOTIFY, correspondent_of
 from marinemap.api.processes.preferences import is_fresh
 from marinemap.api.processes.references import is_link
 from marinemap.api.processes.repeats import keyed_request
@@ -44,12 +45,14 @@ from marinemap.processes.registry import get_process
 # However large an operator lets a batch be.
 _MOST = 1_000
 _SOON_SECONDS = 2
+# One letter tells of all of them.
+_NOT_OF_ONE = ("mode", "id", "notify")
 _REQUEST = {
     "type": "object",
     "required": ["process"],
     "properties": {
         "process": {"type": "string", "maxLength": 100},
-        **{name: at for name, at in SCHEMA["properties"].items() if name not in ("mode", "id")},
+        **{name: at for name, at in SCHEMA["properties"].items() if name not in _NOT_OF_ONE},
     },
     "additionalProperties": False,
 }
@@ -58,11 +61,13 @@ BODY = Body(
         "type": "object",
         "required": ["requests"],
         "properties": {
-            "requests": {"type": "array", "items": _REQUEST, "minItems": 1, "maxItems": _MOST}
+            "requests": {"type": "array", "items": _REQUEST, "minItems": 1, "maxItems": _MOST},
+            "notify": NOTIFY,
         },
         "additionalProperties": False,
     },
-    "Requests, each as that of an execution with the id of its process.",
+    "Requests, each as that of an execution with the id of its process; who is written to when "
+    "all have ended.",
     {
         "requests": [
             {"process": "extract", "inputs": {"layers": ["reefs"], "area": [0, 40, 5, 45]}},
@@ -85,7 +90,8 @@ class _Asker:
 def make(request: HttpRequest, idempotency_key: str | None, cache_control: str) -> HttpResponseBase:
     """Make a job of each request of a body; of none where one is wrong."""
     refuse_cross_site(request)
-    asked: list[dict[str, Any]] = read_body(request, BODY)["requests"]
+    body = read_body(request, BODY)
+    asked: list[dict[str, Any]] = body["requests"]
     if len(asked) > most_in_a_batch():
         raise RequestError(
             f"{len(asked)} requests are more than the {most_in_a_batch()} that a batch may have",
@@ -104,7 +110,8 @@ def make(request: HttpRequest, idempotency_key: str | None, cache_control: str) 
     if first is not None and first.batch is not None:
         jobs = list(lifecycle.of_batch(first.batch))
     else:
-        jobs = submit_batch(sender, _prepared(asked, made_for), keyed)
+        correspondent = correspondent_of(request, body.get("notify"))
+        jobs = submit_batch(sender, _prepared(asked, made_for), keyed, correspondent)
     document = _document(request, jobs, status=201)
     response = respond(request, document, "json")
     response.headers["Location"] = _address(request, jobs[0])

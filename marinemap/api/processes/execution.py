@@ -24,6 +24,7 @@ from marinemap.api.identity import (
 )
 from marinemap.api.processes.described import control_options, job_address, status_info
 from marinemap.api.processes.jobs import answer_results
+from marinemap.api.processes.letters import correspondent_of
 from marinemap.api.processes.preferences import Preferences, is_fresh, read_preferences
 from marinemap.api.processes.references import resolved
 from marinemap.api.processes.repeats import keyed_request
@@ -110,12 +111,13 @@ def _is_async(process: Process, asked: ExecuteRequest, preferences: Preferences)
 
 
 def _run(request: HttpRequest, process: Process, asked: ExecuteRequest) -> HttpResponseBase:
-    if asked.addresses:
-        raise RequestError(
-            "there would be nothing to tell: this is run at once, and answered",
-            field="subscriber",
-            hint="Send the header Prefer: respond-async, or leave it out.",
-        )
+    for member in ("subscriber", "notify"):
+        if asked.members.get(member):
+            raise RequestError(
+                "there would be nothing to tell: this is run at once, and answered",
+                field=member,
+                hint="Send the header Prefer: respond-async, or leave it out.",
+            )
     if "reference" in asked.outputs.values():
         raise RequestError(
             "a link leads to the results of a job, and this would be run without one",
@@ -166,6 +168,7 @@ def _submit(
         keyed,
         viewer_of(request),
         fresh,
+        correspondent_of(request, asked.notify),
     )
     # From here on the job is stored: whatever is asked besides may not turn this into an error.
     ended = ended_within(job, seconds)

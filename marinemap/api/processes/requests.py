@@ -10,6 +10,7 @@ from django.http import HttpRequest
 
 from marinemap.api.bodies import read_json_body
 from marinemap.api.declarations import Body
+from marinemap.api.processes.letters import NOTIFY
 from marinemap.errors import RequestError
 from marinemap.jobs.egress import check_uri
 from marinemap.jobs.notify import EVENTS
@@ -48,6 +49,7 @@ SCHEMA: dict[str, Any] = {
         "outputs": {"type": "object"},
         "response": {"type": "string", "enum": ["raw", "document"]},
         "subscriber": _SUBSCRIBER,
+        "notify": NOTIFY,
         "mode": {"type": "string", "enum": ["async", "sync", "auto"]},
         "id": {"type": "string"},
     },
@@ -89,6 +91,11 @@ class ExecuteRequest:
                 )
             found[status] = check_uri(uri, f"subscriber.{name}")
         return found
+
+    @property
+    def notify(self) -> Mapping[str, str] | None:
+        """To whom a letter is to be written, as it was given; see ``letters``."""
+        return self.members.get("notify")
 
     @property
     def wanted(self) -> dict[str, Any]:
