@@ -11,8 +11,9 @@ from django.forms import ModelForm
 from django.http import HttpRequest
 
 from marinemap.catalogue.area_names import check_field
+from marinemap.catalogue.freshness import refresh
 from marinemap.catalogue.models import Layer
-from marinemap.catalogue.registration import READ_FROM_DATA, is_as_read, read, refresh
+from marinemap.catalogue.reading import READ_FROM_DATA, is_as_read, read
 from marinemap.errors import MarineMapError
 
 # Django's own classes take a type parameter in its stubs only.

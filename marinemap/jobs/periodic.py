@@ -6,7 +6,7 @@ from celery import shared_task
 from celery.utils.log import get_task_logger
 from django.core.management import call_command
 
-from marinemap.catalogue import area_names, drawings, registration
+from marinemap.catalogue import area_names, drawings, freshness
 from marinemap.jobs import (
     alarms,
     artifacts,
@@ -79,11 +79,11 @@ def send_letters() -> None:
 @shared_task(ignore_result=True)
 def refresh_layers() -> None:
     """Read the layers of the catalogue again whose data changed, in a process of its own."""
-    is_due = registration.is_any_changed() or area_names.is_any_unindexed()
+    is_due = freshness.is_any_changed() or area_names.is_any_unindexed()
     if is_due and background.refreshing.begin():
         logger.info("Layers whose data changed are being read")
     # Found by an earlier round's reading.
-    for layer in registration.take_untold_troubles():
+    for layer in freshness.take_untold_troubles():
         logger.error("The data of layer %s cannot be read: %s", layer.pk, layer.trouble)
         write_to_admins(f"layer {layer.pk} cannot be read", alarms.describe_layer(layer))
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from marinemap.catalogue.freshness import check_readable, refresh
 from marinemap.catalogue.models import Layer
-from marinemap.catalogue.registration import check_readable, refresh
 from marinemap.catalogue.viewers import EVERYONE, Viewer
 from marinemap.errors import DatasetError
 from marinemap.extraction import ExtractionResult, check_selection, estimate, extract, fingerprint

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from marinemap.catalogue.models import Layer
-from marinemap.catalogue.registration import look_again
+from marinemap.catalogue.reading import look_again
 from marinemap.catalogue.viewers import EVERYONE, Viewer
 from marinemap.errors import DatasetError, RequestError, did_you_mean, quote
 from marinemap.extraction import (

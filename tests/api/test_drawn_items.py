@@ -19,7 +19,8 @@ from django.test import Client
 from pmtiles.reader import MemorySource, all_tiles
 
 from marinemap.catalogue.drawings import draw_missing
-from marinemap.catalogue.registration import refresh, register
+from marinemap.catalogue.freshness import refresh
+from marinemap.catalogue.registration import register
 
 # mapbox_vector_tile 2.2.0 calls what shapely 2.2 deprecates.
 pytestmark = [

@@ -16,8 +16,9 @@ from django.contrib.auth.models import Group, User
 from django.test import Client
 
 from marinemap.catalogue import area_names
+from marinemap.catalogue.freshness import refresh
 from marinemap.catalogue.models import Layer, NameIndex, NamePhrase
-from marinemap.catalogue.registration import refresh, register
+from marinemap.catalogue.registration import register
 from marinemap.errors import DatasetError
 from marinemap.jobs.models import JobDocuments
 from tests.api.conftest import BROWSER, Post

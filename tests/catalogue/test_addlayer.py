@@ -14,9 +14,10 @@ import shapely
 from django.core.management import call_command
 from django.core.management.base import CommandError
 
-from marinemap.catalogue import registration
+from marinemap.catalogue import reading
+from marinemap.catalogue.freshness import refresh, refresh_all
 from marinemap.catalogue.models import Layer
-from marinemap.catalogue.registration import LayerText, refresh, refresh_all, register
+from marinemap.catalogue.registration import LayerText, register
 from marinemap.catalogue.viewers import EVERYONE
 from marinemap.errors import DatasetError, RequestError
 
@@ -192,8 +193,8 @@ def test_layer_withdrawn_while_it_is_added_again_stays_withdrawn(
         Layer.objects.update(is_published=False, licence="Ours")
         check_servable(dataset)
 
-    check_servable = registration.check_servable
-    monkeypatch.setattr(registration, "check_servable", withdraw_and_check)
+    check_servable = reading.check_servable
+    monkeypatch.setattr(reading, "check_servable", withdraw_and_check)
     write_points(path, [(1, 1), (5, 5)])
     register("p", path, text=LayerText(title="Points"))
     kept = Layer.objects.get()

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from django.test import Client
 
+from marinemap.catalogue.freshness import is_any_changed, refresh_all
 from marinemap.catalogue.models import Layer
-from marinemap.catalogue.registration import is_any_changed, refresh_all, register
+from marinemap.catalogue.registration import register
 from marinemap.errors import UnavailableError
 from marinemap.jobs import background, submission
 from marinemap.jobs.periodic import refresh_layers

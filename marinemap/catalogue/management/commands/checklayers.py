@@ -7,7 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from marinemap.catalogue.models import Layer, find_layer
-from marinemap.catalogue.registration import check
+from marinemap.catalogue.reading import check
 from marinemap.errors import MarineMapError
 
 

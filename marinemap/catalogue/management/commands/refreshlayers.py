@@ -7,7 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 
 from marinemap.catalogue.area_names import index_missing
-from marinemap.catalogue.registration import refresh_all
+from marinemap.catalogue.freshness import refresh_all
 
 
 class Command(BaseCommand):

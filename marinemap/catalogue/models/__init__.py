@@ -1,0 +1,16 @@
+"""The layers that people may ask for, and what is kept of each."""
+
+from marinemap.catalogue.models.drawing import Drawing
+from marinemap.catalogue.models.layer import ID_PATTERN, Layer, LayerQuerySet, find_layer
+from marinemap.catalogue.models.name_index import NamedArea, NameIndex, NamePhrase
+
+__all__ = [
+    "ID_PATTERN",
+    "Drawing",
+    "Layer",
+    "LayerQuerySet",
+    "NameIndex",
+    "NamePhrase",
+    "NamedArea",
+    "find_layer",
+]

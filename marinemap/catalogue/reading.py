@@ -1,0 +1,113 @@
+"""Read into a layer what its data hold, and tell whether they are as they were."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pyproj
+
+from marinemap.catalogue.models import ID_PATTERN, Layer
+from marinemap.errors import DatasetError
+from marinemap.extraction import Dataset, check_servable, content_version, describe, fingerprint
+
+# The columns of a layer that come from its data alone.
+READ_FROM_DATA = (
+    "crs",
+    "geometry_type",
+    "feature_count",
+    "bounds",
+    "bounds_4326",
+    "fields",
+    "version",
+    "fingerprint",
+)
+
+
+def read(layer: Layer, source: Path, source_layer: str | None = None) -> None:
+    """Read into a layer what a file holds, without saving it.
+
+    Raises
+    ------
+    DatasetError
+        As :func:`register` does.
+    """
+    if not re.fullmatch(ID_PATTERN, layer.pk):
+        raise DatasetError(
+            "a layer's id has lower-case letters, digits, '-' and '_' only, 63 at most, and "
+            "starts with a letter or digit, because it names files",
+            field="id",
+            value=layer.pk,
+        )
+    # Not resolved: who switches a link to newer data means the layer to follow.
+    layer.source = str(source.expanduser().absolute())
+    check_servable(describe_into(layer, source_layer))
+
+
+def look_again(layer: Layer) -> None:
+    """Read the extent of a layer whose data changed, without saving it or hashing the data.
+
+    Raises
+    ------
+    DatasetError
+        If the data are gone or can no longer be served.
+    """
+    if fingerprint(layer.path) != layer.fingerprint:
+        _keep_extent(layer, describe(layer.path, layer.source_layer))
+
+
+def check(layer: Layer) -> bool:
+    """Read a layer's data as to add it, saving nothing; tell whether they are as they were.
+
+    Raises
+    ------
+    DatasetError
+        If the data are gone or could not be added now.
+    """
+    found = Layer(id=layer.pk, source=layer.source)
+    check_servable(describe_into(found, layer.source_layer))
+    return found.version == layer.version
+
+
+def is_as_read(layer: Layer) -> bool:
+    """Tell whether the data of a layer are there, as they were when they were read."""
+    try:
+        return fingerprint(layer.path) == layer.fingerprint
+    except DatasetError:
+        return False
+
+
+def describe_into(layer: Layer, source_layer: str | None) -> Dataset:
+    """Put into a layer what its data hold, without saving or looking whether it can be served.
+
+    Raises
+    ------
+    DatasetError
+        If the data cannot be read.
+    """
+    # The mark first: data that change while they are read get another mark, and are read again.
+    layer.fingerprint = fingerprint(layer.path)
+    dataset = describe(layer.path, source_layer)
+    layer.source_layer = dataset.layer
+    layer.crs = dataset.crs
+    layer.geometry_type = dataset.geometry_type
+    _keep_extent(layer, dataset)
+    layer.fields = [{"name": field.name, "type": field.type} for field in dataset.fields]
+    layer.feature_count = dataset.feature_count
+    layer.version = content_version(dataset.path)
+    return dataset
+
+
+def _keep_extent(layer: Layer, dataset: Dataset) -> None:
+    layer.bounds = list(dataset.bounds) if dataset.bounds else None
+    layer.bounds_4326 = _in_degrees(dataset)
+
+
+def _in_degrees(dataset: Dataset) -> list[float] | None:
+    if dataset.bounds is None:
+        return None
+    crs = pyproj.CRS.from_user_input(dataset.crs)
+    mover = pyproj.Transformer.from_crs(crs, "OGC:CRS84", always_xy=True)
+    # The edges of a box bend; 51 points along each keep the result within the true box.
+    west, south, east, north = mover.transform_bounds(*dataset.bounds, densify_pts=51)
+    return [west, south, east, north]
