@@ -322,6 +322,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 300.0,
         "options": {"expire_seconds": 300},
     },
+    "read layers that were added": {
+        "task": "marinemap.jobs.periodic.read_layers",
+        "schedule": 10.0,
+        "options": {"expire_seconds": 10},
+    },
     "draw layers that changed": {
         "task": "marinemap.jobs.periodic.draw_layers",
         "schedule": 10.0,

@@ -5,15 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from django.contrib import admin, messages
+from django.contrib import admin
+from django.db import transaction
 from django.db.models import QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest
 
 from marinemap.catalogue.area_names import check_field
-from marinemap.catalogue.freshness import refresh
-from marinemap.catalogue.models import Layer
-from marinemap.catalogue.reading import READ_FROM_DATA, is_as_read, read
+from marinemap.catalogue.models import Layer, SourceToRead
+from marinemap.catalogue.new_sources import give, withdraw
+from marinemap.catalogue.reading import READ_FROM_DATA, absolute, is_as_read
 from marinemap.errors import MarineMapError
 
 # Django's own classes take a type parameter in its stubs only.
@@ -24,13 +25,12 @@ else:
     _LayerForm = ModelForm
     _LayerAdmin = admin.ModelAdmin
 
-# One answer whatever is there: who may edit layers need not learn which files a server has.
-_NO_DATA = "no map data can be read there; `manage.py addlayer` on the server says why"
-_READ_ONLY = (*READ_FROM_DATA, "trouble", "created_at", "updated_at")
+_READ = ("source", "source_layer")
+_READ_ONLY = ("reading", *READ_FROM_DATA, "trouble", "created_at", "updated_at")
 
 
 class LayerForm(_LayerForm):
-    """Check source and layer by reading them, before anything is saved."""
+    """Keep what is typed; the source is read beside, by the schedule, and served from then on."""
 
     class Meta:
         model = Layer
@@ -54,44 +54,31 @@ class LayerForm(_LayerForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["source_layer"].required = False
+        self.fields["source"].required = True
+        if (given := getattr(self.instance, "to_read", None)) is not None:
+            self.initial.update(source=given.source, source_layer=given.source_layer)
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
         if cleaned.get("groups") and not cleaned.get("is_restricted"):
             self.add_error("is_restricted", "Groups are chosen, but the layer is for everyone.")
         if not self.errors:
-            self._read_data(cleaned)
+            self._look_at_source(cleaned)
         return cleaned
 
-    def _read_data(self, cleaned: dict[str, Any]) -> None:
-        found = self._found(cleaned)
-        if found is None:
-            return
-        if cleaned.get("area_names"):
-            try:
-                check_field(found, cleaned["area_names"])
-            except MarineMapError as error:
-                self.add_error("area_names", error.message)
-        cleaned |= {"source": found.source, "source_layer": found.source_layer}
-        self.found = {name: getattr(found, name) for name in READ_FROM_DATA}
-
-    def _found(self, cleaned: dict[str, Any]) -> Layer | None:
-        """Return what the data hold, read only where they are not those that were read last."""
-        chosen = (cleaned["source"], cleaned["source_layer"])
-        if (self.instance.source, self.instance.source_layer) == chosen and is_as_read(
-            self.instance
-        ):
-            return self.instance
-        # Into a layer of its own: a form that is refused must leave the instance as it was.
-        found = Layer(id=cleaned.get("id") or self.instance.pk)
+    def _look_at_source(self, cleaned: dict[str, Any]) -> None:
+        layer = self.instance
         try:
-            read(found, Path(cleaned["source"]), cleaned["source_layer"] or None)
+            given = (absolute(Path(cleaned["source"])), cleaned["source_layer"])
+            is_served = given == (layer.source, layer.source_layer) and is_as_read(layer)
+            if is_served and cleaned["area_names"]:
+                check_field(layer, cleaned["area_names"])
         except MarineMapError as error:
-            is_file = error.field == "layer"
-            self.add_error(*(("source_layer", error.message) if is_file else ("source", _NO_DATA)))
-            return None
-        return found
+            self.add_error(error.field, error.message)
+            return
+        # Reading a gigabyte would hold the web server; until it is done the old one is served.
+        self.to_read = None if is_served else given
+        cleaned |= {"source": layer.source, "source_layer": layer.source_layer}
 
 
 @admin.register(Layer)
@@ -101,9 +88,9 @@ class LayerAdmin(_LayerAdmin):
     form = LayerForm
     list_display = (
         *("id", "title", "geometry_type", "feature_count", "is_published", "is_restricted"),
-        *("drawn", "trouble", "updated_at"),
+        *("reading", "drawn", "trouble", "updated_at"),
     )
-    list_select_related = ("drawing",)
+    list_select_related = ("drawing", "to_read")
     list_filter = ("is_published", "is_restricted", "groups", "geometry_type")
     filter_horizontal = ("groups",)
     search_fields = ("id", "title", "description")
@@ -117,10 +104,28 @@ class LayerAdmin(_LayerAdmin):
         return ("id", *_READ_ONLY) if obj else _READ_ONLY
 
     def save_model(self, request: HttpRequest, obj: Layer, form: Any, change: bool) -> None:
-        """Save what was typed together with what the data hold."""
-        for name, value in form.found.items():
-            setattr(obj, name, value)
-        super().save_model(request, obj, form, change)
+        """Save what was typed, and have a source read that is not served yet."""
+        # Nothing else: the schedule may have read the layer meanwhile.
+        typed = [*(set(form.cleaned_data) - {"groups", *_READ}), "updated_at"]
+        with transaction.atomic():
+            obj.save(update_fields=typed if change else None)
+            if form.to_read is None:
+                withdraw(obj)
+                return
+            give(obj, *form.to_read)
+        then = "Until then it is served as it was" if obj.is_read else "People see it from then on"
+        self.message_user(request, f"Its data are read now, which may take minutes. {then}.")
+
+    @admin.display(description="data")
+    def reading(self, layer: Layer) -> str:
+        """Tell whether the data of a layer were read, or why they could not be."""
+        given: SourceToRead | None = getattr(layer, "to_read", None)
+        if given is None:
+            return "Read"
+        as_before = f" Served is what was read before, from {layer.source}." * layer.is_read
+        if given.refusal:
+            return f"{given.source} is refused: {given.refusal}.{as_before}"
+        return f"{given.source} {'is being' if given.attempts else 'waits to be'} read.{as_before}"
 
     @admin.display(description="drawing")
     def drawn(self, layer: Layer) -> str:
@@ -134,9 +139,9 @@ class LayerAdmin(_LayerAdmin):
 
     @admin.action(description="Read again from the data")
     def read_again(self, request: HttpRequest, queryset: QuerySet[Layer]) -> None:
-        """Refresh the chosen layers, telling of each that cannot be read."""
-        for layer in queryset:
-            try:
-                refresh(layer)
-            except MarineMapError as error:
-                self.message_user(request, f"{layer.pk}: {error}", messages.ERROR)
+        """Have the chosen layers read whose data are not as they were read last."""
+        changed = [layer for layer in queryset if layer.is_read and not is_as_read(layer)]
+        for layer in changed:
+            give(layer, layer.source, layer.source_layer)
+        told = ", ".join(layer.pk for layer in changed) or "none, for no data changed"
+        self.message_user(request, f"Read within a minute: {told}")

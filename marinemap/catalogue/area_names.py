@@ -170,7 +170,7 @@ def _pick(sources: Iterable[QuerySet[NamePhrase]], limit: int) -> dict[int, Foun
 
 def _unindexed() -> Iterator[Layer]:
     known = dict(NameIndex.objects.filter(is_current=True).values_list("layer_id", "key"))
-    for layer in Layer.objects.order_by("feature_count"):
+    for layer in Layer.objects.served().order_by("feature_count"):
         is_known = known.get(layer.pk) == _key(layer)
         if not is_known and (layer.area_names or layer.pk in known):
             yield layer

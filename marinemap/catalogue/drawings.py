@@ -5,18 +5,16 @@ What is to be done is derived: a layer whose drawing is not of its present data 
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
-import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
 from django.conf import settings
 
 from marinemap.catalogue.models import Drawing, Layer
+from marinemap.catalogue.only_one import only_one
 from marinemap.errors import MarineMapError
 from marinemap.extraction.tiles import draw
 
@@ -32,7 +30,7 @@ def draw_missing() -> Iterator[str]:
 
     One process of a site draws at a time; in another this yields nothing.
     """
-    with _only_one() as is_first:
+    with only_one(_folder() / ".drawing") as is_first:
         while is_first and (layer := find_undrawn()) is not None:
             yield f"{layer.pk}: {_draw(layer)}"
 
@@ -40,7 +38,7 @@ def draw_missing() -> Iterator[str]:
 def find_undrawn() -> Layer | None:
     """Return a layer that is to be drawn, None where all are; the smallest come first."""
     keys = dict(Drawing.objects.filter(is_finished=True).values_list("layer_id", "key"))
-    layers = Layer.objects.order_by("feature_count")
+    layers = Layer.objects.served().order_by("feature_count")
     return next((layer for layer in layers if keys.get(layer.pk) != _key(layer)), None)
 
 
@@ -134,17 +132,3 @@ def _is_old(file: Path) -> bool:
         return time.time() - file.stat().st_mtime > _GRACE_SECONDS
     except FileNotFoundError:
         return False
-
-
-@contextmanager
-def _only_one() -> Iterator[bool]:
-    """Hold the lock of the drawing process, if nobody else does; the kernel gives it back."""
-    _folder().mkdir(parents=True, exist_ok=True)
-    lock = os.open(_folder() / ".drawing", os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield True
-    except BlockingIOError:
-        yield False
-    finally:
-        os.close(lock)

@@ -32,7 +32,9 @@ def refresh(layer: Layer) -> Layer:
 
 def is_any_changed() -> bool:
     """Tell whether the data of any layer changed since they were read, or are gone."""
-    return any(layer.trouble or not is_as_read(layer) for layer in Layer.objects.iterator())
+    return any(
+        layer.trouble or not is_as_read(layer) for layer in Layer.objects.served().iterator()
+    )
 
 
 def refresh_all() -> dict[str, str]:
@@ -41,12 +43,12 @@ def refresh_all() -> dict[str, str]:
     A layer is marked with it until it can be read again.
     """
     wrong = {}
-    for layer in Layer.objects.iterator():
+    for layer in Layer.objects.served().iterator():
         try:
             refresh(layer)
         except DatasetError as error:
             wrong[layer.pk] = str(error)
-        _mark(layer, wrong.get(layer.pk, ""))
+        mark(layer, wrong.get(layer.pk, ""))
     return wrong
 
 
@@ -81,7 +83,8 @@ def take_untold_troubles() -> list[Layer]:
     ]
 
 
-def _mark(layer: Layer, trouble: str) -> None:
+def mark(layer: Layer, trouble: str) -> None:
+    """Write down why the data of a layer cannot be read; nothing where they can."""
     trouble = trouble[:500]
     if trouble == layer.trouble:
         return

@@ -39,9 +39,26 @@ def read(layer: Layer, source: Path, source_layer: str | None = None) -> None:
             field="id",
             value=layer.pk,
         )
-    # Not resolved: who switches a link to newer data means the layer to follow.
-    layer.source = str(source.expanduser().absolute())
+    layer.source = absolute(source)
     check_servable(describe_into(layer, source_layer))
+
+
+def absolute(source: Path) -> str:
+    """Return the path of a source as the catalogue keeps it.
+
+    Raises
+    ------
+    DatasetError
+        If it begins with the home of a user that does not exist.
+    """
+    try:
+        # Not resolved: who switches a link to newer data means the layer to follow.
+        return str(source.expanduser().absolute())
+    except RuntimeError as error:
+        user = source.parts[0]
+        raise DatasetError(
+            f"nobody's home is {user}", field="source", value=user, hint="Give the whole path."
+        ) from error
 
 
 def look_again(layer: Layer) -> None:
@@ -64,8 +81,9 @@ def check(layer: Layer) -> bool:
     DatasetError
         If the data are gone or could not be added now.
     """
-    found = Layer(id=layer.pk, source=layer.source)
-    check_servable(describe_into(found, layer.source_layer))
+    source, source_layer = layer.given_source
+    found = Layer(id=layer.pk, source=source)
+    check_servable(describe_into(found, source_layer or None))
     return found.version == layer.version
 
 

@@ -11,6 +11,7 @@ from django.db import transaction
 
 from marinemap.catalogue.area_names import check_field
 from marinemap.catalogue.models import Layer
+from marinemap.catalogue.new_sources import withdraw
 from marinemap.catalogue.reading import READ_FROM_DATA, read
 
 
@@ -83,6 +84,7 @@ def register(
     if layer.area_names:
         check_field(layer, layer.area_names)
     with transaction.atomic():
+        withdraw(layer)
         layer.save(force_insert=is_new, update_fields=None if is_new else changed)
         if groups is not None:
             layer.groups.set(groups)

@@ -42,4 +42,5 @@ class BackgroundCommand:
 
 
 drawing = BackgroundCommand("drawlayers")
+reading = BackgroundCommand("readlayers")
 refreshing = BackgroundCommand("refreshlayers")

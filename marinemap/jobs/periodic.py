@@ -6,7 +6,7 @@ from celery import shared_task
 from celery.utils.log import get_task_logger
 from django.core.management import call_command
 
-from marinemap.catalogue import area_names, drawings, freshness
+from marinemap.catalogue import area_names, drawings, freshness, new_sources
 from marinemap.jobs import (
     alarms,
     artifacts,
@@ -86,6 +86,13 @@ def refresh_layers() -> None:
     for layer in freshness.take_untold_troubles():
         logger.error("The data of layer %s cannot be read: %s", layer.pk, layer.trouble)
         write_to_admins(f"layer {layer.pk} cannot be read", alarms.describe_layer(layer))
+
+
+@shared_task(ignore_result=True)
+def read_layers() -> None:
+    """Read the sources that were given in the admin site, in a process of its own."""
+    if new_sources.is_any_waiting() and background.reading.begin():
+        logger.info("Sources that were given for layers are being read")
 
 
 @shared_task(ignore_result=True)

@@ -30,6 +30,27 @@ def test_added_layers_are_drawn_while_the_worker_runs(
     wait_for(lambda: not waiting(), "the drawing of three layers")
     site.manage("addlayer", "more", marine_gpkg, "--layer", "reefs")
     wait_for(lambda: not waiting(), "the drawing of a layer that was added")
+    _add_in_admin(site, marine_gpkg)
+    typed = f"{site.base}/api/collections/typed"
+    wait_for(lambda: requests.get(typed, timeout=30).ok, "the reading of a layer typed in admin")
+
+
+def _add_in_admin(site: RunningSite, source: Path) -> None:
+    boss = "from django.contrib.auth.models import User; "
+    boss += "User.objects.create_superuser('boss', password='of-the-harbour')"
+    site.manage("shell", "--no-imports", "--command", boss)
+    browser = requests.Session()
+    login, add = f"{site.base}/admin/login/", f"{site.base}/admin/catalogue/layer/add/"
+    browser.get(login, timeout=30)
+
+    def post(address: str, **form: str) -> requests.Response:
+        form["csrfmiddlewaretoken"] = browser.cookies["csrftoken"]
+        return browser.post(address, form, headers={"Referer": address}, timeout=30)
+
+    assert post(login, username="boss", password="of-the-harbour", next="/admin/").ok
+    words = {"id": "typed", "title": "Typed", "is_published": "on"}
+    answer = post(add, source=str(source), source_layer="ports", **words)
+    assert "Its data are read now" in answer.text
 
 
 # As an administrator who has not five minutes.

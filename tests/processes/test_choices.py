@@ -53,7 +53,7 @@ def test_what_one_may_not_see_is_not_offered(reefs: Layer) -> None:
 @pytest.mark.parametrize(("count", "is_listed"), [(500, True), (1_500, False)])
 def test_many_layers_make_no_huge_description(reefs: Layer, count: int, is_listed: bool) -> None:
     fields = [{"name": f"field_{n}", "type": "str"} for n in range(1_000)]
-    columns = {name: getattr(reefs, name) for name in ("source", "source_layer", "crs")}
+    columns = {n: getattr(reefs, n) for n in ("source", "source_layer", "crs", "version")}
     columns |= {"geometry_type": "Point", "feature_count": 1, "fields": fields}
     Layer.objects.bulk_create(
         Layer(id=f"layer-{n}", title=f"T {n}", **columns) for n in range(count)

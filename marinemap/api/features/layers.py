@@ -29,12 +29,12 @@ def get_layer(request: HttpRequest, layer_id: str) -> Layer:
     Raises
     ------
     NotFoundError
-        If there is none; the nearest known id is offered.
+        If there is none, and the nearest known id is offered; or its data were not read yet.
     """
     # What is no id is not looked up: databases refuse some texts, such as one with a NUL.
     is_id = re.fullmatch(ID_PATTERN, layer_id) is not None
     visible = Layer.objects.visible_to(viewer_of(request))
-    found = visible.select_related("drawing")
+    found = Layer.objects.published_to(viewer_of(request)).select_related("drawing")
     layer = found.filter(pk=layer_id).first() if is_id else None
     if layer is None:
         known = visible.values_list("id", flat=True)
@@ -43,6 +43,8 @@ def get_layer(request: HttpRequest, layer_id: str) -> Layer:
             field="collectionId",
             value=layer_id,
         )
+    if not layer.is_read:
+        raise NotFoundError(layer.unread_words, field="collectionId", value=layer_id)
     return layer
 
 

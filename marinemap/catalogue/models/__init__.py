@@ -3,6 +3,7 @@
 from marinemap.catalogue.models.drawing import Drawing
 from marinemap.catalogue.models.layer import ID_PATTERN, Layer, LayerQuerySet, find_layer
 from marinemap.catalogue.models.name_index import NamedArea, NameIndex, NamePhrase
+from marinemap.catalogue.models.source_to_read import SourceToRead
 
 __all__ = [
     "ID_PATTERN",
@@ -12,5 +13,6 @@ __all__ = [
     "NameIndex",
     "NamePhrase",
     "NamedArea",
+    "SourceToRead",
     "find_layer",
 ]

@@ -22,8 +22,16 @@ ID_PATTERN = r"[a-z0-9][a-z0-9_-]{0,62}"
 class LayerQuerySet(models.QuerySet["Layer"]):
     """Look-ups that the other rooms use."""
 
+    def served(self) -> LayerQuerySet:
+        """Return the layers whose data were read."""
+        return self.exclude(version="")
+
     def visible_to(self, viewer: Viewer) -> LayerQuerySet:
-        """Return the layers that somebody may see."""
+        """Return the layers that somebody may see, and that can be served."""
+        return self.published_to(viewer).served()
+
+    def published_to(self, viewer: Viewer) -> LayerQuerySet:
+        """Return the layers that somebody may see, whether their data were read or not."""
         published = self.filter(is_published=True)
         if viewer.sees_all:
             return published
@@ -34,7 +42,7 @@ class LayerQuerySet(models.QuerySet["Layer"]):
 
     def hidden_from(self, viewer: Viewer, layer_ids: Iterable[str]) -> LayerQuerySet:
         """Return those of some layers that are in the catalogue, but not for somebody."""
-        visible = self.visible_to(viewer).values("pk")
+        visible = self.published_to(viewer).values("pk")
         return self.filter(pk__in=list(layer_ids)).exclude(pk__in=visible)
 
     def get_visible(self, layer_id: object, viewer: Viewer) -> Layer:
@@ -43,16 +51,26 @@ class LayerQuerySet(models.QuerySet["Layer"]):
         Raises
         ------
         RequestError
-            If there is none that they may see; the nearest that they may see is offered.
+            If there is none that they may see; the nearest that they may see is offered. If its
+            data were not read yet.
         """
-        return _find(self.visible_to(viewer), layer_id, "layers")
+        layer = _find(self.published_to(viewer), layer_id, "layers", self.visible_to(viewer))
+        if not layer.is_read:
+            raise RequestError(
+                layer.unread_words,
+                field="layers",
+                value=layer_id,
+                hint="Try again in a minute, or choose other layers.",
+            )
+        return layer
 
 
 class Layer(models.Model):
     """A layer of the catalogue: where its data are, and what they hold.
 
     All but the words about it (title, description, licence, attribution) is read from the data;
-    see :func:`marinemap.catalogue.registration.register`. ``bounds`` are (minx, miny, maxx, maxy)
+    see :func:`marinemap.catalogue.registration.register`. Of a layer whose data were not read yet
+    all that is empty. ``bounds`` are (minx, miny, maxx, maxy)
     in the layer's own CRS, ``bounds_4326`` the same in degrees of longitude and latitude, the
     first larger than the third where the layer crosses 180 degrees; both are null for an empty
     layer. ``version`` changes with the content of the data.
@@ -70,8 +88,12 @@ class Layer(models.Model):
     )
     title = models.CharField(max_length=200)
     description = models.TextField(blank=True)
-    source = models.CharField(max_length=1000, help_text="Path of a vector file that GDAL reads.")
-    source_layer = models.CharField(max_length=200, help_text="The layer's name in the source.")
+    source = models.CharField(
+        max_length=1000, blank=True, help_text="Path of a vector file that GDAL reads."
+    )
+    source_layer = models.CharField(
+        max_length=200, blank=True, help_text="The layer's name in the source."
+    )
     licence = models.CharField(max_length=200, blank=True)
     attribution = models.CharField(max_length=500, blank=True)
     is_published = models.BooleanField(
@@ -119,14 +141,14 @@ class Layer(models.Model):
         validators=[MinValueValidator(4)],
         help_text="Of an area that may be asked for. Empty: no limit.",
     )
-    crs = models.TextField("CRS")
-    geometry_type = models.CharField(max_length=40)
+    crs = models.TextField("CRS", blank=True)
+    geometry_type = models.CharField(max_length=40, blank=True)
     bounds = models.JSONField(null=True, blank=True)
     bounds_4326 = models.JSONField(null=True, blank=True)
     fields = models.JSONField(default=list, blank=True)
-    feature_count = models.PositiveBigIntegerField()
-    version = models.CharField(max_length=40)
-    fingerprint = models.CharField(max_length=40)
+    feature_count = models.PositiveBigIntegerField(default=0)
+    version = models.CharField(max_length=40, blank=True)
+    fingerprint = models.CharField(max_length=40, blank=True)
     trouble = models.CharField(
         max_length=500,
         blank=True,
@@ -144,6 +166,22 @@ class Layer(models.Model):
 
     def __str__(self) -> str:
         return f"{self.title} ({self.id})"
+
+    @property
+    def is_read(self) -> bool:
+        """Whether its data were read: each has a version."""
+        return bool(self.version)
+
+    @property
+    def given_source(self) -> tuple[str, str]:
+        """The file and layer that it is served from; of one not read yet, those to be read."""
+        given = self if self.is_read else getattr(self, "to_read", self)
+        return given.source, given.source_layer
+
+    @property
+    def unread_words(self) -> str:
+        """What to tell who asks for it before."""
+        return f"the data of layer '{self.pk}' were not read yet, so it cannot be served"
 
     @property
     def path(self) -> Path:
@@ -207,16 +245,21 @@ def find_layer(layer_id: object) -> Layer:
     RequestError
         If there is none; the nearest known id is offered.
     """
-    return _find(Layer.objects.all(), layer_id, "id")
+    return _find(Layer.objects.all(), layer_id, "id", Layer.objects.all())
 
 
-def _find(layers: models.QuerySet[Layer], layer_id: object, field: str) -> Layer:
+def _find(
+    layers: models.QuerySet[Layer],
+    layer_id: object,
+    field: str,
+    offered: models.QuerySet[Layer],
+) -> Layer:
     # What is no id is not looked up: databases refuse some texts, such as one with a NUL.
     if isinstance(layer_id, str) and re.fullmatch(ID_PATTERN, layer_id):
         layer = layers.filter(pk=layer_id).first()
         if layer is not None:
             return layer
-    known = list(layers.values_list("id", flat=True))
+    known = list(offered.values_list("id", flat=True))
     listed = ", ".join(f"'{name}'" for name in known) or "no layers yet"
     raise RequestError(
         f"no layer '{quote(layer_id)}'; the catalogue has {listed}."

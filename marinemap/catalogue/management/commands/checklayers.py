@@ -36,6 +36,10 @@ class Command(BaseCommand):
         except MarineMapError as error:
             self.stdout.write(f"{layer.pk}: {error}")
             return False
-        changed = "the data have changed; the schedule reads them within minutes"
+        changed = (
+            "the data have changed; the schedule reads them within minutes"
+            if layer.is_read
+            else "in order; the schedule reads it to serve it"
+        )
         self.stdout.write(f"{layer.pk}: {'in order' if is_unchanged else changed}")
         return True

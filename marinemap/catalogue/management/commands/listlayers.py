@@ -19,7 +19,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Print a line for each layer, in columns."""
-        layers = Layer.objects.order_by("pk")
+        layers = Layer.objects.order_by("pk").select_related("to_read")
         if not layers:
             self.stdout.write("No layers yet; manage.py addlayer adds one.")
             return
@@ -36,7 +36,7 @@ def _row(layer: Layer) -> tuple[str, ...]:
         f"{layer.feature_count:,}",
         layer.geometry_type,
         "yes" if layer.is_published else "no",
-        f"{layer.updated_at:%Y-%m-%d %H:%M}",
+        f"{layer.updated_at:%Y-%m-%d %H:%M}" if layer.is_read else "not yet",
         quote(layer.title),
-        layer.source,
+        layer.given_source[0],
     )

@@ -29,6 +29,6 @@ class Command(BaseCommand):
         except MarineMapError as error:
             raise CommandError(str(error)) from error
         for layer in layers:
-            layer_id = layer.pk
+            layer_id, (source, _) = layer.pk, layer.given_source
             layer.delete()
-            self.stdout.write(f"Removed: {layer_id}; its data stay in {layer.source}")
+            self.stdout.write(f"Removed: {layer_id}; its data stay in {source}")

@@ -1,0 +1,30 @@
+"""A source that an administrator gave for a layer, and that is to be read."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.utils import timezone
+
+from marinemap.catalogue.models.layer import Layer
+
+
+class SourceToRead(models.Model):
+    """Where a layer's data are to be read from; gone once they were.
+
+    Until then the layer is served as it was, a new one not at all. One that was refused stays,
+    with the reason, until another is given.
+    """
+
+    layer = models.OneToOneField(
+        Layer, on_delete=models.CASCADE, primary_key=True, related_name="to_read"
+    )
+    source = models.CharField(max_length=1000)
+    source_layer = models.CharField(max_length=200, blank=True)
+    asked_at = models.DateTimeField(default=timezone.now)
+    attempts = models.PositiveSmallIntegerField(
+        default=0, help_text="How often its reading was begun."
+    )
+    refusal = models.CharField(max_length=500, blank=True)
+
+    def __str__(self) -> str:
+        return f"{self.layer_id}: {self.source}"

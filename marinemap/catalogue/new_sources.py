@@ -1,0 +1,127 @@
+"""Sources that are given in the admin site: read by a process of the schedule.
+
+In the web server a source of a gigabyte would hold up the site. What is to be done is derived: a
+source that was given, and neither taken over nor refused, is to be read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from django.conf import settings
+from django.db import models, transaction
+from django.db.models import F
+from django.utils import timezone
+
+from marinemap.catalogue.area_names import check_field
+from marinemap.catalogue.freshness import mark
+from marinemap.catalogue.models import Layer, SourceToRead
+from marinemap.catalogue.only_one import only_one
+from marinemap.catalogue.reading import READ_FROM_DATA, read
+from marinemap.errors import MarineMapError
+from marinemap.extraction import list_layers
+
+# A source that ends its reader each time would keep all others from being read.
+_MOST_ATTEMPTS = 3
+# One answer whatever is there: who may edit layers need not learn which files a server has.
+_NO_DATA = "no map data can be read there; `manage.py addlayer` on the server says why"
+_CUT_OFF = (
+    f"its reading was begun {_MOST_ATTEMPTS} times and ended without an answer each time; "
+    "`manage.py addlayer` on the server says why"
+)
+
+
+def give(layer: Layer, source: str, source_layer: str) -> None:
+    """Have a source read for a layer, in place of one that waits; one that waits already stays.
+
+    Parameters
+    ----------
+    layer : Layer
+    source : str
+        An absolute path.
+    source_layer : str
+        The layer's name in it; may be empty where it holds one.
+    """
+    given = {"source": source, "source_layer": source_layer}
+    if SourceToRead.objects.filter(pk=layer.pk, refusal="", **given).exists():
+        return
+    anew = {"asked_at": timezone.now(), "attempts": 0, "refusal": ""}
+    SourceToRead.objects.update_or_create(layer=layer, defaults=given | anew)
+
+
+def withdraw(layer: Layer) -> None:
+    """Forget what was to be read for a layer."""
+    SourceToRead.objects.filter(pk=layer.pk).delete()
+
+
+def is_any_waiting() -> bool:
+    """Tell whether there is a source to be read."""
+    return _waiting() is not None
+
+
+def read_waiting() -> Iterator[str]:
+    """Read every source that waits, and yield what became of each.
+
+    One process of a site reads at a time; in another this yields nothing.
+    """
+    with only_one(Path(settings.MARINEMAP_HOME) / ".reading") as is_first:
+        while is_first and (given := _waiting()) is not None:
+            yield f"{given.layer_id}: {_read(given)}"
+
+
+def _waiting() -> SourceToRead | None:
+    waiting = SourceToRead.objects.filter(refusal="").select_related("layer")
+    return waiting.order_by("attempts", "asked_at").first()
+
+
+def _read(given: SourceToRead) -> str:
+    if given.attempts >= _MOST_ATTEMPTS:
+        return _refuse(given, _CUT_OFF)
+    _same(given).update(attempts=F("attempts") + 1)
+    found = Layer(id=given.layer_id)
+    try:
+        read(found, Path(given.source), given.source_layer or None)
+        if given.layer.area_names:
+            check_field(found, given.layer.area_names)
+    except MarineMapError as error:
+        return _refuse(given, str(error), _shown(given, error))
+    if not _take_over(given, found):
+        return "read, but another source was given meanwhile"
+    return f"read, {found.feature_count:,} features"
+
+
+def _take_over(given: SourceToRead, found: Layer) -> bool:
+    """Serve a layer from what was read, unless something else is wanted by now."""
+    names = ("source", "source_layer", *READ_FROM_DATA)
+    values = {name: getattr(found, name) for name in names}
+    untroubled = {"trouble": "", "is_trouble_told": False, "updated_at": timezone.now()}
+    with transaction.atomic():
+        is_wanted = bool(_same(given).delete()[0])
+        if is_wanted:
+            Layer.objects.filter(pk=given.layer_id).update(**values, **untroubled)
+    return is_wanted
+
+
+def _refuse(given: SourceToRead, why: str, shown: str | None = None) -> str:
+    layer = given.layer
+    if (given.source, given.source_layer) == (layer.source, layer.source_layer):
+        # The one that is served: the schedule looks at it again, and marks it as sound.
+        mark(layer, why)
+        _same(given).delete()
+    else:
+        _same(given).update(refusal=(shown or why)[:500])
+    return f"refused: {why}"
+
+
+def _same(given: SourceToRead) -> models.QuerySet[SourceToRead]:
+    return SourceToRead.objects.filter(pk=given.pk, asked_at=given.asked_at)
+
+
+def _shown(given: SourceToRead, error: MarineMapError) -> str:
+    """Return why a source was refused; of a file that holds no layers nothing is told."""
+    try:
+        list_layers(Path(given.source))
+    except MarineMapError:
+        return _NO_DATA
+    return error.message
