@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import uuid
+from typing import Any
 
 from django.db import models
 from django.utils import timezone
 
 from marinemap.jobs.states import FINISHED, JobStatus
+from marinemap.processes.json_pieces import PiecewiseEncoder
 
 
 class Job(models.Model):
@@ -82,6 +84,19 @@ class Job(models.Model):
         return self.status in FINISHED
 
 
+class InputsField(models.JSONField):
+    """JSON that is written without holding up other threads; the same to the database."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **{**options, "encoder": PiecewiseEncoder})
+
+    def deconstruct(self) -> Any:
+        """Return what migrations know of: a field of JSON."""
+        name, _, args, options = super().deconstruct()
+        options.pop("encoder")
+        return name, "django.db.models.JSONField", args, options
+
+
 class JobDocuments(models.Model):
     """What a request gave and what its run answered: megabytes, so apart from the job.
 
@@ -92,7 +107,7 @@ class JobDocuments(models.Model):
     job = models.OneToOneField(
         Job, on_delete=models.CASCADE, primary_key=True, related_name="documents"
     )
-    inputs = models.JSONField()
+    inputs = InputsField()
     outputs = models.JSONField(null=True, blank=True)
     wanted = models.JSONField(
         default=dict, blank=True, help_text="In which form the results are to be answered."

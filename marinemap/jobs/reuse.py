@@ -25,6 +25,7 @@ from marinemap.jobs.notify import announce
 from marinemap.jobs.owners import viewer_of_owner
 from marinemap.jobs.queue import withdraw
 from marinemap.jobs.states import JobStatus
+from marinemap.processes.json_pieces import PiecewiseEncoder
 from marinemap.processes.process import Process
 
 # Of one network address in a day: a row and a name of a file each cost a little, and no rate
@@ -57,7 +58,8 @@ def key_of(process: Process, kept: Mapping[str, Any]) -> str:
     if data is None:
         return ""
     made_by = [marinemap.__version__, process.id, process.version]
-    text = json.dumps([*made_by, _plain(kept), data], sort_keys=True, ensure_ascii=False)
+    named = [*made_by, _plain(kept), data]
+    text = json.dumps(named, cls=PiecewiseEncoder, sort_keys=True, ensure_ascii=False)
     return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()
 
 
