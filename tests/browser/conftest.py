@@ -33,7 +33,7 @@ def page(tmp_path: Path) -> Iterator[Page]:
     troubles: list[str] = []
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=_ARGUMENTS)
-        tab = browser.new_page(viewport={"width": 1280, "height": 800})
+        tab = browser.new_context(viewport={"width": 1280, "height": 800}).new_page()
         tab.set_default_timeout(60_000)
         tab.on("pageerror", lambda error: troubles.append(str(error)))
         tab.on(
@@ -55,5 +55,19 @@ def drawn_site(
     site = RunningSite(home)
     site.manage("drawlayers")
     site.start_web()
+    yield site
+    site.stop()
+
+
+@pytest.fixture(scope="module")
+def working_site(
+    prepared: RunningSite, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[RunningSite]:
+    """A site with a worker that starts what is asked for at once."""
+    home = tmp_path_factory.mktemp("working") / "home"
+    shutil.copytree(prepared.home, home)
+    site = RunningSite(home, MARINEMAP_EXTRACT_RATE="600/m")
+    site.start_web()
+    site.start_worker()
     yield site
     site.stop()

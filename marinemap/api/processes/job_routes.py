@@ -5,7 +5,7 @@ from __future__ import annotations
 from marinemap.api.access import Access
 from marinemap.api.declarations import Answer, Operation, Parameter, Route
 from marinemap.api.declarations.serving import FORM
-from marinemap.api.processes import jobs, listing, shares
+from marinemap.api.processes import jobs, listing, records, shares
 from marinemap.api.processes.declared import AFTER, COUNT, JOB_ID, LIMIT, STATUS, TEXT, list_of
 from marinemap.jobs.states import JobStatus
 
@@ -42,6 +42,31 @@ _REVOKED = {
     "type": "object",
     "required": ["jobID", "revoked"],
     "properties": {"jobID": TEXT, "revoked": COUNT},
+}
+_ASKED = {
+    "type": "object",
+    "required": ["jobID", "processID", "inputs"],
+    "properties": {"jobID": TEXT, "processID": TEXT, "inputs": {"type": "object"}},
+}
+_REPORT = {
+    "type": "object",
+    "required": ["jobID", "notes", "missing", "layers"],
+    "properties": {
+        "jobID": TEXT,
+        "notes": {"type": "array", "items": TEXT, "description": "What concerns the area."},
+        "missing": {
+            "type": "array",
+            "items": {"type": "object", "required": ["name", "message"]},
+            "description": "Layers that are not in the archive, and why.",
+        },
+        "layers": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["name", "features_written", "renamed_fields", "notes"],
+            },
+        },
+    },
 }
 _RESULTS = {
     200: Answer("The outputs, or the file", {}, ("application/json", "application/zip")),
@@ -88,6 +113,41 @@ ROUTES = (
                 "Jobs",
                 answers={200: Answer("The job", STATUS, ("application/json",))},
                 access=Access.WRITE_JOBS,
+            ),
+        ),
+        (JOB_ID,),
+    ),
+    Route(
+        "asked",
+        "/jobs/{jobId}/request",
+        (
+            Operation(
+                "GET",
+                "getRequest",
+                "What a job was asked for, to ask the same again",
+                records.asked,
+                "Jobs",
+                answers={200: Answer("Process and inputs", _ASKED, ("application/json",))},
+                access=Access.READ_JOBS,
+            ),
+        ),
+        (JOB_ID,),
+    ),
+    Route(
+        "report",
+        "/jobs/{jobId}/report",
+        (
+            Operation(
+                "GET",
+                "getReport",
+                "What became of each layer",
+                records.report,
+                "Jobs",
+                answers={
+                    200: Answer("As report.json in the archive", _REPORT, ("application/json",)),
+                    404: Answer("Unknown, not ready, or gone", media_types=()),
+                },
+                access=Access.READ_JOBS,
             ),
         ),
         (JOB_ID,),

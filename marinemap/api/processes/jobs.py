@@ -81,7 +81,7 @@ def answer_results(
     wanted : mapping, optional
         In which form, in place of that which was asked for with the job.
     """
-    _check_layers(request, job)
+    check_layers(request, job)
     if job.status == JobStatus.FAILED:
         return failed_job_response(request, job.problem or {})
     process = get_process(job.process_id)
@@ -100,7 +100,7 @@ def answer_results(
 def result(request: HttpRequest, job_id: str, output_id: str) -> HttpResponseBase:
     """Answer one output of a job by itself."""
     job = finished_job(request, job_id)
-    _check_layers(request, job)
+    check_layers(request, job)
     if job.status == JobStatus.FAILED:
         return failed_job_response(request, job.problem or {})
     process = get_process(job.process_id)
@@ -130,8 +130,13 @@ def finished_job(request: HttpRequest, job_id: str) -> Job:
     return job
 
 
-def _check_layers(request: HttpRequest, job: Job) -> None:
-    """Refuse what was made of layers that whoever asks may see no more."""
+def check_layers(request: HttpRequest, job: Job) -> None:
+    """Refuse what was made of layers that whoever asks may see no more.
+
+    Raises
+    ------
+    ResultGoneError
+    """
     if job.layers and Layer.objects.hidden_from(viewer_of(request), job.layers).exists():
         raise ResultGoneError(
             "it was made of a layer that is no longer there for you",

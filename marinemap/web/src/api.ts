@@ -37,13 +37,45 @@ export interface Order {
   crs?: string;
 }
 
+/** As the service keeps an area: bounds from west, or a geometry. */
+export type AskedArea = [west: number, south: number, east: number, north: number] | AreaGeometry;
+
+/** The inputs of a request, as the service keeps them. */
+export interface Asked {
+  layers: (string | { name: string })[];
+  area: AskedArea;
+  mode: string;
+  format: string;
+  crs?: string;
+  full_copy?: boolean;
+}
+
+/** What became of each layer of a request. */
+export interface Report {
+  notes: string[];
+  missing: { name: string; message: string; hint?: string }[];
+  layers: { name: string; features_written: number; renamed_fields: Record<string, string>; notes: string[] }[];
+}
+
+/** A link by which whoever has it gets a result. */
+export interface ShareLink {
+  href: string;
+  expires: string;
+}
+
 export interface Job {
   jobID: string;
+  processID?: string;
   status: "accepted" | "running" | "successful" | "failed" | "dismissed";
   message?: string;
   progress?: number;
   created?: string;
+  updated?: string;
+  /** When it starts at the earliest, while it waits. */
+  earliestStart?: string;
   expires?: string;
+  /** Bytes to download. */
+  size?: number;
   links?: { rel: string; href: string }[];
 }
 
@@ -63,6 +95,7 @@ export class ProblemError extends Error {
   }
 }
 
+const JOBS_A_PAGE = 20;
 const DRAWING_TYPE = "application/vnd.pmtiles";
 const root = document.body.dataset["root"] ?? "/";
 const api = `${root}api`;
@@ -79,14 +112,15 @@ export async function listFormats(): Promise<Format[]> {
 /** Where the drawing of a layer is, on this page's own host; undefined while there is none. */
 export function drawingUrl({ links = [] }: Pick<Collection, "links">): string | undefined {
   const link = links.find(({ type }) => type === DRAWING_TYPE);
-  return link && new URL(link.href).pathname;
+  return link && pathOf(link.href);
 }
 
 export async function readFeature(layerId: string, featureId: number, signal: AbortSignal): Promise<ReadFeature> {
   return call<ReadFeature>(`${api}/collections/${encodeURIComponent(layerId)}/items/${featureId}`, { signal });
 }
 
-export async function submitOrder(order: Order): Promise<Job> {
+/** Ask for an extract; inputs that were kept are taken as they are. */
+export async function submitOrder(order: Order | Asked): Promise<Job> {
   return execute<Job>("extract", order);
 }
 
@@ -94,9 +128,41 @@ export async function estimateOrder(order: Order, signal: AbortSignal): Promise<
   return execute<Estimate>("estimate", order, signal);
 }
 
-export async function listJobs(): Promise<Job[]> {
-  return (await call<{ jobs: Job[] }>(`${api}/jobs`)).jobs;
+export interface JobPage {
+  jobs: Job[];
+  /** Where the page after it is; undefined of the last. */
+  next: string | undefined;
 }
+
+/** The newest requests for extracts, or those of a page that followed. */
+export async function listJobs(page = `${api}/jobs?processID=extract&limit=${JOBS_A_PAGE}`): Promise<JobPage> {
+  const { jobs, links } = await call<{ jobs: Job[]; links: { rel: string; href: string }[] }>(page);
+  const next = links.find(({ rel }) => rel === "next");
+  return { jobs, next: next && pathOf(next.href) };
+}
+
+export async function readRequest(id: string): Promise<Asked> {
+  return (await call<{ inputs: Asked }>(`${jobUrl(id)}/request`)).inputs;
+}
+
+export async function readReport(id: string): Promise<Report> {
+  return call<Report>(`${jobUrl(id)}/report`);
+}
+
+export async function renewJob(id: string): Promise<Job> {
+  return call<Job>(`${jobUrl(id)}/renew`, { method: "POST" });
+}
+
+export async function shareJob(id: string): Promise<ShareLink> {
+  return call<ShareLink>(`${jobUrl(id)}/share`, { method: "POST" });
+}
+
+export async function revokeLinks(id: string): Promise<void> {
+  await call(`${jobUrl(id)}/share`, { method: "DELETE" });
+}
+
+/** Where it is told how the requests of this browser stand, as it changes. */
+export const EVENTS_URL = `${api}/jobs/events`;
 
 export async function readJob(id: string): Promise<Job> {
   return call<Job>(jobUrl(id));
@@ -108,6 +174,12 @@ export async function cancelJob(id: string): Promise<Job> {
 
 export function resultsUrl(id: string): string {
   return `${jobUrl(id)}/results`;
+}
+
+// On this page's own host, however the service calls itself.
+function pathOf(href: string): string {
+  const { pathname, search } = new URL(href);
+  return pathname + search;
 }
 
 /** How the service is, as far as it says. */
@@ -126,7 +198,7 @@ function jobUrl(id: string): string {
   return `${api}/jobs/${encodeURIComponent(id)}`;
 }
 
-async function execute<T>(process: string, inputs: Order, signal: AbortSignal | null = null): Promise<T> {
+async function execute<T>(process: string, inputs: Order | Asked, signal: AbortSignal | null = null): Promise<T> {
   return call<T>(`${api}/processes/${process}/execution`, {
     method: "POST",
     headers: { "Content-Type": "application/json" },

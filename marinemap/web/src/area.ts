@@ -20,15 +20,23 @@ export function ringOfBounds({ west, south, east, north }: Bounds): Ring {
   return [[west, south], [east, south], [east, north], [west, north]];
 }
 
+/** Whether the sides of a ring of four run along meridians and parallels. */
+export function isRectangle(ring: Ring): boolean {
+  if (ring.length !== 4) return false;
+  const [[west, south], [east], [, north]] = ring as [Position, Position, Position, Position];
+  return ringOfBounds({ west, south, east, north }).every(([x, y], n) => x === ring[n]![0] && y === ring[n]![1]);
+}
+
 export function boundsOf(ring: Ring): Bounds {
-  const longitudes = ring.map(([longitude]) => longitude);
-  const latitudes = ring.map(([, latitude]) => latitude);
-  return {
-    west: Math.min(...longitudes),
-    south: Math.min(...latitudes),
-    east: Math.max(...longitudes),
-    north: Math.max(...latitudes),
-  };
+  const bounds = { west: Infinity, south: Infinity, east: -Infinity, north: -Infinity };
+  // One by one: as arguments, a hundred thousand corners would not fit the stack.
+  for (const [longitude, latitude] of ring) {
+    bounds.west = Math.min(bounds.west, longitude);
+    bounds.south = Math.min(bounds.south, latitude);
+    bounds.east = Math.max(bounds.east, longitude);
+    bounds.north = Math.max(bounds.north, latitude);
+  }
+  return bounds;
 }
 
 /**

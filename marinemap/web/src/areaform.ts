@@ -2,12 +2,14 @@
 
 import type Map from "ol/Map.js";
 
-import { areaKm2, boundsOf, densified, sizeInWords, type Bounds } from "./area.ts";
+import { areaKm2, boundsOf, densified, isRectangle, sizeInWords, type Bounds } from "./area.ts";
 import type { Ring } from "./antimeridian.ts";
+import type { AskedArea } from "./api.ts";
 import { AreaDrawing, type DrawnArea, type Tool } from "./drawing.ts";
 import { zoomTo } from "./map.ts";
 import { element } from "./page.ts";
 import { clearProblem, showAt } from "./problems.ts";
+import { outlineOf } from "./requests/outline.ts";
 
 const HELP: Record<Tool, string> = {
   rectangle: "Drag from one corner to the opposite one, or click both.",
@@ -46,6 +48,13 @@ export class AreaForm {
   restore(area: DrawnArea | null): void {
     if (area) this.#drawing.setArea(area);
     else this.#drawing.clear();
+  }
+
+  /** Set an area that was asked for before, and show it. */
+  take(asked: AskedArea): void {
+    const [[ring]] = outlineOf(asked) as [[Ring]];
+    this.#drawing.setArea({ ring, isRectangle: isRectangle(ring) });
+    zoomTo(this.#map, boundsOf(ring), ZOOM_MILLISECONDS);
   }
 
   get isDrawing(): boolean {

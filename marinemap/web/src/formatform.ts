@@ -49,11 +49,11 @@ export class FormatForm {
   }
 
   get format(): Format {
-    return this.find(this.#select.value);
+    return this.find(this.#select.value) ?? SHAPEFILE;
   }
 
-  find(id: string): Format {
-    return this.#formats.find((format) => format.id === id) ?? SHAPEFILE;
+  find(id: string): Format | undefined {
+    return this.#formats.find((format) => format.id === id);
   }
 
   /** Cut features at the edge of the area, or keep whole those that touch it. */

@@ -1,27 +1,27 @@
 /** Puts the page together. */
 
-import { listFormats, type Order } from "./api.ts";
+import { listFormats, type Asked } from "./api.ts";
 import { AreaForm } from "./areaform.ts";
 import { CatalogueWatch } from "./catalogue.ts";
 import { CrsForm } from "./crsform.ts";
 import { EstimateView } from "./estimateview.ts";
 import { FormatForm } from "./formatform.ts";
-import { filesOf, SHAPEFILE } from "./formats.ts";
 import { checkHealth, watchHealth } from "./health.ts";
 import { Identify } from "./identify.ts";
-import { JobList } from "./jobs.ts";
 import { LayerList } from "./layers.ts";
 import { watchLoading } from "./loading.ts";
 import { createMap } from "./map.ts";
 import { OrderForm } from "./order.ts";
-import { element } from "./page.ts";
-import { clearProblem, hideBanner, showProblem } from "./problems.ts";
+import { announce, element } from "./page.ts";
+import { clearProblem, hideBanner, showBanner, showProblem } from "./problems.ts";
+import { RequestList } from "./requests/list.tsx";
+import { offerNotifications } from "./requests/notifying.ts";
+import { layerIds } from "./requests/request.ts";
 import { Sharing } from "./sharing.ts";
 import "./styles.css";
 
 
 const map = createMap();
-const jobs = new JobList();
 const format = new FormatForm(heed);
 const crs = new CrsForm(heed);
 const area = new AreaForm(map, () => {
@@ -35,7 +35,14 @@ const layers = new LayerList(map, {
   },
   onTrouble: () => catalogue.hasten(),
 });
-const catalogue = new CatalogueWatch((collections) => layers.show(collections));
+const catalogue = new CatalogueWatch((collections) => {
+  layers.show(collections);
+  requests.refresh();
+});
+const requests = new RequestList({
+  titles: { ofLayer: (id) => layers.titleOf(id), ofFormat: (id) => format.find(id)?.title ?? id },
+  onChange: fillForm,
+});
 new Identify(map, {
   layerOf: (layer) => layers.idOf(layer),
   titleOf: (id) => layers.titleOf(id),
@@ -48,7 +55,7 @@ const form = new OrderForm({
   crs,
   estimate: new EstimateView((id) => layers.titleOf(id)),
   onSent: (job, order) => {
-    jobs.add(job, noteOf(order));
+    requests.add(job, order);
     void checkHealth();
   },
 });
@@ -60,24 +67,31 @@ function heed(): void {
   sharing.keep();
 }
 
-function noteOf(order: Order): string {
-  const titles = order.layers.map((id) => layers.titleOf(id)).join(", ");
-  const chosen = [
-    order.format === SHAPEFILE.id ? "" : filesOf(format.find(order.format)),
-    order.mode === "clip" ? "" : "whole features",
-    order.crs ?? "",
-  ].filter(Boolean);
-  return chosen.length > 0 ? `${titles} (${chosen.join(", ")})` : titles;
+/** Put what was asked for before into the form. */
+function fillForm(asked: Asked): void {
+  layers.choose(layerIds(asked));
+  area.take(asked.area);
+  format.choose(asked.format, asked.mode === "intersects");
+  crs.choose(asked.crs ?? null);
+  const isMore = asked.mode === "within" || asked.full_copy === false || asked.layers.some((layer) => typeof layer !== "string");
+  if (isMore) showBanner("The form does not hold all of that request: its fields, filter, full copy or \"within\" are left out.");
+  element("order").scrollIntoView({ block: "start" });
+  element("draw-rectangle").focus();
+  announce("The form holds that request again. Change it and ask.");
 }
 
 sharing.start();
 catalogue.start().catch(showProblem);
 watchLoading(map);
-listFormats().then((formats) => format.show(formats)).catch(showProblem);
-jobs.load().catch(showProblem);
+listFormats().then((formats) => {
+  format.show(formats);
+  requests.refresh();
+}).catch(showProblem);
+requests.load().catch(showProblem);
+offerNotifications();
 document.addEventListener("visibilitychange", () => {
   // Another tab may have asked for something meanwhile.
-  if (!document.hidden) jobs.load().catch(showProblem);
+  if (!document.hidden) requests.load().catch(showProblem);
 });
 element("banner-close").addEventListener("click", hideBanner);
 void watchHealth();

@@ -29,12 +29,6 @@ export function stateInWords(job: Job, now = Date.now()): string {
   }
 }
 
-/** What the service adds to the state: what it is doing, or what the files hold. */
-export function detailsInWords(job: Job): string {
-  const isUnderWay = job.status === "accepted" || job.status === "running";
-  return isUnderWay || isReady(job) ? (job.message ?? "") : "";
-}
-
 /** "Today 14:05" or "21 Nov, 14:05", in the person's own time zone. */
 export function timeInWords(moment: string | undefined, now = new Date()): string {
   const date = new Date(moment ?? "");

@@ -1,0 +1,154 @@
+/** "Your requests": a card each, kept up to date until it is over. */
+
+import { render } from "preact";
+
+import { cancelJob, listJobs, readReport, readRequest, renewJob, revokeLinks, shareJob, submitOrder, type Asked, type Job } from "../api.ts";
+import { announce, element } from "../page.ts";
+import { problemInWords } from "../problems.ts";
+import { isOver, isReady, stateInWords } from "../states.ts";
+import { Card, type CardEvents, type Entry } from "./card.tsx";
+import { Following } from "./following.ts";
+import { notify } from "./notifying.ts";
+import { titleOf, type Titles } from "./request.ts";
+
+/** Other tabs of this browser look when one of them asked for something. */
+const CHANNEL = "marinemap.requests";
+
+export interface RequestParts {
+  titles: Titles;
+  /** Put a request into the form, to be changed. */
+  onChange: (asked: Asked) => void;
+}
+
+export class RequestList {
+  readonly #parts: RequestParts;
+  readonly #entries = new Map<string, Entry>();
+  readonly #following = new Following({
+    onJob: (job) => this.#take(job),
+    isAnyOpen: () => this.#listed().some(({ job }) => !isOver(job)),
+  });
+  readonly #tabs = new BroadcastChannel(CHANNEL);
+  #next: string | undefined;
+  #expiryTimer: number | undefined;
+
+  constructor(parts: RequestParts) {
+    this.#parts = parts;
+    this.#tabs.addEventListener("message", () => void this.load().catch(() => {}));
+    element("more-requests").addEventListener("click", () => void this.#loadMore());
+  }
+
+  /** Show what was asked for before, here or in another tab. */
+  async load(): Promise<void> {
+    const { jobs, next } = await listJobs();
+    if (this.#entries.size === 0) this.#next = next;
+    jobs.forEach((job) => this.#take(job));
+    this.refresh();
+  }
+
+  /** Take a new request into the list. */
+  add(job: Job, asked: Asked): void {
+    this.#take(job, asked);
+    this.#tabs.postMessage(job.jobID);
+    announce(`Request sent: ${titleOf(asked, this.#parts.titles)}.`);
+    this.#item(job.jobID)?.scrollIntoView({ block: "nearest" });
+  }
+
+  /** Show all anew, as when titles are known by now. */
+  refresh(): void {
+    const { titles } = this.#parts;
+    const entries = this.#listed();
+    element("no-requests").hidden = entries.length > 0;
+    element("more-requests").hidden = this.#next === undefined;
+    const cards = entries.map((entry) => <Card key={entry.job.jobID} entry={entry} titles={titles} events={this.#events} />);
+    render(cards, element("requests"));
+  }
+
+  /** The newest first. */
+  #listed(): Entry[] {
+    return [...this.#entries.values()].sort((a, b) => (b.job.created ?? "").localeCompare(a.job.created ?? ""));
+  }
+
+  async #loadMore(): Promise<void> {
+    const { jobs, next } = await listJobs(this.#next);
+    this.#next = next;
+    jobs.forEach((job) => this.#take(job));
+    this.refresh();
+    this.#focus(jobs[0]?.jobID);
+  }
+
+  #take(job: Job, asked?: Asked): void {
+    // The stream tells of all that this browser asked for; cards are of extracts.
+    if (job.processID !== "extract") return;
+    const entry = this.#entries.get(job.jobID) ?? { job };
+    if (entry.job.updated && job.updated && job.updated < entry.job.updated) return;
+    const before = entry.job;
+    this.#entries.set(job.jobID, Object.assign(entry, { job }, asked && { asked }));
+    if (isReady(job) && !entry.report) void this.#learn(entry, readReport(job.jobID).then((report) => ({ report })));
+    if (!entry.asked) void this.#learn(entry, readRequest(job.jobID).then((asked) => ({ asked })));
+    if (job.status !== before.status && isOver(job)) this.#tell(entry);
+    this.#following.heed();
+    this.#heedExpiry();
+    this.refresh();
+  }
+
+  #takeRenewed(job: Job): void {
+    this.#take(job);
+    announce(`${stateInWords(job)}.`);
+  }
+
+  /** Take over what the service tells of a request besides; the card does without where it fails. */
+  async #learn(entry: Entry, told: Promise<Partial<Entry>>): Promise<void> {
+    Object.assign(entry, await told.catch(() => ({})));
+    this.refresh();
+  }
+
+  #tell({ job, asked }: Entry): void {
+    const title = asked ? titleOf(asked, this.#parts.titles) : "Your request";
+    announce(`${title}: ${stateInWords(job)}.`);
+    notify(job.jobID, title, stateInWords(job));
+  }
+
+  // What is no longer kept must not be offered.
+  #heedExpiry(): void {
+    window.clearTimeout(this.#expiryTimer);
+    const ends = this.#listed().map(({ job }) => Date.parse(job.expires ?? "") - Date.now()).filter((wait) => wait > 0);
+    // Longer timers overflow the browser's 32 bits and would fire at once.
+    const next = Math.min(...ends, 2 ** 31 - 1);
+    if (ends.length > 0) this.#expiryTimer = window.setTimeout(() => (this.refresh(), this.#heedExpiry()), next);
+  }
+
+  readonly #events: CardEvents = {
+    cancel: (entry) => void this.#do(entry, async ({ job }) => this.#take(await cancelJob(job.jobID))),
+    askAgain: (entry) => void this.#do(entry, async ({ asked }) => this.add(await submitOrder(asked!), asked!)),
+    change: ({ asked }) => this.#parts.onChange(asked!),
+    renew: (entry) => void this.#do(entry, async ({ job }) => this.#takeRenewed(await renewJob(job.jobID))),
+    share: (entry) => void this.#do(entry, async ({ job }) => Object.assign(entry, { link: await shareJob(job.jobID) })),
+    revoke: (entry) => void this.#do(entry, async ({ job }) => (await revokeLinks(job.jobID), delete entry.link)),
+    remove: (entry) => void this.#do(entry, async ({ job }) => (await cancelJob(job.jobID), this.load())),
+  };
+
+  /** Do what was wished for; what goes wrong is told on the card. */
+  async #do(entry: Entry, wish: (entry: Entry) => Promise<unknown>): Promise<void> {
+    if (entry.isBusy) return;
+    delete entry.problem;
+    entry.isBusy = true;
+    this.refresh();
+    try {
+      await wish(entry);
+    } catch (error) {
+      entry.problem = problemInWords(error);
+    }
+    entry.isBusy = false;
+    this.refresh();
+    // The button may be gone, and the keyboard with it.
+    if (document.activeElement === document.body) this.#focus(entry.job.jobID);
+  }
+
+  #focus(id: string | undefined): void {
+    if (id) this.#item(id)?.querySelector<HTMLElement>("h3")?.focus();
+  }
+
+  #item(id: string): HTMLElement | null {
+    return element("requests").querySelector(`[data-job="${CSS.escape(id)}"]`);
+  }
+}

@@ -1,0 +1,31 @@
+/** The outline of an area that was asked for, in one piece where it lies over the 180th meridian. */
+
+import type { Position, Ring } from "../antimeridian.ts";
+import type { AskedArea } from "../api.ts";
+import { ringOfBounds } from "../area.ts";
+
+/** A polygon: its outer ring, then its holes; no first corner is repeated. */
+export type Outline = Ring[][];
+
+export function outlineOf(area: AskedArea): Outline {
+  if (Array.isArray(area)) {
+    const [west, south, east, north] = area;
+    return [[ringOfBounds({ west, south, east: east < west ? east + 360 : east, north })]];
+  }
+  const polygons = area.type === "Polygon" ? [area.coordinates] : area.coordinates;
+  return inOnePiece(polygons.map((rings) => rings.map(opened)));
+}
+
+function opened(ring: Position[]): Ring {
+  // Heights are of no use here.
+  return ring.slice(0, -1).map(([longitude, latitude]): Position => [longitude, latitude]);
+}
+
+// Cut in two at 180, as GeoJSON has it: the eastern part lies in the next copy of the world.
+function inOnePiece(polygons: Outline): Outline {
+  const reaches = (edge: number): boolean => polygons.some(([outer]) => outer!.some(([longitude]) => longitude === edge));
+  if (!reaches(180) || !reaches(-180)) return polygons;
+  const isEast = ([outer]: Ring[]): boolean => outer!.every(([longitude]) => longitude < 0);
+  const shifted = ([longitude, latitude]: Position): Position => [longitude + 360, latitude];
+  return polygons.map((polygon) => (isEast(polygon) ? polygon.map((ring) => ring.map(shifted)) : polygon));
+}

@@ -1,0 +1,40 @@
+/** What was asked for with a request, as the service keeps it, in words. */
+
+import type { Asked, AskedArea } from "../api.ts";
+import { areaKm2, sizeInWords } from "../area.ts";
+import { outlineOf } from "./outline.ts";
+
+export interface Titles {
+  ofLayer: (id: string) => string;
+  ofFormat: (id: string) => string;
+}
+
+const MODES: Record<string, string> = { intersects: "whole features", within: "only what lies wholly within" };
+
+/** Ids of the layers; one is an object where fields or a filter are chosen. */
+export function layerIds({ layers }: Asked): string[] {
+  return layers.map((layer) => (typeof layer === "string" ? layer : layer.name));
+}
+
+export function titleOf(asked: Asked, titles: Titles): string {
+  return layerIds(asked).map(titles.ofLayer).join(", ");
+}
+
+/** What tells requests for the same layers apart: format, size of the area, and what is not usual. */
+export function choicesOf(asked: Asked, titles: Titles): string[] {
+  const hasPart = asked.layers.some((layer) => typeof layer !== "string");
+  return [
+    titles.ofFormat(asked.format),
+    sizeInWords(km2Of(asked.area)),
+    MODES[asked.mode] ?? "",
+    asked.crs ?? "",
+    hasPart ? "chosen fields or features" : "",
+    asked.full_copy === false ? "without a full copy" : "",
+  ].filter(Boolean);
+}
+
+function km2Of(area: AskedArea): number {
+  return outlineOf(area).reduce((sum, [outer, ...holes]) => {
+    return sum + areaKm2(outer!) - holes.reduce((inner, hole) => inner + areaKm2(hole), 0);
+  }, 0);
+}
