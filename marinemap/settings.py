@@ -26,6 +26,8 @@ from marinemap.environment import (
     read_secrets,
     read_text,
     read_token,
+    read_uris,
+    read_words,
     refuse_unknown,
 )
 from marinemap.secret_key import read_secret_key
@@ -280,6 +282,14 @@ MARINEMAP_MAX_WAITING = read_text("MARINEMAP_MAX_WAITING", "10000")
 MARINEMAP_CALLBACK_PRIVATE = read_flag("MARINEMAP_CALLBACK_PRIVATE", False)
 # With which callbacks are signed, the new one first while it is changed; else the secret key.
 MARINEMAP_WEBHOOK_SECRETS = read_secrets("MARINEMAP_WEBHOOK_SECRETS")
+# Whom the operator has told of what is wrong with the site, of what, and from when on it is.
+MARINEMAP_OPERATOR_WEBHOOKS = read_uris("MARINEMAP_OPERATOR_WEBHOOKS")
+MARINEMAP_OPERATOR_EVENTS = read_words(
+    "MARINEMAP_OPERATOR_EVENTS",
+    ("job.failed", "layer.unreadable", "worker.missing", "queue.growing", "disk.low"),
+)
+MARINEMAP_ALERT_WAIT_MINUTES = read_number("MARINEMAP_ALERT_WAIT_MINUTES", 60, 1, 100_000)
+MARINEMAP_ALERT_FREE_MB = read_number("MARINEMAP_ALERT_FREE_MB", 1_000, 0, 1e9)
 MARINEMAP_EXTRACT_RATE = read_rate("MARINEMAP_EXTRACT_RATE", "4/m")
 CELERY_TASK_ANNOTATIONS = {
     "marinemap.jobs.tasks.run_job": {"rate_limit": MARINEMAP_EXTRACT_RATE},
@@ -316,6 +326,11 @@ CELERY_BEAT_SCHEDULE = {
         "task": "marinemap.jobs.periodic.call_back",
         "schedule": 5.0,
         "options": {"expire_seconds": 5},
+    },
+    "watch over the site": {
+        "task": "marinemap.jobs.periodic.watch_site",
+        "schedule": 60.0,
+        "options": {"expire_seconds": 60},
     },
     "read layers again that changed": {
         "task": "marinemap.jobs.periodic.refresh_layers",

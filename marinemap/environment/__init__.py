@@ -18,6 +18,8 @@ from marinemap.environment.values import (
     read_rate,
     read_secrets,
     read_token,
+    read_uris,
+    read_words,
 )
 from marinemap.environment.variables import (
     known_variables,
@@ -43,5 +45,7 @@ __all__ = [
     "read_text",
     "read_time_zone",
     "read_token",
+    "read_uris",
+    "read_words",
     "refuse_unknown",
 ]

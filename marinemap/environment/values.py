@@ -7,12 +7,13 @@ import re
 from dataclasses import dataclass
 from email.utils import getaddresses
 from socket import gethostname
+from urllib.parse import urlsplit
 
 from django.core.exceptions import ImproperlyConfigured, ValidationError
 from django.core.validators import EmailValidator
 
 from marinemap.environment.variables import read_text, read_variable
-from marinemap.errors import quote
+from marinemap.errors import did_you_mean, quote
 
 _TRUE = {"1", "true", "yes", "on"}
 _FALSE = {"0", "false", "no", "off", ""}
@@ -128,6 +129,52 @@ def read_list(name: str, default: list[str], shape: Shape | None = None) -> list
                 f"{name}: '{quote(word)}' is no {shape.called}; write {shape.example}"
             )
     return words
+
+
+def read_words(name: str, known: tuple[str, ...]) -> list[str]:
+    """Return a variable of some words out of those that are known; all where it is not set.
+
+    Raises
+    ------
+    ImproperlyConfigured
+        If one is not known, with the nearest.
+    """
+    words = read_list(name, list(known))
+    for word in words:
+        if word not in known:
+            raise ImproperlyConfigured(
+                f"{name}: '{quote(word)}' is none of {', '.join(known)}.{did_you_mean(word, known)}"
+            )
+    return words
+
+
+def read_uris(name: str) -> list[str]:
+    """Return a variable of http(s) addresses. They may have keys in them, and are never shown.
+
+    Raises
+    ------
+    ImproperlyConfigured
+        If one of them is none.
+    """
+    found = read_list(name, [])
+    for place, uri in enumerate(found, 1):
+        if not _is_http(uri):
+            raise ImproperlyConfigured(
+                f"{name}: address {place} of {len(found)} is none of a program; write "
+                "https://receiver.example.org/path, with commas between several"
+            )
+    return found
+
+
+def _is_http(uri: str) -> bool:
+    try:
+        parts = urlsplit(uri)
+        is_sound = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+    # What a request line cannot carry, nor the row that keeps it.
+    is_plain = uri.isascii() and uri.isprintable() and " " not in uri and len(uri) <= 2_000
+    return is_sound and is_plain and not parts.username
 
 
 def read_token(name: str) -> str:

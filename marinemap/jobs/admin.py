@@ -2,21 +2,39 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from marinemap.jobs import lifecycle
-from marinemap.jobs.models import Delivery, Job
+from marinemap.jobs.models import Alarm, Delivery, Job, LetterWish
 
 # Django's own class takes a type parameter in its stubs only.
 if TYPE_CHECKING:
     _JobAdmin = admin.ModelAdmin[Job]
     _DeliveryAdmin = admin.ModelAdmin[Delivery]
+    _AlarmAdmin = admin.ModelAdmin[Alarm]
+    _LetterWishAdmin = admin.ModelAdmin[LetterWish]
 else:
-    _JobAdmin = _DeliveryAdmin = admin.ModelAdmin
+    _JobAdmin = _DeliveryAdmin = _AlarmAdmin = _LetterWishAdmin = admin.ModelAdmin
+
+
+class _LookOnly:
+    """Nothing can be made, changed or removed: the site writes these rows."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Refuse."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Refuse."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Refuse."""
+        return False
 
 
 @admin.register(Job)
@@ -49,22 +67,26 @@ class JobAdmin(_JobAdmin):
 
 
 @admin.register(Delivery)
-class DeliveryAdmin(_DeliveryAdmin):
-    """List what was told of jobs, to whom, and what became of it."""
+class DeliveryAdmin(_LookOnly, _DeliveryAdmin):
+    """List what was told of jobs and of the site, to whom, and what became of it."""
 
-    list_display = ("sent_at", "job", "status", "host", "attempt", "was_taken", "outcome")
-    list_filter = ("was_taken", "status")
+    list_display = ("sent_at", "job", "status", "event", "host", "attempt", "was_taken", "outcome")
+    list_filter = ("was_taken", "status", "event")
     search_fields = ("message_id", "host", "job__id")
     list_select_related = ("job",)
 
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        """Refuse: the site writes them."""
-        return False
 
-    def has_change_permission(self, request: HttpRequest, obj: Delivery | None = None) -> bool:
-        """Refuse: they tell what was."""
-        return False
+@admin.register(Alarm)
+class AlarmAdmin(_LookOnly, _AlarmAdmin):
+    """List what is wrong with the site now."""
 
-    def has_delete_permission(self, request: HttpRequest, obj: Delivery | None = None) -> bool:
-        """Refuse: they go by themselves."""
-        return False
+    list_display = ("event", "words", "since")
+
+
+@admin.register(LetterWish)
+class LetterWishAdmin(_LookOnly, _LetterWishAdmin):
+    """List about which jobs people are written to, and when they were; not at which address."""
+
+    fields = list_display = ("job", "batch", "language", "created_at", "end_told_at", "is_over")
+    list_filter = ("is_over", "language")
+    list_select_related = ("job",)

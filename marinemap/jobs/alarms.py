@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import json
+import logging
+
+from django.db import transaction
 
 from marinemap.catalogue.models import Layer
 from marinemap.errors import RequestError
 from marinemap.jobs.models import Job, JobDocuments
+from marinemap.jobs.watch import JOB_FAILED, tell_operator
 from marinemap.tasks.faults import Failure, tell_admins
+from marinemap.tasks.outages import DATABASE_AWAY
+
+logger = logging.getLogger(__name__)
+
+_MOST_OF_AN_ERROR = 1_000
 
 
 def tell_of(job: Job, error: Exception, reference: str = "") -> None:
@@ -25,6 +34,22 @@ def tell_of(job: Job, error: Exception, reference: str = "") -> None:
         return
     what, number = f"job of {job.process_id}", reference or job.pk.hex
     tell_admins(lambda: Failure(what, str(job.pk), _asked(job), error, number))
+    _tell_operator(job, error, number)
+
+
+def _tell_operator(job: Job, error: Exception, reference: str) -> None:
+    told = {
+        "jobID": str(job.pk),
+        "processID": job.process_id,
+        "error": type(error).__name__,
+        "description": str(error)[:_MOST_OF_AN_ERROR],
+        "reference": reference,
+    }
+    try:
+        with transaction.atomic():
+            tell_operator(JOB_FAILED, told)
+    except DATABASE_AWAY as away:
+        logger.warning("The operator could not be told of job %s: %s", job.pk, away)
 
 
 def describe_layer(layer: Layer) -> str:

@@ -174,6 +174,22 @@ def most_letters_day() -> int:
     return int(settings.MARINEMAP_MAX_LETTERS_DAY)
 
 
+def operator_webhooks() -> list[str]:
+    """Return the addresses that the operator is told at of what is wrong with the site."""
+    return list(settings.MARINEMAP_OPERATOR_WEBHOOKS)
+
+
+def operator_events() -> frozenset[str]:
+    """Return what is told there."""
+    return frozenset(settings.MARINEMAP_OPERATOR_EVENTS)
+
+
+def alert_bounds() -> tuple[timedelta, float]:
+    """Return for how long a job may wait, and how many bytes are to be free, without an alarm."""
+    waiting = timedelta(minutes=settings.MARINEMAP_ALERT_WAIT_MINUTES)
+    return waiting, settings.MARINEMAP_ALERT_FREE_MB * 1e6
+
+
 def webhook_secrets() -> list[str]:
     """Return the secrets that callbacks are signed with, that which stays first."""
     return list(settings.MARINEMAP_WEBHOOK_SECRETS) or [settings.SECRET_KEY]

@@ -60,7 +60,9 @@ def check_uri(uri: object, field: str) -> str:
     return uri
 
 
-def post_json(uri: str, body: bytes, headers: Mapping[str, str] | None = None) -> int:
+def post_json(
+    uri: str, body: bytes, headers: Mapping[str, str] | None = None, *, is_trusted: bool = False
+) -> int:
     """Post JSON to an address and return the status of the answer; redirects are not followed.
 
     Parameters
@@ -69,13 +71,15 @@ def post_json(uri: str, body: bytes, headers: Mapping[str, str] | None = None) -
     body : bytes
     headers : mapping, optional
         Further ones.
+    is_trusted : bool, optional
+        Whether the operator gave the address: it may lead into a private network.
 
     Raises
     ------
     OSError
         If it cannot be reached, does not answer in time, or leads into a private network.
     """
-    return _call("POST", uri, (body, headers or {}), 0)[0]
+    return _call("POST", uri, (body, headers or {}), 0, is_trusted)[0]
 
 
 def fetch(uri: str, most_bytes: int) -> bytes:
@@ -94,11 +98,13 @@ def fetch(uri: str, most_bytes: int) -> bytes:
     return content
 
 
-def _call(method: str, uri: str, sent: Sent, most_bytes: int) -> tuple[int, bytes]:
+def _call(
+    method: str, uri: str, sent: Sent, most_bytes: int, is_trusted: bool = False
+) -> tuple[int, bytes]:
     parts = urlsplit(uri)
     port = parts.port or _PORTS[parts.scheme]
     # Resolved once: what was looked at is what is connected to.
-    address = _public_address(str(parts.hostname), port)
+    address = _address_of(str(parts.hostname), port, is_trusted)
     plain = socket.create_connection((address, port), _STEP_SECONDS)
     # Wrapped, a socket is another object: that one is closed, and cut off.
     with closing(_secured(plain, parts)) as connected:
@@ -154,10 +160,10 @@ def _cut(connected: socket.socket) -> None:
         socket.socket.shutdown(connected, socket.SHUT_RDWR)
 
 
-def _public_address(host: str, port: int) -> str:
+def _address_of(host: str, port: int, is_trusted: bool) -> str:
     addresses = _look_up(host, port)
     for address in addresses:
-        if not _may_be_called(ipaddress.ip_address(address.partition("%")[0])):
+        if not is_trusted and not _may_be_called(ipaddress.ip_address(address.partition("%")[0])):
             raise OSError(f"{host} is {address}, an address of a private network")
     return addresses[0]
 

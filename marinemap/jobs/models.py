@@ -124,11 +124,16 @@ class Callback(models.Model):
     """Whom to tell that a job has reached a state; the row goes when that was told.
 
     ``due_at`` is null until the job is in that state; then when to tell, or to try again.
-    ``reached_at`` is when it was: it is tried for a day from then.
+    ``reached_at`` is when it was: it is tried for a day from then. While a job runs, its row stays
+    for the next step of its progress. Of no job are those for the operator, of an ``event`` that
+    ``document`` tells.
     """
 
-    job = models.ForeignKey(Job, on_delete=models.CASCADE, related_name="callbacks")
-    status = models.CharField(max_length=10, choices=JobStatus.choices)
+    job = models.ForeignKey(Job, on_delete=models.CASCADE, related_name="callbacks", null=True)
+    status = models.CharField(max_length=10, choices=JobStatus.choices, blank=True)
+    event = models.CharField(max_length=30, blank=True)
+    document = models.JSONField(null=True, blank=True)
+    told_progress = models.PositiveSmallIntegerField(default=0, help_text="Percent.")
     uri = models.CharField(max_length=2_000)
     host = models.CharField(max_length=255, help_text="Of the address: hosts have turns.")
     api = models.CharField(max_length=500, help_text="Where the API is seen from outside.")
@@ -137,20 +142,36 @@ class Callback(models.Model):
     attempts = models.PositiveSmallIntegerField(default=0)
 
     def __str__(self) -> str:
-        return f"{self.job_id} {self.status}: {self.uri}"
+        return f"{self.subject}: {self.named_uri}"
+
+    @property
+    def subject(self) -> str:
+        """What it is about, for the log."""
+        return self.event if self.job_id is None else f"job {self.job_id} is {self.status}"
+
+    @property
+    def named_uri(self) -> str:
+        """The address, for the log; of the operator's, which may have a key in it, the host."""
+        return self.host if self.job_id is None else self.uri
 
     @property
     def message_id(self) -> str:
         """By which a receiver knows what it has been told already, however often it is sent."""
-        return f"msg_{self.job_id.hex}_{self.status}_{self.pk}"
+        if self.job_id is None:
+            return f"msg_{self.event}_{self.pk}"
+        step = f"_{self.told_progress}" if self.told_progress else ""
+        return f"msg_{self.job_id.hex}_{self.status}_{self.pk}{step}"
 
 
 class Delivery(models.Model):
     """One try of telling somebody how a job goes, kept for a month for whoever looks after it."""
 
-    job = models.ForeignKey(Job, on_delete=models.CASCADE, related_name="deliveries")
+    job = models.ForeignKey(
+        Job, on_delete=models.CASCADE, related_name="deliveries", null=True, blank=True
+    )
     message_id = models.CharField(max_length=80, help_text="The same for each try.")
-    status = models.CharField(max_length=10, choices=JobStatus.choices)
+    status = models.CharField(max_length=10, choices=JobStatus.choices, blank=True)
+    event = models.CharField(max_length=30, blank=True, help_text="Of the site, for its operator.")
     host = models.CharField(max_length=255)
     attempt = models.PositiveSmallIntegerField()
     outcome = models.CharField(max_length=300, help_text="What went wrong, if anything did.")
@@ -259,6 +280,18 @@ class BeatSighting(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class Alarm(models.Model):
+    """Something that is wrong with the site; the row goes when it is right again."""
+
+    name = models.CharField(max_length=300, primary_key=True)
+    event = models.CharField(max_length=30)
+    words = models.CharField(max_length=500)
+    since = models.DateTimeField(default=timezone.now)
+
+    def __str__(self) -> str:
+        return f"{self.event}: {self.words}"
 
 
 class ClockSighting(models.Model):

@@ -14,22 +14,21 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from operator import itemgetter
-from typing import Any
 from urllib.parse import urlsplit
 
 from django.core.exceptions import ObjectDoesNotExist
 from django.db import IntegrityError
-from django.db.models import Window
-from django.db.models.functions import RowNumber
+from django.db.models import Exists, OuterRef, Subquery, Window
+from django.db.models.functions import Coalesce, RowNumber
 from django.utils import timezone
 
 from marinemap.errors import MarineMapError
-from marinemap.jobs.models import Callback, Delivery, Job, JobDocuments
-from marinemap.jobs.posting import Posts
+from marinemap.jobs.models import Callback, Delivery, Job
+from marinemap.jobs.posting import Call, Posts
 from marinemap.jobs.signing import sign
-from marinemap.jobs.states import JobStatus
+from marinemap.jobs.states import FINISHED, JobStatus
+from marinemap.jobs.told import body_of
 from marinemap.logs import request_id
-from marinemap.processes.registry import get_process
 
 # By the member of a subscriber that names the address (OGC 18-062r2, subscriber.yaml).
 EVENTS = {
@@ -46,6 +45,8 @@ _KEPT_FOR = timedelta(days=30)
 _LEASE = timedelta(minutes=2)
 # Of every five: other periodic tasks have the rest.
 _ROUND_SECONDS = 1.0
+# Percent that a job comes further between two posts of its progress: five at most of each.
+_PROGRESS_STEP = 20
 # More than may be under way, so that hosts without any are among them.
 _MOST_LOOKED_AT = 100
 
@@ -75,6 +76,9 @@ def announce(job: Job, status: JobStatus) -> None:
     now = timezone.now()
     awaited = Callback.objects.filter(job_id=job.pk, status=status, reached_at=None)
     awaited.update(due_at=now, reached_at=now)
+    if status in FINISHED:
+        # Of the other end, and of steps that it never made, nothing will be told.
+        Callback.objects.filter(job_id=job.pk, due_at=None).delete()
 
 
 def forget_old() -> None:
@@ -94,6 +98,7 @@ def tell_due() -> list[str]:
     what became of them. So the queue of this task is never held up by a receiver.
     """
     told: list[str] = []
+    _let_steps_be_due()
     until = time.monotonic() + _ROUND_SECONDS
     begun: set[int] = set()
     with _one_round:
@@ -106,6 +111,19 @@ def tell_due() -> list[str]:
             told += _settle_ended(left)
 
 
+def _let_steps_be_due() -> None:
+    """Let it be told again how far those have come who are a step further than was told."""
+    now = timezone.now()
+    told = Callback.objects.filter(status=JobStatus.RUNNING, due_at=None, reached_at__isnull=False)
+    running = Job.objects.filter(pk=OuterRef("job_id"), status=JobStatus.RUNNING)
+    further = running.filter(progress__gte=OuterRef("told_progress") + _PROGRESS_STEP)
+    # The message's id tells the step: it is another message.
+    reached = Subquery(running.values("progress"))
+    told.filter(Exists(further)).update(
+        due_at=now, reached_at=now, attempts=0, told_progress=Coalesce(reached, 100)
+    )
+
+
 def _begin_due(told: list[str]) -> set[int]:
     """Begin as many as there is room for; hosts with fewer under way first."""
     begun = set()
@@ -113,20 +131,22 @@ def _begin_due(told: list[str]) -> set[int]:
         if not _posts.has_room(callback.host) or not _take(callback):
             continue
         try:
-            body = json.dumps(_body(callback)).encode()
+            body = json.dumps(body_of(callback)).encode()
         except (MarineMapError, ObjectDoesNotExist) as error:
             # Such as of a process that the site no longer has; others are told all the same.
             told.append(_end(callback, f"nothing can be told: {error}"))
             continue
         _taken[callback.pk] = callback
-        _posts.begin(callback.pk, callback.host, callback.uri, body, _headers(callback, body))
+        # The operator's own addresses may be in the operator's own network.
+        call = Call(callback.uri, body, _headers(callback, body), is_trusted=callback.job is None)
+        _posts.begin(callback.pk, callback.host, call)
         begun.add(callback.pk)
     return begun
 
 
 def _headers(callback: Callback, body: bytes) -> dict[str, str]:
     signed = sign(callback.message_id, int(time.time()), body, callback.host)
-    number = callback.job.request_id
+    number = callback.job.request_id if callback.job else ""
     return {**signed, request_id.HEADER: number} if number else signed
 
 
@@ -160,19 +180,22 @@ def _settle_ended(seconds: float) -> list[str]:
 def _settle(callback: Callback, wrong: str) -> str:
     _record(callback, wrong)
     if wrong:
-        return _try_later(callback, f"{callback.uri} was not told: {wrong}")
-    return _end(callback, f"{callback.uri} was told")
+        return _try_later(callback, f"{callback.named_uri} was not told: {wrong}")
+    if callback.status == JobStatus.RUNNING and callback.job:
+        return _keep_for_next_step(callback)
+    return _end(callback, f"{callback.named_uri} was told")
 
 
 def _record(callback: Callback, wrong: str) -> None:
     # The job may have been removed since, with all that is kept of it.
-    if not Job.objects.filter(pk=callback.job_id).exists():
+    if callback.job_id and not Job.objects.filter(pk=callback.job_id).exists():
         return
     with suppress(IntegrityError):
         Delivery.objects.create(
             job_id=callback.job_id,
             message_id=callback.message_id,
             status=callback.status,
+            event=callback.event,
             host=callback.host,
             attempt=callback.attempts,
             outcome=wrong[:300] or "taken",
@@ -182,7 +205,15 @@ def _record(callback: Callback, wrong: str) -> None:
 
 def _end(callback: Callback, what: str) -> str:
     Callback.objects.filter(pk=callback.pk).delete()
-    return f"job {callback.job_id} is {callback.status}: {what}"
+    return f"{callback.subject}: {what}"
+
+
+def _keep_for_next_step(callback: Callback) -> str:
+    # Unless the job has ended meanwhile: then there is no further step, and its row is gone.
+    mine = Callback.objects.filter(pk=callback.pk, due_at=callback.due_at)
+    mine.exclude(job__status__in=FINISHED).update(due_at=None)
+    mine.filter(job__status__in=FINISHED).delete()
+    return f"{callback.subject}: {callback.named_uri} was told"
 
 
 def _try_later(callback: Callback, why: str) -> str:
@@ -193,38 +224,4 @@ def _try_later(callback: Callback, why: str) -> str:
     # Unless another has taken it since, for this process was stopped for as long.
     mine = Callback.objects.filter(pk=callback.pk, due_at=callback.due_at)
     mine.update(due_at=now + pause)
-    what = f"job {callback.job_id} is {callback.status}"
-    return f"{what}: {why}; tried again in {pause.total_seconds():g} s"
-
-
-def _body(callback: Callback) -> dict[str, Any]:
-    """Return the results of a job that was successful, of another its state."""
-    job = callback.job
-    address = f"{callback.api}jobs/{job.pk}"
-    if callback.status == JobStatus.SUCCESSFUL and not job.has_outputs:
-        process = get_process(job.process_id)
-        return {
-            name: {"href": f"{address}/results/{name}", "type": process.media_type_of(name)}
-            for name in process.outputs
-        }
-    if callback.status == JobStatus.SUCCESSFUL:
-        found = JobDocuments.objects.values_list("outputs", flat=True).get(pk=job.pk)
-        return found or {}
-    return _status_info(callback, address)
-
-
-def _status_info(callback: Callback, address: str) -> dict[str, Any]:
-    job = callback.job
-    info: dict[str, Any] = {
-        "jobID": str(job.pk),
-        "processID": job.process_id,
-        "type": "process",
-        "status": callback.status,
-        "message": job.message,
-        "progress": job.progress,
-        "created": job.created_at.isoformat(),
-        "started": job.started_at.isoformat() if job.started_at else None,
-        "finished": job.finished_at.isoformat() if job.finished_at else None,
-        "links": [{"href": address, "rel": "monitor", "type": "application/json"}],
-    }
-    return {name: value for name, value in info.items() if value not in (None, "")}
+    return f"{callback.subject}: {why}; tried again in {pause.total_seconds():g} s"

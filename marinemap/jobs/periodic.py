@@ -18,6 +18,7 @@ from marinemap.jobs import (
     repeats,
     stalled,
     uploads,
+    watch,
 )
 from marinemap.mail.letters import write_to_admins
 from marinemap.mail.sending import send_due
@@ -66,6 +67,13 @@ def call_back() -> None:
     """Tell those who asked for it how their jobs go."""
     for told in notify.tell_due():
         logger.info("Callback: %s", told)
+
+
+@shared_task(ignore_result=True)
+def watch_site() -> None:
+    """Tell the operator's addresses what is wrong with the site, and what is right again."""
+    for told in watch.watch():
+        logger.warning("%s", told)
 
 
 @shared_task(ignore_result=True)

@@ -6,6 +6,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 
 from marinemap.jobs.egress import post_json
@@ -14,6 +15,16 @@ from marinemap.jobs.egress import post_json
 # that of a host with none.
 _MOST = 32
 _MOST_OF_A_HOST = 4
+
+
+@dataclass(frozen=True)
+class Call:
+    """What is posted where; ``is_trusted`` lets it lead into a private network."""
+
+    uri: str
+    body: bytes
+    headers: Mapping[str, str]
+    is_trusted: bool = False
 
 
 class Posts:
@@ -39,12 +50,10 @@ class Posts:
         """Tell whether one more may be begun."""
         return len(self._hosts) < _MOST and self.under_way[host] < _MOST_OF_A_HOST
 
-    def begin(
-        self, number: int, host: str, uri: str, body: bytes, headers: Mapping[str, str]
-    ) -> None:
+    def begin(self, number: int, host: str, call: Call) -> None:
         """Post in the background."""
         self._hosts[number] = host
-        thread = threading.Thread(target=self._post, args=(number, uri, body, headers), daemon=True)
+        thread = threading.Thread(target=self._post, args=(number, call), daemon=True)
         try:
             thread.start()
         except RuntimeError as error:
@@ -71,10 +80,10 @@ class Posts:
             del self._hosts[number]
         return found
 
-    def _post(self, number: int, uri: str, body: bytes, headers: Mapping[str, str]) -> None:
+    def _post(self, number: int, call: Call) -> None:
         wrong = "it ended unexpectedly"
         try:
-            status = post_json(uri, body, headers)
+            status = post_json(call.uri, call.body, call.headers, is_trusted=call.is_trusted)
             wrong = "" if 200 <= status < 300 else f"it answers {status}"
         except OSError as error:
             wrong = str(error) or type(error).__name__

@@ -17,6 +17,7 @@ from celery.signals import (
     worker_shutting_down,
 )
 from django.db import Error, connection
+from django.db.models import QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -28,6 +29,8 @@ logger = logging.getLogger(__name__)
 
 _SEEN_EVERY_SECONDS = 10
 _ALIVE_WITHIN = timedelta(seconds=30)
+# So long after its last sign of life a worker that did not stop in order is missing.
+_MISSING_AFTER = timedelta(minutes=2)
 _FORGOTTEN_AFTER = timedelta(days=1)
 _stopping = threading.Event()
 # Of the worker whose process this is, or by which it was forked.
@@ -60,6 +63,22 @@ def count_alive() -> int:
     # By the database's clock, for machines' clocks differ, and one may be set back.
     recent = (Now() - _ALIVE_WITHIN, Now() + _ALIVE_WITHIN)
     return WorkerSighting.objects.filter(seen_at__range=recent).count()
+
+
+def find_missing() -> list[str]:
+    """Return the names of workers that were not seen for minutes, and did not stop in order.
+
+    One that was started again has the name of before, under another process id.
+    """
+    lately = Now() - _MISSING_AFTER
+    silent = _nodes(WorkerSighting.objects.filter(seen_at__lt=lately))
+    return sorted(silent - _nodes(WorkerSighting.objects.filter(seen_at__gte=lately)))
+
+
+def _nodes(sightings: QuerySet[WorkerSighting]) -> set[str]:
+    names = (name.rpartition(":")[0] for name in sightings.values_list("name", flat=True))
+    # A caretaker comes and goes with its worker.
+    return {name for name in names if not name.startswith("caretaker-")}
 
 
 @worker_ready.connect

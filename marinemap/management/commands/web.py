@@ -17,6 +17,7 @@ from django.core.wsgi import get_wsgi_application
 from django.urls import get_resolver
 
 from marinemap.api.kept import KeptAnswers
+from marinemap.jobs.watch import stand_in
 from marinemap.processes.apart import warm_up
 from marinemap.processes.registry import all_processes
 from marinemap.webserver import create_server, most_connections, open_listener
@@ -55,6 +56,7 @@ class Command(BaseCommand):
                 )
             ),
         )
+        stand_in()
         _on_end(lambda *_: _stop(server))
         server.run()
 

@@ -1,0 +1,49 @@
+"""What a callback tells: the results of a job, its state, or an event of the site."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from marinemap.jobs.models import Callback, Job, JobDocuments
+from marinemap.jobs.states import JobStatus
+from marinemap.processes.registry import get_process
+
+
+def body_of(callback: Callback) -> dict[str, Any]:
+    """Return the results of a job that was successful, of another its state; or what is kept.
+
+    Raises
+    ------
+    MarineMapError, ObjectDoesNotExist
+        If there is nothing to tell any more.
+    """
+    job = callback.job
+    if job is None:
+        return dict(callback.document or {})
+    address = f"{callback.api}jobs/{job.pk}"
+    if callback.status == JobStatus.SUCCESSFUL and not job.has_outputs:
+        process = get_process(job.process_id)
+        return {
+            name: {"href": f"{address}/results/{name}", "type": process.media_type_of(name)}
+            for name in process.outputs
+        }
+    if callback.status == JobStatus.SUCCESSFUL:
+        found = JobDocuments.objects.values_list("outputs", flat=True).get(pk=job.pk)
+        return found or {}
+    return _status_info(job, callback.status, address)
+
+
+def _status_info(job: Job, status: str, address: str) -> dict[str, Any]:
+    info: dict[str, Any] = {
+        "jobID": str(job.pk),
+        "processID": job.process_id,
+        "type": "process",
+        "status": status,
+        "message": job.message,
+        "progress": job.progress,
+        "created": job.created_at.isoformat(),
+        "started": job.started_at.isoformat() if job.started_at else None,
+        "finished": job.finished_at.isoformat() if job.finished_at else None,
+        "links": [{"href": address, "rel": "monitor", "type": "application/json"}],
+    }
+    return {name: value for name, value in info.items() if value not in (None, "")}
