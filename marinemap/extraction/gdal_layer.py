@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyogrio
 from pyogrio.errors import DataLayerError, DataSourceError, FieldError, GeometryError
 
 from marinemap.errors import DatasetError
 from marinemap.extraction.dataset import Dataset
+from marinemap.extraction.feature_ids import are_places, numbered, span_of
 from marinemap.extraction.source_files import parts_of, without_folder
 from marinemap.extraction.table_encoding import encoding_of
 
@@ -64,15 +66,13 @@ class GdalLayer:
         """Yield Arrow's batches; a feature too large for one comes alone."""
         done = 0
         try:
-            with self.open(wanted, self._rows_at_once) as (_, reader):
-                for batch in reader:
-                    done += batch.num_rows
-                    yield batch
+            for batch in self._batches(wanted, self._rows_at_once):
+                done += batch.num_rows
+                yield batch
             return
         except _TooLarge:
             pass
-        with self.open(wanted, 1, skip_features=done, limit=None) as (_, reader):
-            yield from reader
+        yield from self._batches(wanted, 1, skip_features=done, limit=None)
 
     @contextmanager
     def open(
@@ -111,6 +111,32 @@ class GdalLayer:
         except GDAL_ERRORS as error:
             raise self.unreadable(error) from error
 
+    def table_by_ids(self, wanted: Mapping[str, Any]) -> tuple[str, Any]:
+        """Return the name of the column of ids, and features (pyarrow.Table) with them.
+
+        Parameters
+        ----------
+        wanted : mapping
+            Arguments of pyogrio; ``fids`` are ids.
+
+        Raises
+        ------
+        DatasetError
+            If GDAL cannot read the layer.
+        """
+        places = wanted.get("fids") if are_places(self.dataset) else None
+        if places is not None:
+            first, count = span_of(places, self.dataset.feature_count)
+            others = {name: each for name, each in wanted.items() if name != "fids"}
+            wanted = {**others, "skip_features": first, "max_features": count}
+        meta, table = self.table(return_fids=True, **wanted)
+        name = str(meta["fid_column"])
+        if are_places(self.dataset):
+            table = numbered(table, name, wanted.get("skip_features", 0))
+        if places is not None:
+            table = table.filter(pa.array(np.isin(np.asarray(table.column(name)), places)))
+        return name, table
+
     def attributes(self, condition: str) -> Any:
         """Return the attributes (pyarrow.Table) of the features that a condition of SQL holds for.
 
@@ -143,6 +169,15 @@ class GdalLayer:
             f"{self.dataset.title} cannot be read: {without_folder(error, self.dataset.path)}",
             field="source",
         )
+
+    def _batches(
+        self, wanted: Wanted, batch_size: int, skip_features: int = 0, **options: Any
+    ) -> Iterator[Any]:
+        with self.open(wanted, batch_size, skip_features, **options) as (meta, reader):
+            for batch in reader:
+                is_numbered = self.with_ids and are_places(self.dataset)
+                yield numbered(batch, meta["fid_column"], skip_features) if is_numbered else batch
+                skip_features += batch.num_rows
 
     @property
     def _fields(self) -> dict[str, Any]:

@@ -251,7 +251,7 @@ def _read(dataset: Dataset, candidates: Candidates) -> tuple[Features, int]:
 
 
 def _check_ids(dataset: Dataset, candidates: Candidates, table: Any) -> None:
-    """Refuse to look up features by ids that several have: soundings of a chart have one."""
+    """Refuse to look up features by ids that several have, against what its driver promises."""
     if "fids" in candidates.wanted and table.num_rows > len(candidates.cursors):
         raise DatasetError(
             f"several features of {dataset.title} have the same id, so that they cannot be found "
@@ -265,8 +265,7 @@ def _table(dataset: Dataset, wanted: Mapping[str, Any]) -> tuple[str, Any]:
     # By default GDAL makes room for 65,536 rows, which takes longer than a page of a hundred.
     count = len(wanted["fids"]) if "fids" in wanted else wanted["max_features"]
     rows = min(max(1, count), _MOST_LOOKED_AT)
-    meta, table = GdalLayer(dataset).table(return_fids=True, batch_size=rows, **wanted)
-    return str(meta["fid_column"]), table
+    return GdalLayer(dataset).table_by_ids({"batch_size": rows, **wanted})
 
 
 def _place(dataset: Dataset) -> tuple[Path, str]:

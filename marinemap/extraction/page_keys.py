@@ -15,6 +15,7 @@ import numpy as np
 import pyogrio
 
 from marinemap.extraction.dataset import Dataset
+from marinemap.extraction.feature_ids import are_places
 from marinemap.extraction.geopackage_index import RTree, find_rtree
 from marinemap.extraction.rtree_nodes import quoted
 
@@ -164,9 +165,6 @@ _left_out = _Kept()
 
 
 def _in_box(dataset: Dataset, mark: str, rtree: RTree | None, box: Box) -> Array:
-    if rtree is None:
-        keys, _ = pyogrio.read_bounds(dataset.path, layer=dataset.layer, bbox=box)
-        return np.unique(keys)
     west, south, east, north = box
 
     def near(boxes: Array) -> Array:
@@ -178,6 +176,12 @@ def _in_box(dataset: Dataset, mark: str, rtree: RTree | None, box: Box) -> Array
         )
         return meets
 
+    if are_places(dataset):
+        _, bounds = pyogrio.read_bounds(dataset.path, layer=dataset.layer)
+        return np.flatnonzero(near(bounds.T))
+    if rtree is None:
+        keys, _ = pyogrio.read_bounds(dataset.path, layer=dataset.layer, bbox=box)
+        return np.unique(keys)
     found, nowhere = rtree.few_keys_near(near), _nowhere(dataset, mark, rtree)
     keys = np.unique(np.concatenate([found, nowhere])) if len(nowhere) else found
     # Half the memory where the numbers are small enough.

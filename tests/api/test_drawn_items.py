@@ -21,6 +21,7 @@ from pmtiles.reader import MemorySource, all_tiles
 from marinemap.catalogue.drawings import draw_missing
 from marinemap.catalogue.freshness import refresh
 from marinemap.catalogue.registration import register
+from tests.extraction.s57_cell import write_chart
 
 # mapbox_vector_tile 2.2.0 calls what shapely 2.2 deprecates.
 pytestmark = [
@@ -137,6 +138,20 @@ def test_click_on_a_drawn_feature_finds_its_fields(
         properties = {key.lower(): value for key, value in item["properties"].items()}
         assert properties["name"] == f"at {nearest}"
         assert item["geometry"]["coordinates"][:2] == pytest.approx(place, abs=1e-3)
+
+
+def test_click_on_a_sounding_finds_its_own_depth(tmp_path: Path, new_client: NewClient) -> None:
+    """GDAL gives all soundings of a chart's record one id."""
+    register("clicked", write_chart(tmp_path / "XX123456.000"), "SOUNDG")
+    assert list(draw_missing())
+    client, base = new_client(), "/api/collections/clicked"
+    found = dict(drawn_points(client, base))
+    depths = {}
+    for number, place in found.items():
+        item = client.get(f"{base}/items/{number}").json()
+        assert item["geometry"]["coordinates"][:2] == pytest.approx(place, abs=1e-3)
+        depths[item["id"]] = item["properties"]["DEPTH"]
+    assert sorted(depths.values()) == [5.5, 7.0, 12.0]
 
 
 def test_page_is_told_of_another_drawing(tmp_path: Path, new_client: NewClient) -> None:

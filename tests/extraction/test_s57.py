@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -10,10 +11,15 @@ from marinemap.errors import DatasetError
 from marinemap.extraction import (
     ExtractionRequest,
     SourceLayer,
+    Wanted,
+    attributes_schema,
+    compile_filter,
     describe,
     extract,
     fingerprint,
     list_layers,
+    read_one,
+    read_page,
 )
 from tests.extraction.layers import read, unpack
 from tests.extraction.s57_cell import write_chart
@@ -67,3 +73,27 @@ def test_update_of_a_chart_changes_its_mark(chart: Path) -> None:
     before = fingerprint(chart)
     chart.with_suffix(".001").write_bytes(chart.read_bytes())
     assert fingerprint(chart) != before
+
+
+def test_each_sounding_is_found_by_its_own_id(chart: Path) -> None:
+    """GDAL gives all soundings of a record the record's."""
+    soundings, mark = describe(chart, "SOUNDG"), fingerprint(chart)
+
+    def depths(**wanted: Any) -> dict[int, float]:
+        parts = read_page(soundings, mark, Wanted(**wanted)).parts
+        found = [zip(part.ids, part.attributes["DEPTH"].to_pylist(), strict=True) for part in parts]
+        return {int(number): depth for each in found for number, depth in each}
+
+    whole = depths(limit=10)
+    assert sorted(whole.values()) == [5.5, 7.0, 12.0]
+    for number, depth in whole.items():
+        one = read_one(soundings, number)
+        assert one is not None and one.attributes["DEPTH"].to_pylist() == [depth]
+    assert read_one(soundings, 3) is None and read_one(soundings, -1) is None
+    east = depths(limit=10, box=(2.0, 1.0, 3.0, 3.0))
+    assert east == {n: depth for n, depth in whole.items() if depth > 6}
+    deep = compile_filter("DEPTH <> 7", attributes_schema(soundings))
+    assert depths(limit=10, filters=[deep]) == {n: d for n, d in whole.items() if d != 7}
+    first = read_page(soundings, mark, Wanted(limit=2, box=(1.0, 1.0, 3.0, 3.0)))
+    rest = depths(limit=2, box=(1.0, 1.0, 3.0, 3.0), after=first.next_after)
+    assert list(rest) == [n for n in whole if n not in first.parts[0].ids]

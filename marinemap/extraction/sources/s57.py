@@ -44,5 +44,7 @@ SOURCE = SourceFormat(
     parts=_parts,
     check=_check,
     look=_check,
+    # All soundings of one record.
+    shares_ids=True,
     environment={"OGR_S57_OPTIONS": ",".join(f"{key}={value}" for key, value in _OPTIONS.items())},
 )
