@@ -5,14 +5,12 @@ Nothing is counted in the memory of a process: there are several, and each ends.
 
 from __future__ import annotations
 
-import os
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from secrets import compare_digest
 from typing import Any
 
-from celery import current_app
 from django.conf import settings
 from django.core.exceptions import PermissionDenied
 from django.db.models import Count, Min
@@ -27,15 +25,15 @@ from prometheus_client.core import (
 )
 from prometheus_client.exposition import choose_encoder
 
-from marinemap import transport
-from marinemap.jobs.conf import job_settings
 from marinemap.jobs.lease import count_beats, last_tick
 from marinemap.jobs.lookout import Lookout
 from marinemap.jobs.models import Callback, Job, JobTally
+from marinemap.jobs.space import find_disks
 from marinemap.jobs.states import FINISHED
 from marinemap.jobs.tally import BUCKETS
 from marinemap.jobs.workers import count_alive
 from marinemap.mail.models import Letter
+from marinemap.other_brokers import open_queue
 
 # A hundred thousand messages are counted in half a second.
 _ANSWER_WITHIN_SECONDS = 8.0
@@ -98,14 +96,9 @@ _registry.register(_Collector())
 def _disk() -> Iterator[Metric]:
     free = _gauge("disk_free_bytes", "Room on the disk of a folder.", "folder")
     total = _gauge("disk_total_bytes", "Size of the disk of a folder.", "folder")
-    for folder in (job_settings().work, job_settings().artifacts):
-        try:
-            # The folder itself is made with the first job.
-            found = os.statvfs(folder if folder.exists() else job_settings().home)
-        except OSError:
-            continue
-        free.add_metric([folder.name], found.f_bavail * found.f_frsize)
-        total.add_metric([folder.name], found.f_blocks * found.f_frsize)
+    for disk in find_disks():
+        free.add_metric([disk.folder], disk.free_bytes)
+        total.add_metric([disk.folder], disk.total_bytes)
     yield from (free, total)
 
 
@@ -167,13 +160,13 @@ def _outgoing() -> Iterator[Metric]:
 
 def _queue() -> Iterator[Metric]:
     """Yield what the queue in the database tells; other brokers have exporters of their own."""
-    with current_app.connection_or_acquire() as connection:
-        if connection.transport.driver_type != transport.DRIVER_TYPE:
+    with open_queue() as database:
+        if database is None:
             return
         # Imported here: a process that only registers the transport need not wait for it.
         from marinemap.transport.operating.summary import summarize
 
-        summary: Any = summarize(connection.transport.database)
+        summary: Any = summarize(database)
     messages = _gauge("queue_messages", "Messages in the queue.", "queue", "state")
     oldest = _gauge("queue_oldest_seconds", "Age of the oldest that waits.", "queue")
     for queue in summary.queues:

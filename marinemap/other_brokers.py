@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from celery import current_app
@@ -32,6 +34,14 @@ _statements: Any = None
 def is_other() -> bool:
     """Tell whether the site's broker is another than the queue in a database."""
     return not str(current_app.conf.broker_url).startswith(f"{transport.SCHEME}+")
+
+
+@contextmanager
+def open_queue() -> Iterator[Any]:
+    """Give the database of the site's queue; None where another broker carries the messages."""
+    with current_app.connection_or_acquire() as connection:
+        is_own = connection.transport.driver_type == transport.DRIVER_TYPE
+        yield connection.transport.database if is_own else None
 
 
 def differences() -> list[str]:

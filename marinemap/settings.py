@@ -125,7 +125,8 @@ MARINEMAP_LIST_BY_ADDRESS = read_flag("MARINEMAP_LIST_BY_ADDRESS", not _is_publi
 # --- Django --------------------------------------------------------------------------------
 
 INSTALLED_APPS = [
-    "django.contrib.admin",
+    "marinemap.console.apps.ConsoleConfig",
+    "marinemap.console.apps.ConsoleAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",

@@ -5,20 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
-from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from marinemap.jobs import lifecycle
+from marinemap.jobs.job_admin import JobAdmin
 from marinemap.jobs.models import Alarm, Delivery, Job, LetterWish
 
 # Django's own class takes a type parameter in its stubs only.
 if TYPE_CHECKING:
-    _JobAdmin = admin.ModelAdmin[Job]
     _DeliveryAdmin = admin.ModelAdmin[Delivery]
     _AlarmAdmin = admin.ModelAdmin[Alarm]
     _LetterWishAdmin = admin.ModelAdmin[LetterWish]
 else:
-    _JobAdmin = _DeliveryAdmin = _AlarmAdmin = _LetterWishAdmin = admin.ModelAdmin
+    _DeliveryAdmin = _AlarmAdmin = _LetterWishAdmin = admin.ModelAdmin
 
 
 class _LookOnly:
@@ -37,33 +35,7 @@ class _LookOnly:
         return False
 
 
-@admin.register(Job)
-class JobAdmin(_JobAdmin):
-    """List jobs, and cancel chosen ones."""
-
-    list_display = ("id", "process_id", "status", "progress", "message", "attempt", "created_at")
-    list_filter = ("status", "process_id")
-    search_fields = ("id", "message")
-    date_hierarchy = "created_at"
-    actions = ("cancel",)
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        """Refuse: a job is made by a request."""
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Job | None = None) -> bool:
-        """Allow the list and its actions, but no form."""
-        return obj is None and super().has_change_permission(request, obj)
-
-    def has_delete_permission(self, request: HttpRequest, obj: Job | None = None) -> bool:
-        """Refuse: a deleted row would leave its archive behind."""
-        return False
-
-    @admin.action(description="Cancel")
-    def cancel(self, request: HttpRequest, queryset: QuerySet[Job]) -> None:
-        """Cancel the chosen jobs."""
-        for job in queryset:
-            lifecycle.dismiss(job)
+admin.site.register(Job, JobAdmin)
 
 
 @admin.register(Delivery)

@@ -54,6 +54,11 @@ def is_account(owner: str) -> bool:
 
 def viewer_of_owner(owner: str) -> Viewer:
     """Return as whom the owner of a job may see layers, by the groups that they are in now."""
-    match = _USER.fullmatch(owner)
-    user = User.objects.filter(pk=int(match[1])).first() if match else None
+    user = user_of_owner(owner)
     return viewer_of_user(user) if user else EVERYONE
+
+
+def user_of_owner(owner: str) -> User | None:
+    """Return who signed in; None for a cookie's owner, and for who is no longer there."""
+    match = _USER.fullmatch(owner)
+    return User.objects.filter(pk=int(match[1])).first() if match else None

@@ -4,11 +4,40 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from marinemap.jobs.conf import job_settings
 
 logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Disk:
+    """The room on the disk that a folder lies on, bytes."""
+
+    folder: str
+    free_bytes: int
+    total_bytes: int
+
+    @property
+    def used_percent(self) -> int:
+        """How full it is."""
+        return round(100 * (1 - self.free_bytes / self.total_bytes)) if self.total_bytes else 0
+
+
+def find_disks() -> Iterator[Disk]:
+    """Yield the disks of temporary files and of results; one that cannot be asked is left out."""
+    settings = job_settings()
+    for folder in (settings.work, settings.artifacts):
+        try:
+            # The folder itself is made with the first job.
+            found = os.statvfs(folder if folder.exists() else settings.home)
+        except OSError:
+            continue
+        block = found.f_frsize
+        yield Disk(folder.name, found.f_bavail * block, found.f_blocks * block)
 
 
 def find_shortage() -> str | None:

@@ -19,7 +19,7 @@ from marinemap.jobs.lifecycle import of_batch
 from marinemap.jobs.limits import QueueFullError, check_room_to_wait
 from marinemap.jobs.models import Callback, Job, JobDocuments
 from marinemap.jobs.notify import Subscriber, announce
-from marinemap.jobs.owners import Sender
+from marinemap.jobs.owners import Sender, viewer_of_owner
 from marinemap.jobs.queue import publish
 from marinemap.jobs.repeats import KeyedRequest
 from marinemap.jobs.reuse import key_of, take_result
@@ -135,6 +135,26 @@ def submit(
             raise
         return first
     return job
+
+
+def submit_again(job: Job) -> Job:
+    """Ask anew for what a job asked for, in its owner's name and as they may see layers now.
+
+    Nobody is told but whoever asks: who wanted to hear of the first has heard of it.
+
+    Raises
+    ------
+    JobDocuments.DoesNotExist
+        If what was asked is no longer kept.
+    RequestError, UnavailableError
+        As :func:`submit` does; nothing is kept.
+    """
+    documents = JobDocuments.objects.get(pk=job.pk)
+    sender = Sender(job.owner, job.is_owner_known, job.address)
+    viewer = viewer_of_owner(job.owner)
+    return submit(
+        job.process_id, documents.inputs, sender, documents.wanted, viewer=viewer, is_fresh=True
+    )
 
 
 def submit_batch(

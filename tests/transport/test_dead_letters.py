@@ -19,6 +19,7 @@ from marinemap.transport.operating.dead_letters import (
     Selection,
     discard_dead_letters,
     find_dead_letters,
+    find_payload,
     requeue_dead_letters,
 )
 from tests.transport.conftest import TASKS, Broker, Inbox, publish, wait_until
@@ -61,6 +62,17 @@ def fill(broker: Broker, count: int) -> None:
 
 def at(**difference: float) -> str:
     return (datetime.now(UTC) + timedelta(**difference)).isoformat()
+
+
+def test_stored_form_of_a_dead_letter_is_shown_as_far_as_asked(broker: Broker) -> None:
+    bury(broker, "a", headers={"task": "clip"}, correlation_id="a")
+    (letter,) = find_dead_letters(broker.database, 2)
+    whole = find_payload(broker.database, letter.id, 100_000)
+    assert whole is not None
+    text, length = whole
+    assert '"clip"' in text and len(text) == length
+    assert find_payload(broker.database, letter.id, 10) == (text[:10], length)
+    assert find_payload(broker.database, letter.id + 1, 10) is None
 
 
 def test_dead_letters_are_listed_newest_first(broker: Broker) -> None:

@@ -23,6 +23,10 @@ _NEWEST = (
     "published_at_ms, died_at_ms FROM broker_dead_letters "
     "ORDER BY id DESC LIMIT CAST(:limit AS BIGINT)"
 )
+_START_OF_PAYLOAD = (
+    "SELECT substr(payload, 1, CAST(:most AS INTEGER)) AS text, length(payload) AS length "
+    "FROM broker_dead_letters WHERE id = CAST(:id AS BIGINT)"
+)
 _LAST_ID = "SELECT max(id) AS id FROM broker_dead_letters"
 _PAGE = (
     "SELECT id FROM broker_dead_letters WHERE id > CAST(:after_id AS BIGINT) "
@@ -74,6 +78,16 @@ def find_dead_letters(database: Database, limit: int) -> list[DeadLetter]:
     """Return the newest dead letters, the newest first."""
     with database.session() as session:
         return [DeadLetter(*row) for row in session.run(_NEWEST, limit=limit)]
+
+
+def find_payload(database: Database, dead_letter_id: int, most: int) -> tuple[str, int] | None:
+    """Return how the stored form of a dead letter begins, and its length, both in characters.
+
+    None where there is no such dead letter, or no longer.
+    """
+    with database.session() as session:
+        rows = session.run(_START_OF_PAYLOAD, id=dead_letter_id, most=most)
+    return (rows[0].text, rows[0].length) if rows else None
 
 
 def requeue_dead_letters(database: Database, which: Selection) -> int:

@@ -1,0 +1,1 @@
+"""The operators' console: Django's admin site, with the service on its first page."""
