@@ -24,7 +24,7 @@ def main() -> None:
             ".venv/bin/python manage.py."
         ) from error
     try:
-        if command != "extract" or not _extracts_from_file(sys.argv[2:]):
+        if command != "extract" or not _extracts_alone(sys.argv[2:]):
             _run_django()
     except ImproperlyConfigured as error:
         # A mistake in the environment is one line; Django shows where it was found.
@@ -33,24 +33,35 @@ def main() -> None:
         raise SystemExit(str(error)) from None
 
 
-def _extracts_from_file(arguments: list[str]) -> bool:
-    """Run ``extract`` where its source is a file; tell whether it was.
+def _extracts_alone(arguments: list[str]) -> bool:
+    """Run ``extract`` without Django; tell whether it was: what is unusual Django tells about.
 
-    Django, which such an extract does not need, takes longer to start than a small one to make.
+    Django, which an extract does not need, takes longer to start than a small one to make.
     """
     from marinemap.errors import MarineMapError
-    from marinemap.extraction import command_line
+    from marinemap.extraction import command_line, command_options
 
-    options = command_line.read_file_options(arguments)
+    options = command_line.read_options(arguments)
     if options is None:
         return False
     # A mistake in the environment is told whatever is run.
-    importlib.import_module(os.environ["DJANGO_SETTINGS_MODULE"])
+    settings = importlib.import_module(os.environ["DJANGO_SETTINGS_MODULE"])
     try:
-        command_line.run_on_file(options, print)
+        if command_options.is_file(options["source"]):
+            source = command_options.read_file(options)
+        elif (source := _layer_of_catalogue(options, settings)) is None:
+            return False
+        command_line.run(options, source, print)
     except MarineMapError as error:
         raise SystemExit(f"CommandError: {error.in_full}") from None
     return True
+
+
+def _layer_of_catalogue(options, settings):
+    from marinemap.catalogue.plain import find_source
+
+    is_plain = options["layer"] is None
+    return find_source(settings.DATABASES["default"], options["source"]) if is_plain else None
 
 
 def _run_django() -> None:

@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 
 from tqdm import tqdm
 
-from marinemap.extraction.command_options import declare, is_file, read_file, to_request
+from marinemap.extraction.command_options import declare, to_request
 from marinemap.extraction.estimate import LayerEstimate, estimate
 from marinemap.extraction.pipeline import extract
 from marinemap.extraction.request import ExtractionRequest, ExtractionResult, SourceLayer
@@ -17,19 +17,18 @@ from marinemap.extraction.request import ExtractionRequest, ExtractionResult, So
 Tell = Callable[[str], object]
 
 
-def read_file_options(arguments: Sequence[str]) -> dict[str, Any] | None:
-    """Return the arguments by name where they name a file and nothing else is asked for.
+def read_options(arguments: Sequence[str]) -> dict[str, Any] | None:
+    """Return the arguments by name.
 
-    None where the source is a layer's name, an argument is unknown or missing, or help is wanted:
-    what answers all that is told by the catalogue's own command.
+    None where one is unknown or missing, or help is wanted: what answers that is told by the
+    catalogue's own command.
     """
     parser = _Parser(add_help=False, allow_abbrev=False)
     declare(parser)
     try:
-        options = vars(parser.parse_args(arguments))
+        return vars(parser.parse_args(arguments))
     except _CannotParseError:
         return None
-    return options if is_file(options["source"]) else None
 
 
 def run(options: Mapping[str, Any], source: SourceLayer, tell: Tell) -> None:
@@ -45,17 +44,6 @@ def run(options: Mapping[str, Any], source: SourceLayer, tell: Tell) -> None:
         _tell_estimates(estimate(request), tell)
     else:
         _tell_result(_extract(request), tell)
-
-
-def run_on_file(options: Mapping[str, Any], tell: Tell) -> None:
-    """Run the engine on the file that is named as the source.
-
-    Raises
-    ------
-    MarineMapError
-        As ``run`` does, or if the file cannot be read.
-    """
-    run(options, read_file(options), tell)
 
 
 class _CannotParseError(Exception):

@@ -16,8 +16,11 @@ import fiona
 import pytest
 from django.core.management import call_command
 from django.core.management.base import CommandError
+from django.db import connection
 
+from marinemap.catalogue import plain
 from marinemap.catalogue.models import Layer
+from marinemap.catalogue.registration import register
 
 ROOT = Path(__file__).parents[2]
 AREA = {"type": "Polygon", "coordinates": [[[0, 40], [5, 40], [5, 45], [0, 45], [0, 40]]]}
@@ -133,12 +136,37 @@ def test_file_is_answered_as_a_layer_is(
     assert "Traceback" not in done.stderr
 
 
-def test_catalogue_is_read_on_the_settings_of_its_own(marine_gpkg: Path, tmp_path: Path) -> None:
+def test_layer_of_the_catalogue_is_extracted_without_django(
+    marine_gpkg: Path, tmp_path: Path
+) -> None:
     home = tmp_path / "home"
     manage("migrate", "--verbosity", "0", home=home)
     manage("addlayer", "ports", str(marine_gpkg), "--layer", "ports", home=home)
-    done = manage("extract", "ports", "--area=0,40,5,45", "--dry-run", home=home)
+    ask = ("extract", "ports", "--area=0,40,5,45", "--dry-run")
+    done = manage(*ask, home=home, options=("-X", "importtime"))
     assert "ports: 25 features" in done.stdout
+    assert "django.db" not in done.stderr and "marinemap.catalogue.plain" in done.stderr
+    # What that cannot tell is told by the catalogue.
+    for words, reason in (
+        (["port"], "no layer 'port'; the catalogue has 'ports'"),
+        (["ports", "--layer", "ports"], "'ports' is a layer of the catalogue"),
+    ):
+        told = manage("extract", *words, "--area=0,40,5,45", "--dry-run", home=home, code=1)
+        assert reason in told.stderr
+
+
+@pytest.mark.django_db(transaction=True)
+def test_layer_is_the_same_with_and_without_django(marine_gpkg: Path, home: Path) -> None:
+    register("reefs", marine_gpkg, "reefs")
+    Layer.objects.update(title="Récifs", licence="CC0", attribution="who's, \\")
+    is_sqlite = connection.vendor == "sqlite"
+    expected = Layer.objects.get().to_source() if is_sqlite else None
+    assert plain.find_source(connection.settings_dict, "reefs") == expected
+    for change in ({"is_published": False}, {"is_published": True, "version": ""}):
+        Layer.objects.update(**change)
+        assert plain.find_source(connection.settings_dict, "reefs") is None
+    away = {**connection.settings_dict, "NAME": home / "none ? #.sqlite3"}
+    assert plain.find_source(away, "reefs") is None
 
 
 def test_layer_of_the_catalogue_is_found_by_its_id(reefs: Layer, tmp_path: Path) -> None:

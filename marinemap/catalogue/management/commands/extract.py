@@ -8,7 +8,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from marinemap.catalogue.models import Layer
 from marinemap.catalogue.viewers import OPERATOR
-from marinemap.errors import MarineMapError
+from marinemap.errors import MarineMapError, RequestError
 from marinemap.extraction import SourceLayer, command_line, command_options
 
 
@@ -37,4 +37,12 @@ class Command(BaseCommand):
 def _find(options: dict[str, Any]) -> SourceLayer:
     if command_options.is_file(options["source"]):
         return command_options.read_file(options)
-    return Layer.objects.get_visible(options["source"], OPERATOR).to_source()
+    layer = Layer.objects.get_visible(options["source"], OPERATOR)
+    if options["layer"] is not None:
+        raise RequestError(
+            f"'{options['source']}' is a layer of the catalogue; a layer is named within a file",
+            field="layer",
+            value=options["layer"],
+            hint="Leave --layer out, or give the path of a file.",
+        )
+    return layer.to_source()
