@@ -30,7 +30,8 @@ export interface ReadFeature {
 
 export interface Order {
   layers: string[];
-  area: AreaGeometry;
+  /** The id of an area that the service knows, or a geometry. */
+  area: AreaGeometry | string;
   mode: "clip" | "intersects";
   format: string;
   /** Absent: each layer keeps its own. */
@@ -96,6 +97,7 @@ export class ProblemError extends Error {
 }
 
 const JOBS_A_PAGE = 20;
+const MOST_TITLE = 200;
 const DRAWING_TYPE = "application/vnd.pmtiles";
 const root = document.body.dataset["root"] ?? "/";
 const api = `${root}api`;
@@ -180,6 +182,35 @@ export function resultsUrl(id: string): string {
 function pathOf(href: string): string {
   const { pathname, search } = new URL(href);
   return pathname + search;
+}
+
+/** An area with a name. */
+export interface NamedArea {
+  id: string;
+  title: string;
+  layer: string;
+}
+
+/** An area that the service knows, with its outline. */
+export interface KnownArea {
+  id: string;
+  geometry: AreaGeometry;
+  properties: { title?: string; notes?: string[] };
+}
+
+export async function searchAreas(text: string, signal: AbortSignal): Promise<NamedArea[]> {
+  return (await call<{ areas: NamedArea[] }>(`${api}/areas?limit=8&q=${encodeURIComponent(text)}`, { signal })).areas;
+}
+
+export async function readArea(id: string): Promise<KnownArea> {
+  return call<KnownArea>(`${api}/areas/${encodeURIComponent(id)}`, { headers: { Accept: "application/geo+json" } });
+}
+
+/** Have the service read the area that a file holds. */
+export async function uploadArea(file: File): Promise<KnownArea> {
+  const title = encodeURIComponent(file.name.slice(0, MOST_TITLE));
+  const headers = { "Content-Type": "application/octet-stream" };
+  return call<KnownArea>(`${api}/areas?title=${title}`, { method: "POST", headers, body: file });
 }
 
 /** How the service is, as far as it says. */

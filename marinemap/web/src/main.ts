@@ -24,9 +24,12 @@ import "./styles.css";
 const map = createMap();
 const format = new FormatForm(heed);
 const crs = new CrsForm(heed);
-const area = new AreaForm(map, () => {
-  crs.fitTo(area.ring);
-  heed();
+const area = new AreaForm(map, {
+  onChange: () => {
+    crs.fitTo(area.corners);
+    heed();
+  },
+  titleOfLayer: (id) => layers.titleOf(id),
 });
 const layers = new LayerList(map, {
   onChange: () => {
@@ -55,7 +58,7 @@ const form = new OrderForm({
   crs,
   estimate: new EstimateView((id) => layers.titleOf(id)),
   onSent: (job, order) => {
-    requests.add(job, order);
+    requests.add(job, order.layers);
     void checkHealth();
   },
 });

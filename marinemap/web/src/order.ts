@@ -1,9 +1,8 @@
 /** The form as a whole: whether it can be sent, and sending it. */
 
-import { normaliseArea } from "./antimeridian.ts";
 import { submitOrder, type Job, type Order } from "./api.ts";
-import { densified } from "./area.ts";
 import type { AreaForm } from "./areaform.ts";
+import { inputOf } from "./chosenarea.ts";
 import type { CrsForm } from "./crsform.ts";
 import type { EstimateView } from "./estimateview.ts";
 import type { FormatForm } from "./formatform.ts";
@@ -50,10 +49,10 @@ export class OrderForm {
   }
 
   #missing(): string {
-    const hasArea = this.#parts.area.ring !== null;
+    const hasArea = this.#parts.area.chosen !== null;
     const hasLayer = this.#parts.layers.ticked().length > 0;
-    if (!hasArea && !hasLayer) return "Draw an area and tick at least one layer.";
-    if (!hasArea) return "Draw an area first.";
+    if (!hasArea && !hasLayer) return "Choose an area and tick at least one layer.";
+    if (!hasArea) return "Choose an area first.";
     if (!hasLayer) return "Tick at least one layer.";
     return this.#parts.crs.choice === undefined ? "Type an EPSG code of four to six digits." : "";
   }
@@ -76,11 +75,11 @@ export class OrderForm {
   /** Return what is asked for; null where the area is none, with the reason told. */
   #tryOrder(tell: (reason: string) => void = () => {}): Order | null {
     const { area, layers, format, crs } = this.#parts;
-    if (!area.ring) return null;
+    if (!area.chosen) return null;
     try {
       return {
         layers: layers.ticked(),
-        area: normaliseArea(densified(area.ring)),
+        area: inputOf(area.chosen),
         mode: format.mode,
         format: format.format.id,
         ...(crs.choice ? { crs: crs.choice } : {}),
