@@ -3,10 +3,10 @@
 import { listFormats, type Asked } from "./api.ts";
 import { AreaForm } from "./areaform.ts";
 import { CatalogueWatch } from "./catalogue.ts";
+import { Connection } from "./connection.ts";
 import { CrsForm } from "./crsform.ts";
-import { EstimateView } from "./estimateview.ts";
+import { EstimateView } from "./estimateview.tsx";
 import { FormatForm } from "./formatform.ts";
-import { checkHealth, watchHealth } from "./health.ts";
 import { Identify } from "./identify.ts";
 import { LayerList } from "./layers.ts";
 import { watchLoading } from "./loading.ts";
@@ -59,11 +59,25 @@ const form = new OrderForm({
   estimate: new EstimateView((id) => layers.titleOf(id)),
   onSent: (job, order) => {
     requests.add(job, order.layers);
-    void checkHealth();
+    void connection.check();
   },
 });
 
+const connection = new Connection(() => {
+  catalogue.hasten();
+  requests.load().catch(showProblem);
+  loadFormats();
+  form.refresh();
+});
+
 const sharing = new Sharing(map, { area, layers, format, crs });
+
+function loadFormats(): void {
+  listFormats().then((formats) => {
+    format.show(formats);
+    requests.refresh();
+  }).catch(showProblem);
+}
 
 function heed(): void {
   form.refresh();
@@ -86,10 +100,7 @@ function fillForm(asked: Asked): void {
 sharing.start();
 catalogue.start().catch(showProblem);
 watchLoading(map);
-listFormats().then((formats) => {
-  format.show(formats);
-  requests.refresh();
-}).catch(showProblem);
+loadFormats();
 requests.load().catch(showProblem);
 offerNotifications();
 document.addEventListener("visibilitychange", () => {
@@ -97,4 +108,4 @@ document.addEventListener("visibilitychange", () => {
   if (!document.hidden) requests.load().catch(showProblem);
 });
 element("banner-close").addEventListener("click", hideBanner);
-void watchHealth();
+connection.start();

@@ -1,15 +1,17 @@
 /** The form as a whole: whether it can be sent, and sending it. */
 
-import { submitOrder, type Job, type Order } from "./api.ts";
+import { newKey, ProblemError, submitOrder, type Job, type Order } from "./api.ts";
 import type { AreaForm } from "./areaform.ts";
 import { inputOf } from "./chosenarea.ts";
 import type { CrsForm } from "./crsform.ts";
-import type { EstimateView } from "./estimateview.ts";
+import type { EstimateView } from "./estimateview.tsx";
 import type { FormatForm } from "./formatform.ts";
 import { filesOf } from "./formats.ts";
 import type { LayerList } from "./layers.ts";
 import { element } from "./page.ts";
-import { clearProblems, showAt, showProblem } from "./problems.ts";
+import { clearProblems, isTold, showAt, showProblem } from "./problems.ts";
+
+const NOT_SENT = "No answer came. Ask again when the connection is back: it is the same request, not a second one.";
 
 export interface OrderParts {
   area: AreaForm;
@@ -24,6 +26,8 @@ export class OrderForm {
   readonly #parts: OrderParts;
   readonly #button = element<HTMLButtonElement>("submit");
   #isSending = false;
+  /** Of what was sent last without an answer: it may have come through. */
+  #unanswered: { body: string; key: string } | null = null;
 
   constructor(parts: OrderParts) {
     this.#parts = parts;
@@ -62,14 +66,24 @@ export class OrderForm {
     clearProblems();
     const order = this.#tryOrder((reason) => showAt("area", reason));
     if (!order) return;
+    let isLost = false;
     this.#setSending(true);
     try {
-      this.#parts.onSent(await submitOrder(order), order);
+      this.#parts.onSent(await submitOrder(order, this.#keyFor(order)), order);
+      this.#unanswered = null;
     } catch (error) {
       showProblem(error);
+      if (error instanceof ProblemError && isTold(error.problem)) isLost = true;
     } finally {
       this.#setSending(false);
     }
+    if (isLost) element("submit-reason").textContent = NOT_SENT;
+  }
+
+  #keyFor(order: Order): string {
+    const body = JSON.stringify(order);
+    if (this.#unanswered?.body !== body) this.#unanswered = { body, key: newKey() };
+    return this.#unanswered.key;
   }
 
   /** Return what is asked for; null where the area is none, with the reason told. */

@@ -2,7 +2,7 @@
 
 import { render } from "preact";
 
-import { cancelJob, listJobs, readReport, readRequest, renewJob, revokeLinks, shareJob, submitOrder, type Asked, type Job } from "../api.ts";
+import { cancelJob, listJobs, newKey, readReport, readRequest, renewJob, revokeLinks, shareJob, submitOrder, type Asked, type Job } from "../api.ts";
 import { announce, element } from "../page.ts";
 import { problemInWords } from "../problems.ts";
 import { isOver, isReady, stateInWords } from "../states.ts";
@@ -119,7 +119,7 @@ export class RequestList {
 
   readonly #events: CardEvents = {
     cancel: (entry) => void this.#do(entry, async ({ job }) => this.#take(await cancelJob(job.jobID))),
-    askAgain: (entry) => void this.#do(entry, async ({ asked }) => this.add(await submitOrder(asked!), layerIds(asked!))),
+    askAgain: (entry) => void this.#do(entry, async ({ asked }) => this.add(await submitOrder(asked!, newKey()), layerIds(asked!))),
     change: ({ asked }) => this.#parts.onChange(asked!),
     renew: (entry) => void this.#do(entry, async ({ job }) => this.#takeRenewed(await renewJob(job.jobID))),
     share: (entry) => void this.#do(entry, async ({ job }) => Object.assign(entry, { link: await shareJob(job.jobID) })),
