@@ -50,6 +50,31 @@ def read_database(default: str) -> tuple[str, DBConfig]:
         ) from error
 
 
+class Secrets(tuple[str, ...]):
+    """Texts with passwords in them: a page about an error shows how many there are."""
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} addresses>"
+
+
+def read_postgis_servers() -> Secrets:
+    """Return ``MARINEMAP_POSTGIS_SERVERS``: addresses of databases, with blanks between.
+
+    Raises
+    ------
+    ImproperlyConfigured
+        If one is no address. It is not repeated: it may hold a password.
+    """
+    found = Secrets(read_text("MARINEMAP_POSTGIS_SERVERS", "").split())
+    for number, address in enumerate(found, 1):
+        if not address.startswith(("postgresql://", "postgres://")):
+            raise ImproperlyConfigured(
+                f"MARINEMAP_POSTGIS_SERVERS: number {number} is no address; write "
+                "postgresql://user:password@host:5432/database, several with blanks between"
+            )
+    return found
+
+
 def read_broker(database_url: str) -> str:
     """Return ``CELERY_BROKER_URL``, or the URL of the message queue that lives in the database.
 

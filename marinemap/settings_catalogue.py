@@ -8,8 +8,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from marinemap.addresses import database_in, read_database
-from marinemap.environment import read_choice, read_home, read_time_zone, refuse_unknown
+from marinemap.addresses import database_in, read_database, read_postgis_servers
+from marinemap.environment import (
+    read_choice,
+    read_home,
+    read_number,
+    read_time_zone,
+    refuse_unknown,
+)
 from marinemap.logs.setting_up import FORMATS, make_config
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -55,6 +61,12 @@ else:
         "tcp_user_timeout": 20_000,
         **DATABASES["default"].get("OPTIONS", {}),
     }
+
+# --- The databases that layers may be read from -----------------------------------------------
+
+MARINEMAP_POSTGIS_SERVERS = read_postgis_servers()
+# How long one may be silent, and a look at a table take.
+MARINEMAP_POSTGIS_SECONDS = read_number("MARINEMAP_POSTGIS_SECONDS", 60, least=1, most=3_600)
 
 # --- Logging ---------------------------------------------------------------------------------
 

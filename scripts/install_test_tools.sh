@@ -11,6 +11,7 @@ need() { # need COMMAND-OR-FILE PACKAGE...
 }
 need chromium chromium
 ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing="$missing postgresql"
+ls /usr/share/postgresql/*/extension/postgis.control >/dev/null 2>&1 || missing="$missing postgresql-15-postgis-3"
 need /usr/sbin/apache2 apache2
 ls /usr/lib/apache2/modules/mod_wsgi.so >/dev/null 2>&1 || missing="$missing libapache2-mod-wsgi-py3"
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
@@ -12,7 +11,7 @@ from django.forms import ModelForm
 from django.http import HttpRequest
 
 from marinemap.catalogue.area_names import check_field
-from marinemap.catalogue.models import Layer, SourceToRead
+from marinemap.catalogue.models import Layer, SourceToRead, place_of
 from marinemap.catalogue.new_sources import give, withdraw
 from marinemap.catalogue.reading import READ_FROM_DATA, absolute, is_as_read
 from marinemap.errors import MarineMapError
@@ -69,7 +68,7 @@ class LayerForm(_LayerForm):
     def _look_at_source(self, cleaned: dict[str, Any]) -> None:
         layer = self.instance
         try:
-            given = (absolute(Path(cleaned["source"])), cleaned["source_layer"])
+            given = (absolute(place_of(cleaned["source"])), cleaned["source_layer"])
             is_served = given == (layer.source, layer.source_layer) and is_as_read(layer)
             if is_served and cleaned["area_names"]:
                 check_field(layer, cleaned["area_names"])

@@ -46,7 +46,7 @@ def refresh_all() -> dict[str, str]:
     for layer in Layer.objects.served().iterator():
         try:
             refresh(layer)
-        except DatasetError as error:
+        except (DatasetError, UnavailableError) as error:
             wrong[layer.pk] = str(error)
         mark(layer, wrong.get(layer.pk, ""))
     return wrong

@@ -16,11 +16,11 @@ from django.utils import timezone
 
 from marinemap.catalogue.area_names import check_field
 from marinemap.catalogue.freshness import mark
-from marinemap.catalogue.models import Layer, SourceToRead
+from marinemap.catalogue.models import Layer, SourceToRead, place_of
 from marinemap.catalogue.only_one import only_one
 from marinemap.catalogue.reading import READ_FROM_DATA, read
 from marinemap.errors import MarineMapError
-from marinemap.extraction import list_layers
+from marinemap.extraction import is_table, list_layers
 
 # A source that ends its reader each time would keep all others from being read.
 _MOST_ATTEMPTS = 3
@@ -39,7 +39,7 @@ def give(layer: Layer, source: str, source_layer: str) -> None:
     ----------
     layer : Layer
     source : str
-        An absolute path.
+        An absolute path, or an address of a table.
     source_layer : str
         The layer's name in it; may be empty where it holds one.
     """
@@ -81,7 +81,7 @@ def _read(given: SourceToRead) -> str:
     _same(given).update(attempts=F("attempts") + 1)
     found = Layer(id=given.layer_id)
     try:
-        read(found, Path(given.source), given.source_layer or None)
+        read(found, place_of(given.source), given.source_layer or None)
         if given.layer.area_names:
             check_field(found, given.layer.area_names)
     except MarineMapError as error:
@@ -120,6 +120,8 @@ def _same(given: SourceToRead) -> models.QuerySet[SourceToRead]:
 
 def _shown(given: SourceToRead, error: MarineMapError) -> str:
     """Return why a source was refused; of a file that holds no layers nothing is told."""
+    if is_table(given.source):
+        return _NO_DATA
     try:
         list_layers(Path(given.source))
     except MarineMapError:

@@ -8,7 +8,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from marinemap.extraction import SourceLayer
+from marinemap.extraction import SourceLayer, is_table
 
 _COLUMNS = ("source", "source_layer", "title", "licence", "attribution", "version", "fingerprint")
 _QUERY = (
@@ -29,8 +29,8 @@ def find_source(database: Mapping[str, Any], layer_id: str) -> SourceLayer | Non
     Returns
     -------
     SourceLayer or None
-        None where the database is no SQLite, or has no such layer for now: then the catalogue
-        itself is to be asked, and tells why.
+        None where the database is no SQLite, has no such layer for now, or the layer is a table:
+        then the catalogue itself is to be asked, and tells why.
     """
     if not str(database["ENGINE"]).endswith("sqlite3"):
         return None
@@ -40,7 +40,8 @@ def find_source(database: Mapping[str, Any], layer_id: str) -> SourceLayer | Non
             row = opened.execute(_QUERY, [layer_id]).fetchone()
     except sqlite3.Error:
         return None
-    if row is None:
+    # Which servers may be read, the catalogue knows.
+    if row is None or is_table(row[0]):
         return None
     found = dict(zip(_COLUMNS, row, strict=True))
     path, layer = Path(found.pop("source")), found.pop("source_layer")

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
+from collections.abc import Callable
 
 import pyproj
 
 from marinemap.catalogue.models import ID_PATTERN, Layer
-from marinemap.errors import DatasetError
-from marinemap.extraction import Dataset, check_servable, content_version, describe, fingerprint
+from marinemap.errors import DatasetError, UnavailableError
+from marinemap.extraction import (
+    Dataset,
+    Place,
+    Table,
+    check_servable,
+    content_version,
+    describe,
+    fingerprint,
+    one_state,
+)
 
 # The columns of a layer that come from its data alone.
 READ_FROM_DATA = (
@@ -24,7 +33,7 @@ READ_FROM_DATA = (
 )
 
 
-def read(layer: Layer, source: Path, source_layer: str | None = None) -> None:
+def read(layer: Layer, source: Place, source_layer: str | None = None) -> None:
     """Read into a layer what a file holds, without saving it.
 
     Raises
@@ -40,17 +49,19 @@ def read(layer: Layer, source: Path, source_layer: str | None = None) -> None:
             value=layer.pk,
         )
     layer.source = absolute(source)
-    check_servable(describe_into(layer, source_layer))
+    describe_into(layer, source_layer, check_servable)
 
 
-def absolute(source: Path) -> str:
-    """Return the path of a source as the catalogue keeps it.
+def absolute(source: Place) -> str:
+    """Return the path or address of a source as the catalogue keeps it.
 
     Raises
     ------
     DatasetError
         If it begins with the home of a user that does not exist.
     """
+    if isinstance(source, Table):
+        return str(source)
     try:
         # Not resolved: who switches a link to newer data means the layer to follow.
         return str(source.expanduser().absolute())
@@ -83,7 +94,7 @@ def check(layer: Layer) -> bool:
     """
     source, source_layer = layer.given_source
     found = Layer(id=layer.pk, source=source)
-    check_servable(describe_into(found, source_layer or None))
+    describe_into(found, source_layer or None, check_servable)
     return found.version == layer.version
 
 
@@ -91,12 +102,23 @@ def is_as_read(layer: Layer) -> bool:
     """Tell whether the data of a layer are there, as they were when they were read."""
     try:
         return fingerprint(layer.path) == layer.fingerprint
-    except DatasetError:
+    except (DatasetError, UnavailableError):
         return False
 
 
-def describe_into(layer: Layer, source_layer: str | None) -> Dataset:
-    """Put into a layer what its data hold, without saving or looking whether it can be served.
+def describe_into(
+    layer: Layer,
+    source_layer: str | None,
+    look: Callable[[Dataset], None] = lambda dataset: None,
+) -> None:
+    """Put into a layer what its data hold, without saving it.
+
+    Parameters
+    ----------
+    layer : Layer
+    source_layer : str, optional
+    look : callable
+        Looks whether it can be served, at the same state of the data.
 
     Raises
     ------
@@ -105,7 +127,13 @@ def describe_into(layer: Layer, source_layer: str | None) -> Dataset:
     """
     # The mark first: data that change while they are read get another mark, and are read again.
     layer.fingerprint = fingerprint(layer.path)
-    dataset = describe(layer.path, source_layer)
+    with one_state(layer.path) as place:
+        dataset = describe(place, source_layer)
+        _keep(layer, dataset)
+        look(dataset)
+
+
+def _keep(layer: Layer, dataset: Dataset) -> None:
     layer.source_layer = dataset.layer
     layer.crs = dataset.crs
     layer.geometry_type = dataset.geometry_type
@@ -113,7 +141,6 @@ def describe_into(layer: Layer, source_layer: str | None) -> Dataset:
     layer.fields = [{"name": field.name, "type": field.type} for field in dataset.fields]
     layer.feature_count = dataset.feature_count
     layer.version = content_version(dataset.path)
-    return dataset
 
 
 def _keep_extent(layer: Layer, dataset: Dataset) -> None:

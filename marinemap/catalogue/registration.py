@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from django.contrib.auth.models import Group
 from django.db import transaction
@@ -13,6 +12,7 @@ from marinemap.catalogue.area_names import check_field
 from marinemap.catalogue.models import Layer
 from marinemap.catalogue.new_sources import withdraw
 from marinemap.catalogue.reading import READ_FROM_DATA, read
+from marinemap.extraction import Place
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class LayerText:
 
 def register(
     layer_id: str,
-    source: Path,
+    source: Place,
     source_layer: str | None = None,
     text: LayerText | None = None,
     groups: Sequence[Group] | None = None,
@@ -43,8 +43,8 @@ def register(
     ----------
     layer_id : str
         Lower-case letters, digits, ``-`` and ``_``.
-    source : Path
-        A vector file that GDAL reads.
+    source : Path or Table
+        A vector file that GDAL reads, or a table of PostGIS.
     source_layer : str, optional
         The layer's name in the file; may be left out where the file holds one layer.
     text : LayerText, optional

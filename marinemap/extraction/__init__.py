@@ -16,6 +16,8 @@ from marinemap.extraction.limits import RunLimitError, RunLimits
 from marinemap.extraction.page import Page, Wanted, attributes_schema, read_one, read_page
 from marinemap.extraction.page_files import write_features_as
 from marinemap.extraction.pipeline import extract
+from marinemap.extraction.postgis.servers import Server, allow_servers
+from marinemap.extraction.postgis.table import Place, Table, is_table
 from marinemap.extraction.request import (
     ExtractionRequest,
     ExtractionResult,
@@ -25,10 +27,12 @@ from marinemap.extraction.request import (
 )
 from marinemap.extraction.selection import check_selection
 from marinemap.extraction.servable import check_servable
-from marinemap.extraction.source_files import content_version, fingerprint, real_path
+from marinemap.extraction.source_files import content_version, fingerprint, one_state, real_path
 from marinemap.extraction.upload import read_area_file
 
 __all__ = [
+    "allow_servers",
+    "area_km2",
     "CRS84",
     "FORMATS",
     "MODES",
@@ -43,9 +47,12 @@ __all__ = [
     "LayerFailure",
     "LayerReport",
     "Page",
+    "Place",
     "RunLimitError",
     "RunLimits",
+    "Server",
     "SourceLayer",
+    "Table",
     "Wanted",
     "attributes_schema",
     "check_fits",
@@ -59,7 +66,9 @@ __all__ = [
     "extract",
     "fingerprint",
     "get_format",
+    "is_table",
     "list_layers",
+    "one_state",
     "parse_area",
     "parse_crs",
     "read_area_file",

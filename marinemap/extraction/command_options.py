@@ -10,9 +10,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from marinemap.errors import RequestError
+from marinemap.errors import DatasetError, RequestError
 from marinemap.extraction.dataset import describe
 from marinemap.extraction.formats import FORMATS
+from marinemap.extraction.postgis.table import is_table
 from marinemap.extraction.request import ExtractionRequest, SourceLayer
 
 
@@ -71,6 +72,13 @@ def read_file(options: Mapping[str, Any]) -> SourceLayer:
     DatasetError
         If it cannot be read, or holds several layers and none is named.
     """
+    if is_table(options["source"]):
+        raise DatasetError(
+            "a table is extracted by the id of its layer in the catalogue",
+            field="source",
+            hint="Add it first: manage.py addlayer. The catalogue's settings say which servers "
+            "may be read.",
+        )
     path = Path(options["source"])
     dataset = describe(path, options["layer"])
     name = re.sub(r"[^A-Za-z0-9_-]+", "_", dataset.layer).strip("_") or "layer"

@@ -24,6 +24,8 @@ from marinemap.extraction.layer_names import (
     quietly,
     unreadable,
 )
+from marinemap.extraction.postgis.described import describe_table
+from marinemap.extraction.postgis.table import Place, Table
 from marinemap.extraction.source_files import real_path
 from marinemap.extraction.table_encoding import encoding_of
 from marinemap.extraction.wkb import dimensions, kinds
@@ -76,14 +78,14 @@ class Field:
 
 @dataclass(frozen=True)
 class Dataset:
-    """One layer of a vector file.
+    """One layer of a vector file, or a table.
 
     ``bounds`` are (minx, miny, maxx, maxy) in the layer's own CRS, x before y; None where the
     layer is empty or no feature has a geometry. ``crs`` is an authority code such as
     ``EPSG:4326``, or WKT where the CRS has none.
     """
 
-    path: Path
+    path: Place
     layer: str
     crs: str
     bounds: Bounds | None
@@ -92,19 +94,26 @@ class Dataset:
     feature_count: int
 
     @property
+    def file(self) -> Path:
+        """The file that it is in; only where it is in one."""
+        if isinstance(self.path, Table):
+            raise TypeError(f"{self.title} is a table, not a file")
+        return self.path
+
+    @property
     def title(self) -> str:
         """What to call the layer in a message."""
         return f"layer '{self.layer}' of {self.path.name}"
 
 
-def describe(path: Path, layer: str | None = None) -> Dataset:
+def describe(path: Place, layer: str | None = None) -> Dataset:
     """Read what a layer holds, refusing what cannot be served.
 
     Parameters
     ----------
-    path : Path
-        A vector file that GDAL reads; a link is followed now, so that all that is read of the
-        dataset is of one file even if the link is switched meanwhile.
+    path : Path or Table
+        A vector file that GDAL reads, or a table of PostGIS; a link is followed now, so that all
+        that is read of the dataset is of one file even if the link is switched meanwhile.
     layer : str, optional
         The layer's name; may be left out where the file holds one layer.
 
@@ -113,7 +122,11 @@ def describe(path: Path, layer: str | None = None) -> Dataset:
     DatasetError
         If the file or layer is missing or unreadable, a ``.shp`` is shorter or longer than its
         header says, or the layer has no CRS or no geometry.
+    UnavailableError
+        If it is a table whose server is away.
     """
+    if isinstance(path, Table):
+        return _described_table(path, layer)
     path = real_path(path)
     name = pick_layer(path, layer)
     try:
@@ -137,6 +150,25 @@ def describe(path: Path, layer: str | None = None) -> Dataset:
         raise unreadable(path, error) from error
 
 
+def _described_table(table: Table, layer: str | None) -> Dataset:
+    if layer not in (None, table.layer):
+        raise DatasetError(
+            f"the address of the table names '{table.layer}', not '{quote(layer)}'",
+            field="layer",
+            value=layer,
+        )
+    found = describe_table(table)
+    return Dataset(
+        path=table,
+        layer=table.layer,
+        crs=_crs_of(found.stated_crs, table, table.layer),
+        bounds=found.bounds,
+        geometry_type=found.geometry_type,
+        fields=tuple(Field(name, type_) for name, type_ in found.fields),
+        feature_count=found.feature_count,
+    )
+
+
 def _described(path: Path, name: str) -> Dataset:
     info = pyogrio.read_info(
         path,
@@ -156,7 +188,7 @@ def _described(path: Path, name: str) -> Dataset:
     return Dataset(
         path=path,
         layer=name,
-        crs=_crs_of(info["crs"], path, name),
+        crs=_crs_of((info["crs"],) if info["crs"] else (), path, name),
         bounds=_bounds(path, name, info["total_bounds"]) if count else None,
         geometry_type=f"3D {kind}" if has_z else kind,
         fields=_fields(path, name, info),
@@ -225,11 +257,9 @@ def _found_geometry_type(path: Path, name: str, declared: str) -> tuple[str, boo
     return max(shown, key=len), bool(with_z.any())
 
 
-def _crs_of(stated: str | None, path: Path, name: str) -> str:
-    try:
-        crs = pyproj.CRS.from_user_input(stated) if stated else None
-    except CRSError:
-        crs = None
+def _crs_of(stated: tuple[str, ...], path: Place, name: str) -> str:
+    """Return the first of what is stated that is known; an authority's code where there is one."""
+    text, crs = next(filter(None, map(_known, stated)), ("", None))
     if crs is None or crs.is_engineering:
         raise DatasetError(
             f"layer '{name}' of {path.name} has no CRS, so nobody can tell where it lies",
@@ -254,4 +284,11 @@ def _crs_of(stated: str | None, path: Path, name: str) -> str:
             value=name,
         )
     authority = crs.to_authority(min_confidence=100)
-    return ":".join(authority) if authority else str(stated)
+    return ":".join(authority) if authority else text
+
+
+def _known(stated: str) -> tuple[str, pyproj.CRS] | None:
+    try:
+        return stated, pyproj.CRS.from_user_input(stated)
+    except CRSError:
+        return None

@@ -15,7 +15,7 @@ Array = np.ndarray[Any, Any]
 
 def are_places(dataset: Dataset) -> bool:
     """Tell whether a feature's id is its place in the layer, counted from 0."""
-    return source_format_of(dataset.path).shares_ids
+    return source_format_of(dataset.file).shares_ids
 
 
 def numbered(rows: Any, id_name: str, first: int) -> Any:

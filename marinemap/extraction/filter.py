@@ -21,13 +21,14 @@ class Filter:
     """A compiled filter: the fields that it needs, and whether each row passes.
 
     What passes one that ``is_spatial`` touches one of its ``boxes``, if it has any; they are in
-    the CRS of its literals.
+    the CRS of its literals. ``tree`` is the filter as CQL2 JSON.
     """
 
     fields: tuple[str, ...]
     _mask: Mask
     geometry: GeometryField | None = None
     boxes: tuple[Box, ...] = ()
+    tree: Any = None
 
     @property
     def is_spatial(self) -> bool:
@@ -86,7 +87,7 @@ def compile_filter(
     mask = compiler.condition(tree, 0)
     seen = geometry if compiler.is_spatial else None
     boxes = needed_boxes(tree, seen) if seen else []
-    compiled = Filter(tuple(sorted(compiler.used)), mask, seen, tuple(boxes))
+    compiled = Filter(tuple(sorted(compiler.used)), mask, seen, tuple(boxes), tree)
     try:
         # What Arrow cannot compare is seen on no rows as on a million.
         compiled.passes(pa.RecordBatch.from_pylist([], schema=schema), np.zeros(0, object))

@@ -60,7 +60,7 @@ class GdalLayer:
     @property
     def is_shapefile(self) -> bool:
         """Whether it is read from a shapefile."""
-        return self.dataset.path.suffix.lower() == ".shp"
+        return self.dataset.file.suffix.lower() == ".shp"
 
     def stream(self, wanted: Wanted) -> Iterator[Any]:
         """Yield Arrow's batches; a feature too large for one comes alone."""
@@ -96,7 +96,7 @@ class GdalLayer:
         )
         try:
             with pyogrio.open_arrow(
-                self.dataset.path,
+                self.dataset.file,
                 layer=self.dataset.layer,
                 batch_size=batch_size,
                 skip_features=skip_features,
@@ -157,7 +157,7 @@ class GdalLayer:
         """
         try:
             meta, table = pyogrio.read_arrow(
-                self.dataset.path, layer=self.dataset.layer, encoding=self._encoding, **wanted
+                self.dataset.file, layer=self.dataset.layer, encoding=self._encoding, **wanted
             )
         except (*GDAL_ERRORS, ValueError) as error:
             raise self.unreadable(error) from error
@@ -166,7 +166,7 @@ class GdalLayer:
     def unreadable(self, error: Exception) -> DatasetError:
         """Return what to say of a failure of GDAL or Arrow."""
         return DatasetError(
-            f"{self.dataset.title} cannot be read: {without_folder(error, self.dataset.path)}",
+            f"{self.dataset.title} cannot be read: {without_folder(error, self.dataset.file)}",
             field="source",
         )
 
@@ -189,16 +189,16 @@ class GdalLayer:
 
     @cached_property
     def _rows_at_once(self) -> int:
-        return min(_BATCH_FEATURES, rows_within(self.dataset, _GDAL_BATCH_BYTES))
+        return min(_BATCH_FEATURES, rows_within_file(self.dataset, _GDAL_BATCH_BYTES))
 
     @cached_property
     def _encoding(self) -> str | None:
-        return encoding_of(self.dataset.path)
+        return encoding_of(self.dataset.file)
 
 
-def rows_within(dataset: Dataset, most_bytes: int) -> int:
+def rows_within_file(dataset: Dataset, most_bytes: int) -> int:
     """Return how many features take so many bytes in their file, one at least."""
-    size = sum(part.stat().st_size for part in parts_of(dataset.path))
+    size = sum(part.stat().st_size for part in parts_of(dataset.file))
     each = size / max(dataset.feature_count, 1)
     return int(max(1, most_bytes // max(each, 1)))
 

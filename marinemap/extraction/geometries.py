@@ -40,8 +40,8 @@ def read_geometries(
     DatasetError
         If the layer cannot be read, or its file changes meanwhile.
     """
-    with unchanged(source.path):
-        return _read(source, area, max_vertices)
+    with unchanged(source.path) as place:
+        return _read(replace(source, path=place), area, max_vertices)
 
 
 def _read(source: SourceLayer, area: Area | None, max_vertices: int) -> list[Any]:

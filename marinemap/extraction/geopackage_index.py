@@ -32,6 +32,10 @@ class RTree:
     key: str
     geometry: str
 
+    def narrowed(self, trees: Sequence[Any]) -> RTree:
+        """Return itself: what filters leave out of a file is seen as it is read."""
+        return self
+
     def condition(self, boxes: Sequence[Box], most: int | None = None) -> str:
         """Return an attribute filter for the features whose box touches one of the boxes.
 

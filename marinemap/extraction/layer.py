@@ -113,5 +113,5 @@ def prepare(
         boxes = clipper.grid.cover()
     selection = Selection.of(layer, open_source(dataset, boxes).schema())
     near = clipper.grid.touches if clipper else None
-    source = open_source(dataset, boxes, selection.columns, near)
+    source = open_source(dataset, boxes, selection.columns, near, selection.filter)
     return PreparedLayer(dataset, route, clipper, selection, source)

@@ -16,6 +16,7 @@ from marinemap.extraction.formats.plan import NO_DATE, WritePlan
 from marinemap.extraction.formats.written import WrittenLayer
 from marinemap.extraction.layer import PreparedLayer, prepare
 from marinemap.extraction.layer_report import report_on
+from marinemap.extraction.postgis.table import Table
 from marinemap.extraction.reproject import Reprojection
 from marinemap.extraction.request import ExtractionRequest, LayerReport, SourceLayer
 from marinemap.extraction.source_files import (
@@ -82,7 +83,7 @@ class LayerExtraction:
             except SourceChangedError:
                 # Who replaces a file may not be done yet.
                 time.sleep(pause_seconds)
-        if is_database(real_path(source.path)):
+        if not isinstance(source.path, Table) and is_database(real_path(source.path)):
             within = Path(tempfile.mkdtemp(prefix="source-", dir=self.folder))
             source = replace(source, path=snapshot(real_path(source.path), within))
         return self._attempt(source)
@@ -90,7 +91,8 @@ class LayerExtraction:
     def _attempt(self, source: SourceLayer) -> LayerFiles:
         folder = Path(tempfile.mkdtemp(prefix=f"layer-{self.number}-", dir=self.folder))
         try:
-            with unchanged(source.path):
+            with unchanged(source.path) as place:
+                source = replace(source, path=place)
                 return self._extract(source, _version(source), folder)
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)

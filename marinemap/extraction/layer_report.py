@@ -10,6 +10,7 @@ from marinemap.extraction.crs import crs_label
 from marinemap.extraction.formats.written import WrittenLayer
 from marinemap.extraction.layer import PreparedLayer
 from marinemap.extraction.measure import Measure
+from marinemap.extraction.postgis.table import Table
 from marinemap.extraction.reproject import TOLERANCE_METRES
 from marinemap.extraction.request import LayerReport, SourceLayer
 from marinemap.extraction.sqlite_source import is_database
@@ -66,7 +67,7 @@ def _rounded(number: float) -> float:
 
 def _notes_on_times(layer: PreparedLayer) -> list[str]:
     """Tell of times that may have had other zones; a database has them in UTC itself."""
-    if is_database(layer.dataset.path):
+    if isinstance(layer.dataset.path, Table) or is_database(layer.dataset.path):
         return []
     # Of a zone for all GDAL keeps the zone; where they are mixed it has but the instants.
     fields = [f.name for f in layer.selection.schema if getattr(f.type, "tz", None) == "UTC"]

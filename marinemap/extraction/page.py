@@ -6,7 +6,6 @@ import dataclasses
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,10 +17,10 @@ from marinemap.extraction.arrow_batches import binary, check_text, geometry_plac
 from marinemap.extraction.curves import linear
 from marinemap.extraction.dataset import Dataset
 from marinemap.extraction.filter import Filter
-from marinemap.extraction.gdal_layer import GdalLayer, rows_within
-from marinemap.extraction.geopackage_index import own_key
+from marinemap.extraction.opening import find_own_key, open_layer, rows_within
 from marinemap.extraction.page_keys import BEGINNING, Box, Candidates, keys_of
-from marinemap.extraction.source_files import real_path
+from marinemap.extraction.postgis.table import Place
+from marinemap.extraction.source_files import one_state, real_path
 from marinemap.extraction.wkb import to_geometries
 
 Array = np.ndarray[Any, Any]
@@ -118,9 +117,13 @@ def read_page(dataset: Dataset, mark: str, wanted: Wanted) -> Page:
     DatasetError
         If the layer cannot be read.
     """
-    dataset = dataclasses.replace(dataset, path=real_path(dataset.path))
+    with one_state(real_path(dataset.path)) as place:
+        return _read_page(dataclasses.replace(dataset, path=place), mark, wanted)
+
+
+def _read_page(dataset: Dataset, mark: str, wanted: Wanted) -> Page:
     deadline = time.monotonic() + _MOST_SECONDS
-    keys = keys_of(dataset, mark, wanted.box)
+    keys = keys_of(dataset, mark, wanted.box, wanted.filters)
     parts: list[Features] = []
     found, read_bytes, after, skip = 0, 0, wanted.after, wanted.skip
     if skip and not wanted.filters and wanted.keeps is None:
@@ -210,7 +213,7 @@ def _chosen(
     if not filters:
         yield candidates
         return
-    fields = {name for each in filters for name in each.fields} - {own_key(*_place(dataset))}
+    fields = {name for each in filters for name in each.fields} - {find_own_key(*_place(dataset))}
     looked_at = {"columns": sorted(fields), "read_geometry": False}
     id_name, table = _table(dataset, {**candidates.wanted, **looked_at})
     ids = np.asarray(table.column(id_name)).astype(np.int64)
@@ -242,7 +245,7 @@ def _read(dataset: Dataset, candidates: Candidates) -> tuple[Features, int]:
     wkb = wkb.combine_chunks() if isinstance(wkb, pa.ChunkedArray) else wkb
     straight, _ = linear(wkb, _tolerance(dataset), dataset.title)
     # A column of keys that has a name of the data's own is a field as well.
-    is_field = id_name == own_key(*_place(dataset))
+    is_field = id_name == find_own_key(*_place(dataset))
     dropped = [names[place], *([] if is_field else [id_name])]
     found = Features(ids, to_geometries(straight), table.drop_columns(dropped), ids)
     # They come in an order of the driver's own; cursors rise with ids.
@@ -265,10 +268,10 @@ def _table(dataset: Dataset, wanted: Mapping[str, Any]) -> tuple[str, Any]:
     # By default GDAL makes room for 65,536 rows, which takes longer than a page of a hundred.
     count = len(wanted["fids"]) if "fids" in wanted else wanted["max_features"]
     rows = min(max(1, count), _MOST_LOOKED_AT)
-    return GdalLayer(dataset).table_by_ids({"batch_size": rows, **wanted})
+    return open_layer(dataset).table_by_ids({"batch_size": rows, **wanted})
 
 
-def _place(dataset: Dataset) -> tuple[Path, str]:
+def _place(dataset: Dataset) -> tuple[Place, str]:
     return dataset.path, dataset.layer
 
 

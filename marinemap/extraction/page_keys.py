@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +16,10 @@ import pyogrio
 
 from marinemap.extraction.dataset import Dataset
 from marinemap.extraction.feature_ids import are_places
+from marinemap.extraction.filter import Filter
 from marinemap.extraction.geopackage_index import RTree, find_rtree
+from marinemap.extraction.postgis.index import TableIndex
+from marinemap.extraction.postgis.table import Table
 from marinemap.extraction.rtree_nodes import quoted
 
 Array = np.ndarray[Any, Any]
@@ -50,7 +53,7 @@ class Keys(Protocol):
         """Return the place after so many features more; beyond the last where there are fewer."""
 
 
-def keys_of(dataset: Dataset, mark: str, box: Box | None) -> Keys:
+def keys_of(dataset: Dataset, mark: str, box: Box | None, filters: Sequence[Filter] = ()) -> Keys:
     """Return the keys of the features whose box may touch another, of all where it is None.
 
     Parameters
@@ -60,7 +63,11 @@ def keys_of(dataset: Dataset, mark: str, box: Box | None) -> Keys:
         Changes with the data, as :func:`~marinemap.extraction.fingerprint` does.
     box : (minx, miny, maxx, maxy), optional
         In the layer's CRS.
+    filters : sequence of Filter
+        A server leaves out what cannot pass them; what comes is looked at all the same.
     """
+    if isinstance(dataset.path, Table):
+        return ServerKeys(TableIndex.of(dataset.path).narrowed([f.tree for f in filters]), box)
     rtree = find_rtree(dataset.path, dataset.layer)
     if box is None:
         return TableKeys(rtree, dataset.layer) if rtree else Positions(dataset.feature_count)
@@ -95,6 +102,24 @@ class TableKeys:
         with closing(_open(self.rtree.path)) as database:
             row = database.execute(query, [cursor, count - 1]).fetchone()
         return END if row is None else int(row[0])
+
+
+@dataclass(frozen=True)
+class ServerKeys:
+    """The features of a table in a box, or all, by its column of keys."""
+
+    index: TableIndex
+    box: Box | None
+
+    def after(self, cursor: int, count: int) -> Candidates:
+        """Return the features of the next keys."""
+        keys = self.index.after(self.box, cursor, count)
+        return Candidates(keys, {"fids": keys})
+
+    def skip(self, cursor: int, count: int) -> int:
+        """Return the key after so many more; the server passes over them."""
+        keys = self.index.after(self.box, cursor, 1, count - 1)
+        return int(keys[0]) if len(keys) else END
 
 
 @dataclass(frozen=True)
@@ -177,10 +202,10 @@ def _in_box(dataset: Dataset, mark: str, rtree: RTree | None, box: Box) -> Array
         return meets
 
     if are_places(dataset):
-        _, bounds = pyogrio.read_bounds(dataset.path, layer=dataset.layer)
+        _, bounds = pyogrio.read_bounds(dataset.file, layer=dataset.layer)
         return np.flatnonzero(near(bounds.T))
     if rtree is None:
-        keys, _ = pyogrio.read_bounds(dataset.path, layer=dataset.layer, bbox=box)
+        keys, _ = pyogrio.read_bounds(dataset.file, layer=dataset.layer, bbox=box)
         return np.unique(keys)
     found, nowhere = rtree.few_keys_near(near), _nowhere(dataset, mark, rtree)
     keys = np.unique(np.concatenate([found, nowhere])) if len(nowhere) else found

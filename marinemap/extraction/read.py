@@ -21,8 +21,17 @@ from marinemap.extraction.arrow_batches import (
     pieces_of,
 )
 from marinemap.extraction.dataset import Dataset
-from marinemap.extraction.gdal_layer import GdalLayer, Wanted
-from marinemap.extraction.geopackage_index import Box, RTree, find_rtree, own_key
+from marinemap.extraction.filter import Filter
+from marinemap.extraction.gdal_layer import Wanted
+from marinemap.extraction.opening import (
+    Box,
+    OpenLayer,
+    SpatialIndex,
+    find_index,
+    find_own_key,
+    open_layer,
+)
+from marinemap.extraction.postgis.table import Table
 from marinemap.extraction.prefetch import prefetched
 from marinemap.extraction.rtree_nodes import KeySet, Near
 from marinemap.extraction.shapefile_check import check_records, check_rows
@@ -45,8 +54,8 @@ class Source:
     near : callable, optional
         Tells of boxes (minx, miny, maxx, maxy), shape (n, 4), which may hold something wanted,
         where ``boxes`` say it too loosely; asked where the source has an R-tree.
-    rtree : RTree, optional
-        The source's spatial index, if any.
+    rtree : SpatialIndex, optional
+        The source's spatial index, if any that is asked here.
     key : str, optional
         The column of keys, where it has a name of the data's own: then it is a field.
     with_ids : bool
@@ -57,7 +66,7 @@ class Source:
     boxes: Sequence[Box]
     columns: Sequence[str] | None = None
     near: Near | None = None
-    rtree: RTree | None = None
+    rtree: SpatialIndex | None = None
     key: str | None = None
     with_ids: bool = False
 
@@ -145,18 +154,21 @@ class Source:
         """
         if self._layer.is_shapefile:
             _ = self._nowhere
-        source_format_of(self.dataset.path).check(self.dataset.path)
+        if not isinstance(self.dataset.path, Table):
+            source_format_of(self.dataset.path).check(self.dataset.path)
         with prefetched(self._read(), _BATCHES_AHEAD) as batches:
             yield from batches
 
     @cached_property
-    def _layer(self) -> GdalLayer:
-        return GdalLayer(self.dataset, self.columns, self.key, self.with_ids)
+    def _layer(self) -> OpenLayer:
+        return open_layer(self.dataset, self.columns, self.key, self.with_ids)
 
     @property
     def _is_read_whole(self) -> bool:
         """Whether no index is asked: one that lies would hide features."""
-        return self.rtree is None and not source_format_of(self.dataset.path).has_index
+        path = self.dataset.path
+        has_index = isinstance(path, Table) or source_format_of(path).has_index
+        return self.rtree is None and not has_index
 
     @cached_property
     def _tolerance(self) -> float:
@@ -168,8 +180,8 @@ class Source:
 
     @cached_property
     def _nowhere(self) -> int:
-        check_rows(self.dataset.path)
-        return check_records(self.dataset.path)
+        check_rows(self.dataset.file)
+        return check_records(self.dataset.file)
 
     @cached_property
     def _keys(self) -> KeySet | None:
@@ -230,7 +242,13 @@ def open_source(
     boxes: Sequence[Box],
     columns: Sequence[str] | None = None,
     near: Near | None = None,
+    passing: Filter | None = None,
 ) -> Source:
-    """Return a layer ready to be read, with its R-tree where it has one; see ``Source``."""
-    rtree = find_rtree(dataset.path, dataset.layer)
-    return Source(dataset, boxes, columns, near, rtree, own_key(dataset.path, dataset.layer))
+    """Return a layer ready to be read, with its R-tree where it has one; see ``Source``.
+
+    Features that cannot pass a filter may be left out where the index is a server's.
+    """
+    rtree = find_index(dataset.path, dataset.layer)
+    if rtree is not None and passing is not None:
+        rtree = rtree.narrowed([passing.tree])
+    return Source(dataset, boxes, columns, near, rtree, find_own_key(dataset.path, dataset.layer))

@@ -18,6 +18,7 @@ from marinemap.extraction.clip import check_mode
 from marinemap.extraction.crs import parse_crs
 from marinemap.extraction.formats import check_format, get_format
 from marinemap.extraction.formats.written import Loss
+from marinemap.extraction.postgis.table import Place
 
 _FILE_NAME = re.compile(r"[A-Za-z0-9_-]{1,100}")
 # What a format may add to a layer's name.
@@ -32,8 +33,8 @@ class SourceLayer:
     ----------
     name : str
         Names the files in the archive; ASCII letters, digits, ``-`` and ``_`` only.
-    path : Path
-        A vector file that GDAL reads.
+    path : Path or Table
+        A vector file that GDAL reads, or a table of PostGIS.
     layer : str, optional
         The layer within the file; may be left out where the file holds one layer.
     title, licence, attribution, version : str
@@ -48,7 +49,7 @@ class SourceLayer:
     """
 
     name: str
-    path: Path
+    path: Place
     layer: str | None = None
     title: str = ""
     licence: str = ""

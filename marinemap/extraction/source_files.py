@@ -7,12 +7,17 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 from marinemap.errors import DatasetError, ServiceError
+from marinemap.extraction.postgis.described import fingerprint_of, version_of
+from marinemap.extraction.postgis.session import held
+from marinemap.extraction.postgis.table import Place, Table
 from marinemap.extraction.sources import source_format_of
 from marinemap.extraction.sqlite_source import watched
 
 _CHUNK_BYTES = 1 << 20
+P = TypeVar("P", Path, Table, Path | Table)
 
 
 class SourceChangedError(DatasetError):
@@ -50,14 +55,18 @@ def check_is_file(path: Path) -> None:
         )
 
 
-def fingerprint(path: Path) -> str:
-    """Return a cheap mark that changes when a file is replaced or written to.
+def fingerprint(path: Place) -> str:
+    """Return a cheap mark that changes when a file is replaced or written to, or a table is.
 
     Raises
     ------
     DatasetError
         If the file is gone.
+    UnavailableError
+        If it is a table whose server is away.
     """
+    if isinstance(path, Table):
+        return fingerprint_of(path)
     try:
         found = [(part.name, part.stat()) for part in parts_of(real_path(path))]
     except OSError as error:
@@ -70,30 +79,57 @@ def fingerprint(path: Path) -> str:
 
 
 @contextmanager
-def unchanged(path: Path) -> Iterator[None]:
-    """Do something with a source that its file must outlast.
+def unchanged(path: Place) -> Iterator[Place]:
+    """Do something with one state of a source; yield where that state is.
+
+    It is a file's own path, and the file must outlast it. Of a table it is a snapshot, which
+    others may write past.
 
     Raises
     ------
     SourceChangedError
         If the file was changed, replaced or removed meanwhile, whatever else failed for it.
+    UnavailableError
+        If it is a table whose server is away.
     """
+    if isinstance(path, Table):
+        with held(path) as table:
+            yield table
+        return
     before = fingerprint(path)
     with watched(real_path(path)) as has_commits:
         try:
-            yield
+            yield path
         except (DatasetError, ServiceError) as error:
             _check_same(path, before, has_commits, error)
             raise
         _check_same(path, before, has_commits, None)
 
 
-def content_version(path: Path) -> str:
-    """Return twelve hexadecimal digits that change whenever the content of a file does.
+@contextmanager
+def one_state(path: Place) -> Iterator[Place]:
+    """Yield where one state of a table is; a file, which is looked at afterwards, is where it is.
+
+    Raises
+    ------
+    DatasetError, UnavailableError
+        If it is a table that cannot be read now.
+    """
+    if isinstance(path, Table):
+        with held(path) as table:
+            yield table
+    else:
+        yield path
+
+
+def content_version(path: Place) -> str:
+    """Return twelve hexadecimal digits that change whenever the content of a source does.
 
     Reads every byte of the file, of those beside it that belong to it (shapefile, MapInfo), and
     of all in a folder such as a file geodatabase.
     """
+    if isinstance(path, Table):
+        return version_of(path)
     digest = hashlib.sha256()
     for part in parts_of(real_path(path)):
         if part.is_file():
@@ -108,9 +144,9 @@ def without_folder(error: Exception, path: Path) -> str:
     return str(error).replace(str(path.absolute()), path.name).replace(str(path), path.name)
 
 
-def real_path(path: Path) -> Path:
-    """Return where a path leads, links followed."""
-    return Path(os.path.realpath(path))
+def real_path(path: P) -> P:
+    """Return where a path leads, links followed; a table is where it is."""
+    return path if isinstance(path, Table) else type(path)(os.path.realpath(path))
 
 
 def _check_same(

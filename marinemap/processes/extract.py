@@ -10,7 +10,7 @@ from typing import Any
 from marinemap.catalogue.freshness import check_readable, refresh
 from marinemap.catalogue.models import Layer
 from marinemap.catalogue.viewers import EVERYONE, Viewer
-from marinemap.errors import DatasetError
+from marinemap.errors import DatasetError, UnavailableError
 from marinemap.extraction import ExtractionResult, check_selection, estimate, extract, fingerprint
 from marinemap.processes.apart import call_apart, is_small
 from marinemap.processes.choices import extract_inputs
@@ -98,7 +98,7 @@ def data_version(inputs: Mapping[str, Any]) -> list[str] | None:
     layers = Layer.objects.in_bulk(names)
     try:
         known = [fingerprint(layers[name].path) == layers[name].fingerprint for name in names]
-    except (KeyError, DatasetError):
+    except (KeyError, DatasetError, UnavailableError):
         return None
     return [repr(layers[name].to_source()) for name in names] if all(known) else None
 

@@ -13,7 +13,7 @@ from typing import Any
 from marinemap.catalogue.models import Layer
 from marinemap.catalogue.reading import look_again
 from marinemap.catalogue.viewers import EVERYONE, Viewer
-from marinemap.errors import DatasetError, RequestError, did_you_mean, quote
+from marinemap.errors import DatasetError, RequestError, UnavailableError, did_you_mean, quote
 from marinemap.extraction import (
     Area,
     ExtractionRequest,
@@ -208,7 +208,7 @@ def _check_overlap(layers: list[Layer], area: Area) -> None:
     for layer in layers:
         # The data may have grown since they were read last; where they are away, what is known
         # of them counts.
-        with contextlib.suppress(DatasetError):
+        with contextlib.suppress(DatasetError, UnavailableError):
             look_again(layer)
     if _touches_any(layers, area):
         return

@@ -14,7 +14,7 @@ from django.db.models import Exists, OuterRef, Q
 
 from marinemap.catalogue.viewers import Viewer
 from marinemap.errors import RequestError, did_you_mean, quote
-from marinemap.extraction import Dataset, SourceLayer
+from marinemap.extraction import Dataset, Place, SourceLayer, Table, is_table
 
 ID_PATTERN = r"[a-z0-9][a-z0-9_-]{0,62}"
 
@@ -89,7 +89,10 @@ class Layer(models.Model):
     title = models.CharField(max_length=200)
     description = models.TextField(blank=True)
     source = models.CharField(
-        max_length=1000, blank=True, help_text="Path of a vector file that GDAL reads."
+        max_length=1000,
+        blank=True,
+        help_text="Path of a vector file that GDAL reads, or the address of a table or view of "
+        "PostGIS: postgresql://host:5432/database?table=schema.name",
     )
     source_layer = models.CharField(
         max_length=200, blank=True, help_text="The layer's name in the source."
@@ -184,9 +187,9 @@ class Layer(models.Model):
         return f"the data of layer '{self.pk}' were not read yet, so it cannot be served"
 
     @property
-    def path(self) -> Path:
+    def path(self) -> Place:
         """Where the data are."""
-        return Path(self.source)
+        return place_of(self.source)
 
     @property
     def limits(self) -> dict[str, int]:
@@ -235,6 +238,17 @@ class Layer(models.Model):
         own_east = own[2] + 360 if own[0] > own[2] else own[2]  # It crosses 180 degrees.
         # Either may be counted on beyond 180 degrees.
         return any(west + t <= own_east and east + t >= own[0] for t in (-360, 0, 360))
+
+
+def place_of(source: str) -> Place:
+    """Return where data are: a path, or a table by its address.
+
+    Raises
+    ------
+    DatasetError
+        If it is an address of a table that cannot be read.
+    """
+    return Table.parse(source) if is_table(source) else Path(source)
 
 
 def find_layer(layer_id: object) -> Layer:

@@ -88,8 +88,9 @@ def draw(
     tell = progress or (lambda fraction, message: None)
     with tempfile.TemporaryDirectory(prefix="draw-", dir=work_folder) as name:
         folder = Path(name)
-        with unchanged(layer.path):
-            stores = read(layer, folder, lambda part, words: tell(part * _READING_SHARE, words))
+        with unchanged(layer.path) as place:
+            source = dataclasses.replace(layer, path=place)
+            stores = read(source, folder, lambda part, words: tell(part * _READING_SHARE, words))
         if not stores:
             return Drawing(0, 0, 0)
         with (folder / "tiles").open("w+b") as spool:

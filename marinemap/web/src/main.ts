@@ -3,10 +3,10 @@
 import { listFormats, type Asked } from "./api.ts";
 import { AreaForm } from "./areaform.ts";
 import { CatalogueWatch } from "./catalogue.ts";
-import { Connection } from "./connection.ts";
 import { CrsForm } from "./crsform.ts";
-import { EstimateView } from "./estimateview.tsx";
+import { EstimateView } from "./estimateview.ts";
 import { FormatForm } from "./formatform.ts";
+import { checkHealth, watchHealth } from "./health.ts";
 import { Identify } from "./identify.ts";
 import { LayerList } from "./layers.ts";
 import { watchLoading } from "./loading.ts";
@@ -24,12 +24,9 @@ import "./styles.css";
 const map = createMap();
 const format = new FormatForm(heed);
 const crs = new CrsForm(heed);
-const area = new AreaForm(map, {
-  onChange: () => {
-    crs.fitTo(area.corners);
-    heed();
-  },
-  titleOfLayer: (id) => layers.titleOf(id),
+const area = new AreaForm(map, () => {
+  crs.fitTo(area.ring);
+  heed();
 });
 const layers = new LayerList(map, {
   onChange: () => {
@@ -58,26 +55,12 @@ const form = new OrderForm({
   crs,
   estimate: new EstimateView((id) => layers.titleOf(id)),
   onSent: (job, order) => {
-    requests.add(job, order.layers);
-    void connection.check();
+    requests.add(job, order);
+    void checkHealth();
   },
 });
 
-const connection = new Connection(() => {
-  catalogue.hasten();
-  requests.load().catch(showProblem);
-  loadFormats();
-  form.refresh();
-});
-
 const sharing = new Sharing(map, { area, layers, format, crs });
-
-function loadFormats(): void {
-  listFormats().then((formats) => {
-    format.show(formats);
-    requests.refresh();
-  }).catch(showProblem);
-}
 
 function heed(): void {
   form.refresh();
@@ -100,7 +83,10 @@ function fillForm(asked: Asked): void {
 sharing.start();
 catalogue.start().catch(showProblem);
 watchLoading(map);
-loadFormats();
+listFormats().then((formats) => {
+  format.show(formats);
+  requests.refresh();
+}).catch(showProblem);
 requests.load().catch(showProblem);
 offerNotifications();
 document.addEventListener("visibilitychange", () => {
@@ -108,4 +94,4 @@ document.addEventListener("visibilitychange", () => {
   if (!document.hidden) requests.load().catch(showProblem);
 });
 element("banner-close").addEventListener("click", hideBanner);
-connection.start();
+void watchHealth();

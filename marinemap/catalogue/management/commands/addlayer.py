@@ -9,8 +9,9 @@ from django.contrib.auth.models import Group
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from marinemap.catalogue.area_names import index_missing
+from marinemap.catalogue.models import place_of
 from marinemap.catalogue.registration import LayerText, register
-from marinemap.errors import MarineMapError, did_you_mean
+from marinemap.errors import MarineMapError, UnavailableError, did_you_mean
 
 
 class Command(BaseCommand):
@@ -24,7 +25,12 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         """Declare the options."""
         parser.add_argument("id", help="the layer's id, for example reefs; it names files")
-        parser.add_argument("source", type=Path, help="path of a vector file that GDAL reads")
+        parser.add_argument(
+            "source",
+            help="path of a vector file that GDAL reads, or the address of a table or view of "
+            "PostGIS: 'postgresql://host:5432/database?table=schema.name', its server one of "
+            "MARINEMAP_POSTGIS_SERVERS",
+        )
         parser.add_argument("--layer", help="the layer's name in the file, where it has several")
         parser.add_argument("--title", help="what people see; the id by default")
         parser.add_argument("--description", help="a sentence or two about the data")
@@ -49,19 +55,23 @@ class Command(BaseCommand):
         text = LayerText(
             **{n: options[n] for n in ("title", "description", "licence", "attribution")}
         )
-        source = Path(options["source"])
-        if not source.exists():
-            raise CommandError(f"source: there is no file {source.absolute()}")
         try:
+            source = place_of(options["source"])
+            if isinstance(source, Path) and not source.exists():
+                raise CommandError(f"source: there is no file {source.absolute()}")
             layer, is_new = register(
                 options["id"],
-                options["source"],
+                source,
                 options["layer"],
                 text,
                 _groups(options["groups"]),
                 options["area_names"],
             )
             told = list(index_missing())
+        except UnavailableError as error:
+            # Who may run this may know where the server is, and what it said.
+            said = f" ({error.__cause__})" if error.__cause__ else ""
+            raise CommandError(f"{error}{said}") from error
         except MarineMapError as error:
             raise CommandError(error.in_full) from error
         done = "Added" if is_new else "Read again"

@@ -1,0 +1,104 @@
+"""Open what a layer is kept in: a file that GDAL reads, or a table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import Any, Protocol
+
+from marinemap.errors import DatasetError
+from marinemap.extraction.dataset import Dataset
+from marinemap.extraction.gdal_layer import GdalLayer, rows_within_file
+from marinemap.extraction.geopackage_index import find_rtree, own_key
+from marinemap.extraction.postgis.index import TableIndex
+from marinemap.extraction.postgis.layer import TableLayer
+from marinemap.extraction.postgis.table import Place, Table
+from marinemap.extraction.rtree_nodes import KeySet, Near
+
+Box = tuple[float, float, float, float]
+
+
+class OpenLayer(Protocol):
+    """A layer's features as Arrow; see :class:`GdalLayer`."""
+
+    @property
+    def is_shapefile(self) -> bool:
+        """Whether it is read from a shapefile."""
+
+    def stream(self, wanted: dict[str, Any]) -> Iterator[Any]:
+        """Yield batches of the features that are wanted, in an order that is always the same."""
+
+    def open(self, wanted: dict[str, Any], most: int, /) -> AbstractContextManager[Any]:
+        """Open some features, whichever are found first."""
+
+    def attributes(self, condition: Any) -> Any:
+        """Return the attributes of the features that a condition of the index holds for."""
+
+    def table_by_ids(self, wanted: Mapping[str, Any]) -> tuple[str, Any]:
+        """Return the name of the column of ids, and features with them."""
+
+    def unreadable(self, error: Exception) -> DatasetError:
+        """Return what to say of a failure."""
+
+
+class SpatialIndex(Protocol):
+    """Tells which features lie near boxes; see :class:`RTree`. Its conditions are its layer's."""
+
+    def narrowed(self, trees: Sequence[Any]) -> SpatialIndex:
+        """Return the index without features that cannot pass some filters, as far as it can."""
+
+    def condition(self, boxes: Sequence[Box], most: int | None = None) -> Any:
+        """Return a condition for the features whose box touches one of the boxes."""
+
+    def condition_of(self, keys: Sequence[int]) -> Any:
+        """Return a condition for the features of some keys."""
+
+    def conditions(self, keys: KeySet) -> Iterator[Any]:
+        """Yield conditions that together let the features of some keys through."""
+
+    def keys_near(self, near: Near) -> KeySet | None:
+        """Return the keys of what may be wanted; None where they are not sought one by one."""
+
+    def count(self, boxes: Sequence[Box]) -> int:
+        """Return about how many features the condition lets through, never too few."""
+
+    def size(self) -> int:
+        """Return how many features lie somewhere."""
+
+    def boxes(self, boxes: Sequence[Box], every: int = 1) -> tuple[Any, Any]:
+        """Return the keys and boxes of features near boxes, or of every so many."""
+
+
+def open_layer(
+    dataset: Dataset,
+    columns: Sequence[str] | None = None,
+    key: str | None = None,
+    with_ids: bool = False,
+) -> OpenLayer:
+    """Return a layer that can be read; see :class:`GdalLayer` for the parameters."""
+    if isinstance(dataset.path, Table):
+        return TableLayer(dataset.path, columns, with_ids)
+    return GdalLayer(dataset, columns, key, with_ids)
+
+
+def find_index(place: Place, layer: str) -> SpatialIndex | None:
+    """Return the index that a layer can be asked by, None where GDAL asks it, if there is one.
+
+    Raises
+    ------
+    DatasetError, UnavailableError
+        If it is a table that cannot be read now.
+    """
+    return TableIndex.of(place) if isinstance(place, Table) else find_rtree(place, layer)
+
+
+def rows_within(dataset: Dataset, most_bytes: int) -> int:
+    """Return how many features take so many bytes in their file or table, one at least."""
+    if isinstance(dataset.path, Table):
+        return int(max(1, most_bytes // max(1, TableIndex.of(dataset.path).bytes_each())))
+    return rows_within_file(dataset, most_bytes)
+
+
+def find_own_key(place: Place, layer: str) -> str | None:
+    """Return the column of keys that a layer of a file has among its fields; a table's is one."""
+    return None if isinstance(place, Table) else own_key(place, layer)

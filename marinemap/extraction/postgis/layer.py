@@ -1,0 +1,197 @@
+"""A table as Arrow: the same questions and answers as of a file that GDAL reads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from psycopg.sql import SQL, Composable, Identifier, Literal
+
+from marinemap.errors import DatasetError
+from marinemap.extraction.postgis.columns import Column, Kind, Shape, shape_of
+from marinemap.extraction.postgis.index import TableIndex
+from marinemap.extraction.postgis.rows import batches, empty
+from marinemap.extraction.postgis.session import relation, session
+from marinemap.extraction.postgis.table import Table
+
+# As GeoArrow marks geometries.
+_MARK = {b"ARROW:extension:name": b"geoarrow.wkb"}
+# No column's name has such a sign.
+_GEOMETRY_NAME, _KEY_NAME = "\0geometry", "\0key"
+_KEY = Kind("{}::int8", ">i8", pa.int64(), "int64")
+_GEOMETRY = Kind("ST_AsBinary({}, 'NDR')", None, pa.binary(), "bytes")
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Batches and their schema, as pyogrio hands them on."""
+
+    schema: Any
+    _batches: Iterator[Any]
+
+    def __iter__(self) -> Iterator[Any]:
+        return self._batches
+
+
+@dataclass(frozen=True)
+class TableLayer:
+    """Opens a table's features for reading.
+
+    Parameters
+    ----------
+    place : Table
+    columns : sequence of str, optional
+        The fields to read; all by default.
+    with_ids : bool
+        Whether to read the features' keys as well, in a column after the fields.
+    with_geometry : bool
+        Whether to read the geometries; else they are null.
+    """
+
+    place: Table
+    columns: Sequence[str] | None = None
+    with_ids: bool = False
+    with_geometry: bool = True
+
+    @property
+    def is_shapefile(self) -> bool:
+        """Whether it is read from a shapefile."""
+        return False
+
+    def stream(self, wanted: Mapping[str, Any]) -> Iterator[Any]:
+        """Yield Arrow's batches in the order of the keys, one without rows while there are none.
+
+        Raises
+        ------
+        DatasetError
+            If two features have one key, or the table cannot be read.
+        UnavailableError
+            If the server is away.
+        """
+        with self._opened(wanted, SQL("ORDER BY {}").format(_key_of(self._shape))) as found:
+            yield from (self._shown(batch) for batch in _in_order(found, self.title))
+
+    @contextmanager
+    def open(self, wanted: Mapping[str, Any], most: int | None) -> Iterator[Any]:
+        """Open some features as pyogrio does, at most so many, whichever are found first.
+
+        They are those of a condition (``where``), those whose box touches another (``bbox``), or
+        those of some keys (``fids``).
+
+        Raises
+        ------
+        DatasetError, UnavailableError
+            As ``stream`` does.
+        """
+        with self._opened(wanted, SQL("LIMIT {}").format(Literal(most))) as found:
+            shown = (self._shown(batch) for batch in found if batch.num_rows)
+            yield {}, Reader(self._shown(empty(self._schema)).schema, shown)
+
+    def attributes(self, condition: Composable) -> Any:
+        """Return the attributes (pyarrow.Table) of the features that a condition holds for."""
+        layer = replace(self, with_geometry=False)
+        with layer.open({"where": condition}, None) as (_, reader):
+            return pa.Table.from_batches(reader, reader.schema).drop_columns([_GEOMETRY_NAME])
+
+    def table_by_ids(self, wanted: Mapping[str, Any]) -> tuple[str, Any]:
+        """Return the name of the column of keys, and features (pyarrow.Table) with them.
+
+        Parameters
+        ----------
+        wanted : mapping
+            As of ``open``; ``columns``, ``read_geometry`` and ``max_features`` as pyogrio has them.
+        """
+        layer = replace(
+            self,
+            columns=wanted.get("columns"),
+            with_ids=True,
+            with_geometry=wanted.get("read_geometry", True),
+        )
+        with layer.open(wanted, wanted.get("max_features")) as (_, reader):
+            return _KEY_NAME, pa.Table.from_batches(reader, reader.schema)
+
+    @property
+    def title(self) -> str:
+        """What to call it in a message."""
+        return f"layer '{self.place.layer}' of the {self.place.name}"
+
+    def unreadable(self, error: Exception) -> DatasetError:
+        """Return what to say of a failure of Arrow."""
+        return DatasetError(f"{self.title} cannot be read: {error}", field="source")
+
+    @contextmanager
+    def _opened(self, wanted: Mapping[str, Any], order: Composable) -> Iterator[Iterator[Any]]:
+        shape = self._shape
+        asked = SQL(_GEOMETRY.sql) if self.with_geometry else SQL("NULL::bytea")
+        geometry = asked.format(shape.geometry_sql())
+        key = SQL(_KEY.sql).format(Identifier(shape.key))
+        query = SQL("SELECT {} FROM {} AS features WHERE {} {}").format(
+            SQL(", ").join([*(column.asked() for column in self._columns), geometry, key]),
+            relation(self.place),
+            self._condition(wanted),
+            order,
+        )
+        kinds = [*(column.kind for column in self._columns), _GEOMETRY, _KEY]
+        with (
+            session(self.place) as opened,
+            closing(opened.copy(query)) as messages,
+            closing(batches(messages, kinds, self._schema, self.title)) as found,
+        ):
+            yield found
+
+    def _condition(self, wanted: Mapping[str, Any]) -> Composable:
+        index = TableIndex(self.place, self._shape)
+        if "where" in wanted:
+            condition: Composable = wanted["where"]
+            return condition
+        if "bbox" in wanted:
+            return index.condition([wanted["bbox"]])
+        return index.condition_of(wanted["fids"]) if "fids" in wanted else SQL("true")
+
+    def _shown(self, batch: Any) -> Any:
+        """Return a batch with the keys only where they are wanted."""
+        return batch if self.with_ids else batch.select(list(range(batch.num_columns - 1)))
+
+    @cached_property
+    def _shape(self) -> Shape:
+        with session(self.place) as opened:
+            return shape_of(opened, self.place)
+
+    @cached_property
+    def _columns(self) -> list[Column]:
+        every = self._shape.fields
+        return [c for c in every if self.columns is None or c.name in self.columns]
+
+    @cached_property
+    def _schema(self) -> Any:
+        fields = [pa.field(column.name, column.kind.arrow) for column in self._columns]
+        geometry = pa.field(_GEOMETRY_NAME, pa.binary(), metadata=_MARK)
+        return pa.schema([*fields, geometry, pa.field(_KEY_NAME, pa.int64())])
+
+
+def _key_of(shape: Shape) -> Composable:
+    # An answer's column may have the same name.
+    return Identifier("features", shape.key)
+
+
+def _in_order(found: Iterator[Any], title: str) -> Iterator[Any]:
+    """Refuse keys that do not rise: nobody could tell the features apart."""
+    last = None
+    for batch in found:
+        keys = batch.column(batch.num_columns - 1)
+        numbers = np.asarray(keys.fill_null(0))
+        before = numbers[:0] if last is None else np.array([last])
+        rises = (np.diff(np.concatenate([before, numbers])) > 0).all()
+        if keys.null_count or not rises:
+            raise DatasetError(
+                f"the column of keys of {title} has a number twice, or none",
+                field="source",
+                hint="Name another in the layer's address: &key=column.",
+            )
+        last = int(numbers[-1]) if len(numbers) else last
+        yield batch

@@ -1,0 +1,319 @@
+"""A read-only transaction on a server, in which no wait is without an end."""
+
+from __future__ import annotations
+
+import os
+import select
+import threading
+import time
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from typing import Any
+
+import psycopg
+from psycopg import pq
+from psycopg.sql import SQL, Composable, Identifier, Literal
+
+from marinemap.errors import DatasetError, MarineMapError, UnavailableError, quote
+from marinemap.extraction.postgis.servers import Server, server_of, silent_seconds
+from marinemap.extraction.postgis.table import Table
+
+# A server that is gone without a word (its machine, the network) is noticed by the system.
+_WAITS = {
+    "connect_timeout": 10,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 20_000,
+    "application_name": "MarineMap",
+}
+# Connections that wait for the next request: a page makes several looks one after the other.
+_MOST_IDLE, _IDLE_SECONDS = 4, 30.0
+_CANCEL_SECONDS = 5.0
+# While a server thinks, so often whoever waits may look whether the work is still wanted.
+_TICK_SECONDS = 1.0
+# Rows come in the order of the key, or of the table: not of whichever process was first. Functions
+# are PostGIS's own, whatever others of the same name there are.
+_BEGIN = """
+SELECT set_config('statement_timeout', {timeout}, true),
+       set_config('idle_in_transaction_session_timeout', '0', true),
+       set_config('synchronize_seqscans', 'off', true),
+       set_config('max_parallel_workers_per_gather', '0', true),
+       set_config('TimeZone', 'UTC', true), set_config('DateStyle', 'ISO', true),
+       set_config('search_path', 'pg_catalog, ' || quote_ident(n.nspname), true)
+  FROM pg_catalog.pg_extension e JOIN pg_catalog.pg_namespace n ON n.oid = e.extnamespace
+ WHERE e.extname = 'postgis'
+"""
+# What a statement fails by where the server, not the statement, is the cause.
+_AWAY = (psycopg.OperationalError, psycopg.InterfaceError, psycopg.InternalError)
+# What a server says of a connection that it has ended.
+_ENDED = (
+    psycopg.errors.AdminShutdown,
+    psycopg.errors.CrashShutdown,
+    psycopg.errors.IdleSessionTimeout,
+)
+
+
+class Session:
+    """A transaction: all that is read in it is of one state of the database."""
+
+    def __init__(self, connection: psycopg.Connection[Any], table: Table) -> None:
+        self._connection = connection
+        self._pg = connection.pgconn
+        self._table = table
+
+    def rows(self, statement: Composable) -> list[list[str | None]]:
+        """Return what a statement answers, as texts.
+
+        Raises
+        ------
+        UnavailableError
+            If the server is away, silent, or takes too long.
+        DatasetError
+            If it refuses the statement.
+        """
+        with self._named():
+            found: list[list[str | None]] = []
+            for result in self._results(statement):
+                self._check(result)
+                found = [_texts(result, row) for row in range(result.ntuples)]
+            return found
+
+    def copy(self, statement: Composable) -> Generator[Any]:
+        """Yield the rows of a query in COPY's binary form, and None while the server thinks.
+
+        Raises
+        ------
+        UnavailableError, DatasetError
+            As ``rows`` does.
+        """
+        # However long it takes in all: what is bounded is its silence.
+        self.rows(SQL("SET LOCAL statement_timeout = 0"))
+        command = SQL("COPY ({}) TO STDOUT (FORMAT binary)").format(statement)
+        with self._named():
+            for result in self._results(command):
+                if result.status != pq.ExecStatus.COPY_OUT:
+                    self._check(result)
+                    continue
+                yield from self._copied()
+
+    def _copied(self) -> Iterator[Any]:
+        while True:
+            size, data = self._pg.get_copy_data(1)
+            if size > 0:
+                yield data
+            elif size == 0:
+                for _ in self._waiting():
+                    yield None
+            else:
+                return
+
+    def _results(self, statement: Composable) -> Iterator[Any]:
+        self._pg.send_query(statement.as_bytes(self._connection))
+        while self._pg.flush():
+            self._ready(select.POLLOUT)
+        while True:
+            while self._pg.is_busy():
+                for _ in self._waiting():
+                    pass
+            result = self._pg.get_result()
+            if result is None:
+                return
+            yield result
+
+    def _waiting(self) -> Iterator[None]:
+        """Wait for what the server says; yield each second, fail when it is silent too long."""
+        deadline = time.monotonic() + silent_seconds()
+        while not self._ready(select.POLLIN):
+            if time.monotonic() > deadline:
+                raise psycopg.OperationalError(f"silent for {silent_seconds():g} seconds")
+            yield
+        self._pg.consume_input()
+
+    def _ready(self, event: int) -> bool:
+        poll = select.poll()
+        poll.register(self._pg.socket, event)
+        return bool(poll.poll(1000 * min(_TICK_SECONDS, silent_seconds())))
+
+    def _check(self, result: Any) -> None:
+        if result.status not in (pq.ExecStatus.COMMAND_OK, pq.ExecStatus.TUPLES_OK):
+            raise psycopg.errors.error_from_result(result)
+
+    @contextmanager
+    def _named(self) -> Iterator[None]:
+        try:
+            yield
+        except psycopg.Error as error:
+            raise _told(self._table, error) from error
+
+
+@contextmanager
+def session(table: Table) -> Iterator[Session]:
+    """Open a transaction that reads a table, of its snapshot where it has one.
+
+    Raises
+    ------
+    UnavailableError
+        If the server is away, or the snapshot is no longer held.
+    DatasetError
+        If the site may not read it, or the database has no PostGIS.
+    """
+    server = server_of(table)
+    connection = _begun(server, table)
+    opened = Session(connection, table)
+    try:
+        yield opened
+        is_done = connection.pgconn.transaction_status != pq.TransactionStatus.ACTIVE
+        if is_done:
+            opened.rows(SQL("ROLLBACK"))
+    except BaseException:
+        _end(connection)
+        raise
+    if is_done:
+        _idle.give(server, connection)
+    else:
+        # What was begun is not wanted to its end.
+        _end(connection)
+
+
+@contextmanager
+def held(table: Table) -> Iterator[Table]:
+    """Hold the state of a database as it is now; yield the table as it is in that state."""
+    if table.snapshot:
+        yield table
+        return
+    with session(table) as opened:
+        ((snapshot,),) = opened.rows(SQL("SELECT pg_export_snapshot()"))
+        yield replace(table, snapshot=snapshot or "")
+
+
+def relation(table: Table) -> Composable:
+    """Return the name of a table in SQL."""
+    return Identifier(table.schema, table.relation)
+
+
+def _begun(server: Server, table: Table) -> psycopg.Connection[Any]:
+    """Return a connection in a transaction, one that was kept if it has outlasted its rest."""
+    kept = _idle.take(server)
+    connection = kept or _connect(server, table)
+    try:
+        _begin(Session(connection, table), table)
+    except UnavailableError as error:
+        is_told = isinstance(error.__cause__, _ENDED)
+        is_lost = is_told or connection.pgconn.status != pq.ConnStatus.OK
+        _end(connection)
+        if kept is None or not is_lost:
+            raise
+        return _begun(server, table)
+    except BaseException:
+        _end(connection)
+        raise
+    return connection
+
+
+def _begin(opened: Session, table: Table) -> None:
+    opened.rows(SQL("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"))
+    if table.snapshot:
+        try:
+            opened.rows(SQL("SET TRANSACTION SNAPSHOT {}").format(Literal(table.snapshot)))
+        except DatasetError as error:
+            # Whoever held it has lost the server.
+            raise _away(table) from error
+    timeout = Literal(str(round(1000 * silent_seconds())))
+    if not opened.rows(SQL(_BEGIN).format(timeout=timeout)):
+        raise DatasetError(
+            f"the {table.name} has no PostGIS",
+            field="source",
+            hint="Its owner adds it: CREATE EXTENSION postgis.",
+        )
+
+
+def _connect(server: Server, table: Table) -> psycopg.Connection[Any]:
+    parameters = {**_WAITS, **server.parameters, "client_encoding": "UTF8"}
+    try:
+        return psycopg.connect(**parameters, autocommit=True)
+    except psycopg.Error as error:
+        raise _away(table) from error
+
+
+def _end(connection: psycopg.Connection[Any]) -> None:
+    """Close a connection; the server ends what it was doing for it."""
+    is_active = connection.pgconn.transaction_status == pq.TransactionStatus.ACTIVE
+    if is_active:
+        with suppress(psycopg.Error):
+            connection.cancel_safe(timeout=_CANCEL_SECONDS)
+    with suppress(psycopg.Error):
+        connection.close()
+
+
+def _texts(result: Any, row: int) -> list[str | None]:
+    values = (result.get_value(row, column) for column in range(result.nfields))
+    return [None if value is None else value.decode() for value in values]
+
+
+def _told(table: Table, error: psycopg.Error) -> MarineMapError:
+    if isinstance(error, _AWAY):
+        return _away(table)
+    what = quote(str(error.diag.message_primary or error))
+    return DatasetError(
+        f"layer '{table.layer}' of the {table.name} cannot be read: {what}", field="source"
+    )
+
+
+def _away(table: Table) -> UnavailableError:
+    """Return what people are told; where the server is, and what it said, is for the log."""
+    return UnavailableError(
+        f"the {table.name} is away, silent, or busy for too long",
+        field="source",
+        hint="Try again later.",
+    )
+
+
+@dataclass
+class _Waiting:
+    connection: psycopg.Connection[Any]
+    since: float
+
+
+class _Idle:
+    """Connections between two uses, few and not for long; none goes to a forked child."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._waiting: dict[tuple[object, ...], list[_Waiting]] = {}
+
+    def take(self, server: Server) -> psycopg.Connection[Any] | None:
+        with self._lock:
+            waiting = self._waiting.get(_name_of(server), [])
+            while waiting:
+                found = waiting.pop()
+                if self._is_fresh(found):
+                    return found.connection
+                _end(found.connection)
+        return None
+
+    def give(self, server: Server, connection: psycopg.Connection[Any]) -> None:
+        with self._lock:
+            waiting = self._waiting.setdefault(_name_of(server), [])
+            waiting.append(_Waiting(connection, time.monotonic()))
+            while len(waiting) > _MOST_IDLE or not self._is_fresh(waiting[0]):
+                _end(waiting.pop(0).connection)
+
+    @staticmethod
+    def _is_fresh(found: _Waiting) -> bool:
+        """Tell whether a connection is as it was left: a server that has ended it said so."""
+        pg = found.connection.pgconn
+        is_young = time.monotonic() - found.since < _IDLE_SECONDS
+        if not is_young or pg.status != pq.ConnStatus.OK:
+            return False
+        poll = select.poll()
+        poll.register(pg.socket, select.POLLIN)
+        return not poll.poll(0)
+
+
+def _name_of(server: Server) -> tuple[object, ...]:
+    return os.getpid(), server.host, server.port, server.database, server.user
+
+
+_idle = _Idle()
