@@ -14,7 +14,7 @@ from marinemap.errors import (
     did_you_mean,
     quote,
 )
-from marinemap.jobs.lifecycle import JobStoppedError
+from marinemap.jobs.runs import JobStoppedError
 from marinemap.processes.registry import NoSuchProcessError
 
 

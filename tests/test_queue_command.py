@@ -17,7 +17,7 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 from django.utils import timezone
 
-from marinemap.jobs import lifecycle, submission
+from marinemap.jobs import runs, submission
 from marinemap.jobs.models import BeatSighting, Job
 from marinemap.jobs.owners import Sender
 from marinemap.jobs.tasks import get_shps
@@ -212,12 +212,12 @@ def test_what_waits_is_shown() -> None:
 
 def test_purge_cancels_what_waits_and_nothing_else() -> None:
     waits = submission.submit("echo", {"message": "x"}, Sender("someone"))
-    runs = submission.submit("echo", {"message": "y"}, Sender("someone"))
-    lifecycle.start(runs.pk, is_redelivered=False)
+    running = submission.submit("echo", {"message": "y"}, Sender("someone"))
+    runs.start(running.pk, is_redelivered=False)
     get_shps.delay("reefs")
     assert "1 requests cancelled" in queue("purge", "short")
     states = dict(Job.objects.values_list("pk", "status"))
-    assert states == {waits.pk: "dismissed", runs.pk: "running"}
+    assert states == {waits.pk: "dismissed", running.pk: "running"}
     assert count("messages") == 1
     assert "0 requests cancelled, 1 messages deleted" in queue("purge", "celery")
     with pytest.raises(CommandError, match="there is no queue 'shrot'.*Did you mean 'short'"):

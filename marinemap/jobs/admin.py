@@ -1,4 +1,4 @@
-"""Jobs in Django's admin site: to look at, not to change; lifecycle alone writes them."""
+"""Jobs in Django's admin site: to look at, not to change; lifecycle and runs alone write them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A job in the admin site: to look at, not to change; lifecycle alone writes it."""
+"""A job in the admin site: to look at, not to change; lifecycle and runs alone write it."""
 
 from __future__ import annotations
 

@@ -15,9 +15,10 @@ from marinemap.processes.json_pieces import PiecewiseEncoder
 class Job(models.Model):
     """One person's request and its whole life; the truth about it.
 
-    Only :mod:`marinemap.jobs.lifecycle` writes to it. ``attempt`` counts the runs and fences
-    them: what a run writes counts only while its own attempt is the current one. ``put_off``
-    counts those that ended because the site lacked something, which is no fault of the job's.
+    Only :mod:`marinemap.jobs.runs` and :mod:`~marinemap.jobs.lifecycle` write to it. ``attempt``
+    counts the runs and fences them: what a run writes counts only while its own attempt is the
+    current one. ``put_off`` counts those that ended because the site lacked something, which is
+    no fault of the job's.
     Whatever may be large is in :class:`JobDocuments`.
     """
 

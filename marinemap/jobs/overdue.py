@@ -17,7 +17,7 @@ from celery import current_app
 from celery.signals import task_failure, worker_init
 from django.db import connection
 
-from marinemap.jobs import lifecycle
+from marinemap.jobs import runs
 from marinemap.jobs.conf import job_settings
 from marinemap.jobs.queue import RUN_JOB, RUN_SHORT_JOB
 from marinemap.tasks.outages import patiently
@@ -57,7 +57,7 @@ def fail_overdue(sender: Any, task_id: str, exception: BaseException, **_: Any) 
     seconds = job_settings().run_limits.seconds or float(exception.args[0])
     try:
         job_id = uuid.UUID(task_id)
-        patiently(lambda: lifecycle.end_overdue(job_id, seconds), seconds=_ANSWER_WITHIN_SECONDS)
+        patiently(lambda: runs.end_overdue(job_id, seconds), seconds=_ANSWER_WITHIN_SECONDS)
     finally:
         # What it forks next must not have it.
         connection.close()

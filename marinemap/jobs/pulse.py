@@ -12,7 +12,7 @@ from types import TracebackType
 from billiard.process import current_process
 from django.db import connection
 
-from marinemap.jobs import lifecycle
+from marinemap.jobs import runs
 from marinemap.jobs.models import Job
 from marinemap.tasks.outages import drop_connection
 
@@ -36,7 +36,7 @@ class Pulse:
     Parameters
     ----------
     job : Job
-        As :func:`lifecycle.start` returned it.
+        As :func:`runs.start` returned it.
     """
 
     def __init__(self, job: Job) -> None:
@@ -70,7 +70,7 @@ class Pulse:
             If the job was cancelled, or another run has taken it over.
         """
         if self._is_lost.is_set():
-            raise lifecycle.JobStoppedError("the job is no longer this run's")
+            raise runs.JobStoppedError("the job is no longer this run's")
         # 100 is for a job that is done, and this one is not.
         self._told = (min(99, int(fraction * 100)), message)
 
@@ -78,7 +78,7 @@ class Pulse:
         try:
             while not self._is_over.wait(_LOOK_EVERY_SECONDS):
                 self._write()
-        except lifecycle.JobStoppedError:
+        except runs.JobStoppedError:
             self._is_lost.set()
         finally:
             connection.close()
@@ -101,10 +101,10 @@ class Pulse:
             return
         try:
             if told is None:
-                lifecycle.keep_alive(self._job)
+                runs.keep_alive(self._job)
             else:
-                lifecycle.report(self._job, *told)
-        except lifecycle.JobStoppedError:
+                runs.report(self._job, *told)
+        except runs.JobStoppedError:
             raise
         except Exception:
             # Whatever it is, it must not end the signs of life of a run that is well.

@@ -8,7 +8,7 @@ from celery import current_app
 from django.db.models import Q
 from django.utils import timezone
 
-from marinemap.jobs import lifecycle
+from marinemap.jobs import lifecycle, runs
 from marinemap.jobs.models import Job
 from marinemap.jobs.queue import RUN_JOB, has_message
 from marinemap.jobs.states import JobStatus
@@ -17,7 +17,7 @@ from marinemap.jobs.states import JobStatus
 _SILENT = timedelta(seconds=45)
 # How long a run may be silent, by whether the queue has its message. A living worker that holds
 # it may have a frozen process, or the database was away and the run is well.
-_PATIENCE = {False: _SILENT, True: timedelta(minutes=5), None: lifecycle.STALLED_AFTER}
+_PATIENCE = {False: _SILENT, True: timedelta(minutes=5), None: runs.STALLED_AFTER}
 # A message is sent with its job, in one transaction; other brokers take it a moment later.
 _YOUNG = timedelta(seconds=15)
 _UNSERVED = timedelta(minutes=10)
@@ -61,7 +61,7 @@ def _unserved(now: datetime) -> list[Job]:
     Those that waited long, while workers had nothing to do for longer than the rate explains.
     Each is sent again every ten minutes at most.
     """
-    quiet_since = now - max(lifecycle.STALLED_AFTER, 2 * _seconds_between_starts())
+    quiet_since = now - max(runs.STALLED_AFTER, 2 * _seconds_between_starts())
     is_at_work = Job.objects.filter(status=JobStatus.RUNNING).exists()
     if is_at_work or Job.objects.filter(started_at__gte=quiet_since).exists():
         return []

@@ -16,7 +16,7 @@ from marinemap.errors import (
     UnavailableError,
 )
 from marinemap.extraction import RunLimitError
-from marinemap.jobs import lifecycle, reuse
+from marinemap.jobs import reuse, runs
 from marinemap.jobs.alarms import tell_of
 from marinemap.jobs.artifacts import artifact_path, work_folder
 from marinemap.jobs.conf import job_settings
@@ -86,13 +86,13 @@ def _run_message(task: Task[Any, Any], job_id: str) -> str:
     if _is_made_already(job_id):
         return "successful"
     redelivered = bool((task.request.delivery_info or {}).get("redelivered"))
-    job = lifecycle.start(uuid.UUID(job_id), is_redelivered=redelivered)
+    job = runs.start(uuid.UUID(job_id), is_redelivered=redelivered)
     if job is None:
         return "nothing to run"
     logger.info("Job %s (%s), attempt %d, begins", job.pk, job.process_id, job.attempt)
     try:
         return _run(job)
-    except lifecycle.JobStoppedError:
+    except runs.JobStoppedError:
         logger.info("Job %s, attempt %d, stops: it is no longer this run's", job.pk, job.attempt)
         return "stopped"
 
@@ -121,11 +121,11 @@ def _give_to_others(job: Job) -> None:
 def _run(job: Job) -> str:
     try:
         result, reuse_key = _call_process(job)
-    except lifecycle.JobStoppedError:
+    except runs.JobStoppedError:
         raise
     except Exception as error:
         return _end_without_result(job, error)
-    lifecycle.succeed(job, result, reuse_key)
+    runs.succeed(job, result, reuse_key)
     logger.info("Job %s is ready: %s", job.pk, result.message)
     if reuse_key:
         _give_to_others(job)
@@ -158,17 +158,17 @@ def _end_without_result(job: Job, error: Exception) -> str:
         # Room that is there again once its own files are gone was taken by the job itself.
         is_own_doing = shortage is None and is_disk_full(error)
         why = shortage or ("the disk ran full" if is_own_doing else "the site lacks something")
-        return lifecycle.put_off(job, why, is_own_doing=is_own_doing)
+        return runs.put_off(job, why, is_own_doing=is_own_doing)
     if isinstance(error, RunLimitError):
         error = with_setting(error)
     if isinstance(error, MarineMapError):
         logger.warning("Job %s failed: %s", job.pk, error)
-        lifecycle.fail(job, error)
+        runs.fail(job, error)
         tell_of(job, error)
         return "failed"
     # The owner gets a number to quote; the log has the rest under that number.
     reference = uuid.uuid4().hex[:12]
     logger.error("Job %s failed unexpectedly, reference %s", job.pk, reference, exc_info=error)
-    lifecycle.fail(job, ServiceError(f"something went wrong here; reference {reference}"))
+    runs.fail(job, ServiceError(f"something went wrong here; reference {reference}"))
     tell_of(job, error, reference)
     return "failed"

@@ -12,7 +12,7 @@ from django.test import Client
 from django.utils import timezone
 from prometheus_client.parser import text_string_to_metric_families
 
-from marinemap.jobs import lifecycle, submission
+from marinemap.jobs import runs, submission
 from marinemap.jobs.models import BeatSighting, Job, WorkerSighting
 from marinemap.jobs.owners import Sender
 from marinemap.processes.process import RunResult
@@ -60,10 +60,10 @@ def test_without_a_token_only_staff_may(client: Client, settings: Any) -> None:
 
 def test_jobs_and_messages_are_counted(client: Client) -> None:
     jobs = [submission.submit("echo", {"message": "x"}, Sender("browser:one")) for _ in range(3)]
-    begun = lifecycle.start(jobs[0].pk, is_redelivered=False)
+    begun = runs.start(jobs[0].pk, is_redelivered=False)
     assert begun is not None
     begun.started_at = timezone.now() - timedelta(seconds=20)
-    lifecycle.succeed(begun, RunResult("Done.", outputs={"value": 1}))
+    runs.succeed(begun, RunResult("Done.", outputs={"value": 1}))
     found = read(client)
     assert found["marinemap_jobs", "accepted", "echo"] == 2
     assert (
@@ -82,7 +82,7 @@ def test_counts_outlive_the_jobs(client: Client) -> None:
     for _ in range(2):
         job = submission.submit("echo", {"message": "x"}, Sender("browser:one"))
         Job.objects.filter(pk=job.pk).update(attempt=3)
-        lifecycle.start(job.pk, is_redelivered=False)
+        runs.start(job.pk, is_redelivered=False)
     Job.objects.all().delete()
     assert read(client)["marinemap_job_duration_seconds_count", "echo", "failed"] == 2
 

@@ -21,7 +21,7 @@ from django.utils import timezone
 from marinemap.catalogue.models import Layer
 from marinemap.catalogue.registration import register
 from marinemap.errors import RequestError
-from marinemap.jobs import artifacts, expiry, lifecycle, reuse
+from marinemap.jobs import artifacts, expiry, lifecycle, reuse, runs
 from marinemap.jobs.models import Callback, Job
 from tests.api.conftest import AREA, BROWSER, Post, run
 from tests.api.test_files import body
@@ -323,12 +323,12 @@ def test_end_of_one_without_a_result_leaves_the_others_their_turn(
     reefs: Layer, new_client: NewClient, post: Post, end: str
 ) -> None:
     first, second, third = (waiting(new_client(BROWSER), post) for _ in range(3))
-    begun = lifecycle.start(first.pk, is_redelivered=False)
+    begun = runs.start(first.pk, is_redelivered=False)
     assert begun is not None
     if end == "dismissed":
         lifecycle.dismiss(first)
     elif end == "failed":
-        lifecycle.fail(begun, RequestError("no"))
+        runs.fail(begun, RequestError("no"))
     # Killed: it runs for all that anybody knows.
     assert {each.status for each in Job.objects.exclude(pk=first.pk)} == {"accepted"}
     assert run(str(second.pk)).attempt == 1
@@ -354,7 +354,7 @@ def test_job_that_begins_or_is_cancelled_first_is_given_nothing(
     for end in ("begun", "cancelled"):
         job = waiting(new_client(BROWSER), post, Cache_Control="no-cache")
         if end == "begun":
-            assert lifecycle.start(job.pk, is_redelivered=False)
+            assert runs.start(job.pk, is_redelivered=False)
         else:
             lifecycle.dismiss(job)
         assert not reuse.succeed_by(job, done)

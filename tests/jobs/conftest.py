@@ -15,7 +15,7 @@ from django.utils import timezone
 from marinemap.catalogue.models import Layer
 from marinemap.catalogue.registration import register
 from marinemap.celery import app
-from marinemap.jobs import artifacts, lifecycle, submission
+from marinemap.jobs import artifacts, runs, submission
 from marinemap.jobs.models import Job
 from marinemap.jobs.owners import Sender
 from marinemap.processes.process import RunResult
@@ -76,7 +76,7 @@ def job(db: None) -> Job:
 
 def begin(job: Job, *, is_redelivered: bool = False) -> Job:
     """Start a run of a job."""
-    started = lifecycle.start(job.pk, is_redelivered=is_redelivered)
+    started = runs.start(job.pk, is_redelivered=is_redelivered)
     assert started is not None
     return started
 
@@ -90,7 +90,7 @@ def age(job: Job, seconds: float) -> None:
 def finish(job: Job, content: bytes = b"zip") -> Job:
     """End a run with an archive."""
     artifacts.artifact_path(job).write_bytes(content)
-    lifecycle.succeed(job, RunResult("Done.", media_type="application/zip", file_name="a.zip"))
+    runs.succeed(job, RunResult("Done.", media_type="application/zip", file_name="a.zip"))
     return Job.objects.get(pk=job.pk)
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from marinemap.jobs import artifacts, lifecycle
+from marinemap.jobs import artifacts, runs
 from marinemap.jobs.conf import job_settings
 from marinemap.jobs.models import Job
 from tests.jobs.conftest import begin, finish
@@ -118,7 +118,7 @@ def archive(name: str) -> Path:
 
 
 def test_archives_that_no_job_has_go(job: Job) -> None:
-    started = lifecycle.start(job.pk, is_redelivered=False)
+    started = runs.start(job.pk, is_redelivered=False)
     assert started is not None
     lost = [
         archive("words.zip"),

@@ -9,7 +9,7 @@ import pytest
 from django.utils import timezone
 
 from marinemap.errors import ServiceError
-from marinemap.jobs import artifacts, expiry, lifecycle, submission
+from marinemap.jobs import artifacts, expiry, lifecycle, runs, submission
 from marinemap.jobs.models import Job, JobDocuments
 from marinemap.jobs.owners import Sender
 from marinemap.jobs.states import JobStatus
@@ -42,7 +42,7 @@ def test_download_that_has_begun_outlives_expiry(job: Job) -> None:
 
 def test_finished_jobs_go_when_their_time_is_over(job: Job, settings: Any) -> None:
     settings.MARINEMAP_KEEP_JOBS_DAYS = "30"
-    lifecycle.fail(begin(job), ServiceError("no"))
+    runs.fail(begin(job), ServiceError("no"))
     waiting = submission.submit("echo", {"message": "still waits"}, Sender(OWNER))
     long_ago = timezone.now() - timedelta(days=31)
     Job.objects.update(created_at=long_ago, updated_at=long_ago)

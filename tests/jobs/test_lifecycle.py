@@ -11,7 +11,7 @@ import pytest
 from django.db import connection, transaction
 
 from marinemap.errors import RequestError, ServiceError
-from marinemap.jobs import artifacts, lifecycle, queue, submission
+from marinemap.jobs import artifacts, lifecycle, queue, runs, submission
 from marinemap.jobs.models import Job
 from marinemap.jobs.owners import Sender
 from marinemap.jobs.states import FINISHED, JobStatus
@@ -58,7 +58,7 @@ def test_started_job_runs_its_first_attempt(job: Job) -> None:
 
 def test_second_delivery_starts_no_second_run(job: Job) -> None:
     begin(job)
-    assert lifecycle.start(job.pk, is_redelivered=False) is None
+    assert runs.start(job.pk, is_redelivered=False) is None
 
 
 @pytest.mark.django_db(transaction=True)
@@ -69,7 +69,7 @@ def test_two_deliveries_at_once_start_one_run(job: Job) -> None:
     def deliver() -> None:
         together.wait(10)
         try:
-            begun.append(lifecycle.start(job.pk, is_redelivered=False))
+            begun.append(runs.start(job.pk, is_redelivered=False))
         finally:
             connection.close()
 
@@ -90,7 +90,7 @@ def test_message_of_a_dead_worker_is_taken_over_at_once(job: Job) -> None:
 def test_run_without_signs_of_life_is_taken_over(job: Job) -> None:
     begin(job)
     age(job, 80)
-    assert lifecycle.start(job.pk, is_redelivered=False) is None
+    assert runs.start(job.pk, is_redelivered=False) is None
     age(job, 100)
     assert begin(job).attempt == 2
 
@@ -98,18 +98,18 @@ def test_run_without_signs_of_life_is_taken_over(job: Job) -> None:
 def test_sign_of_life_keeps_a_run(job: Job) -> None:
     started = begin(job)
     age(job, 100)
-    lifecycle.keep_alive(started)
-    assert lifecycle.start(job.pk, is_redelivered=False) is None
+    runs.keep_alive(started)
+    assert runs.start(job.pk, is_redelivered=False) is None
 
 
 def test_unknown_job_starts_nothing() -> None:
-    assert lifecycle.start(uuid.uuid4(), is_redelivered=False) is None
+    assert runs.start(uuid.uuid4(), is_redelivered=False) is None
 
 
 def test_job_is_given_up_after_its_last_attempt(job: Job) -> None:
     for attempt in (1, 2, 3):
         assert begin(job, is_redelivered=True).attempt == attempt
-    assert lifecycle.start(job.pk, is_redelivered=True) is None
+    assert runs.start(job.pk, is_redelivered=True) is None
     given_up = Job.objects.get()
     assert given_up.status == JobStatus.FAILED
     assert "3 times" in given_up.message
@@ -120,13 +120,13 @@ def test_job_is_given_up_after_its_last_attempt(job: Job) -> None:
 def test_number_of_attempts_is_a_setting(job: Job, settings: Any) -> None:
     settings.MARINEMAP_MAX_ATTEMPTS = "1"
     begin(job)
-    assert lifecycle.start(job.pk, is_redelivered=True) is None
+    assert runs.start(job.pk, is_redelivered=True) is None
     assert Job.objects.get().status == JobStatus.FAILED
 
 
 def test_progress_is_kept(job: Job) -> None:
     started = begin(job)
-    lifecycle.report(started, 40, "Clipping reefs")
+    runs.report(started, 40, "Clipping reefs")
     kept = Job.objects.get()
     assert (kept.progress, kept.message) == (40, "Clipping reefs")
 
@@ -144,7 +144,7 @@ def test_finished_run_leaves_its_archive(job: Job) -> None:
 def test_failed_run_tells_its_owner_why(job: Job) -> None:
     started = begin(job)
     error = RequestError("too deep", field="area", value=[1, 2], hint="Go up.")
-    lifecycle.fail(started, error)
+    runs.fail(started, error)
     failed = Job.objects.get()
     assert (failed.status, failed.message) == (JobStatus.FAILED, "area: too deep")
     assert failed.problem == {
@@ -166,17 +166,17 @@ def test_run_that_lost_its_job_writes_nothing(job: Job, write: str, lost_by: str
     elif lost_by == "dismissal":
         lifecycle.dismiss(job)
     elif lost_by == "failure":
-        lifecycle.fail(lost, ServiceError("first"))
+        runs.fail(lost, ServiceError("first"))
     else:
         finish(lost)
     before = Job.objects.values().get()
     calls: dict[str, Any] = {
-        "report": lambda: lifecycle.report(lost, 50, "ghost"),
-        "keep_alive": lambda: lifecycle.keep_alive(lost),
-        "succeed": lambda: lifecycle.succeed(lost, RunResult("ghost")),
-        "fail": lambda: lifecycle.fail(lost, ServiceError("ghost")),
+        "report": lambda: runs.report(lost, 50, "ghost"),
+        "keep_alive": lambda: runs.keep_alive(lost),
+        "succeed": lambda: runs.succeed(lost, RunResult("ghost")),
+        "fail": lambda: runs.fail(lost, ServiceError("ghost")),
     }
-    with pytest.raises(lifecycle.JobStoppedError):
+    with pytest.raises(runs.JobStoppedError):
         calls[write]()
     assert Job.objects.values().get() == before
 
@@ -186,8 +186,8 @@ def test_archive_of_a_run_that_lost_its_job_goes_and_the_other_stays(job: Job) -
     finish(begin(job, is_redelivered=True), b"newer")
     late = artifacts.artifact_path(slow)
     late.write_bytes(b"older")
-    with pytest.raises(lifecycle.JobStoppedError):
-        lifecycle.succeed(slow, RunResult("ghost", media_type="application/zip"))
+    with pytest.raises(runs.JobStoppedError):
+        runs.succeed(slow, RunResult("ghost", media_type="application/zip"))
     assert not late.exists()
     with artifacts.open_artifact(Job.objects.get()) as archive:
         assert archive.read() == b"newer"
@@ -195,14 +195,14 @@ def test_archive_of_a_run_that_lost_its_job_goes_and_the_other_stays(job: Job) -
 
 def test_waiting_job_that_is_cancelled_never_starts(job: Job) -> None:
     assert lifecycle.dismiss(job).status == JobStatus.DISMISSED
-    assert lifecycle.start(job.pk, is_redelivered=True) is None
+    assert runs.start(job.pk, is_redelivered=True) is None
 
 
 def test_running_job_that_is_cancelled_stops_at_its_next_report(job: Job) -> None:
     started = begin(job)
     lifecycle.dismiss(job)
-    with pytest.raises(lifecycle.JobStoppedError):
-        lifecycle.report(started, 10, "on")
+    with pytest.raises(runs.JobStoppedError):
+        runs.report(started, 10, "on")
     assert Job.objects.get().finished_at
 
 
@@ -217,28 +217,28 @@ def test_cancelling_a_finished_job_removes_its_archive(job: Job) -> None:
 def test_run_that_lasts_too_long_is_failed_and_can_write_no_more(job: Job) -> None:
     started = begin(job)
     age(job, 100)
-    assert lifecycle.end_overdue(job.pk, 99)
+    assert runs.end_overdue(job.pk, 99)
     failed = Job.objects.get()
     assert failed.status == JobStatus.FAILED
     assert "over 99 seconds" in failed.problem["detail"]
-    with pytest.raises(lifecycle.JobStoppedError):
-        lifecycle.keep_alive(started)
-    assert lifecycle.start(job.pk, is_redelivered=True) is None
+    with pytest.raises(runs.JobStoppedError):
+        runs.keep_alive(started)
+    assert runs.start(job.pk, is_redelivered=True) is None
 
 
 def test_run_that_took_over_from_a_frozen_one_is_not_failed_for_it(job: Job) -> None:
     begin(job)
     age(job, 100)
     second = begin(job, is_redelivered=True)
-    assert not lifecycle.end_overdue(job.pk, 99)
-    lifecycle.keep_alive(second)
+    assert not runs.end_overdue(job.pk, 99)
+    runs.keep_alive(second)
 
 
 def test_job_that_ended_while_its_process_was_being_killed_stays_as_it_is(job: Job) -> None:
     begin(job)
     age(job, 100)
     finish(Job.objects.get())
-    assert not lifecycle.end_overdue(job.pk, 99)
+    assert not runs.end_overdue(job.pk, 99)
     assert Job.objects.get().status == JobStatus.SUCCESSFUL
 
 
@@ -248,13 +248,13 @@ def test_finished_job_never_starts_again(job: Job, end: str) -> None:
     if end == "succeed":
         finish(started)
     elif end == "fail":
-        lifecycle.fail(started, ServiceError("no"))
+        runs.fail(started, ServiceError("no"))
     else:
         lifecycle.dismiss(job)
     ended = Job.objects.get()
     assert ended.is_finished
     age(job, 1000)
-    assert lifecycle.start(job.pk, is_redelivered=True) is None
+    assert runs.start(job.pk, is_redelivered=True) is None
     assert Job.objects.get().status == ended.status
 
 

@@ -18,7 +18,7 @@ import pytest
 from django.utils import timezone
 
 from marinemap.errors import RequestError, ServiceError
-from marinemap.jobs import egress, lifecycle, notify, submission
+from marinemap.jobs import egress, notify, runs, submission
 from marinemap.jobs.models import Callback, Job
 from marinemap.jobs.notify import Subscriber
 from marinemap.jobs.owners import Sender
@@ -97,9 +97,9 @@ def test_receiver_is_told_what_became_of_a_job(
 
 
 def test_failed_job_is_told(submit: Callable[..., Job], receiver: Receiver) -> None:
-    job = lifecycle.start(submit().pk, is_redelivered=False)
+    job = runs.start(submit().pk, is_redelivered=False)
     assert job
-    lifecycle.fail(job, ServiceError("it broke"))
+    runs.fail(job, ServiceError("it broke"))
     notify.tell_due()
     told = {each["path"]: each["body"] for each in receiver.told()}
     assert (told["/failed/200"]["status"], told["/failed/200"]["message"]) == ("failed", "it broke")

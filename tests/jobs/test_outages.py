@@ -18,7 +18,7 @@ from django.db import OperationalError, connection, connections, transaction
 from marinemap.catalogue.models import Layer
 from marinemap.celery import app
 from marinemap.errors import UnavailableError
-from marinemap.jobs import lifecycle, pulse, results, submission, tasks
+from marinemap.jobs import pulse, results, runs, submission, tasks
 from marinemap.jobs.conf import job_settings
 from marinemap.jobs.models import Job
 from marinemap.jobs.owners import Sender
@@ -128,7 +128,7 @@ def test_database_that_goes_while_a_process_reads_it_puts_the_job_off(
 ) -> None:
     asked = {"layers": ["reefs"], "area": AREA}
     job = submission.submit("extract", asked, Sender(OWNER))
-    started = lifecycle.start(job.pk, is_redelivered=False)
+    started = runs.start(job.pk, is_redelivered=False)
     assert started is not None
     messages()
     error = OperationalError("database is locked")
@@ -156,7 +156,7 @@ def test_queue_that_takes_no_message_delays_putting_off(job_to_put_off: Job) -> 
     other = threading.Thread(target=bring_back)
     other.start()
     try:
-        assert lifecycle.put_off(job_to_put_off, "no room", is_own_doing=False) == "put off"
+        assert runs.put_off(job_to_put_off, "no room", is_own_doing=False) == "put off"
     finally:
         outages.logger.removeHandler(handler)
         other.join(60)
@@ -198,7 +198,7 @@ def test_result_of_a_task_is_stored_once_the_lock_is_gone(impatient: None) -> No
 @pytest.fixture
 def job_to_put_off(transactional_db: None, messages: Messages) -> Job:
     job = submission.submit("echo", {"message": "x"}, Sender(OWNER))
-    started = lifecycle.start(job.pk, is_redelivered=False)
+    started = runs.start(job.pk, is_redelivered=False)
     assert started is not None
     return started
 

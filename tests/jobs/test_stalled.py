@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from kombu import Connection
 
-from marinemap.jobs import lifecycle, stalled, submission
+from marinemap.jobs import lifecycle, runs, stalled, submission
 from marinemap.jobs.models import Job
 from marinemap.jobs.owners import Sender
 from marinemap.jobs.states import JobStatus
@@ -75,7 +75,7 @@ def test_lost_message_is_found_while_another_job_runs(job: Job, messages: Messag
     running = begin(submission.submit("echo", {"message": "other"}, Sender(OWNER)))
     messages()
     age(job, 20)
-    lifecycle.keep_alive(running)
+    runs.keep_alive(running)
     assert stalled.requeue_stalled() == [str(job.pk)]
 
 

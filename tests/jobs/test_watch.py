@@ -15,7 +15,7 @@ from standardwebhooks import Webhook
 
 from marinemap.catalogue.models import Layer
 from marinemap.errors import RequestError, ServiceError
-from marinemap.jobs import lifecycle, notify, submission, watch
+from marinemap.jobs import lifecycle, notify, runs, submission, watch
 from marinemap.jobs.alarms import tell_of
 from marinemap.jobs.models import Alarm, Callback, Delivery, Job, WorkerSighting
 from marinemap.jobs.owners import Sender
@@ -188,13 +188,13 @@ def test_progress_is_told_at_steps_and_never_after_the_end(
     subscriber = notify.Subscriber(addresses, "http://maps.example/api/")
     job = begin(submission.submit("echo", {"message": "1"}, Sender(OWNER), subscriber=subscriber))
     for progress in (0, 5, 19, 20, 21, 39, 45, 99):
-        lifecycle.report(job, progress, "working")
+        runs.report(job, progress, "working")
         for _ in range(2):
             notify.tell_due()
     sent = receiver.told()
     assert [each["body"]["progress"] for each in sent] == [0, 20, 45, 99]
     assert len({each["headers"]["webhook-id"] for each in sent}) == 4
-    lifecycle.fail(job, ServiceError("it broke"))
+    runs.fail(job, ServiceError("it broke"))
     notify.tell_due()
     assert [json.loads(each["raw"])["status"] for each in receiver.told()[4:]] == ["failed"]
     assert not Callback.objects.exists()

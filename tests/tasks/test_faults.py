@@ -10,7 +10,7 @@ from django.db import connection
 from django.utils import timezone
 
 from marinemap.errors import DatasetError, RequestError
-from marinemap.jobs import alarms, lifecycle, submission, tasks
+from marinemap.jobs import alarms, runs, submission, tasks
 from marinemap.jobs.models import Job
 from marinemap.jobs.owners import Sender
 from marinemap.jobs.states import JobStatus
@@ -124,7 +124,7 @@ def test_failed_job_is_told_with_what_was_asked(monkeypatch: pytest.MonkeyPatch)
 def test_job_given_up_after_its_workers_died_is_told() -> None:
     job = submission.submit("echo", {"message": "hello"}, Sender("browser:one"))
     Job.objects.filter(pk=job.pk).update(attempt=3)
-    assert lifecycle.start(job.pk, is_redelivered=False) is None
+    assert runs.start(job.pk, is_redelivered=False) is None
     assert Job.objects.get(pk=job.pk).status == JobStatus.FAILED
     assert "the worker stopped 3 times" in texts()[0]
 
