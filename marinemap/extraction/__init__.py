@@ -9,6 +9,7 @@ from marinemap.extraction.estimate import LayerEstimate, estimate
 from marinemap.extraction.feature_names import read_names
 from marinemap.extraction.filter import Filter, compile_filter
 from marinemap.extraction.filter_spatial import GeometryField
+from marinemap.extraction.follow import follow
 from marinemap.extraction.formats import FORMATS, get_format
 from marinemap.extraction.geometries import read_geometries
 from marinemap.extraction.layer_names import list_layers
@@ -65,6 +66,7 @@ __all__ = [
     "estimate",
     "extract",
     "fingerprint",
+    "follow",
     "get_format",
     "is_table",
     "list_layers",

@@ -12,7 +12,13 @@ import pyarrow.compute as pc
 
 from marinemap.errors import RequestError
 from marinemap.extraction.filter_compiler import GEOMETRY, Compiler, Mask
-from marinemap.extraction.filter_spatial import Array, Box, GeometryField, needed_boxes
+from marinemap.extraction.filter_spatial import (
+    Array,
+    Box,
+    GeometryField,
+    Placed,
+    needed_boxes,
+)
 from marinemap.extraction.filter_text import parse
 
 
@@ -46,7 +52,9 @@ class Filter:
         """
         columns = {name: attributes.column(name) for name in self.fields}
         if self.geometry is not None and geometries is not None:
-            columns[GEOMETRY] = self.geometry.moved(geometries)
+            corners = self.geometry.moved(geometries)
+            edges = self.geometry.followed(geometries, corners)
+            columns[GEOMETRY] = Placed(corners, edges)
         mask = self._mask(columns)
         if isinstance(mask, pa.Scalar):
             count = attributes.num_rows if geometries is None else len(geometries)

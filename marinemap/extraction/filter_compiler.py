@@ -16,6 +16,7 @@ from marinemap.extraction.filter_patterns import matches
 from marinemap.extraction.filter_spatial import (
     SPATIAL,
     GeometryField,
+    Placed,
     related,
 )
 from marinemap.extraction.filter_temporal import TEMPORAL, temporal
@@ -83,7 +84,7 @@ class Compiler:
             (plain,) = _only(arguments, 1, self._refuse)
             if self._geometry and self._geometry.is_meant(plain):
                 self.is_spatial = True
-                return lambda columns: pa.array(shapely.is_missing(columns[GEOMETRY]))
+                return lambda columns: pa.array(shapely.is_missing(columns[GEOMETRY].corners))
             (value, _) = self._operand(plain, None)
             return lambda columns: pc.is_null(value(columns))
         if operator in SPATIAL and self._geometry:
@@ -120,7 +121,9 @@ class Compiler:
         self.is_spatial = True
         if geometry.is_meant(left) and geometry.is_meant(right):
             is_same = function not in ("s_disjoint", "s_touches", "s_overlaps", "s_crosses")
-            return lambda columns: pa.array(~shapely.is_missing(columns[GEOMETRY]) & is_same)
+            return lambda columns: pa.array(
+                ~shapely.is_missing(columns[GEOMETRY].corners) & is_same
+            )
         if geometry.is_meant(right):
             turned = {"s_within": "s_contains", "s_contains": "s_within"}
             function, left, right = turned.get(function, function), right, left
@@ -128,7 +131,7 @@ class Compiler:
         if geometry.is_meant(left):
             return lambda columns: related(function, columns[GEOMETRY], literal)
         other = np.array([self._written_out(geometry, left)], object)
-        constant = related(function, other, literal)[0]
+        constant = related(function, Placed(other, other), literal)[0]
         return lambda columns: constant
 
     def _temporal(self, function: str, left: Any, right: Any) -> Mask:

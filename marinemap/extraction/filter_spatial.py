@@ -26,6 +26,8 @@ _TURNED: dict[str, Callable[[Any, Any], Any]] = {
     "s_crosses": shapely.crosses,
 }
 SPATIAL = tuple(_TURNED)
+# What asks for the same corners; the others ask where edges run.
+_OF_CORNERS = ("s_equals", "s_touches")
 _SINGLE = ("Point", "LineString", "Polygon")
 _TYPES = (*_SINGLE, *(f"Multi{name}" for name in _SINGLE), "GeometryCollection")
 
@@ -38,7 +40,11 @@ class GeometryField:
     ----------
     name : str
     moved : callable
-        Gives geometries of the layer in the CRS of the filter's literals, x before y.
+        Gives geometries of the layer in the CRS of the filter's literals, x before y: their
+        corners.
+    followed : callable
+        Takes what the former took and gave, and gives the geometries with their edges where they
+        run: straight in the layer's CRS.
     boxes : callable
         Gives the boxes of a literal's bounds: two where it crosses 180 degrees.
     is_swapped : bool
@@ -48,6 +54,7 @@ class GeometryField:
     name: str
     moved: Callable[[Array], Array]
     boxes: Callable[[list[float]], list[Box]]
+    followed: Callable[[Array, Array], Array]
     is_swapped: bool = False
 
     def is_meant(self, node: Any) -> bool:
@@ -87,10 +94,19 @@ def _parsed(node: Mapping[str, Any]) -> shapely.Geometry:
     return found
 
 
-def related(function: str, geometries: Array, literal: shapely.Geometry) -> Any:
+@dataclass(frozen=True)
+class Placed:
+    """Geometries in the CRS of a filter's literals: by their corners, and with followed edges."""
+
+    corners: Array
+    edges: Array
+
+
+def related(function: str, placed: Placed, literal: shapely.Geometry) -> Any:
     """Return for which geometries a function holds with a literal; null where there is none."""
     shapely.prepare(literal)
     turned = _TURNED[function]
+    geometries = placed.corners if function in _OF_CORNERS else placed.edges
     try:
         found = turned(literal, geometries)
     except shapely.GEOSException:

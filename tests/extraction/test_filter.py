@@ -182,7 +182,12 @@ def test_backslash_in_a_pattern_takes_the_next_sign_for_itself(
     assert rows.filter(mask).column("text").to_pylist() == texts
 
 
-GEOMETRY = GeometryField("place", moved=lambda there: there, boxes=lambda bbox: [tuple(bbox)])
+GEOMETRY = GeometryField(
+    "place",
+    moved=lambda there: there,
+    boxes=lambda bbox: [tuple(bbox)],
+    followed=lambda _, there: there,
+)
 # Of each kind: apart, within, around, across, beside and the same as the square of 2 to 4.
 SHAPES = np.array(
     [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -13,7 +13,7 @@ import pyproj
 import shapely
 
 from marinemap.catalogue.models import Layer
-from marinemap.extraction import parse_crs
+from marinemap.extraction import follow, parse_crs
 from marinemap.processes.values import unknown
 
 _CRS = "http://www.opengis.net/def/crs/"
@@ -23,6 +23,8 @@ _WEB = f"{_CRS}EPSG/0/3857"
 # Web Mercator ends here, degrees of latitude.
 _WEB_EDGE = 85.06
 _TRANSFORMERS = 64
+# A box in another CRS: corners along each edge, and what is added around it, as its share.
+_BOX_CORNERS, _BOX_MARGIN = 101, 1e-3
 
 Array = np.ndarray[Any, Any]
 Box = tuple[float, float, float, float]
@@ -88,12 +90,7 @@ def moved(geometries: Array, layer: Layer, target: FeatureCrs) -> Array:
     """Return a layer's geometries in a CRS, x before y; what lies beyond it becomes None."""
     if _is_same(layer.crs, target.uri):
         return geometries
-    transformer = _transformer(layer.crs, target.uri)
-
-    def move(coordinates: Array) -> Array:
-        x, y = transformer.transform(coordinates[:, 0], coordinates[:, 1])
-        return np.column_stack([x, y, *coordinates[:, 2:].T])
-
+    move = _mover(layer, target)
     # Empty arrays of coordinates have no shape that PROJ takes.
     there = np.array(geometries, object)
     is_real = ~(shapely.is_missing(there) | shapely.is_empty(there))
@@ -106,6 +103,26 @@ def moved(geometries: Array, layer: Layer, target: FeatureCrs) -> Array:
     lost = is_real & ~np.isfinite(shapely.bounds(there)).all(axis=1)
     there[lost] = None
     return there
+
+
+def followed(geometries: Array, corners: Array, layer: Layer, target: FeatureCrs) -> Array:
+    """Return what :func:`moved` did, with edges where they run: straight in the layer's CRS."""
+    if _is_same(layer.crs, target.uri):
+        return corners
+    with np.errstate(invalid="ignore"):
+        return follow(
+            geometries, corners, _mover(layer, target), _pyproj(layer.crs), _pyproj(target.uri)
+        )
+
+
+def _mover(layer: Layer, target: FeatureCrs) -> Callable[[Array], Array]:
+    transformer = _transformer(layer.crs, target.uri)
+
+    def move(coordinates: Array) -> Array:
+        x, y = transformer.transform(coordinates[:, 0], coordinates[:, 1])
+        return np.column_stack([x, y, *coordinates[:, 2:].T])
+
+    return move
 
 
 def swapped(geometries: Array) -> Array:
@@ -135,10 +152,12 @@ def box_in_layer(boxes: Sequence[Box], layer: Layer, crs: FeatureCrs) -> Box | N
     (box,) = boxes
     if _is_same(layer.crs, crs.uri):
         return box
-    found = _transformer(crs.uri, layer.crs).transform_bounds(*box, densify_pts=21)
+    found = _transformer(crs.uri, layer.crs).transform_bounds(*box, densify_pts=_BOX_CORNERS)
     west, south, east, north = map(float, found)
     is_sound = np.isfinite(found).all() and west <= east
-    return (west, south, east, north) if is_sound else None
+    # An edge of the box bends between its corners; whatever is found too much is tested.
+    x, y = (east - west) * _BOX_MARGIN, (north - south) * _BOX_MARGIN
+    return (west - x, south - y, east + x, north + y) if is_sound else None
 
 
 @lru_cache(maxsize=1024)

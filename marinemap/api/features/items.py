@@ -14,7 +14,7 @@ from django.http import HttpRequest
 from marinemap.api.declarations import Document, Versioned
 from marinemap.api.declarations.negotiation import form_of
 from marinemap.api.declarations.serving import FORM
-from marinemap.api.features.crs import Box, FeatureCrs, box_in_layer, choose_crs, moved
+from marinemap.api.features.crs import Box, FeatureCrs, box_in_layer, choose_crs, followed, moved
 from marinemap.api.features.files import write_file
 from marinemap.api.features.forms import FILE_FORMS
 from marinemap.api.features.geojson import rows_of, write_features
@@ -223,7 +223,7 @@ def _in_bbox(
         raise RequestError(str(error), field="bbox", value=bbox) from error
 
     def keeps(geometries: Any) -> Any:
-        there = moved(geometries, layer, crs)
+        there = followed(geometries, moved(geometries, layer, crs), layer, crs)
         meets = np.zeros(len(there), bool)
         for box in boxes:
             meets |= shapely.intersects(there, shapely.box(*box))

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from marinemap.api.features.crs import Box, FeatureCrs, box_in_layer, boxes_of, moved
+from marinemap.api.features.crs import Box, FeatureCrs, box_in_layer, boxes_of, followed, moved
 from marinemap.catalogue.models import Layer
 from marinemap.extraction import Filter, GeometryField
 
@@ -26,6 +26,7 @@ def geometry_field(layer: Layer, crs: FeatureCrs) -> GeometryField:
     return GeometryField(
         name=geometry_name(layer),
         moved=lambda geometries: moved(geometries, layer, crs),
+        followed=lambda geometries, corners: followed(geometries, corners, layer, crs),
         boxes=lambda bbox: checked_boxes(bbox, crs),
         is_swapped=crs.is_swapped,
     )
