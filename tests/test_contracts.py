@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import shutil
 import subprocess
 import sys
@@ -32,6 +33,20 @@ def copied_tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     kept_out = shutil.ignore_patterns("node_modules", "static", "samples", "__pycache__")
     shutil.copytree(ROOT / "marinemap", folder / "marinemap", ignore=kept_out)
     return folder
+
+
+def rooms_with_a_door() -> list[str]:
+    """Return the packages that list what they offer."""
+    inits = (ROOT / "marinemap").rglob("__init__.py")
+    named = (file for file in inits if "__all__" in file.read_text())
+    return sorted(".".join(file.parent.relative_to(ROOT).parts) for file in named)
+
+
+@pytest.mark.parametrize("room", rooms_with_a_door())
+def test_what_a_room_offers_is_there(room: str) -> None:
+    # Ruff does not look into these files (F822).
+    module = importlib.import_module(room)
+    assert [name for name in module.__all__ if not hasattr(module, name)] == []
 
 
 def test_contracts_are_kept() -> None:

@@ -33,7 +33,6 @@ from marinemap.extraction.upload import read_area_file
 
 __all__ = [
     "allow_servers",
-    "area_km2",
     "CRS84",
     "FORMATS",
     "MODES",
