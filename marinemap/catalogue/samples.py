@@ -59,6 +59,7 @@ def load() -> Iterator[Layer]:
         yield register(entry["id"], path, entry["layer"], text, area_names=area_names)[0]
     for _ in index_missing():
         pass
+    _home().mkdir(parents=True, exist_ok=True)
     _marker().touch()
 
 

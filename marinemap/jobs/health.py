@@ -9,6 +9,7 @@ from typing import Any
 from marinemap.jobs.lease import count_beats
 from marinemap.jobs.lookout import Lookout
 from marinemap.jobs.queue import check_queue
+from marinemap.jobs.site_mark import find_mismatch
 from marinemap.jobs.space import find_shortage
 from marinemap.jobs.workers import count_alive
 from marinemap.tasks.outages import DATABASE_AWAY
@@ -17,7 +18,9 @@ from marinemap.tasks.outages import DATABASE_AWAY
 _ANSWER_WITHIN_SECONDS = 1.5
 _NO_ANSWER = f"no answer within {_ANSWER_WITHIN_SECONDS} s: locked, overloaded or out of reach"
 
-_database = Lookout(lambda: (count_alive(), count_beats()), _ANSWER_WITHIN_SECONDS, "health")
+_database = Lookout(
+    lambda: (count_alive(), count_beats(), find_mismatch()), _ANSWER_WITHIN_SECONDS, "health"
+)
 _queue = Lookout(check_queue, _ANSWER_WITHIN_SECONDS, "queue-health")
 
 
@@ -29,12 +32,12 @@ def health_of_site() -> dict[str, Any]:
     deadline = time.monotonic() + _ANSWER_WITHIN_SECONDS
     queue_answer = _queue.begin()
     try:
-        alive, (beats, is_followed) = _database.ask()
+        alive, (beats, is_followed), mismatch = _database.ask()
     except TimeoutError:
         return {"status": "down", "database": _NO_ANSWER}
     except DATABASE_AWAY:
         return {"status": "down", "database": "away"}
-    shortage, queue = find_shortage(), _state_of_queue(queue_answer, deadline)
+    shortage, queue = find_shortage() or mismatch, _state_of_queue(queue_answer, deadline)
     return {
         "status": _worst(queue, alive, shortage, is_followed),
         "database": "ok",

@@ -306,6 +306,15 @@ class ClockSighting(models.Model):
         return f"{self.seen_at}"
 
 
+class SiteMark(models.Model):
+    """What is written in the folder (``MARINEMAP_HOME``) that belongs to this database; one row."""
+
+    mark = models.CharField(max_length=36)
+
+    def __str__(self) -> str:
+        return self.mark
+
+
 class UploadedArea(models.Model):
     """An area that somebody uploaded, ready to be asked for by its id; it is kept for a day.
 

@@ -16,6 +16,7 @@ from marinemap.jobs import (
     expiry,
     notify,
     repeats,
+    site_mark,
     stalled,
     uploads,
     watch,
@@ -38,9 +39,10 @@ def clean_up_temp_files() -> None:
 def remove_expired_artifacts() -> None:
     """Remove archives, jobs, keys and areas whose time is over, orphaned files, old drawings.
 
-    By a clock that has jumped nothing is removed until it has gone on evenly for an hour.
+    By a clock that has jumped nothing is removed until it has gone on evenly for an hour; nor
+    anything of a folder that is another site's.
     """
-    if doubt := clock.find_doubt():
+    if doubt := clock.find_doubt() or site_mark.claim():
         logger.warning("Nothing is removed for now: %s", doubt)
         return
     for name in [*expiry.expire_artifacts(), *artifacts.remove_orphans()]:

@@ -16,7 +16,7 @@ from marinemap.errors import (
     UnavailableError,
 )
 from marinemap.extraction import RunLimitError
-from marinemap.jobs import reuse, runs
+from marinemap.jobs import reuse, runs, site_mark
 from marinemap.jobs.alarms import tell_of
 from marinemap.jobs.artifacts import artifact_path, work_folder
 from marinemap.jobs.conf import job_settings
@@ -135,9 +135,9 @@ def _run(job: Job) -> str:
 def _call_process(job: Job) -> tuple[RunResult, str]:
     """Run the process; return what it answers, and the key for who asks the same."""
     process = get_process(job.process_id)
-    shortage = find_shortage()
-    if shortage is not None:
-        raise UnavailableError(shortage)
+    lack = find_shortage() or site_mark.claim()
+    if lack is not None:
+        raise UnavailableError(lack)
     inputs = JobDocuments.objects.get(pk=job.pk).inputs
     key = reuse.key_of(process, inputs)
     with work_folder(job) as folder, Pulse(job) as pulse:

@@ -56,6 +56,16 @@ def test_samples_are_of_every_kind_and_small_enough() -> None:
     assert max(entry["feature_count"] for entry in MANIFEST["layers"]) >= 90_000
 
 
+def test_samples_of_a_folder_that_is_gone_are_there_still(
+    few: Any, settings: Any, tmp_path: Path
+) -> None:
+    settings.MARINEMAP_HOME = tmp_path / "one"
+    call_command("loadsamples")
+    settings.MARINEMAP_HOME = tmp_path / "two"
+    call_command("loadsamples")
+    assert {layer.pk for layer in Layer.objects.all()} == {entry["id"] for entry in few}
+
+
 def test_second_run_does_nothing(few: Any, capsys: pytest.CaptureFixture[str]) -> None:
     call_command("loadsamples")
     before = list(Layer.objects.values())
