@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from marinemap.errors import DatasetError
 from marinemap.extraction.rtree_nodes import KeySet, Near, find_few_keys, find_keys, quoted
 
 # Features asked for at once: SQLite makes an index of their keys. The first are few, so that work
@@ -106,7 +107,7 @@ class RTree:
         A feature that touches two boxes is counted twice; telling them apart would take as
         long as reading them.
         """
-        with closing(_open(self.path)) as database:
+        with self._asked() as database:
             (count,) = database.execute(f"SELECT count(*) FROM ({self._ids(boxes)})").fetchone()
         return int(count)
 
@@ -114,7 +115,7 @@ class RTree:
         """Return how many features the index holds: those without a position are not in it."""
         # SQLite keeps a row for each entry of an R-tree beside it; counting there is cheap.
         rows = quoted(f"{self.table}_rowid")
-        with closing(_open(self.path)) as database:
+        with self._asked() as database:
             (count,) = database.execute(f"SELECT count(*) FROM {rows}").fetchone()
         return int(count)
 
@@ -128,12 +129,25 @@ class RTree:
         queries = [
             f"{self._rows_in(box, 'id, minx, miny, maxx, maxy')} AND {some}" for box in boxes
         ]
-        with closing(_open(self.path)) as database:
+        with self._asked() as database:
             rows = database.execute(" UNION ALL ".join(queries)).fetchall()
         found = np.array(rows, dtype=float).reshape(-1, 5)
         # A feature may touch several of the boxes.
         once = found[np.unique(found[:, 0], return_index=True)[1]]
         return once[:, 0].astype(np.int64), once[:, 1:]
+
+    @contextmanager
+    def _asked(self) -> Iterator[sqlite3.Connection]:
+        """Open the file; what goes wrong with it is its own fault, as when it has just gone."""
+        try:
+            with closing(_open(self.path)) as database:
+                yield database
+        except sqlite3.Error as error:
+            raise DatasetError(
+                f"the spatial index of {self.path.name} cannot be read: {error}",
+                field="source",
+                value=self.path.name,
+            ) from error
 
     def _ids(self, boxes: Sequence[Box]) -> str:
         return (

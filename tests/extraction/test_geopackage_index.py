@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -143,6 +144,24 @@ def test_damaged_index_is_a_named_failure(tmp_path: Path, harm: str) -> None:
     with pytest.raises(DatasetError, match=r"spatial index of .*sea\.gpkg is damaged"):
         run(path, tmp_path)
     assert list(tmp_path.iterdir()) == [path]
+
+
+_WORLD = (-180.0, -90.0, 180.0, 90.0)
+
+
+@pytest.mark.parametrize("harm", ["cut", "gone"])
+def test_file_that_is_harmed_while_it_is_asked_is_a_named_failure(
+    tmp_path: Path, harm: str
+) -> None:
+    path = write_layer(tmp_path / "sea.gpkg", scattered(3_000), kind="Polygon")
+    index = rtree(path)
+    if harm == "gone":
+        path.unlink()
+    else:
+        os.truncate(path, path.stat().st_size // 2)
+    for ask in (index.size, lambda: index.count([_WORLD]), lambda: index.boxes([_WORLD])):
+        with pytest.raises(DatasetError, match=r"spatial index of sea\.gpkg cannot be read"):
+            ask()
 
 
 def test_keys_come_in_blocks_in_rising_order() -> None:
