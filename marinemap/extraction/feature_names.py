@@ -11,8 +11,9 @@ import shapely
 
 from marinemap.extraction.crs import CRS84
 from marinemap.extraction.dataset import Dataset
-from marinemap.extraction.page import Features, Wanted, read_page
+from marinemap.extraction.page import Wanted, read_page
 from marinemap.extraction.page_keys import BEGINNING
+from marinemap.extraction.page_rows import Features
 
 _AT_A_TIME = 1_000
 # Corners and middles of a box's edges, as parts of its width and height.

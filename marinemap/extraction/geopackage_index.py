@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from marinemap.errors import DatasetError
-from marinemap.extraction.rtree_nodes import KeySet, Near, find_few_keys, find_keys, quoted
+from marinemap.extraction.rtree_nodes import KeySet, Near, find_keys, quoted
 
 # Features asked for at once: SQLite makes an index of their keys. The first are few, so that work
 # on them begins while others are read.
@@ -62,19 +62,8 @@ class RTree:
         ValueError, sqlite3.Error
             If the index is damaged.
         """
-        with closing(_open(self.path)) as database:
+        with closing(open_to_read(self.path)) as database:
             return find_keys(database, self.table, near)
-
-    def few_keys_near(self, near: Near) -> Any:
-        """Return the keys of the features whose box may hold what is wanted, rising.
-
-        Raises
-        ------
-        ValueError, sqlite3.Error
-            If the index is damaged.
-        """
-        with closing(_open(self.path)) as database:
-            return find_few_keys(database, self.table, near)
 
     def conditions(self, keys: KeySet) -> Iterator[str]:
         """Yield attribute filters that together let these features through, in rising order.
@@ -140,7 +129,7 @@ class RTree:
     def _asked(self) -> Iterator[sqlite3.Connection]:
         """Open the file; what goes wrong with it is its own fault, as when it has just gone."""
         try:
-            with closing(_open(self.path)) as database:
+            with closing(open_to_read(self.path)) as database:
                 yield database
         except sqlite3.Error as error:
             raise DatasetError(
@@ -167,8 +156,8 @@ def find_rtree(path: Path, layer: str) -> RTree | None:
     if path.suffix.lower() != ".gpkg":
         return None
     try:
-        with closing(_open(path)) as database:
-            return _find(database, path, layer)
+        with closing(open_to_read(path)) as database:
+            return rtree_in(database, path, layer)
     except sqlite3.Error:
         # GDAL says better than SQLite what is wrong with a file.
         return None
@@ -183,10 +172,15 @@ def own_key(path: Path, layer: str) -> str | None:
     if path.suffix.lower() != ".gpkg":
         return None
     try:
-        with closing(_open(path)) as database:
-            keys = _keys(database, layer)
+        with closing(open_to_read(path)) as database:
+            return own_key_in(database, layer)
     except sqlite3.Error:
         return None
+
+
+def own_key_in(database: sqlite3.Connection, layer: str) -> str | None:
+    """Return what :func:`own_key` does of a GeoPackage that is open."""
+    keys = _keys(database, layer)
     return keys[0] if len(keys) == 1 and keys[0].lower() not in ("fid", "ogc_fid") else None
 
 
@@ -195,7 +189,8 @@ def _keys(database: sqlite3.Connection, layer: str) -> list[str]:
     return [name for (name,) in rows]
 
 
-def _find(database: sqlite3.Connection, path: Path, layer: str) -> RTree | None:
+def rtree_in(database: sqlite3.Connection, path: Path, layer: str) -> RTree | None:
+    """Return what :func:`find_rtree` does of a GeoPackage that is open."""
     columns = database.execute(
         "SELECT column_name FROM gpkg_geometry_columns WHERE table_name = ?", [layer]
     ).fetchall()
@@ -208,5 +203,12 @@ def _find(database: sqlite3.Connection, path: Path, layer: str) -> RTree | None:
     return RTree(path, table, keys[0], geometry) if exists else None
 
 
-def _open(path: Path) -> sqlite3.Connection:
+def open_to_read(path: Path) -> sqlite3.Connection:
+    """Return a connection to a file, through which nothing is written.
+
+    Raises
+    ------
+    sqlite3.Error
+        If it cannot be opened.
+    """
     return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)

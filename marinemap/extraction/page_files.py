@@ -19,7 +19,7 @@ from marinemap.errors import ServiceError
 from marinemap.extraction.formats import get_format
 from marinemap.extraction.formats.columns import NO_NUL, Columns
 from marinemap.extraction.formats.plan import NO_DATE, WritePlan
-from marinemap.extraction.page import Features
+from marinemap.extraction.page_rows import Features
 
 Array = np.ndarray[Any, Any]
 # What the feature's id is called, unless the layer has a field of that name.

@@ -8,7 +8,6 @@ from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -17,10 +16,11 @@ import pyogrio
 from marinemap.extraction.dataset import Dataset
 from marinemap.extraction.feature_ids import are_places
 from marinemap.extraction.filter import Filter
-from marinemap.extraction.geopackage_index import RTree, find_rtree
+from marinemap.extraction.geopackage_index import RTree, open_to_read
+from marinemap.extraction.page_source import PageSource
 from marinemap.extraction.postgis.index import TableIndex
 from marinemap.extraction.postgis.table import Table
-from marinemap.extraction.rtree_nodes import quoted
+from marinemap.extraction.rtree_nodes import find_few_keys, quoted
 
 Array = np.ndarray[Any, Any]
 Box = tuple[float, float, float, float]
@@ -53,28 +53,28 @@ class Keys(Protocol):
         """Return the place after so many features more; beyond the last where there are fewer."""
 
 
-def keys_of(dataset: Dataset, mark: str, box: Box | None, filters: Sequence[Filter] = ()) -> Keys:
+def keys_of(source: PageSource, box: Box | None, filters: Sequence[Filter] = ()) -> Keys:
     """Return the keys of the features whose box may touch another, of all where it is None.
 
     Parameters
     ----------
-    dataset : Dataset
-    mark : str
-        Changes with the data, as :func:`~marinemap.extraction.fingerprint` does.
+    source : PageSource
     box : (minx, miny, maxx, maxy), optional
         In the layer's CRS.
     filters : sequence of Filter
         A server leaves out what cannot pass them; what comes is looked at all the same.
     """
+    dataset = source.dataset
     if isinstance(dataset.path, Table):
         return ServerKeys(TableIndex.of(dataset.path).narrowed([f.tree for f in filters]), box)
-    rtree = find_rtree(dataset.path, dataset.layer)
     if box is None:
-        return TableKeys(rtree, dataset.layer) if rtree else Positions(dataset.feature_count)
-    name = (str(dataset.path), dataset.layer, mark, box)
+        if source.database and source.index:
+            return TableKeys(source.database, source.index, dataset.layer)
+        return Positions(dataset.feature_count)
+    name = (str(dataset.path), dataset.layer, source.mark, box)
     found = _kept.get(name)
     if found is None:
-        found = _in_box(dataset, mark, rtree, box)
+        found = _in_box(source, box)
         _kept.put(name, found)
     return BoxKeys(found)
 
@@ -83,6 +83,7 @@ def keys_of(dataset: Dataset, mark: str, box: Box | None, filters: Sequence[Filt
 class TableKeys:
     """All features of a GeoPackage's layer, by its column of keys."""
 
+    database: sqlite3.Connection
     rtree: RTree
     layer: str
 
@@ -90,8 +91,7 @@ class TableKeys:
         """Return the features of the next keys."""
         key, table = quoted(self.rtree.key), quoted(self.layer)
         query = f"SELECT {key} FROM {table} WHERE {key} > ? ORDER BY {key} LIMIT ?"
-        with closing(_open(self.rtree.path)) as database:
-            rows = database.execute(query, [cursor, count]).fetchall()
+        rows = self.database.execute(query, [cursor, count]).fetchall()
         keys = np.array(rows, np.int64).reshape(-1)
         return Candidates(keys, {"fids": keys})
 
@@ -99,8 +99,7 @@ class TableKeys:
         """Return the key after so many more: found in the index of keys, without the features."""
         key, table = quoted(self.rtree.key), quoted(self.layer)
         query = f"SELECT {key} FROM {table} WHERE {key} > ? ORDER BY {key} LIMIT 1 OFFSET ?"
-        with closing(_open(self.rtree.path)) as database:
-            row = database.execute(query, [cursor, count - 1]).fetchone()
+        row = self.database.execute(query, [cursor, count - 1]).fetchone()
         return END if row is None else int(row[0])
 
 
@@ -189,7 +188,9 @@ _kept = _Kept()
 _left_out = _Kept()
 
 
-def _in_box(dataset: Dataset, mark: str, rtree: RTree | None, box: Box) -> Array:
+def _in_box(source: PageSource, box: Box) -> Array:
+    database, rtree = source.database, source.index
+    path, layer = source.dataset.file, source.dataset.layer
     west, south, east, north = box
 
     def near(boxes: Array) -> Array:
@@ -201,25 +202,26 @@ def _in_box(dataset: Dataset, mark: str, rtree: RTree | None, box: Box) -> Array
         )
         return meets
 
-    if are_places(dataset):
-        _, bounds = pyogrio.read_bounds(dataset.file, layer=dataset.layer)
+    if are_places(source.dataset):
+        _, bounds = pyogrio.read_bounds(path, layer=layer)
         return np.flatnonzero(near(bounds.T))
-    if rtree is None:
-        keys, _ = pyogrio.read_bounds(dataset.file, layer=dataset.layer, bbox=box)
+    if database is None or rtree is None:
+        keys, _ = pyogrio.read_bounds(path, layer=layer, bbox=box)
         return np.unique(keys)
-    found, nowhere = rtree.few_keys_near(near), _nowhere(dataset, mark, rtree)
+    found, nowhere = find_few_keys(database, rtree.table, near), _nowhere(source, rtree)
     keys = np.unique(np.concatenate([found, nowhere])) if len(nowhere) else found
     # Half the memory where the numbers are small enough.
     is_small = len(keys) == 0 or (keys[0] >= 0 and keys[-1] < 2**32)
     return keys.astype(np.uint32) if is_small else keys
 
 
-def _nowhere(dataset: Dataset, mark: str, rtree: RTree) -> Array:
+def _nowhere(source: PageSource, rtree: RTree) -> Array:
     """Return the keys of features that the index leaves out: they lie nowhere.
 
     They are the same for each box, and to count the index takes a pass over it.
     """
-    name = (str(dataset.path), dataset.layer, mark)
+    dataset = source.dataset
+    name = (str(dataset.path), dataset.layer, source.mark)
     found = _left_out.get(name)
     if found is None:
         found = _look_for_left_out(dataset, rtree)
@@ -234,9 +236,5 @@ def _look_for_left_out(dataset: Dataset, rtree: RTree) -> Array:
     query = (
         f"SELECT {key} FROM {quoted(dataset.layer)} WHERE {key} NOT IN (SELECT rowid FROM {listed})"
     )
-    with closing(_open(rtree.path)) as database:
+    with closing(open_to_read(rtree.path)) as database:
         return np.array(database.execute(query).fetchall(), np.int64).reshape(-1)
-
-
-def _open(path: Path) -> sqlite3.Connection:
-    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)

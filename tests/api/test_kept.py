@@ -13,6 +13,7 @@ from django.contrib.auth.models import User
 from django.core.handlers.wsgi import WSGIHandler
 from django.core.signals import request_finished, request_started
 from django.db import close_old_connections
+from django.test import Client
 
 from marinemap.api.kept import KeptAnswers
 from marinemap.api.tokens import make_token
@@ -244,3 +245,29 @@ def test_kept_answers_take_so_much_memory_and_no_more() -> None:
             kept(environ, lambda *_: None)
     assert kept._shelf._bytes <= 32 << 20
     assert kept._shelf._bytes == sum(each.size for each in kept._shelf._answers.values())
+
+
+def test_layer_is_another_as_soon_as_anything_of_it_is(
+    reefs: Layer, new_client: Callable[..., Client]
+) -> None:
+    client, address = new_client(), "/api/collections/reefs"
+
+    def look(**changes: object) -> Any:
+        Layer.objects.filter(pk="reefs").update(**changes)
+        answer = client.get(address)
+        return answer.json() if answer.status_code == 200 else answer.status_code
+
+    assert look()["title"] == reefs.title
+    # Not by save(), which sets the time of the change as well.
+    assert look(title="Banks")["title"] == "Banks"
+    assert look(most_corners=7)["limits"] == {"corners": 7}
+    assert look(trouble="gone")["trouble"]
+    assert look(is_restricted=True) == 404
+    assert look(is_restricted=False, is_published=False) == 404
+    key = drawings._key(Layer.objects.get(pk="reefs"))
+    drawing = Drawing.objects.create(layer=reefs, key=key, progress=50)
+    assert look(is_published=True)["drawing"] == {"progress": 50}
+    drawing.delete()
+    assert look()["drawing"] == {"progress": 0}
+    Layer.objects.get(pk="reefs").delete()
+    assert client.get(address).status_code == 404

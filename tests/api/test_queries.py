@@ -51,8 +51,9 @@ def ask(reefs: Layer, new_client: NewClient, post: Post, settings: Any) -> Calla
     answer = post(client, {"inputs": {"message": "a"}}, "echo")
     job_id = answer.json()["jobID"]
     run(job_id)
-    # The first look at a job binds it to its cookie.
+    # The first look at a job binds it to its cookie, and at a layer makes it of its row.
     client.get(f"/api/jobs/{job_id}")
+    client.get("/api/collections/reefs")
 
     def count(address: str) -> int:
         with CaptureQueriesContext(
@@ -69,6 +70,11 @@ def ask(reefs: Layer, new_client: NewClient, post: Post, settings: Any) -> Calla
 @pytest.mark.parametrize(("address", "count"), QUERIES.items())
 def test_queries_of_a_route(ask: Callable[[str], int], address: str, count: int) -> None:
     assert ask(address) == count
+
+
+def test_layer_is_read_again_once_it_has_changed(ask: Callable[[str], int], reefs: Layer) -> None:
+    Layer.objects.filter(pk="reefs").update(description="Others.")
+    assert [ask("/api/collections/reefs/items/1") for _ in range(3)] == [2, 1, 1]
 
 
 def test_queries_do_not_grow_with_rows(

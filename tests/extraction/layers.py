@@ -27,6 +27,7 @@ def write_layer(
     kind: str = "Unknown",
     crs: str = "EPSG:4326",
     driver: str = "GPKG",
+    layer_options: Mapping[str, str] | None = None,
 ) -> Path:
     """Write geometries and Arrow columns as one layer; None is a missing geometry."""
     fields = (
@@ -37,7 +38,13 @@ def write_layer(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         pyogrio.write_arrow(
-            table, path, driver=driver, geometry_name="geom_", geometry_type=kind, crs=crs
+            table,
+            path,
+            driver=driver,
+            geometry_name="geom_",
+            geometry_type=kind,
+            crs=crs,
+            layer_options=layer_options,
         )
     return path
 

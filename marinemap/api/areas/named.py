@@ -17,7 +17,7 @@ from marinemap.catalogue import area_names
 from marinemap.catalogue.models import Layer, NamedArea
 from marinemap.errors import RequestError
 from marinemap.extraction import read_one
-from marinemap.extraction.page import Features
+from marinemap.extraction.page_rows import Features
 
 
 def search(request: HttpRequest, q: str, limit: int) -> Document:
@@ -100,5 +100,5 @@ def _read(request: HttpRequest, area_id: str) -> tuple[Layer, NamedArea, Feature
 
 
 def _geometry(layer: Layer, feature: Features) -> bytes:
-    (members,) = write_features(feature, layer, choose_crs(layer, None, "crs"))
-    return members["geometry"]
+    ((_, geometry, _),) = write_features(feature, layer, choose_crs(layer, None, "crs"))
+    return geometry

@@ -127,7 +127,8 @@ def _feature(request: HttpRequest, layer: Layer, target: FeatureCrs, feature_id:
         raise NotFoundError(
             f"layer '{layer.pk}' has no feature of this id", field="featureId", value=feature_id
         )
-    (members,) = write_features(found, layer, target)
+    ((number, geometry, properties),) = write_features(found, layer, target)
+    members = {"type": b'"Feature"', "id": number, "geometry": geometry, "properties": properties}
     # A feature has links as a foreign member beside its own.
     links = [link(request, "collection", "collection", layer.pk, title=layer.title)]
     return Document(
@@ -184,7 +185,7 @@ def _page(
 
 def _written(layer: Layer, target: FeatureCrs, page: Page) -> bytes:
     texts = [
-        b"{" + b",".join(b'"%s":%s' % (name.encode(), at) for name, at in members.items()) + b"}"
+        b'{"type":"Feature","id":%b,"geometry":%b,"properties":%b}' % members
         for part in page.parts
         for members in write_features(part, layer, target)
     ]

@@ -14,7 +14,7 @@ from marinemap.api.identity import viewer_of
 from marinemap.api.links import GEOJSON, OGC, link, own_links
 from marinemap.api.problems import NotFoundError
 from marinemap.catalogue.drawings import progress_of
-from marinemap.catalogue.glance import catalogue_as_it_is
+from marinemap.catalogue.glance import catalogue_as_it_is, layer_seen_by
 from marinemap.catalogue.models import ID_PATTERN, Drawing, Layer
 from marinemap.errors import did_you_mean, quote
 from marinemap.extraction import get_format
@@ -33,11 +33,10 @@ def get_layer(request: HttpRequest, layer_id: str) -> Layer:
     """
     # What is no id is not looked up: databases refuse some texts, such as one with a NUL.
     is_id = re.fullmatch(ID_PATTERN, layer_id) is not None
-    visible = Layer.objects.visible_to(viewer_of(request))
-    found = Layer.objects.published_to(viewer_of(request)).select_related("drawing")
-    layer = found.filter(pk=layer_id).first() if is_id else None
+    viewer = viewer_of(request)
+    layer = layer_seen_by(viewer, layer_id) if is_id else None
     if layer is None:
-        known = visible.values_list("id", flat=True)
+        known = Layer.objects.visible_to(viewer).values_list("id", flat=True)
         raise NotFoundError(
             f"there is no collection '{quote(layer_id)}'.{did_you_mean(quote(layer_id), known)}",
             field="collectionId",
