@@ -16,6 +16,7 @@ from marinemap.extraction.formats.plan import NO_DATE, WritePlan
 from marinemap.extraction.formats.written import WrittenLayer
 from marinemap.extraction.layer import PreparedLayer, prepare
 from marinemap.extraction.layer_report import report_on
+from marinemap.extraction.limits import LimitWatch, RunLimits
 from marinemap.extraction.postgis.table import Table
 from marinemap.extraction.reproject import Reprojection
 from marinemap.extraction.request import ExtractionRequest, LayerReport, SourceLayer
@@ -101,7 +102,7 @@ class LayerExtraction:
     def _extract(self, source: SourceLayer, version: str, folder: Path) -> LayerFiles:
         request = self.request
         layer = prepare(source, self.area, request.mode, output=self.target)
-        outcome = self._write_as(request.format, layer, folder, self.advance)
+        outcome = self._write_as(request.format, layer, folder, self._watched(source, folder))
         full: tuple[WrittenLayer, ...] = ()
         loses = any(written.losses for written in outcome.written)
         if loses and request.full_copy and request.format != FULL_FORMAT:
@@ -111,6 +112,17 @@ class LayerExtraction:
         members |= find_styles(layer.dataset, [each.path.stem for each in outcome.written])
         report = report_on(source, version, layer, outcome, full, members)
         return LayerFiles(report, written, members)
+
+    def _watched(self, source: SourceLayer, folder: Path) -> Advance:
+        """Return what moves on while the layer gives no more than it may."""
+        limits = RunLimits(features=source.most_features, file_bytes=source.most_bytes)
+        watch = LimitWatch(limits, folder, layer=source.name)
+
+        def advance(fraction: float, features: int = 0) -> None:
+            watch.check(features, thoroughly=fraction >= 1)
+            self.advance(fraction, features)
+
+        return advance
 
     def _stay(self, fraction: float, features: int = 0) -> None:
         self.advance(1.0, features)

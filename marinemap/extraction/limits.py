@@ -22,6 +22,10 @@ class RunLimitError(RequestError):
     """The run took more than the site allows."""
 
 
+class LayerLimitError(RequestError):
+    """A layer would give more than it may; others of the same run are not concerned."""
+
+
 @dataclass(frozen=True)
 class RunLimits:
     """The most that one run may take; None is no limit.
@@ -91,11 +95,18 @@ class LimitWatch:
         Of the temporary files.
     clock : callable
         Seconds that never go back.
+    layer : str, optional
+        Whose limits they are, where they are not those of the whole run.
     """
 
     def __init__(
-        self, limits: RunLimits, folder: Path, clock: Callable[[], float] = time.monotonic
+        self,
+        limits: RunLimits,
+        folder: Path,
+        clock: Callable[[], float] = time.monotonic,
+        layer: str = "",
     ) -> None:
+        self._layer = layer
         self._limits = limits
         self._folder = folder
         self._clock = clock
@@ -107,34 +118,44 @@ class LimitWatch:
 
         Raises
         ------
-        RunLimitError
+        RunLimitError, LayerLimitError
             Naming the limit.
         UnavailableError
             If the disk is nearly full, which is not the request's doing alone.
         """
         limits, now = self._limits, self._clock()
-        _refuse(features, limits.features, "features", "has over {:,.0f} features")
-        _refuse(now - self._begun, limits.seconds, "seconds", "took over {:,.0f} seconds")
+        self._refuse(features, limits.features, "features", "has over {:,.0f} features")
+        self._refuse(now - self._begun, limits.seconds, "seconds", "took over {:,.0f} seconds")
         if not thoroughly and now - self._looked < _LOOK_EVERY_SECONDS:
             return
         self._looked = now
         if limits.memory_bytes:
             found = _resident_bytes()
-            _refuse(found, limits.memory_bytes, "memory", "took over {:,.0f} bytes of memory")
+            self._refuse(found, limits.memory_bytes, "memory", "took over {:,.0f} bytes of memory")
         if limits.file_bytes:
             found = sum(f.stat().st_size for f in self._folder.rglob("*") if f.is_file())
-            _refuse(found, limits.file_bytes, "bytes", "has over {:,.0f} bytes before zipping")
+            words = "has over {:,.0f} bytes before zipping"
+            self._refuse(found, limits.file_bytes, "bytes", words)
         if limits.free_bytes and shutil.disk_usage(self._folder).free < limits.free_bytes:
             raise UnavailableError(
                 f"the disk has less than {limits.free_bytes:,.0f} bytes free",
                 hint="Free some room in the folder of temporary files.",
             ) from OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-
-def _refuse(found: float, limit: float | None, field: str, words: str) -> None:
-    if limit is not None and found > limit:
+    def _refuse(self, found: float, limit: float | None, field: str, words: str) -> None:
+        if limit is None or found <= limit:
+            return
+        over = words.format(limit)
+        if self._layer:
+            raise LayerLimitError(
+                f"what was asked for of layer '{self._layer}' {over}, the most that the layer "
+                "gives one request",
+                field=field,
+                value=limit,
+                hint=_LESS,
+            )
         raise RunLimitError(
-            f"the extract {words.format(limit)}, the most that this site allows one request",
+            f"the extract {over}, the most that this site allows one request",
             field=field,
             value=limit,
             hint=_LESS,

@@ -46,6 +46,8 @@ class SourceLayer:
         The fields to keep, in the source's order; all by default.
     filter : str or mapping, optional
         Keep only features whose attributes match: CQL2 text or CQL2 JSON.
+    most_features, most_bytes : int, optional
+        The most that it may give, in files of the format that was asked for, before zipping.
     """
 
     name: str
@@ -58,6 +60,8 @@ class SourceLayer:
     fingerprint: str = ""
     fields: Sequence[str] | None = None
     filter: str | Mapping[str, Any] | None = None
+    most_features: int | None = None
+    most_bytes: int | None = None
 
     def __post_init__(self) -> None:
         if not _FILE_NAME.fullmatch(self.name):

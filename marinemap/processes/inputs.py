@@ -38,7 +38,14 @@ class ChosenLayer:
 
     def to_source(self) -> SourceLayer:
         """Return the layer as the engine reads it."""
-        return dataclasses.replace(self.layer.to_source(), fields=self.fields, filter=self.filter)
+        megabytes = self.layer.most_megabytes
+        return dataclasses.replace(
+            self.layer.to_source(),
+            fields=self.fields,
+            filter=self.filter,
+            most_features=self.layer.most_features,
+            most_bytes=None if megabytes is None else megabytes * 1_000_000,
+        )
 
     def to_json(self) -> Any:
         """Return the id, or an object where something is chosen besides."""

@@ -10,7 +10,7 @@ from django.test import Client
 
 from marinemap.catalogue.models import Layer
 from marinemap.jobs.models import Job
-from tests.api.conftest import AREA, Post
+from tests.api.conftest import AREA, Post, run
 from tests.api.test_jobs import assert_problem
 
 NewClient = Callable[..., Client]
@@ -39,6 +39,25 @@ def test_refusal_says_limit_and_what_would_fit(
     assert not Job.objects.exists()
     Layer.objects.filter(pk="reefs").update(**{limit: most * 1000})
     assert post(new_client(), REQUEST).status_code == 201
+
+
+@pytest.mark.parametrize(
+    ("limit", "words"),
+    [
+        ({"most_features": 2}, "of layer 'reefs' has over 2 features, the most that the layer"),
+        ({"most_area_km2": 5}, "layer 'reefs' gives an area of 5 km² at most"),
+        ({"most_corners": 4}, "layer 'reefs' gives an area of 4 corners at most"),
+    ],
+)
+def test_limits_hold_in_the_run_as_well(
+    reefs: Layer, new_client: NewClient, post: Post, limit: dict[str, int], words: str
+) -> None:
+    made = post(new_client(), REQUEST).json()
+    # The data, or what is allowed, may be another by the time that a worker comes to it.
+    Layer.objects.filter(pk="reefs").update(**limit)
+    job = run(made["jobID"])
+    assert job.status == "failed"
+    assert words in job.message
 
 
 def test_limits_are_told_with_the_layer(reefs: Layer, new_client: NewClient) -> None:

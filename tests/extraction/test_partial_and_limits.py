@@ -112,6 +112,34 @@ def test_disk_that_is_nearly_full_is_the_operators(source: Path, tmp_path: Path)
         extract(request, limits=RunLimits(free_bytes=1e30))
 
 
+@pytest.mark.parametrize(
+    ("most", "words"),
+    [
+        ({"most_features": 48}, "has over 48 features, the most that the layer gives"),
+        ({"most_bytes": 5_000}, "has over 5,000 bytes before zipping, the most that the layer"),
+    ],
+)
+def test_layer_that_would_give_too_much_is_missing(
+    source: Path, tmp_path: Path, most: dict[str, int], words: str
+) -> None:
+    layers = [SourceLayer("sea", source), SourceLayer("few", source, **most)]
+    result = extract(ExtractionRequest(layers, AREA, tmp_path / "out.zip"))
+    assert [layer.name for layer in result.layers] == ["sea"]
+    (missing,) = result.failures
+    assert missing.name == "few"
+    assert f"what was asked for of layer 'few' {words}" in missing.message
+    alone = ExtractionRequest(layers[1:], AREA, tmp_path / "alone.zip")
+    with pytest.raises(RequestError, match="of layer 'few'"):
+        extract(alone)
+    assert not alone.destination.exists()
+
+
+def test_layer_that_gives_as_much_as_it_may_is_whole(source: Path, tmp_path: Path) -> None:
+    layer = SourceLayer("sea", source, most_features=49, most_bytes=50_000)
+    result = extract(ExtractionRequest([layer], AREA, tmp_path / "out.zip"))
+    assert result.layers[0].features_written == 49
+
+
 def test_time_is_counted_from_the_beginning(tmp_path: Path) -> None:
     now = [0.0]
     watch = LimitWatch(RunLimits(seconds=5), tmp_path, lambda: now[0])
