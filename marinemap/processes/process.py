@@ -15,6 +15,10 @@ from marinemap.catalogue.viewers import EVERYONE, Viewer
 from marinemap.errors import RequestError, ServiceError, did_you_mean, quote
 from marinemap.extraction import RunLimits
 
+# Members of a qualified value; the older form has those of its format in one.
+_QUALIFIED = ("value", "mediaType", "encoding", "schema", "format")
+_AS_IT_IS = ("utf-8", "utf8")
+
 # What a run of a short process takes at most: so long it may hold up what looks after the site.
 SHORT_SECONDS = 5
 
@@ -283,10 +287,28 @@ def unwrap_inputs(process: Process, inputs: Mapping[str, Any]) -> dict[str, Any]
             raise RequestError(
                 f"this input is missing; it is needed: {description['title']}", field=name
             )
-    return {name: _unqualified(value) for name, value in inputs.items() if value is not None}
+    given = {name: value for name, value in inputs.items() if value is not None}
+    return {name: _unqualified(name, value) for name, value in given.items()}
 
 
-def _unqualified(value: Any) -> Any:
-    if isinstance(value, Mapping) and "value" in value and "type" not in value:
-        return value["value"]
-    return value
+def _unqualified(name: str, value: Any) -> Any:
+    if not isinstance(value, Mapping) or "value" not in value or "type" in value:
+        return value
+    for member in value:
+        if member not in _QUALIFIED:
+            raise RequestError(
+                f"a qualified value has no '{quote(member)}'.{did_you_mean(member, _QUALIFIED)}",
+                field=f"{name}.{quote(member)}",
+                value=member,
+            )
+    form = value.get("format")
+    nested = form.get("encoding") if isinstance(form, Mapping) else None
+    encoding = value.get("encoding", nested)
+    if encoding is not None and str(encoding).lower() not in _AS_IT_IS:
+        raise RequestError(
+            f"a value is read as it stands in the request, not as '{quote(encoding)}'",
+            field=f"{name}.encoding",
+            value=encoding,
+            hint="Send it as plain JSON, and leave 'encoding' out.",
+        )
+    return value["value"]

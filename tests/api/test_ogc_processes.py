@@ -330,6 +330,23 @@ def test_input_inline_object_is_a_qualified_value(new_client: NewClient, post: P
     assert post(new_client(), body, "echo", headers=SYNC).content == b"a"
 
 
+@pytest.mark.parametrize(
+    ("value", "field"),
+    [
+        ({"value": "YQ==", "encoding": "base64"}, "message.encoding"),
+        ({"value": "YQ==", "format": {"encoding": "base64"}}, "message.encoding"),
+        ({"value": "a", "encodng": "utf-8"}, "message.encodng"),
+    ],
+)
+def test_encoding_of_an_input_is_not_passed_over(
+    new_client: NewClient, post: Post, value: Any, field: str
+) -> None:
+    body = {"inputs": {"message": value}}
+    assert assert_problem(post(new_client(), body, "echo", headers=SYNC), 400)["field"] == field
+    plain = {"inputs": {"message": {"value": "a", "encoding": "UTF-8"}}}
+    assert post(new_client(), plain, "echo", headers=SYNC).status_code == 200
+
+
 @pytest.fixture
 def afar(settings: Any, tmp_path: Path) -> Iterator[str]:
     """A server of somebody else's."""
@@ -373,6 +390,21 @@ def test_execute_inputs_by_reference(
             "outputs.message.format.mediaType",
             "not made as",
         ),
+        (
+            {"message": {"format": {"encoding": "base64"}}},
+            "outputs.message.format.encoding",
+            "not sent as 'base64'",
+        ),
+        (
+            {"message": {"format": {"encoding": ""}}},
+            "outputs.message.format.encoding",
+            "'UTF-8'",
+        ),
+        (
+            {"message": {"format": {"schema": "https://example.org/s.xsd"}}},
+            "outputs.message.format.schema",
+            "schema of its own",
+        ),
     ],
 )
 def test_output_that_is_wrong_is_refused_by_name(
@@ -382,6 +414,29 @@ def test_output_that_is_wrong_is_refused_by_name(
     problem = assert_problem(post(new_client(), body, "echo", headers=SYNC), 400)
     assert problem["field"] == field
     assert detail in problem["detail"]
+
+
+@pytest.mark.parametrize("encoding", ["UTF-8", "utf-8"])
+def test_encoding_that_an_output_has_may_be_named(
+    new_client: NewClient, post: Post, encoding: str
+) -> None:
+    outputs = {"message": {"format": {"encoding": encoding}}}
+    body = {"inputs": {"message": "\u00e4"}, "outputs": outputs}
+    assert post(new_client(), body, "echo", headers=SYNC).content == "\u00e4".encode()
+
+
+def test_zip_is_sent_as_it_is_and_not_otherwise(
+    reefs: Layer, new_client: NewClient, post: Post
+) -> None:
+    def ask(encoding: str) -> Any:
+        outputs = {"archive": {"format": {"encoding": encoding}}}
+        inputs = {"layers": ["reefs"], "area": AREA}
+        return post(new_client(), {"inputs": inputs, "outputs": outputs})
+
+    assert ask("binary").status_code == 201
+    problem = assert_problem(ask("base64"), 400)
+    assert problem["field"] == "outputs.archive.format.encoding"
+    assert "'binary'" in problem["detail"]
 
 
 def finished(client: Client, post: Post, body: Any, process: str = "echo") -> str:

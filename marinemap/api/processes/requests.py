@@ -184,3 +184,20 @@ def _check_format(process: Process, name: str, asked: Mapping[str, Any]) -> None
             f"output '{name}' is not made as",
             f"outputs.{name}.format.mediaType",
         )
+    field, encoding = f"outputs.{name}.format", str(asked.get("encoding", ""))
+    known = _encodings(process, name)
+    if "encoding" in asked and encoding.lower() not in (each.lower() for each in known):
+        raise unknown(encoding, known, f"output '{name}' is not sent as", f"{field}.encoding")
+    if "schema" in asked and asked["schema"] != process.outputs[name].get("schema"):
+        raise RequestError(
+            f"output '{name}' has a schema of its own, which the process describes",
+            field=f"{field}.schema",
+            value=asked["schema"],
+            hint="Leave 'schema' out.",
+        )
+
+
+def _encodings(process: Process, name: str) -> list[str]:
+    """Return the encodings that an output is sent in: files as they are, all else as text."""
+    schema = process.outputs[name].get("schema", {})
+    return ["binary"] if schema.get("contentEncoding") == "binary" else ["UTF-8"]
