@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -116,17 +117,18 @@ def test_count_and_losses_are_told_before_sending(page: Page, make_site: MakeSit
     _type_bounds(page, west=0, south=40, east=5, north=45)
     _tag(page, "layer-reefs").check()
     expect(estimate).to_contain_text("25 features, about")
-    page.get_by_text("What to know beforehand (1)").press("Enter")
-    expect(_tag(page, "estimate-warnings")).to_have_text(
-        "'habitat_class' would be named 'habitat_cl'."
-    )
+    page.get_by_text("Layer by layer, with what to know (1)").press("Enter")
+    layers = _tag(page, "estimate-layers")
+    expect(layers.locator("dd").last).to_have_text("'habitat_class' would be named 'habitat_cl'.")
     _tag(page, "layer-coastline").check()
     expect(estimate).to_contain_text("30 features, about")
-    expect(_tag(page, "estimate-warnings")).to_contain_text("reefs: 'habitat_class'")
+    expect(layers.locator("dt")).to_have_text(["coastline", "reefs"])
+    expect(layers.locator("dd").first).to_contain_text("5 features, ")
     _tag(page, "format").select_option("flatgeobuf")
-    expect(_tag(page, "estimate-warnings")).to_be_hidden()
+    expect(page.get_by_text("Layer by layer", exact=True)).to_be_visible()
+    expect(layers).not_to_contain_text("habitat_cl'")
     _tag(page, "clear-area").click()
-    expect(_tag(page, "estimate-warnings")).to_be_empty()
+    expect(_tag(page, "estimate-details")).to_be_hidden()
     expect(_tag(page, "estimate-text")).to_be_empty()
     assert not list((site.home / "artifacts").glob("*"))
 
@@ -151,16 +153,7 @@ def test_format_in_degrees_leaves_no_coordinate_system_to_choose(
     expect(_tag(page, "crs")).to_have_value("EPSG:3857")
 
 
-def test_mistake_is_told_before_sending(page: Page, make_site: MakeSite) -> None:
-    site = make_site()
-    site.start_web()
-    page.goto(site.base)
-    _type_bounds(page, west=100, south=10, east=101, north=11)
-    _tag(page, "layer-reefs").check()
-    expect(_tag(page, "estimate")).to_contain_text("outside of every layer")
-
-
-def test_mistake_is_told_beside_the_part_of_the_form_at_fault(
+def test_mistake_is_told_once_beside_the_part_of_the_form_at_fault(
     page: Page, make_site: MakeSite
 ) -> None:
     site = make_site()
@@ -168,8 +161,67 @@ def test_mistake_is_told_beside_the_part_of_the_form_at_fault(
     page.goto(site.base)
     _type_bounds(page, west=100, south=10, east=101, north=11)
     _tag(page, "layer-reefs").check()
+    problem = _tag(page, "problem-area")
+    # Before it is sent, and after.
+    expect(problem).to_contain_text("outside of every layer")
+    expect(_tag(page, "estimate")).to_contain_text("see above")
     _tag(page, "submit").click()
-    expect(_tag(page, "problem-area")).to_contain_text("outside of every layer")
+    expect(problem).to_contain_text("outside of every layer")
+    expect(page.get_by_text("outside of every layer")).to_have_count(1)
+    _tag(page, "crs").select_option("other")
+    _tag(page, "crs-code").fill("9999")
+    # Right by now, so that the next is at fault.
+    _tag(page, "undo-area").click()
+    _type_again(page, west=0, south=40, east=5, north=45)
+    expect(problem).to_be_hidden()
+    expect(_tag(page, "problem-crs")).to_contain_text("9999")
+    expect(_tag(page, "crs")).to_have_attribute("aria-invalid", "true")
+    _tag(page, "crs").select_option("EPSG:3857")
+    expect(_tag(page, "problem-crs")).to_be_hidden()
+    expect(_tag(page, "crs")).not_to_have_attribute("aria-invalid", "true")
+
+
+def test_limit_that_is_passed_is_told_with_the_way_out(page: Page, make_site: MakeSite) -> None:
+    site = make_site(MARINEMAP_MAX_RUN_FEATURES="10", MARINEMAP_MAX_WAITING_PERSON="1")
+    site.start_web()
+    page.goto(site.base)
+    _type_bounds(page, west=0, south=40, east=5, north=45)
+    _tag(page, "layer-reefs").check()
+    notes = _tag(page, "estimate-notes")
+    expect(notes).to_contain_text("would have over 10 features")
+    expect(notes).to_contain_text("That is 2.5 times too much.")
+    _type_again(page, west=0, south=40, east=2, north=42)
+    expect(notes).to_be_empty()
+    _tag(page, "submit").click()
+    expect(_tag(page, "request-row")).to_have_count(1)
+    _type_again(page, west=0, south=40, east=2, north=41)
+    expect(notes).to_contain_text("1 of 1 jobs. Wait until one has ended, or cancel one.")
+
+
+def test_lost_connection_is_told_and_heals_by_itself(page: Page, make_site: MakeSite) -> None:
+    site = make_site()
+    site.start_web()
+    page.goto(site.base)
+    _type_bounds(page, west=0, south=40, east=5, north=45)
+    _tag(page, "layer-reefs").check()
+    expect(_tag(page, "estimate-text")).to_contain_text("25 features")
+    expect(_tag(page, "offline")).to_be_hidden()
+    site.signal("web", signal.SIGKILL)
+    # As soon as a person would notice, though nothing is asked for.
+    expect(_tag(page, "offline")).to_be_visible(timeout=5000)
+    _tag(page, "submit").click()
+    expect(_tag(page, "submit-reason")).to_contain_text("No answer came.")
+    expect(_tag(page, "banner")).to_be_hidden()
+    site.start_web()
+    expect(_tag(page, "offline")).to_be_hidden()
+    expect(_tag(page, "estimate-text")).to_contain_text("25 features")
+    expect(_tag(page, "submit-reason")).to_be_empty()
+    _tag(page, "submit").click()
+    expect(_tag(page, "request-row")).to_have_count(1)
+    page.context.set_offline(True)
+    expect(_tag(page, "offline")).to_be_visible(timeout=5000)
+    page.context.set_offline(False)
+    expect(_tag(page, "offline")).to_be_hidden()
 
 
 def test_request_is_kept_over_a_reload_and_can_be_cancelled(
@@ -201,6 +253,10 @@ def _zoom_to_reefs(page: Page) -> None:
 
 def _type_bounds(page: Page, **degrees: float) -> None:
     page.get_by_text("Type coordinates instead").click()
+    _type_again(page, **degrees)
+
+
+def _type_again(page: Page, **degrees: float) -> None:
     for side, number in degrees.items():
         _tag(page, f"bound-{side}").fill(str(number))
     _tag(page, "use-bounds").click()

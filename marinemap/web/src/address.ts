@@ -9,10 +9,8 @@ export interface SharedView {
   longitude: number;
 }
 
-export interface SharedArea {
-  ring: Ring;
-  isRectangle: boolean;
-}
+/** Drawn corners, or the id of an area that the service knows. */
+export type SharedArea = { ring: Ring; isRectangle: boolean } | { id: string };
 
 /** A part that is null was not told, or makes no sense. */
 export interface Shared {
@@ -30,6 +28,8 @@ const FARTHEST_DEGREES = 720;
 const DEEPEST_ZOOM = 22;
 const LAYER_ID = /^[a-z0-9][a-z0-9_-]{0,62}$/;
 const FORMAT_ID = /^[a-z0-9_-]{1,40}$/;
+/** "countries:italy", or that of a file that was uploaded. */
+const AREA_ID = /^[a-z][a-z0-9_-]{0,62}:[^\s,;]{1,200}$|^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 const CRS = /^EPSG:\d{4,6}$/;
 
 /** Read a fragment as it may come from anywhere: what is odd in it is passed over. */
@@ -65,8 +65,9 @@ function readView(text: string): SharedView | null {
   return { zoom, latitude: latitude!, longitude: longitude! };
 }
 
-/** "west,south,east,north", or "longitude,latitude;..." of three corners or more. */
+/** "west,south,east,north", or "longitude,latitude;..." of three corners or more, or an id. */
 function readArea(text: string): SharedArea | null {
+  if (AREA_ID.test(text)) return { id: text };
   const corners = text.split(";");
   return corners.length === 1 ? readRectangle(text) : readPolygon(corners);
 }
@@ -95,7 +96,9 @@ function isPlace([longitude, latitude]: Position): boolean {
   return Math.abs(longitude) <= FARTHEST_DEGREES && Math.abs(latitude) <= 90;
 }
 
-function areaText({ ring, isRectangle }: SharedArea): string {
+function areaText(area: SharedArea): string {
+  if ("id" in area) return encodeURIComponent(area.id).replaceAll("%3A", ":");
+  const { ring, isRectangle } = area;
   const { west, south, east, north } = boundsOf(ring);
   if (isRectangle) return [west, south, east, north].map(exact).join(",");
   return ring.map((corner) => corner.map(exact).join(",")).join(";");

@@ -3,6 +3,7 @@
 import type { AreaGeometry } from "./antimeridian.ts";
 import type { Estimate } from "./estimate.ts";
 import { formatsIn, type Format, type FormatChoices } from "./formats.ts";
+import type { Limit } from "./limits.ts";
 
 export interface Collection {
   id: string;
@@ -30,7 +31,8 @@ export interface ReadFeature {
 
 export interface Order {
   layers: string[];
-  area: AreaGeometry;
+  /** The id of an area that the service knows, or a geometry. */
+  area: AreaGeometry | string;
   mode: "clip" | "intersects";
   format: string;
   /** Absent: each layer keeps its own. */
@@ -86,6 +88,8 @@ export interface Problem {
   detail?: string;
   field?: string;
   hint?: string;
+  /** No answer came at all. */
+  isUnreachable?: boolean;
 }
 
 /** The service refused, or could not be reached (then without a status). */
@@ -95,7 +99,13 @@ export class ProblemError extends Error {
   }
 }
 
+/** Told to the document when no answer came. */
+export const UNREACHABLE = "marinemap-unreachable";
+
+/** A server that is silent for so long is not there. */
+const HEALTH_MILLISECONDS = 4000;
 const JOBS_A_PAGE = 20;
+const MOST_TITLE = 200;
 const DRAWING_TYPE = "application/vnd.pmtiles";
 const root = document.body.dataset["root"] ?? "/";
 const api = `${root}api`;
@@ -120,12 +130,22 @@ export async function readFeature(layerId: string, featureId: number, signal: Ab
 }
 
 /** Ask for an extract; inputs that were kept are taken as they are. */
-export async function submitOrder(order: Order | Asked): Promise<Job> {
-  return execute<Job>("extract", order);
+export async function submitOrder(order: Order | Asked, key: string): Promise<Job> {
+  return execute<Job>("extract", order, { headers: { "Idempotency-Key": key } });
+}
+
+/** A key for a request: sent again with it, as when no answer came, it is the same request. */
+export function newKey(): string {
+  // Not randomUUID, which pages without TLS have not.
+  return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+export async function listLimits(signal: AbortSignal): Promise<Limit[]> {
+  return (await call<{ limits: Limit[] }>(`${api}/limits`, { signal })).limits;
 }
 
 export async function estimateOrder(order: Order, signal: AbortSignal): Promise<Estimate> {
-  return execute<Estimate>("estimate", order, signal);
+  return execute<Estimate>("estimate", order, { signal });
 }
 
 export interface JobPage {
@@ -182,6 +202,35 @@ function pathOf(href: string): string {
   return pathname + search;
 }
 
+/** An area with a name. */
+export interface NamedArea {
+  id: string;
+  title: string;
+  layer: string;
+}
+
+/** An area that the service knows, with its outline. */
+export interface KnownArea {
+  id: string;
+  geometry: AreaGeometry;
+  properties: { title?: string; notes?: string[] };
+}
+
+export async function searchAreas(text: string, signal: AbortSignal): Promise<NamedArea[]> {
+  return (await call<{ areas: NamedArea[] }>(`${api}/areas?limit=8&q=${encodeURIComponent(text)}`, { signal })).areas;
+}
+
+export async function readArea(id: string): Promise<KnownArea> {
+  return call<KnownArea>(`${api}/areas/${encodeURIComponent(id)}`, { headers: { Accept: "application/geo+json" } });
+}
+
+/** Have the service read the area that a file holds. */
+export async function uploadArea(file: File): Promise<KnownArea> {
+  const title = encodeURIComponent(file.name.slice(0, MOST_TITLE));
+  const headers = { "Content-Type": "application/octet-stream" };
+  return call<KnownArea>(`${api}/areas?title=${title}`, { method: "POST", headers, body: file });
+}
+
 /** How the service is, as far as it says. */
 export interface Health {
   status?: string;
@@ -190,7 +239,7 @@ export interface Health {
 
 /** Ask how the service is. Not being healthy is an answer too. */
 export async function readHealth(): Promise<Health> {
-  const response = await fetch(`${root}healthz`, { cache: "no-store" });
+  const response = await fetch(`${root}healthz`, { cache: "no-store", signal: AbortSignal.timeout(HEALTH_MILLISECONDS) });
   return (await response.json().catch(() => ({}))) as Health;
 }
 
@@ -198,12 +247,12 @@ function jobUrl(id: string): string {
   return `${api}/jobs/${encodeURIComponent(id)}`;
 }
 
-async function execute<T>(process: string, inputs: Order | Asked, signal: AbortSignal | null = null): Promise<T> {
+async function execute<T>(process: string, inputs: Order | Asked, init: RequestInit): Promise<T> {
   return call<T>(`${api}/processes/${process}/execution`, {
+    ...init,
     method: "POST",
-    headers: { "Content-Type": "application/json" },
+    headers: { "Content-Type": "application/json", ...init.headers },
     body: JSON.stringify({ inputs }),
-    signal,
   });
 }
 
@@ -213,7 +262,9 @@ async function call<T>(url: string, init: RequestInit = {}): Promise<T> {
   try {
     response = await fetch(url, { credentials: "same-origin", cache: "no-store", ...init, headers });
   } catch {
-    throw new ProblemError({ detail: "The service cannot be reached. Check your connection." });
+    // Given up by the page itself it says nothing of the connection.
+    if (!init.signal?.aborted) document.dispatchEvent(new Event(UNREACHABLE));
+    throw new ProblemError({ detail: "The service cannot be reached. Check your connection.", isUnreachable: true });
   }
   const body = await response.json().catch(() => null);
   if (response.ok && body !== null) return body as T;

@@ -24,11 +24,11 @@ test("a slanting edge follows the straight line of the map to within ten metres"
   });
 });
 
-test("area of a rectangle is that of the zone of a sphere", () => {
-  // R² Δλ (sin φ2 - sin φ1), R = 6371.0088 km (mean radius of WGS 84, as OpenLayers has it).
-  const expected = 6371.0088 ** 2 * (Math.PI / 18) * Math.sin(Math.PI / 6);
-  const actual = areaKm2(ringOfBounds({ west: 175, south: 0, east: 185, north: 30 }));
-  assert.ok(Math.abs(actual / expected - 1) < 1e-6);
+test("area of a rectangle is that of the zone of the ellipsoid", () => {
+  // By PROJ: one degree by one, in the equal-area EPSG:6933.
+  assert.ok(Math.abs(areaKm2(ringOfBounds({ west: 0, south: 40, east: 1, north: 41 })) - 9412.851604) < 1e-5);
+  const overTheLine = areaKm2(ringOfBounds({ west: 179, south: -41, east: 181, north: -40 }));
+  assert.ok(Math.abs(overTheLine - 2 * 9412.851604) < 1e-5);
 });
 
 test("sizes are written with the digits that matter", () => {

@@ -1,8 +1,5 @@
 /** What is asked about a drawn area: its outline on the ground, its size, its bounds. */
 
-import Polygon from "ol/geom/Polygon.js";
-import { getArea } from "ol/sphere.js";
-
 import type { Position, Ring } from "./antimeridian.ts";
 
 export interface Bounds {
@@ -11,6 +8,10 @@ export interface Bounds {
   east: number;
   north: number;
 }
+
+/** Of WGS 84. */
+const ECCENTRICITY = 0.0818191908426215;
+const AUTHALIC_RADIUS_KM = 6371.0071809184747;
 
 /** One millionth of a radian is about six metres on the ground. */
 const TOLERANCE_RADIANS = 1e-6;
@@ -50,10 +51,18 @@ export function densified(ring: Ring): Ring {
   return ring.flatMap((start, index) => stepsAlong(start, ring[(index + 1) % ring.length]!));
 }
 
-/** Area on the ground in square kilometres, on a sphere (within 0.5 % of the ellipsoid). */
+/**
+ * Area on the ellipsoid in square kilometres, its edges straight in an equal-area projection.
+ *
+ * Snyder, Map Projections (USGS Professional Paper 1395), equations 3-11 and 3-12: on a sphere of the
+ * ellipsoid's surface, with authalic latitudes, areas are true.
+ */
 export function areaKm2(ring: Ring): number {
-  const polygon = new Polygon([[...ring, ring[0]!]]);
-  return getArea(polygon, { projection: "EPSG:4326" }) / 1e6;
+  const strips = ring.map(([longitude, latitude], index) => {
+    const [nextLongitude, nextLatitude] = ring[(index + 1) % ring.length]!;
+    return radians(nextLongitude - longitude) * (authalicSine(latitude) + authalicSine(nextLatitude));
+  });
+  return Math.abs(strips.reduce((sum, strip) => sum + strip, 0) / 2) * AUTHALIC_RADIUS_KM ** 2;
 }
 
 export function sizeInWords(km2: number): string {
@@ -80,6 +89,16 @@ function stepsNeeded(start: Position, end: Position): number {
   const steepest = Math.tan(radians(Math.min(85, Math.max(Math.abs(start[1]), Math.abs(end[1])))));
   const apart = ((height * height) / 8) * steepest * (Math.abs(width) / Math.hypot(height, width));
   return Math.min(MOST_STEPS_PER_EDGE, Math.max(1, Math.ceil(Math.sqrt(apart / TOLERANCE_RADIANS))));
+}
+
+/** The sine of the authalic latitude. */
+function authalicSine(latitude: number): number {
+  return authalicQ(Math.sin(radians(latitude))) / authalicQ(1);
+}
+
+function authalicQ(sine: number): number {
+  const e = ECCENTRICITY;
+  return (1 - e * e) * (sine / (1 - (e * sine) ** 2) + Math.atanh(e * sine) / e);
 }
 
 function mercatorY(latitude: number): number {

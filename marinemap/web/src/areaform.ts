@@ -1,160 +1,222 @@
-/** Step 1 of the form: the drawing buttons, the size, typed coordinates. */
+/** Step 1 of the form: the area, drawn, typed, searched, from a file; its size; undo and redo. */
 
 import type Map from "ol/Map.js";
 
-import { areaKm2, boundsOf, densified, isRectangle, sizeInWords, type Bounds } from "./area.ts";
 import type { Ring } from "./antimeridian.ts";
-import type { AskedArea } from "./api.ts";
-import { AreaDrawing, type DrawnArea, type Tool } from "./drawing.ts";
-import { zoomTo } from "./map.ts";
-import { element } from "./page.ts";
-import { clearProblem, showAt } from "./problems.ts";
-import { outlineOf } from "./requests/outline.ts";
+import { readArea, type AskedArea, type KnownArea } from "./api.ts";
+import { areaKm2, boundsOf, densified, sizeInWords, type Bounds } from "./area.ts";
+import { AreaFile } from "./areafile.ts";
+import { AreaSearch } from "./areasearch.tsx";
+import type { SharedArea } from "./address.ts";
+import { askedBefore, cornersOf, editableRing, given, km2OfChosen, type ChosenArea } from "./chosenarea.ts";
+import { AreaDrawing, type Tool } from "./drawing.ts";
+import { viewOf, zoomTo } from "./map.ts";
+import { announce, element, make } from "./page.ts";
+import { clearProblem, problemInWords, showAt } from "./problems.ts";
+import { TypedBounds } from "./typedbounds.ts";
+import { Undo } from "./undo.ts";
 
 const HELP: Record<Tool, string> = {
   rectangle: "Drag from one corner to the opposite one, or click both.",
   polygon: "Click each corner; double-click the last one to finish.",
+  circle: "Click the middle, then how far it reaches.",
+  move: "Drag the area, or move it by the arrow keys.",
 };
 const NO_AREA = "No area yet.";
-const SIDES = ["west", "south", "east", "north"] as const;
+const TOOLS = ["rectangle", "polygon", "circle", "move"] as const;
+const ARROWS: Record<string, [right: number, up: number]> = {
+  ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1],
+};
 const ZOOM_MILLISECONDS = 400;
+
+export interface AreaEvents {
+  onChange: () => void;
+  titleOfLayer: (id: string) => string;
+}
 
 export class AreaForm {
   readonly #map: Map;
   readonly #drawing: AreaDrawing;
-  readonly #onChange: () => void;
-  #area: DrawnArea | null = null;
+  readonly #events: AreaEvents;
+  readonly #undo = new Undo<ChosenArea | null>(null);
+  readonly #typed = new TypedBounds((bounds) => this.#setBounds(bounds));
+  #area: ChosenArea | null = null;
+  /** An id that the address named, until the service has told of it. */
+  #awaitedId: string | null = null;
+  #isStepping = false;
 
-  constructor(map: Map, onChange: () => void) {
+  constructor(map: Map, events: AreaEvents) {
     this.#map = map;
-    this.#onChange = onChange;
+    this.#events = events;
     this.#drawing = new AreaDrawing(map, {
-      onArea: (area) => this.#showArea(area),
+      onArea: (area) => this.#heed(area),
+      onSketch: (ring) => this.#showSize(areaKm2(densified(ring))),
       onTool: (tool) => this.#showTool(tool),
     });
+    new AreaSearch({ titleOfLayer: events.titleOfLayer, onArea: (area) => this.#takeKnown(area) });
+    new AreaFile((area) => this.#takeKnown(area));
     this.#listen();
   }
 
-  /** Corners of the area in degrees, as drawn; null while there is none. */
-  get ring(): Ring | null {
-    return this.#area?.ring ?? null;
-  }
-
-  get drawn(): DrawnArea | null {
+  get chosen(): ChosenArea | null {
     return this.#area;
   }
 
-  /** Set an area that was drawn before; null clears it. */
-  restore(area: DrawnArea | null): void {
-    if (area) this.#drawing.setArea(area);
-    else this.#drawing.clear();
-  }
-
-  /** Set an area that was asked for before, and show it. */
-  take(asked: AskedArea): void {
-    const [[ring]] = outlineOf(asked) as [[Ring]];
-    this.#drawing.setArea({ ring, isRectangle: isRectangle(ring) });
-    zoomTo(this.#map, boundsOf(ring), ZOOM_MILLISECONDS);
+  /** All outer corners, in degrees as drawn; null while there is no area. */
+  get corners(): Ring | null {
+    return this.#area && cornersOf(this.#area);
   }
 
   get isDrawing(): boolean {
     return this.#drawing.tool !== null;
   }
 
-  #listen(): void {
-    for (const tool of ["rectangle", "polygon"] as const) {
-      element(`draw-${tool}`).addEventListener("click", () => this.#toggle(tool));
+  /** The area as the address can hold it. */
+  get shared(): SharedArea | null {
+    if (this.#awaitedId) return { id: this.#awaitedId };
+    if (this.#area?.kind === "drawn") return this.#area;
+    if (this.#area?.id) return { id: this.#area.id };
+    const ring = editableRing(this.#area);
+    return ring && { ring, isRectangle: false };
+  }
+
+  /** Set the area that an address holds; null clears it. */
+  restore(area: SharedArea | null): void {
+    this.#awaitedId = null;
+    if (!area) this.#drawing.clear();
+    else if ("id" in area) void this.#restoreKnown(area.id);
+    else this.#drawing.setArea({ kind: "drawn", ...area });
+  }
+
+  /** Set an area that was asked for before, and go there. */
+  take(asked: AskedArea): void {
+    this.#drawing.setArea(askedBefore(asked));
+    this.#goThere();
+  }
+
+  async #restoreKnown(id: string): Promise<void> {
+    this.#awaitedId = id;
+    try {
+      const area = await readArea(id);
+      if (this.#awaitedId === id) this.#drawing.setArea(chosenOf(area));
+    } catch (error) {
+      if (this.#awaitedId === id) showAt("area", problemInWords(error));
     }
+    if (this.#awaitedId === id) this.#awaitedId = null;
+  }
+
+  #takeKnown(area: KnownArea): void {
+    this.#drawing.setArea(chosenOf(area));
+    this.#goThere();
+    announce(element("area-size").textContent ?? "");
+  }
+
+  #goThere(): void {
+    if (this.#area) zoomTo(this.#map, boundsOf(cornersOf(this.#area)), ZOOM_MILLISECONDS);
+  }
+
+  #listen(): void {
+    for (const tool of TOOLS) element(`draw-${tool}`).addEventListener("click", () => this.#toggle(tool));
     element("undo-corner").addEventListener("click", () => this.#drawing.undoCorner());
-    element("stop-drawing").addEventListener("click", () => this.#drawing.cancel());
+    element("stop-drawing").addEventListener("click", () => this.#stop());
     element("clear-area").addEventListener("click", () => this.#drawing.clear());
-    element("use-bounds").addEventListener("click", () => this.#useBounds());
-    element("typed-area").addEventListener("keydown", (event) => this.#onEnter(event));
-    document.addEventListener("keydown", (event) => this.#onKey(event));
+    element("use-view").addEventListener("click", () => this.#useView());
+    element("undo-area").addEventListener("click", () => this.#step(-1));
+    element("redo-area").addEventListener("click", () => this.#step(1));
+    // Before the map, which would move as well.
+    document.addEventListener("keydown", (event) => this.#onKey(event), { capture: true });
   }
 
   #toggle(tool: Tool): void {
-    if (this.#drawing.tool === tool) {
-      this.#drawing.cancel();
-    } else {
-      this.#drawing.start(tool);
-    }
+    if (this.#drawing.tool === tool) this.#drawing.cancel();
+    else this.#drawing.start(tool);
+  }
+
+  // The button goes, and the keyboard would be lost with it.
+  #stop(): void {
+    const { tool } = this.#drawing;
+    this.#drawing.cancel();
+    if (tool) element(`draw-${tool}`).focus({ preventScroll: true });
   }
 
   #onKey(event: KeyboardEvent): void {
-    if (this.#drawing.tool === null || event.target instanceof HTMLInputElement) return;
-    const isUndo = event.key === "Backspace" || (event.key === "z" && (event.ctrlKey || event.metaKey));
-    if (event.key === "Escape") this.#drawing.cancel();
-    if (isUndo) this.#drawing.undoCorner();
-    if (isUndo) event.preventDefault();
-  }
-
-  // Enter in a coordinate sets the area; it must not send the form.
-  #onEnter(event: KeyboardEvent): void {
-    if (event.key !== "Enter" || !(event.target instanceof HTMLInputElement)) return;
+    if (event.target instanceof HTMLInputElement || event.target instanceof HTMLSelectElement) return;
+    const { tool } = this.#drawing;
+    const isUndo = event.key.toLowerCase() === "z" && (event.ctrlKey || event.metaKey);
+    const arrow = tool === "move" ? ARROWS[event.key] : undefined;
+    if (event.key === "Escape" && tool) this.#stop();
+    else if (tool === "polygon" && (isUndo || event.key === "Backspace")) this.#drawing.undoCorner();
+    else if (isUndo) this.#step(event.shiftKey ? 1 : -1);
+    else if (arrow) this.#drawing.nudge(...arrow);
+    else return;
     event.preventDefault();
-    this.#useBounds();
+    event.stopPropagation();
   }
 
-  #useBounds(): void {
-    try {
-      const bounds = readBounds();
-      this.#drawing.setBounds(bounds);
-      zoomTo(this.#map, bounds, ZOOM_MILLISECONDS);
-    } catch (error) {
-      showAt("area", (error as RangeError).message);
-    }
+  #useView(): void {
+    const { west, south, east, north } = viewOf(this.#map);
+    this.#drawing.setBounds({ west, south: Math.max(-90, south), east: Math.min(east, west + 360), north: Math.min(90, north) });
   }
 
-  #showArea(area: DrawnArea | null): void {
+  #setBounds(bounds: Bounds): void {
+    this.#drawing.setBounds(bounds);
+    zoomTo(this.#map, bounds, ZOOM_MILLISECONDS);
+  }
+
+  #step(by: 1 | -1): void {
+    const area = this.#undo.step(by);
+    this.#isStepping = true;
+    if (area) this.#drawing.setArea(area);
+    else this.#drawing.clear();
+    this.#isStepping = false;
+    announce(element("area-size").textContent ?? "");
+  }
+
+  #heed(area: ChosenArea | null): void {
     this.#area = area;
+    this.#awaitedId = null;
+    if (!this.#isStepping && area !== this.#undo.now) this.#undo.push(area);
     clearProblem("area");
-    element("area-size").textContent = area ? `Area: ${sizeInWords(areaKm2(densified(area.ring)))}` : NO_AREA;
-    element<HTMLButtonElement>("clear-area").disabled = area === null;
-    fillBounds(area?.isRectangle ? boundsOf(area.ring) : null);
-    this.#onChange();
+    this.#showArea(area);
+    this.#typed.fill(area);
+    this.#events.onChange();
+  }
+
+  #showArea(area: ChosenArea | null): void {
+    if (area) this.#showSize(km2OfChosen(area), area.kind === "given" ? area.title : "");
+    else element("area-size").textContent = NO_AREA;
+    const notes = area?.kind === "given" ? area.notes : [];
+    element("area-notes").replaceChildren(...notes.map((note) => make("li", {}, note)));
+    enable("clear-area", area !== null);
+    enable("draw-move", editableRing(area) !== null);
+    enable("undo-area", this.#undo.canUndo);
+    enable("redo-area", this.#undo.canRedo);
+  }
+
+  #showSize(km2: number, title = ""): void {
+    element("area-size").textContent = `${title ? `${title}: ` : "Area: "}${sizeInWords(km2)}`;
   }
 
   #showTool(tool: Tool | null): void {
-    for (const each of ["rectangle", "polygon"] as const) {
-      element(`draw-${each}`).setAttribute("aria-pressed", String(tool === each));
-    }
+    for (const each of TOOLS) element(`draw-${each}`).setAttribute("aria-pressed", String(tool === each));
     element("undo-corner").hidden = tool !== "polygon";
     element("drawing-help").hidden = tool === null;
     element("drawing-help-text").textContent = tool ? HELP[tool] : "";
+    // What was sketched and left does not count.
+    if (tool === null) this.#showArea(this.#area);
     // On a phone the buttons may be a screen away from the map.
     if (tool) element("map").scrollIntoView({ block: "nearest" });
   }
 }
 
-function input(side: (typeof SIDES)[number]): HTMLInputElement {
-  return element<HTMLInputElement>(`bound-${side}`);
+function chosenOf({ id, geometry, properties }: KnownArea): ChosenArea {
+  const { title = "", notes = [] } = properties;
+  return given(geometry, { id, title, notes });
 }
 
-/** Read the four fields; west greater than east means over the 180th meridian. */
-function readBounds(): Bounds {
-  const [west, south, east, north] = [
-    readDegrees("west", 180), readDegrees("south", 90), readDegrees("east", 180), readDegrees("north", 90),
-  ];
-  if (south >= north) throw new RangeError("South must be less than north.");
-  if (west === east) throw new RangeError("West and east must differ.");
-  return { west, south, east: east < west ? east + 360 : east, north };
-}
-
-function readDegrees(side: (typeof SIDES)[number], limit: number): number {
-  const typed = input(side).value.trim().replace(",", ".").replace("−", "-");
-  const degrees = Number(typed);
-  if (typed !== "" && Math.abs(degrees) <= limit) return degrees;
-  input(side).focus();
-  const name = side[0]!.toUpperCase() + side.slice(1);
-  throw new RangeError(`${name} must be a number of degrees from -${limit} to ${limit}.`);
-}
-
-function fillBounds(bounds: Bounds | null): void {
-  for (const side of SIDES) input(side).value = "";
-  if (!bounds) return;
-  const shift = -360 * Math.floor((bounds.west + 180) / 360);
-  const east = bounds.east + shift;
-  const shown = { ...bounds, west: bounds.west + shift, east: east > 180 ? east - 360 : east };
-  for (const side of SIDES) input(side).value = String(Number(shown[side].toFixed(5)));
+// A button that has the keyboard and is disabled would lose it.
+function enable(id: string, isEnabled: boolean): void {
+  const button = element<HTMLButtonElement>(id);
+  if (!isEnabled && document.activeElement === button) element("draw-rectangle").focus({ preventScroll: true });
+  button.disabled = !isEnabled;
 }

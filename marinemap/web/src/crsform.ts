@@ -7,7 +7,7 @@ import { clearProblem } from "./problems.ts";
 
 const UTM = "utm";
 const OTHER = "other";
-const NO_UTM_YET = "UTM zone of your area (draw it first)";
+const NO_UTM_YET = "UTM zone of your area (choose it first)";
 const NO_UTM_HERE = "UTM zone (your area is too wide for one)";
 
 /** The code to ask for; null for each layer's own, undefined while what is typed is no code. */

@@ -1,47 +1,54 @@
-/** The area on the map: drawn as a rectangle or polygon, reshaped, cleared. */
+/** The area on the map: drawn as a rectangle, polygon or circle, reshaped, moved, cleared. */
 
+import Collection from "ol/Collection.js";
 import Feature from "ol/Feature.js";
 import type Map from "ol/Map.js";
 import type { Extent } from "ol/extent.js";
+import type { Coordinate } from "ol/coordinate.js";
+import type Geometry from "ol/geom/Geometry.js";
 import MultiPoint from "ol/geom/MultiPoint.js";
-import Polygon, { fromExtent } from "ol/geom/Polygon.js";
-import Draw from "ol/interaction/Draw.js";
+import MultiPolygon from "ol/geom/MultiPolygon.js";
+import Polygon, { circular, fromExtent } from "ol/geom/Polygon.js";
+import Draw, { type SketchCoordType } from "ol/interaction/Draw.js";
 import Modify from "ol/interaction/Modify.js";
+import Translate from "ol/interaction/Translate.js";
 import VectorLayer from "ol/layer/Vector.js";
 import { transform } from "ol/proj.js";
 import VectorSource from "ol/source/Vector.js";
+import { getDistance } from "ol/sphere.js";
 import Style from "ol/style/Style.js";
 
 import type { Position, Ring } from "./antimeridian.ts";
 import { ringOfBounds, type Bounds } from "./area.ts";
+import { drawn, editableRing, outlineOfChosen, type ChosenArea } from "./chosenarea.ts";
 import { MERCATOR_LIMIT } from "./map.ts";
 import { RectangleInteraction } from "./rectangle.ts";
 import { areaStyles, corner, sketchStyles } from "./symbols.ts";
 
-export type Tool = "rectangle" | "polygon";
-
-export interface DrawnArea {
-  /** Corners in degrees; longitudes run on beyond 180 where the map repeats. */
-  ring: Ring;
-  isRectangle: boolean;
-}
+export type Tool = "rectangle" | "polygon" | "circle" | "move";
 
 export interface DrawingEvents {
-  onArea: (area: DrawnArea | null) => void;
+  onArea: (area: ChosenArea | null) => void;
+  /** The area as it changes under the pointer. */
+  onSketch: (ring: Ring) => void;
   onTool: (tool: Tool | null) => void;
 }
 
 const AREA_LEVEL = 10;
 const FINISH_PIXELS = 12;
+/** By an arrow key. */
+const NUDGE_PIXELS = 20;
+const CIRCLE_CORNERS = 64;
 
 export class AreaDrawing {
   readonly #map: Map;
   readonly #events: DrawingEvents;
-  readonly #feature = new Feature<Polygon>();
+  readonly #feature = new Feature<MultiPolygon | Polygon>();
   readonly #rectangles: RectangleInteraction;
   readonly #modify: Modify;
+  readonly #translate: Translate;
   #draw: Draw | null = null;
-  #area: DrawnArea | null = null;
+  #area: ChosenArea | null = null;
   #tool: Tool | null = null;
 
   constructor(map: Map, events: DrawingEvents) {
@@ -51,13 +58,14 @@ export class AreaDrawing {
     const cornerStyle = new Style({ image: corner, geometry: () => this.#corners() });
     map.addLayer(new VectorLayer({ source, style: [...areaStyles, cornerStyle], zIndex: AREA_LEVEL }));
     this.#modify = new Modify({ source, style: sketchStyles });
-    this.#modify.on("modifyend", () => this.#takePolygon(this.#feature.getGeometry()!));
+    this.#modify.on("modifyend", () => this.#finish(drawn(ringIn(this.#feature.getGeometry()!))));
+    this.#translate = new Translate({ features: new Collection([this.#feature]) });
+    this.#translate.on("translateend", () => this.#finishMove());
     this.#rectangles = new RectangleInteraction({
-      onSketch: (extent) => this.#feature.setGeometry(fromExtent(extent)),
+      onSketch: (extent) => this.#sketch(fromExtent(extent)),
       onFinish: (extent) => this.#takeRectangle(extent),
     });
-    map.addInteraction(this.#modify);
-    map.addInteraction(this.#rectangles);
+    [this.#modify, this.#translate, this.#rectangles].forEach((interaction) => map.addInteraction(interaction));
     this.#allowReshaping();
   }
 
@@ -68,11 +76,9 @@ export class AreaDrawing {
   start(tool: Tool): void {
     this.cancel();
     this.#setTool(tool);
-    if (tool === "rectangle") {
-      this.#rectangles.start();
-    } else {
-      this.#startPolygon();
-    }
+    if (tool === "rectangle") this.#rectangles.start();
+    if (tool === "polygon") this.#startDraw(new Draw({ type: "Polygon", style: sketchStyles, snapTolerance: FINISH_PIXELS }));
+    if (tool === "circle") this.#startDraw(new Draw({ type: "Circle", style: sketchStyles, geometryFunction: circleAround }));
     this.#allowReshaping();
   }
 
@@ -98,36 +104,56 @@ export class AreaDrawing {
 
   /** Set the area to a rectangle given in degrees, with exactly these corners. */
   setBounds(bounds: Bounds): void {
-    this.#finish({ ring: ringOfBounds(bounds), isRectangle: true });
+    this.#finish(drawn(ringOfBounds(bounds)));
   }
 
-  setArea(area: DrawnArea): void {
+  setArea(area: ChosenArea): void {
     this.#finish(area);
   }
 
-  #startPolygon(): void {
-    const draw = new Draw({ type: "Polygon", style: sketchStyles, snapTolerance: FINISH_PIXELS });
-    draw.on("drawstart", () => this.#feature.setGeometry(undefined));
-    draw.on("drawend", ({ feature }) => this.#takePolygon(feature.getGeometry() as Polygon));
+  /** Move the area by a step, right and up. */
+  nudge(right: number, up: number): void {
+    const pixel = this.#map.getView().getResolution() ?? 1;
+    this.#feature.getGeometry()?.translate(right * NUDGE_PIXELS * pixel, up * NUDGE_PIXELS * pixel);
+    this.#finishMove();
+  }
+
+  #startDraw(draw: Draw): void {
+    draw.on("drawstart", ({ feature }) => {
+      this.#feature.setGeometry(undefined);
+      const geometry = feature.getGeometry() as Polygon;
+      geometry.on("change", () => this.#events.onSketch(ringIn(geometry)));
+    });
+    draw.on("drawend", ({ feature }) => this.#finish(drawn(ringIn(feature.getGeometry() as Polygon))));
     this.#map.addInteraction(draw);
     this.#draw = draw;
   }
 
-  #takePolygon(polygon: Polygon): void {
-    const corners = polygon.getCoordinates()[0]!.slice(0, -1);
-    this.#finish({ ring: corners.map(([x, y]) => degrees(x!, y!)), isRectangle: false });
+  #sketch(polygon: Polygon): void {
+    this.#feature.setGeometry(polygon);
+    this.#events.onSketch(ringIn(polygon));
+  }
+
+  #finishMove(): void {
+    const polygon = this.#feature.getGeometry();
+    if (!polygon || !this.#area) return;
+    const isRectangle = this.#area.kind === "drawn" && this.#area.isRectangle;
+    if (isRectangle) this.#takeRectangle(polygon.getExtent());
+    else this.#finish(drawn(ringIn(polygon)));
   }
 
   #takeRectangle([minX, minY, maxX, maxY]: Extent): void {
     const [west, south] = degrees(minX!, minY!);
     const [east, north] = degrees(maxX!, maxY!);
     // Pulled over the edge of the world copy next door, it would hold a place twice.
-    this.#finish({ ring: ringOfBounds({ west, south, east: Math.min(east, west + 360), north }), isRectangle: true });
+    this.#finish(drawn(ringOfBounds({ west, south, east: Math.min(east, west + 360), north })));
   }
 
-  #finish(area: DrawnArea): void {
+  #finish(area: ChosenArea): void {
     this.#area = area;
     this.#events.onArea(area);
+    // Who moves it by keys goes on.
+    if (this.#tool === "move") return this.#showArea();
     // The click that ends a drawing may be the second of a double click, which the
     // map still has to offer to the interaction: without the wait it would zoom.
     setTimeout(() => this.cancel());
@@ -135,12 +161,16 @@ export class AreaDrawing {
 
   #showArea(): void {
     const area = this.#area;
-    this.#feature.setGeometry(area ? new Polygon([mercatorRing(area.ring)]) : undefined);
-    this.#rectangles.setFinished(area?.isRectangle ? this.#feature.getGeometry()!.getExtent() : null);
+    const isRectangle = area?.kind === "drawn" && area.isRectangle;
+    this.#feature.setGeometry(area ? shown(area) : undefined);
+    this.#rectangles.setFinished(isRectangle ? this.#feature.getGeometry()!.getExtent() : null);
   }
 
   #allowReshaping(): void {
-    this.#modify.setActive(this.#tool === null && this.#area !== null && !this.#area.isRectangle);
+    const area = this.#area;
+    const hasCorners = editableRing(area) !== null && !(area?.kind === "drawn" && area.isRectangle);
+    this.#modify.setActive(this.#tool === null && hasCorners);
+    this.#translate.setActive(this.#tool === "move");
   }
 
   #setTool(tool: Tool | null): void {
@@ -150,9 +180,30 @@ export class AreaDrawing {
   }
 
   #corners(): MultiPoint | undefined {
-    const ring = this.#feature.getGeometry()?.getCoordinates()[0];
-    return ring && new MultiPoint(ring.slice(0, -1));
+    const geometry = this.#feature.getGeometry();
+    // None where they cannot be pulled at; a coast would be nothing but corners.
+    const isShown = geometry instanceof Polygon && (this.#tool !== null || editableRing(this.#area) !== null);
+    return isShown ? new MultiPoint(geometry.getCoordinates()[0]!.slice(0, -1)) : undefined;
   }
+}
+
+/** As it is drawn: one ring is a polygon, whose corners may be pulled at. */
+function shown(area: ChosenArea): MultiPolygon | Polygon {
+  const polygons = outlineOfChosen(area).map((rings) => rings.map(mercatorRing));
+  return polygons.length === 1 ? new Polygon(polygons[0]!) : new MultiPolygon(polygons);
+}
+
+function ringIn(geometry: Geometry): Ring {
+  return (geometry as Polygon).getCoordinates()[0]!.slice(0, -1).map(([x, y]) => degrees(x!, y!));
+}
+
+/** All that is as far from the middle, on the ground, as a second place. */
+function circleAround(places: SketchCoordType, sketch?: Geometry): Polygon {
+  const [middle, edge] = (places as Coordinate[]).map(([x, y]) => degrees(x!, y!)) as [Position, Position];
+  const ring = circular(middle, Math.max(1, getDistance(middle, edge)), CIRCLE_CORNERS).getCoordinates()[0]!;
+  const polygon = (sketch as Polygon | undefined) ?? new Polygon([]);
+  polygon.setCoordinates([mercatorRing(ring.slice(0, -1) as Ring)]);
+  return polygon;
 }
 
 // Unlike toLonLat of OpenLayers this keeps the world copy that was drawn in.

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { bytesInWords, estimateInWords, warningsInWords, type Estimate } from "./estimate.ts";
+import { bytesInWords, countInWords, estimateInWords, type Estimate } from "./estimate.ts";
 
-const layer = { name: "reefs", features: 25, exact: true, warnings: ["'a' would be named 'b'."] };
+const layer = { name: "reefs", features: 25, exact: true, size_bytes: 10_125, warnings: ["'a' would be named 'b'."] };
 const estimate: Estimate = { features: 25, exact: true, size_bytes: 10_125, layers: [layer] };
 
 test("an exact count is told as it is, a likely one in two digits", () => {
@@ -28,13 +28,9 @@ test("sizes have the unit that suits them", () => {
   assert.equal(bytesInWords(1e18), "1,000,000 TB");
 });
 
-test("warnings name their layer where there are several", () => {
-  const titleOf = (id: string): string => id.toUpperCase();
-  assert.deepEqual(warningsInWords(estimate, titleOf), layer.warnings);
-  const two = { ...estimate, layers: [layer, { ...layer, name: "ports", warnings: ["Empty."] }] };
-  assert.deepEqual(warningsInWords(two, titleOf), ["REEFS: 'a' would be named 'b'.", "PORTS: Empty."]);
-  const limited = { ...estimate, notes: ["Too many."] };
-  assert.deepEqual(warningsInWords(limited, titleOf), ["Too many.", ...layer.warnings]);
-  const none = { ...estimate, features: 0, layers: [{ ...layer, warnings: ["No feature."] }] };
-  assert.deepEqual(warningsInWords(none, titleOf), []);
+test("the count of a layer is told with what is sure of it", () => {
+  assert.equal(countInWords({ features: 1, exact: true }), "1 feature");
+  assert.equal(countInWords({ features: 1234, exact: false }), "about 1,200 features");
+  assert.equal(countInWords({ features: 0, exact: true }), "nothing in this area");
+  assert.equal(countInWords({ features: 0, exact: false }), "probably nothing in this area");
 });

@@ -1,11 +1,19 @@
 /** What the service expects a request to give, in plain words. */
 
+export interface LayerEstimate {
+  name: string;
+  features: number;
+  exact: boolean;
+  size_bytes: number;
+  warnings: string[];
+}
+
 export interface Estimate {
   features: number;
   /** Whether the count is the count; otherwise it is likely. */
   exact: boolean;
   size_bytes: number;
-  layers: { name: string; features: number; exact: boolean; warnings: string[] }[];
+  layers: LayerEstimate[];
   /** What concerns the whole request: a repaired area, a limit of the site that it would pass. */
   notes?: string[];
 }
@@ -16,15 +24,15 @@ const UNITS = ["bytes", "kB", "MB", "GB", "TB"];
 export function estimateInWords({ features, exact, size_bytes }: Estimate): string {
   if (features === 0) return exact ? "There is nothing in this area." : "There is probably nothing in this area.";
   const size = `${bytesInWords(size_bytes)} before zipping.`;
-  if (!exact) return `About ${rounded(features).toLocaleString("en")} features, ${size}`;
-  return `${features.toLocaleString("en")} ${features === 1 ? "feature" : "features"}, about ${size}`;
+  const count = countInWords({ features, exact });
+  return exact ? `${count}, about ${size}` : `A${count.slice(1)}, ${size}`;
 }
 
-/** What concerns the whole, what would be lost, and which layers would be empty, each with the title of its layer. */
-export function warningsInWords(estimate: Estimate, titleOf: (id: string) => string): string[] {
-  const { layers, notes = [] } = estimate;
-  if (layers.length === 1) return estimate.features === 0 ? notes : [...notes, ...layers[0]!.warnings];
-  return [...notes, ...layers.flatMap(({ name, warnings }) => warnings.map((warning) => `${titleOf(name)}: ${warning}`))];
+/** "25 features", "about 1,200 features", "nothing here" */
+export function countInWords({ features, exact }: { features: number; exact: boolean }): string {
+  if (features === 0) return exact ? "nothing in this area" : "probably nothing in this area";
+  const count = exact ? features : rounded(features);
+  return `${exact ? "" : "about "}${count.toLocaleString("en")} ${count === 1 ? "feature" : "features"}`;
 }
 
 export function bytesInWords(bytes: number): string {

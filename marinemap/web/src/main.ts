@@ -3,10 +3,10 @@
 import { listFormats, type Asked } from "./api.ts";
 import { AreaForm } from "./areaform.ts";
 import { CatalogueWatch } from "./catalogue.ts";
+import { Connection } from "./connection.ts";
 import { CrsForm } from "./crsform.ts";
-import { EstimateView } from "./estimateview.ts";
+import { EstimateView } from "./estimateview.tsx";
 import { FormatForm } from "./formatform.ts";
-import { checkHealth, watchHealth } from "./health.ts";
 import { Identify } from "./identify.ts";
 import { LayerList } from "./layers.ts";
 import { watchLoading } from "./loading.ts";
@@ -24,9 +24,12 @@ import "./styles.css";
 const map = createMap();
 const format = new FormatForm(heed);
 const crs = new CrsForm(heed);
-const area = new AreaForm(map, () => {
-  crs.fitTo(area.ring);
-  heed();
+const area = new AreaForm(map, {
+  onChange: () => {
+    crs.fitTo(area.corners);
+    heed();
+  },
+  titleOfLayer: (id) => layers.titleOf(id),
 });
 const layers = new LayerList(map, {
   onChange: () => {
@@ -55,12 +58,26 @@ const form = new OrderForm({
   crs,
   estimate: new EstimateView((id) => layers.titleOf(id)),
   onSent: (job, order) => {
-    requests.add(job, order);
-    void checkHealth();
+    requests.add(job, order.layers);
+    void connection.check();
   },
 });
 
+const connection = new Connection(() => {
+  catalogue.hasten();
+  requests.load().catch(showProblem);
+  loadFormats();
+  form.refresh();
+});
+
 const sharing = new Sharing(map, { area, layers, format, crs });
+
+function loadFormats(): void {
+  listFormats().then((formats) => {
+    format.show(formats);
+    requests.refresh();
+  }).catch(showProblem);
+}
 
 function heed(): void {
   form.refresh();
@@ -83,10 +100,7 @@ function fillForm(asked: Asked): void {
 sharing.start();
 catalogue.start().catch(showProblem);
 watchLoading(map);
-listFormats().then((formats) => {
-  format.show(formats);
-  requests.refresh();
-}).catch(showProblem);
+loadFormats();
 requests.load().catch(showProblem);
 offerNotifications();
 document.addEventListener("visibilitychange", () => {
@@ -94,4 +108,4 @@ document.addEventListener("visibilitychange", () => {
   if (!document.hidden) requests.load().catch(showProblem);
 });
 element("banner-close").addEventListener("click", hideBanner);
-void watchHealth();
+connection.start();

@@ -1,16 +1,17 @@
 /** The form as a whole: whether it can be sent, and sending it. */
 
-import { normaliseArea } from "./antimeridian.ts";
-import { submitOrder, type Job, type Order } from "./api.ts";
-import { densified } from "./area.ts";
+import { newKey, ProblemError, submitOrder, type Job, type Order } from "./api.ts";
 import type { AreaForm } from "./areaform.ts";
+import { inputOf } from "./chosenarea.ts";
 import type { CrsForm } from "./crsform.ts";
-import type { EstimateView } from "./estimateview.ts";
+import type { EstimateView } from "./estimateview.tsx";
 import type { FormatForm } from "./formatform.ts";
 import { filesOf } from "./formats.ts";
 import type { LayerList } from "./layers.ts";
 import { element } from "./page.ts";
-import { clearProblems, showAt, showProblem } from "./problems.ts";
+import { clearProblems, isTold, showAt, showProblem } from "./problems.ts";
+
+const NOT_SENT = "No answer came. Ask again when the connection is back: it is the same request, not a second one.";
 
 export interface OrderParts {
   area: AreaForm;
@@ -25,6 +26,8 @@ export class OrderForm {
   readonly #parts: OrderParts;
   readonly #button = element<HTMLButtonElement>("submit");
   #isSending = false;
+  /** Of what was sent last without an answer: it may have come through. */
+  #unanswered: { body: string; key: string } | null = null;
 
   constructor(parts: OrderParts) {
     this.#parts = parts;
@@ -50,10 +53,10 @@ export class OrderForm {
   }
 
   #missing(): string {
-    const hasArea = this.#parts.area.ring !== null;
+    const hasArea = this.#parts.area.chosen !== null;
     const hasLayer = this.#parts.layers.ticked().length > 0;
-    if (!hasArea && !hasLayer) return "Draw an area and tick at least one layer.";
-    if (!hasArea) return "Draw an area first.";
+    if (!hasArea && !hasLayer) return "Choose an area and tick at least one layer.";
+    if (!hasArea) return "Choose an area first.";
     if (!hasLayer) return "Tick at least one layer.";
     return this.#parts.crs.choice === undefined ? "Type an EPSG code of four to six digits." : "";
   }
@@ -63,24 +66,34 @@ export class OrderForm {
     clearProblems();
     const order = this.#tryOrder((reason) => showAt("area", reason));
     if (!order) return;
+    let isLost = false;
     this.#setSending(true);
     try {
-      this.#parts.onSent(await submitOrder(order), order);
+      this.#parts.onSent(await submitOrder(order, this.#keyFor(order)), order);
+      this.#unanswered = null;
     } catch (error) {
       showProblem(error);
+      if (error instanceof ProblemError && isTold(error.problem)) isLost = true;
     } finally {
       this.#setSending(false);
     }
+    if (isLost) element("submit-reason").textContent = NOT_SENT;
+  }
+
+  #keyFor(order: Order): string {
+    const body = JSON.stringify(order);
+    if (this.#unanswered?.body !== body) this.#unanswered = { body, key: newKey() };
+    return this.#unanswered.key;
   }
 
   /** Return what is asked for; null where the area is none, with the reason told. */
   #tryOrder(tell: (reason: string) => void = () => {}): Order | null {
     const { area, layers, format, crs } = this.#parts;
-    if (!area.ring) return null;
+    if (!area.chosen) return null;
     try {
       return {
         layers: layers.ticked(),
-        area: normaliseArea(densified(area.ring)),
+        area: inputOf(area.chosen),
         mode: format.mode,
         format: format.format.id,
         ...(crs.choice ? { crs: crs.choice } : {}),

@@ -7,8 +7,13 @@ export type FormPart = "area" | "layers" | "format" | "crs";
 
 const PARTS: FormPart[] = ["area", "layers", "format", "crs"];
 
+/** The control that has each part's value; those of an area and of layers are many. */
+const CONTROLS: Partial<Record<FormPart, string>> = { format: "format", crs: "crs" };
+
 export function showProblem(error: unknown): void {
   const problem = problemIn(error);
+  // Told for as long as it is so, in a place of its own.
+  if (isTold(problem)) return;
   const part = partOf(problem.field);
   if (part) {
     showAt(part, sentences(problem));
@@ -18,14 +23,48 @@ export function showProblem(error: unknown): void {
 }
 
 export function showAt(part: FormPart, text: string): void {
-  const place = element(`problem-${part}`);
-  place.textContent = text;
-  place.hidden = false;
-  place.scrollIntoView({ block: "nearest" });
+  tell(part, text);
+  element(`problem-${part}`).scrollIntoView({ block: "nearest" });
+}
+
+/** The part whose problem was foreseen: it goes with what it was foreseen of. */
+let foreseen: FormPart | undefined;
+
+/** Tell beside its field what would be refused; nothing moves. Return whether there is such a field. */
+export function showForeseen(problem: Problem): boolean {
+  foreseen = partOf(problem.field);
+  if (foreseen) tell(foreseen, sentences(problem));
+  return foreseen !== undefined;
+}
+
+export function clearForeseen(): void {
+  if (foreseen) clearProblem(foreseen);
 }
 
 export function clearProblem(part: FormPart): void {
+  if (foreseen === part) foreseen = undefined;
   element(`problem-${part}`).hidden = true;
+  mark(part, false);
+}
+
+function tell(part: FormPart, text: string): void {
+  const place = element(`problem-${part}`);
+  // Said once: an alert is spoken each time that it is set.
+  if (place.hidden || place.textContent !== text) place.textContent = text;
+  place.hidden = false;
+  mark(part, true);
+}
+
+function mark(part: FormPart, isInvalid: boolean): void {
+  const control = CONTROLS[part];
+  if (!control) return;
+  if (isInvalid) element(control).setAttribute("aria-invalid", "true");
+  else element(control).removeAttribute("aria-invalid");
+}
+
+/** Whether there is no connection, which the page tells by itself for as long as it lasts. */
+export function isTold({ isUnreachable }: Problem): boolean {
+  return isUnreachable ?? false;
 }
 
 export function clearProblems(): void {

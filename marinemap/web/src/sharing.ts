@@ -72,7 +72,7 @@ export class Sharing {
     return {
       view: { zoom: view.getZoom()!, latitude, longitude },
       layers: layers.chosen(),
-      area: area.drawn,
+      area: area.shared,
       format: chosen === SHAPEFILE.id ? null : chosen,
       isWhole: format.mode === "intersects",
       crs: crs.choice ?? null,

@@ -2,14 +2,14 @@
 
 import { render } from "preact";
 
-import { cancelJob, listJobs, readReport, readRequest, renewJob, revokeLinks, shareJob, submitOrder, type Asked, type Job } from "../api.ts";
+import { cancelJob, listJobs, newKey, readReport, readRequest, renewJob, revokeLinks, shareJob, submitOrder, type Asked, type Job } from "../api.ts";
 import { announce, element } from "../page.ts";
 import { problemInWords } from "../problems.ts";
 import { isOver, isReady, stateInWords } from "../states.ts";
 import { Card, type CardEvents, type Entry } from "./card.tsx";
 import { Following } from "./following.ts";
 import { notify } from "./notifying.ts";
-import { titleOf, type Titles } from "./request.ts";
+import { layerIds, titleOf, type Titles } from "./request.ts";
 
 /** Other tabs of this browser look when one of them asked for something. */
 const CHANNEL = "marinemap.requests";
@@ -46,10 +46,10 @@ export class RequestList {
   }
 
   /** Take a new request into the list. */
-  add(job: Job, asked: Asked): void {
-    this.#take(job, asked);
+  add(job: Job, layers: string[]): void {
+    this.#take(job);
     this.#tabs.postMessage(job.jobID);
-    announce(`Request sent: ${titleOf(asked, this.#parts.titles)}.`);
+    announce(`Request sent: ${layers.map(this.#parts.titles.ofLayer).join(", ")}.`);
     this.#item(job.jobID)?.scrollIntoView({ block: "nearest" });
   }
 
@@ -76,13 +76,13 @@ export class RequestList {
     this.#focus(jobs[0]?.jobID);
   }
 
-  #take(job: Job, asked?: Asked): void {
+  #take(job: Job): void {
     // The stream tells of all that this browser asked for; cards are of extracts.
     if (job.processID !== "extract") return;
     const entry = this.#entries.get(job.jobID) ?? { job };
     if (entry.job.updated && job.updated && job.updated < entry.job.updated) return;
     const before = entry.job;
-    this.#entries.set(job.jobID, Object.assign(entry, { job }, asked && { asked }));
+    this.#entries.set(job.jobID, Object.assign(entry, { job }));
     if (isReady(job) && !entry.report) void this.#learn(entry, readReport(job.jobID).then((report) => ({ report })));
     if (!entry.asked) void this.#learn(entry, readRequest(job.jobID).then((asked) => ({ asked })));
     if (job.status !== before.status && isOver(job)) this.#tell(entry);
@@ -119,7 +119,7 @@ export class RequestList {
 
   readonly #events: CardEvents = {
     cancel: (entry) => void this.#do(entry, async ({ job }) => this.#take(await cancelJob(job.jobID))),
-    askAgain: (entry) => void this.#do(entry, async ({ asked }) => this.add(await submitOrder(asked!), asked!)),
+    askAgain: (entry) => void this.#do(entry, async ({ asked }) => this.add(await submitOrder(asked!, newKey()), layerIds(asked!))),
     change: ({ asked }) => this.#parts.onChange(asked!),
     renew: (entry) => void this.#do(entry, async ({ job }) => this.#takeRenewed(await renewJob(job.jobID))),
     share: (entry) => void this.#do(entry, async ({ job }) => Object.assign(entry, { link: await shareJob(job.jobID) })),

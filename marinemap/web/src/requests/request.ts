@@ -1,7 +1,8 @@
 /** What was asked for with a request, as the service keeps it, in words. */
 
-import type { Asked, AskedArea } from "../api.ts";
-import { areaKm2, sizeInWords } from "../area.ts";
+import type { Asked } from "../api.ts";
+import { sizeInWords } from "../area.ts";
+import { km2OfOutline } from "../chosenarea.ts";
 import { outlineOf } from "./outline.ts";
 
 export interface Titles {
@@ -25,16 +26,10 @@ export function choicesOf(asked: Asked, titles: Titles): string[] {
   const hasPart = asked.layers.some((layer) => typeof layer !== "string");
   return [
     titles.ofFormat(asked.format),
-    sizeInWords(km2Of(asked.area)),
+    sizeInWords(km2OfOutline(outlineOf(asked.area))),
     MODES[asked.mode] ?? "",
     asked.crs ?? "",
     hasPart ? "chosen fields or features" : "",
     asked.full_copy === false ? "without a full copy" : "",
   ].filter(Boolean);
-}
-
-function km2Of(area: AskedArea): number {
-  return outlineOf(area).reduce((sum, [outer, ...holes]) => {
-    return sum + areaKm2(outer!) - holes.reduce((inner, hole) => inner + areaKm2(hole), 0);
-  }, 0);
 }

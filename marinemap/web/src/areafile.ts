@@ -1,0 +1,53 @@
+/** An area from a file, chosen or dropped on the map; the service reads it. */
+
+import { uploadArea, type KnownArea } from "./api.ts";
+import { element } from "./page.ts";
+import { problemInWords, showAt } from "./problems.ts";
+
+export class AreaFile {
+  readonly #onArea: (area: KnownArea) => void;
+  readonly #input = element<HTMLInputElement>("area-file");
+  readonly #status = element("area-size");
+
+  constructor(onArea: (area: KnownArea) => void) {
+    this.#onArea = onArea;
+    element("choose-file").addEventListener("click", () => this.#input.click());
+    this.#input.addEventListener("change", () => void this.#take(this.#input.files?.[0]));
+    this.#takeDrops();
+  }
+
+  // Anywhere on the page: a browser that nobody stops opens the file and leaves the page.
+  #takeDrops(): void {
+    const hint = element("drop-hint");
+    document.addEventListener("dragover", (event) => {
+      if (!event.dataTransfer?.types.includes("Files")) return;
+      event.preventDefault();
+      hint.hidden = false;
+    });
+    document.addEventListener("dragleave", (event) => {
+      if (event.relatedTarget === null) hint.hidden = true;
+    });
+    document.addEventListener("drop", (event) => {
+      hint.hidden = true;
+      const files = event.dataTransfer?.files;
+      if (!files || files.length === 0) return;
+      event.preventDefault();
+      if (files.length === 1) void this.#take(files[0]);
+      else showAt("area", `${files.length} files were dropped; an area comes from one. Zip the parts of a shapefile.`);
+    });
+  }
+
+  async #take(file: File | undefined): Promise<void> {
+    // Chosen again, the same file is a change.
+    this.#input.value = "";
+    if (!file) return;
+    const before = this.#status.textContent;
+    this.#status.textContent = `Reading ${file.name} …`;
+    try {
+      this.#onArea(await uploadArea(file));
+    } catch (error) {
+      this.#status.textContent = before;
+      showAt("area", `${file.name}: ${problemInWords(error)}`);
+    }
+  }
+}

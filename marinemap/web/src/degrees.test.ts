@@ -1,0 +1,29 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+
+import { parseDegrees, splitBounds } from "./degrees.ts";
+
+test("degrees are read as people write them", () => {
+  const same = ["38.5", "38,5", "38.5N", "38°30'N", "38° 30′ N", "N 38 30", "38:30:00", "38°30'00\"", "+38.5", " 38,5° "];
+  for (const text of same) assert.equal(parseDegrees(text, "latitude"), 38.5, text);
+  const west = ["-10.25", "−10.25", "10.25W", "W10°15'", "10 15 0 w", "-10 15"];
+  for (const text of west) assert.equal(parseDegrees(text, "longitude"), -10.25, text);
+  assert.equal(parseDegrees("180", "longitude"), 180);
+  assert.equal(parseDegrees("10E", "longitude"), 10);
+});
+
+test("what is no place on an axis is refused", () => {
+  for (const text of ["", "x", "10N", "-10W", "181", "10 60", "10 5 60", "10.5 30", "1 2 3 4", "1e2", "0x10", "E"]) {
+    assert.equal(parseDegrees(text, "longitude"), null, text);
+  }
+  assert.equal(parseDegrees("91", "latitude"), null);
+  assert.equal(parseDegrees("10E", "latitude"), null);
+});
+
+test("four bounds in one text are parted", () => {
+  for (const text of ["5, 42, 10, 45", "5 42 10 45", "[5,42,10,45]", "5;42;10;45"]) {
+    assert.deepEqual(splitBounds(text), ["5", "42", "10", "45"], text);
+  }
+  assert.equal(splitBounds("38°30'15\"N"), null);
+  assert.equal(splitBounds("5,5"), null);
+});

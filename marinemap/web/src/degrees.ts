@@ -1,0 +1,40 @@
+/** Degrees as people write them: 38.5, 38,5, 10E, 38°30'N, S 38 30 15, -38° 30.25'. */
+
+export type Axis = "longitude" | "latitude";
+
+const LETTERS: Record<Axis, { positive: string; negative: string; most: number }> = {
+  longitude: { positive: "EO", negative: "W", most: 180 },
+  latitude: { positive: "N", negative: "S", most: 90 },
+};
+const NUMBER = /^\d+(?:[.,]\d+)?$/;
+
+/** Return degrees, negative in the west and south; null where the text is none, or beyond the axis. */
+export function parseDegrees(text: string, axis: Axis): number | null {
+  const { positive, negative, most } = LETTERS[axis];
+  const upright = text.trim().toUpperCase().replaceAll("−", "-");
+  const letter = /^[A-Z]|[A-Z]$/.exec(upright)?.[0] ?? "";
+  if (letter && !(positive + negative).includes(letter)) return null;
+  const rest = upright.replace(/^[A-Z]\s*|\s*[A-Z]$/, "");
+  const isMinus = rest.startsWith("-");
+  // "-10W" says it twice, or takes it back: who knows.
+  if (isMinus && letter) return null;
+  const degrees = sexagesimal(rest.replace(/^[+-]\s*/, ""));
+  if (degrees === null || degrees > most) return null;
+  return isMinus || negative.includes(letter || " ") ? -degrees : degrees;
+}
+
+/** Take four texts in one, as of a list of bounds that was copied: west, south, east, north. */
+export function splitBounds(text: string): [string, string, string, string] | null {
+  const parts = text.trim().replace(/^[[(]|[\])]$/g, "").split(/\s*[;,\t]\s*|\s+/).filter(Boolean);
+  return parts.length === 4 ? (parts as [string, string, string, string]) : null;
+}
+
+function sexagesimal(text: string): number | null {
+  const parts = text.split(/[°º'′’"″”:\s]+/).filter(Boolean);
+  const [degrees, minutes = "0", seconds = "0"] = parts;
+  if (degrees === undefined || parts.length > 3 || !parts.every((part) => NUMBER.test(part))) return null;
+  const [d, m, s] = [degrees, minutes, seconds].map((part) => Number(part.replace(",", "."))) as [number, number, number];
+  // Only the last may be broken: 38.5° 30' is a slip.
+  const isBroken = parts.slice(0, -1).some((part) => /[.,]/.test(part));
+  return m < 60 && s < 60 && !isBroken ? d + m / 60 + s / 3600 : null;
+}

@@ -1,0 +1,166 @@
+"""The area: by name, from a file, as a circle, typed, moved, undone."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from tests.running_site import RunningSite
+
+pytestmark = pytest.mark.parametrize("prepared", ["sqlite"], indirect=True)
+
+# Its outline crosses itself: two triangles.
+BOW_TIE = {"type": "Polygon", "coordinates": [[[1, 41], [3, 43], [3, 41], [1, 43], [1, 41]]]}
+
+
+@pytest.fixture(scope="module")
+def named_site(drawn_site: RunningSite, marine_gpkg: Path) -> Iterator[RunningSite]:
+    """A site with areas that are known by their names."""
+    drawn_site.manage("addlayer", "zones", marine_gpkg, "--layer", "reefs", "--area-names", "name")
+    yield drawn_site
+
+
+def test_area_is_found_by_its_name_and_kept_in_the_address(
+    page: Page, named_site: RunningSite
+) -> None:
+    _open(page, named_site)
+    name = page.get_by_role("combobox", name="or by name")
+    name.press_sequentially("recif 5")
+    options = _tag(page, "area-names").get_by_role("option")
+    expect(options.first).to_contain_text("Récif 5")
+    expect(name).to_have_attribute("aria-expanded", "true")
+    first = options.first.inner_text()
+    name.press("ArrowDown")
+    expect(options.nth(1)).to_have_attribute("aria-selected", "true")
+    name.press("ArrowUp")
+    name.press("Enter")
+    expect(options).to_have_count(0)
+    _expect_one_reef(page, first.split()[1])
+    page.reload()
+    _expect_one_reef(page, first.split()[1])
+    name.fill("nowhere at all")
+    expect(options).to_have_text("No area by that name here.")
+    name.press("Escape")
+    expect(_tag(page, "area-size")).to_contain_text("Récif 5")
+
+
+def test_file_is_read_and_what_was_repaired_is_told(page: Page, named_site: RunningSite) -> None:
+    _open(page, named_site)
+    _choose_file(page, "bow tie.geojson", json.dumps(BOW_TIE))
+    expect(_tag(page, "area-size")).to_contain_text("bow tie.geojson: ")
+    expect(_tag(page, "area-notes").locator("li")).to_have_count(1)
+    expect(_tag(page, "estimate-text")).to_contain_text("feature")
+    _choose_file(page, "notes.txt", "nothing that is an area")
+    problem = _tag(page, "problem-area")
+    expect(problem).to_contain_text("notes.txt: ")
+    # What was there stays.
+    expect(_tag(page, "area-size")).to_contain_text("bow tie.geojson: ")
+    _drop_file(page, "square.wkt", "POLYGON ((1 41, 2 41, 2 42, 1 42, 1 41))")
+    expect(_tag(page, "area-size")).to_contain_text("square.wkt: ")
+    expect(problem).to_be_hidden()
+    expect(_tag(page, "area-notes").locator("li")).to_have_count(0)
+
+
+def test_circle_is_drawn_moved_by_keys_and_undone(page: Page, named_site: RunningSite) -> None:
+    _open(page, named_site)
+    size = _tag(page, "area-size")
+    _tag(page, "draw-circle").click()
+    _click_map(page, 0, 0)
+    _move_mouse(page, 60, 0)
+    # Told while it is drawn.
+    expect(size).to_contain_text("km²")
+    _click_map(page, 100, 0)
+    expect(page).to_have_url(re.compile("area="))
+    circle, drawn_at = size.inner_text(), page.url
+    # 100 pixels at zoom 5 and 45 degrees north are 346 km; 64 corners lack 0.2 %.
+    km2 = float(circle.removeprefix("Area: ").removesuffix(" km²").replace(",", ""))
+    assert km2 == pytest.approx(3.14159 * 346.0**2, rel=0.03)
+    _tag(page, "draw-move").click()
+    _tag(page, "map").press("ArrowRight")
+    _tag(page, "map").press("Escape")
+    expect(_tag(page, "draw-move")).to_be_focused()
+    expect(page).not_to_have_url(drawn_at)
+    page.keyboard.press("Control+z")
+    expect(page).to_have_url(drawn_at)
+    _tag(page, "undo-area").press("Enter")
+    expect(size).to_have_text("No area yet.")
+    expect(_tag(page, "draw-rectangle")).to_be_focused()
+    _tag(page, "redo-area").click()
+    expect(size).to_have_text(circle)
+
+
+def test_bounds_are_typed_as_people_write_them(page: Page, named_site: RunningSite) -> None:
+    _open(page, named_site)
+    page.get_by_text("Type coordinates instead").click()
+    for side, text in {"west": "1°30'E", "south": "41 N", "east": "3,5", "north": "43x"}.items():
+        _tag(page, f"bound-{side}").fill(text)
+    _tag(page, "bound-north").press("Enter")
+    north = _tag(page, "bound-north")
+    expect(_tag(page, "problem-area")).to_contain_text("North must be degrees")
+    expect(north).to_be_focused()
+    expect(north).to_have_attribute("aria-invalid", "true")
+    north.fill("43 N")
+    north.press("Enter")
+    expect(page).to_have_url(re.compile(r"area=1\.5,41,3\.5,43"))
+    expect(north).not_to_have_attribute("aria-invalid", "true")
+    expect(_tag(page, "problem-area")).to_be_hidden()
+
+
+def test_view_of_the_map_is_an_area(page: Page, named_site: RunningSite) -> None:
+    _open(page, named_site)
+    _tag(page, "use-view").click()
+    expect(page).to_have_url(re.compile(r"area=-\d+\.\d+,\d+\.\d+,\d+\.\d+,\d+\.\d+"))
+    expect(_tag(page, "area-size")).to_contain_text("km²")
+
+
+def _expect_one_reef(page: Page, number: str) -> None:
+    expect(_tag(page, "area-size")).to_contain_text(f"Récif {number} ")
+    expect(_tag(page, "estimate-text")).to_contain_text("1 feature,")
+    expect(page).to_have_url(re.compile("area=zones:"))
+
+
+def _open(page: Page, site: RunningSite) -> None:
+    page.goto(f"{site.base}/#map=5/45/5&layers=reefs")
+    expect(_tag(page, "layer-reefs")).to_be_checked()
+
+
+def _choose_file(page: Page, name: str, content: str) -> None:
+    file = {"name": name, "mimeType": "text/plain", "buffer": content.encode()}
+    _tag(page, "area-file").set_input_files(file)
+
+
+def _drop_file(page: Page, name: str, content: str) -> None:
+    script = """([name, content]) => {
+        const dataTransfer = new DataTransfer();
+        dataTransfer.items.add(new File([content], name));
+        for (const type of ["dragover", "drop"]) {
+            const event = new DragEvent(type, {dataTransfer, bubbles: true, cancelable: true});
+            document.querySelector("#map").dispatchEvent(event);
+        }
+    }"""
+    page.evaluate(script, [name, content])
+
+
+def _click_map(page: Page, right: int, down: int) -> None:
+    x, y = _middle(page)
+    page.mouse.click(x + right, y + down)
+
+
+def _move_mouse(page: Page, right: int, down: int) -> None:
+    x, y = _middle(page)
+    page.mouse.move(x + right, y + down, steps=3)
+
+
+def _middle(page: Page) -> tuple[float, float]:
+    frame = _tag(page, "map").bounding_box()
+    assert frame is not None
+    return frame["x"] + frame["width"] / 2, frame["y"] + frame["height"] / 2
+
+
+def _tag(page: Page, name: str) -> Locator:
+    return page.get_by_test_id(name)
