@@ -22,7 +22,7 @@ _WIDE = {"width": 1280, "height": 800}
 _PHONE = {"width": 390, "height": 844}
 # What is looked at is told apart, and a file stays below 300 kB.
 _QUALITY = 80
-_AEGEAN = "map=6.2/37.9/24.6&layers=marine_areas,ports&area=22.6,35.4,28.2,40.6"
+_AEGEAN = "map=6.2/37.9/24.6&layers=countries,ports&area=22.6,35.4,28.2,40.6"
 
 
 def main() -> None:
@@ -42,6 +42,8 @@ def main() -> None:
 
 
 def _take_all(site: RunningSite, folder: Path) -> None:
+    # Drawings and counts take their time.
+    expect.set_options(timeout=60_000)
     with sync_playwright() as tools:
         chromium = shutil.which("chromium") or shutil.which("chromium-browser")
         browser = tools.chromium.launch(executable_path=chromium, args=["--no-sandbox"])

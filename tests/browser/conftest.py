@@ -71,3 +71,17 @@ def working_site(
     site.start_worker()
     yield site
     site.stop()
+
+
+def copy_layer(site: RunningSite, layer: str, count: int) -> None:
+    """Have a layer so many times more, as ``copy_00`` and so on."""
+    site.manage(
+        "shell",
+        "--command",
+        "from marinemap.catalogue.models import Layer\n"
+        f"layer = Layer.objects.get(pk={layer!r})\n"
+        f"for number in range({count}):\n"
+        "    layer.pk = f'copy_{number:02}'\n"
+        "    layer.title = f'Copy {number:02}'\n"
+        "    layer.save(force_insert=True)\n",
+    )

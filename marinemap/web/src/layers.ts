@@ -4,7 +4,9 @@ import type Map from "ol/Map.js";
 
 import { drawingUrl, type Collection } from "./api.ts";
 import { boundsOfCollection, kindOf, placeOf, type Kind } from "./collection.ts";
+import type { Bounds } from "./area.ts";
 import { DrawnLayer } from "./drawn.ts";
+import { isMeant, MANY_LAYERS, mayTouch } from "./layerorder.ts";
 import { LayerRow } from "./layerrow.ts";
 import { viewOf, zoomTo } from "./map.ts";
 import { announce, element, make } from "./page.ts";
@@ -40,12 +42,17 @@ export class LayerList {
   #entries: Entry[] = [];
   /** Chosen before the service has told of its layers. */
   #awaited: string[] | null = [];
+  /** Of the area; what lies within comes first. */
+  #bounds: Bounds | null = null;
 
   constructor(map: Map, events: LayerEvents) {
     this.#map = map;
     this.#events = events;
     this.#ground = new DrawnLayer(map, BASE_LEVEL, events.onTrouble);
     this.#ground.show(landStyle);
+    element("layer-search").addEventListener("input", () => this.#filter());
+    element("layer-search").addEventListener("keydown", keepFromSending);
+    element("layers").addEventListener("focusout", () => setTimeout(() => this.#arrange()));
     map.on("moveend", () => this.#entries.forEach((entry) => this.#refreshPlace(entry)));
   }
 
@@ -57,13 +64,19 @@ export class LayerList {
     this.#entries.filter(({ collection: { id } }) => !sorted.some((each) => each.id === id)).forEach((entry) => this.#remove(entry));
     const isSame = sorted.length === this.#entries.length && sorted.every(({ id }, n) => id === this.#entries[n]!.collection.id);
     this.#entries = sorted.map((collection) => this.#find(collection.id) ?? this.#entry(collection));
-    const items = this.#entries.map(({ row }) => row.item);
-    if (!isSame || items.length === 0) element("layers").replaceChildren(...(items.length > 0 ? items : [nothingYet()]));
     this.#entries.forEach((entry, index) => this.#heed(entry, sorted[index]!));
+    if (!isSame || sorted.length === 0) this.#arrange(true);
+    this.#filter();
     this.#ground.setDrawing(drawingUrl(sorted.find(({ id }) => id === BASE_COLLECTION) ?? {}));
     this.#takeAwaited();
     this.#refreshAttribution();
     if (this.ticked().join() !== ticked) this.#events.onChange();
+  }
+
+  /** Put those layers first that may have something in these bounds. */
+  preferWithin(bounds: Bounds | null): void {
+    this.#bounds = bounds;
+    this.#arrange();
   }
 
   /** Ids of the ticked layers. */
@@ -89,6 +102,29 @@ export class LayerList {
   /** Return the id of the layer that an OpenLayers layer draws. */
   idOf(layer: unknown): string | undefined {
     return this.#entries.find(({ drawn }) => drawn.layer === layer)?.collection.id;
+  }
+
+  /** Lay out the rows; never while the keyboard is among them, unless there are others. */
+  #arrange(mustBe = false): void {
+    const list = element("layers");
+    if (!mustBe && list.contains(document.activeElement)) return;
+    const isWithin = ({ collection }: Entry): boolean => this.#bounds === null || mayTouch(collection, this.#bounds);
+    const within = this.#entries.filter(isWithin);
+    const arranged = [...within, ...this.#entries.filter((entry) => !within.includes(entry))];
+    const items = arranged.map(({ row }) => row.item);
+    for (const entry of this.#entries) entry.row.item.classList.toggle("outside", !within.includes(entry));
+    const isAsItIs = items.length > 0 && items.length === list.children.length && items.every((item, n) => item === list.children[n]);
+    if (!isAsItIs) list.replaceChildren(...(items.length > 0 ? items : [nothingYet()]));
+  }
+
+  #filter(): void {
+    const text = element<HTMLInputElement>("layer-search").value;
+    element("layer-search-row").hidden = this.#entries.length < MANY_LAYERS;
+    // What is ticked stays in sight: it is asked for.
+    for (const { row, collection } of this.#entries) row.item.hidden = !row.isTicked && !isMeant(collection, text);
+    const shown = this.#entries.filter(({ row }) => !row.item.hidden).length;
+    const count = text.trim() ? `${shown} of ${this.#entries.length} layers` : `${this.#entries.length} layers; those that lie in your area come first.`;
+    if (element("layer-count").textContent !== count) element("layer-count").textContent = count;
   }
 
   #takeAwaited(): void {
@@ -184,4 +220,8 @@ export class LayerList {
 
 function nothingYet(): HTMLLIElement {
   return make("li", { className: "note" }, "There are no layers on this service yet.");
+}
+
+function keepFromSending(event: KeyboardEvent): void {
+  if (event.key === "Enter") event.preventDefault();
 }

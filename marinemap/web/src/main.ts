@@ -1,6 +1,7 @@
 /** Puts the page together. */
 
 import { listFormats, type Asked } from "./api.ts";
+import { boundsOf } from "./area.ts";
 import { AreaForm } from "./areaform.ts";
 import { CatalogueWatch } from "./catalogue.ts";
 import { Connection } from "./connection.ts";
@@ -27,6 +28,7 @@ const crs = new CrsForm(heed);
 const area = new AreaForm(map, {
   onChange: () => {
     crs.fitTo(area.corners);
+    layers.preferWithin(area.corners && boundsOf(area.corners));
     heed();
   },
   titleOfLayer: (id) => layers.titleOf(id),

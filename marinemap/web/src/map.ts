@@ -25,8 +25,8 @@ export function createMap(): Map {
   const map = new Map({
     target: "map",
     layers: [graticule],
-    controls: [new Zoom(), new ScaleLine({ minWidth: 80 }), pointerPosition()],
-    interactions: defaultInteractions({ altShiftDragRotate: false, pinchRotate: false }),
+    controls: [new Zoom(isStill() ? { duration: 0 } : {}), new ScaleLine({ minWidth: 80 }), pointerPosition()],
+    interactions: defaultInteractions({ altShiftDragRotate: false, pinchRotate: false, ...(isStill() && { zoomDuration: 0 }) }),
     view: new View({ center: [0, 0], zoom: 2, maxZoom: 18, enableRotation: false }),
   });
   zoomTo(map, { west: -170, south: -58, east: 190, north: 76 });
@@ -38,7 +38,12 @@ export function zoomTo(map: Map, bounds: Bounds, milliseconds = 0): void {
   const south = Math.max(bounds.south, -MERCATOR_LIMIT);
   const north = Math.min(bounds.north, MERCATOR_LIMIT);
   const extent = transformExtent([west, south, east, north], "EPSG:4326", "EPSG:3857");
-  map.getView().fit(extent, { padding: [30, 30, 30, 30], maxZoom: 13, duration: milliseconds });
+  map.getView().fit(extent, { padding: [30, 30, 30, 30], maxZoom: 13, duration: isStill() ? 0 : milliseconds });
+}
+
+/** Whether the person asked their system for as little motion as can be. */
+function isStill(): boolean {
+  return window.matchMedia("(prefers-reduced-motion: reduce)").matches;
 }
 
 /** What the map shows, in degrees; longitudes run on where it shows other copies of the world. */

@@ -51,6 +51,8 @@ export class RequestList {
     this.#tabs.postMessage(job.jobID);
     announce(`Request sent: ${layers.map(this.#parts.titles.ofLayer).join(", ")}.`);
     this.#item(job.jobID)?.scrollIntoView({ block: "nearest" });
+    // The keyboard goes on at what was asked for; between lie all layers.
+    this.#focus(job.jobID);
   }
 
   /** Show all anew, as when titles are known by now. */

@@ -1,0 +1,19 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+
+import { isMeant, mayTouch } from "./layerorder.ts";
+
+test("a layer is meant by the beginnings of its words, without accents and case", () => {
+  const layer = { id: "reefs_2024", title: "Récifs de corail", description: "Habitats of the survey" };
+  for (const text of ["", "recif", "CORAIL réc", "2024", "survey habitat"]) assert.ok(isMeant(layer, text), text);
+  for (const text of ["orail", "recif port"]) assert.ok(!isMeant(layer, text), text);
+});
+
+test("a layer touches an area in whichever copy of the world", () => {
+  const layer = { id: "a", title: "A", extent: { spatial: { bbox: [[170, -10, -170, 10]] as [number, number, number, number][] } } };
+  assert.ok(mayTouch(layer, { west: -175, south: 0, east: -172, north: 5 }));
+  assert.ok(mayTouch(layer, { west: 175, south: 0, east: 185, north: 5 }));
+  assert.ok(!mayTouch(layer, { west: 0, south: 0, east: 10, north: 5 }));
+  assert.ok(!mayTouch(layer, { west: 175, south: 11, east: 185, north: 15 }));
+  assert.ok(mayTouch({ id: "b", title: "B" }, { west: 0, south: 0, east: 1, north: 1 }));
+});

@@ -1,0 +1,202 @@
+"""For everyone: by keyboard alone, small, large, dark, in forced colours, judged by axe."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from tests.browser.conftest import copy_layer
+from tests.postgresql import skip_or_fail
+from tests.running_site import PROJECT, RunningSite
+
+pytestmark = pytest.mark.parametrize("prepared", ["sqlite"], indirect=True)
+
+AXE = PROJECT / "marinemap" / "web" / "node_modules" / "axe-core" / "axe.min.js"
+MOST_KEYS = 40
+PHONE = {"width": 390, "height": 780}
+
+
+@pytest.fixture(scope="module")
+def axe() -> str:
+    """The source of axe-core."""
+    if not Path(AXE).is_file():
+        skip_or_fail("axe-core is missing: npm ci in marinemap/web")
+    return AXE.read_text()
+
+
+def test_no_state_of_the_page_breaks_a_rule(
+    page: Page, working_site: RunningSite, axe: str
+) -> None:
+    # The policy forbids scripts of others; the driver's are none of the page's.
+    page.add_init_script(axe)
+    page.goto(f"{working_site.base}/#map=4/45/5")
+    expect(_tag(page, "layer-reefs")).to_be_visible()
+    _assert_sound(page, "arrival")
+    _tag(page, "area-name").fill("x")
+    expect(_tag(page, "area-names")).to_be_visible()
+    _assert_sound(page, "area searched")
+    _tag(page, "area-name").press("Escape")
+    _tag(page, "about-reefs").click()
+    _tag(page, "draw-polygon").click()
+    _assert_sound(page, "drawing, a layer described")
+    page.goto(f"{working_site.base}/#map=4/45/5&layers=reefs,ports&area=0.1,40.1,0.3,40.3")
+    page.reload()
+    expect(_tag(page, "estimate-text")).to_contain_text("1 feature")
+    _tag(page, "estimate-details").locator("summary").click()
+    _tag(page, "submit").click()
+    _tag(page, "report").locator("summary").click()
+    _tag(page, "share").click()
+    expect(_tag(page, "share-link")).to_be_visible()
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)
+        _assert_sound(page, f"request ready, {scheme}")
+    page.emulate_media(color_scheme="light", forced_colors="active")
+    _assert_sound(page, "forced colours")
+    page.emulate_media(forced_colors="none")
+    page.set_viewport_size(PHONE)
+    _assert_sound(page, "phone")
+    _tag(page, "crs").select_option("other")
+    _tag(page, "crs-code").fill("9999")
+    expect(_tag(page, "problem-crs")).to_be_visible()
+    _assert_sound(page, "problem beside its field")
+
+
+def test_keyboard_alone_leads_from_arrival_to_the_download(
+    page: Page, working_site: RunningSite
+) -> None:
+    copy_layer(working_site, "ports", 17)
+    page.goto(working_site.base)
+    expect(page.locator("#layers input")).to_have_count(20)
+    keys = _Keys(page)
+    keys.press("Tab")
+    # Past the map, to the form.
+    keys.press("Enter")
+    keys.until("use-view")
+    keys.press("Enter")
+    keys.until_first_layer()
+    keys.press("Space")
+    # Enter in a box sends the form.
+    keys.press("Enter")
+    download = _tag(page, "download")
+    expect(download).to_be_visible()
+    keys.until("download")
+    with page.expect_download() as taken:
+        keys.press("Enter")
+    assert taken.value.suggested_filename.endswith(".zip")
+    assert keys.count <= MOST_KEYS
+
+
+def test_one_of_sixty_layers_is_found_and_those_in_the_area_come_first(
+    page: Page, drawn_site: RunningSite, tmp_path: Path
+) -> None:
+    square = {"type": "Polygon", "coordinates": [[[60, 1], [61, 1], [61, 2], [60, 1]]]}
+    (tmp_path / "atolls.geojson").write_text(json.dumps(square))
+    drawn_site.manage("addlayer", "atolls", tmp_path / "atolls.geojson", "--title", "Atolls")
+    copy_layer(drawn_site, "reefs", 56)
+    page.goto(drawn_site.base)
+    rows = page.locator("#layers > li")
+    expect(rows).to_have_count(60)
+    expect(rows.first).to_contain_text("Atolls")
+    page.get_by_text("Type coordinates instead").click()
+    for side, degrees in {"west": 0, "south": 40, "east": 5, "north": 45}.items():
+        _tag(page, f"bound-{side}").fill(str(degrees))
+    _tag(page, "bound-north").press("Enter")
+    expect(rows.last).to_contain_text("Atolls")
+    search = _tag(page, "layer-search")
+    search.fill("copy 07")
+    expect(page.locator("#layers > li:visible")).to_have_count(1)
+    expect(page.get_by_text("1 of 60 layers")).to_be_visible()
+    _tag(page, "layer-copy_07").check()
+    search.fill("ÁTOLL")
+    search.press("Enter")
+    # What is ticked is asked for, and stays in sight.
+    expect(page.locator("#layers > li:visible")).to_have_count(2)
+    search.press("Tab")
+    expect(_tag(page, "layer-copy_07")).to_be_focused()
+    page.keyboard.press("Tab")
+    expect(_tag(page, "about-copy_07")).to_be_focused()
+    page.keyboard.press("Tab")
+    expect(_tag(page, "layer-atolls")).to_be_focused()
+
+
+@pytest.mark.parametrize(
+    "size", [(390, 780), (780, 390), (640, 400), (320, 256)], ids=lambda size: f"{size[0]}"
+)
+def test_nothing_runs_out_of_a_small_screen(
+    page: Page, drawn_site: RunningSite, size: tuple[int, int]
+) -> None:
+    # 640 and 320 are what a screen of 1,280 is at 200 and 400 %.
+    page.set_viewport_size({"width": size[0], "height": size[1]})
+    page.goto(f"{drawn_site.base}/#map=4/45/5&layers=reefs&area=0,40,5,45")
+    expect(_tag(page, "estimate-text")).to_contain_text("25 features")
+    assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
+    submit = _tag(page, "submit")
+    submit.scroll_into_view_if_needed()
+    frame = submit.bounding_box()
+    assert frame is not None and frame["x"] >= 0 and frame["x"] + frame["width"] <= size[0]
+    # What sticks to the foot leaves room for the rest.
+    covered = page.locator(".submit").bounding_box()
+    assert covered is not None and covered["height"] <= 0.6 * size[1]
+
+
+def test_map_stands_still_for_who_wants_no_motion(page: Page, drawn_site: RunningSite) -> None:
+    page.emulate_media(reduced_motion="reduce")
+    page.goto(drawn_site.base)
+    _tag(page, "about-reefs").click()
+    moves = page.evaluate("""async () => {
+        const before = location.hash;
+        document.querySelector('[data-testid="zoom-reefs"]').click();
+        const start = performance.now();
+        while (location.hash === before) await new Promise(requestAnimationFrame);
+        return performance.now() - start;
+    }""")
+    # It is there at once; the address waits for 0.3 s.
+    assert moves < 3000
+    assert page.evaluate("document.getAnimations().length") == 0
+
+
+class _Keys:
+    """A person at the keyboard, whose keys are counted, and who never loses the place."""
+
+    def __init__(self, page: Page) -> None:
+        self.count = 0
+        self._page = page
+
+    def press(self, key: str) -> None:
+        self._page.keyboard.press(key)
+        self.count += 1
+        assert self._page.evaluate("document.activeElement !== document.body"), (
+            f"focus lost by {key}"
+        )
+
+    def until(self, test_id: str) -> None:
+        self._tab(f"document.activeElement.dataset.testid === {json.dumps(test_id)}")
+
+    def until_first_layer(self) -> None:
+        self._tab("document.activeElement.matches('#layers input')")
+
+    def _tab(self, is_there: str) -> None:
+        while not self._page.evaluate(is_there):
+            assert self.count <= MOST_KEYS, f"more than {MOST_KEYS} keys"
+            self.press("Tab")
+
+
+def _assert_sound(page: Page, state: str) -> None:
+    # The map is pixels to axe; its own rules for those who cannot see it are elsewhere.
+    judged: dict[str, Any] = page.evaluate("axe.run()")
+    assert len(judged["passes"]) > 20
+    found = judged["violations"]
+    told = [
+        f"{each['id']}: {each['help']}: {node['html'][:160]} {node['failureSummary']}"
+        for each in found
+        for node in each["nodes"]
+    ]
+    assert not told, f"{state}: " + "\n".join(told)
+
+
+def _tag(page: Page, name: str) -> Locator:
+    return page.get_by_test_id(name)
