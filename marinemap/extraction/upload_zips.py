@@ -29,12 +29,14 @@ def unzip_shapefile(path: Path, folder: Path, field: str) -> None:
     Raises
     ------
     RequestError
-        If it holds more than one shapefile, anything that is not flat and plain, or more bytes
-        than its size suggests.
+        If it holds more than one shapefile, a link or a path that climbs, or more bytes than its
+        size suggests.
     """
     with _opened(path, field) as archive:
-        members = [m for m in archive.infolist() if _is_wanted(m)]
-        _check_members(archive.infolist(), members, field)
+        every = [m for m in archive.infolist() if not _is_beside_the_point(m)]
+        members = [m for m in every if _is_wanted(m)]
+        _check_members(every, members, field)
+        _check_overlaps(archive.infolist(), field)
         budget = _budget(path)
         for member in members:
             target = folder / f"area{Path(member.filename).suffix.lower()}"
@@ -83,22 +85,30 @@ def _is_wanted(member: zipfile.ZipInfo) -> bool:
     return Path(member.filename).suffix.lower() in _SHAPEFILE_PARTS
 
 
+def _is_beside_the_point(member: zipfile.ZipInfo) -> bool:
+    """Tell whether it is a folder's own entry, or what macOS adds to all that it packs."""
+    parts = member.filename.split("/")
+    return member.is_dir() or "__MACOSX" in parts or parts[-1] == ".DS_Store"
+
+
 def _check_members(every: list[zipfile.ZipInfo], wanted: list[zipfile.ZipInfo], field: str) -> None:
     if len(every) > _MAX_MEMBERS:
         raise _too_many(len(every), _MAX_MEMBERS, field)
     for member in every:
-        odd = "/" in member.filename or "\\" in member.filename or ".." in member.filename
-        if odd or stat.S_ISLNK(member.external_attr >> 16):
+        name = member.filename
+        climbs = name.startswith("/") or "\\" in name or ".." in name
+        if climbs or stat.S_ISLNK(member.external_attr >> 16):
             raise RequestError(
-                "the zip holds folders or links; put the files of one shapefile into it, flat",
+                "the zip holds links, or names that lead out of it; put the files of one shapefile "
+                "into it, as they are",
                 field=field,
-                value=member.filename,
+                value=name,
             )
-    stems = {Path(member.filename).stem for member in wanted}
+    # With the folder: most programs pack the one in which the files lie.
+    stems = {Path(member.filename).with_suffix("") for member in wanted}
     suffixes = [Path(member.filename).suffix.lower() for member in wanted]
     if len(stems) != 1 or len(set(suffixes)) != len(suffixes) or ".shp" not in suffixes:
         raise RequestError("the zip does not hold exactly one shapefile", field=field)
-    _check_overlaps(every, field)
 
 
 def _check_overlaps(members: list[zipfile.ZipInfo], field: str) -> None:

@@ -45,6 +45,14 @@ def test_zipped_shapefile_is_an_area(tmp_path: Path) -> None:
     assert read_area_file(zipped(tmp_path, shapefile_parts(tmp_path))).geometry.equals(SQUARE)
 
 
+def test_shapefile_in_a_folder_is_taken_as_macos_packs_it(tmp_path: Path) -> None:
+    parts = shapefile_parts(tmp_path)
+    packed = {"my bay/": b""} | {f"my bay/{name}": data for name, data in parts.items()}
+    packed |= {"my bay/.DS_Store": b"x"} | {f"__MACOSX/my bay/._{name}": b"x" for name in parts}
+    packed |= {f"__MACOSX/more/{number}": b"x" for number in range(20)}
+    assert read_area_file(zipped(tmp_path, packed)).geometry.equals(SQUARE)
+
+
 @pytest.mark.parametrize("cpg", [b"UTF-8", None])
 def test_names_of_fields_in_any_encoding_are_passed_over(tmp_path: Path, cpg: bytes | None) -> None:
     parts = shapefile_parts(tmp_path)
@@ -198,14 +206,16 @@ def test_other_file_is_refused_by_name(tmp_path: Path, content: str, message: st
 @pytest.mark.parametrize(
     ("names", "message"),
     [
-        ({"../a.shp": b""}, "folders or links"),
-        ({"x/a.shp": b""}, "folders or links"),
+        ({"../a.shp": b""}, "lead out of it"),
+        ({"x/../../a.shp": b""}, "lead out of it"),
+        ({"/x/a.shp": b""}, "lead out of it"),
+        ({"x/a.shp": b"", "y/a.shx": b""}, "exactly one shapefile"),
         ({"a.txt": b""}, "exactly one shapefile"),
         ({"a.shp": b"", "b.shp": b""}, "exactly one shapefile"),
         ({f"{n}.txt": b"" for n in range(30)}, "at most 20"),
         ({"a.shp": b"\0" * 30_000_000}, "times its size"),
     ],
-    ids=["climbs", "folder", "none", "two", "many", "bomb"],
+    ids=["climbs", "climbs further", "absolute", "two folders", "none", "two", "many", "bomb"],
 )
 def test_odd_zip_is_refused(tmp_path: Path, names: dict[str, bytes], message: str) -> None:
     with pytest.raises(RequestError, match=message):
