@@ -185,8 +185,15 @@ def _limit(seconds: float) -> None:
     # Of its own, beyond what the libraries have mapped already.
     with open("/proc/self/statm") as file:
         mapped = int(file.read().split()[0]) * resource.getpagesize()
-    resource.setrlimit(resource.RLIMIT_AS, (mapped + _MEMORY_BYTES,) * 2)
-    resource.setrlimit(resource.RLIMIT_CPU, (int(seconds) + 1, int(seconds) + 2))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    _lower(resource.RLIMIT_AS, mapped + _MEMORY_BYTES)
+    _lower(resource.RLIMIT_CPU, int(seconds) + 1)
+    _lower(resource.RLIMIT_CORE, 0)
     # Of wall clock: it holds the server of forks open, which would wait for it.
     signal.alarm(int(seconds) + 2)
+
+
+def _lower(kind: int, most: int) -> None:
+    """Set a limit, where the site itself has no lower one: only root may raise that."""
+    hard = resource.getrlimit(kind)[1]
+    allowed = most if hard == resource.RLIM_INFINITY else min(most, hard)
+    resource.setrlimit(kind, (allowed, allowed))

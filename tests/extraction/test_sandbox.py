@@ -32,6 +32,13 @@ def run_hostile(code: str, folder: Path, **options: float) -> Confined:
     return run_confined(["-c", code], folder, {}, **options)
 
 
+def test_lower_limits_of_whoever_started_it_stand(tmp_path: Path) -> None:
+    """Only root may raise them: for any other user reading failed, "it may be damaged"."""
+    own = "import resource as r; r.setrlimit(r.RLIMIT_CPU, (3, 3));"
+    told = "print(*r.getrlimit(r.RLIMIT_CPU), *r.getrlimit(r.RLIMIT_CORE))"
+    assert run_hostile(f"{own} {LIMIT} {told}", tmp_path).said.split() == [b"3", b"3", b"0", b"0"]
+
+
 @pytest.fixture
 def listener() -> Iterator[tuple[str, list[bytes]]]:
     """A TCP server on this machine, and what it was sent."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from typing import Any
 import pytest
 
 from marinemap.errors import RequestError, UnavailableError
+from marinemap.processes import apart
 from marinemap.processes.apart import call_apart
 from tests.running_site import wait_for
 
@@ -34,6 +36,12 @@ def double(number: int) -> int:
 def refuse() -> None:
     """Raise what a user is told."""
     raise RequestError("too tangled", field="area", value="x", hint="Untangle it.")
+
+
+def ask_for_more() -> tuple[int, int]:
+    """Return the seconds of processor time that are left once more were asked for."""
+    apart._limit(60)
+    return resource.getrlimit(resource.RLIMIT_CPU)
 
 
 def hang_in_c() -> None:
@@ -138,3 +146,8 @@ def _marked(mark: str) -> list[str]:
             if mark.encode() in (folder / "environ").read_bytes().split(b"\0"):
                 found.append(folder.name)
     return found
+
+
+def test_lower_limits_of_the_site_stand() -> None:
+    """Only root may raise them: for any other user no larger area could be looked at."""
+    assert call_apart(ask_for_more) == (3, 3)
