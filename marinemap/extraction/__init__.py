@@ -30,6 +30,7 @@ from marinemap.extraction.selection import check_selection
 from marinemap.extraction.servable import check_servable
 from marinemap.extraction.source_files import content_version, fingerprint, one_state, real_path
 from marinemap.extraction.upload import read_area_file
+from marinemap.extraction.words import counted
 
 __all__ = [
     "allow_servers",
@@ -60,6 +61,7 @@ __all__ = [
     "check_servable",
     "compile_filter",
     "content_version",
+    "counted",
     "crs_label",
     "describe",
     "estimate",

@@ -12,6 +12,7 @@ from marinemap.extraction.command_options import declare, to_request
 from marinemap.extraction.estimate import LayerEstimate, estimate
 from marinemap.extraction.pipeline import extract
 from marinemap.extraction.request import ExtractionRequest, ExtractionResult, SourceLayer
+from marinemap.extraction.words import counted
 
 # Writes one line.
 Tell = Callable[[str], object]
@@ -78,14 +79,14 @@ def _tell_estimates(layers: Sequence[LayerEstimate], tell: Tell) -> None:
 
 def _count_words(layer: LayerEstimate) -> str:
     if layer.is_exact:
-        return f"{layer.features:,} features"
+        return counted(layer.features)
     between = f"{layer.features_at_least:,} to {layer.features_at_most:,}"
-    return f"about {layer.features:,} features ({between})"
+    return f"about {counted(layer.features)} ({between})"
 
 
 def _tell_result(result: ExtractionResult, tell: Tell) -> None:
     for layer in result.layers:
-        tell(f"{layer.name}: {layer.features_written:,} features, {layer.crs}")
+        tell(f"{layer.name}: {counted(layer.features_written)}, {layer.crs}")
         for note in (*result.notes, *layer.notes):
             tell(f"  {note}")
     tell(f"{result.archive}: {result.size_bytes:,} bytes")

@@ -14,6 +14,7 @@ from marinemap.extraction.postgis.table import Table
 from marinemap.extraction.reproject import TOLERANCE_METRES
 from marinemap.extraction.request import LayerReport, SourceLayer
 from marinemap.extraction.sqlite_source import is_database
+from marinemap.extraction.words import counted
 from marinemap.extraction.write import Outcome, Tally
 
 
@@ -90,28 +91,26 @@ def _notes(
     notes += layer.warnings
     if tally.torn:
         notes.append(
-            f"{tally.torn:,} features lie on both sides of where {crs_label(layer.route.output)} "
-            "ends; they were cut there."
+            f"{counted(tally.torn)} on both sides of where {crs_label(layer.route.output)} ends: "
+            "cut there."
         )
     if tally.repaired:
-        notes.append(f"{tally.repaired:,} features on the edge were not valid and were repaired.")
+        notes.append(f"{counted(tally.repaired)} on the edge not valid: repaired.")
     if tally.not_finite:
-        notes.append(
-            f"{tally.not_finite:,} features are left out: a coordinate is no finite number."
-        )
+        notes.append(f"{counted(tally.not_finite)} left out: a coordinate is no finite number.")
     if tally.without_position:
         notes.append(
-            f"{tally.without_position:,} features of the layer lie nowhere and are left out: they "
-            "have no geometry, an empty one, or coordinates that are no numbers."
+            f"{counted(tally.without_position)} of the layer left out, for lying nowhere: with no "
+            "geometry, an empty one, or coordinates that are no numbers."
         )
     if tally.straightened:
         notes.append(
-            f"{tally.straightened:,} features with arcs or surfaces were read as lines and "
-            "polygons that follow the arcs to a centimetre."
+            f"{counted(tally.straightened)} with arcs or surfaces, read as lines and polygons that "
+            "follow the arcs to a centimetre."
         )
     if tally.trimmed:
         notes.append(
-            f"{tally.trimmed:,} features lost lines or points where they only touch the area."
+            f"{counted(tally.trimmed)} lost lines or points where they only touch the area."
         )
     if full:
         notes.append(_on_full_copy(full))

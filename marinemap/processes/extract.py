@@ -11,7 +11,14 @@ from marinemap.catalogue.freshness import check_readable, refresh
 from marinemap.catalogue.models import Layer
 from marinemap.catalogue.viewers import EVERYONE, Viewer
 from marinemap.errors import DatasetError, UnavailableError
-from marinemap.extraction import ExtractionResult, check_selection, estimate, extract, fingerprint
+from marinemap.extraction import (
+    ExtractionResult,
+    check_selection,
+    counted,
+    estimate,
+    extract,
+    fingerprint,
+)
 from marinemap.processes.apart import call_apart, is_small
 from marinemap.processes.choices import extract_inputs
 from marinemap.processes.descriptions import EXTRACT_INPUTS
@@ -104,14 +111,10 @@ def data_version(inputs: Mapping[str, Any]) -> list[str] | None:
 
 
 def _summary(result: ExtractionResult) -> str:
-    parts = [f"{layer.name}: {_counted(layer.features_written)}" for layer in result.layers]
+    parts = [f"{layer.name}: {counted(layer.features_written)}" for layer in result.layers]
     notes = [*result.notes, *(f"{x.name}: {note}" for x in result.layers for note in x.notes)]
     missing = [f"Missing: {failure.name} ({failure.message})" for failure in result.failures]
     return ". ".join([*missing, ", ".join(parts), *(note.rstrip(".") for note in notes)]) + "."
-
-
-def _counted(features: int) -> str:
-    return f"{features:,} feature{'' if features == 1 else 's'}"
 
 
 PROCESS = Process(

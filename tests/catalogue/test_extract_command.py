@@ -253,7 +253,7 @@ def test_choices_of_the_shell_are_heeded(reefs: Layer, tmp_path: Path) -> None:
 def test_filter_may_be_json_and_fields_may_be_none(reefs: Layer, tmp_path: Path) -> None:
     text = json.dumps({"op": "=", "args": [{"property": "reef_id"}, 11]})
     told = run("reefs", area="0,40,5,45", filter=text, fields="", out=tmp_path / "reefs.zip")
-    assert "reefs: 1 features" in told
+    assert "reefs: 1 feature," in told
 
 
 @pytest.mark.parametrize("wanted", [True, False])

@@ -120,7 +120,7 @@ def test_features_of_a_shapefile_that_lie_nowhere_are_counted(tmp_path: Path) ->
     (report,) = run(path, tmp_path).layers
     assert report.features_written == 3
     assert (report.without_position, report.not_finite) == (2, 0)
-    assert any("2 features of the layer lie nowhere" in note for note in report.notes)
+    assert any("2 features of the layer left out" in note for note in report.notes)
 
 
 @pytest.mark.parametrize(("encoding", "text"), [("ISO-8859-1", "récif"), ("UTF-8", "珊瑚")])

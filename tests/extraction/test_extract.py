@@ -210,7 +210,7 @@ def test_invalid_polygons_on_the_edge_are_repaired_with_a_note(
     # The left of two triangles of base 2 and height 1 that meet at (3, 44).
     assert found.area == pytest.approx(1)
     assert found.is_valid
-    assert any("1 features on the edge were not valid" in note for note in result.layers[0].notes)
+    assert any("1 feature on the edge not valid" in note for note in result.layers[0].notes)
 
 
 def test_missing_and_empty_geometries_are_left_out(
@@ -627,4 +627,4 @@ def test_points_without_a_position_are_told_of(write_source: WriteSource, archiv
     (report,) = one_layer(path, archive).layers
     assert report.features_written == 1
     assert report.without_position == 2
-    assert any("2 features of the layer lie nowhere" in note for note in report.notes)
+    assert any("2 features of the layer left out" in note for note in report.notes)

@@ -123,7 +123,7 @@ def test_missing_and_empty_geometries_are_counted(tmp_path: Path) -> None:
     )
     (report,) = run(source, tmp_path).layers
     assert (report.features_written, report.without_position) == (1, 2)
-    assert any("2 features of the layer lie nowhere" in note for note in report.notes)
+    assert any("2 features of the layer left out" in note for note in report.notes)
 
 
 @pytest.mark.parametrize("kind", SHAPE_TYPES)

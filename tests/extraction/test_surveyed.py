@@ -276,7 +276,7 @@ def test_feature_on_both_sides_of_the_end_of_a_crs_is_cut_there(
         off = np.abs((degrees[:, 0] - seam + 180) % 360 - 180)
         assert (off.min(), off.max()) == pytest.approx((0, 5), abs=1e-6)
     (note,) = (note for note in result.layers[0].notes if "both sides" in note)
-    assert note.startswith("1 features")
+    assert note.startswith("1 feature ")
 
 
 def test_polar_polygon_is_whole_in_degrees(tmp_path: Path) -> None:

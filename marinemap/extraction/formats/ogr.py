@@ -18,6 +18,7 @@ from marinemap.extraction.formats.columns import Columns
 from marinemap.extraction.formats.plan import WritePlan
 from marinemap.extraction.formats.written import Loss, WrittenLayer
 from marinemap.extraction.wkb import dimensions
+from marinemap.extraction.words import counted
 
 _ERRORS = (DataSourceError, FeatureError, FieldError, GeometryError, RuntimeError, OSError)
 _END = None
@@ -168,7 +169,7 @@ class MeasureCount:
 
     def losses(self) -> list[Loss]:
         """Return the loss, if any."""
-        detail = f"the measures (M) of {self._count:,} features are left out: the format has none"
+        detail = f"the measures (M) of {counted(self._count)} are left out: the format has none"
         return [Loss("measure", "", self._count, detail)] if self._count else []
 
 

@@ -20,17 +20,16 @@ from marinemap.extraction.formats.weight import Weight
 from marinemap.extraction.formats.wkb_to_shp import split_collections
 from marinemap.extraction.formats.written import Loss, WrittenLayer
 from marinemap.extraction.wkb import kinds
+from marinemap.extraction.words import counted
 
 _SUFFIXES = {POINT: "_point", MULTIPOINT: "_point", POLYLINE: "_line", POLYGON: "_polygon"}
 # Base type of WKB to shape type. A shapefile has no distinction between single and multi for
 # lines and polygons (Esri, ShapefileTechnical Description, 1998); points do differ.
 _OF_WKB = {1: MULTIPOINT, 2: POLYLINE, 3: POLYGON, 4: MULTIPOINT, 5: POLYLINE, 6: POLYGON}
 _COLLECTION = 7
-_FLATTENED = "the heights of {:,} features are left out: the first features of their file have none"
-_UNMEASURED = (
-    "the measures (M) of {:,} features are left out: the first features of their file have none"
-)
-_RAISED = "{:,} features have positions without a height: 0 stands in its place"
+_FLATTENED = "the heights of {} are left out: the first features of their file have none"
+_UNMEASURED = "the measures (M) of {} are left out: the first features of their file have none"
+_RAISED = "{} with positions that have no height: 0 stands in its place"
 
 
 class ShapefileSet:
@@ -128,7 +127,7 @@ class ShapefileSet:
             ("height", _RAISED): sum(file.raised for file in files),
         }
         return [
-            Loss(kind, "", count, detail.format(count))
+            Loss(kind, "", count, detail.format(counted(count)))
             for (kind, detail), count in counts.items()
             if count
         ]
