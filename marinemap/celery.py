@@ -40,6 +40,11 @@ class TransactionalTask(SiteTask):
 
     abstract = True
 
+    @property
+    def can_be_asked(self) -> bool:
+        """Whether its queue can be asked for messages and places: that in a database."""
+        return self.app.conf.task_always_eager or not other_brokers.is_other()
+
     def before_start(self, task_id: str, args: Any, kwargs: Any) -> None:
         """Wait for the rate that holds over all workers, where the broker does not keep it."""
         super().before_start(task_id, args, kwargs)

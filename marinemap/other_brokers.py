@@ -50,10 +50,10 @@ def differences() -> list[str]:
     return [
         f"The broker is '{name}', not the queue in the database.",
         "Kept: rates hold over all workers, counted in the database as tasks begin; a request "
-        "that was accepted is run.",
-        "Not kept: people take no turns, nobody is told a place in line, and a message is sent "
-        "right after the request is stored: one that is lost in between is sent again after ten "
-        "minutes in which the workers had nothing to do.",
+        "that was accepted is run: one whose message the broker did not take is sent again within "
+        "a minute of its return; places in line are told, by the order in which requests came.",
+        "Not kept: people take no turns, and a message that the broker took and lost is sent "
+        "again after ten minutes in which the workers had nothing to do.",
     ]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from datetime import timedelta
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -13,11 +14,14 @@ import django
 django.setup()
 
 from django.core.management import CommandError, call_command  # noqa: E402
+from django.utils import timezone  # noqa: E402
 
 from marinemap.jobs import submission  # noqa: E402
 from marinemap.jobs.health import health_of_site  # noqa: E402
 from marinemap.jobs.models import Job  # noqa: E402
 from marinemap.jobs.owners import Sender  # noqa: E402
+from marinemap.jobs.queue import find_place  # noqa: E402
+from marinemap.jobs.stalled import requeue_stalled  # noqa: E402
 from tests.running_site import wait_for  # noqa: E402
 from tests.tasks.harbour import tasks  # noqa: E402
 
@@ -73,4 +77,27 @@ def work() -> dict[str, Any]:
     return {"starts": sorted(float(word) for word in lines[2::3])}
 
 
-print(json.dumps(operate() if PART == "operate" else work()))
+def outage() -> dict[str, Any]:
+    """Submit while the broker is away; look for what was stored, and let it be found."""
+    Job.objects.all().delete()
+    jobs = [submit() for _ in range(3)]
+    told: dict[str, Any] = {"unsent": Job.objects.filter(is_unsent=True).count()}
+    told["ahead"] = [place.ahead for job in jobs if (place := find_place(job))]
+    Job.objects.update(updated_at=timezone.now() - timedelta(minutes=1))
+    told["while away"] = requeue_stalled()
+    return told
+
+
+def back() -> dict[str, Any]:
+    """Let what was stored be found, now that the broker is back."""
+    Job.objects.update(updated_at=timezone.now() - timedelta(minutes=1))
+    told: dict[str, Any] = {"sent": len(requeue_stalled())}
+    told["again"] = requeue_stalled()
+    told["unsent"] = Job.objects.filter(is_unsent=True).count()
+    jobs = list(Job.objects.all())
+    wait_for(lambda: states(jobs) == ["successful"] * 3, "the end of the jobs")
+    return told
+
+
+PARTS = {"operate": operate, "work": work, "outage": outage, "back": back}
+print(json.dumps(PARTS[PART]()))

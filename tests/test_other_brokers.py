@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from benchmarks.broker_servers import MissingServerError, run_rabbitmq, run_redis
-from tests.postgresql import skip_or_fail
+from tests.postgresql import free_port, skip_or_fail
 from tests.running_site import PROJECT, RunningSite, wait_for
 
 
@@ -39,11 +39,11 @@ def site(broker_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     yield found
 
 
-def tell(site: RunningSite, part: str) -> dict[str, Any]:
+def tell(site: RunningSite, part: str, **environment: str) -> dict[str, Any]:
     done = subprocess.run(
         [sys.executable, "-m", "tests.broker_story", part, str(site.home)],
         cwd=PROJECT,
-        env=site.environment,
+        env={**site.environment, **environment},
         capture_output=True,
         text=True,
         timeout=120,
@@ -116,3 +116,14 @@ def test_rate_holds_over_both_workers(worked: dict[str, Any], site: RunningSite)
     # One in two seconds; two workers that each keep their own begin the fifth after four.
     assert starts[-1] - starts[0] > 6.5, starts
     assert all(site.log(name).count("rates hold over all workers") == 1 for name in ("one", "two"))
+
+
+def test_request_while_the_broker_is_away_is_sent_at_its_return(
+    site: RunningSite, broker_url: str, worked: dict[str, Any]
+) -> None:
+    # Nothing listens there.
+    away = f"{broker_url.partition('://')[0]}://127.0.0.1:{free_port()}/"
+    told = tell(site, "outage", CELERY_BROKER_URL=away)
+    assert told == {"unsent": 3, "ahead": [0, 1, 2], "while away": []}
+    back = tell(site, "back")
+    assert back == {"sent": 3, "again": [], "unsent": 0}

@@ -33,7 +33,6 @@ from marinemap.extraction.upload import read_area_file
 from marinemap.extraction.words import counted
 
 __all__ = [
-    "allow_servers",
     "CRS84",
     "FORMATS",
     "MODES",
@@ -55,6 +54,7 @@ __all__ = [
     "SourceLayer",
     "Table",
     "Wanted",
+    "allow_servers",
     "attributes_schema",
     "check_fits",
     "check_selection",

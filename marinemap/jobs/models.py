@@ -48,6 +48,9 @@ class Job(models.Model):
     message = models.TextField(blank=True)
     attempt = models.PositiveSmallIntegerField(default=0)
     put_off = models.PositiveSmallIntegerField(default=0)
+    is_unsent = models.BooleanField(
+        default=False, help_text="Stored, and its message not yet taken by a broker of its own."
+    )
     has_outputs = models.BooleanField(default=False)
     problem = models.JSONField(null=True, blank=True, help_text="Why it failed.")
     artifact = models.CharField(max_length=100, blank=True, help_text="A file in artifacts/.")

@@ -11,6 +11,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from celery import current_app
+from django.db import transaction
+from django.db.models import Count, Q
 from django.utils import timezone
 
 from marinemap.errors import UnavailableError
@@ -53,6 +55,8 @@ def publish(job: Job, *, delay_seconds: float = 0) -> None:
     """Send the message of a job; within a transaction both or neither, on the site's own queue.
 
     It bears the job's id, by which the queue can be asked for it, and who takes turns with others.
+    Another broker takes it after the commit: until then the row says that it is unsent, by which
+    :func:`~marinemap.jobs.stalled.requeue_stalled` finds what was lost in between.
 
     Raises
     ------
@@ -62,6 +66,8 @@ def publish(job: Job, *, delay_seconds: float = 0) -> None:
     task = current_app.tasks[task_of(job)]
     options: dict[str, Any] = {"countdown": delay_seconds} if delay_seconds else {}
     headers = {"owner": turn_of(job), request_id.MESSAGE_HEADER: job.request_id}
+    if not _can_be_asked():
+        Job.objects.filter(pk=job.pk).update(is_unsent=True)
     try:
         task.apply_async((str(job.pk),), task_id=str(job.pk), headers=headers, **options)
     except Exception as error:
@@ -69,6 +75,9 @@ def publish(job: Job, *, delay_seconds: float = 0) -> None:
         raise UnavailableError(
             "the queue does not take the request now; send it again in a moment"
         ) from error
+    if not _can_be_asked():
+        # Behind the message: where that is not taken, what follows it is not done.
+        transaction.on_commit(lambda: Job.objects.filter(pk=job.pk).update(is_unsent=False))
 
 
 def task_of(job: Job) -> str:
@@ -102,6 +111,9 @@ def check_queue() -> None:
 
 def has_message(job: Job) -> bool | None:
     """Tell whether the queue has a job's message; None for a broker that cannot tell."""
+    if not _can_be_asked():
+        # Nor would it answer while it is away, which is no reason not to look at the rows.
+        return None
     with _ask("has_message") as ask:
         return None if ask is None else bool(ask(str(job.pk)))
 
@@ -127,12 +139,15 @@ def find_place(job: Job) -> Place | None:
 def find_places(jobs: Iterable[Job]) -> dict[Any, Place]:
     """Return the places of those jobs that wait, by their ids; one question for all.
 
-    Only the queue in the site's own database tells places; RabbitMQ and Redis do not. They are
-    told as a courtesy: where the queue cannot be asked, none is.
+    RabbitMQ and Redis tell no places: theirs are by the order in which requests came, as these
+    deliver them. Places are told as a courtesy: where the queue cannot be asked, none is.
     """
-    waiting = {str(job.pk): job.pk for job in jobs if job.status == JobStatus.ACCEPTED}
-    if not waiting:
+    found = {str(job.pk): job for job in jobs if job.status == JobStatus.ACCEPTED}
+    if not found:
         return {}
+    if not _can_be_asked():
+        return _places_by_rows(found.values())
+    waiting = {name: job.pk for name, job in found.items()}
     try:
         with _ask("find_positions") as ask:
             positions = ask(list(waiting)) if ask else {}
@@ -145,6 +160,40 @@ def find_places(jobs: Iterable[Job]) -> dict[Any, Place]:
         waiting[name]: Place(found.ahead, now + timedelta(seconds=found.seconds_until_start))
         for name, found in positions.items()
     }
+
+
+def seconds_between_starts(task_name: str) -> float:
+    """Return how far apart the starts of a task are by its rate over all workers, 0 for no rate."""
+    rate = str(current_app.tasks[task_name].rate_limit or "")
+    number, _, unit = rate.partition("/")
+    return {"m": 60, "h": 3600}.get(unit, 1) / float(number) if number else 0.0
+
+
+def _places_by_rows(jobs: Iterable[Job]) -> dict[Any, Place]:
+    """Tell places by what waits in the database; all by one query."""
+    jobs = list(jobs)
+    short = [each.id for each in all_processes().values() if each.is_short]
+    is_short = {job.pk: job.process_id in short for job in jobs}
+    before = {
+        f"job_{number}": Count(
+            "pk",
+            filter=Q(created_at__lt=job.created_at)
+            & (Q(process_id__in=short) if is_short[job.pk] else ~Q(process_id__in=short)),
+        )
+        for number, job in enumerate(jobs)
+    }
+    counts = Job.objects.filter(status=JobStatus.ACCEPTED).aggregate(**before)
+    now = timezone.now()
+    return {
+        job.pk: Place(ahead, now + timedelta(seconds=ahead * seconds_between_starts(task_of(job))))
+        for job, ahead in zip(jobs, counts.values(), strict=True)
+    }
+
+
+def _can_be_asked() -> bool:
+    """Tell whether the queue can be asked for messages and places, as the site's own."""
+    # Set by the composition, which knows the broker.
+    return bool(getattr(current_app.tasks[RUN_JOB], "can_be_asked", True))
 
 
 @contextmanager

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from celery import current_app
+from celery.exceptions import OperationalError
 from django.db.models import Q
 from django.utils import timezone
 
+from marinemap.errors import UnavailableError
 from marinemap.jobs import lifecycle, runs
 from marinemap.jobs.models import Job
-from marinemap.jobs.queue import RUN_JOB, has_message
+from marinemap.jobs.queue import RUN_JOB, has_message, seconds_between_starts
 from marinemap.jobs.states import JobStatus
+
+logger = logging.getLogger(__name__)
 
 # Signs of life come every 10 s, and the queue gives a dead worker's messages back within 30 s.
 _SILENT = timedelta(seconds=45)
@@ -28,7 +33,18 @@ def requeue_stalled() -> list[str]:
     """Queue again the jobs whose run died or whose message is gone; return their ids."""
     now = timezone.now()
     stalled = [*_dead(now), *_lost(now)]
-    return [str(job.pk) for job in stalled if lifecycle.queue_again(job)]
+    return list(_queued_again(stalled))
+
+
+def _queued_again(jobs: list[Job]) -> Iterator[str]:
+    for job in jobs:
+        try:
+            if lifecycle.queue_again(job):
+                yield str(job.pk)
+        except (UnavailableError, OperationalError) as error:
+            # Another broker is away; a later round tries again.
+            logger.warning("Job %s is not sent yet: %s", job.pk, error)
+            return
 
 
 def _dead(now: datetime) -> list[Job]:
@@ -51,7 +67,8 @@ def _lost(now: datetime) -> list[Job]:
     waiting = Job.objects.filter(status=JobStatus.ACCEPTED).exclude(young)
     looked_at = list(waiting.order_by("?")[:_LOOKED_AT_IN_A_ROUND])
     if looked_at and has_message(looked_at[0]) is None:
-        return _unserved(now)
+        unsent = waiting.filter(is_unsent=True)[:_LOOKED_AT_IN_A_ROUND]
+        return list({job.pk: job for job in (*unsent, *_unserved(now))}.values())
     return [job for job in looked_at if not has_message(job)]
 
 
@@ -61,16 +78,10 @@ def _unserved(now: datetime) -> list[Job]:
     Those that waited long, while workers had nothing to do for longer than the rate explains.
     Each is sent again every ten minutes at most.
     """
-    quiet_since = now - max(runs.STALLED_AFTER, 2 * _seconds_between_starts())
+    between = timedelta(seconds=seconds_between_starts(RUN_JOB))
+    quiet_since = now - max(runs.STALLED_AFTER, 2 * between)
     is_at_work = Job.objects.filter(status=JobStatus.RUNNING).exists()
     if is_at_work or Job.objects.filter(started_at__gte=quiet_since).exists():
         return []
     waiting = Job.objects.filter(status=JobStatus.ACCEPTED, updated_at__lt=now - _UNSERVED)
     return list(waiting[:_LOOKED_AT_IN_A_ROUND])
-
-
-def _seconds_between_starts() -> timedelta:
-    rate = str(current_app.tasks[RUN_JOB].rate_limit or "")
-    number, _, unit = rate.partition("/")
-    window = {"m": 60, "h": 3600}.get(unit, 1)
-    return timedelta(seconds=window / float(number)) if number else timedelta()

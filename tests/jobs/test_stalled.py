@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from celery import current_app
 from kombu import Connection
 
 from marinemap.jobs import lifecycle, runs, stalled, submission
@@ -101,9 +102,7 @@ class TestBrokerThatCannotBeAsked:
     @pytest.fixture(autouse=True)
     def in_memory(self, job: Job, monkeypatch: pytest.MonkeyPatch) -> Connection:
         connection = Connection("memory://")
-        monkeypatch.setattr(
-            stalled.current_app, "connection_or_acquire", lambda: connection, raising=True
-        )
+        monkeypatch.setattr(current_app, "connection_or_acquire", lambda: connection, raising=True)
         return connection
 
     def test_job_is_sent_again_each_ten_minutes_at_most(self, job: Job, messages: Messages) -> None:
@@ -117,7 +116,7 @@ class TestBrokerThatCannotBeAsked:
     def test_no_job_is_sent_again_while_the_rate_explains_the_wait(
         self, job: Job, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        task: Any = stalled.current_app.tasks[stalled.RUN_JOB]
+        task: Any = current_app.tasks[stalled.RUN_JOB]
         monkeypatch.setattr(task, "rate_limit", "1/h")
         age(job, 3600)
         assert stalled.requeue_stalled() == []
