@@ -12,6 +12,7 @@ from pyarrow import csv
 from marinemap.errors import ServiceError
 from marinemap.extraction.fields import to_plain_text
 from marinemap.extraction.formats.columns import CALENDAR, NO_NUL, Columns, Rule, is_text
+from marinemap.extraction.formats.finite_heights import FiniteHeights
 from marinemap.extraction.formats.format import Format
 from marinemap.extraction.formats.plan import WritePlan
 from marinemap.extraction.formats.read_back import loosely
@@ -69,6 +70,7 @@ class CSVWriter:
         options = csv.WriteOptions(quoting_style="needed")
         self._file = csv.CSVWriter(self._path, self._schema, write_options=options)
         self._features = 0
+        self._heights = FiniteHeights(keeps_nan=True)
 
     def write(self, geometries: Any, attributes: Any) -> None:
         """Append features.
@@ -79,7 +81,7 @@ class CSVWriter:
             If the disk is full or fails.
         """
         # As many digits as are needed, no more.
-        texts = shapely.to_wkt(to_geometries(geometries), rounding_precision=-1)
+        texts = shapely.to_wkt(to_geometries(self._heights.of(geometries)), rounding_precision=-1)
         cells = [_cells(column) for column in self._columns.written(attributes)]
         batch = pa.RecordBatch.from_arrays(
             [pa.array(texts, pa.string()), *cells], schema=self._schema
@@ -106,7 +108,7 @@ class CSVWriter:
                 "Unknown",
                 self._features,
                 self._columns.names,
-                losses=tuple(self._columns.losses()),
+                losses=(*self._columns.losses(), *self._heights.losses()),
             )
         ]
 

@@ -19,6 +19,7 @@ from marinemap.extraction.formats.columns import (
     Rule,
     holds_by_gdal,
 )
+from marinemap.extraction.formats.finite_heights import FiniteHeights
 from marinemap.extraction.formats.format import Format
 from marinemap.extraction.formats.ogr import OgrWriter
 from marinemap.extraction.formats.plan import WritePlan
@@ -66,7 +67,12 @@ class FileGDBWriter(ByType):
             rules=[NO_NUL, NO_NAN, CALENDAR, _ROUNDED],
             keep=holds_by_gdal,
         )
+        self._heights = FiniteHeights()
         super().__init__(plan, columns, self._open)
+
+    def write(self, geometries: Any, attributes: Any) -> None:
+        """Append features, each to the file of its type."""
+        super().write(self._heights.of(geometries), attributes)
 
     def close(self) -> list[WrittenLayer]:
         """Finish the files; dates become the first moment of their day, truth values 0 and 1."""
@@ -78,7 +84,10 @@ class FileGDBWriter(ByType):
             for is_so, words in kept_as
             if is_so(field.type)
         )
-        return [dataclasses.replace(first, losses=(*first.losses, *losses)), *others]
+        return [
+            dataclasses.replace(first, losses=(*first.losses, *losses, *self._heights.losses())),
+            *others,
+        ]
 
     def _open(self, name: str, geometry_type: str) -> OgrWriter:
         return OgrWriter(

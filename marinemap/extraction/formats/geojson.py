@@ -6,6 +6,7 @@ import dataclasses
 from typing import Any
 
 from marinemap.extraction.formats.columns import CALENDAR, NO_NUL, ONLY_FINITE, Columns
+from marinemap.extraction.formats.finite_heights import FiniteHeights
 from marinemap.extraction.formats.format import Format
 from marinemap.extraction.formats.ogr import MeasureCount, OgrWriter
 from marinemap.extraction.formats.plan import WritePlan
@@ -26,18 +27,18 @@ class GeoJSONWriter(OgrWriter):
         rules = [NO_NUL, ONLY_FINITE, CALENDAR]
         columns = Columns(plan.schema, reserved=["ogc_fid"], rules=rules)
         options = {"RFC7946": "YES", "COORDINATE_PRECISION": _DECIMALS}
-        self._measures = MeasureCount()
+        self._measures, self._heights = MeasureCount(), FiniteHeights()
         super().__init__(plan, columns, FORMAT.id, FORMAT.suffix, "GeoJSON", "Unknown", options)
 
     def write(self, geometries: Any, attributes: Any) -> None:
         """Append features."""
         self._measures.add(geometries)
-        super().write(geometries, attributes)
+        super().write(self._heights.of(geometries), attributes)
 
     def close(self) -> list[WrittenLayer]:
         """Finish the file."""
         (written,) = super().close()
-        losses = (*written.losses, *self._measures.losses())
+        losses = (*written.losses, *self._measures.losses(), *self._heights.losses())
         return [dataclasses.replace(written, losses=losses)]
 
 

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from marinemap.extraction.formats.columns import CALENDAR, Columns, Rule, is_text
+from marinemap.extraction.formats.finite_heights import FiniteHeights
 from marinemap.extraction.formats.format import Format
 from marinemap.extraction.formats.ogr import MeasureCount, OgrWriter
 from marinemap.extraction.formats.plan import WritePlan
@@ -61,18 +62,18 @@ class KMLWriter(OgrWriter):
 
     def __init__(self, plan: WritePlan) -> None:
         columns = Columns(plan.schema, reserved=["ogc_fid"], clean=_name, rules=_RULES)
-        self._measures = MeasureCount()
+        self._measures, self._heights = MeasureCount(), FiniteHeights()
         super().__init__(plan, columns, FORMAT.id, FORMAT.suffix, "KML", "Unknown")
 
     def write(self, geometries: Any, attributes: Any) -> None:
         """Append features."""
         self._measures.add(geometries)
-        super().write(geometries, attributes)
+        super().write(self._heights.of(geometries), attributes)
 
     def close(self) -> list[WrittenLayer]:
         """Finish the file."""
         (written,) = super().close()
-        losses = (*written.losses, *self._measures.losses())
+        losses = (*written.losses, *self._measures.losses(), *self._heights.losses())
         return [dataclasses.replace(written, losses=losses)]
 
 
