@@ -16,7 +16,7 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 
 export HOST PORT
 
-.PHONY: run test lint bench chaos fuzz celery-suite clean samples requirements preflight
+.PHONY: run test lint bench chaos fuzz containers deploy-document celery-suite clean samples requirements preflight
 
 run: preflight $(VENV)/.ready $(PAGE)
 	@$(BIN)/python manage.py migrate --verbosity 0
@@ -51,6 +51,16 @@ fuzz: $(VENV)/.dev
 		$(BIN)/python -m pytest tests/extraction -m fuzz -s
 	@FUZZ_REQUESTS=$${FUZZ_REQUESTS:-100000} \
 		$(BIN)/python -m pytest tests/acceptance/test_random_requests.py -m fuzz -s
+
+# Each step of the Dockerfile, in an empty Debian; as root.
+containers: $(VENV)/.dev
+	@mkdir -p $(CURDIR)/var/containers
+	@CONTAINER_STEPS=$(CURDIR)/var/containers $(BIN)/python -m pytest tests/deployment/test_containers.py -s
+
+# docs/how-to/deploy.md, followed in an empty Debian; as root.
+deploy-document: $(VENV)/.dev
+	@mkdir -p $(CURDIR)/var/containers
+	@DEPLOY_DOCUMENT=$(CURDIR)/var/containers $(BIN)/python -m pytest tests/deployment/test_deploy_document.py -s
 
 # Celery's and kombu's own integration tests, here and on Redis: SUITE=--help tells more.
 celery-suite: $(VENV)/.dev

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
+import select
 import socket
 import time
 from collections.abc import Callable
@@ -32,6 +33,8 @@ _PIECE_BYTES = 128 * 1024
 # By this name in the environment of WSGI an application is given a function. With whom it calls it,
 # who is given the connection when the answer so far is sent; the connection stays open then.
 KEEP_OPEN = "marinemap.keep_open"
+# By this one a function that tells whether the client has closed its side.
+IS_GONE = "marinemap.is_gone"
 Heir = Callable[[OpenConnection], None]
 # How long a client that was refused may go on sending before it is cut off.
 _LINGER_SECONDS = 5
@@ -99,9 +102,10 @@ class _Task(WSGITask):  # type: ignore[misc] # the library has no types
     _heir: Heir | None = None
 
     def get_environment(self) -> dict[str, Any]:
-        """Return the application's view of a request, with how its connection can stay open."""
+        """Return the application's view of a request, and what it may ask of the connection."""
         environ: dict[str, Any] = super().get_environment()
         environ[KEEP_OPEN] = self._keep_open
+        environ[IS_GONE] = self.channel.is_gone
         return environ
 
     def _keep_open(self, heir: Heir) -> None:
@@ -236,6 +240,18 @@ class Channel(HTTPChannel):  # type: ignore[misc] # the library has no types
             # The loop of the whole server runs here.
             logger.exception("A connection that was to stay open is closed")
             connection.end()
+
+    def is_gone(self) -> bool:
+        """Tell whether the client has closed its side; of any thread, while a request is answered.
+
+        Nothing is read meanwhile, so that the loop does not see it.
+        """
+        number = self.socket.fileno() if self.connected else -1
+        if number < 0:
+            return True
+        look = select.poll()
+        look.register(number, select.POLLRDHUP)
+        return bool(look.poll(0))
 
     def has_lingered(self) -> bool:
         """Tell whether the client had its time to see a refusal."""

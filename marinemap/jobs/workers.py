@@ -9,6 +9,7 @@ import threading
 from datetime import timedelta
 from typing import Any
 
+from celery import current_app
 from celery.signals import (
     beat_embedded_init,
     worker_init,
@@ -83,7 +84,9 @@ def _nodes(sightings: QuerySet[WorkerSighting]) -> set[str]:
 
 @worker_ready.connect
 def begin(sender: Any, **_: Any) -> None:
-    """Show the worker as alive until it shuts down."""
+    """Show the worker as alive until it shuts down, if it runs what people wait for."""
+    if current_app.conf.task_default_queue not in current_app.amqp.queues.consume_from:
+        return
     _stopping.clear()
     threading.Thread(
         target=_show, args=(sender.hostname,), name="worker-sighting", daemon=True

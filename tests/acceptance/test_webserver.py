@@ -6,6 +6,7 @@ import contextlib
 import json
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -87,6 +88,37 @@ def _answer(connection: socket.socket) -> tuple[int, dict[str, Any]]:
     head, _, body = content.partition(b"\r\n\r\n")
     assert b"Content-Type: application/problem+json" in head
     return int(head.split()[1]), json.loads(body)
+
+
+def test_application_learns_that_its_client_has_gone() -> None:
+    """As who waits for the end of a run: a thread of few is free again."""
+    asked, answers = threading.Event(), []
+
+    def wait(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        answers.append(environ["marinemap.is_gone"]())
+        asked.set()
+        deadline = time.monotonic() + 20
+        while not environ["marinemap.is_gone"]() and time.monotonic() < deadline:
+            threading.Event().wait(0.01)
+        answers.append(environ["marinemap.is_gone"]())
+        start_response("200 OK", [])
+        return []
+
+    listener = open_listener("127.0.0.1", 0)
+    server = create_server(wait, listener, is_behind_proxy=False, limits=ServerLimits(threads=1))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    with socket.create_connection(listener.getsockname()) as client:
+        # What is sent besides does not hide it.
+        client.sendall(b"GET / HTTP/1.1\r\n\r\nGET / HTTP/1.1\r\n")
+        assert asked.wait(20)
+    begun = time.monotonic()
+    server.stop()
+    thread.join(20)
+    assert not thread.is_alive()
+    server.asyncore.close_all(server._map)
+    assert answers == [False, True]
+    assert time.monotonic() - begun < 10
 
 
 @pytest.mark.parametrize(

@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.test import Client
+from django.test import Client, RequestFactory
 from django.utils import timezone
 
+from marinemap.api.processes.waiting import ended_within, turn_to_wait
 from marinemap.catalogue.models import Layer
 from marinemap.celery import app
 from marinemap.jobs.models import Callback, Job
@@ -82,6 +83,18 @@ def test_pl_limit_response_and_next(new_client: NewClient) -> None:
 @pytest.mark.parametrize("process", ["echo", "estimate", "extract"])
 def test_process_success(new_client: NewClient, process: str) -> None:
     check_process_schema("process", new_client().get(f"/api/processes/{process}").json())
+
+
+def test_who_goes_away_is_not_waited_for(db: None) -> None:
+    job = Job.objects.create(process_id="extract", owner="browser:a", status="running")
+    looks = iter([False, False, True])
+    told = {"marinemap.is_gone": lambda: next(looks)}
+    begun = time.monotonic()
+    assert ended_within(RequestFactory().post("/", **told), job, 30) is None
+    assert time.monotonic() - begun < 20
+    assert list(looks) == []
+    with turn_to_wait() as one, turn_to_wait() as two, turn_to_wait() as three:
+        assert one and two and three
 
 
 def test_default_execution_mode_is_sync(new_client: NewClient, post: Post) -> None:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import resource
 import shutil
 import subprocess
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
+from requests.adapters import HTTPAdapter
 
 from tests.deployment.test_apache import MODULES
 from tests.postgresql import free_port
@@ -32,6 +36,7 @@ class Front:
     base: str
     certificate: str
     job: str
+    site: RunningSite
 
     def get(self, path: str, **headers: str) -> requests.Response:
         """Ask through the server in front."""
@@ -79,7 +84,7 @@ def front(
     )
     with (root / "front.log").open("wb") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log)
-    found = Front(f"https://localhost:{port}", str(root / "certificate.pem"), job)
+    found = Front(f"https://localhost:{port}", str(root / "certificate.pem"), job, site)
     try:
         wait_for(lambda: _answers(found, process, root), f"an answer through {kind}")
         yield found
@@ -122,8 +127,15 @@ def _nginx(program: str, root: Path, site: RunningSite, port: int) -> list[str]:
     _certificate(root)
     text = (PROJECT / "nginx/marinemap.conf").read_text()
     text = text.replace("127.0.0.1:8000", site.base.removeprefix("http://"))
-    text = text.replace("listen 80;", f"listen 127.0.0.1:{free_port()};")
-    text = text.replace("listen 443 ssl", f"listen 127.0.0.1:{port} ssl")
+    plain = free_port()
+    for old, new in (
+        ("listen 80;", f"listen 127.0.0.1:{plain};"),
+        ("listen [::]:80;", f"listen [::]:{plain};"),
+        ("listen 443 ssl", f"listen 127.0.0.1:{port} ssl"),
+        ("listen [::]:443 ssl", f"listen [::]:{port} ssl"),
+    ):
+        assert old in text, old
+        text = text.replace(old, new)
     text = text.replace("maps.example.org;", "localhost;").replace(
         "/var/lib/marinemap", str(site.home)
     )
@@ -212,3 +224,142 @@ def test_clients_words_about_forwarding_are_replaced(front: Front) -> None:
     assert answer.status_code == 200
     links = front.get("/api/", X_Forwarded_Host="evil.example").json()["links"]
     assert all(link["href"].startswith("https://localhost") for link in links)
+
+
+class _From(HTTPAdapter):
+    """Sends from an address of this machine, and checks the certificate for the site's name."""
+
+    def __init__(self, source: str) -> None:
+        self._source = source
+        super().__init__()
+
+    def init_poolmanager(self, *at: Any, **options: Any) -> None:
+        options |= {"source_address": (self._source, 0), "assert_hostname": "localhost"}
+        super().init_poolmanager(*at, **options)
+
+
+def _count_of(front: Front, source: str, target: str = "127.0.0.1", **headers: str) -> int:
+    """Ask for a job from an address of this machine; return how many that one has waiting."""
+    base = f"https://{target}:{front.base.rpartition(':')[2]}"
+    with requests.Session() as session:
+        session.mount("https://", _From(source))
+        session.verify, session.trust_env = front.certificate, False
+        session.headers.update({"Host": "localhost", **headers})
+        asked = session.post(
+            f"{base}/api/processes/echo/execution",
+            json={"inputs": {"message": "x"}},
+            headers={"Prefer": "respond-async"},
+            timeout=30,
+        )
+        assert asked.status_code == 201, asked.text
+        # By its cookie a client is told apart from others of its address.
+        session.cookies.clear()
+        limits = session.get(f"{base}/api/limits", timeout=30).json()["limits"]
+    return int(next(each["used"] for each in limits if each["id"] == "waiting-address"))
+
+
+def test_people_are_told_apart_by_the_address_that_the_front_sees(front: Front) -> None:
+    before = _count_of(front, "127.0.0.5")
+    assert _count_of(front, "127.0.0.6") == 1
+    lies = {"X-Forwarded-For": "127.0.0.7", "Forwarded": "for=127.0.0.7", "X-Real-IP": "127.0.0.7"}
+    assert _count_of(front, "127.0.0.5", **lies) == before + 1
+    assert _count_of(front, "127.0.0.7") == 1
+
+
+@pytest.fixture
+def addresses(require: Callable[[str, str], str]) -> Iterator[list[str]]:
+    """Give this machine two addresses of one IPv6 network, and one of another."""
+    ip = require("ip", "iproute2")
+    network = f"fd{os.getpid() % 256:02x}:{time.time_ns() % 65_536:x}:1"
+    found = [f"{network}:1::1", f"{network}:1::2", f"{network}:2::1"]
+    try:
+        for address in found:
+            made = subprocess.run([ip, "-6", "addr", "add", f"{address}/128", "dev", "lo", "nodad"])
+            if made.returncode:
+                pytest.skip("this machine has no IPv6, or gives no addresses")
+        yield found
+    finally:
+        for address in found:
+            subprocess.run([ip, "-6", "addr", "del", f"{address}/128", "dev", "lo"])
+
+
+def test_addresses_of_one_ipv6_network_are_one(front: Front, addresses: list[str]) -> None:
+    if front.site.environment["MARINEMAP_SENDFILE"] != SENDFILE["nginx"]:
+        pytest.skip("the test's Apache listens on IPv4 only")
+    first, second, other = addresses
+    assert _count_of(front, first, f"[{first}]") == 1
+    assert _count_of(front, second, f"[{first}]") == 2
+    assert _count_of(front, other, f"[{first}]") == 1
+
+
+class Stream:
+    """A stream of the events of a job, through the front."""
+
+    def __init__(self, front: Front, job: str) -> None:
+        self._answer = requests.get(
+            f"{front.base}/api/jobs/{job}/events", stream=True, verify=front.certificate, timeout=30
+        )
+        assert self._answer.status_code == 200, self._answer.text
+        self._lines = self._answer.iter_lines(decode_unicode=True)
+
+    def status(self) -> str:
+        """Return how the job stands by the next event."""
+        line = next(line for line in self._lines if line.startswith("data: "))
+        return str(json.loads(line.removeprefix("data: "))["status"])
+
+    def has_ended(self) -> bool:
+        """Read to the end, as an answer has to end; else an error or a time-out is raised."""
+        return [line for line in self._lines if line.startswith("data: ")] == []
+
+    def close(self) -> None:
+        self._answer.close()
+
+
+def _ask(front: Front) -> str:
+    answer = requests.post(
+        f"{front.base}/api/processes/echo/execution",
+        json={"inputs": {"message": "x"}},
+        headers={"Prefer": "respond-async"},
+        verify=front.certificate,
+        timeout=30,
+    )
+    return str(answer.json()["jobID"])
+
+
+def _end(front: Front, job: str) -> float:
+    """Cancel a job; return when."""
+    asked = requests.delete(f"{front.base}/api/jobs/{job}", verify=front.certificate, timeout=30)
+    assert asked.status_code == 200, asked.text
+    return time.monotonic()
+
+
+def test_events_pass_as_they_happen_and_streams_end(front: Front) -> None:
+    job = _ask(front)
+    begun = time.monotonic()
+    streams = [Stream(front, job) for _ in range(20)]
+    # The first event comes at once: nothing waits for a buffer to be full.
+    assert {stream.status() for stream in streams} == {"accepted"}
+    opened = time.monotonic() - begun
+    ended_at = _end(front, job)
+    assert {stream.status() for stream in streams} == {"dismissed"}
+    told = time.monotonic() - ended_at
+    assert all(stream.has_ended() for stream in streams)
+    # The application looks once a second; room for a machine that is busy with other tests.
+    assert opened < 10 and told < 5, (opened, told)
+
+
+def test_streams_that_people_leave_are_closed_behind_the_front(front: Front) -> None:
+    job = _ask(front)
+    streams = [Stream(front, job) for _ in range(10)]
+    held = _sockets_of(front)
+    for stream in streams:
+        stream.close()
+    # Told to a socket that is gone, at the latest with the next sign of life, after 15 s.
+    wait_for(lambda: _sockets_of(front) <= held - 8, "that they are closed", 25)
+    _end(front, job)
+
+
+def _sockets_of(front: Front) -> int:
+    """Return how many connections the application itself has."""
+    folder = Path(f"/proc/{front.site.pid('web')}/fd")
+    return sum(os.readlink(each).startswith("socket:") for each in folder.iterdir())

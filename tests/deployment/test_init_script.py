@@ -345,3 +345,76 @@ def test_script_is_clean_shell(require: Callable[[str, str], str]) -> None:
     subprocess.run(
         [shellcheck, "--external-sources", "celeryd/celeryd"], cwd=PROJECT, check=True, timeout=50
     )
+
+
+@pytest.mark.parametrize("action", ["stop", "start", "restart"])
+def test_worker_is_found_when_all_in_run_was_removed(
+    celeryd: InitScript, stub: Path, action: str, wait_until: Callable[..., None]
+) -> None:
+    stub.write_text(stub.read_text().replace("signal.SIG_IGN", "signal.SIG_DFL"))
+    assert celeryd("start").returncode == 0
+    pid = celeryd.pid
+    shutil.rmtree(celeryd.pidfile.parent)
+    assert celeryd(action).returncode == 0
+    if action == "start":
+        assert _status_field(pid, "State")[0] == "S"
+    else:
+        wait_until(lambda: not Path(f"/proc/{pid}").exists(), "the worker is gone")
+    if action != "stop":
+        assert (celeryd.pid == pid) == (action == "start")
+        assert celeryd("stop").returncode == 0
+
+
+def test_two_sites_are_two_even_where_they_share_user_and_source(
+    celeryd: InitScript, stub: Path, site: Site
+) -> None:
+    stub.write_text(stub.read_text().replace("signal.SIG_IGN", "signal.SIG_DFL"))
+    second = _second_script(celeryd, site)
+    assert [script("start").returncode for script in (celeryd, second)] == [0, 0]
+    other = second.pid
+    assert celeryd.pid != other
+    # Its worker was killed, and its number is another's now.
+    os.kill(celeryd.pid, signal.SIGKILL)
+    shutil.rmtree(celeryd.pidfile.parent)
+    assert celeryd("status").returncode == 3
+    assert celeryd("stop").returncode == 0
+    assert second("status").stdout == f"celeryd-second is running (pid {other})\n"
+    assert celeryd("start").returncode == 0 and celeryd.pid != other
+    assert second("stop").returncode == 0
+    assert celeryd("status").returncode == 0
+
+
+def _second_script(celeryd: InitScript, site: Site) -> InitScript:
+    second = InitScript(
+        celeryd.path.with_name("celeryd-second"),
+        celeryd.defaults.with_name("celeryd-second"),
+        site.run / "celeryd-second/pid",
+        site.log / "second.log",
+    )
+    shutil.copy(celeryd.path, second.path)
+    shutil.copy(celeryd.defaults, second.defaults)
+    second.configure(CELERYD_LOG=str(second.log))
+    return second
+
+
+def test_site_in_a_folder_with_a_blank_is_run(celeryd: InitScript, stub: Path, site: Site) -> None:
+    stub.write_text(stub.read_text().replace("signal.SIG_IGN", "signal.SIG_DFL"))
+    folder = stub.parent.rename(stub.parent.with_name("marine map"))
+    celeryd.configure(CELERYD_SITE=f"'{folder}'")
+    assert celeryd("start").returncode == 0
+    pid = celeryd.pid
+    assert celeryd("status").returncode == 0
+    assert celeryd("restart").returncode == 0 and celeryd.pid != pid
+    assert celeryd("stop").returncode == 0
+    assert celeryd("status").returncode == 3
+
+
+def test_defaults_that_no_shell_can_read_let_a_running_worker_be(
+    celeryd: InitScript, stub: Path
+) -> None:
+    assert celeryd("start").returncode == 0
+    pid = celeryd.pid
+    celeryd.configure(CELERYD_OPTIONS='"-c 1')
+    done = celeryd("restart")
+    assert done.returncode != 0 and str(celeryd.defaults) in done.stderr
+    assert Path(f"/proc/{pid}").exists()

@@ -171,7 +171,7 @@ def _submit(
         correspondent_of(request, asked.notify),
     )
     # From here on the job is stored: whatever is asked besides may not turn this into an error.
-    ended = ended_within(job, seconds)
+    ended = ended_within(request, job, seconds)
     response = _answer_at_once(request, ended) if ended else _answer_job(request, job)
     if sender.is_owner_known or job.owner == sender.owner:
         remember_owner(request, response, sender.owner)
