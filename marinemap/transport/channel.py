@@ -111,10 +111,7 @@ class Channel(Sending):
         consumer = self._require_consumer()
         for claimed in self._held.release(delivery_tag, multiple):
             consumer.settlements.acknowledge(claimed.message_id)
-        if self._held.is_busy():
-            consumer.notice_acknowledgement()
-        else:
-            consumer.wake()
+        consumer.notice_acknowledgement(has_time=self._held.is_busy())
 
     def basic_reject(self, delivery_tag: int, requeue: bool = False) -> None:
         """Give a message back, or move it to the dead letters."""

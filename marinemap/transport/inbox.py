@@ -22,6 +22,9 @@ class Inbox:
         # Up while there is something to deliver, or the failure to tell.
         self.arrived = Signal()
 
+    def __len__(self) -> int:
+        return len(self._waiting)
+
     def put(self, channel: Channel, claimed: list[tuple[int, Claimed]]) -> None:
         """Add messages with their delivery tags."""
         self._waiting.extend((channel, tag, one) for tag, one in claimed)
@@ -32,10 +35,9 @@ class Inbox:
         self.failure = error
         self.arrived.set()
 
-    def deliver_all(self) -> None:
-        """Deliver as many as are there now: an event loop has other work too."""
-        for _ in range(max(1, len(self._waiting))):
-            self.deliver_next()
+    def deliver_in_turn(self) -> None:
+        """Deliver one: then an event loop starts its task, which need not wait for the others."""
+        self.deliver_next()
         self._rest_if_empty()
 
     def deliver_next(self) -> bool:

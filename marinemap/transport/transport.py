@@ -135,7 +135,7 @@ class Transport(KombuTransport):
 
     def register_with_event_loop(self, connection: Any, loop: Any) -> None:
         """Deliver from Celery's event loop whenever messages have been claimed."""
-        loop.add_reader(self.inbox.arrived, self.inbox.deliver_all)
+        loop.add_reader(self.inbox.arrived, self.inbox.deliver_in_turn)
 
     def unregister_from_event_loop(self, connection: Any, loop: Any) -> None:
         """Undo `register_with_event_loop`."""

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 import time
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from kombu import Connection, Exchange, Producer, Queue
+from kombu.asynchronous import Hub
 
 from marinemap.transport.consuming import settlements
 from marinemap.transport.errors import QueueFullError
@@ -165,6 +167,20 @@ def test_queue_ttl_applies_to_its_messages(broker: Broker) -> None:
         "gone", exchange=queue.exchange, routing_key="brief", declare=[queue]
     )
     assert broker.count("broker_messages", "expires_at_ms - published_at_ms = 50") == 1
+
+
+def test_event_loop_gets_to_other_work_between_two_messages(broker: Broker) -> None:
+    """The first of a claim's tasks waited until the loop had taken in all the others."""
+    connection = broker.connect()
+    for number in range(3):
+        publish(connection, number)
+    inbox = Inbox(connection)
+    wait_until(lambda: len(connection.transport.inbox) == 3, "the claim")
+    with closing(Hub()) as hub:
+        connection.transport.register_with_event_loop(connection.connection, hub)
+        for count in (1, 2, 3):
+            hub.run_once()
+            assert len(inbox.messages) == count
 
 
 def test_message_with_eta_waits_in_the_database_until_then(broker: Broker) -> None:

@@ -88,11 +88,13 @@ class Consumer:
         """Look again: there is room, a new queue, or something to give back."""
         self._signal.set()
 
-    def notice_acknowledgement(self) -> None:
-        """Look soon enough to write an acknowledgement in time, with those that follow it."""
+    def notice_acknowledgement(self, has_time: bool) -> None:
+        """Look at an acknowledgement: soon, with those that follow it, or at once."""
         rounds = self._rounds
+        # Awake it sees by itself what there is: a wake would only send it on another round.
         looks_at = 0.0 if rounds is None else rounds.looks_at
-        if looks_at > monotonic() + self._database.options.flush_seconds:
+        pause = self._database.options.flush_seconds if has_time else 0.0
+        if looks_at > monotonic() + pause:
             self._signal.set()
 
     def settle_now(self) -> None:
