@@ -142,10 +142,31 @@ def test_workers_that_start_at_once_make_the_tables_once(broker: Broker) -> None
 def test_sqlite_settings_survive_a_power_cut(broker: Broker) -> None:
     if broker.dialect != "sqlite":
         pytest.skip("SQLite's settings belong to each connection")
-    expected = ("persist", 3) if sqlite3.sqlite_version_info < (3, 51, 3) else ("wal", 2)
+    has_log = "PRAGMA journal_mode=WAL" in durable_pragmas(sqlite3.sqlite_version_info)
     journal, synchronous = broker.rows("PRAGMA journal_mode"), broker.rows("PRAGMA synchronous")
-    assert (journal[0][0], synchronous[0][0]) == expected
-    assert durable_pragmas((3, 51, 3)) == ["PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL"]
+    assert (journal[0][0], synchronous[0][0]) == (("wal", 2) if has_log else ("persist", 3))
+
+
+@pytest.mark.parametrize(
+    ("version", "has_log"),
+    [
+        ((3, 40, 1), False),
+        ((3, 44, 5), False),
+        ((3, 44, 6), True),
+        ((3, 46, 1), False),
+        ((3, 50, 6), False),
+        ((3, 50, 7), True),
+        ((3, 51, 2), False),
+        ((3, 51, 3), True),
+        ((3, 53, 0), True),
+    ],
+)
+def test_sqlite_writes_ahead_where_its_log_is_sound(
+    version: tuple[int, ...], has_log: bool
+) -> None:
+    """The two older releases that have the fix were passed over, and synced five times a commit."""
+    log = ["PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL"]
+    assert (durable_pragmas(version) == log) is has_log
 
 
 def test_postgresql_that_may_lose_commits_is_refused(cluster: Cluster) -> None:
