@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('jobs', '0017_operator_events'),
+        ('jobs', '0018_site_mark'),
     ]
 
     operations = [
