@@ -136,7 +136,7 @@ class LayerAdmin(_LayerAdmin):
             drawing.message if drawing.is_finished else f"{drawing.message}, {drawing.progress} %"
         )
 
-    @admin.action(description="Read again from the data")
+    @admin.action(description="Read again from the data", permissions=["change"])
     def read_again(self, request: HttpRequest, queryset: QuerySet[Layer]) -> None:
         """Have the chosen layers read whose data are not as they were read last."""
         changed = [layer for layer in queryset if layer.is_read and not is_as_read(layer)]

@@ -160,13 +160,13 @@ class JobAdmin(_JobAdmin):
         with archive:
             return _pre(_readme_of(archive))
 
-    @admin.action(description="Cancel")
+    @admin.action(description="Cancel", permissions=["change"])
     def cancel(self, request: HttpRequest, queryset: QuerySet[Job]) -> None:
         """Cancel the chosen jobs."""
         for job in queryset:
             lifecycle.dismiss(job)
 
-    @admin.action(description="Run again, as new jobs of the same people")
+    @admin.action(description="Run again, as new jobs of the same people", permissions=["change"])
     def run_again(self, request: HttpRequest, queryset: QuerySet[Job]) -> None:
         """Ask for the same again, telling of each that is refused by now."""
         for job in queryset:

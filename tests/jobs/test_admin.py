@@ -7,7 +7,7 @@ import zipfile
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Permission, User
 from django.test import Client
 
 from marinemap.catalogue.models import Layer
@@ -87,3 +87,14 @@ def test_what_can_no_longer_be_run_is_told(admin_client: Client, extracted: Job)
     answer = admin_client.post(LIST, form, follow=True)
     assert f"{extracted.pk}: layers" in answer.content.decode()
     assert Job.objects.count() == 1
+
+
+@pytest.mark.parametrize("action", ["cancel", "run_again"])
+def test_who_may_only_look_changes_nothing(job: Job, action: str) -> None:
+    user = User.objects.create_user("looker", is_staff=True)
+    user.user_permissions.add(Permission.objects.get(codename="view_job"))
+    client = Client()
+    client.force_login(user)
+    assert str(job.pk) in page(client, LIST)
+    client.post(LIST, {"action": action, "_selected_action": [str(job.pk)]})
+    assert [each.status for each in Job.objects.all()] == [JobStatus.ACCEPTED]
