@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import partial
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from kombu.exceptions import ConnectionError as KombuConnectionError
 
-from .consuming.demand import Claimed, Demand, Subscription
+from .consuming.demand import Claimed, Demand
 from .consuming.held import Held
 from .consuming.settlements import Returned
-from .errors import TransportError
-from .publishing.queues import delete_if_unused
+from .publishing.queues import delete_unused
 from .received import ReceivedMessage, read_message
 from .refusals import refuse
 from .sending import Sending
+from .subscriptions import Subscription, Subscriptions
 
 if TYPE_CHECKING:
     from .transport import Transport
@@ -35,11 +34,8 @@ class Channel(Sending):
         # Why a message is rejected, from `ReceivedMessage.reject` to `basic_reject`.
         self.rejections: dict[Any, str] = {}
         self.no_ack_consumers: set[str] = set()
-        self._subscriptions: dict[str, Subscription] = {}
-        # Made anew when they are next asked for.
-        self._demands: list[Demand] | None = []
+        self._subscriptions = Subscriptions()
         self._held = Held(self._database.options.claim_batch)
-        self._lock = threading.Lock()
 
     # -- consuming
 
@@ -66,36 +62,13 @@ class Channel(Sending):
         """Deliver a queue's messages to a callback from now on; nothing cancels it but us."""
         refuse("basic_consume", arguments=arguments, exclusive=exclusive, no_local=no_local)
         consumer_tag = consumer_tag or f"amq.ctag-{uuid4()}"
-        with self._lock:
-            if consumer_tag in self._subscriptions:
-                raise TransportError(
-                    "this channel has a consumer of that tag already.",
-                    field="consumer_tag",
-                    value=consumer_tag,
-                    hint="Cancel it first, or leave the tag out to be given one.",
-                )
-            self._subscriptions[consumer_tag] = Subscription(queue, callback, no_ack)
-            self._demands = None
+        self._subscriptions.add(consumer_tag, Subscription(queue, callback, no_ack))
         self.connection.start_consuming()
         return consumer_tag
 
     def basic_cancel(self, consumer_tag: str) -> None:
         """Deliver no more to a consumer; its auto-delete queue goes with the last one."""
-        with self._lock:
-            subscription = self._subscriptions.pop(consumer_tag, None)
-            self._demands = None
-        if subscription is None:
-            return
-        try:
-            # Waits for a claim that is under way: what it brings goes back as well.
-            self.connection.leave_queues()
-        finally:
-            self.connection.inbox.return_undelivered(self)
-        if subscription.queue_name in self._exclusive:
-            self.queue_delete(subscription.queue_name)
-        else:
-            delete_if_unused(self._database, subscription.queue_name)
-        self.connection.retire_if_idle()
+        self._cancel([consumer_tag])
 
     def basic_get(self, queue: str, no_ack: bool = False) -> ReceivedMessage | None:
         """Return the next message of a queue, or None."""
@@ -143,26 +116,20 @@ class Channel(Sending):
         """Whether it has consumers, or messages that are not acknowledged."""
         return bool(self._subscriptions or self._held)
 
-    @property
-    def queue_names(self) -> set[str]:
-        """The queues it consumes from."""
-        with self._lock:
-            return {one.queue_name for one in self._subscriptions.values()}
+    def consumes(self, queue_name: str) -> bool:
+        """Tell whether it consumes from a queue."""
+        return queue_name in self._subscriptions
 
     @property
     def demands(self) -> list[Demand]:
         """What it consumes, for the consumer's thread to look for."""
-        with self._lock:
-            if self._demands is None:
-                self._demands = self._find_demands()
-            return self._demands
+        return self._subscriptions.find_demands(self._make_demand)
 
     def deliver(self, tag: int, claimed: Claimed) -> None:
         """Pass a claimed message to its consumer."""
         if self._held.note_seen():
             self.connection.wake()
-        with self._lock:
-            wanted = [s for s in self._subscriptions.values() if s.takes(claimed)]
+        wanted = self._subscriptions.find(claimed)
         if not claimed.is_taken and tag not in self._held:
             # Recovered while it waited here: it comes again.
             return
@@ -185,13 +152,11 @@ class Channel(Sending):
             return
         self.closed = True
         if self.connection.is_alive:
-            for tag in list(self._subscriptions):
-                self.basic_cancel(tag)
+            self._cancel(self._subscriptions.tags)
             self.connection.inbox.return_undelivered(self)
             self.basic_recover(requeue=True)
             self.connection.retire_if_idle()
-        self._subscriptions.clear()
-        self._demands = []
+        self._subscriptions.remove(self._subscriptions.tags)
         self.connection.close_channel(self)
         # Last: with the database away it fails, and the channel is closed all the same.
         if not self.connection.is_inherited:
@@ -206,13 +171,23 @@ class Channel(Sending):
 
     # -- within
 
-    def _find_demands(self) -> list[Demand]:
+    def _cancel(self, tags: Collection[str]) -> None:
+        names = self._subscriptions.remove(tags)
+        if not names:
+            return
+        try:
+            # Waits for a claim that is under way: what it brings goes back as well.
+            self.connection.leave_queues(names)
+        finally:
+            self.connection.inbox.return_undelivered(self)
+        for name in names & self._exclusive:
+            self.queue_delete(name)
+        delete_unused(self._database, names)
+        self.connection.retire_if_idle()
+
+    def _make_demand(self, queue_name: str, no_ack: bool) -> Demand:
         held = self._held
-        wanted = {(s.queue_name, s.no_ack) for s in self._subscriptions.values()}
-        return [
-            Demand(name, no_ack, partial(held.room, no_ack), held.is_busy, self._hand_over)
-            for name, no_ack in sorted(wanted)
-        ]
+        return Demand(queue_name, no_ack, partial(held.room, no_ack), held.is_busy, self._hand_over)
 
     def _hand_over(self, claimed: list[Claimed]) -> None:
         self.connection.inbox.put(self, self._held.take_unseen(claimed))

@@ -54,10 +54,9 @@ class Inbox:
 
     def return_undelivered(self, channel: Channel) -> None:
         """Give back what waits here for consumers that a channel no longer has."""
-        names = channel.queue_names
         for _ in range(len(self._waiting)):
             owner, tag, claimed = self._waiting.popleft()
-            if owner is channel and claimed.queue_name not in names:
+            if owner is channel and not channel.consumes(claimed.queue_name):
                 channel.return_undelivered_one(tag, claimed)
             else:
                 self._waiting.append((owner, tag, claimed))

@@ -179,10 +179,10 @@ class Transport(KombuTransport):
             self.consumer.wake()
             return self.consumer
 
-    def leave_queues(self) -> None:
-        """Let it be known which queues are consumed no more."""
+    def leave_queues(self, names: set[str]) -> None:
+        """Let it be known that a channel consumes from some queues no more."""
         if self.consumer is not None:
-            self.consumer.leave_queues()
+            self.consumer.leave_queues(lambda: {name for name in names if not self._consumes(name)})
 
     def retire_if_idle(self) -> None:
         """Give up the lease when nobody consumes and nothing is left to acknowledge."""
@@ -203,6 +203,9 @@ class Transport(KombuTransport):
         if self._has_unsure_declarations:
             self._has_unsure_declarations = False
             self.client.declared_entities.clear()
+
+    def _consumes(self, queue_name: str) -> bool:
+        return any(channel.consumes(queue_name) for channel in list(self.channels))
 
     def _find_demands(self) -> list[Demand]:
         return [demand for channel in list(self.channels) for demand in channel.demands]

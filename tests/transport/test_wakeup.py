@@ -157,6 +157,6 @@ def test_consumer_of_many_queues_takes_none_of_the_servers_locks(
     assert broker.rows("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'") == [(0,)]
     publish(broker.connect(), "found", exchange="", routing_key="b", declare=[])
     assert inbox.receive(1, seconds=10) == ["found"]
-    inbox.channel.basic_cancel(next(iter(inbox.channel._subscriptions)))
+    inbox.channel.basic_cancel(inbox.channel._subscriptions.tags[0])
     publish(broker.connect(), "again", exchange="", routing_key="c", declare=[])
     assert inbox.receive(2, seconds=10) == ["found", "again"]

@@ -102,11 +102,10 @@ class Consumer:
         with self._work.begin(), self._database.session() as session:
             self._work.settlements.write(session)
 
-    def leave_queues(self) -> None:
+    def leave_queues(self, find_left: Callable[[], set[str]]) -> None:
         """Let it be known, when this returns, which queues are consumed no more."""
         with self._work.begin(), self._database.session() as session:
-            names = frozenset(demand.queue_name for demand in self._find_demands())
-            self._work.lease.subscribe(session, names)
+            self._work.lease.unsubscribe(session, find_left())
 
     def claim_now(self, demand: Demand) -> None:
         """Look for a message in the caller's thread, for one that it has just given back too."""

@@ -39,16 +39,3 @@ class Demand:
     room: Callable[[], int]
     is_busy: Callable[[], bool]
     hand_over: Callable[[list[Claimed]], None]
-
-
-@dataclass(frozen=True)
-class Subscription:
-    """A consumer on a channel, by its tag."""
-
-    queue_name: str
-    callback: Callable[[Any], Any]
-    no_ack: bool
-
-    def takes(self, claimed: Claimed) -> bool:
-        """Tell whether a message is for it: one that was taken cannot be acknowledged."""
-        return claimed.queue_name == self.queue_name and claimed.is_taken == self.no_ack

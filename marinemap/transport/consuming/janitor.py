@@ -10,7 +10,7 @@ from time import monotonic
 from ..database import Database
 from ..database.contract import Row, Session
 from ..errors import AwayError
-from ..publishing.queues import TOUCH, delete_if_unused
+from ..publishing.queues import TOUCH, delete_unused
 from .clearing import bury_forgotten, clear_away
 from .lease import RENEWALS
 from .outage import Outage
@@ -199,5 +199,4 @@ def _unsubscribe_dead(database: Database) -> None:
         names = sorted({row.queue_name for row in session.run(_UNSUBSCRIBE_DEAD)})
         # Their time to expire begins now.
         session.run(TOUCH, names=names)
-    for name in names:
-        delete_if_unused(database, name)
+    delete_unused(database, names)

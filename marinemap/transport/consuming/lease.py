@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import socket
+from collections.abc import Set
 from time import monotonic
 
 from ..database import Database
@@ -44,7 +45,7 @@ class Lease:
         self._consumer_id = consumer_id
         self._seconds = database.options.lease_seconds
         self._life = database.make_life()
-        self._subscribed: frozenset[str] = frozenset()
+        self._subscribed: set[str] = set()
         self._renewed_at = 0.0
 
     def acquire(self, session: Session) -> None:
@@ -92,15 +93,16 @@ class Lease:
 
     def subscribe(self, session: Session, queue_names: frozenset[str]) -> None:
         """Note which queues are consumed from; such a queue never expires."""
-        gone, new = self._subscribed - queue_names, queue_names - self._subscribed
-        if gone or new:
-            with session.begin():
-                for name in gone:
-                    session.run(UNSUBSCRIBE, consumer_id=self._consumer_id, queue_name=name)
-                for name in new:
-                    session.run(SUBSCRIBE, consumer_id=self._consumer_id, queue_name=name)
-                session.run(TOUCH, names=sorted(gone | new))
-            self._subscribed = queue_names
+        self.unsubscribe(session, self._subscribed - queue_names)
+        if new := queue_names - self._subscribed:
+            self._write(session, SUBSCRIBE, new)
+            self._subscribed |= new
+
+    def unsubscribe(self, session: Session, queue_names: Set[str]) -> None:
+        """Note which queues are consumed from no more; their time to expire begins."""
+        if gone := self._subscribed & queue_names:
+            self._write(session, UNSUBSCRIBE, gone)
+            self._subscribed -= gone
 
     def release(self, session: Session) -> None:
         """Give all messages back and remove the row."""
@@ -116,6 +118,12 @@ class Lease:
     def end_life(self) -> None:
         """Show no more signs of life."""
         self._life.end(self._consumer_id)
+
+    def _write(self, session: Session, statement: str, queue_names: Set[str]) -> None:
+        names = sorted(queue_names)
+        with session.begin():
+            session.run(statement, consumer_id=self._consumer_id, names=names)
+            session.run(TOUCH, names=names)
 
     @property
     def _lease_ms(self) -> int:

@@ -6,6 +6,8 @@ no index over all messages of a queue is paid for at every publish.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from ..database import Database
 from ..database.contract import Session
 from ..refusals import precondition_failed
@@ -52,17 +54,23 @@ _DELETE_WHERE = (
 _DELETE_IDLE = _DELETE_WHERE % (
     "q.expires_after_ms IS NOT NULL AND q.last_used_at_ms + q.expires_after_ms < {now_once}"
 )
-_UNUSED = _DELETE_WHERE % "q.is_auto_delete"
+_DELETE_UNUSED = _DELETE_WHERE % "q.is_auto_delete"
+_UNUSED = (
+    "SELECT queue_name FROM broker_queues AS q WHERE queue_name {in_names} AND is_auto_delete "
+    "AND NOT EXISTS (SELECT 1 FROM broker_subscriptions AS s WHERE s.queue_name = q.queue_name)"
+)
 TOUCH = (
     "UPDATE broker_queues SET last_used_at_ms = {now} WHERE queue_name {in_names} "
     "AND expires_after_ms IS NOT NULL"
 )
+# "WHERE true", or SQLite would read ON CONFLICT as part of a join.
 SUBSCRIBE = (
     "INSERT INTO broker_subscriptions (consumer_id, queue_name) "
-    "VALUES (:consumer_id, :queue_name) ON CONFLICT DO NOTHING"
+    "SELECT CAST(:consumer_id AS TEXT), queue_name FROM {asked} AS asked WHERE true "
+    "ON CONFLICT DO NOTHING"
 )
 UNSUBSCRIBE = (
-    "DELETE FROM broker_subscriptions WHERE consumer_id = :consumer_id AND queue_name = :queue_name"
+    "DELETE FROM broker_subscriptions WHERE consumer_id = :consumer_id AND queue_name {in_names}"
 )
 
 
@@ -114,9 +122,12 @@ def delete_if_idle(database: Database, queue_name: str) -> bool:
     return _delete_where(database, _DELETE_IDLE, queue_name)
 
 
-def delete_if_unused(database: Database, queue_name: str) -> bool:
-    """Delete an auto-delete queue whose last consumer has gone; tell whether it was."""
-    return _delete_where(database, _UNUSED, queue_name)
+def delete_unused(database: Database, queue_names: Iterable[str]) -> None:
+    """Delete those of some queues that are auto-delete, and whose last consumer has gone."""
+    with database.session() as session:
+        unused = session.run(_UNUSED, names=sorted(queue_names))
+    for row in unused:
+        _delete_where(database, _DELETE_UNUSED, row.queue_name)
 
 
 def _unbind_all(session: Session, queue_name: str) -> None:
