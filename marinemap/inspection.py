@@ -15,7 +15,7 @@ from kombu.message import Message
 from kombu.serialization import prepare_accept_content
 
 from marinemap import transport
-from marinemap.transport.operating.delayed import DelayedMessage, find_delayed
+from marinemap.transport.operating.waiting import DelayedMessage, find_delayed
 
 # What one answer holds: it is a message too, and there may be millions that wait.
 LONGEST_ANSWER = 1000

@@ -10,10 +10,12 @@ from ..database.contract import Row, Session
 from ..database.machine import elapsed_ms
 from ..providers import read_task_rates
 from ..publishing.statements import NEXT_TURN
-from .window import Rate, Window, if_prompt, parse_rate
+from .window import Window, parse_rate
 
 # Messages that one statement moves when a rate is set or lifted.
 _BATCH = 1000
+# Who finds another counting tries again this much later.
+_OTHERS_TURN_MS = 10
 
 _ALL_RATES = (
     "SELECT task_name, declared_rate, rate, max_starts, window_ms FROM broker_rates "
@@ -102,7 +104,7 @@ def claim_limited(
     rows = session.run(_RATE, task_name=task_name)
     if not rows or rows[0].max_starts is None:
         return LimitedClaim()
-    window = _read_window(rows[0], asked_at_ms)
+    window = Window.of_row(rows[0], asked_at_ms)
     free = window.free
     if not free:
         return LimitedClaim(wait_ms=max(1, window.free_again_ms()))
@@ -137,7 +139,7 @@ def count_again(database: Database, task_name: str, counted_at_ms: int) -> Limit
         rows = session.run(_LOCK, task_name=task_name)
         if not rows or rows[0].max_starts is None:
             return LimitedClaim(asked_at_ms=asked_at_ms)
-        window = _read_window(rows[0], asked_at_ms)
+        window = Window.of_row(rows[0], asked_at_ms)
         window.take_back(counted_at_ms)
         if not window.free:
             return LimitedClaim(wait_ms=max(1, window.free_again_ms()))
@@ -228,15 +230,6 @@ class RateStatements:
             max_starts=parsed and parsed.max_starts,
             window_ms=parsed and parsed.window_ms,
         )
-
-
-# Who finds another counting tries again this much later.
-_OTHERS_TURN_MS = 10
-
-
-def _read_window(row: Row, asked_at_ms: int) -> Window:
-    rate = Rate(row.max_starts, row.window_ms)
-    return Window.read(row.recent_starts, rate, row.now_ms, if_prompt(asked_at_ms))
 
 
 def _turn_ms(database: Database) -> int:

@@ -127,6 +127,12 @@ class Window:
         window.starts = [[min(at, now_ms), count] for at, count in window.starts if at > first]
         return window
 
+    @classmethod
+    def of_row(cls, row: Any, asked_at_ms: int) -> Window:
+        """Return the window of a rate's row: ``max_starts window_ms recent_starts now_ms``."""
+        rate = Rate(row.max_starts, row.window_ms)
+        return cls.read(row.recent_starts, rate, row.now_ms, if_prompt(asked_at_ms))
+
     @property
     def free(self) -> int:
         """How many more may start now."""

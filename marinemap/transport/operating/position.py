@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from ..consuming.window import Rate, Window, if_prompt
+from ..consuming.window import Window
 from ..database.contract import Row, Session
 from ..database.machine import elapsed_ms
 
@@ -73,7 +73,5 @@ def withdraw(session: Session, correlation_id: str) -> bool:
 def _place(row: Row, asked_at_ms: int) -> Position:
     rate_ms = 0
     if row.max_starts is not None:
-        rate = Rate(row.max_starts, row.window_ms)
-        window = Window.read(row.recent_starts, rate, row.now_ms, if_prompt(asked_at_ms))
-        rate_ms = window.free_again_ms(row.ahead)
+        rate_ms = Window.of_row(row, asked_at_ms).free_again_ms(row.ahead)
     return Position(row.ahead, max(0, rate_ms, row.due_ms) / 1000)

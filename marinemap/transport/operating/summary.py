@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..consuming.window import Rate, Window, if_prompt
+from ..consuming.window import Window
 from ..database import Database
 from ..database.contract import Row, Session
 from ..database.machine import elapsed_ms
@@ -157,9 +157,12 @@ def _find_rates(session: Session) -> tuple[RateSummary, ...]:
 
 
 def _summarize_rate(row: Row, asked_at_ms: int) -> RateSummary:
-    rate = Rate(row.max_starts, row.window_ms)
-    window = Window.read(row.recent_starts, rate, row.now_ms, if_prompt(asked_at_ms))
-    started = rate.max_starts - window.free
+    free = Window.of_row(row, asked_at_ms).free
     return RateSummary(
-        row.task_name, row.rate, started, window.free, rate.max_starts, rate.window_ms / 1000
+        row.task_name,
+        row.rate,
+        row.max_starts - free,
+        free,
+        row.max_starts,
+        row.window_ms / 1000,
     )

@@ -39,25 +39,20 @@ _COUNT_CONSUMERS = (
 )
 _UNBIND_ALL = "DELETE FROM broker_bindings WHERE queue_name = :queue_name RETURNING exchange_name"
 _FORGET = "DELETE FROM broker_queues WHERE queue_name = :queue_name"
-IDLE_QUEUES = (
-    "SELECT queue_name FROM broker_queues AS q WHERE expires_after_ms IS NOT NULL "
-    "AND last_used_at_ms + expires_after_ms < {now_once} AND NOT EXISTS "
-    "(SELECT 1 FROM broker_subscriptions AS s WHERE s.queue_name = q.queue_name)"
+_LEFT = "NOT EXISTS (SELECT 1 FROM broker_subscriptions AS s WHERE s.queue_name = q.queue_name)"
+_IDLE = (
+    "expires_after_ms IS NOT NULL AND last_used_at_ms + expires_after_ms < {now_once} "
+    f"AND {_LEFT}"
+)
+_UNUSED = f"is_auto_delete AND {_LEFT}"
+IDLE_QUEUES = f"SELECT queue_name FROM broker_queues AS q WHERE {_IDLE}"
+_UNUSED_QUEUES = (
+    f"SELECT queue_name FROM broker_queues AS q WHERE queue_name {{in_names}} AND {_UNUSED}"
 )
 # What another has locked now is passed by: tidying must not wait, and it comes round again.
 _DELETE_WHERE = (
     "DELETE FROM broker_queues WHERE queue_name IN (SELECT q.queue_name FROM broker_queues AS q "
-    "WHERE q.queue_name = :queue_name AND %s AND NOT EXISTS "
-    "(SELECT 1 FROM broker_subscriptions AS s WHERE s.queue_name = q.queue_name) {skip_locked}) "
-    "RETURNING queue_name"
-)
-_DELETE_IDLE = _DELETE_WHERE % (
-    "q.expires_after_ms IS NOT NULL AND q.last_used_at_ms + q.expires_after_ms < {now_once}"
-)
-_DELETE_UNUSED = _DELETE_WHERE % "q.is_auto_delete"
-_UNUSED = (
-    "SELECT queue_name FROM broker_queues AS q WHERE queue_name {in_names} AND is_auto_delete "
-    "AND NOT EXISTS (SELECT 1 FROM broker_subscriptions AS s WHERE s.queue_name = q.queue_name)"
+    "WHERE q.queue_name = :queue_name AND %s {skip_locked}) RETURNING queue_name"
 )
 TOUCH = (
     "UPDATE broker_queues SET last_used_at_ms = {now} WHERE queue_name {in_names} "
@@ -119,15 +114,15 @@ def delete_queue(database: Database, queue_name: str, *, if_unused: bool, if_emp
 
 def delete_if_idle(database: Database, queue_name: str) -> bool:
     """Delete a queue that nobody has used for its time; tell whether it was."""
-    return _delete_where(database, _DELETE_IDLE, queue_name)
+    return _delete_where(database, _IDLE, queue_name)
 
 
 def delete_unused(database: Database, queue_names: Iterable[str]) -> None:
     """Delete those of some queues that are auto-delete, and whose last consumer has gone."""
     with database.session() as session:
-        unused = session.run(_UNUSED, names=sorted(queue_names))
+        unused = session.run(_UNUSED_QUEUES, names=sorted(queue_names))
     for row in unused:
-        _delete_where(database, _DELETE_UNUSED, row.queue_name)
+        _delete_where(database, _UNUSED, row.queue_name)
 
 
 def _unbind_all(session: Session, queue_name: str) -> None:
@@ -136,9 +131,9 @@ def _unbind_all(session: Session, queue_name: str) -> None:
         session.run(DELETE_UNBOUND, names=sorted(unbound))
 
 
-def _delete_where(database: Database, statement: str, queue_name: str) -> bool:
+def _delete_where(database: Database, which: str, queue_name: str) -> bool:
     with database.transaction() as session:
-        if not session.run(statement, queue_name=queue_name):
+        if not session.run(_DELETE_WHERE % which, queue_name=queue_name):
             return False
         _unbind_all(session, queue_name)
         session.run(_DELETE_CLAIMED, queue_name=queue_name)
