@@ -29,6 +29,7 @@ from marinemap.jobs.signing import sign
 from marinemap.jobs.states import FINISHED, JobStatus
 from marinemap.jobs.told import body_of
 from marinemap.logs import request_id
+from marinemap.mail.outbox import Outbox
 
 # By the member of a subscriber that names the address (OGC 18-062r2, subscriber.yaml).
 EVENTS = {
@@ -36,13 +37,13 @@ EVENTS = {
     "inProgressUri": JobStatus.RUNNING,
     "failedUri": JobStatus.FAILED,
 }
-# After each failure twice as long is waited, an hour at most; at the end of a day no more.
-_FIRST_PAUSE = timedelta(seconds=10)
-_LONGEST_PAUSE = timedelta(hours=1)
-_TRIED_FOR = timedelta(days=1)
+_outbox = Outbox(
+    lease=timedelta(minutes=2),
+    first_pause=timedelta(seconds=10),
+    longest_pause=timedelta(hours=1),
+    tried_for=timedelta(days=1),
+)
 _KEPT_FOR = timedelta(days=30)
-# Who tells has the row for so long; then another may.
-_LEASE = timedelta(minutes=2)
 # Of every five: other periodic tasks have the rest.
 _ROUND_SECONDS = 1.0
 # Percent that a job comes further between two posts of its progress: five at most of each.
@@ -128,7 +129,7 @@ def _begin_due(told: list[str]) -> set[int]:
     """Begin as many as there is room for; hosts with fewer under way first."""
     begun = set()
     for callback in _due():
-        if not _posts.has_room(callback.host) or not _take(callback):
+        if not _posts.has_room(callback.host) or not _outbox.take(callback):
             continue
         try:
             body = json.dumps(body_of(callback)).encode()
@@ -163,14 +164,6 @@ def _due() -> list[Callback]:
         places.append((loads[callback.host], callback.attempts, callback.due_at, callback.pk))
     by_place = sorted(zip(places, first, strict=True), key=itemgetter(0))
     return [callback for _, callback in by_place]
-
-
-def _take(callback: Callback) -> bool:
-    """Take a row for a while, unless another has it by now."""
-    mine = Callback.objects.filter(pk=callback.pk, due_at=callback.due_at)
-    callback.due_at = timezone.now() + _LEASE
-    callback.attempts += 1
-    return bool(mine.update(due_at=callback.due_at, attempts=callback.attempts))
 
 
 def _settle_ended(seconds: float) -> list[str]:
@@ -217,11 +210,8 @@ def _keep_for_next_step(callback: Callback) -> str:
 
 
 def _try_later(callback: Callback, why: str) -> str:
-    now = timezone.now()
-    pause = min(_FIRST_PAUSE * 2 ** min(callback.attempts - 1, 20), _LONGEST_PAUSE)
-    if callback.reached_at is None or now + pause > callback.reached_at + _TRIED_FOR:
+    reached_at = callback.reached_at
+    pause = _outbox.try_later(callback, reached_at) if reached_at else None
+    if pause is None:
         return _end(callback, f"{why}; given up")
-    # Unless another has taken it since, for this process was stopped for as long.
-    mine = Callback.objects.filter(pk=callback.pk, due_at=callback.due_at)
-    mine.update(due_at=now + pause)
     return f"{callback.subject}: {why}; tried again in {pause.total_seconds():g} s"

@@ -17,17 +17,19 @@ from django.db import connection
 from django.utils import timezone
 
 from marinemap.mail.models import Letter
+from marinemap.mail.outbox import Outbox
 
 logger = logging.getLogger(__name__)
 
 # For each answer of the mail server.
 _ANSWER_WITHIN_SECONDS = 10
-# Who sends has a letter for so long; longer than sending one takes at the slowest server.
-_LEASE = timedelta(minutes=5)
-# After each failure twice as long is waited, an hour at most; after two days no more.
-_FIRST_PAUSE = timedelta(seconds=30)
-_LONGEST_PAUSE = timedelta(hours=1)
-_TRIED_FOR = timedelta(days=2)
+_outbox = Outbox(
+    # Longer than sending one takes at the slowest server.
+    lease=timedelta(minutes=5),
+    first_pause=timedelta(seconds=30),
+    longest_pause=timedelta(hours=1),
+    tried_for=timedelta(days=2),
+)
 _AT_A_TIME = 50
 # What the caller waits for: usually the server has taken everything by then.
 _ROUND_SECONDS = 1.0
@@ -67,7 +69,7 @@ def _send_all() -> None:
 
 def _send(due: list[Letter]) -> bool:
     """Send letters over one connection; tell whether the server takes any at all."""
-    taken = [letter for letter in due if _take(letter)]
+    taken = [letter for letter in due if _outbox.take(letter)]
     server = get_connection(timeout=_ANSWER_WITHIN_SECONDS)
     try:
         server.open()
@@ -82,14 +84,6 @@ def _send(due: list[Letter]) -> bool:
     finally:
         server.close()
     return bool(taken)
-
-
-def _take(letter: Letter) -> bool:
-    """Have a letter for a while, unless another process has it by now."""
-    mine = Letter.objects.filter(pk=letter.pk, due_at=letter.due_at)
-    letter.due_at = timezone.now() + _LEASE
-    letter.attempts += 1
-    return bool(mine.update(due_at=letter.due_at, attempts=letter.attempts))
 
 
 def _send_one(letter: Letter, server: BaseEmailBackend) -> None:
@@ -121,15 +115,9 @@ def _headers(letter: Letter) -> dict[str, str]:
 
 
 def _try_later(letter: Letter, error: Exception) -> None:
-    now = timezone.now()
-    pause = min(_FIRST_PAUSE * 2 ** min(letter.attempts - 1, 20), _LONGEST_PAUSE)
-    if now + pause > letter.created_at + _TRIED_FOR:
+    if _outbox.try_later(letter, letter.created_at, trouble=str(error)[:500]) is None:
         logger.error("The letter '%s' to %s is given up", letter.subject, letter.recipient)
         Letter.objects.filter(pk=letter.pk).delete()
-        return
-    # Unless another has it, for this process was stopped for as long as the lease.
-    mine = Letter.objects.filter(pk=letter.pk, due_at=letter.due_at)
-    mine.update(due_at=now + pause, trouble=str(error)[:500])
 
 
 def _warn(what: str) -> None:

@@ -243,7 +243,7 @@ def test_one_of_two_tells(submit: Callable[..., Job], receiver: Receiver) -> Non
     job = submit()
     run_job.apply(args=[str(job.pk)]).get()
     (first, second) = (Callback.objects.get(status="successful") for _ in range(2))
-    assert [notify._take(each) for each in (first, second)] == [True, False]
+    assert [notify._outbox.take(each) for each in (first, second)] == [True, False]
 
 
 @pytest.mark.parametrize(
