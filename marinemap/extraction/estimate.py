@@ -128,15 +128,12 @@ def _estimate_layer(
 
 def _sample(source: Source) -> tuple[Batch, bool]:
     """Return some features near the area, and whether they are all."""
-    sample = source.sample(_SAMPLED_FEATURES)
-    if len(sample.geometries) < _SAMPLED_FEATURES:
+    sample, is_all = source.sample(_SAMPLED_FEATURES)
+    read = len(sample.geometries)
+    if is_all:
         return sample, True
-    bytes_each = _bytes(sample) / _SAMPLED_FEATURES
-    enough = min(_FEW_FEATURES, int(_FEW_BYTES / bytes_each))
-    if enough <= _SAMPLED_FEATURES:
-        return sample, False
-    sample = source.sample(enough)
-    return sample, len(sample.geometries) < enough
+    enough = min(_FEW_FEATURES, int(_FEW_BYTES * read / _bytes(sample)))
+    return source.sample(enough) if enough > read else (sample, False)
 
 
 def _size(request: ExtractionRequest, layer: PreparedLayer, some: Batch, features: int) -> int:

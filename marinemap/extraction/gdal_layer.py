@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -82,7 +82,7 @@ class GdalLayer:
         skip_features: int = 0,
         limit: int | None = _GDAL_BATCH_BYTES,
     ) -> Iterator[Any]:
-        """Open some features as pyogrio does, in batches of some rows and bytes.
+        """Open some features as pyogrio does, in batches of at most so many rows and bytes.
 
         Raises
         ------
@@ -94,6 +94,8 @@ class GdalLayer:
             # broken arrays of features without geometry.
             {"OGR_ARROW_MEM_LIMIT": limit and str(limit), "OGR_FLATGEOBUF_STREAM_BASE_IMPL": "YES"}
         )
+        if limit is not None:
+            batch_size = min(batch_size, self._rows_at_once)
         try:
             with pyogrio.open_arrow(
                 self.dataset.file,
@@ -104,8 +106,12 @@ class GdalLayer:
                 use_pyarrow=True,
                 **self._fields,
                 **wanted,
-            ) as opened:
-                yield opened
+            ) as (meta, reader):
+                batches = _Batches(reader, batch_size)
+                try:
+                    yield meta, batches
+                finally:
+                    batches.run_out()
         except pa.ArrowMemoryError as error:
             raise _TooLarge from error
         except GDAL_ERRORS as error:
@@ -201,6 +207,35 @@ def rows_within_file(dataset: Dataset, most_bytes: int) -> int:
     size = sum(part.stat().st_size for part in parts_of(dataset.file))
     each = size / max(dataset.feature_count, 1)
     return int(max(1, most_bytes // max(each, 1)))
+
+
+class _Batches:
+    """The batches of a stream, which is read to its end where GDAL cannot be left.
+
+    Left behind a batch that ended for its bytes and not for its rows, GDAL's thread for
+    GeoPackages goes on to fill an array that is gone, and the process is (GDAL 3.12.4).
+    """
+
+    def __init__(self, reader: Any, rows: int) -> None:
+        self.schema = reader.schema
+        self._reader = reader
+        self._rows = rows
+        self._is_cut = False
+
+    def __iter__(self) -> Iterator[Any]:
+        batches = iter(self._reader)
+        while (batch := next(batches, None)) is not None:
+            self._is_cut = batch.num_rows < self._rows
+            yield batch
+            # What fails from here on has come to its end.
+            self._is_cut = False
+
+    def run_out(self) -> None:
+        """Read what GDAL cannot be left before; whoever has gone wants none of it."""
+        if self._is_cut:
+            with suppress(*GDAL_ERRORS):
+                for _ in self._reader:
+                    pass
 
 
 class _TooLarge(Exception):

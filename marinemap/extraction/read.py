@@ -38,6 +38,8 @@ from marinemap.extraction.shapefile_check import check_records, check_rows
 from marinemap.extraction.sources import source_format_of
 
 _BATCHES_AHEAD = 1
+# Of a sample, though it be one feature.
+_SAMPLED_BYTES = 8 << 20
 
 
 @dataclass(frozen=True)
@@ -120,17 +122,23 @@ class Source:
         with self._some(1) as (_, reader):
             return reader.schema.remove(geometry_place(reader.schema))
 
-    def sample(self, features: int) -> Batch:
-        """Return the first features, at most so many.
+    def sample(self, features: int) -> tuple[Batch, bool]:
+        """Return the first features, and whether they are all that lie near.
+
+        So many at most, and fewer where they are large.
 
         Raises
         ------
         DatasetError
             If GDAL cannot read the layer.
         """
+        found: list[Any] = []
         with self._some(features) as (_, reader):
-            batch = next(iter(reader), pa.RecordBatch.from_pylist([], schema=reader.schema))
-            return self._batch(batch.slice(0, features))
+            for batch in reader:
+                found.append(batch)
+                if sum(each.num_rows for each in found) >= features or _are_large(found):
+                    return self._joined(found, reader.schema, features), False
+            return self._joined(found, reader.schema, features), True
 
     def attributes_of(self, keys: Sequence[int]) -> Any:
         """Return the attributes (pyarrow.Table) of features named by their keys in the R-tree.
@@ -219,6 +227,11 @@ class Source:
         except pa.ArrowInvalid as error:
             raise self._layer.unreadable(error) from error
 
+    def _joined(self, batches: Sequence[Any], schema: pa.Schema, most: int) -> Batch:
+        table = pa.Table.from_batches(batches, schema).slice(0, most).combine_chunks()
+        whole = table.to_batches() or [pa.RecordBatch.from_pylist([], schema=schema)]
+        return self._batch(whole[0])
+
     def _filters(self) -> Iterator[Wanted]:
         """Yield what to ask GDAL for, part by part, so that it begins to answer at once."""
         if self._is_read_whole:
@@ -235,6 +248,10 @@ class Source:
         if self.rtree:
             return self._layer.open({"where": self.rtree.condition(self.boxes, features)}, features)
         return self._layer.open({"bbox": self.box}, features)
+
+
+def _are_large(batches: Sequence[Any]) -> bool:
+    return bool(sum(batch.nbytes for batch in batches) >= _SAMPLED_BYTES)
 
 
 def open_source(
