@@ -94,6 +94,11 @@ class Dataset:
     feature_count: int
 
     @property
+    def may_hold_collections(self) -> bool:
+        """Whether a feature may have parts of several types, by what is declared."""
+        return self.geometry_type.startswith(("GeometryCollection", "Unknown"))
+
+    @property
     def file(self) -> Path:
         """The file that it is in; only where it is in one."""
         if isinstance(self.path, Table):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,10 +15,12 @@ from marinemap.extraction.area import Area, parse_area
 from marinemap.extraction.arrow_batches import Batch
 from marinemap.extraction.filter import Filter
 from marinemap.extraction.formats import get_format
+from marinemap.extraction.formats.wkb_to_shp import split_collections
 from marinemap.extraction.layer import PreparedLayer, prepare
 from marinemap.extraction.raster import EDGE, INSIDE, OUTSIDE
 from marinemap.extraction.read import Source
 from marinemap.extraction.request import ExtractionRequest, SourceLayer
+from marinemap.extraction.wkb import kinds
 
 # So few features are read and cut as the extraction would, unless they are this large together:
 # some tens of milliseconds.
@@ -30,6 +32,9 @@ _MOST_BOXES = 20_000
 # one, 95 times in 100, if the features are spread evenly over the keys.
 _MOST_FILTERED = 2_500
 _SAMPLED_FEATURES = 200
+_COLLECTION = 7
+# Among the parts of a collection: points, lines, polygons.
+_MOST_TYPES = 3
 
 
 @dataclass(frozen=True)
@@ -111,11 +116,13 @@ def _estimate_layer(
     sample, is_all = _sample(prepared.source)
     if is_all:
         kept = _cut(sample, prepared)
-        count = _exactly(len(kept.geometries))
+        count = _exactly(_features_of(kept.geometries, request.format))
     else:
         names = prepared.selection.schema.names
         kept = Batch(sample.geometries, sample.attributes.select(names))
         count = _count(prepared, sample)
+        if get_format(request.format).parts_collections and prepared.dataset.may_hold_collections:
+            count = replace(count, at_most=count.at_most * _MOST_TYPES)
     return LayerEstimate(
         layer.name,
         count.likely,
@@ -149,6 +156,15 @@ def _cut(batch: Batch, layer: PreparedLayer) -> Batch:
     picked = layer.selection.pick(batch)
     cut = layer.clip(picked.geometries)
     return Batch(cut.column, picked.attributes.take(pa.array(cut.rows)))
+
+
+def _features_of(geometries: Any, format_id: str) -> int:
+    """Return how many features a format makes of some geometries."""
+    collections = np.flatnonzero(kinds(geometries) == _COLLECTION)
+    if not get_format(format_id).parts_collections or not len(collections):
+        return len(geometries)
+    parted, _ = split_collections(geometries, collections)
+    return len(geometries) - len(collections) + len(parted)
 
 
 def _exactly(features: int) -> _Count:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyogrio
 import pytest
 import shapely
 
@@ -185,3 +186,33 @@ def test_request_without_a_destination_can_be_estimated_only(tmp_path: Path) -> 
     assert estimate(request)
     with pytest.raises(RequestError, match="name the zip file"):
         extract(request)
+
+
+@pytest.mark.parametrize("format_id", ["shapefile", "flatgeobuf", "filegdb", "geopackage", "csv"])
+def test_collections_are_counted_as_the_format_has_them(tmp_path: Path, format_id: str) -> None:
+    three = [
+        shapely.Point(1, 41),
+        shapely.box(1, 41, 2, 42),
+        shapely.LineString([(0, 40), (3, 43)]),
+    ]
+    collections = [
+        shapely.GeometryCollection(three),
+        shapely.GeometryCollection([shapely.Point(4, 44), shapely.Point(5, 44)]),
+        shapely.GeometryCollection([shapely.box(50, 41, 52, 42), shapely.Point(2, 42)]),
+    ]
+    path = tmp_path / "parts.gpkg"
+    pyogrio.raw.write(
+        path,
+        geometry=shapely.to_wkb(np.array(collections, object)),
+        field_data=[np.arange(3)],
+        fields=np.array(["number"]),
+        geometry_type="GeometryCollection",
+        crs="EPSG:4326",
+        layer="parts",
+    )
+    layers = (SourceLayer("parts", path, "parts"),)
+    request = ExtractionRequest(layers, [0, 39, 11, 50], tmp_path / "x.zip", format=format_id)
+    (expected,) = estimate(request)
+    (written,) = extract(request).layers
+    assert expected.is_exact
+    assert expected.features == written.features_written

@@ -115,6 +115,7 @@ FORMAT = Format(
     media_type="application/x-filegdb",
     about="A folder for ArcGIS and QGIS, for each type of geometry; positions to a billionth of a "
     "degree or a tenth of a millimetre, integers of 53 bits, dates with a time.",
+    parts_collections=True,
     writer=FileGDBWriter,
     weigh=Weight(empty=50_000, feature=40, number=5),
     readme=(

@@ -51,6 +51,7 @@ FORMAT = Format(
     media_type="application/flatgeobuf",
     about="A file with an index for each type of geometry, for web maps; dates become dates with "
     "time.",
+    parts_collections=True,
     writer=FlatGeobufWriter,
     weigh=Weight(empty=1_200, feature=120),
 )

@@ -49,6 +49,8 @@ class Format:
         Tells how large its files would be.
     crs : str, optional
         The only CRS that it can have.
+    parts_collections : bool
+        Whether a feature that is a collection becomes one for each type among its parts.
     foresee : callable
         Tells what it would lose of some attributes (pyarrow.RecordBatch).
     readme : tuple of str
@@ -64,5 +66,6 @@ class Format:
     weigh: Weigh
     read_back: Callable[[WrittenLayer], Found] = with_fiona
     crs: str | None = None
+    parts_collections: bool = False
     foresee: Callable[[Any], list[Loss]] = _nothing
     readme: tuple[str, ...] = ()

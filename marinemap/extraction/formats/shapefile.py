@@ -176,6 +176,7 @@ FORMAT = Format(
     media_type="application/vnd.shp",
     about="Field names hold ten letters, texts 254 bytes, tables 255 fields; no time of day, no "
     "integers of more than 15 digits. What does not fit comes in full in a GeoPackage beside it.",
+    parts_collections=True,
     writer=ShapefileSet,
     weigh=Weight(empty=500, feature=34, values=_table_bytes),
     read_back=read_back,
