@@ -26,8 +26,9 @@ run: preflight $(VENV)/.ready $(PAGE)
 test: $(VENV)/.dev $(PAGE) $(CLIENTS)/node_modules/.ready $(CLIENTS)/cuiman/.ready
 	@scripts/install_test_tools.sh
 	@$(BIN)/python scripts/node.py test --silent
-	@# Three, on two cores: much of it waits for leases and rates.
-	@$(BIN)/python -m pytest --numprocesses 3 --dist loadfile
+	@# Three, on two cores: much of it waits for leases and rates. Whole sites come first: files
+	@# of few tests, they would be last, one process at them and two idle.
+	@$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
 lint: $(VENV)/.dev $(WEB)/node_modules/.ready
 	@$(BIN)/ruff format --check .
