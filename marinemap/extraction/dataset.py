@@ -24,7 +24,6 @@ from marinemap.extraction.layer_names import (
     quietly,
     unreadable,
 )
-from marinemap.extraction.postgis.described import describe_table
 from marinemap.extraction.postgis.table import Place, Table
 from marinemap.extraction.source_files import real_path
 from marinemap.extraction.table_encoding import encoding_of
@@ -162,6 +161,9 @@ def _described_table(table: Table, layer: str | None) -> Dataset:
             field="layer",
             value=layer,
         )
+    # Imported here: PostgreSQL's client takes long to import, and files need none of it.
+    from marinemap.extraction.postgis.described import describe_table
+
     found = describe_table(table)
     return Dataset(
         path=table,

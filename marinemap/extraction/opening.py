@@ -10,8 +10,6 @@ from marinemap.errors import DatasetError
 from marinemap.extraction.dataset import Dataset
 from marinemap.extraction.gdal_layer import GdalLayer, rows_within_file
 from marinemap.extraction.geopackage_index import find_rtree, own_key
-from marinemap.extraction.postgis.index import TableIndex
-from marinemap.extraction.postgis.layer import TableLayer
 from marinemap.extraction.postgis.table import Place, Table
 from marinemap.extraction.rtree_nodes import KeySet, Near
 
@@ -77,6 +75,9 @@ def open_layer(
 ) -> OpenLayer:
     """Return a layer that can be read; see :class:`GdalLayer` for the parameters."""
     if isinstance(dataset.path, Table):
+        # Imported here, as below: it takes long to import, and files need none of it.
+        from marinemap.extraction.postgis.layer import TableLayer
+
         return TableLayer(dataset.path, columns, with_ids)
     return GdalLayer(dataset, columns, key, with_ids)
 
@@ -89,12 +90,18 @@ def find_index(place: Place, layer: str) -> SpatialIndex | None:
     DatasetError, UnavailableError
         If it is a table that cannot be read now.
     """
-    return TableIndex.of(place) if isinstance(place, Table) else find_rtree(place, layer)
+    if not isinstance(place, Table):
+        return find_rtree(place, layer)
+    from marinemap.extraction.postgis.index import TableIndex
+
+    return TableIndex.of(place)
 
 
 def rows_within(dataset: Dataset, most_bytes: int) -> int:
     """Return how many features take so many bytes in their file or table, one at least."""
     if isinstance(dataset.path, Table):
+        from marinemap.extraction.postgis.index import TableIndex
+
         return int(max(1, most_bytes // max(1, TableIndex.of(dataset.path).bytes_each())))
     return rows_within_file(dataset, most_bytes)
 

@@ -8,7 +8,7 @@ from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import pyogrio
@@ -18,9 +18,11 @@ from marinemap.extraction.feature_ids import are_places
 from marinemap.extraction.filter import Filter
 from marinemap.extraction.geopackage_index import RTree, open_to_read
 from marinemap.extraction.page_source import PageSource
-from marinemap.extraction.postgis.index import TableIndex
 from marinemap.extraction.postgis.table import Table
 from marinemap.extraction.rtree_nodes import find_few_keys, quoted
+
+if TYPE_CHECKING:
+    from marinemap.extraction.postgis.index import TableIndex
 
 Array = np.ndarray[Any, Any]
 Box = tuple[float, float, float, float]
@@ -66,6 +68,9 @@ def keys_of(source: PageSource, box: Box | None, filters: Sequence[Filter] = ())
     """
     dataset = source.dataset
     if isinstance(dataset.path, Table):
+        # Imported here: it takes long to import, and files need none of it.
+        from marinemap.extraction.postgis.index import TableIndex
+
         return ServerKeys(TableIndex.of(dataset.path).narrowed([f.tree for f in filters]), box)
     if box is None:
         if source.database and source.index:

@@ -10,8 +10,6 @@ from pathlib import Path
 from typing import TypeVar
 
 from marinemap.errors import DatasetError, ServiceError
-from marinemap.extraction.postgis.described import fingerprint_of, version_of
-from marinemap.extraction.postgis.session import held
 from marinemap.extraction.postgis.table import Place, Table
 from marinemap.extraction.sources import source_format_of
 from marinemap.extraction.sqlite_source import watched
@@ -66,6 +64,9 @@ def fingerprint(path: Place) -> str:
         If it is a table whose server is away.
     """
     if isinstance(path, Table):
+        # Imported here, as below: it takes long to import, and files need none of it.
+        from marinemap.extraction.postgis.described import fingerprint_of
+
         return fingerprint_of(path)
     try:
         found = [(part.name, part.stat()) for part in parts_of(real_path(path))]
@@ -93,6 +94,8 @@ def unchanged(path: Place) -> Iterator[Place]:
         If it is a table whose server is away.
     """
     if isinstance(path, Table):
+        from marinemap.extraction.postgis.session import held
+
         with held(path) as table:
             yield table
         return
@@ -116,6 +119,8 @@ def one_state(path: Place) -> Iterator[Place]:
         If it is a table that cannot be read now.
     """
     if isinstance(path, Table):
+        from marinemap.extraction.postgis.session import held
+
         with held(path) as table:
             yield table
     else:
@@ -129,6 +134,8 @@ def content_version(path: Place) -> str:
     of all in a folder such as a file geodatabase.
     """
     if isinstance(path, Table):
+        from marinemap.extraction.postgis.described import version_of
+
         return version_of(path)
     digest = hashlib.sha256()
     for part in parts_of(real_path(path)):

@@ -282,9 +282,9 @@ BAD_INPUTS = [
         archive({"a.zip": zip_of([(zipfile.ZipInfo("a.shp"), b"")])}),
         "exactly one shapefile",
     ),
-    BadInput("06 name that climbs", "file", archive({"../a.shp": b""}), "folders or links"),
-    BadInput("07 absolute name", "file", archive({"/etc/a.shp": b""}), "folders or links"),
-    BadInput("08 link in a zip", "file", linked, "folders or links"),
+    BadInput("06 name that climbs", "file", archive({"../a.shp": b""}), "names that lead out"),
+    BadInput("07 absolute name", "file", archive({"/etc/a.shp": b""}), "names that lead out"),
+    BadInput("08 link in a zip", "file", linked, "names that lead out"),
     BadInput(
         "09 same name twice",
         "file",

@@ -6,9 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import psycopg
-from psycopg.conninfo import conninfo_to_dict
-
 from marinemap.errors import DatasetError
 from marinemap.extraction.postgis.table import Table
 
@@ -35,6 +32,10 @@ class Server:
         ValueError
             If it cannot be read, or names no database; it is not repeated.
         """
+        # Imported here: it takes long to import, and who knows no server needs none of it.
+        import psycopg
+        from psycopg.conninfo import conninfo_to_dict
+
         try:
             found = dict(conninfo_to_dict(address))
         except psycopg.Error:

@@ -9,9 +9,6 @@ from pathlib import Path
 from typing import TypeAlias
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
-import psycopg
-from psycopg.conninfo import conninfo_to_dict
-
 from marinemap.errors import DatasetError, did_you_mean
 
 # As GDAL's users write a connection, in place of an address.
@@ -113,6 +110,10 @@ def is_table(text: str) -> bool:
 
 def _parted(address: str) -> tuple[dict[str, str], dict[str, str]]:
     """Return our own parts of an address, and those that say where the database is."""
+    # Imported here: it takes long to import, and who knows no table needs none of it.
+    import psycopg
+    from psycopg.conninfo import conninfo_to_dict
+
     try:
         if address.startswith(_GDAL):
             found = {k: str(v) for k, v in _gdal_parts(address.removeprefix(_GDAL)).items()}
@@ -130,6 +131,8 @@ def _parted(address: str) -> tuple[dict[str, str], dict[str, str]]:
 
 
 def _gdal_parts(text: str) -> Mapping[str, object]:
+    from psycopg.conninfo import conninfo_to_dict
+
     words = re.sub(r"\b(tables|active_schema|schemas)=", r"application_name=\1:", text)
     if len(re.findall("application_name=", words)) > 1:
         raise ValueError("more than one table")
