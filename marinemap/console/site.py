@@ -9,10 +9,6 @@ from django.http import HttpRequest
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, URLResolver, path
 
-from marinemap.console import dead_letters
-from marinemap.console.figures import figures_of_service
-from marinemap.console.plots import plot_bytes, plot_jobs
-
 _FIRST = ("catalogue", "jobs", "mail", "api", "tasks", "auth")
 # Tables that Celery keeps for itself; a schedule in words shows what is in most of them.
 _INNER = ("django_celery_results", "django_celery_beat")
@@ -35,6 +31,10 @@ class Console(AdminSite):
         return super().index(request, {**told, **(extra_context or {})})
 
     def _figures(self) -> dict[str, Any]:
+        # Imported here, as below: commands load the admin site, and need nothing of the queue.
+        from marinemap.console.figures import figures_of_service
+        from marinemap.console.plots import plot_bytes, plot_jobs
+
         told = figures_of_service()
         if figures := told.get("figures"):
             told |= {
@@ -45,6 +45,8 @@ class Console(AdminSite):
 
     def get_urls(self) -> list[URLResolver | URLPattern]:
         """Add the pages of dead letters."""
+        from marinemap.console import dead_letters
+
         own: list[URLResolver | URLPattern] = [
             path("queue/dead/", self.admin_view(dead_letters.show_all(self)), name="dead-letters"),
             path(
