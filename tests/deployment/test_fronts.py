@@ -355,7 +355,7 @@ def test_streams_that_people_leave_are_closed_behind_the_front(front: Front) -> 
     for stream in streams:
         stream.close()
     # Told to a socket that is gone, at the latest with the next sign of life, after 15 s.
-    wait_for(lambda: _sockets_of(front) <= held - 8, "that they are closed", 25)
+    wait_for(lambda: _sockets_of(front) <= held - 8, "that they are closed", 60)
     _end(front, job)
 
 
