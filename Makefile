@@ -107,7 +107,7 @@ $(CLIENTS)/cuiman/.ready: $(CLIENTS)/cuiman.txt $(CLIENTS)/cuiman-needs.txt $(VE
 	@$(CLIENTS)/cuiman/bin/pip install --quiet --no-deps -r $(CLIENTS)/cuiman.txt
 	@touch $@
 
-$(PAGE): $(WEB)/node_modules/.ready $(wildcard $(WEB)/src/*)
+$(PAGE): $(WEB)/node_modules/.ready $(shell find $(WEB)/src -type f)
 	@echo "Building the page"
 	@$(PYTHON) scripts/node.py run --silent build
 	@touch $@

@@ -111,6 +111,8 @@ def test_one_of_sixty_layers_is_found_and_those_in_the_area_come_first(
     expect(page.locator("#layers > li:visible")).to_have_count(1)
     expect(page.get_by_text("1 of 60 layers")).to_be_visible()
     _tag(page, "layer-copy_07").check()
+    # The way to the layer is offered until the map has come to the area.
+    expect(_tag(page, "go-copy_07")).to_be_hidden()
     search.fill("ÁTOLL")
     search.press("Enter")
     # What is ticked is asked for, and stays in sight.
@@ -121,6 +123,17 @@ def test_one_of_sixty_layers_is_found_and_those_in_the_area_come_first(
     expect(_tag(page, "about-copy_07")).to_be_focused()
     page.keyboard.press("Tab")
     expect(_tag(page, "layer-atolls")).to_be_focused()
+
+
+def test_the_keyboard_stays_when_the_map_comes_to_the_layer(
+    page: Page, drawn_site: RunningSite
+) -> None:
+    page.goto(f"{drawn_site.base}/#map=1/45/5&layers=reefs")
+    way = _tag(page, "go-reefs")
+    way.focus()
+    page.evaluate("location.hash = '#map=5/45/5&layers=reefs'")
+    expect(way).to_be_hidden()
+    expect(_tag(page, "layer-reefs")).to_be_focused()
 
 
 @pytest.mark.parametrize(

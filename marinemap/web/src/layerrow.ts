@@ -76,8 +76,11 @@ export class LayerRow {
 
   /** Offer the way to a layer that is not seen where the map is. */
   showPlace(place: Place): void {
+    const isInView = place === "in view";
+    // What goes would take the keyboard with it.
+    if (isInView && this.#place.contains(document.activeElement)) this.#box.focus({ preventScroll: true });
     this.#placeText.textContent = PLACES[place];
-    this.#place.hidden = place === "in view";
+    this.#place.hidden = isInView;
   }
 
   showState(text: string): void {
