@@ -100,6 +100,9 @@ MARINEMAP_METRICS_TOKEN = read_token("MARINEMAP_METRICS_TOKEN")
 # How long the web server looks at one request before it is queued, or for an estimate, seconds.
 MARINEMAP_LOOK_SECONDS = read_number("MARINEMAP_LOOK_SECONDS", 5, 0.5, 60)
 
+# Whether the threads of a web server share one processor: it answers more for it.
+MARINEMAP_WEB_ONE_PROCESSOR = read_flag("MARINEMAP_WEB_ONE_PROCESSOR", default=True)
+
 # How many requests may be sent as one batch.
 MARINEMAP_MAX_BATCH = read_count("MARINEMAP_MAX_BATCH", 100, 1, 1_000)
 

@@ -7,6 +7,7 @@ open is here and in ``webserver_channel``, as who makes room when all sockets ar
 
 from __future__ import annotations
 
+import os
 import resource
 import socket
 from collections.abc import Callable
@@ -145,6 +146,20 @@ def _without_body_for_head(application: Callable[..., Any]) -> Callable[..., Any
         return []
 
     return answer
+
+
+def stay_on_one_processor() -> None:
+    """Let this thread, and all that it starts, run on one processor of those it may use.
+
+    Only one thread runs Python at a time. Where the next one waits on another processor, that has
+    to be woken for each hand-over of the interpreter's lock, which takes longer than most answers
+    do; see docs/decisions/0004-web-server.md. What runs already stays where it is.
+    """
+    # Not everywhere: macOS has none.
+    if hasattr(os, "sched_setaffinity"):
+        allowed = sorted(os.sched_getaffinity(0))
+        # Several web servers of one machine, as well as may be, on several of them.
+        os.sched_setaffinity(0, {allowed[os.getpid() % len(allowed)]})
 
 
 def open_listener(host: str, port: int) -> socket.socket:

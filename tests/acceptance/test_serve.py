@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from marinemap.webserver_channel import ServerLimits
 from tests.postgresql import free_port
 from tests.running_site import PROJECT, Client, RunningSite, wait_for
 from tests.slow_source import held_open
@@ -250,3 +251,23 @@ def _processes_of(site: RunningSite) -> list[int]:
         except OSError:
             continue  # It ended meanwhile, or is another user's.
     return found
+
+
+@one_database
+@pytest.mark.parametrize("switch", ["1", "0"])
+def test_threads_of_the_web_server_share_a_processor_and_its_children_none(
+    make_site: MakeSite, switch: str
+) -> None:
+    if len(os.sched_getaffinity(0)) == 1:
+        pytest.skip("there is one processor")
+    site = make_site(MARINEMAP_WEB_ONE_PROCESSOR=switch)
+    site.start_web()
+    web = site.pid("web")
+    # Libraries have threads besides, which run no Python.
+    threads = [int(each.name) for each in Path(f"/proc/{web}/task").iterdir()]
+    sharing = [each for each in threads if os.sched_getaffinity(each) == os.sched_getaffinity(web)]
+    assert len(sharing) > ServerLimits.threads
+    assert len(os.sched_getaffinity(web)) == (1 if switch == "1" else len(os.sched_getaffinity(0)))
+    children = Path(f"/proc/{web}/task/{web}/children").read_text().split()
+    assert children
+    assert all(os.sched_getaffinity(int(child)) == os.sched_getaffinity(0) for child in children)

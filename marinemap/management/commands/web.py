@@ -20,7 +20,12 @@ from marinemap.api.kept import KeptAnswers
 from marinemap.jobs.watch import stand_in
 from marinemap.processes.apart import warm_up
 from marinemap.processes.registry import all_processes
-from marinemap.webserver import create_server, most_connections, open_listener
+from marinemap.webserver import (
+    create_server,
+    most_connections,
+    open_listener,
+    stay_on_one_processor,
+)
 from marinemap.webserver_channel import ServerLimits
 
 _STOP_WITHIN_SECONDS = 15
@@ -46,9 +51,13 @@ class Command(BaseCommand):
         _warm_up()
         # A busy moment is no news.
         logging.getLogger("waitress.queue").setLevel(logging.ERROR)
+        listener = _listener(options["host"], options["port"])
+        stand_in()
+        if settings.MARINEMAP_WEB_ONE_PROCESSOR:
+            stay_on_one_processor()
         server = create_server(
             application,
-            _listener(options["host"], options["port"]),
+            listener,
             is_behind_proxy=settings.SECURE_PROXY_SSL_HEADER is not None,
             limits=ServerLimits(
                 connections=most_connections(
@@ -56,7 +65,6 @@ class Command(BaseCommand):
                 )
             ),
         )
-        stand_in()
         _on_end(lambda *_: _stop(server))
         server.run()
 
