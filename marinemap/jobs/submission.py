@@ -25,7 +25,8 @@ from marinemap.jobs.repeats import KeyedRequest
 from marinemap.jobs.reuse import key_of, take_result
 from marinemap.jobs.states import JobStatus
 from marinemap.logs import request_id
-from marinemap.processes.process import Process, unwrap_inputs
+from marinemap.processes.given import unwrap_inputs
+from marinemap.processes.process import Process
 from marinemap.processes.registry import get_process
 from marinemap.tasks.outages import DATABASE_AWAY, drop_connection, patiently
 

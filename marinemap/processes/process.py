@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import math
 import mimetypes
 import re
-import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from marinemap.catalogue.viewers import EVERYONE, Viewer
-from marinemap.errors import RequestError, ServiceError, did_you_mean, quote
+from marinemap.errors import ServiceError
 from marinemap.extraction import RunLimits
-
-# Members of a qualified value; the older form has those of its format in one.
-_QUALIFIED = ("value", "mediaType", "encoding", "schema", "format")
-_AS_IT_IS = ("utf-8", "utf8")
 
 # What a run of a short process takes at most: so long it may hold up what looks after the site.
 SHORT_SECONDS = 5
@@ -212,103 +206,3 @@ def _wrong_result(process: Process, what: str, found: Any, described: Any) -> Se
         field=what,
         value=found,
     )
-
-
-def run_at_once(
-    process: Process,
-    inputs: Mapping[str, Any],
-    most_seconds: float = math.inf,
-    limits: RunLimits | None = None,
-    viewer: Viewer = EVERYONE,
-) -> dict[str, Any]:
-    """Run a process within the request and return its outputs.
-
-    Parameters
-    ----------
-    process : Process
-    inputs : mapping
-        As in the body of an execute request.
-    most_seconds : float, optional
-        What would take longer is refused.
-    limits : RunLimits, optional
-        What the operator allows one run.
-    viewer : Viewer, optional
-        Whose request it is.
-
-    Raises
-    ------
-    MarineMapError
-        As the process does.
-    """
-    kept = process.check_for(viewer, unwrap_inputs(process, inputs))
-    seconds = process.seconds(kept) if process.seconds else 0.0
-    if seconds > most_seconds:
-        raise RequestError(
-            f"this takes {seconds:g} s; what takes longer than {most_seconds:g} s runs as a job",
-            field="Prefer",
-            hint="Send the header Prefer: respond-async, and follow the job.",
-        )
-    with tempfile.TemporaryDirectory(prefix=f"{process.id}-") as folder:
-        work = Path(folder)
-        context = RunContext(
-            work, work / "artifact", lambda *_: None, limits or RunLimits(), viewer
-        )
-        result = process.run(kept, context)
-    process.check_result(result)
-    return result.outputs
-
-
-def unwrap_inputs(process: Process, inputs: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the inputs of a request as plain values, refusing unknown and missing ones.
-
-    Parameters
-    ----------
-    process : Process
-    inputs : mapping
-        As in the body of an execute request; a qualified value ``{"value": ...}`` stands for
-        what it holds.
-
-    Raises
-    ------
-    RequestError
-        If an input is unknown, or a required one is missing.
-    """
-    for name in inputs:
-        if name not in process.inputs:
-            known = ", ".join(f"'{known}'" for known in process.inputs)
-            raise RequestError(
-                f"process '{process.id}' has no input '{quote(name)}'; it has {known}."
-                f"{did_you_mean(quote(name), process.inputs)}",
-                field=quote(name),
-                value=name,
-            )
-    for name, description in process.inputs.items():
-        if description.get("minOccurs", 1) and inputs.get(name) is None:
-            raise RequestError(
-                f"this input is missing; it is needed: {description['title']}", field=name
-            )
-    given = {name: value for name, value in inputs.items() if value is not None}
-    return {name: _unqualified(name, value) for name, value in given.items()}
-
-
-def _unqualified(name: str, value: Any) -> Any:
-    if not isinstance(value, Mapping) or "value" not in value or "type" in value:
-        return value
-    for member in value:
-        if member not in _QUALIFIED:
-            raise RequestError(
-                f"a qualified value has no '{quote(member)}'.{did_you_mean(member, _QUALIFIED)}",
-                field=f"{name}.{quote(member)}",
-                value=member,
-            )
-    form = value.get("format")
-    nested = form.get("encoding") if isinstance(form, Mapping) else None
-    encoding = value.get("encoding", nested)
-    if encoding is not None and str(encoding).lower() not in _AS_IT_IS:
-        raise RequestError(
-            f"a value is read as it stands in the request, not as '{quote(encoding)}'",
-            field=f"{name}.encoding",
-            value=encoding,
-            hint="Send it as plain JSON, and leave 'encoding' out.",
-        )
-    return value["value"]

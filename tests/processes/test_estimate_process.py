@@ -13,7 +13,8 @@ from marinemap.catalogue.registration import register
 from marinemap.errors import RequestError
 from marinemap.extraction import RunLimits
 from marinemap.processes import estimate, extract
-from marinemap.processes.process import RunContext, run_at_once
+from marinemap.processes.at_once import run_at_once
+from marinemap.processes.process import RunContext
 
 pytestmark = pytest.mark.django_db
 AREA = [0, 40, 1.5, 41.5]

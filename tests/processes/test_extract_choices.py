@@ -16,7 +16,8 @@ from marinemap.errors import RequestError
 from marinemap.extraction import FORMATS
 from marinemap.extraction.formats import get_format
 from marinemap.processes import extract
-from marinemap.processes.process import RunContext, unwrap_inputs
+from marinemap.processes.given import unwrap_inputs
+from marinemap.processes.process import RunContext
 
 pytestmark = pytest.mark.django_db
 # Cuts the reefs of the second row and column in two: each is 0.8 degrees wide.

@@ -9,7 +9,8 @@ import pytest
 
 from marinemap.errors import ServiceError
 from marinemap.processes import echo, extract
-from marinemap.processes.process import Process, RunContext, RunResult, run_at_once
+from marinemap.processes.at_once import run_at_once
+from marinemap.processes.process import Process, RunContext, RunResult
 
 TEXT = {"title": "Text", "schema": {"type": "string"}}
 ZIP = {

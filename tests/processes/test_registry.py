@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,9 @@ import pytest
 
 from marinemap.errors import RequestError
 from marinemap.extraction import FORMATS
-from marinemap.processes import echo
-from marinemap.processes.process import RunContext, unwrap_inputs
+from marinemap.processes import echo, extract
+from marinemap.processes.given import unwrap_inputs
+from marinemap.processes.process import RunContext
 from marinemap.processes.registry import NoSuchProcessError, all_processes, get_process
 
 
@@ -45,12 +47,43 @@ def test_description_has_what_a_client_needs_to_offer_each_format(process_id: st
         ({"message": {"value": {"value": "a"}}}, {"message": {"value": "a"}}),
         ({"message": "a", "pause": None}, {"message": "a"}),
         ({"message": {"type": "x", "value": 1}}, {"message": {"type": "x", "value": 1}}),
+        ({"message": {"value": "a", "mediaType": "Text/plain; charset=utf-8"}}, {"message": "a"}),
+        ({"message": "a", "numbers": [{"value": 1}, 2]}, {"message": "a", "numbers": [1, 2]}),
+        (
+            {"message": "a", "numbers": [{"value": 1, "unit": "m"}]},
+            {"message": "a", "numbers": [{"value": 1, "unit": "m"}]},
+        ),
     ],
 )
 def test_qualified_values_stand_for_what_they_hold(
     inputs: dict[str, Any], plain: dict[str, Any]
 ) -> None:
     assert unwrap_inputs(echo.PROCESS, inputs) == plain
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "known"),
+    [
+        ("message", {"mediaType": "text/html"}, "text/plain, application/json"),
+        ("text", {"format": {"mediaType": "text/plain"}}, "text/xml, application/json"),
+        ("choice", {"mediaType": "application/geo+json"}, "text/plain, application/json"),
+        ("extent", {"mediaType": 3}, "application/json"),
+    ],
+)
+def test_value_said_to_be_of_another_kind_is_refused(
+    name: str, given: dict[str, Any], known: str
+) -> None:
+    inputs = {"message": "a", name: {"value": "a", **given}}
+    with pytest.raises(RequestError, match=rf"may be {re.escape(known)}$") as caught:
+        unwrap_inputs(echo.PROCESS, inputs)
+    assert caught.value.field == f"{name}.mediaType"
+
+
+def test_area_is_taken_as_geojson() -> None:
+    area = {"type": "Polygon", "coordinates": []}
+    given = {"value": area, "mediaType": "application/geo+json"}
+    inputs = {"layers": ["reefs"], "area": given}
+    assert unwrap_inputs(extract.PROCESS, inputs)["area"] == area
 
 
 def test_unknown_input_is_answered_with_the_nearest() -> None:

@@ -37,7 +37,8 @@ from marinemap.jobs.conf import job_settings
 from marinemap.jobs.models import Job
 from marinemap.jobs.notify import Subscriber
 from marinemap.jobs.queue import find_place
-from marinemap.processes.process import Process, run_at_once
+from marinemap.processes.at_once import run_at_once
+from marinemap.processes.process import Process
 from marinemap.processes.registry import get_process
 
 
