@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page, expect, sync_playwright
 
 from tests.postgresql import skip_or_fail
 from tests.running_site import RunningSite
@@ -22,6 +22,9 @@ _ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+
+# What is said of how soon something comes is said where it is tested; a busy machine is no fault.
+expect.set_options(timeout=30_000)
 
 
 @pytest.fixture
