@@ -7,6 +7,7 @@ from marinemap.extraction.crs import CRS84, check_fits, crs_label, parse_crs
 from marinemap.extraction.dataset import Dataset, Field, describe
 from marinemap.extraction.estimate import LayerEstimate, estimate
 from marinemap.extraction.feature_names import read_names
+from marinemap.extraction.field_values import FieldValues, count_values
 from marinemap.extraction.filter import Filter, compile_filter
 from marinemap.extraction.filter_spatial import GeometryField
 from marinemap.extraction.follow import follow
@@ -41,6 +42,7 @@ __all__ = [
     "ExtractionRequest",
     "ExtractionResult",
     "Field",
+    "FieldValues",
     "Filter",
     "GeometryField",
     "LayerEstimate",
@@ -61,6 +63,7 @@ __all__ = [
     "check_servable",
     "compile_filter",
     "content_version",
+    "count_values",
     "counted",
     "crs_label",
     "describe",

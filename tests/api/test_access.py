@@ -31,6 +31,7 @@ PLACE = "/api/collections/secret"
 LAYER_ROUTES = {
     "describeCollection": "",
     "getQueryables": "/queryables",
+    "getValues": "/values?field=port_id",
     "getFeatures": "/items?limit=1",
     "getFeature": "/items/1",
     "getDrawing": "/drawings/{drawing}",

@@ -99,6 +99,11 @@ def test_what_is_accepted_is_served_alike(
     assert len(placed) == count
     for path in ("", "/queryables", "/items?f=csv", "/items?f=html"):
         assert client.get(f"/api/collections/odd{path}").status_code == 200
+    for field in client.get("/api/collections/odd").json()["fields"]:
+        known = client.get("/api/collections/odd/values", {"field": field["name"]})
+        is_plain = not field["type"].startswith(("list", "json"))
+        assert known.status_code == (200 if is_plain else 400), known.content
+        assert known.json().get("lookedAt", count) >= count
     placed_in = client.get("/api/collections/odd/items?bbox=-20,-20,20,20")
     assert placed_in.status_code == 200, placed_in.content
     assert sum(each["geometry"] is not None for each in placed_in.json()["features"]) == count

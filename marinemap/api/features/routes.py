@@ -7,7 +7,7 @@ from django.http import HttpRequest
 from marinemap.api.access import Access
 from marinemap.api.declarations import Answer, Operation, Parameter, Route
 from marinemap.api.declarations.serving import FORM
-from marinemap.api.features import drawings, items, layers, queryables
+from marinemap.api.features import drawings, items, layers, queryables, values
 from marinemap.api.features.forms import FILE_FORMS, ITEMS_FORM
 from marinemap.api.identity import viewer_of
 from marinemap.api.links import GEOJSON
@@ -55,6 +55,43 @@ _PAGE = {
         "numberReturned": {"type": "integer", "minimum": 0},
     },
 }
+_VALUE = {"anyOf": [{"type": kind} for kind in ("string", "number", "boolean")]}
+_VALUES = {
+    "type": "object",
+    "required": ["field", "values", "distinct", "missing", "lookedAt", "complete"],
+    "properties": {
+        "field": {"type": "string"},
+        "values": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["value", "count"],
+                "properties": {"value": _VALUE, "count": {"type": "integer", "minimum": 1}},
+            },
+        },
+        "distinct": {"type": "integer", "minimum": 0, "description": "How many there are."},
+        "minimum": _VALUE,
+        "maximum": _VALUE,
+        "missing": {"type": "integer", "minimum": 0, "description": "Features without a value."},
+        "lookedAt": {"type": "integer", "minimum": 0, "description": "Of so many features."},
+        "complete": {"type": "boolean", "description": "Whether these are all of the layer."},
+        "links": _LINKS,
+    },
+}
+_FIELD = Parameter(
+    "field", {"type": "string", "maxLength": 1000}, "The name of a field.", is_required=True
+)
+_VALUES_LIMIT = Parameter(
+    "limit",
+    {
+        "type": "integer",
+        "minimum": 1,
+        "maximum": values.MOST_VALUES,
+        "default": values.DEFAULT_VALUES,
+    },
+    "At most so many values.",
+    clamps=True,
+)
 _URI = {"type": "string", "format": "uri", "maxLength": 200}
 _CRS = Parameter("crs", _URI, "The CRS of the answer, one that the layer lists; CRS84 without it.")
 _FEATURE_ID = Parameter("featureId", {"type": "string"}, "The id of a feature.", "path")
@@ -161,6 +198,23 @@ ROUTES = (
                         "A JSON Schema", {"type": "object"}, (queryables.MEDIA_TYPE, "text/html")
                     )
                 },
+                access=Access.LAYERS,
+            ),
+        ),
+        (COLLECTION_ID,),
+    ),
+    Route(
+        "values",
+        "/collections/{collectionId}/values",
+        (
+            Operation(
+                "GET",
+                "getValues",
+                "The values of a field, the most frequent first",
+                values.values,
+                "Layers",
+                (_FIELD, _VALUES_LIMIT, FORM),
+                answers={200: Answer("The values, and how often they come", _VALUES)},
                 access=Access.LAYERS,
             ),
         ),

@@ -1,0 +1,50 @@
+"""Which values a field of a layer has, for whoever builds a filter from those that exist."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpRequest
+
+from marinemap.api.declarations import Document, Versioned
+from marinemap.api.features.layers import get_layer
+from marinemap.api.features.positions import check_unchanged
+from marinemap.api.links import link
+from marinemap.catalogue.glance import layer_as_it_is
+from marinemap.catalogue.models import Layer
+from marinemap.extraction import FieldValues, count_values, fingerprint
+
+JSON = "application/json"
+DEFAULT_VALUES, MOST_VALUES = 100, 1_000
+
+
+def values(request: HttpRequest, collection_id: str, field: str, limit: int) -> Versioned:
+    """Answer the most frequent values of a field, and how often they come."""
+    layer = get_layer(request, collection_id)
+    mark = fingerprint(layer.path)
+
+    def make() -> Document:
+        found = count_values(layer.to_dataset(), mark, field)
+        check_unchanged(layer, mark)
+        body = {"field": field, **_told(found, limit), "links": _links(request, layer)}
+        return Document(f"{layer.title}: values of {field}", body)
+
+    return Versioned(mark, JSON, make, question=lambda: layer_as_it_is(layer))
+
+
+def _told(found: FieldValues, limit: int) -> dict[str, Any]:
+    listed = [{"value": value, "count": count} for value, count in found.most_frequent(limit)]
+    told: dict[str, Any] = {
+        "values": listed,
+        "distinct": len(found.counts),
+        "missing": found.missing,
+        "lookedAt": found.looked_at,
+        "complete": found.is_complete,
+    }
+    if found.counts:
+        told |= {"minimum": min(found.counts), "maximum": max(found.counts)}
+    return told
+
+
+def _links(request: HttpRequest, layer: Layer) -> list[dict[str, Any]]:
+    return [link(request, "collection", "collection", layer.pk, title=layer.title)]
