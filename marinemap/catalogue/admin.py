@@ -37,6 +37,7 @@ class LayerForm(_LayerForm):
             "id",
             "title",
             "description",
+            "theme",
             "source",
             "source_layer",
             "licence",
@@ -86,13 +87,14 @@ class LayerAdmin(_LayerAdmin):
 
     form = LayerForm
     list_display = (
-        *("id", "title", "geometry_type", "feature_count", "is_published", "is_restricted"),
+        *("id", "title", "theme", "geometry_type", "feature_count"),
+        *("is_published", "is_restricted"),
         *("reading", "drawn", "trouble", "updated_at"),
     )
     list_select_related = ("drawing", "to_read")
-    list_filter = ("is_published", "is_restricted", "groups", "geometry_type")
+    list_filter = ("is_published", "is_restricted", "groups", "theme", "geometry_type")
     filter_horizontal = ("groups",)
-    search_fields = ("id", "title", "description")
+    search_fields = ("id", "title", "description", "theme")
     readonly_fields = _READ_ONLY
     actions = ("read_again",)
 

@@ -21,6 +21,7 @@ class LayerText:
 
     title: str | None = None
     description: str | None = None
+    theme: str | None = None
     licence: str | None = None
     attribution: str | None = None
 

@@ -115,6 +115,13 @@ def test_long_texts_are_counted_but_not_listed(db: None, client: Client, tmp_pat
     assert page.status_code == 200 and "short" in page.content.decode()
 
 
+def test_theme_is_told_with_the_layer(samples: Layer, client: Client) -> None:
+    address = "/api/collections/samples"
+    assert "theme" not in client.get(address).json()
+    Layer.objects.update(theme="Sea floor")
+    assert client.get(address).json()["theme"] == "Sea floor"
+
+
 def test_who_has_the_answer_is_told_so(samples: Layer, client: Client) -> None:
     address = "/api/collections/samples/values?field=kind"
     etag = client.get(address).headers["ETag"]

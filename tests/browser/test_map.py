@@ -65,7 +65,7 @@ def test_layer_that_lies_elsewhere_is_offered_to_be_gone_to(
     expect(_tag(page, "layer-ports")).to_be_focused()
     for _ in range(30):
         _tag(page, "map").press("ArrowRight")
-    expect(page.get_by_text("Lies elsewhere on the map.")).to_be_visible()
+    expect(page.get_by_text("Lies elsewhere on the map.", exact=True)).to_be_visible()
     _tag(page, "layer-ports").uncheck()
     expect(go).to_be_hidden()
 
@@ -105,6 +105,20 @@ def test_data_that_change_are_seen_without_a_reload(
     drawn_site.manage("removelayer", "wrecks")
     page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
     expect(_tag(page, "layer-wrecks")).to_have_count(0)
+
+
+def test_layers_stand_below_their_themes(page: Page, drawn_site: RunningSite) -> None:
+    drawn_site.manage(
+        "shell",
+        "--command",
+        "from marinemap.catalogue.models import Layer\n"
+        "Layer.objects.filter(pk='ports').update(theme='Harbours')\n"
+        "Layer.objects.filter(pk='reefs').update(theme='Habitats')\n",
+    )
+    page.goto(drawn_site.base)
+    headings = page.locator(".theme-title")
+    expect(headings).to_have_text(["Habitats", "Harbours", "Other layers"])
+    expect(page.get_by_role("list", name="Habitats").get_by_role("checkbox")).to_have_count(1)
 
 
 def _tag(page: Page, name: str) -> Locator:

@@ -43,11 +43,18 @@ def write_points(path: Path, positions: list[tuple[float, float]], crs: str = "E
 @pytest.mark.django_db
 def test_everything_but_the_words_is_read_from_the_data(marine_gpkg: Path) -> None:
     told = addlayer(
-        "reefs", marine_gpkg, layer="reefs", title="Reefs", licence="CC0", attribution="Me"
+        "reefs",
+        marine_gpkg,
+        layer="reefs",
+        title="Reefs",
+        theme="Habitats",
+        licence="CC0",
+        attribution="Me",
     )
     layer = Layer.objects.get(pk="reefs")
     assert told.startswith("Added: reefs, 100 features (Polygon), EPSG:4326, version ")
     assert (layer.title, layer.licence, layer.attribution) == ("Reefs", "CC0", "Me")
+    assert layer.theme == "Habitats"
     assert (layer.crs, layer.geometry_type, layer.feature_count) == ("EPSG:4326", "Polygon", 100)
     assert layer.bounds == layer.bounds_4326 == pytest.approx([0.1, 40.1, 9.9, 49.9])
     assert [field["name"] for field in layer.fields] == [

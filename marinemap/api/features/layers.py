@@ -76,6 +76,7 @@ def described(request: HttpRequest, layer: Layer) -> dict[str, Any]:
         "id": layer.pk,
         "title": layer.title,
         "description": layer.description,
+        "theme": layer.theme,
         "itemType": "feature",
         "storageCrs": crs_uri(layer.crs),
         "crs": offered(layer),

@@ -23,6 +23,7 @@ _COLLECTION = {
     "properties": {
         "id": {"type": "string"},
         "title": {"type": "string"},
+        "theme": {"type": "string", "description": "The heading under which people find it."},
         "itemType": {"type": "string"},
         "crs": {"type": "array", "items": {"type": "string"}},
         "links": _LINKS,

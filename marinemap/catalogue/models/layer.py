@@ -68,9 +68,9 @@ class LayerQuerySet(models.QuerySet["Layer"]):
 class Layer(models.Model):
     """A layer of the catalogue: where its data are, and what they hold.
 
-    All but the words about it (title, description, licence, attribution) is read from the data;
-    see :func:`marinemap.catalogue.registration.register`. Of a layer whose data were not read yet
-    all that is empty. ``bounds`` are (minx, miny, maxx, maxy)
+    All but the words about it (title, description, theme, licence, attribution) is read from the
+    data; see :func:`marinemap.catalogue.registration.register`. Of a layer whose data were not read
+    yet all that is empty. ``bounds`` are (minx, miny, maxx, maxy)
     in the layer's own CRS, ``bounds_4326`` the same in degrees of longitude and latitude, the
     first larger than the third where the layer crosses 180 degrees; both are null for an empty
     layer. ``version`` changes with the content of the data.
@@ -88,6 +88,12 @@ class Layer(models.Model):
     )
     title = models.CharField(max_length=200)
     description = models.TextField(blank=True)
+    theme = models.CharField(
+        max_length=100,
+        blank=True,
+        help_text="The heading under which people find it, among other layers of it, such as "
+        "Habitats.",
+    )
     source = models.CharField(
         max_length=1000,
         blank=True,

@@ -9,6 +9,8 @@ export interface Collection {
   id: string;
   title: string;
   description?: string;
+  /** The heading under which it stands. */
+  theme?: string;
   extent?: { spatial: { bbox: [west: number, south: number, east: number, north: number][] } };
   geometryType?: string;
   featureCount?: number;

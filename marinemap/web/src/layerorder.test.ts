@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { isMeant, mayTouch } from "./layerorder.ts";
+import { byTheme, isMeant, mayTouch } from "./layerorder.ts";
 
 test("a layer is meant by the beginnings of its words, without accents and case", () => {
   const layer = { id: "reefs_2024", title: "Récifs de corail", description: "Habitats of the survey" };
@@ -16,4 +16,12 @@ test("a layer touches an area in whichever copy of the world", () => {
   assert.ok(!mayTouch(layer, { west: 0, south: 0, east: 10, north: 5 }));
   assert.ok(!mayTouch(layer, { west: 175, south: 11, east: 185, north: 15 }));
   assert.ok(mayTouch({ id: "b", title: "B" }, { west: 0, south: 0, east: 1, north: 1 }));
+});
+
+test("layers stand below their themes: those near first, those without any last", () => {
+  const layers = [["a", ""], ["b", "Wrecks"], ["c", "Habitats"], ["d", "Habitats"], ["e", "Birds"]].map(([id, theme]) => ({ id, collection: theme ? { theme } : {} }));
+  const ordered = (far: string): string[] => byTheme(layers, ({ id }) => far.includes(id!)).map(({ theme, members }) => `${theme}: ${members.map(({ id }) => id).join()}`);
+  assert.deepEqual(ordered(""), ["Birds: e", "Habitats: c,d", "Wrecks: b", ": a"]);
+  assert.deepEqual(ordered("de"), ["Habitats: c,d", "Wrecks: b", "Birds: e", ": a"]);
+  assert.deepEqual(byTheme([], () => false), []);
 });

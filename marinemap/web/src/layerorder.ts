@@ -8,9 +8,27 @@ import { boundsOfCollection } from "./collection.ts";
 export const MANY_LAYERS = 9;
 
 /** Whether each word of a text begins a word of a title or description; accents and case do not count. */
-export function isMeant({ id, title, description = "" }: Pick<Collection, "id" | "title" | "description">, text: string): boolean {
-  const words = plainWords(`${id} ${title} ${description}`);
+export function isMeant({ id, title, theme = "", description = "" }: Pick<Collection, "id" | "title" | "theme" | "description">, text: string): boolean {
+  const words = plainWords(`${id} ${title} ${theme} ${description}`);
   return plainWords(text).every((sought) => words.some((word) => word.startsWith(sought)));
+}
+
+export interface Themed<T> {
+  /** Empty for those that have none. */
+  theme: string;
+  members: T[];
+}
+
+/** Put layers below their themes: by name, those with nothing near after the others, layers without a theme last. */
+export function byTheme<T extends { collection: Pick<Collection, "theme"> }>(layers: readonly T[], isFar: (layer: T) => boolean): Themed<T>[] {
+  const themes = new Map<string, T[]>();
+  for (const layer of layers) {
+    const { theme = "" } = layer.collection;
+    themes.set(theme, [...(themes.get(theme) ?? []), layer]);
+  }
+  const rank = ({ theme, members }: Themed<T>): number => (theme === "" ? 2 : members.every(isFar) ? 1 : 0);
+  const groups = [...themes].map(([theme, members]) => ({ theme, members }));
+  return groups.sort((one, other) => rank(one) - rank(other) || one.theme.localeCompare(other.theme));
 }
 
 /** Whether a layer has anything near an area; what does not say where it lies may. */

@@ -6,7 +6,7 @@ import { drawingUrl, type Collection } from "./api.ts";
 import { boundsOfCollection, kindOf, placeOf, type Kind } from "./collection.ts";
 import type { Bounds } from "./area.ts";
 import { DrawnLayer } from "./drawn.ts";
-import { isMeant, MANY_LAYERS, mayTouch } from "./layerorder.ts";
+import { byTheme, isMeant, MANY_LAYERS, mayTouch, type Themed } from "./layerorder.ts";
 import { LayerRow } from "./layerrow.ts";
 import { viewOf, zoomTo } from "./map.ts";
 import { announce, element, make } from "./page.ts";
@@ -44,6 +44,8 @@ export class LayerList {
   #awaited: string[] | null = [];
   /** Of the area; what lies within comes first. */
   #bounds: Bounds | null = null;
+  /** Of the rows as they stand. */
+  #order = "";
 
   constructor(map: Map, events: LayerEvents) {
     this.#map = map;
@@ -65,7 +67,7 @@ export class LayerList {
     const isSame = sorted.length === this.#entries.length && sorted.every(({ id }, n) => id === this.#entries[n]!.collection.id);
     this.#entries = sorted.map((collection) => this.#find(collection.id) ?? this.#entry(collection));
     this.#entries.forEach((entry, index) => this.#heed(entry, sorted[index]!));
-    if (!isSame || sorted.length === 0) this.#arrange(true);
+    this.#arrange(!isSame || sorted.length === 0);
     this.#filter();
     this.#ground.setDrawing(drawingUrl(sorted.find(({ id }) => id === BASE_COLLECTION) ?? {}));
     this.#takeAwaited();
@@ -111,10 +113,13 @@ export class LayerList {
     const isWithin = ({ collection }: Entry): boolean => this.#bounds === null || mayTouch(collection, this.#bounds);
     const within = this.#entries.filter(isWithin);
     const arranged = [...within, ...this.#entries.filter((entry) => !within.includes(entry))];
-    const items = arranged.map(({ row }) => row.item);
     for (const entry of this.#entries) entry.row.item.classList.toggle("outside", !within.includes(entry));
-    const isAsItIs = items.length > 0 && items.length === list.children.length && items.every((item, n) => item === list.children[n]);
-    if (!isAsItIs) list.replaceChildren(...(items.length > 0 ? items : [nothingYet()]));
+    const themes = byTheme(arranged, (entry) => !within.includes(entry));
+    const order = JSON.stringify(themes.map(({ theme, members }) => [theme, ...members.map(({ collection }) => collection.id)]));
+    if (order === this.#order) return;
+    this.#order = order;
+    list.replaceChildren(...(arranged.length > 0 ? themes.flatMap((theme, index) => itemsOf(theme, index)) : [nothingYet()]));
+    hideEmptyThemes();
   }
 
   #filter(): void {
@@ -122,6 +127,7 @@ export class LayerList {
     element("layer-search-row").hidden = this.#entries.length < MANY_LAYERS;
     // What is ticked stays in sight: it is asked for.
     for (const { row, collection } of this.#entries) row.item.hidden = !row.isTicked && !isMeant(collection, text);
+    hideEmptyThemes();
     const shown = this.#entries.filter(({ row }) => !row.item.hidden).length;
     const count = text.trim() ? `${shown} of ${this.#entries.length} layers` : `${this.#entries.length} layers; those that lie in your area come first.`;
     if (element("layer-count").textContent !== count) element("layer-count").textContent = count;
@@ -216,6 +222,22 @@ export class LayerList {
     const texts = shown.map(({ collection }) => collection.attribution).filter(Boolean);
     element("attribution").textContent = [...new Set(texts)].join(" · ");
   }
+}
+
+function hideEmptyThemes(): void {
+  for (const theme of element("layers").querySelectorAll<HTMLElement>(":scope > .theme")) {
+    theme.hidden = theme.querySelector("li:not([hidden])") === null;
+  }
+}
+
+/** A theme with its layers is an item with a list; without any theme the layers are the items. */
+function itemsOf({ theme, members }: Themed<Entry>, index: number): HTMLLIElement[] {
+  const items = members.map(({ row }) => row.item);
+  if (theme === "" && index === 0) return items;
+  const heading = make("p", { className: "theme-title", id: `theme-${index}` }, theme || "Other layers");
+  const list = make("ul", {}, ...items);
+  list.setAttribute("aria-labelledby", heading.id);
+  return [make("li", { className: "theme", testId: "theme" }, heading, list)];
 }
 
 function nothingYet(): HTMLLIElement {

@@ -34,6 +34,7 @@ class Command(BaseCommand):
         parser.add_argument("--layer", help="the layer's name in the file, where it has several")
         parser.add_argument("--title", help="what people see; the id by default")
         parser.add_argument("--description", help="a sentence or two about the data")
+        parser.add_argument("--theme", help="the heading under which people find it")
         parser.add_argument("--licence", "--license", dest="licence", help="terms of use")
         parser.add_argument("--attribution", help="whom to name when the data are used")
         parser.add_argument(
@@ -53,7 +54,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Read the layer and save what it holds."""
         text = LayerText(
-            **{n: options[n] for n in ("title", "description", "licence", "attribution")}
+            **{n: options[n] for n in ("title", "description", "theme", "licence", "attribution")}
         )
         try:
             source = place_of(options["source"])
