@@ -94,6 +94,17 @@ def test_circle_is_drawn_moved_by_keys_and_undone(page: Page, named_site: Runnin
     expect(size).to_have_text(circle)
 
 
+def test_size_is_told_in_nautical_miles_on_wish(page: Page, named_site: RunningSite) -> None:
+    page.goto(f"{named_site.base}/#area=0,40,1,41")
+    expect(_tag(page, "area-size")).to_have_text("Area: 9,413 km²")
+    _tag(page, "units").click()
+    expect(_tag(page, "area-size")).to_have_text("Area: 2,744 nmi²")
+    page.reload()
+    expect(_tag(page, "area-size")).to_have_text("Area: 2,744 nmi²")
+    _tag(page, "units").click()
+    expect(_tag(page, "area-size")).to_have_text("Area: 9,413 km²")
+
+
 def test_bounds_are_typed_as_people_write_them(page: Page, named_site: RunningSite) -> None:
     _open(page, named_site)
     page.get_by_text("Type coordinates instead").click()

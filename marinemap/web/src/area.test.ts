@@ -35,4 +35,7 @@ test("sizes are written with the digits that matter", () => {
   assert.equal(sizeInWords(0.1234), "0.12 km²");
   assert.equal(sizeInWords(12.345), "12.3 km²");
   assert.equal(sizeInWords(1234567.8), "1,234,568 km²");
+  // A degree of latitude is 60 nautical miles, about.
+  assert.equal(sizeInWords(3.429904 * 3600, true), "3,600 nmi²");
+  assert.equal(sizeInWords(1, true), "0.29 nmi²");
 });

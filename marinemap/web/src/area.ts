@@ -12,6 +12,7 @@ export interface Bounds {
 /** Of WGS 84. */
 const ECCENTRICITY = 0.0818191908426215;
 const AUTHALIC_RADIUS_KM = 6371.0071809184747;
+const KM2_OF_NMI2 = 1.852 ** 2;
 
 /** One millionth of a radian is about six metres on the ground. */
 const TOLERANCE_RADIANS = 1e-6;
@@ -65,9 +66,11 @@ export function areaKm2(ring: Ring): number {
   return Math.abs(strips.reduce((sum, strip) => sum + strip, 0) / 2) * AUTHALIC_RADIUS_KM ** 2;
 }
 
-export function sizeInWords(km2: number): string {
-  const digits = km2 < 10 ? 2 : km2 < 100 ? 1 : 0;
-  return `${km2.toLocaleString("en", { maximumFractionDigits: digits })} km²`;
+/** In km², or in nmi²: an international nautical mile has 1,852 metres. */
+export function sizeInWords(km2: number, isNautical = false): string {
+  const [size, unit] = isNautical ? [km2 / KM2_OF_NMI2, "nmi²"] : [km2, "km²"];
+  const digits = size < 10 ? 2 : size < 100 ? 1 : 0;
+  return `${size.toLocaleString("en", { maximumFractionDigits: digits })} ${unit}`;
 }
 
 function stepsAlong(start: Position, end: Position): Ring {

@@ -4,7 +4,7 @@ import type Map from "ol/Map.js";
 
 import type { Ring } from "./antimeridian.ts";
 import { readArea, type AskedArea, type KnownArea } from "./api.ts";
-import { areaKm2, boundsOf, densified, sizeInWords, type Bounds } from "./area.ts";
+import { areaKm2, boundsOf, densified, type Bounds } from "./area.ts";
 import { AreaFile } from "./areafile.ts";
 import { AreaSearch } from "./areasearch.tsx";
 import type { SharedArea } from "./address.ts";
@@ -15,6 +15,7 @@ import { announce, element, make } from "./page.ts";
 import { clearProblem, problemInWords, showAt } from "./problems.ts";
 import { TypedBounds } from "./typedbounds.ts";
 import { Undo } from "./undo.ts";
+import { areaInWords } from "./units.ts";
 
 const HELP: Record<Tool, string> = {
   rectangle: "Drag from one corner to the opposite one, or click both.",
@@ -78,6 +79,12 @@ export class AreaForm {
     if (this.#area?.id) return { id: this.#area.id };
     const ring = editableRing(this.#area);
     return ring && { ring, isRectangle: false };
+  }
+
+  /** Tell the size anew, as when it is wished in other units. */
+  refreshSize(): void {
+    this.#showArea(this.#area);
+    announce(element("area-size").textContent ?? "");
   }
 
   /** Set the area that an address holds; null clears it. */
@@ -194,7 +201,7 @@ export class AreaForm {
   }
 
   #showSize(km2: number, title = ""): void {
-    element("area-size").textContent = `${title ? `${title}: ` : "Area: "}${sizeInWords(km2)}`;
+    element("area-size").textContent = `${title ? `${title}: ` : "Area: "}${areaInWords(km2)}`;
   }
 
   #showTool(tool: Tool | null): void {

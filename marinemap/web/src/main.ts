@@ -19,6 +19,7 @@ import { RequestList } from "./requests/list.tsx";
 import { offerNotifications } from "./requests/notifying.ts";
 import { layerIds } from "./requests/request.ts";
 import { Sharing } from "./sharing.ts";
+import { offerUnits } from "./units.ts";
 import "./styles.css";
 
 
@@ -105,6 +106,10 @@ watchLoading(map);
 loadFormats();
 requests.load().catch(showProblem);
 offerNotifications();
+offerUnits(() => {
+  area.refreshSize();
+  requests.refresh();
+});
 document.addEventListener("visibilitychange", () => {
   // Another tab may have asked for something meanwhile.
   if (!document.hidden) requests.load().catch(showProblem);

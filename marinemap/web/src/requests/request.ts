@@ -1,8 +1,8 @@
 /** What was asked for with a request, as the service keeps it, in words. */
 
 import type { Asked } from "../api.ts";
-import { sizeInWords } from "../area.ts";
 import { km2OfOutline } from "../chosenarea.ts";
+import { areaInWords } from "../units.ts";
 import { outlineOf } from "./outline.ts";
 
 export interface Titles {
@@ -26,7 +26,7 @@ export function choicesOf(asked: Asked, titles: Titles): string[] {
   const hasPart = asked.layers.some((layer) => typeof layer !== "string");
   return [
     titles.ofFormat(asked.format),
-    sizeInWords(km2OfOutline(outlineOf(asked.area))),
+    areaInWords(km2OfOutline(outlineOf(asked.area))),
     MODES[asked.mode] ?? "",
     asked.crs ?? "",
     hasPart ? "chosen fields or features" : "",
