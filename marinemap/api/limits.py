@@ -14,6 +14,7 @@ from marinemap.api.declarations.documents import PRIVATE
 from marinemap.api.declarations.serving import FORM
 from marinemap.api.identity import sender_or_new
 from marinemap.api.links import LINKS
+from marinemap.api.processes.letters import letters_of
 from marinemap.jobs.allowance import WHOSE, allowances
 from marinemap.jobs.conf import job_settings
 from marinemap.jobs.limits import rooms_of
@@ -34,6 +35,12 @@ _LIMITS = {
     "required": ["limits", "links"],
     "properties": {
         "limits": {"type": "array", "items": _LIMIT},
+        "letters": {
+            "type": "object",
+            "description": "There where whoever asks may have letters about their requests; with "
+            "the address that is written to, where it is that of their account only.",
+            "properties": {"address": {"type": "string"}},
+        },
         "links": LINKS,
     },
 }
@@ -41,7 +48,9 @@ _LIMITS = {
 
 def limits(request: HttpRequest) -> Document:
     """List what whoever asks may ask for, and how much of it they have."""
-    body = {"limits": [*_of_site(), *_of_asker(request)], "links": []}
+    body: dict[str, Any] = {"limits": [*_of_site(), *_of_asker(request)], "links": []}
+    if (letters := letters_of(request)) is not None:
+        body["letters"] = letters
     return Document("Limits", body, cache_control=PRIVATE)
 
 

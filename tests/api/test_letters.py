@@ -318,3 +318,23 @@ def test_request_that_is_sent_again_is_told_of_once(
 def test_lead_is_within_the_time_that_files_are_kept(settings: Any) -> None:
     settings.MARINEMAP_KEEP_DAYS = "0.05"
     assert correspondence._lead() < job_settings().keep_results
+
+
+@pytest.mark.parametrize(
+    ("letters_go_to", "email", "told"),
+    [
+        ("nobody", ANN, None),
+        ("anyone", None, {}),
+        ("signed-in", None, None),
+        ("signed-in", "", None),
+        ("signed-in", ANN, {"address": ANN}),
+    ],
+)
+def test_whoever_asks_is_told_whether_they_may_have_letters(
+    new_client: NewClient, settings: Any, letters_go_to: str, email: str | None, told: Any
+) -> None:
+    settings.MARINEMAP_LETTERS = letters_go_to
+    client = new_client()
+    if email is not None:
+        client.force_login(User.objects.create_user("ann", email))
+    assert client.get("/api/limits").json().get("letters") == told

@@ -97,6 +97,18 @@ def correspondent_of(
     return Correspondent(recipient, language, api)
 
 
+def letters_of(request: HttpRequest) -> dict[str, str] | None:
+    """Tell whether whoever asks may have letters: None if not, else with their address.
+
+    It is empty where any address may be given.
+    """
+    to = letters_go_to()
+    own = getattr(request.user, "email", "") if request.user.is_authenticated else ""
+    if to == "signed-in" and own:
+        return {"address": own}
+    return {} if to == "anyone" else None
+
+
 def state(request: HttpRequest, key: str) -> Document:
     """Answer whether letters are sent to whoever has the key; looking changes nothing.
 
