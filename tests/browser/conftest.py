@@ -66,10 +66,10 @@ def drawn_site(
 def working_site(
     prepared: RunningSite, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[RunningSite]:
-    """A site with a worker that starts what is asked for at once."""
+    """A site with a worker that starts what is asked for at once, and writes to anyone."""
     home = tmp_path_factory.mktemp("working") / "home"
     shutil.copytree(prepared.home, home)
-    site = RunningSite(home, MARINEMAP_EXTRACT_RATE="600/m")
+    site = RunningSite(home, MARINEMAP_EXTRACT_RATE="600/m", MARINEMAP_LETTERS="anyone")
     site.start_web()
     site.start_worker()
     yield site

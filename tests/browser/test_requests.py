@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import re
+import zipfile
 from typing import Any
 
 import pytest
@@ -94,6 +96,101 @@ def test_request_is_changed_and_asked_again(page: Page, drawn_site: RunningSite)
     assert len(set(_tag(page, "request-choices").all_inner_texts())) == 1
 
 
+def test_part_of_a_layer_is_chosen_among_values_that_exist(
+    page: Page, working_site: RunningSite
+) -> None:
+    _open(page, working_site, f"layers=reefs&{SOUTH_WEST}")
+    expect(_tag(page, "more-said")).to_have_text("all fields and features")
+    _tag(page, "more").locator("summary").first.click()
+    _tag(page, "no-fields-reefs").click()
+    _tag(page, "field-reefs-name").check()
+    _tag(page, "add-condition-reefs").press("Enter")
+    expect(_tag(page, "condition-field-reefs-0")).to_be_focused()
+    _tag(page, "condition-field-reefs-0").select_option("habitat_class")
+    # Each value with how often it comes; nothing can be sent until one is chosen.
+    expect(_tag(page, "submit-reason")).to_contain_text("Complete the conditions for reefs")
+    expect(_tag(page, "part-reefs").locator(".count")).to_have_text(["25"] * 4)
+    page.get_by_role("checkbox", name="class 1").check()
+    _tag(page, "mode-within").check()
+    _tag(page, "full-copy").uncheck()
+    expect(_tag(page, "estimate-text")).to_contain_text("5 features")
+    _expect_part(page)
+    expect(page).to_have_url(re.compile("mode=within&parts=.*&copy=no"))
+    page.reload()
+    _expect_part(page)
+    _tag(page, "submit").click()
+    card = _tag(page, "request-choices")
+    for words in ("1 field, where habitat_class is class 1", "lies wholly within"):
+        expect(card).to_contain_text(words)
+    files = _files(page, working_site)
+    # dBase III: how many records, and the names of fields in the header.
+    assert int.from_bytes(files["reefs.dbf"][4:8], "little") == 5
+    assert b"habitat" not in files["reefs.dbf"]
+    assert not [name for name in files if name.endswith(".gpkg")]
+    # Another form by now: the card brings back its own, whole.
+    _open(page, working_site, "layers=ports")
+    _tag(page, "change").click()
+    _expect_part(page)
+    expect(_tag(page, "banner")).to_be_hidden()
+
+
+def test_condition_is_completed_before_it_counts(page: Page, working_site: RunningSite) -> None:
+    _open(page, working_site, f"layers=reefs&{SOUTH_WEST}")
+    _tag(page, "more").locator("summary").first.click()
+    for _ in range(2):
+        _tag(page, "add-condition-reefs").click()
+    _tag(page, "condition-field-reefs-0").select_option("depth_m")
+    _tag(page, "condition-operator-reefs-0").select_option("is at least")
+    _tag(page, "condition-value-reefs-0").fill("1,5")
+    expect(_tag(page, "condition-range-reefs-0")).to_have_text("There are 0 to 9.9.")
+    _tag(page, "condition-remove-reefs-1").press("Enter")
+    expect(_tag(page, "add-condition-reefs")).to_be_focused()
+    expect(_tag(page, "submit")).to_be_disabled()
+    _tag(page, "condition-value-reefs-0").fill("4")
+    expect(_tag(page, "submit")).to_be_enabled()
+    expect(_tag(page, "estimate-text")).to_contain_text("5 features")
+    expect(_tag(page, "part-said-reefs")).to_have_text("where depth_m is at least 4")
+
+
+def test_request_of_a_program_is_shown_and_taken_over_as_it_was_written(
+    page: Page, working_site: RunningSite
+) -> None:
+    page.goto(working_site.base)
+    written = "depth_m > 1 AND name LIKE 'R%'"
+    layers = [{"name": "reefs", "filter": written}]
+    _ask_as_a_program(page, {"layers": layers, "area": [0, 40, 5, 45]})
+    page.reload()
+    _tag(page, "change").click()
+    _tag(page, "more").locator("summary").first.click()
+    expect(_tag(page, "written-reefs")).to_have_value(written)
+    expect(_tag(page, "area-size")).to_contain_text("km²")
+    _tag(page, "submit").click()
+    expect(_tag(page, "download")).to_have_count(2)
+    jobs = page.request.get(f"{working_site.base}/api/jobs").json()["jobs"]
+    for job in jobs:
+        asked = page.request.get(f"{working_site.base}/api/jobs/{job['jobID']}/request").json()
+        assert asked["inputs"]["layers"] == layers
+    # In metres, of which the page can make no picture; all else is there.
+    metres = {"bbox": [1e5, 5e6, 4e5, 5.3e6], "crs": "EPSG:25831"}
+    _ask_as_a_program(page, {"layers": ["ports"], "area": metres})
+    page.reload()
+    expect(_tag(page, "request-choices").first).to_contain_text("bounds in EPSG:25831")
+    _tag(page, "change").first.click()
+    expect(_tag(page, "problem-area")).to_contain_text("coordinates that this page cannot show")
+
+
+def _ask_as_a_program(page: Page, inputs: dict[str, Any]) -> None:
+    status = page.evaluate(
+        """async (inputs) => (await fetch("/api/processes/extract/execution", {
+            method: "POST",
+            headers: {"Content-Type": "application/json"},
+            body: JSON.stringify({inputs}),
+        })).status""",
+        inputs,
+    )
+    assert status == 201
+
+
 def test_request_is_followed_where_no_stream_comes_through(
     page: Page, working_site: RunningSite
 ) -> None:
@@ -146,6 +243,42 @@ def test_person_who_wishes_is_notified_of_what_is_ready(
     assert shown[0][1].startswith("Ready, kept until")
     page.reload()
     expect(_tag(page, "notify")).to_be_checked()
+
+
+def test_letter_is_asked_for_with_the_request(page: Page, working_site: RunningSite) -> None:
+    _open(page, working_site, f"layers=ports&{SOUTH_WEST}")
+    _tag(page, "letter").check()
+    expect(_tag(page, "submit")).to_be_disabled()
+    expect(_tag(page, "submit-reason")).to_contain_text("Type your e-mail address")
+    _tag(page, "email").fill("ann@-")
+    _tag(page, "submit").click()
+    expect(_tag(page, "email")).to_have_attribute("aria-invalid", "true")
+    expect(_tag(page, "problem-letters")).to_contain_text("Not an e-mail address")
+    _tag(page, "email").fill("ann@example.org")
+    with page.expect_response("**/execution") as told:
+        _tag(page, "submit").click()
+    assert told.value.status == 201
+    assert told.value.request.post_data_json["notify"] == {"email": "ann@example.org"}
+    page.reload()
+    expect(_tag(page, "email")).to_have_value("ann@example.org")
+
+
+def _expect_part(page: Page) -> None:
+    expect(_tag(page, "more-said")).to_have_text(
+        "reefs: 1 of 4 fields, where habitat_class is class 1; no full copy"
+    )
+    expect(_tag(page, "mode-within")).to_be_checked()
+    expect(_tag(page, "full-copy")).not_to_be_checked()
+    for name in ("reef_id", "name", "habitat_class", "depth_m"):
+        is_kept = name == "name"
+        expect(_tag(page, f"field-reefs-{name}")).to_be_checked(checked=is_kept)
+
+
+def _files(page: Page, site: RunningSite) -> dict[str, bytes]:
+    address = _tag(page, "download").get_attribute("href")
+    assert address
+    with zipfile.ZipFile(io.BytesIO(page.request.get(site.base + address).body())) as archive:
+        return {name.rpartition("/")[2]: archive.read(name) for name in archive.namelist()}
 
 
 def _expect_four(page: Page) -> None:

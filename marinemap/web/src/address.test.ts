@@ -3,7 +3,7 @@ import { test } from "node:test";
 
 import { readAddress, writeAddress, type Shared } from "./address.ts";
 
-const NOTHING: Shared = { view: null, layers: [], area: null, format: null, isWhole: false, crs: null };
+const NOTHING: Shared = { view: null, layers: [], area: null, format: null, mode: "clip", crs: null, parts: [], hasCopy: true };
 
 test("what is written is read", () => {
   const shared: Shared = {
@@ -11,8 +11,10 @@ test("what is written is read", () => {
     layers: ["ports", "habitat_survey"],
     area: { ring: [[170, -20], [190, -20], [190, -15], [170, -15]], isRectangle: true },
     format: "geopackage",
-    isWhole: true,
+    mode: "within",
     crs: "EPSG:3035",
+    parts: [{ name: "ports", fields: ["a,b", "é&=#%+"], filter: { op: "=", args: [{ property: "a,b" }, "50 % & more"] } }],
+    hasCopy: false,
   };
   const polygon = { ring: [[1, 2], [3.1234567, 2], [-0.0000001, 5]] as [number, number][], isRectangle: false };
   assert.deepEqual(readAddress(writeAddress(shared)), shared);
@@ -25,7 +27,7 @@ test("what is odd is passed over", () => {
   const odd = [
     "map=1/2", "map=99/0/0", "map=3/91/0", "map=3/NaN/0", "map=//", "map=3/1e1/2", "map=3/0/99999",
     "layers=<script>,../x,A", "area=1,2,3", "area=5,1,2,3", "area=0,0,400,1", "area=1,2;3,4", "area=1,2;3,4;x,5",
-    `area=${"1,2;".repeat(501)}1,2`, "format=a b", "crs=EPSG:1", "crs=urn:x", "mode=other", "%", "%E0%A4%A", "=&=&&",
+    `area=${"1,2;".repeat(501)}1,2`, "format=a b", "crs=EPSG:1", "crs=urn:x", "mode=other", "mode=clipped", "parts=[", "parts={}", "parts=[{\"name\":\"ports\"}]", "copy=maybe", "%", "%E0%A4%A", "=&=&&",
   ];
   for (const fragment of odd) assert.deepEqual(readAddress(`#${fragment}`), NOTHING, fragment);
 });

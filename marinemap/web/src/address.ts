@@ -1,7 +1,9 @@
 /** What the page's address holds after "#": view, layers, area and choices, to be kept and given away. */
 
 import type { Position, Ring } from "./antimeridian.ts";
+import type { Mode } from "./api.ts";
 import { boundsOf, ringOfBounds } from "./area.ts";
+import { readParts, type LayerInput } from "./parts/part.ts";
 
 export interface SharedView {
   zoom: number;
@@ -18,8 +20,11 @@ export interface Shared {
   layers: string[];
   area: SharedArea | null;
   format: string | null;
-  isWhole: boolean;
+  mode: Mode;
   crs: string | null;
+  /** Layers of which some fields or features are wanted only. */
+  parts: LayerInput[];
+  hasCopy: boolean;
 }
 
 const MOST_CORNERS = 500;
@@ -30,6 +35,7 @@ const LAYER_ID = /^[a-z0-9][a-z0-9_-]{0,62}$/;
 const FORMAT_ID = /^[a-z0-9_-]{1,40}$/;
 /** "countries:italy", or that of a file that was uploaded. */
 const AREA_ID = /^[a-z][a-z0-9_-]{0,62}:[^\s,;]{1,200}$|^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+const MODE = /^(intersects|within)$/;
 const CRS = /^EPSG:\d{4,6}$/;
 
 /** Read a fragment as it may come from anywhere: what is odd in it is passed over. */
@@ -42,21 +48,25 @@ export function readAddress(fragment: string): Shared {
     layers: [...new Set(layers)].slice(0, MOST_LAYERS),
     area: readArea(parts.get("area") ?? ""),
     format: text("format", FORMAT_ID),
-    isWhole: parts.get("mode") === "intersects",
+    mode: (text("mode", MODE) ?? "clip") as Mode,
     crs: text("crs", CRS),
+    parts: readParts(parts.get("parts") ?? ""),
+    hasCopy: parts.get("copy") !== "no",
   };
 }
 
-export function writeAddress({ view, layers, area, format, isWhole, crs }: Shared): string {
-  const parts = [
+export function writeAddress({ view, layers, area, format, mode, crs, parts, hasCopy }: Shared): string {
+  const members = [
     view && `map=${Number(view.zoom.toFixed(2))}/${short(view.latitude)}/${short(view.longitude)}`,
     layers.length > 0 && `layers=${layers.join(",")}`,
     area && `area=${areaText(area)}`,
     format && `format=${format}`,
-    isWhole && "mode=intersects",
+    mode !== "clip" && `mode=${mode}`,
     crs && `crs=${crs}`,
+    parts.length > 0 && `parts=${encodeURIComponent(JSON.stringify(parts))}`,
+    !hasCopy && "copy=no",
   ];
-  return `#${parts.filter(Boolean).join("&")}`;
+  return `#${members.filter(Boolean).join("&")}`;
 }
 
 function readView(text: string): SharedView | null {

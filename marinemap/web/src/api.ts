@@ -3,7 +3,9 @@
 import type { AreaGeometry } from "./antimeridian.ts";
 import type { Estimate } from "./estimate.ts";
 import { formatsIn, type Format, type FormatChoices } from "./formats.ts";
+import type { Letters } from "./letters.ts";
 import type { Limit } from "./limits.ts";
+import type { Field, LayerInput } from "./parts/part.ts";
 
 export interface Collection {
   id: string;
@@ -14,6 +16,7 @@ export interface Collection {
   extent?: { spatial: { bbox: [west: number, south: number, east: number, north: number][] } };
   geometryType?: string;
   featureCount?: number;
+  fields?: Field[];
   license?: string;
   attribution?: string;
   version?: string;
@@ -31,24 +34,28 @@ export interface ReadFeature {
   properties: Record<string, unknown> | null;
 }
 
+/** Cut at the edge of the area, whole where they touch it, or whole where they lie in it. */
+export type Mode = "clip" | "intersects" | "within";
+
 export interface Order {
-  layers: string[];
+  layers: (string | LayerInput)[];
   /** The id of an area that the service knows, or a geometry. */
   area: AreaGeometry | string;
-  mode: "clip" | "intersects";
+  mode: Mode;
   format: string;
   /** Absent: each layer keeps its own. */
   crs?: string;
+  full_copy: boolean;
 }
 
-/** As the service keeps an area: bounds from west, or a geometry. */
-export type AskedArea = [west: number, south: number, east: number, north: number] | AreaGeometry;
+/** As the service keeps an area: a geometry in degrees, or the bounds that a program gave, in whatever CRS. */
+export type AskedArea = AreaGeometry | { bbox: number[]; crs: string };
 
 /** The inputs of a request, as the service keeps them. */
 export interface Asked {
-  layers: (string | { name: string })[];
+  layers: (string | LayerInput)[];
   area: AskedArea;
-  mode: string;
+  mode: Mode;
   format: string;
   crs?: string;
   full_copy?: boolean;
@@ -108,6 +115,7 @@ export const UNREACHABLE = "marinemap-unreachable";
 const HEALTH_MILLISECONDS = 4000;
 const JOBS_A_PAGE = 20;
 const MOST_TITLE = 200;
+const MOST_VALUES = 200;
 const DRAWING_TYPE = "application/vnd.pmtiles";
 const root = document.body.dataset["root"] ?? "/";
 const api = `${root}api`;
@@ -131,9 +139,27 @@ export async function readFeature(layerId: string, featureId: number, signal: Ab
   return call<ReadFeature>(`${api}/collections/${encodeURIComponent(layerId)}/items/${featureId}`, { signal });
 }
 
+/** The values that a field has, the most frequent first. */
+export interface FieldValues {
+  values: { value: string | number | boolean; count: number }[];
+  distinct: number;
+  minimum?: string | number | boolean;
+  maximum?: string | number | boolean;
+  missing: number;
+  lookedAt: number;
+  /** Whether these are all features of the layer. */
+  complete: boolean;
+}
+
+export async function readValues(layerId: string, field: string): Promise<FieldValues> {
+  const query = `field=${encodeURIComponent(field)}&limit=${MOST_VALUES}`;
+  return call<FieldValues>(`${api}/collections/${encodeURIComponent(layerId)}/values?${query}`, { cache: "no-cache" });
+}
+
 /** Ask for an extract; inputs that were kept are taken as they are. */
-export async function submitOrder(order: Order | Asked, key: string): Promise<Job> {
-  return execute<Job>("extract", order, { headers: { "Idempotency-Key": key } });
+export async function submitOrder(order: Order | Asked, key: string, email?: string): Promise<Job> {
+  const beside = email === undefined ? {} : { notify: { email } };
+  return execute<Job>("extract", order, { headers: { "Idempotency-Key": key } }, beside);
 }
 
 /** A key for a request: sent again with it, as when no answer came, it is the same request. */
@@ -142,8 +168,14 @@ export function newKey(): string {
   return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-export async function listLimits(signal: AbortSignal): Promise<Limit[]> {
-  return (await call<{ limits: Limit[] }>(`${api}/limits`, { signal })).limits;
+/** What one may ask for; with to whom letters are sent, where they are. */
+export interface Limits {
+  limits: Limit[];
+  letters?: Letters;
+}
+
+export async function readLimits(signal: AbortSignal): Promise<Limits> {
+  return call<Limits>(`${api}/limits`, { signal });
 }
 
 export async function estimateOrder(order: Order, signal: AbortSignal): Promise<Estimate> {
@@ -249,12 +281,12 @@ function jobUrl(id: string): string {
   return `${api}/jobs/${encodeURIComponent(id)}`;
 }
 
-async function execute<T>(process: string, inputs: Order | Asked, init: RequestInit): Promise<T> {
+async function execute<T>(process: string, inputs: Order | Asked, init: RequestInit, beside: object = {}): Promise<T> {
   return call<T>(`${api}/processes/${process}/execution`, {
     ...init,
     method: "POST",
     headers: { "Content-Type": "application/json", ...init.headers },
-    body: JSON.stringify({ inputs }),
+    body: JSON.stringify({ inputs, ...beside }),
   });
 }
 

@@ -24,6 +24,7 @@ const HELP: Record<Tool, string> = {
   move: "Drag the area, or move it by the arrow keys.",
 };
 const NO_AREA = "No area yet.";
+const NOT_SHOWN = "The area of that request is given in coordinates that this page cannot show. Choose it anew, or ask for the same again on the card.";
 const TOOLS = ["rectangle", "polygon", "circle", "move"] as const;
 const ARROWS: Record<string, [right: number, up: number]> = {
   ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1],
@@ -97,7 +98,12 @@ export class AreaForm {
 
   /** Set an area that was asked for before, and go there. */
   take(asked: AskedArea): void {
-    this.#drawing.setArea(askedBefore(asked));
+    const area = askedBefore(asked);
+    if (!area) {
+      this.#drawing.clear();
+      return showAt("area", NOT_SHOWN);
+    }
+    this.#drawing.setArea(area);
     this.#goThere();
   }
 

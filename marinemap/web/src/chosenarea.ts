@@ -38,11 +38,15 @@ export function given(geometry: AreaGeometry, about: { title?: string; id?: stri
   return { kind: "given", geometry, outline: outlineOf(geometry), title, id, notes };
 }
 
-/** An area as it was asked for before: to be drawn on where it is a rectangle. */
-export function askedBefore(area: AskedArea): ChosenArea {
+/** An area as it was asked for before: to be drawn on where it is a rectangle; null where it cannot be shown. */
+export function askedBefore(area: AskedArea): ChosenArea | null {
+  if ("bbox" in area) {
+    const [polygon] = outlineOf(area);
+    return polygon ? drawn(polygon[0]!) : null;
+  }
   const [polygon, ...others] = outlineOf(area);
   const isPlain = others.length === 0 && polygon!.length === 1 && isRectangle(polygon![0]!);
-  return isPlain || Array.isArray(area) ? drawn(polygon![0]!) : given(area);
+  return isPlain ? drawn(polygon![0]!) : given(area);
 }
 
 /** What is sent to the service. */

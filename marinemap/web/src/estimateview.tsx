@@ -2,7 +2,7 @@
 
 import { render, type JSX } from "preact";
 
-import { estimateOrder, listLimits, ProblemError, type Order } from "./api.ts";
+import { estimateOrder, ProblemError, readLimits, type Limits, type Order } from "./api.ts";
 import { bytesInWords, countInWords, estimateInWords, type Estimate } from "./estimate.ts";
 import { excessInWords, excessOf, usedUp, type Limit } from "./limits.ts";
 import { element } from "./page.ts";
@@ -19,13 +19,15 @@ const NOT_COUNTED = "What is in the area cannot be counted just now. You can ask
 
 export class EstimateView {
   readonly #titleOf: (id: string) => string;
+  readonly #onLimits: (limits: Limits) => void;
   readonly #place = element("estimate");
   #timer: number | undefined;
   #slowTimer: number | undefined;
   #asked = new AbortController();
 
-  constructor(titleOf: (id: string) => string) {
+  constructor(titleOf: (id: string) => string, onLimits: (limits: Limits) => void) {
     this.#titleOf = titleOf;
+    this.#onLimits = onLimits;
   }
 
   /** Ask for the estimate of an order in a moment, and dim the last one until then; null clears it. */
@@ -43,11 +45,17 @@ export class EstimateView {
   async #ask(order: Order): Promise<void> {
     const { signal } = (this.#asked = new AbortController());
     try {
-      const [estimate, limits] = await Promise.all([estimateOrder(order, signal), listLimits(signal).catch(() => [])]);
+      const [estimate, limits] = await Promise.all([estimateOrder(order, signal), this.#limits(signal)]);
       if (!signal.aborted) this.#tell(estimateInWords(estimate), estimate, limits);
     } catch (error) {
       if (!signal.aborted) this.#tellProblem(error, order);
     }
+  }
+
+  async #limits(signal: AbortSignal): Promise<Limit[]> {
+    const told = await readLimits(signal).catch(() => null);
+    if (told) this.#onLimits(told);
+    return told?.limits ?? [];
   }
 
   #tellProblem(error: unknown, order: Order): void {

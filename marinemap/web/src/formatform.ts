@@ -1,12 +1,15 @@
 /** Step 3 of the form: the format, and whether features are cut at the edge. */
 
+import type { Mode } from "./api.ts";
 import { SHAPEFILE, type Format } from "./formats.ts";
 import { element, make } from "./page.ts";
 import { clearProblem } from "./problems.ts";
 
+const MODES: readonly Mode[] = ["clip", "intersects", "within"];
+
 export class FormatForm {
   readonly #select = element<HTMLSelectElement>("format");
-  readonly #whole = element<HTMLInputElement>("mode-whole");
+  readonly #modes = MODES.map((mode) => element<HTMLInputElement>(`mode-${mode}`));
   readonly #onChange: () => void;
   #formats: Format[] = [SHAPEFILE];
   /** Chosen before the service has told of its formats. */
@@ -14,7 +17,7 @@ export class FormatForm {
 
   constructor(onChange: () => void) {
     this.#onChange = onChange;
-    for (const field of [this.#select, this.#whole, element("mode-cut")]) {
+    for (const field of [this.#select, ...this.#modes]) {
       field.addEventListener("change", () => {
         this.#awaited = null;
         clearProblem("format");
@@ -34,12 +37,11 @@ export class FormatForm {
   }
 
   /** Choose a format, as soon as it is known whether there is one of that id. */
-  choose(id: string, isWhole: boolean): void {
+  choose(id: string, mode: Mode): void {
     const isThere = this.#formats.some((format) => format.id === id);
     this.#awaited = isThere ? null : id;
     if (isThere) this.#select.value = id;
-    this.#whole.checked = isWhole;
-    element<HTMLInputElement>("mode-cut").checked = !isWhole;
+    for (const radio of this.#modes) radio.checked = radio.value === mode;
     this.#heed();
   }
 
@@ -56,9 +58,8 @@ export class FormatForm {
     return this.#formats.find((format) => format.id === id);
   }
 
-  /** Cut features at the edge of the area, or keep whole those that touch it. */
-  get mode(): "clip" | "intersects" {
-    return this.#whole.checked ? "intersects" : "clip";
+  get mode(): Mode {
+    return (this.#modes.find(({ checked }) => checked)?.value ?? "clip") as Mode;
   }
 
   #heed(): void {

@@ -86,6 +86,11 @@ export class LayerList {
     return this.#entries.filter(({ row }) => row.isTicked).map(({ collection }) => collection.id);
   }
 
+  /** The ticked layers, as the service describes them. */
+  tickedCollections(): Collection[] {
+    return this.#entries.filter(({ row }) => row.isTicked).map(({ collection }) => collection);
+  }
+
   /** Tick exactly these, as soon as it is known which there are. */
   choose(ids: string[]): void {
     if (this.#awaited) this.#awaited = ids;

@@ -10,11 +10,13 @@ import { EstimateView } from "./estimateview.tsx";
 import { FormatForm } from "./formatform.ts";
 import { Identify } from "./identify.ts";
 import { LayerList } from "./layers.ts";
+import { MoreForm } from "./parts/form.tsx";
+import { LettersForm } from "./letters.ts";
 import { watchLoading } from "./loading.ts";
 import { createMap } from "./map.ts";
 import { OrderForm } from "./order.ts";
 import { announce, element } from "./page.ts";
-import { clearProblem, hideBanner, showBanner, showProblem } from "./problems.ts";
+import { clearProblem, hideBanner, showProblem } from "./problems.ts";
 import { RequestList } from "./requests/list.tsx";
 import { offerNotifications } from "./requests/notifying.ts";
 import { layerIds } from "./requests/request.ts";
@@ -26,6 +28,8 @@ import "./styles.css";
 const map = createMap();
 const format = new FormatForm(heed);
 const crs = new CrsForm(heed);
+const more = new MoreForm(heed);
+const letters = new LettersForm(heed);
 const area = new AreaForm(map, {
   onChange: () => {
     crs.fitTo(area.corners);
@@ -37,6 +41,7 @@ const area = new AreaForm(map, {
 const layers = new LayerList(map, {
   onChange: () => {
     clearProblem("layers");
+    more.show(layers.tickedCollections());
     heed();
   },
   onTrouble: () => catalogue.hasten(),
@@ -59,9 +64,11 @@ const form = new OrderForm({
   layers,
   format,
   crs,
-  estimate: new EstimateView((id) => layers.titleOf(id)),
+  more,
+  letters,
+  estimate: new EstimateView((id) => layers.titleOf(id), (limits) => letters.offer(limits.letters ?? null)),
   onSent: (job, order) => {
-    requests.add(job, order.layers);
+    requests.add(job, layerIds(order));
     void connection.check();
   },
 });
@@ -73,7 +80,7 @@ const connection = new Connection(() => {
   form.refresh();
 });
 
-const sharing = new Sharing(map, { area, layers, format, crs });
+const sharing = new Sharing(map, { area, layers, format, crs, more });
 
 function loadFormats(): void {
   listFormats().then((formats) => {
@@ -89,12 +96,11 @@ function heed(): void {
 
 /** Put what was asked for before into the form. */
 function fillForm(asked: Asked): void {
+  more.choose(asked.layers, asked.full_copy !== false);
   layers.choose(layerIds(asked));
   area.take(asked.area);
-  format.choose(asked.format, asked.mode === "intersects");
+  format.choose(asked.format, asked.mode);
   crs.choose(asked.crs ?? null);
-  const isMore = asked.mode === "within" || asked.full_copy === false || asked.layers.some((layer) => typeof layer !== "string");
-  if (isMore) showBanner("The form does not hold all of that request: its fields, filter, full copy or \"within\" are left out.");
   element("order").scrollIntoView({ block: "start" });
   element("draw-rectangle").focus();
   announce("The form holds that request again. Change it and ask.");

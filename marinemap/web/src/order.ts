@@ -8,6 +8,8 @@ import type { EstimateView } from "./estimateview.tsx";
 import type { FormatForm } from "./formatform.ts";
 import { filesOf } from "./formats.ts";
 import type { LayerList } from "./layers.ts";
+import type { LettersForm } from "./letters.ts";
+import type { MoreForm } from "./parts/form.tsx";
 import { element } from "./page.ts";
 import { clearProblems, isTold, showAt, showProblem } from "./problems.ts";
 
@@ -18,6 +20,8 @@ export interface OrderParts {
   layers: LayerList;
   format: FormatForm;
   crs: CrsForm;
+  more: MoreForm;
+  letters: LettersForm;
   estimate: EstimateView;
   onSent: (job: Job, order: Order) => void;
 }
@@ -58,7 +62,8 @@ export class OrderForm {
     if (!hasArea && !hasLayer) return "Choose an area and tick at least one layer.";
     if (!hasArea) return "Choose an area first.";
     if (!hasLayer) return "Tick at least one layer.";
-    return this.#parts.crs.choice === undefined ? "Type an EPSG code of four to six digits." : "";
+    if (this.#parts.crs.choice === undefined) return "Type an EPSG code of four to six digits.";
+    return this.#parts.more.missing || this.#parts.letters.missing;
   }
 
   async #send(): Promise<void> {
@@ -69,7 +74,8 @@ export class OrderForm {
     let isLost = false;
     this.#setSending(true);
     try {
-      this.#parts.onSent(await submitOrder(order, this.#keyFor(order)), order);
+      const { address } = this.#parts.letters;
+      this.#parts.onSent(await submitOrder(order, this.#keyFor(order, address), address), order);
       this.#unanswered = null;
     } catch (error) {
       showProblem(error);
@@ -80,23 +86,24 @@ export class OrderForm {
     if (isLost) element("submit-reason").textContent = NOT_SENT;
   }
 
-  #keyFor(order: Order): string {
-    const body = JSON.stringify(order);
+  #keyFor(order: Order, address: string | undefined): string {
+    const body = JSON.stringify([order, address]);
     if (this.#unanswered?.body !== body) this.#unanswered = { body, key: newKey() };
     return this.#unanswered.key;
   }
 
   /** Return what is asked for; null where the area is none, with the reason told. */
   #tryOrder(tell: (reason: string) => void = () => {}): Order | null {
-    const { area, layers, format, crs } = this.#parts;
+    const { area, layers, format, crs, more } = this.#parts;
     if (!area.chosen) return null;
     try {
       return {
-        layers: layers.ticked(),
+        layers: layers.ticked().map((id) => more.inputOf(id)),
         area: inputOf(area.chosen),
         mode: format.mode,
         format: format.format.id,
         ...(crs.choice ? { crs: crs.choice } : {}),
+        full_copy: more.hasCopy,
       };
     } catch (error) {
       tell((error as RangeError).message);

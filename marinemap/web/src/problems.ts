@@ -3,12 +3,15 @@
 import { ProblemError, type Problem } from "./api.ts";
 import { element } from "./page.ts";
 
-export type FormPart = "area" | "layers" | "format" | "crs";
+export type FormPart = "area" | "layers" | "format" | "crs" | "more" | "letters";
 
-const PARTS: FormPart[] = ["area", "layers", "format", "crs"];
+const PARTS: FormPart[] = ["area", "layers", "format", "crs", "more", "letters"];
+
+/** Members of a request that are chosen in a part of another name. */
+const PART_OF: Record<string, FormPart> = { layer: "layers", mode: "format", fields: "more", filter: "more", full_copy: "more", notify: "letters" };
 
 /** The control that has each part's value; those of an area and of layers are many. */
-const CONTROLS: Partial<Record<FormPart, string>> = { format: "format", crs: "crs" };
+const CONTROLS: Partial<Record<FormPart, string>> = { format: "format", crs: "crs", letters: "email" };
 
 export function showProblem(error: unknown): void {
   const problem = problemIn(error);
@@ -107,6 +110,5 @@ function problemIn(error: unknown): Problem {
 /** "inputs.area.coordinates[0]" is about the area, "layer" about the layers. */
 function partOf(field: string | undefined): FormPart | undefined {
   const name = field?.replace(/^inputs\./, "").split(/[.[]/, 1)[0];
-  if (name === "layer") return "layers";
-  return name === "mode" ? "format" : PARTS.find((part) => part === name);
+  return PART_OF[name ?? ""] ?? PARTS.find((part) => part === name);
 }

@@ -9,6 +9,7 @@ import type { CrsForm } from "./crsform.ts";
 import type { FormatForm } from "./formatform.ts";
 import { SHAPEFILE } from "./formats.ts";
 import type { LayerList } from "./layers.ts";
+import type { MoreForm } from "./parts/form.tsx";
 
 /** Browsers refuse an address that changes too often. */
 const WAIT_MILLISECONDS = 300;
@@ -18,6 +19,7 @@ export interface SharedParts {
   layers: LayerList;
   format: FormatForm;
   crs: CrsForm;
+  more: MoreForm;
 }
 
 export class Sharing {
@@ -48,11 +50,12 @@ export class Sharing {
     // "#order" is the way past the map, and clears nothing.
     if (!location.hash.includes("=")) return;
     const shared = readAddress(location.hash);
-    const { area, layers, format, crs } = this.#parts;
+    const { area, layers, format, crs, more } = this.#parts;
     if (shared.view) this.#show(shared.view);
     area.restore(shared.area);
+    more.choose(shared.parts, shared.hasCopy);
     layers.choose(shared.layers);
-    format.choose(shared.format ?? SHAPEFILE.id, shared.isWhole);
+    format.choose(shared.format ?? SHAPEFILE.id, shared.mode);
     // Last: which are offered depends on the area.
     crs.choose(shared.crs);
   }
@@ -65,7 +68,7 @@ export class Sharing {
   }
 
   #shared(): Shared {
-    const { area, layers, format, crs } = this.#parts;
+    const { area, layers, format, crs, more } = this.#parts;
     const view = this.#map.getView();
     const [longitude, latitude] = transform(view.getCenter()!, "EPSG:3857", "EPSG:4326") as [number, number];
     const chosen = format.chosen;
@@ -74,8 +77,10 @@ export class Sharing {
       layers: layers.chosen(),
       area: area.shared,
       format: chosen === SHAPEFILE.id ? null : chosen,
-      isWhole: format.mode === "intersects",
+      mode: format.mode,
       crs: crs.choice ?? null,
+      parts: more.partsOf(layers.chosen()),
+      hasCopy: more.hasCopy,
     };
   }
 }

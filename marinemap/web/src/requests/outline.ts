@@ -7,13 +7,20 @@ import { ringOfBounds } from "../area.ts";
 /** A polygon: its outer ring, then its holes; no first corner is repeated. */
 export type Outline = Ring[][];
 
+const DEGREES = /CRS84h?$/;
+
+/** Empty for bounds in a CRS of which this page knows nothing. */
 export function outlineOf(area: AskedArea): Outline {
-  if (Array.isArray(area)) {
-    const [west, south, east, north] = area;
-    return [[ringOfBounds({ west, south, east: east < west ? east + 360 : east, north })]];
-  }
+  if ("bbox" in area) return DEGREES.test(area.crs) ? [[ringOfBbox(area.bbox)]] : [];
   const polygons = area.type === "Polygon" ? [area.coordinates] : area.coordinates;
   return inOnePiece(polygons.map((rings) => rings.map(opened)));
+}
+
+/** Of four numbers, or of six with heights; from west, which is beyond east where it lies over 180. */
+function ringOfBbox(bbox: number[]): Ring {
+  const [west, south] = bbox as [number, number];
+  const [east, north] = bbox.slice(bbox.length / 2) as [number, number];
+  return ringOfBounds({ west, south, east: east < west ? east + 360 : east, north });
 }
 
 function opened(ring: Position[]): Ring {

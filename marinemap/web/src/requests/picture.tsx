@@ -16,6 +16,7 @@ const WORLD = { width: 36, height: 18 };
 
 export function AreaPicture({ area }: { area: AskedArea }): JSX.Element {
   const outline = outlineOf(area);
+  if (outline.length === 0) return <span class="area-picture" />;
   return (
     <svg class="area-picture" viewBox={`0 0 ${WIDTH} ${HEIGHT}`} width={WIDTH} height={HEIGHT} role="img" aria-label={placeInWords(outline)}>
       <path class="shape" d={shapePath(outline)} fill-rule="evenodd" />

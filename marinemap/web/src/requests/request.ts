@@ -1,7 +1,8 @@
 /** What was asked for with a request, as the service keeps it, in words. */
 
-import type { Asked } from "../api.ts";
+import type { Asked, AskedArea } from "../api.ts";
 import { km2OfOutline } from "../chosenarea.ts";
+import { partInWords } from "../parts/words.ts";
 import { areaInWords } from "../units.ts";
 import { outlineOf } from "./outline.ts";
 
@@ -13,7 +14,7 @@ export interface Titles {
 const MODES: Record<string, string> = { intersects: "whole features", within: "only what lies wholly within" };
 
 /** Ids of the layers; one is an object where fields or a filter are chosen. */
-export function layerIds({ layers }: Asked): string[] {
+export function layerIds({ layers }: Pick<Asked, "layers">): string[] {
   return layers.map((layer) => (typeof layer === "string" ? layer : layer.name));
 }
 
@@ -23,13 +24,25 @@ export function titleOf(asked: Asked, titles: Titles): string {
 
 /** What tells requests for the same layers apart: format, size of the area, and what is not usual. */
 export function choicesOf(asked: Asked, titles: Titles): string[] {
-  const hasPart = asked.layers.some((layer) => typeof layer !== "string");
   return [
     titles.ofFormat(asked.format),
-    areaInWords(km2OfOutline(outlineOf(asked.area))),
+    sizeOf(asked.area),
     MODES[asked.mode] ?? "",
     asked.crs ?? "",
-    hasPart ? "chosen fields or features" : "",
+    ...partsOf(asked, titles),
     asked.full_copy === false ? "without a full copy" : "",
   ].filter(Boolean);
+}
+
+function sizeOf(area: AskedArea): string {
+  const outline = outlineOf(area);
+  return outline.length > 0 ? areaInWords(km2OfOutline(outline)) : `bounds in ${(area as { crs: string }).crs}`;
+}
+
+/** What is chosen of layers, each named where there are several. */
+function partsOf({ layers }: Asked, titles: Titles): string[] {
+  return layers.filter((layer) => typeof layer !== "string").map((layer) => {
+    const words = partInWords(layer);
+    return layers.length > 1 ? `${titles.ofLayer(layer.name)}: ${words}` : words;
+  });
 }

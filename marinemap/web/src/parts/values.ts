@@ -1,0 +1,29 @@
+/** The values that fields have, asked from the service when somebody is to choose among them. */
+
+import { readValues, type FieldValues } from "../api.ts";
+
+export class KnownValues {
+  readonly #onTold: () => void;
+  readonly #found = new Map<string, FieldValues | null>();
+
+  constructor(onTold: () => void) {
+    this.#onTold = onTold;
+  }
+
+  /** Return the values of a field; null while they are not known, and then they are asked for. */
+  of(layerId: string, field: string): FieldValues | null {
+    const key = `${layerId}/${field}`;
+    if (!this.#found.has(key)) void this.#ask(key, layerId, field);
+    return this.#found.get(key) ?? null;
+  }
+
+  async #ask(key: string, layerId: string, field: string): Promise<void> {
+    this.#found.set(key, null);
+    try {
+      this.#found.set(key, await readValues(layerId, field));
+      this.#onTold();
+    } catch {
+      // A value can be typed all the same; it is asked again when the page is opened anew.
+    }
+  }
+}
