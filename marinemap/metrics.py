@@ -30,6 +30,7 @@ from marinemap.jobs.lookout import Lookout
 from marinemap.jobs.models import Callback, Job, JobTally
 from marinemap.jobs.space import find_disks
 from marinemap.jobs.states import FINISHED
+from marinemap.jobs.storage import begin_look, is_stored, trouble_of
 from marinemap.jobs.tally import BUCKETS
 from marinemap.jobs.workers import count_alive
 from marinemap.mail.models import Letter
@@ -69,6 +70,7 @@ class _Collector:
     def collect(self) -> Iterator[Metric]:
         """Yield each metric."""
         yield from _disk()
+        yield from _storage()
         try:
             found = _database.ask()
         except Exception:
@@ -100,6 +102,12 @@ def _disk() -> Iterator[Metric]:
         free.add_metric([disk.folder], disk.free_bytes)
         total.add_metric([disk.folder], disk.total_bytes)
     yield from (free, total)
+
+
+def _storage() -> Iterator[Metric]:
+    if is_stored():
+        told = "1 while the storage of results answers as it should."
+        yield _single("storage_up", told, float(trouble_of(begin_look()) is None))
 
 
 def _jobs() -> Iterator[Metric]:

@@ -24,6 +24,7 @@ from marinemap.environment import (
     read_number,
     read_rate,
     read_secrets,
+    read_storage,
     read_text,
     read_token,
     read_uris,
@@ -265,6 +266,8 @@ CELERY_TASK_ROUTES = {
     "marinemap.jobs.tasks.run_short_job": {"queue": "short"},
 }
 
+# Where results go: a bucket (MARINEMAP_S3_*), or None for the site's folder.
+MARINEMAP_STORAGE = read_storage()
 MARINEMAP_KEEP_DAYS = read_text("MARINEMAP_KEEP_DAYS", "7")
 # However often its owner renews a result.
 MARINEMAP_KEEP_RENEWED_DAYS = read_text("MARINEMAP_KEEP_RENEWED_DAYS", "30")
@@ -292,7 +295,10 @@ MARINEMAP_WEBHOOK_SECRETS = read_secrets("MARINEMAP_WEBHOOK_SECRETS")
 MARINEMAP_OPERATOR_WEBHOOKS = read_uris("MARINEMAP_OPERATOR_WEBHOOKS")
 MARINEMAP_OPERATOR_EVENTS = read_words(
     "MARINEMAP_OPERATOR_EVENTS",
-    ("job.failed", "layer.unreadable", "worker.missing", "queue.growing", "disk.low"),
+    (
+        *("job.failed", "layer.unreadable", "worker.missing", "queue.growing", "disk.low"),
+        "storage.away",
+    ),
 )
 MARINEMAP_ALERT_WAIT_MINUTES = read_number("MARINEMAP_ALERT_WAIT_MINUTES", 60, 1, 100_000)
 MARINEMAP_ALERT_FREE_MB = read_number("MARINEMAP_ALERT_FREE_MB", 1_000, 0, 1e9)

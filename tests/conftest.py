@@ -13,6 +13,7 @@ import shapely
 
 from tests.postgresql import make_database, running_cluster
 from tests.running_site import RunningSite
+from tests.storage_server import running_server
 
 
 @pytest.fixture(scope="session")
@@ -52,6 +53,13 @@ def postgresql_url() -> Iterator[str]:
     """The URL of a running PostgreSQL server."""
     with running_cluster() as cluster:
         yield cluster.url("postgres")
+
+
+@pytest.fixture(scope="session")
+def storage_server() -> Iterator[str]:
+    """The address of an S3 server; a test has a bucket of its own there."""
+    with running_server() as endpoint:
+        yield endpoint
 
 
 @pytest.fixture(scope="session", params=["sqlite", "postgresql"])

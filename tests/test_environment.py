@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from marinemap.environment import (
     read_home,
     read_list,
     read_number,
+    read_storage,
     read_time_zone,
     refuse_unknown,
     values,
@@ -198,3 +200,59 @@ def test_no_administrators_are_none(monkeypatch: pytest.MonkeyPatch, text: str) 
     # As some versions of Python have it, Debian's among them; their sites did not start.
     monkeypatch.setattr(values, "getaddresses", lambda texts: [("", "")])
     assert read_addresses("DJANGO_ADMINS") == []
+
+
+@pytest.fixture
+def s3(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Set variables of a storage, by what stands behind their prefix."""
+
+    def put(**texts: str) -> None:
+        for name, text in texts.items():
+            monkeypatch.setenv(f"MARINEMAP_S3_{name.upper()}", text)
+
+    return put
+
+
+def test_results_stay_on_the_disk_where_no_bucket_is_named(s3: Callable[..., None]) -> None:
+    assert read_storage() is None
+
+
+def test_storage_is_read_with_what_fits_its_server(s3: Callable[..., None]) -> None:
+    s3(bucket="maps", prefix="results/2026")
+    found = read_storage()
+    assert found is not None
+    assert (found["prefix"], found["addressing"], found["link_seconds"]) == (
+        "results/2026/",
+        "virtual",
+        900,
+    )
+    s3(endpoint="http://127.0.0.1:9000")
+    assert (read_storage() or {})["addressing"] == "path"
+
+
+@pytest.mark.parametrize(
+    ("texts", "words"),
+    [
+        ({"bucket": "s3://maps"}, "MARINEMAP_S3_BUCKET: 's3://maps' is no name of a bucket"),
+        ({"endpoint": "https://s3.example.org"}, "MARINEMAP_S3_ENDPOINT is set; name the bucket"),
+        ({"secret_key": "hush"}, "MARINEMAP_S3_SECRET_KEY is set; name the bucket"),
+        ({"bucket": "maps", "endpoint": "s3.example.org"}, "MARINEMAP_S3_ENDPOINT: it is no addr"),
+        ({"bucket": "maps", "endpoint": "https://u:hush@example.org"}, "without bucket, user and"),
+        ({"bucket": "maps", "public_endpoint": "ftp://example.org"}, "S3_PUBLIC_ENDPOINT: it is"),
+        ({"bucket": "maps", "prefix": "../other"}, "MARINEMAP_S3_PREFIX: '../other/' is no begi"),
+        ({"bucket": "maps", "prefix": "/maps"}, "MARINEMAP_S3_PREFIX: '/maps/' is no beginning"),
+        ({"bucket": "maps", "region": "Europe, west"}, "'Europe, west' is no region"),
+        ({"bucket": "maps", "access_key": "a"}, "one is set and the other is not"),
+        ({"bucket": "maps", "secret_key": "hush"}, "one is set and the other is not"),
+        ({"bucket": "maps", "link_minutes": "0"}, "'0' is not a number from 1 to 10080"),
+        ({"bucket": "maps", "addressing": "host"}, "'host' is none of path, virtual"),
+    ],
+)
+def test_mistake_in_a_storage_is_named_and_no_key_is_shown(
+    s3: Callable[..., None], texts: dict[str, str], words: str
+) -> None:
+    s3(**texts)
+    with pytest.raises(ImproperlyConfigured) as caught:
+        read_storage()
+    assert words in str(caught.value)
+    assert "hush" not in str(caught.value)

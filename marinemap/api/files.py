@@ -11,12 +11,13 @@ from typing import BinaryIO, cast
 from urllib.parse import quote as quote_url
 
 from django.conf import settings
-from django.http import FileResponse, HttpRequest, HttpResponse
+from django.http import FileResponse, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.utils.cache import get_conditional_response
 from django.utils.http import content_disposition_header, http_date
 
 from marinemap.api.conf import sendfile_header
+from marinemap.jobs.storage import Stored
 
 # One range; of several the whole may be sent instead (RFC 9110, section 14.2).
 _RANGE = re.compile(r"bytes=\s*(?:(?P<first>\d{1,18})-(?P<last>\d{0,18})|-(?P<suffix>\d{1,18}))\s*")
@@ -25,18 +26,24 @@ _INTERNAL = "/marinemap-files/"
 
 
 @dataclass(frozen=True)
+class FileHeaders:
+    """What an answer says of a file. With ``download_name`` the browser saves it under that."""
+
+    media_type: str
+    cache_control: str
+    download_name: str | None = None
+
+
+@dataclass(frozen=True)
 class ServedFile:
     """An open file and how it is answered.
 
-    ``tag`` names the content: a file of the same tag has the same bytes. With ``download_name``
-    the browser saves it under that name.
+    ``tag`` names the content: a file of the same tag has the same bytes.
     """
 
     file: BinaryIO
     tag: str
-    media_type: str
-    cache_control: str
-    download_name: str | None = None
+    headers: FileHeaders
 
 
 def file_response(request: HttpRequest, served: ServedFile) -> HttpResponseBase:
@@ -47,17 +54,43 @@ def file_response(request: HttpRequest, served: ServedFile) -> HttpResponseBase:
     """
     header = sendfile_header()
     response = _handed_over(served, header) if header else _sent(request, served)
-    response.headers["Cache-Control"] = served.cache_control
-    if served.download_name and response.status_code < 300:
-        disposition = content_disposition_header(True, served.download_name)
-        response.headers["Content-Disposition"] = disposition or "attachment"
+    _add_headers(response, served.headers)
     return response
+
+
+def stored_response(
+    request: HttpRequest, stored: Stored, link: str, headers: FileHeaders
+) -> HttpResponse:
+    """Answer a file that a storage has: by a link to it, or 304, 412 where that says all.
+
+    HEAD is answered here: a link is signed for GET alone. Ranges are the storage's own business,
+    which has the condition (``If-Range``) from the client as well.
+    """
+    known = HttpResponse(content_type=headers.media_type)
+    modified = int(stored.modified_at.timestamp())
+    known.headers["Content-Length"] = str(stored.size_bytes)
+    known.headers["Accept-Ranges"] = "bytes"
+    known.headers["ETag"] = stored.etag
+    known.headers["Last-Modified"] = http_date(modified)
+    answer = get_conditional_response(request, stored.etag, modified, known)
+    assert answer is not None
+    if answer is known and request.method == "GET":
+        answer = HttpResponseRedirect(link)
+    _add_headers(answer, headers)
+    return answer
+
+
+def _add_headers(response: HttpResponseBase, headers: FileHeaders) -> None:
+    response.headers["Cache-Control"] = headers.cache_control
+    if headers.download_name and response.status_code < 300:
+        disposition = content_disposition_header(True, headers.download_name)
+        response.headers["Content-Disposition"] = disposition or "attachment"
 
 
 def _handed_over(served: ServedFile, header: str) -> HttpResponse:
     path = Path(served.file.name)
     served.file.close()
-    response = HttpResponse(content_type=served.media_type)
+    response = HttpResponse(content_type=served.headers.media_type)
     if header == "X-Accel-Redirect":
         inside = path.relative_to(settings.MARINEMAP_HOME)
         response.headers[header] = quote_url(f"{_INTERNAL}{inside}")
@@ -101,7 +134,7 @@ def _whole_or_part(
 
 
 def _content(served: ServedFile, start: int, end: int) -> FileResponse:
-    return FileResponse(_Part(served.file, start, end), content_type=served.media_type)
+    return FileResponse(_Part(served.file, start, end), content_type=served.headers.media_type)
 
 
 def _wanted(request: HttpRequest, size: int, etag: str, modified: int) -> tuple[int, int] | None:

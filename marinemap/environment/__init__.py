@@ -5,6 +5,7 @@ from marinemap.environment.machine import (
     read_home,
     read_time_zone,
 )
+from marinemap.environment.storage import read_storage
 from marinemap.environment.values import (
     HOST,
     ORIGIN,
@@ -42,6 +43,7 @@ __all__ = [
     "read_number",
     "read_rate",
     "read_secrets",
+    "read_storage",
     "read_text",
     "read_time_zone",
     "read_token",

@@ -158,7 +158,7 @@ def read_uris(name: str) -> list[str]:
     """
     found = read_list(name, [])
     for place, uri in enumerate(found, 1):
-        if not _is_http(uri):
+        if not is_http(uri):
             raise ImproperlyConfigured(
                 f"{name}: address {place} of {len(found)} is none of a program; write "
                 "https://receiver.example.org/path, with commas between several"
@@ -166,7 +166,8 @@ def read_uris(name: str) -> list[str]:
     return found
 
 
-def _is_http(uri: str) -> bool:
+def is_http(uri: str) -> bool:
+    """Tell whether a text is an http(s) address of a program, without user and password."""
     try:
         parts = urlsplit(uri)
         is_sound = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0

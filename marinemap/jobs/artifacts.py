@@ -1,4 +1,8 @@
-"""Files of jobs: the folder that a run works in, and the archive that it leaves."""
+"""Files of jobs: the folder that a run works in, and the archive that it leaves.
+
+An archive is made on the disk and has a name. Where the site has a bucket it goes there, under the
+same name; one that is found on the disk all the same was made before the site had it.
+"""
 
 from __future__ import annotations
 
@@ -8,23 +12,29 @@ import logging
 import os
 import shutil
 import stat
-import time
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO
+
+from django.utils import timezone
+from django.utils.http import content_disposition_header
 
 from marinemap.extraction import sync_folder
 from marinemap.jobs.conf import job_settings
 from marinemap.jobs.models import Job
+from marinemap.jobs.storage import StorageAwayError, Stored, answering_bucket, site_bucket
+from marinemap.jobs.storage.bucket import MOST_COPIED_BYTES
 from marinemap.processes.registry import get_process
+from marinemap.tasks.outages import patiently
 
 logger = logging.getLogger(__name__)
 
-_LOCK_NAME = ".in-use"
-# A folder is made a moment before its lock is taken; younger ones are left alone.
-_GRACE_SECONDS = 60
+LOCK_NAME = ".in-use"
+# Then the job is put off, and its archive made again.
+_SENDS_AGAIN_FOR_SECONDS = 60
 
 
 @contextmanager
@@ -51,11 +61,12 @@ def private_folder(name: str) -> Iterator[Path]:
 def _held_folder(name: str) -> Iterator[Path]:
     """Hold a folder by a lock that belongs to the process.
 
-    When that is killed the kernel gives it back, and :func:`remove_abandoned` may take the folder.
+    When that is killed the kernel gives it back, and :mod:`marinemap.jobs.orphans` may take the
+    folder.
     """
     folder = job_settings().work / name
     folder.mkdir(parents=True, exist_ok=True)
-    lock = os.open(folder / _LOCK_NAME, os.O_RDWR | os.O_CREAT, 0o600)
+    lock = os.open(folder / LOCK_NAME, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX)
         files = folder / "files"
@@ -77,8 +88,61 @@ def artifact_path(job: Job) -> Path:
     return folder / f"{job.pk}-{job.attempt}{get_process(job.process_id).file_suffix}"
 
 
+def keep_artifact(job: Job, tell: Callable[[float, str], None]) -> int:
+    """Bring the archive of a run to where downloads come from; return its size in bytes.
+
+    Nothing but the job's row makes it one of a job's: what is left by a run that is killed on the
+    way is removed by :mod:`marinemap.jobs.orphans`.
+
+    Parameters
+    ----------
+    job : Job
+        As :func:`marinemap.jobs.runs.start` returned it.
+    tell : callable
+        Takes the fraction done and a few words, and raises where the run should stop.
+
+    Raises
+    ------
+    StorageAwayError
+        If the storage does not take it, for a minute.
+    """
+    path, bucket = artifact_path(job), site_bucket()
+    size_bytes = path.stat().st_size
+    if bucket is None:
+        return size_bytes
+
+    def heed(fraction: float) -> None:
+        tell(0.99, f"Sending the files to the storage: {fraction:.0%}.")
+
+    def send() -> None:
+        heed(0.0)
+        bucket.upload(path, heed)
+
+    try:
+        # What was made is dear: it is not made again for a server that is started anew.
+        patiently(send, seconds=_SENDS_AGAIN_FOR_SECONDS)
+    finally:
+        path.unlink(missing_ok=True)
+    return size_bytes
+
+
 def open_artifact(job: Job) -> BinaryIO | None:
-    """Open a job's archive for reading; None if it has none, or none any more."""
+    """Open a job's archive for reading, wherever it is; None if it has none, or none any more.
+
+    Raises
+    ------
+    StorageAwayError
+        If it is in a storage that does not answer.
+    """
+    if not job.artifact:
+        return None
+    file = open_on_disk(job)
+    bucket = answering_bucket() if file is None else None
+    return bucket.open(job.artifact) if bucket else file
+
+
+def open_on_disk(job: Job) -> BinaryIO | None:
+    """Open a job's archive for reading; None if it is not on the disk."""
     if not job.artifact:
         return None
     try:
@@ -94,6 +158,44 @@ def open_artifact(job: Job) -> BinaryIO | None:
     return None
 
 
+def find_stored(job: Job) -> Stored | None:
+    """Return a job's archive as the storage has it; None if it is not there.
+
+    Raises
+    ------
+    StorageAwayError
+        If it does not answer.
+    """
+    bucket = answering_bucket() if job.artifact else None
+    return bucket.look(job.artifact) if bucket else None
+
+
+def link_to_stored(job: Job, until: datetime | None = None) -> str | None:
+    """Return a link to a job's archive in the storage, for whoever has it.
+
+    It ends after the time that the operator sets, with the archive or at ``until``, whichever is
+    first; None where that is now, or there is no storage.
+
+    Raises
+    ------
+    StorageAwayError
+        If the site has nothing to sign it with.
+    """
+    bucket = site_bucket() if job.artifact else None
+    if bucket is None:
+        return None
+    ends = [each - timezone.now() for each in (job.expires_at, until) if each is not None]
+    seconds = min([bucket.settings.link_seconds, *(each.total_seconds() for each in ends)])
+    if seconds < 1:
+        return None
+    headers = {
+        "ContentType": job.media_type,
+        "ContentDisposition": content_disposition_header(True, job.file_name) or "attachment",
+        "CacheControl": "private, no-store",
+    }
+    return bucket.link(job.artifact, seconds, headers)
+
+
 def _open_plain(path: str, flags: int) -> int:
     # What stands there in place of an archive is not sent, nor waited for: a link leads to any
     # file of the service's, a pipe to nothing.
@@ -103,8 +205,7 @@ def _open_plain(path: str, flags: int) -> int:
 def link_artifact(first: Job, job: Job) -> str | None:
     """Give a job that is new a name of its own for the archive of another; return the name.
 
-    None where that archive is gone or no longer whole, or the file system takes no further name
-    for it.
+    None where that archive is gone or no longer whole, or there can be no further name for it.
     """
     source, target = job_settings().artifacts / first.artifact, artifact_path(job)
     try:
@@ -116,70 +217,40 @@ def link_artifact(first: Job, job: Job) -> str | None:
         os.link(source, target, follow_symlinks=False)
         # The row that names the file may not outlive a power cut that the name does not.
         sync_folder(target.parent)
+    except FileNotFoundError:
+        return _copy_stored(first, target.name)
     except OSError as error:
-        if not isinstance(error, FileNotFoundError):
-            logger.warning("Archive %s could not be given to job %s: %s", source, job.pk, error)
+        logger.warning("Archive %s could not be given to job %s: %s", source, job.pk, error)
         return None
     return target.name
 
 
+def _copy_stored(first: Job, name: str) -> str | None:
+    try:
+        bucket = answering_bucket()
+        if bucket is None or (first.artifact_bytes or 0) > MOST_COPIED_BYTES:
+            return None
+        stored = bucket.look(first.artifact)
+        if stored is None or stored.size_bytes != first.artifact_bytes:
+            return None
+        bucket.copy(first.artifact, name)
+    except StorageAwayError:
+        # Told to the log; the request is run like any other.
+        return None
+    return name
+
+
 def remove_artifact(name: str) -> None:
-    """Remove an archive; who is downloading it keeps what was opened."""
-    if name:
-        (job_settings().artifacts / name).unlink(missing_ok=True)
+    """Remove an archive; who is downloading it keeps what was opened.
 
-
-def remove_abandoned() -> list[str]:
-    """Remove the folders of runs that were killed; return their names."""
-    removed = []
-    for folder in _children(job_settings().work):
-        if folder.is_dir() and not folder.is_symlink() and _is_abandoned(folder):
-            shutil.rmtree(folder, ignore_errors=True)
-            removed.append(folder.name)
-    return removed
-
-
-def remove_orphans() -> list[str]:
-    """Remove archives, whole or partial, that no job lays claim to; return their names."""
-    removed = []
-    for file in _children(job_settings().artifacts):
-        if file.is_file() and not file.is_symlink() and _is_orphan(file):
-            file.unlink(missing_ok=True)
-            removed.append(file.name)
-    return removed
-
-
-def _children(folder: Path) -> list[Path]:
-    return sorted(folder.iterdir()) if folder.is_dir() else []
-
-
-def _is_abandoned(folder: Path) -> bool:
-    if time.time() - folder.stat().st_mtime < _GRACE_SECONDS:
-        return False
+    What a storage does not remove now is nobody's, and removed with the orphans.
+    """
+    if not name:
+        return
     try:
-        lock = os.open(folder / _LOCK_NAME, os.O_RDWR)
+        (job_settings().artifacts / name).unlink()
     except FileNotFoundError:
-        return True
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    finally:
-        os.close(lock)
-    return True
-
-
-def _is_orphan(file: Path) -> bool:
-    if time.time() - file.stat().st_mtime < _GRACE_SECONDS:
-        return False
-    # An archive is "<job>-<attempt>.zip", one in the making ".<job>-<attempt>.zip.<pid>.partial".
-    job_id, _, rest = file.name.lstrip(".").rpartition("-")
-    attempt = rest.partition(".")[0]
-    try:
-        job = Job.objects.filter(pk=uuid.UUID(job_id)).first()
-    except ValueError:
-        job = None
-    if job is None:
-        return True
-    is_being_made = job.status == "running" and str(job.attempt) == attempt
-    return not is_being_made and job.artifact != file.name
+        with suppress(StorageAwayError):
+            bucket = answering_bucket()
+            if bucket is not None:
+                bucket.remove(name)

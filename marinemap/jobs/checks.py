@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import Any
 
 from django.conf import settings
@@ -33,7 +34,7 @@ def check_settings(**_: Any) -> list[CheckMessage]:
                 id="marinemap.E003",
             )
         )
-    return found + _check_broker()
+    return found + _check_broker() + _check_storage()
 
 
 def _check_broker() -> list[CheckMessage]:
@@ -51,6 +52,21 @@ def _check_broker() -> list[CheckMessage]:
             )
         ]
     return []
+
+
+def _check_storage() -> list[CheckMessage]:
+    """Report a storage whose client is missing; each job would wait for it for ever."""
+    missing = [name for name in ("storages", "boto3") if find_spec(name) is None]
+    if settings.MARINEMAP_STORAGE is None or not missing:
+        return []
+    return [
+        Error(
+            f"MARINEMAP_S3_BUCKET: its client is missing: {' and '.join(missing)}",
+            hint="Install it into .venv (.venv/bin/pip install '.[s3]'), or leave MARINEMAP_S3_* "
+            "out for results on the disk.",
+            id="marinemap.E008",
+        )
+    ]
 
 
 @register(Tags.security, deploy=True)

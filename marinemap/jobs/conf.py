@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
@@ -42,6 +42,39 @@ class DayLimits:
         if whose == "person":
             return self.jobs_person, self.bytes_person
         return self.jobs_address, self.bytes_address
+
+
+@dataclass(frozen=True)
+class StorageSettings:
+    """A bucket, and how it is reached.
+
+    Parameters
+    ----------
+    bucket : str
+    prefix : str
+        What the names of a site's objects begin with; empty, or with a slash at its end.
+    endpoint : str
+        The address of the server; empty for Amazon's.
+    public_endpoint : str
+        That under which people reach it; empty for the same.
+    region : str
+    addressing : str
+        ``path`` or ``virtual``: whether the bucket stands in the path or in the host.
+    access_key, secret_key : str
+        Empty where the machine has a role of its own.
+    link_seconds : float
+        How long a signed link lasts.
+    """
+
+    bucket: str
+    prefix: str
+    endpoint: str
+    public_endpoint: str
+    region: str
+    addressing: str
+    access_key: str = field(repr=False)
+    secret_key: str = field(repr=False)
+    link_seconds: float
 
 
 @dataclass(frozen=True)
@@ -152,6 +185,12 @@ def job_settings() -> JobSettings:
         day_limits=_day_limits(),
         keep_renewed=_days("MARINEMAP_KEEP_RENEWED_DAYS", 30, _MOST_DAYS),
     )
+
+
+def storage_settings() -> StorageSettings | None:
+    """Return the bucket that results go to; None where they stay on the disk."""
+    found = settings.MARINEMAP_STORAGE
+    return StorageSettings(**found) if found else None
 
 
 def shares_results() -> bool:

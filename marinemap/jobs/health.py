@@ -11,6 +11,7 @@ from marinemap.jobs.lookout import Lookout
 from marinemap.jobs.queue import check_queue
 from marinemap.jobs.site_mark import find_mismatch
 from marinemap.jobs.space import find_shortage
+from marinemap.jobs.storage import begin_look, is_stored, trouble_of
 from marinemap.jobs.workers import count_alive
 from marinemap.tasks.outages import DATABASE_AWAY
 
@@ -27,10 +28,11 @@ _queue = Lookout(check_queue, _ANSWER_WITHIN_SECONDS, "queue-health")
 def health_of_site() -> dict[str, Any]:
     """Return the state of database, queue, workers, disk and schedule, the worst as ``status``.
 
-    It answers within two seconds, whatever database and queue do.
+    Where results go to a storage, its state as well. It answers within two seconds, whatever
+    database, queue and storage do.
     """
     deadline = time.monotonic() + _ANSWER_WITHIN_SECONDS
-    queue_answer = _queue.begin()
+    queue_answer, storage_answer = _queue.begin(), begin_look()
     try:
         alive, (beats, is_followed), mismatch = _database.ask()
     except TimeoutError:
@@ -38,12 +40,15 @@ def health_of_site() -> dict[str, Any]:
     except DATABASE_AWAY:
         return {"status": "down", "database": "away"}
     shortage, queue = find_shortage() or mismatch, _state_of_queue(queue_answer, deadline)
+    trouble = trouble_of(storage_answer, deadline - time.monotonic())
+    storage = {"storage": trouble or "ok"} if is_stored() else {}
     return {
-        "status": _worst(queue, alive, shortage, is_followed),
+        "status": _worst(queue, alive, shortage or trouble, is_followed),
         "database": "ok",
         "queue": queue,
         "workers": alive,
         "disk": shortage or "ok",
+        **storage,
         "schedule": "ok" if is_followed else "nobody follows it",
         # More than one stand by; one alone follows the schedule.
         "beats": beats,

@@ -11,7 +11,7 @@ from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet, TextField
 from django.db.models.functions import Cast
-from django.http import FileResponse, Http404, HttpRequest
+from django.http import FileResponse, Http404, HttpRequest, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404
 from django.template.defaultfilters import filesizeformat
@@ -23,7 +23,7 @@ from django.utils.text import Truncator
 from marinemap.catalogue.models import Layer
 from marinemap.errors import MarineMapError
 from marinemap.jobs import lifecycle, submission
-from marinemap.jobs.artifacts import open_artifact
+from marinemap.jobs.artifacts import link_to_stored, open_artifact, open_on_disk
 from marinemap.jobs.models import Job, JobDocuments
 from marinemap.jobs.owners import user_of_owner
 
@@ -98,10 +98,13 @@ class JobAdmin(_JobAdmin):
         job = get_object_or_404(Job, pk=job_id)
         if not self.has_view_permission(request, job):
             raise PermissionDenied
-        archive = open_artifact(job)
-        if archive is None:
+        archive = open_on_disk(job)
+        if archive is not None:
+            return FileResponse(archive, as_attachment=True, filename=job.file_name)
+        link = link_to_stored(job)
+        if link is None:
             raise Http404("the job has no archive, or none any more")
-        return FileResponse(archive, as_attachment=True, filename=job.file_name)
+        return HttpResponseRedirect(link)
 
     @admin.display(description="job", ordering="id")
     def short_id(self, job: Job) -> str:
@@ -154,7 +157,10 @@ class JobAdmin(_JobAdmin):
     @admin.display(description="report")
     def report(self, job: Job) -> str:
         """Show what the archive's README tells."""
-        archive = open_artifact(job)
+        try:
+            archive = open_artifact(job)
+        except MarineMapError as error:
+            return f"cannot be read: {error}"
         if archive is None:
             return "None"
         with archive:
@@ -185,5 +191,5 @@ def _readme_of(archive: BinaryIO) -> str:
     try:
         with zipfile.ZipFile(archive) as members, members.open(_README) as readme:
             return readme.read(_MOST_SHOWN).decode(errors="replace")
-    except (OSError, KeyError, zipfile.BadZipFile) as error:
+    except (OSError, KeyError, MarineMapError, zipfile.BadZipFile) as error:
         return f"cannot be read: {error}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Generic, TypeVar
@@ -23,10 +24,16 @@ class Lookout(Generic[T]):
         How long whoever asks waits for the answer.
     name : str
         Of the thread.
+    keep_seconds : float, optional
+        For how long what was found is told to others who ask: where a look costs something.
     """
 
-    def __init__(self, look: Callable[[], T], seconds: float, name: str) -> None:
+    def __init__(
+        self, look: Callable[[], T], seconds: float, name: str, keep_seconds: float = 0.0
+    ) -> None:
         self._look = look
+        self._keep_seconds = keep_seconds
+        self._ended_at = float("-inf")
         self._name = name
         self._seconds = seconds
         self._lock = threading.Lock()
@@ -43,9 +50,9 @@ class Lookout(Generic[T]):
         return self.begin().result(self._seconds)
 
     def begin(self) -> Future[T]:
-        """Look, unless a look is under way; return what will have its answer."""
+        """Look, unless a look is under way, or was just now; return what will have its answer."""
         with self._lock:
-            if self._last is None or self._last.done():
+            if self._last is None or (self._last.done() and not self._is_kept()):
                 self._last = Future()
                 # A daemon: the end of the process does not wait for the database.
                 threading.Thread(
@@ -53,9 +60,14 @@ class Lookout(Generic[T]):
                 ).start()
             return self._last
 
+    def _is_kept(self) -> bool:
+        return time.monotonic() - self._ended_at < self._keep_seconds
+
     def _answer(self, answer: Future[T]) -> None:
         try:
-            answer.set_result(self._look())
+            found = self._look()
+            self._ended_at = time.monotonic()
+            answer.set_result(found)
         except Exception as error:
             answer.set_exception(error)
         finally:

@@ -9,12 +9,12 @@ from django.core.management import call_command
 from marinemap.catalogue import area_names, drawings, freshness, new_sources
 from marinemap.jobs import (
     alarms,
-    artifacts,
     background,
     clock,
     correspondence,
     expiry,
     notify,
+    orphans,
     repeats,
     site_mark,
     stalled,
@@ -31,7 +31,7 @@ logger = get_task_logger(__name__)
 @shared_task(ignore_result=True)
 def clean_up_temp_files() -> None:
     """Remove the temporary files of runs that were killed; files in use are left alone."""
-    for name in artifacts.remove_abandoned():
+    for name in orphans.remove_abandoned():
         logger.info("Removed the temporary files of run %s, which was killed", name)
 
 
@@ -45,7 +45,7 @@ def remove_expired_artifacts() -> None:
     if doubt := clock.find_doubt() or site_mark.claim():
         logger.warning("Nothing is removed for now: %s", doubt)
         return
-    for name in [*expiry.expire_artifacts(), *artifacts.remove_orphans()]:
+    for name in [*expiry.expire_artifacts(), *orphans.remove_orphans()]:
         logger.info("Removed archive %s", name)
     if count := expiry.expire_jobs():
         logger.info("Removed %d jobs, for their time was over", count)

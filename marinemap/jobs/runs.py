@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from marinemap.errors import MarineMapError
 from marinemap.jobs.alarms import tell_of
-from marinemap.jobs.artifacts import artifact_path
+from marinemap.jobs.artifacts import artifact_path, remove_artifact
 from marinemap.jobs.conf import job_settings
 from marinemap.jobs.models import Job, JobDocuments
 from marinemap.jobs.notify import announce
@@ -85,7 +85,9 @@ def keep_alive(job: Job) -> None:
     _write(job, alive_at=timezone.now())
 
 
-def succeed(job: Job, result: RunResult, reuse_key: str = "") -> None:
+def succeed(
+    job: Job, result: RunResult, reuse_key: str = "", artifact_bytes: int | None = None
+) -> None:
     """Mark a job as done; its archive, if it has one, is in place already.
 
     Parameters
@@ -95,6 +97,8 @@ def succeed(job: Job, result: RunResult, reuse_key: str = "") -> None:
     result : RunResult
     reuse_key : str, optional
         Under which the archive may be given to others; see :mod:`marinemap.jobs.reuse`.
+    artifact_bytes : int, optional
+        Of the archive, where it is no longer on the disk.
 
     Raises
     ------
@@ -103,6 +107,8 @@ def succeed(job: Job, result: RunResult, reuse_key: str = "") -> None:
     """
     archive = artifact_path(job)
     has_archive = result.media_type is not None
+    if has_archive and artifact_bytes is None:
+        artifact_bytes = archive.stat().st_size
     try:
         _end(
             job,
@@ -112,13 +118,13 @@ def succeed(job: Job, result: RunResult, reuse_key: str = "") -> None:
             message=result.message,
             has_outputs=not has_archive,
             artifact=archive.name if has_archive else "",
-            artifact_bytes=archive.stat().st_size if has_archive else None,
+            artifact_bytes=artifact_bytes,
             media_type=result.media_type or "",
             file_name=result.file_name or "",
             reuse_key=reuse_key if has_archive else "",
         )
     except JobStoppedError:
-        archive.unlink(missing_ok=True)
+        remove_artifact(archive.name)
         raise
 
 

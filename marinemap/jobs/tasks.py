@@ -16,9 +16,9 @@ from marinemap.errors import (
     UnavailableError,
 )
 from marinemap.extraction import RunLimitError
-from marinemap.jobs import reuse, runs, site_mark
+from marinemap.jobs import reuse, runs, site_mark, storage
 from marinemap.jobs.alarms import tell_of
-from marinemap.jobs.artifacts import artifact_path, work_folder
+from marinemap.jobs.artifacts import artifact_path, keep_artifact, work_folder
 from marinemap.jobs.conf import job_settings
 from marinemap.jobs.models import Job, JobDocuments
 from marinemap.jobs.owners import viewer_of_owner
@@ -120,34 +120,40 @@ def _give_to_others(job: Job) -> None:
 
 def _run(job: Job) -> str:
     try:
-        result, reuse_key = _call_process(job)
+        result, reuse_key, artifact_bytes = _call_process(job)
     except runs.JobStoppedError:
         raise
     except Exception as error:
         return _end_without_result(job, error)
-    runs.succeed(job, result, reuse_key)
+    runs.succeed(job, result, reuse_key, artifact_bytes)
     logger.info("Job %s is ready: %s", job.pk, result.message)
     if reuse_key:
         _give_to_others(job)
     return "successful"
 
 
-def _call_process(job: Job) -> tuple[RunResult, str]:
-    """Run the process; return what it answers, and the key for who asks the same."""
+def _call_process(job: Job) -> tuple[RunResult, str, int | None]:
+    """Run the process; return what it answers, the key for who asks the same, the archive's size.
+
+    The archive is in its place then.
+    """
     process = get_process(job.process_id)
     lack = find_shortage() or site_mark.claim()
     if lack is not None:
         raise UnavailableError(lack)
+    if process.file_media_type:
+        storage.claim()
     inputs = JobDocuments.objects.get(pk=job.pk).inputs
     key = reuse.key_of(process, inputs)
     with work_folder(job) as folder, Pulse(job) as pulse:
         limits, viewer = job_settings().run_limits, viewer_of_owner(job.owner)
         context = RunContext(folder, artifact_path(job), pulse.tell, limits, viewer)
         result = process.run(inputs, context)
-    process.check_result(result)
+        process.check_result(result)
+        size_bytes = keep_artifact(job, pulse.tell) if result.media_type else None
     # Of data that changed while they were read nobody knows which the result is of.
     is_sure = result.is_repeatable and key == reuse.key_of(process, inputs)
-    return result, key if is_sure else ""
+    return result, key if is_sure else "", size_bytes
 
 
 def _end_without_result(job: Job, error: Exception) -> str:
@@ -157,7 +163,7 @@ def _end_without_result(job: Job, error: Exception) -> str:
         logger.warning("Job %s is put off: %s", job.pk, shortage or error, exc_info=True)
         # Room that is there again once its own files are gone was taken by the job itself.
         is_own_doing = shortage is None and is_disk_full(error)
-        why = shortage or ("the disk ran full" if is_own_doing else "the site lacks something")
+        why = shortage or _lack(error, is_own_doing)
         return runs.put_off(job, why, is_own_doing=is_own_doing)
     if isinstance(error, RunLimitError):
         error = with_setting(error)
@@ -172,3 +178,10 @@ def _end_without_result(job: Job, error: Exception) -> str:
     runs.fail(job, ServiceError(f"something went wrong here; reference {reference}"))
     tell_of(job, error, reference)
     return "failed"
+
+
+def _lack(error: Exception, is_own_doing: bool) -> str:
+    """Return what was lacking, in a few words for the job's owner."""
+    if isinstance(error, storage.StorageAwayError):
+        return error.message
+    return "the disk ran full" if is_own_doing else "the site lacks something"

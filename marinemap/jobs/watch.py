@@ -16,6 +16,7 @@ from marinemap.jobs.conf import alert_bounds, job_settings, operator_events, ope
 from marinemap.jobs.models import Alarm, Callback, Job
 from marinemap.jobs.notify import host_of, tell_due
 from marinemap.jobs.states import JobStatus
+from marinemap.jobs.storage import begin_look, trouble_of
 from marinemap.jobs.workers import count_alive, find_missing
 
 logger = logging.getLogger(__name__)
@@ -25,6 +26,7 @@ LAYER_UNREADABLE = "layer.unreadable"
 WORKER_MISSING = "worker.missing"
 QUEUE_GROWING = "queue.growing"
 DISK_LOW = "disk.low"
+STORAGE_AWAY = "storage.away"
 # What a broken site of many layers may tell at once.
 _MOST_ALARMS = 100
 _MEGABYTE = 1e6
@@ -124,6 +126,7 @@ def _wrong() -> Iterator[tuple[str, str, str]]:
         (WORKER_MISSING, _missing_workers),
         (QUEUE_GROWING, _growing_queue),
         (DISK_LOW, _low_disks),
+        (STORAGE_AWAY, _away_storage),
         (LAYER_UNREADABLE, _unreadable_layers),
     ):
         for subject, words in look():
@@ -159,6 +162,12 @@ def _low_disks() -> Iterator[tuple[str, str]]:
             continue
         if disk.f_bavail * disk.f_frsize < least:
             yield folder.name, f"less than {least / _MEGABYTE:,.0f} MB are free for {folder.name}/"
+
+
+def _away_storage() -> Iterator[tuple[str, str]]:
+    trouble = trouble_of(begin_look())
+    if trouble:
+        yield "results", f"{trouble}: jobs wait"
 
 
 def _unreadable_layers() -> Iterator[tuple[str, str]]:

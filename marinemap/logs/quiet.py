@@ -19,6 +19,7 @@ _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
 # and what the project makes of them.
 _AWAY = frozenset({"OperationalError", "InterfaceError", "InternalError", "UnavailableError"})
 _AWAY_BY_US = frozenset({"AwayError"})
+_STORAGE_AWAY = "StorageAwayError"
 _UNAVAILABLE = frozenset({503, 507})
 _NAME = "_quiet"
 
@@ -58,11 +59,13 @@ class OutageFilter(logging.Filter):
 
 
 def find_outage(record: logging.LogRecord) -> str | None:
-    """Return what is away, by a record about it: the database, the disk, the service."""
+    """Return what is away, by a record about it: database, disk, storage, service."""
     for error in _errors_of(record):
         if isinstance(error, OSError) and error.errno in _FULL:
             return "disk"
         names = {kind.__name__ for kind in type(error).__mro__}
+        if _STORAGE_AWAY in names:
+            return "storage"
         if names & _AWAY or names & _AWAY_BY_US:
             return "database"
     if getattr(record, "status_code", None) in _UNAVAILABLE:

@@ -27,7 +27,7 @@ _LONGEST_PAUSE_SECONDS = 5.0
 
 
 def patiently(call: Callable[[], T], *, seconds: float = float("inf")) -> T:
-    """Call until database and queue answer, each time on a new connection.
+    """Call until what is needed answers, the database each time on a new connection.
 
     What is called may have been done although it failed (the connection was lost while the
     database committed): it has to know its own traces.
@@ -51,7 +51,7 @@ def patiently(call: Callable[[], T], *, seconds: float = float("inf")) -> T:
         except (*DATABASE_AWAY, UnavailableError) as error:
             if connection.in_atomic_block or time.monotonic() + pause > deadline:
                 raise
-            logger.warning("The database is away, trying again in %.1f s: %s", pause, error)
+            logger.warning("Trying again in %.1f s: %s", pause, error)
             drop_connection()
         time.sleep(pause)
     raise AssertionError("the pauses never end")

@@ -233,9 +233,9 @@ def check_rate(site: RunningSite) -> None:
 
 CLEAN = """
 import json
-from marinemap.jobs import artifacts
+from marinemap.jobs import orphans
 from marinemap.jobs.models import Job
-artifacts.remove_abandoned(), artifacts.remove_orphans()
+orphans.remove_abandoned(), orphans.remove_orphans()
 print(json.dumps([job.artifact for job in Job.objects.exclude(artifact="")]))
 """
 

@@ -21,7 +21,7 @@ from django.utils import timezone
 from marinemap.catalogue.models import Layer
 from marinemap.catalogue.registration import register
 from marinemap.errors import RequestError
-from marinemap.jobs import artifacts, expiry, lifecycle, reuse, runs
+from marinemap.jobs import artifacts, expiry, lifecycle, orphans, reuse, runs
 from marinemap.jobs.models import Callback, Job
 from tests.api.conftest import AREA, BROWSER, Post, run
 from tests.api.test_files import body
@@ -110,10 +110,10 @@ def test_old_file_is_no_orphan_while_it_is_given(
     second = Job(process_id="extract", owner="x")
     # The name is there before the row is.
     assert artifacts.link_artifact(done, second)
-    assert artifacts.remove_orphans() == []
+    assert orphans.remove_orphans() == []
     # And where the row never came, it goes in the end.
     os.utime(home / "artifacts" / done.artifact, (old, old))
-    assert artifacts.remove_orphans() == [f"{second.pk}-0.zip"]
+    assert orphans.remove_orphans() == [f"{second.pk}-0.zip"]
 
 
 @pytest.mark.parametrize(

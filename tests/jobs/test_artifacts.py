@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from marinemap.jobs import artifacts, runs
+from marinemap.jobs import artifacts, orphans, runs
 from marinemap.jobs.conf import job_settings
 from marinemap.jobs.models import Job
 from tests.jobs.conftest import begin, finish
@@ -62,7 +62,7 @@ def test_folder_that_a_process_holds_is_never_touched(
     folder: Path, holder: subprocess.Popen[str]
 ) -> None:
     grow_old(folder)
-    assert artifacts.remove_abandoned() == []
+    assert orphans.remove_abandoned() == []
     assert (folder / "files" / "half.shp").exists()
 
 
@@ -71,17 +71,17 @@ def test_folder_of_a_killed_process_goes_after_the_grace(
 ) -> None:
     holder.kill()
     holder.wait(10)
-    assert artifacts.remove_abandoned() == []
+    assert orphans.remove_abandoned() == []
     grow_old(folder)
-    assert artifacts.remove_abandoned() == [folder.name]
+    assert orphans.remove_abandoned() == [folder.name]
     assert not folder.exists()
 
 
 def test_folder_without_a_lock_goes_after_the_grace(folder: Path) -> None:
     (folder / ".in-use").unlink()
-    assert artifacts.remove_abandoned() == []
+    assert orphans.remove_abandoned() == []
     grow_old(folder)
-    assert artifacts.remove_abandoned() == [folder.name]
+    assert orphans.remove_abandoned() == [folder.name]
 
 
 def test_link_in_the_work_folder_is_not_followed(folder: Path, tmp_path: Path) -> None:
@@ -89,7 +89,7 @@ def test_link_in_the_work_folder_is_not_followed(folder: Path, tmp_path: Path) -
     link = folder.parent / "link"
     link.symlink_to(tmp_path)
     grow_old(tmp_path)
-    assert artifacts.remove_abandoned() == []
+    assert orphans.remove_abandoned() == []
     assert link.is_symlink() and (tmp_path / "precious").exists()
 
 
@@ -98,7 +98,7 @@ def test_run_has_an_empty_folder_that_goes_with_it(job: Job) -> None:
         assert list(files.iterdir()) == []
         (files / "part.shp").touch()
         grow_old(files.parent)
-        assert artifacts.remove_abandoned() == []
+        assert orphans.remove_abandoned() == []
     assert not files.parent.exists()
 
 
@@ -128,39 +128,39 @@ def test_archives_that_no_job_has_go(job: Job) -> None:
         archive(f".{job.pk}-7.zip.77.partial"),
     ]
     kept = [archive(f"{job.pk}-1.zip"), archive(f".{job.pk}-1.zip.77.partial")]
-    assert set(artifacts.remove_orphans()) == {path.name for path in lost}
+    assert set(orphans.remove_orphans()) == {path.name for path in lost}
     assert [path.exists() for path in [*lost, *kept]] == [False] * 5 + [True] * 2
 
 
 def test_archive_of_a_finished_job_stays(job: Job) -> None:
     path = archive(f"{job.pk}-1.zip")
     Job.objects.update(status="successful", attempt=1, artifact=path.name)
-    assert artifacts.remove_orphans() == []
+    assert orphans.remove_orphans() == []
     Job.objects.update(artifact="")
-    assert artifacts.remove_orphans() == [path.name]
+    assert orphans.remove_orphans() == [path.name]
 
 
 def test_young_archive_is_left_alone() -> None:
     path = archive("young.zip")
     os.utime(path)
-    assert artifacts.remove_orphans() == []
+    assert orphans.remove_orphans() == []
 
 
 def test_cleaning_a_site_without_folders_does_nothing() -> None:
-    assert artifacts.remove_abandoned() == artifacts.remove_orphans() == []
+    assert orphans.remove_abandoned() == orphans.remove_orphans() == []
 
 
 @pytest.mark.django_db
 def test_strange_file_among_the_archives_goes(home):
     import os
 
-    from marinemap.jobs import artifacts
+    from marinemap.jobs import orphans
 
     f = home / "artifacts" / ("z" * 36 + "-1.zip")
     f.parent.mkdir(parents=True)
     f.touch()
     os.utime(f, (0, 0))
-    assert artifacts.remove_orphans() == [f.name]
+    assert orphans.remove_orphans() == [f.name]
 
 
 def test_what_is_no_plain_file_is_not_sent(job: Job, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
 from marinemap.api.features.layers import get_layer, kept_by
-from marinemap.api.files import ServedFile, file_response
+from marinemap.api.files import FileHeaders, ServedFile, file_response
 from marinemap.api.problems import NotFoundError
 from marinemap.catalogue.drawings import open_drawing
 from marinemap.extraction.tiles import MEDIA_TYPE
@@ -24,5 +24,5 @@ def drawing(request: HttpRequest, collection_id: str, file: str) -> HttpResponse
         )
     # The name changes with what is drawn.
     kept = f"{kept_by(layer)}, max-age=31536000, immutable"
-    served = ServedFile(opened, file, MEDIA_TYPE, kept)
+    served = ServedFile(opened, file, FileHeaders(MEDIA_TYPE, kept))
     return file_response(request, served)

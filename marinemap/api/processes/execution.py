@@ -37,6 +37,7 @@ from marinemap.jobs.conf import job_settings
 from marinemap.jobs.models import Job
 from marinemap.jobs.notify import Subscriber
 from marinemap.jobs.queue import find_place
+from marinemap.jobs.storage import StorageAwayError
 from marinemap.processes.at_once import run_at_once
 from marinemap.processes.process import Process
 from marinemap.processes.registry import get_process
@@ -173,14 +174,18 @@ def _submit(
     )
     # From here on the job is stored: whatever is asked besides may not turn this into an error.
     ended = ended_within(request, job, seconds)
-    response = _answer_at_once(request, ended) if ended else _answer_job(request, job)
+    response = (ended and _answer_at_once(request, ended)) or _answer_job(request, job)
     if sender.is_owner_known or job.owner == sender.owner:
         remember_owner(request, response, sender.owner)
     return response
 
 
-def _answer_at_once(request: HttpRequest, job: Job) -> HttpResponseBase:
-    response = answer_results(request, job)
+def _answer_at_once(request: HttpRequest, job: Job) -> HttpResponseBase | None:
+    """Answer what a job made; None where its files cannot be had just now."""
+    try:
+        response = answer_results(request, job)
+    except StorageAwayError:
+        return None
     monitor = f'<{job_address(request, job)}>; rel="monitor"'
     # OGC 18-062r2, requirement job-results-success-sync.
     response.headers["Link"] = ", ".join(filter(None, [response.get("Link"), monitor]))

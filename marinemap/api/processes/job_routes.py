@@ -70,6 +70,7 @@ _REPORT = {
 }
 _RESULTS = {
     200: Answer("The outputs, or the file", {}, ("application/json", "application/zip")),
+    302: Answer("Where results lie in a storage: a link to the file", media_types=()),
     204: Answer("Links to the outputs, in the header Link", media_types=()),
     404: Answer("Unknown, not ready, or gone", media_types=()),
 }

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.urls import reverse
 
 from marinemap.api.declarations import Document
 from marinemap.api.declarations.documents import PRIVATE
-from marinemap.api.files import ServedFile, file_response
+from marinemap.api.files import FileHeaders, ServedFile, file_response, stored_response
 from marinemap.api.identity import get_job, refuse_cross_site, viewer_of
 from marinemap.api.problems import (
     ResultGoneError,
@@ -27,7 +28,7 @@ from marinemap.api.processes.results import (
 )
 from marinemap.catalogue.models import Layer
 from marinemap.jobs import lifecycle
-from marinemap.jobs.artifacts import open_artifact
+from marinemap.jobs.artifacts import find_stored, link_to_stored, open_on_disk
 from marinemap.jobs.glance import job_as_it_is
 from marinemap.jobs.models import Job, JobDocuments
 from marinemap.jobs.queue import find_place
@@ -70,7 +71,10 @@ def results(request: HttpRequest, job_id: str) -> HttpResponseBase:
 
 
 def answer_results(
-    request: HttpRequest, job: Job, wanted: Mapping[str, Any] | None = None
+    request: HttpRequest,
+    job: Job,
+    wanted: Mapping[str, Any] | None = None,
+    until: datetime | None = None,
 ) -> HttpResponseBase:
     """Answer what a job that has ended made, or why it failed.
 
@@ -80,6 +84,8 @@ def answer_results(
     job : Job
     wanted : mapping, optional
         In which form, in place of that which was asked for with the job.
+    until : datetime, optional
+        When a link to it has to end, beside the time of the files.
     """
     check_layers(request, job)
     if job.status == JobStatus.FAILED:
@@ -94,7 +100,7 @@ def answer_results(
         return answer_outputs(process, _outputs(job), wanted, address)
     if wants_link(wanted) and job.artifact:
         return link_to_file(process, wanted, address)
-    return _download(request, job)
+    return _download(request, job, until)
 
 
 def result(request: HttpRequest, job_id: str, output_id: str) -> HttpResponseBase:
@@ -162,16 +168,27 @@ def _outputs(job: Job) -> dict[str, Any]:
     return outputs or {}
 
 
-def _download(request: HttpRequest, job: Job) -> HttpResponseBase:
-    archive = open_artifact(job)
-    if archive is None:
-        raise ResultGoneError(
-            "the files are gone: the job was cancelled, or its time is over; ask again",
-            field="jobID",
-            value=str(job.pk),
-        )
-    # An attempt writes its archive once, under a name of its own.
-    served = ServedFile(
-        archive, job.artifact, job.media_type, "private, no-store", download_name=job.file_name
+def _download(request: HttpRequest, job: Job, until: datetime | None = None) -> HttpResponseBase:
+    headers = FileHeaders(job.media_type, "private, no-store", job.file_name)
+    archive = open_on_disk(job)
+    if archive is not None:
+        # An attempt writes its archive once, under a name of its own.
+        return file_response(request, ServedFile(archive, job.artifact, headers))
+    link = link_to_stored(job, until)
+    if link is None:
+        raise _gone(job)
+    if request.method == "POST":
+        # The job is done and told: whether its file can be had just now, the link tells.
+        return HttpResponse(status=303, headers={"Location": link})
+    stored = find_stored(job)
+    if stored is None:
+        raise _gone(job)
+    return stored_response(request, stored, link, headers)
+
+
+def _gone(job: Job) -> ResultGoneError:
+    return ResultGoneError(
+        "the files are gone: the job was cancelled, or its time is over; ask again",
+        field="jobID",
+        value=str(job.pk),
     )
-    return file_response(request, served)

@@ -73,6 +73,9 @@ ROUTES = (
                     201: Answer(
                         "A job", STATUS, ("application/json",), {"Location": "Where it is"}
                     ),
+                    303: Answer(
+                        "Where results lie in a storage: its link to the file", media_types=()
+                    ),
                     409: Answer("The key came with another body", media_types=()),
                 },
                 access=Access.WRITE_JOBS,

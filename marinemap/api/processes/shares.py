@@ -78,7 +78,8 @@ def open_shared(request: HttpRequest, key: str) -> HttpResponseBase:
     """Answer the result that a link leads to, or say why it leads to none."""
     try:
         # As it is: a link to an output would lead to the job, which is its owner's.
-        return answer_results(request, _shared_job(key), wanted={})
+        shared = _shared(key)
+        return answer_results(request, shared.job, wanted={}, until=shared.expires_at)
     except (ShareOverError, ResultGoneError, NotFoundError) as error:
         if form_of(request, None, "application/json", {}) != "html":
             raise
@@ -92,7 +93,7 @@ def open_shared(request: HttpRequest, key: str) -> HttpResponseBase:
         return response
 
 
-def _shared_job(key: str) -> Job:
+def _shared(key: str) -> SharedResult:
     found = SharedResult.objects.filter(digest=_digest(key)).select_related("job").first()
     if found is None or not _KEY.fullmatch(key):
         raise NotFoundError(
@@ -108,7 +109,7 @@ def _shared_job(key: str) -> Job:
             f"the time of this link was over at {found.expires_at:%Y-%m-%dT%H:%M:%SZ}",
             hint="Ask who made it for another.",
         )
-    return found.job
+    return found
 
 
 def _valid(job: Job) -> Any:

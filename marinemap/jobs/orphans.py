@@ -1,0 +1,124 @@
+"""What killed runs left on the disk and in the storage: removed where nobody lays claim to it."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+import shutil
+import time
+import uuid
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from marinemap.jobs.artifacts import LOCK_NAME
+from marinemap.jobs.conf import job_settings
+from marinemap.jobs.models import Job
+from marinemap.jobs.states import JobStatus
+from marinemap.jobs.storage import Bucket, StorageAwayError, site_bucket
+
+# A folder is made a moment before its lock is taken, a file before the row that names it.
+_GRACE_SECONDS = 60
+# The same in a storage, whose server may copy for a while.
+_GRACE_STORED_SECONDS = 600
+_ROWS_AT_A_TIME = 200
+# "<job>-<attempt>.zip"; one in the making is ".<job>-<attempt>.zip.<pid>.partial".
+_NAME = re.compile(r"\.?(?P<job>[0-9a-f-]{36})-(?P<attempt>\d+)(?:\..*)?")
+
+
+def remove_abandoned() -> list[str]:
+    """Remove the folders of runs that were killed; return their names."""
+    removed = []
+    for folder in _children(job_settings().work):
+        if folder.is_dir() and not folder.is_symlink() and _is_abandoned(folder):
+            shutil.rmtree(folder, ignore_errors=True)
+            removed.append(folder.name)
+    return removed
+
+
+def remove_orphans() -> list[str]:
+    """Remove archives, whole or partial, that no job lays claim to; return their names.
+
+    A storage that does not answer is looked at the next time.
+    """
+    folder = job_settings().artifacts
+    files = [file.name for file in _children(folder) if _is_plain(file) and _is_old(file)]
+    removed = list(_unclaimed(files))
+    for name in removed:
+        (folder / name).unlink(missing_ok=True)
+    bucket = site_bucket()
+    return removed + (_remove_stored(bucket) if bucket else [])
+
+
+def _remove_stored(bucket: Bucket) -> list[str]:
+    removed: list[str] = []
+    try:
+        # Names that are none of an archive's are somebody else's, whoever put them there.
+        stored = (each for each in bucket.objects() if _NAME.fullmatch(each.name))
+        old = (each.name for each in stored if each.age_seconds >= _GRACE_STORED_SECONDS)
+        for name in _unclaimed(old):
+            bucket.remove(name)
+            removed.append(name)
+        for one in list(bucket.unfinished()):
+            # Of a run that is alive, however long it takes.
+            if any(_unclaimed([one.name])) and _NAME.fullmatch(one.name):
+                bucket.abort(one)
+                removed.append(f"{one.name}, sent in part")
+    except StorageAwayError:
+        # Told to the log; what was removed is told by the caller.
+        return removed
+    return removed
+
+
+def _unclaimed(names: Iterable[str]) -> Iterator[str]:
+    """Yield those of which no job says that they are its archive, nor that it makes them now."""
+    all_names = list(names)
+    for start in range(0, len(all_names), _ROWS_AT_A_TIME):
+        found = {name: _read(name) for name in all_names[start : start + _ROWS_AT_A_TIME]}
+        jobs = Job.objects.in_bulk({job_id for job_id, _ in found.values() if job_id})
+        for name, (job_id, attempt) in found.items():
+            job = jobs.get(job_id) if job_id else None
+            if job is None or not _has_claim(job, name, attempt):
+                yield name
+
+
+def _has_claim(job: Job, name: str, attempt: str) -> bool:
+    is_being_made = job.status == JobStatus.RUNNING and str(job.attempt) == attempt
+    return is_being_made or job.artifact == name
+
+
+def _read(name: str) -> tuple[uuid.UUID | None, str]:
+    """Return the job and the attempt that a name tells, if it does."""
+    match = _NAME.fullmatch(name)
+    try:
+        return (uuid.UUID(match["job"]), match["attempt"]) if match else (None, "")
+    except ValueError:
+        return None, ""
+
+
+def _children(folder: Path) -> list[Path]:
+    return sorted(folder.iterdir()) if folder.is_dir() else []
+
+
+def _is_plain(file: Path) -> bool:
+    return file.is_file() and not file.is_symlink()
+
+
+def _is_old(file: Path) -> bool:
+    return time.time() - file.stat().st_mtime >= _GRACE_SECONDS
+
+
+def _is_abandoned(folder: Path) -> bool:
+    if not _is_old(folder):
+        return False
+    try:
+        lock = os.open(folder / LOCK_NAME, os.O_RDWR)
+    except FileNotFoundError:
+        return True
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    finally:
+        os.close(lock)
+    return True

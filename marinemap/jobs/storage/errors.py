@@ -1,0 +1,65 @@
+"""What goes wrong in the storage, in words: for people without names and keys, for the log with."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from marinemap.errors import UnavailableError
+
+logger = logging.getLogger(__name__)
+
+_AWAY = "the storage of results does not answer"
+_REFUSED = "the storage of results refuses the site"
+# By the codes of Amazon S3's error responses; HEAD has the status alone.
+_WORDS = {
+    "NoSuchBucket": "the bucket of results is not there",
+    "AccessDenied": _REFUSED,
+    "AllAccessDisabled": _REFUSED,
+    "AccountProblem": _REFUSED,
+    "403": _REFUSED,
+    "InvalidAccessKeyId": f"{_REFUSED}: its key is not known",
+    "SignatureDoesNotMatch": f"{_REFUSED}: its key and secret do not fit",
+    "InvalidClientTokenId": f"{_REFUSED}: its key is not known",
+    "ExpiredToken": f"{_REFUSED}: its key is over",
+    "RequestTimeTooSkewed": f"{_REFUSED}: the clocks of the two differ",
+    "QuotaExceeded": "the storage of results is full",
+    "XMinioStorageFull": "the storage of results is full",
+    "BadDigest": "what came to the storage of results was not what was sent",
+}
+
+
+class StorageAwayError(UnavailableError):
+    """The storage of results does not answer, or not as it should: try again."""
+
+
+@contextmanager
+def in_words() -> Iterator[None]:
+    """Raise what the storage's client raises as :class:`StorageAwayError`."""
+    # With the storage, for other sites need not have it installed.
+    from boto3.exceptions import Boto3Error
+    from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
+
+    try:
+        yield
+    except ClientError as error:
+        raise _told(_WORDS.get(code_of(error), _AWAY), error) from error
+    except NoCredentialsError as error:
+        raise _told(f"{_REFUSED}: it has no key", error) from error
+    except (BotoCoreError, Boto3Error, OSError) as error:
+        raise _told(_AWAY, error) from error
+
+
+def _told(words: str, error: Exception) -> StorageAwayError:
+    """Return the error for people; the operator finds in the log what was answered to what."""
+    away = StorageAwayError(words)
+    # The error itself, for the log is to tell of an outage once a minute (logs.quiet).
+    logger.warning("%s: %s", away, error)
+    return away
+
+
+def code_of(error: Exception) -> str:
+    """Return the code of a refusal, such as ``NoSuchKey``; that of HEAD is a status."""
+    found = getattr(error, "response", {}).get("Error", {}).get("Code", "")
+    return str(found)

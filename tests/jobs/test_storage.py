@@ -1,0 +1,434 @@
+"""Results in a bucket: there whole or not at all, waited for, and removed when nobody has them."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import json
+import logging
+import math
+import os
+import signal
+import subprocess
+import sys
+import uuid
+import zipfile
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from django.test import override_settings
+from django.utils import timezone
+
+from marinemap.catalogue.models import Layer
+from marinemap.jobs import (
+    artifacts,
+    checks,
+    expiry,
+    health,
+    lifecycle,
+    orphans,
+    runs,
+    site_mark,
+    submission,
+    tasks,
+    watch,
+)
+from marinemap.jobs.conf import job_settings
+from marinemap.jobs.models import Job, SiteMark
+from marinemap.jobs.owners import Sender
+from marinemap.jobs.storage import Bucket, StorageAwayError, site_bucket, uploading
+from marinemap.processes.process import RunResult
+from tests.jobs.conftest import AREA, OWNER, Messages, begin, finish
+from tests.storage_server import SECRET_KEY, Gate, make_bucket, storage_at
+
+pytestmark = pytest.mark.django_db
+PROJECT = Path(__file__).parents[2]
+PIECE = 5 * 1024 * 1024
+UPLOAD = """
+import json, sys
+from pathlib import Path
+import django
+django.setup()
+from marinemap.jobs.conf import StorageSettings
+from marinemap.jobs.storage import Bucket
+Bucket(StorageSettings(**json.loads(sys.argv[1])), sys.argv[2]).upload(
+    Path(sys.argv[3]), lambda fraction: None
+)
+"""
+
+
+@pytest.fixture(autouse=True)
+def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have files of some megabytes sent in pieces: 5 MiB is the least that S3 takes."""
+    monkeypatch.setattr(uploading, "_PIECE_BYTES", PIECE)
+    monkeypatch.setattr(artifacts, "_SENDS_AGAIN_FOR_SECONDS", 0)
+
+
+@pytest.fixture
+def name() -> str:
+    return f"bucket-{uuid.uuid4()}"
+
+
+@pytest.fixture(scope="module")
+def network(storage_server: str) -> Iterator[Gate]:
+    found = Gate(storage_server)
+    yield found
+    found.shut()
+
+
+@pytest.fixture
+def gate(network: Gate) -> Iterator[Gate]:
+    yield network
+    network.restore()
+
+
+@pytest.fixture
+def all_of_it(storage_server: str, name: str) -> Callable[[], list[str]]:
+    """Names of all objects of the bucket, whoever wrote them."""
+    client = make_bucket(storage_server, name)
+
+    def look() -> list[str]:
+        found = client.list_objects_v2(Bucket=name).get("Contents", [])
+        return [each["Key"] for each in found if not each["Key"].endswith("/.in-use")]
+
+    return look
+
+
+@pytest.fixture
+def bucket(settings: Any, gate: Gate, name: str, all_of_it: Any) -> Bucket:
+    """The bucket of this site, behind a network that can fail."""
+    settings.MARINEMAP_STORAGE = storage_at(gate.endpoint, name)
+    assert site_mark.claim() is None
+    found = site_bucket()
+    assert found is not None
+    return found
+
+
+def ask(reefs: Layer) -> Job:
+    inputs = {"layers": ["reefs"], "area": AREA}
+    return submission.submit("extract", inputs, Sender(OWNER))
+
+
+def keep(job: Job, content: bytes = b"zip") -> Job:
+    """End a run with an archive, as a run does."""
+    artifacts.artifact_path(job).write_bytes(content)
+    size_bytes = artifacts.keep_artifact(job, lambda fraction, message: None)
+    made = RunResult("Done.", media_type="application/zip", file_name="Récif.zip")
+    runs.succeed(job, made, artifact_bytes=size_bytes)
+    return Job.objects.get(pk=job.pk)
+
+
+def grow_old(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(orphans, "_GRACE_STORED_SECONDS", -5)
+
+
+def test_run_leaves_its_archive_in_the_bucket_and_none_on_the_disk(
+    bucket: Bucket, all_of_it: Callable[[], list[str]], reefs: Layer, eager: None
+) -> None:
+    job = ask(reefs)
+    job.refresh_from_db()
+    assert (job.status, job.artifact) == ("successful", f"{job.pk}-1.zip")
+    assert all_of_it() == [f"maps/{SiteMark.objects.get().mark}/{job.pk}-1.zip"]
+    assert list(job_settings().artifacts.iterdir()) == []
+    archive = artifacts.open_artifact(job)
+    assert archive is not None
+    with archive, zipfile.ZipFile(archive) as opened:
+        assert opened.testzip() is None
+        assert job.artifact_bytes == archive.seek(0, os.SEEK_END)
+
+
+@pytest.mark.parametrize("size", [1, PIECE - 1, PIECE, 2 * PIECE + 7])
+def test_file_of_any_size_comes_whole(bucket: Bucket, tmp_path: Path, size: int) -> None:
+    content = os.urandom(size)
+    (tmp_path / "x.zip").write_bytes(content)
+    told: list[float] = []
+    bucket.upload(tmp_path / "x.zip", told.append)
+    opened = bucket.open("x.zip")
+    assert opened is not None and opened.read() == content
+    opened.seek(-1, io.SEEK_END)
+    assert opened.read() == content[-1:]
+    assert [each.name for each in bucket.unfinished()] == []
+
+
+@pytest.mark.parametrize("size", [PIECE - 1, 2 * PIECE + 7])
+def test_byte_that_changes_on_its_way_is_noticed(
+    bucket: Bucket, gate: Gate, all_of_it: Callable[[], list[str]], tmp_path: Path, size: int
+) -> None:
+    (tmp_path / "x.zip").write_bytes(bytes(size))
+    gate.damage_at(PIECE // 2)
+    with pytest.raises(StorageAwayError, match="not what was sent"):
+        bucket.upload(tmp_path / "x.zip", lambda fraction: None)
+    assert all_of_it() == []
+
+
+def test_tag_of_another_kind_has_the_file_read_back(
+    bucket: Bucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As of objects that a key of KMS enciphers."""
+    path = tmp_path / "x.zip"
+    path.write_bytes(os.urandom(PIECE + 7))
+    monkeypatch.setattr(uploading, "_etag_of", lambda path, piece_bytes: "another")
+    bucket.upload(path, lambda fraction: None)
+    # Shorter, longer or another: none is taken for the same.
+    content, send = path.read_bytes(), uploading._send
+    for other in (content[:-1], content + b"x", content[:-1] + bytes([content[-1] ^ 1])):
+
+        def send_other(*arguments: Any, other: bytes = other) -> None:
+            path.write_bytes(other)
+            send(*arguments)
+            path.write_bytes(content)
+
+        monkeypatch.setattr(uploading, "_send", send_other)
+        with pytest.raises(StorageAwayError, match="not what was sent"):
+            bucket.upload(path, lambda fraction: None)
+
+
+def test_cancelled_run_ends_its_upload(
+    bucket: Bucket, all_of_it: Callable[[], list[str]], job: Job
+) -> None:
+    started = begin(job)
+    artifacts.artifact_path(started).write_bytes(bytes(3 * PIECE))
+
+    def tell(fraction: float, message: str) -> None:
+        raise runs.JobStoppedError("cancelled")
+
+    with pytest.raises(runs.JobStoppedError):
+        artifacts.keep_artifact(started, tell)
+    assert all_of_it() == list(bucket.unfinished()) == []
+    assert list(job_settings().artifacts.iterdir()) == []
+
+
+def test_run_that_lost_its_job_takes_its_archive_back(
+    bucket: Bucket, all_of_it: Callable[[], list[str]], job: Job
+) -> None:
+    started = begin(job)
+    Job.objects.update(attempt=2)
+    with pytest.raises(runs.JobStoppedError):
+        keep(started)
+    assert all_of_it() == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_storage_that_is_away_is_waited_for_before_the_work(
+    bucket: Bucket, gate: Gate, reefs: Layer, messages: Messages
+) -> None:
+    job = ask(reefs)
+    gate.shut()
+    assert tasks.run_job(str(job.pk)) == "put off"
+    job.refresh_from_db()
+    assert (job.status, job.attempt, job.put_off) == ("accepted", 1, 1)
+    assert "the storage of results does not answer" in job.message
+    gate.open()
+    assert tasks.run_job(str(job.pk)) == "successful"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_storage_that_goes_away_amid_the_upload_fails_no_job(
+    bucket: Bucket,
+    gate: Gate,
+    reefs: Layer,
+    messages: Messages,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    send = Bucket.upload
+
+    def leave(self: Bucket, *arguments: Any) -> None:
+        gate.shut()
+        send(self, *arguments)
+
+    monkeypatch.setattr(Bucket, "upload", leave)
+    job = ask(reefs)
+    assert tasks.run_job(str(job.pk)) == "put off"
+    assert list(job_settings().artifacts.iterdir()) == []
+    monkeypatch.setattr(Bucket, "upload", send)
+    gate.open()
+    assert tasks.run_job(str(job.pk)) == "successful"
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"secret_key": "wr0ng-secret", "access_key": "wr0ng"}, "its key is not known"),
+        ({"bucket": "nowhere"}, "the bucket of results is not there"),
+    ],
+    ids=["key", "bucket"],
+)
+def test_mistake_is_told_in_words_and_no_key_is(
+    bucket: Bucket,
+    settings: Any,
+    reefs: Layer,
+    caplog: pytest.LogCaptureFixture,
+    changed: dict[str, Any],
+    words: str,
+) -> None:
+    job = ask(reefs)
+    settings.MARINEMAP_STORAGE = settings.MARINEMAP_STORAGE | changed
+    with caplog.at_level(logging.DEBUG, "marinemap"):
+        assert tasks.run_job(str(job.pk)) == "put off"
+    job.refresh_from_db()
+    assert words in job.message
+    secret = changed.get("secret_key", SECRET_KEY)
+    assert secret not in caplog.text + job.message + repr(site_bucket())
+
+
+def test_killed_upload_leaves_nothing_to_be_seen_and_nothing_for_ever(
+    bucket: Bucket,
+    gate: Gate,
+    all_of_it: Callable[[], list[str]],
+    job: Job,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    started = begin(job)
+    path = artifacts.artifact_path(started)
+    # Two of its three pieces have come by then.
+    path.write_bytes(bytes(40 * 1024 * 1024))
+    gate.hold_after(36 * 1024 * 1024)
+    of_it = json.dumps(dataclasses.asdict(bucket.settings))
+    sender = subprocess.Popen(
+        [sys.executable, "-c", UPLOAD, of_it, bucket.mark, str(path)],
+        cwd=PROJECT,
+        env={**os.environ, "DJANGO_SETTINGS_MODULE": "tests.settings"},
+    )
+    try:
+        assert gate.is_holding.wait(60)
+    finally:
+        sender.send_signal(signal.SIGKILL)
+        sender.wait()
+    gate.hold_after(math.inf)
+    assert all_of_it() == []
+    assert [each.name for each in bucket.unfinished()] == [path.name]
+    # Its run is alive, as far as anybody knows.
+    assert orphans.remove_orphans() == []
+    Job.objects.update(attempt=2)
+    assert orphans.remove_orphans() == [f"{path.name}, sent in part"]
+    assert list(bucket.unfinished()) == []
+
+
+def test_archive_goes_with_its_time_or_by_its_owners_hand(
+    bucket: Bucket, all_of_it: Callable[[], list[str]], job: Job
+) -> None:
+    other = submission.submit("echo", {"message": "again"}, Sender(OWNER))
+    done, again = keep(begin(job)), keep(begin(other))
+    assert len(all_of_it()) == 2
+    lifecycle.dismiss(done)
+    Job.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
+    assert expiry.expire_artifacts() == [again.artifact]
+    assert all_of_it() == []
+
+
+def test_archive_that_could_not_be_removed_is_an_orphan(
+    bucket: Bucket,
+    gate: Gate,
+    all_of_it: Callable[[], list[str]],
+    job: Job,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    done = keep(begin(job))
+    gate.shut()
+    assert lifecycle.dismiss(done).artifact == ""
+    assert orphans.remove_orphans() == []
+    gate.open()
+    assert orphans.remove_orphans() == []
+    grow_old(monkeypatch)
+    assert orphans.remove_orphans() == [done.artifact]
+    assert all_of_it() == []
+
+
+def test_cleaning_leaves_what_others_wrote(
+    bucket: Bucket,
+    all_of_it: Callable[[], list[str]],
+    job: Job,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    done = keep(begin(job))
+    lost = tmp_path / f"{uuid.uuid4()}-1.zip"
+    lost.write_bytes(b"zip")
+    words = tmp_path / "words.zip"
+    words.write_bytes(b"somebody's")
+    others = dataclasses.replace(bucket, mark=str(uuid.uuid4()))
+    for each, path in [(bucket, lost), (bucket, words), (others, lost)]:
+        each.upload(path, lambda fraction: None)
+    grow_old(monkeypatch)
+    assert orphans.remove_orphans() == [lost.name]
+    left = [f"{bucket.folder}{done.artifact}", f"{bucket.folder}words.zip"]
+    assert sorted(all_of_it()) == sorted([*left, f"{others.folder}{lost.name}"])
+
+
+def test_archive_from_before_the_bucket_stays_on_the_disk(
+    bucket: Bucket, all_of_it: Callable[[], list[str]], job: Job
+) -> None:
+    done = finish(begin(job), b"from before")
+    found = artifacts.open_artifact(done)
+    assert found is not None and found.read() == b"from before"
+    found.close()
+    assert orphans.remove_orphans() == all_of_it() == []
+    lifecycle.dismiss(done)
+    assert not artifacts.artifact_path(done).exists()
+
+
+def test_another_job_gets_a_copy_of_its_own(
+    bucket: Bucket, all_of_it: Callable[[], list[str]], job: Job
+) -> None:
+    done = keep(begin(job))
+    other = submission.submit("echo", {"message": "again"}, Sender(OWNER))
+    copied = artifacts.link_artifact(done, other)
+    assert copied == f"{other.pk}-0{Path(done.artifact).suffix}"
+    lifecycle.dismiss(done)
+    assert all_of_it() == [f"{bucket.folder}{copied}"]
+    assert artifacts.link_artifact(done, other) is None
+
+
+def test_link_ends_with_the_archive(bucket: Bucket, job: Job) -> None:
+    done = keep(begin(job))
+    link = artifacts.link_to_stored(done)
+    assert link is not None and "X-Amz-Expires=900" in link
+    answer = requests.get(link, timeout=10)
+    assert (answer.status_code, answer.content) == (200, b"zip")
+    done.expires_at = timezone.now() + timedelta(seconds=61)
+    assert "X-Amz-Expires=60" in str(artifacts.link_to_stored(done))
+    soon = timezone.now() + timedelta(seconds=31)
+    assert "X-Amz-Expires=30" in str(artifacts.link_to_stored(done, soon))
+    done.expires_at = timezone.now()
+    assert artifacts.link_to_stored(done) is None
+    over = link.replace("X-Amz-Expires=900", "X-Amz-Expires=0")
+    assert requests.get(over, timeout=10).status_code == 403
+
+
+def test_link_leads_where_people_reach_the_storage(bucket: Bucket, settings: Any, job: Job) -> None:
+    done = keep(begin(job))
+    settings.MARINEMAP_STORAGE = settings.MARINEMAP_STORAGE | {
+        "public_endpoint": "https://files.example.org"
+    }
+    found = str(artifacts.link_to_stored(done))
+    assert found.startswith(f"https://files.example.org/{bucket.settings.bucket}/maps/")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_site_without_its_storage_is_not_ready_and_tells(bucket: Bucket, gate: Gate) -> None:
+    assert health.health_of_site()["storage"] == "ok"
+    assert not list(watch._away_storage())
+    bucket_of = dataclasses.replace(bucket.settings, link_seconds=60.0)
+    gate.shut()
+    with override_settings(MARINEMAP_STORAGE=dataclasses.asdict(bucket_of)):
+        found = health.health_of_site()
+        assert found["storage"] == "the storage of results does not answer"
+        assert [words for _, words in watch._away_storage()] != []
+
+
+def test_site_on_the_disk_says_nothing_of_a_storage(db: None) -> None:
+    assert "storage" not in health.health_of_site()
+
+
+def test_missing_client_is_told_at_the_start(
+    settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checks, "find_spec", lambda name: None)
+    assert not [each for each in checks.check_settings() if each.id == "marinemap.E008"]
+    settings.MARINEMAP_STORAGE = storage_at("", "maps")
+    (found,) = [each for each in checks.check_settings() if each.id == "marinemap.E008"]
+    assert "storages and boto3" in found.msg and "pip install '.[s3]'" in str(found.hint)
