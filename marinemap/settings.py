@@ -255,15 +255,17 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_TIMEZONE = TIME_ZONE
 # Short periodic tasks have a queue of their own, so that they do not wait behind a long job, and
 # so have jobs of short processes. Who consumes from several looks into them by their names: of
-# what waits, extracts come first, and what anybody may ask for comes behind what looks after
-# the site.
+# what waits, extracts come first, then help with those that run, and what anybody may ask for
+# comes behind what looks after the site.
 CELERY_TASK_QUEUES = [
-    Queue(name, Exchange(name), routing_key=name) for name in ("celery", "periodic", "short")
+    Queue(name, Exchange(name), routing_key=name)
+    for name in ("celery", "parts", "periodic", "short")
 ]
 CELERY_TASK_ROUTES = {
     "marinemap.jobs.periodic.*": {"queue": "periodic"},
     "celery.backend_cleanup": {"queue": "periodic"},
     "marinemap.jobs.tasks.run_short_job": {"queue": "short"},
+    "marinemap.jobs.tasks.help_job": {"queue": "parts"},
 }
 
 # Where results go: a bucket (MARINEMAP_S3_*), or None for the site's folder.
@@ -286,6 +288,9 @@ MARINEMAP_MAX_RUN_SECONDS = read_text("MARINEMAP_MAX_RUN_SECONDS", "7200")
 MARINEMAP_MAX_RUN_MEMORY_MB = read_text("MARINEMAP_MAX_RUN_MEMORY_MB", "0")
 MARINEMAP_MAX_RUN_FEATURES = read_text("MARINEMAP_MAX_RUN_FEATURES", "0")
 MARINEMAP_MAX_RUN_MB = read_text("MARINEMAP_MAX_RUN_MB", "0")
+# By how many other workers one extract is helped, and from how many features of a layer on.
+MARINEMAP_SPLIT_WORKERS = read_number("MARINEMAP_SPLIT_WORKERS", 0, 0, 100)
+MARINEMAP_SPLIT_FEATURES = read_number("MARINEMAP_SPLIT_FEATURES", 200_000, 1, 1e12)
 MARINEMAP_MAX_WAITING = read_text("MARINEMAP_MAX_WAITING", "10000")
 # Whether callbacks may lead to addresses of a private network, such as an agency's own.
 MARINEMAP_CALLBACK_PRIVATE = read_flag("MARINEMAP_CALLBACK_PRIVATE", False)

@@ -13,12 +13,12 @@ _PIECE_BYTES = 65536
 class LossyProxy:
     """Passes bytes on; once armed, it cuts one connection between a commit and its answer."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, host: str = "127.0.0.1") -> None:
         self._port = port
         self._armed_for: bytes | None = None
         self.has_cut = threading.Event()
         self._clients: list[socket.socket] = []
-        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener = socket.create_server((host, 0))
         self.port: int = self._listener.getsockname()[1]
         threading.Thread(target=self._accept, daemon=True).start()
 

@@ -72,6 +72,30 @@ class RunningSite:
         self._start(name, *command)
         wait_for(lambda: self.health().get("workers"), "a sign of life of the worker")
 
+    def start_worker_in(self, namespace: str, database_url: str, *options: str) -> None:
+        """Start a worker in a network namespace, from where the database has another address."""
+        command = [
+            sys.executable,
+            "manage.py",
+            "celeryd",
+            "-c",
+            "1",
+            "-l",
+            "INFO",
+            "-n",
+            "elsewhere",
+        ]
+        with (self.logs / "elsewhere.log").open("ab") as log:
+            self._processes["elsewhere"] = subprocess.Popen(
+                ["ip", "netns", "exec", namespace, *command, "-n", "elsewhere", *options],
+                cwd=PROJECT,
+                env={**self.environment, "DATABASE_URL": database_url},
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        wait_for(lambda: "elsewhere ready." in self.log("elsewhere"), "a worker elsewhere")
+
     def start_beat(self) -> subprocess.Popen[bytes]:
         """Start a beat of Celery's own beside the site's; it is the caller's to end."""
         command = [sys.executable, "-m", "celery", "-A", "marinemap", "beat", "--loglevel=INFO"]
@@ -106,7 +130,9 @@ class RunningSite:
     def stop(self) -> None:
         """Stop every process of the site."""
         for name in list(self._processes):
-            self.signal(name, signal.SIGTERM)
+            # Without its network it waits for the database.
+            is_cut_off = name == "elsewhere"
+            self.signal(name, signal.SIGKILL if is_cut_off else signal.SIGTERM)
 
     def log(self, name: str) -> str:
         """Return what a process has printed."""

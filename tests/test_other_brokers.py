@@ -76,7 +76,7 @@ def waiting(told: list[dict[str, Any]]) -> dict[str, int]:
 
 
 def test_queue_is_listed_and_shown(operated: dict[str, Any]) -> None:
-    assert waiting(operated["list"]) == {"celery": 0, "periodic": 0, "short": 3}
+    assert waiting(operated["list"]) == {"celery": 0, "parts": 0, "periodic": 0, "short": 3}
     shown = operated["show"]
     assert [each["task_id"] for each in shown] == operated["ids"]
     assert {each["task_name"] for each in shown} == {"marinemap.jobs.tasks.run_short_job"}

@@ -29,6 +29,8 @@ from marinemap.extraction.request import (
 )
 from marinemap.extraction.selection import check_selection
 from marinemap.extraction.servable import check_servable
+from marinemap.extraction.sharing.division import Division
+from marinemap.extraction.sharing.helper import help_extract
 from marinemap.extraction.source_files import content_version, fingerprint, one_state, real_path
 from marinemap.extraction.upload import read_area_file
 from marinemap.extraction.words import counted
@@ -39,6 +41,7 @@ __all__ = [
     "MODES",
     "Area",
     "Dataset",
+    "Division",
     "ExtractionRequest",
     "ExtractionResult",
     "Field",
@@ -72,6 +75,7 @@ __all__ = [
     "fingerprint",
     "follow",
     "get_format",
+    "help_extract",
     "is_table",
     "list_layers",
     "one_state",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -65,17 +67,22 @@ class RTree:
         with closing(open_to_read(self.path)) as database:
             return find_keys(database, self.table, near)
 
-    def conditions(self, keys: KeySet) -> Iterator[str]:
+    def conditions(self, keys: KeySet, first: int = 0, end: int | None = None) -> Iterator[str]:
         """Yield attribute filters that together let these features through, in rising order.
 
-        Where most of a range is wanted, all of it passes.
+        Where most of a range is wanted, all of it passes. With ``first`` and ``end`` only these.
         """
-        for block in keys.blocks(_FIRST_KEYS, _KEYS):
-            first, last = int(block[0]), int(block[-1])
-            if len(block) > _DENSE_SHARE * (last - first + 1):
-                yield self._condition_between(first, last)
+        for block in itertools.islice(keys.blocks(_FIRST_KEYS, _KEYS), first, end):
+            lowest, highest = int(block[0]), int(block[-1])
+            if len(block) > _DENSE_SHARE * (highest - lowest + 1):
+                yield self._condition_between(lowest, highest)
             else:
                 yield self.condition_of(block.tolist())
+
+    def count_conditions(self, keys: KeySet) -> int:
+        """Return how many filters that are."""
+        count = len(keys)
+        return min(count, 1) + math.ceil(max(0, count - _FIRST_KEYS) / _KEYS)
 
     def _condition_between(self, first: int, last: int) -> str:
         """Return an attribute filter for features in a range of keys that have a geometry.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 import time
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -20,6 +21,8 @@ from marinemap.extraction.limits import LimitWatch, RunLimits
 from marinemap.extraction.postgis.table import Table
 from marinemap.extraction.reproject import Reprojection
 from marinemap.extraction.request import ExtractionRequest, LayerReport, SourceLayer
+from marinemap.extraction.sharing.division import Division
+from marinemap.extraction.sharing.owner import OwnShare
 from marinemap.extraction.source_files import (
     SourceChangedError,
     content_version,
@@ -60,6 +63,8 @@ class LayerExtraction:
         Where the files go.
     advance : callable
         Told the fraction done.
+    division : Division, optional
+        Who else may help.
     """
 
     request: ExtractionRequest
@@ -68,6 +73,7 @@ class LayerExtraction:
     target: pyproj.CRS | None
     folder: Path
     advance: Advance
+    division: Division | None = None
 
     def run(self) -> LayerFiles:
         """Extract the layer; again if its source changes meanwhile, a database at last from a copy.
@@ -87,6 +93,8 @@ class LayerExtraction:
         if not isinstance(source.path, Table) and is_database(real_path(source.path)):
             within = Path(tempfile.mkdtemp(prefix="source-", dir=self.folder))
             source = replace(source, path=snapshot(real_path(source.path), within))
+            # Of the copy others know nothing.
+            return replace(self, division=None)._attempt(source)
         return self._attempt(source)
 
     def _attempt(self, source: SourceLayer) -> LayerFiles:
@@ -102,16 +110,25 @@ class LayerExtraction:
     def _extract(self, source: SourceLayer, version: str, folder: Path) -> LayerFiles:
         request = self.request
         layer = prepare(source, self.area, request.mode, output=self.target)
-        outcome = self._write_as(request.format, layer, folder, self._watched(source, folder))
         full: tuple[WrittenLayer, ...] = ()
-        loses = any(written.losses for written in outcome.written)
-        if loses and request.full_copy and request.format != FULL_FORMAT:
-            full = self._write_as(FULL_FORMAT, layer, folder, self._stay).written
+        with self._shared(source, layer) as share:
+            watched = self._watched(source, folder)
+            outcome = self._write_as(request.format, layer, folder, watched, share)
+            loses = any(written.losses for written in outcome.written)
+            if loses and request.full_copy and request.format != FULL_FORMAT:
+                full = self._write_as(FULL_FORMAT, layer, folder, self._stay, share).written
         written = (*outcome.written, *full)
         members = {name: path for each in written for name, path in each.members.items()}
         members |= find_styles(layer.dataset, [each.path.stem for each in outcome.written])
         report = report_on(source, version, layer, outcome, full, members)
         return LayerFiles(report, written, members)
+
+    def _shared(
+        self, source: SourceLayer, layer: PreparedLayer
+    ) -> AbstractContextManager[OwnShare | None]:
+        if self.division is None:
+            return nullcontext()
+        return self.division.of_layer(self.number, source, self.request.mode, layer)
 
     def _watched(self, source: SourceLayer, folder: Path) -> Advance:
         """Return what moves on while the layer gives no more than it may."""
@@ -127,7 +144,14 @@ class LayerExtraction:
     def _stay(self, fraction: float, features: int = 0) -> None:
         self.advance(1.0, features)
 
-    def _write_as(self, name: str, layer: PreparedLayer, folder: Path, advance: Advance) -> Outcome:
+    def _write_as(
+        self,
+        name: str,
+        layer: PreparedLayer,
+        folder: Path,
+        advance: Advance,
+        share: OwnShare | None,
+    ) -> Outcome:
         within = folder / name
         within.mkdir()
         geometry_type = layer.dataset.geometry_type
@@ -141,7 +165,8 @@ class LayerExtraction:
             has_z=geometry_type.startswith("3D "),
             made_on=made_at.date() if made_at else NO_DATE,
         )
-        outcome = write(layer, Reprojection(layer.route), get_format(name), plan, advance)
+        moving = Reprojection(layer.route)
+        outcome = write(layer, moving, get_format(name), plan, advance, share)
         advance(1.0, outcome.tally.kept)
         return outcome
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from marinemap.errors import quote
 from marinemap.extraction.crs import crs_label
 from marinemap.extraction.formats.written import WrittenLayer
+from marinemap.extraction.kept import Tally
 from marinemap.extraction.layer import PreparedLayer
 from marinemap.extraction.measure import Measure
 from marinemap.extraction.postgis.table import Table
@@ -15,7 +16,7 @@ from marinemap.extraction.reproject import TOLERANCE_METRES
 from marinemap.extraction.request import LayerReport, SourceLayer
 from marinemap.extraction.sqlite_source import is_database
 from marinemap.extraction.words import counted
-from marinemap.extraction.write import Outcome, Tally
+from marinemap.extraction.write import Outcome
 
 
 def report_on(

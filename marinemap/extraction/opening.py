@@ -51,8 +51,11 @@ class SpatialIndex(Protocol):
     def condition_of(self, keys: Sequence[int]) -> Any:
         """Return a condition for the features of some keys."""
 
-    def conditions(self, keys: KeySet) -> Iterator[Any]:
-        """Yield conditions that together let the features of some keys through."""
+    def conditions(self, keys: KeySet, first: int = 0, end: int | None = None) -> Iterator[Any]:
+        """Yield conditions that together let the features of some keys through; or some of them."""
+
+    def count_conditions(self, keys: KeySet) -> int:
+        """Return how many conditions these are."""
 
     def keys_near(self, near: Near) -> KeySet | None:
         """Return the keys of what may be wanted; None where they are not sought one by one."""

@@ -24,6 +24,7 @@ from marinemap.extraction.request import (
     LayerFailure,
     SourceLayer,
 )
+from marinemap.extraction.sharing.division import Division
 from marinemap.extraction.verify import verify
 from marinemap.extraction.write import Advance
 
@@ -40,6 +41,7 @@ def extract(
     work_folder: Path | None = None,
     progress: Progress | None = None,
     limits: RunLimits | None = None,
+    division: Division | None = None,
 ) -> ExtractionResult:
     """Clip layers to an area and pack them into a zip.
 
@@ -56,6 +58,9 @@ def extract(
         second. What it raises stops the extraction and reaches the caller.
     limits : RunLimits, optional
         What the run may take; all that it needs by default.
+    division : Division, optional
+        Which other processes may help, by :func:`marinemap.extraction.help_extract`; the archive
+        is the same to the byte.
 
     Returns
     -------
@@ -80,7 +85,7 @@ def extract(
     try:
         with tempfile.TemporaryDirectory(prefix="extract-", dir=work_folder) as folder:
             watch = LimitWatch(limits or RunLimits(), Path(folder))
-            done, failures = _extract_layers(request, area, Path(folder), tell, watch)
+            done, failures = _extract_layers(request, area, Path(folder), tell, watch, division)
             contents = Contents(request, area, [layer.report for layer in done], failures)
             size = _pack(contents, request.destination, done, tell, watch)
     except OSError as error:
@@ -97,7 +102,12 @@ def extract(
 
 
 def _extract_layers(
-    request: ExtractionRequest, area: Area, folder: Path, tell: Progress, watch: LimitWatch
+    request: ExtractionRequest,
+    area: Area,
+    folder: Path,
+    tell: Progress,
+    watch: LimitWatch,
+    division: Division | None,
 ) -> tuple[list[LayerFiles], list[LayerFailure]]:
     """Extract each layer; one that fails does not keep the others from being delivered."""
     target = request.output_crs(area)
@@ -106,8 +116,9 @@ def _extract_layers(
     for number, source in enumerate(request.layers):
         before = sum(layer.report.features_written for layer in done)
         advance = _share(tell, watch, number, len(request.layers), source, before)
+        work = LayerExtraction(request, number, area, target, folder, advance, division)
         try:
-            done.append(LayerExtraction(request, number, area, target, folder, advance).run())
+            done.append(work.run())
         except RunLimitError:
             raise
         except (RequestError, DatasetError) as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
@@ -152,6 +152,33 @@ class Source:
             raise DatasetError(f"{self.name} has no R-tree", field="source")
         return self._layer.attributes(self.rtree.condition_of(keys))
 
+    @property
+    def steps(self) -> int:
+        """In how many steps the features are asked for, each of which can be taken by itself.
+
+        1 where they are asked for at once.
+
+        Raises
+        ------
+        DatasetError
+            If the spatial index is damaged.
+        """
+        if self.rtree is None or self._keys is None:
+            return 1
+        return self.rtree.count_conditions(self._keys)
+
+    def take_steps(self, first: int, end: int) -> Iterator[Batch]:
+        """Yield the features of some of several steps, the same batches as all of them have.
+
+        Raises
+        ------
+        DatasetError
+            If the layer cannot be read.
+        """
+        assert self.rtree is not None and self._keys is not None, "a layer of one step"
+        conditions = self.rtree.conditions(self._keys, first, end)
+        return self._read({"where": condition} for condition in conditions)
+
     def batches(self) -> Generator[Batch]:
         """Yield the features, read ahead in a thread of its own.
 
@@ -164,7 +191,7 @@ class Source:
             _ = self._nowhere
         if not isinstance(self.dataset.path, Table):
             source_format_of(self.dataset.path).check(self.dataset.path)
-        with prefetched(self._read(), _BATCHES_AHEAD) as batches:
+        with prefetched(self._read(self._filters()), _BATCHES_AHEAD) as batches:
             yield from batches
 
     @cached_property
@@ -204,9 +231,9 @@ class Source:
                 hint="Write the layer anew, for instance by ogr2ogr, or ask for a whole copy.",
             ) from error
 
-    def _read(self) -> Iterator[Batch]:
+    def _read(self, filters: Iterable[Wanted]) -> Iterator[Batch]:
         count = 0
-        for wanted in self._filters():
+        for wanted in filters:
             for batch in self._layer.stream(wanted):
                 count += batch.num_rows
                 for piece in pieces_of(batch):

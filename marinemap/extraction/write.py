@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from dataclasses import dataclass
-from typing import Any, Protocol
-
-import pyarrow as pa
+from dataclasses import dataclass, replace
+from typing import Protocol
 
 from marinemap.extraction.arrow_batches import Batch
-from marinemap.extraction.clip import Clipped
 from marinemap.extraction.formats.format import Format
 from marinemap.extraction.formats.plan import WritePlan
 from marinemap.extraction.formats.written import WrittenLayer
+from marinemap.extraction.kept import Keeper, Kept, Tally
 from marinemap.extraction.layer import PreparedLayer
-from marinemap.extraction.measure import Measure, Measured
 from marinemap.extraction.prefetch import prefetched
-from marinemap.extraction.reproject import Moved, Reprojection
+from marinemap.extraction.reproject import Reprojection
+from marinemap.extraction.sharing.owner import OwnShare
 
 
 class Advance(Protocol):
@@ -30,33 +28,6 @@ class Advance(Protocol):
 _BATCHES_AHEAD = 1
 
 
-@dataclass
-class Tally:
-    """Counts of one pass over a layer."""
-
-    read: int = 0
-    repaired: int = 0
-    not_finite: int = 0
-    trimmed: int = 0
-    without_position: int = 0
-    straightened: int = 0
-    torn: int = 0
-    kept: int = 0
-    measured: Measured = Measured()
-
-    def add(self, read: Batch, cut: Clipped, moved: Moved, measured: Measured) -> None:
-        """Count a batch."""
-        self.read += len(read.geometries)
-        self.without_position += read.nowhere
-        self.straightened += read.straightened
-        self.torn += moved.cut
-        self.kept += len(cut.rows)
-        self.repaired += cut.repaired
-        self.not_finite += cut.not_finite
-        self.trimmed += cut.trimmed
-        self.measured += measured
-
-
 @dataclass(frozen=True)
 class Outcome:
     """What one pass wrote, and what it counted."""
@@ -65,25 +36,18 @@ class Outcome:
     tally: Tally
 
 
-@dataclass(frozen=True)
-class _Kept:
-    """A batch after clipping: what was read, what became of it, what is left."""
-
-    read: Batch
-    cut: Clipped
-    moved: Moved
-    attributes: Any
-    measured: Measured
-
-
 def write(
     layer: PreparedLayer,
     reprojection: Reprojection,
     format_: Format,
     plan: WritePlan,
     advance: Advance,
+    share: OwnShare | None = None,
 ) -> Outcome:
     """Write what the area holds of a layer into the plan's folder.
+
+    Where the layer is shared, what other processes have made is taken from them; the files are
+    the same to the byte.
 
     Raises
     ------
@@ -97,25 +61,30 @@ def write(
     expected = source.expected or layer.dataset.feature_count or 1
     writer = format_.writer(plan)
     try:
-        with prefetched(_kept(layer, reprojection), _BATCHES_AHEAD) as batches:
+        with prefetched(_kept(layer, reprojection, share), _BATCHES_AHEAD) as batches:
             for kept in batches:
-                tally.add(kept.read, kept.cut, kept.moved, kept.measured)
-                advance(min(1.0, tally.read / expected), tally.kept)
-                writer.write(kept.moved.column, kept.attributes)
+                tally += kept.tally if kept else Tally()
+                done = tally.read / expected + (share.ahead if share else 0.0)
+                advance(min(1.0, done), tally.kept)
+                if kept:
+                    writer.write(kept.geometries, kept.attributes)
         if source.counts_not_finite:
-            tally.not_finite = 0
+            tally = replace(tally, not_finite=0)
         return Outcome(tuple(writer.close()), tally)
     except BaseException:
         writer.abandon()
         raise
 
 
-def _kept(layer: PreparedLayer, reprojection: Reprojection) -> Generator[_Kept]:
-    measure = Measure(layer.route.output)
-    for batch in layer.source.batches():
-        picked = layer.selection.pick(batch)
-        cut = layer.clip(picked.geometries)
-        every = len(cut.rows) == len(picked.geometries)
-        attributes = picked.attributes if every else picked.attributes.take(pa.array(cut.rows))
-        moved = reprojection.move(cut.column)
-        yield _Kept(batch, cut, moved, attributes, measure.of(moved.column))
+def _kept(
+    layer: PreparedLayer, reprojection: Reprojection, share: OwnShare | None
+) -> Generator[Kept | None]:
+    """Yield what is left of each batch, and None while another process is waited for."""
+    keeper = Keeper(layer, reprojection)
+    if share is None:
+        for batch in layer.source.batches():
+            yield keeper.keep(batch)
+        return
+    with prefetched(share.found(), _BATCHES_AHEAD) as found:
+        for each in found:
+            yield keeper.keep(each) if isinstance(each, Batch) else each

@@ -32,7 +32,7 @@ from marinemap.tasks.outages import patiently
 
 logger = logging.getLogger(__name__)
 
-LOCK_NAME = ".in-use"
+LOCK_NAME, _FILES_NAME = ".in-use", "files"
 # Then the job is put off, and its archive made again.
 _SENDS_AGAIN_FOR_SECONDS = 60
 
@@ -42,6 +42,11 @@ def work_folder(job: Job) -> Iterator[Path]:
     """Make the folder of one run, hold it as in use, and remove it at the end."""
     with _held_folder(f"{job.pk}-{job.attempt}") as files:
         yield files
+
+
+def files_of_run(job: Job) -> Path:
+    """Return the folder that a run of a job works in, whichever process that is."""
+    return job_settings().work / f"{job.pk}-{job.attempt}" / _FILES_NAME
 
 
 @contextmanager
@@ -69,7 +74,7 @@ def _held_folder(name: str) -> Iterator[Path]:
     lock = os.open(folder / LOCK_NAME, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        files = folder / "files"
+        files = folder / _FILES_NAME
         files.mkdir(exist_ok=True)
         yield files
     finally:

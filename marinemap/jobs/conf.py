@@ -193,6 +193,11 @@ def storage_settings() -> StorageSettings | None:
     return StorageSettings(**found) if found else None
 
 
+def split_bounds() -> tuple[int, int]:
+    """Return by how many other workers a run is helped at most, and from how many features on."""
+    return int(settings.MARINEMAP_SPLIT_WORKERS), int(settings.MARINEMAP_SPLIT_FEATURES)
+
+
 def shares_results() -> bool:
     """Tell whether a request like an earlier one is given the result of that."""
     return bool(settings.MARINEMAP_REUSE)

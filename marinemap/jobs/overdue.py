@@ -19,7 +19,7 @@ from django.db import connection
 
 from marinemap.jobs import runs
 from marinemap.jobs.conf import job_settings
-from marinemap.jobs.queue import RUN_JOB, RUN_SHORT_JOB
+from marinemap.jobs.queue import HELP_JOB, RUN_JOB, RUN_SHORT_JOB
 from marinemap.tasks.outages import patiently
 
 logger = logging.getLogger(__name__)
@@ -36,7 +36,7 @@ _ANSWER_WITHIN_SECONDS = 5
 def limit_runs(**_: Any) -> None:
     """Let the worker end what goes on for longer than the operator allows a run."""
     seconds = job_settings().run_limits.seconds
-    for name in (*_JOBS, _GET_SHPS):
+    for name in (*_JOBS, HELP_JOB, _GET_SHPS):
         current_app.tasks[name].time_limit = _hard_limit(seconds)
     for name in _JOBS:
         # The message goes back: where the job could not be failed it is run again, and else there

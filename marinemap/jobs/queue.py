@@ -27,6 +27,7 @@ logger = logging.getLogger(__name__)
 # By name: the module of tasks imports this one.
 RUN_JOB = "marinemap.jobs.tasks.run_job"
 RUN_SHORT_JOB = "marinemap.jobs.tasks.run_short_job"
+HELP_JOB = "marinemap.jobs.tasks.help_job"
 
 
 @dataclass(frozen=True)

@@ -85,6 +85,11 @@ def keep_alive(job: Job) -> None:
     _write(job, alive_at=timezone.now())
 
 
+def is_current(job: Job) -> bool:
+    """Tell whether a run still owns its job."""
+    return _owned(job).exists()
+
+
 def succeed(
     job: Job, result: RunResult, reuse_key: str = "", artifact_bytes: int | None = None
 ) -> None:

@@ -16,7 +16,7 @@ from marinemap.errors import (
     UnavailableError,
 )
 from marinemap.extraction import RunLimitError
-from marinemap.jobs import reuse, runs, site_mark, storage
+from marinemap.jobs import helping, reuse, runs, site_mark, storage
 from marinemap.jobs.alarms import tell_of
 from marinemap.jobs.artifacts import artifact_path, keep_artifact, work_folder
 from marinemap.jobs.conf import job_settings
@@ -50,6 +50,16 @@ def run_job(self: Task[Any, Any], job_id: str) -> str:
 def run_short_job(self: Task[Any, Any], job_id: str) -> str:
     """Run a job of a short process: by a queue and a rate of its own, beside extractions."""
     return _run_message(self, job_id)
+
+
+@shared_task(ignore_result=True)
+def help_job(job_id: str, attempt: int) -> str:
+    """Help with a job that runs elsewhere; return how that ended.
+
+    One that has ended meanwhile needs no help, and one whose files are on another machine gets
+    none: a message too many does no harm.
+    """
+    return helping.help_with(uuid.UUID(job_id), attempt)
 
 
 # What whoever asked has to mend is told to them, and is no fault that a log should show in full.
@@ -147,7 +157,8 @@ def _call_process(job: Job) -> tuple[RunResult, str, int | None]:
     key = reuse.key_of(process, inputs)
     with work_folder(job) as folder, Pulse(job) as pulse:
         limits, viewer = job_settings().run_limits, viewer_of_owner(job.owner)
-        context = RunContext(folder, artifact_path(job), pulse.tell, limits, viewer)
+        division = helping.division_of(job, process, folder)
+        context = RunContext(folder, artifact_path(job), pulse.tell, limits, viewer, division)
         result = process.run(inputs, context)
         process.check_result(result)
         size_bytes = keep_artifact(job, pulse.tell) if result.media_type else None

@@ -18,6 +18,7 @@ from marinemap.extraction import (
     estimate,
     extract,
     fingerprint,
+    help_extract,
 )
 from marinemap.processes.apart import call_apart, is_small
 from marinemap.processes.choices import extract_inputs
@@ -86,6 +87,7 @@ def run(inputs: Mapping[str, Any], context: RunContext) -> RunResult:
         work_folder=context.work_folder,
         progress=context.progress,
         limits=context.limits,
+        division=context.division,
     )
     names = "-".join(source.name for source in request.layers)
     return RunResult(
@@ -94,6 +96,21 @@ def run(inputs: Mapping[str, Any], context: RunContext) -> RunResult:
         file_name=f"{names[:60].rstrip('-')}.zip",
         is_repeatable=not result.failures,
     )
+
+
+def help_run(inputs: Mapping[str, Any], context: RunContext) -> None:
+    """Make pieces of a run that goes on elsewhere, in the folder of the context's division.
+
+    Raises
+    ------
+    MarineMapError, OSError
+        If a piece cannot be made here, or the run is over.
+    """
+    if context.division is None:
+        return
+    request = read_inputs(inputs, context.viewer).to_request()
+    folder, progress = context.division.folder, context.progress
+    help_extract(request, folder, lambda: progress(0.0, ""), context.limits)
 
 
 def data_version(inputs: Mapping[str, Any]) -> list[str] | None:
@@ -141,4 +158,5 @@ PROCESS = Process(
     layers=layer_ids,
     data_version=data_version,
     choices=extract_inputs,
+    help=help_run,
 )

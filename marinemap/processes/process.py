@@ -11,7 +11,7 @@ from typing import Any
 
 from marinemap.catalogue.viewers import EVERYONE, Viewer
 from marinemap.errors import ServiceError
-from marinemap.extraction import RunLimits
+from marinemap.extraction import Division, RunLimits
 
 # What a run of a short process takes at most: so long it may hold up what looks after the site.
 SHORT_SECONDS = 5
@@ -24,7 +24,8 @@ class RunContext:
     ``work_folder`` is empty and private to the run, and is removed after it. A file that is the
     result goes to ``artifact``. ``progress`` takes the fraction done (0 to 1) and a few words,
     and raises when the run should stop. ``limits`` are what the operator allows one run,
-    ``viewer`` is whose request it is, as they may see layers now.
+    ``viewer`` is whose request it is, as they may see layers now. ``division`` tells which other
+    workers may help.
     """
 
     work_folder: Path
@@ -32,6 +33,7 @@ class RunContext:
     progress: Callable[[float, str], None]
     limits: RunLimits = RunLimits()
     viewer: Viewer = EVERYONE
+    division: Division | None = None
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,9 @@ class Process:
     inputs which layers they read; its ``check`` takes as a second argument whose request it is.
     What gives the same result for the same inputs and data has ``data_version``, which tells of
     kept inputs which data a run would read now, as JSON values; None where that is not known.
-    ``choices`` gives the inputs with what somebody may choose just now, for a form.
+    ``choices`` gives the inputs with what somebody may choose just now, for a form. What can be
+    shared among workers has ``help``: it takes kept inputs and the context of a run that goes on
+    in another process, and makes pieces of that run's work until none is left.
 
     Raises
     ------
@@ -91,6 +95,7 @@ class Process:
     layers: Callable[[Mapping[str, Any]], list[str]] | None = None
     data_version: Callable[[Mapping[str, Any]], Any] | None = None
     choices: Callable[[Viewer], Mapping[str, Mapping[str, Any]]] | None = None
+    help: Callable[[Mapping[str, Any], RunContext], None] | None = None
 
     def __post_init__(self) -> None:
         check_process(self)

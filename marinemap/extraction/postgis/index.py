@@ -64,9 +64,13 @@ class TableIndex:
             Identifier(self.shape.key), Literal([int(key) for key in keys])
         )
 
-    def conditions(self, keys: Any) -> Iterator[Composable]:
+    def conditions(self, keys: Any, first: int = 0, end: int | None = None) -> Iterator[Composable]:
         """Yield nothing: no keys are gathered beforehand."""
         yield from ()
+
+    def count_conditions(self, keys: Any) -> int:
+        """Return 0, for the same reason."""
+        return 0
 
     def keys_near(self, near: Any) -> None:
         """Return None: features are not sought by their boxes one by one."""

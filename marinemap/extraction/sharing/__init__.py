@@ -1,0 +1,1 @@
+"""One extraction by several processes: pieces of a layer made by others, the files by one."""
