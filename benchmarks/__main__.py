@@ -15,6 +15,7 @@ BENCHMARKS = (
     "broker",
     "jobs",
     "rescue",
+    "scale",
 )
 
 

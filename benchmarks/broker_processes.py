@@ -168,7 +168,7 @@ class Worker:
 
     def read_cpu_seconds(self) -> float:
         """Return the processor time that it and its children have used."""
-        return sum(_read_cpu_seconds(pid) for pid in _find_family(self.process.pid))
+        return sum(_read_cpu_seconds(pid) for pid in find_family(self.process.pid))
 
     def stop(self) -> None:
         """End it as an operator does, with force only where it hangs."""
@@ -189,7 +189,8 @@ def measure_cpu_shares(workers: list[Worker], seconds: float) -> list[float]:
     return [(late - early) / passed for early, late in zip(before, after, strict=True)]
 
 
-def _find_family(pid: int) -> list[int]:
+def find_family(pid: int) -> list[int]:
+    """Return a process and all that it or they have started."""
     found = [pid]
     for parent in found:
         for children in Path(f"/proc/{parent}/task").glob("*/children"):

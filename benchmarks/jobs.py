@@ -15,7 +15,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -130,7 +130,9 @@ class Web:
 
 
 @contextmanager
-def running_web(home: Path, url: str | None, layers: dict[str, Path]) -> Iterator[Web]:
+def running_web(
+    home: Path, url: str | None, layers: dict[str, Path], settings: Mapping[str, str] | None = None
+) -> Iterator[Web]:
     """Run the web server of a new site."""
     home.mkdir()
     environment = {
@@ -138,10 +140,11 @@ def running_web(home: Path, url: str | None, layers: dict[str, Path]) -> Iterato
         **({"DATABASE_URL": url} if url else {}),
         "MARINEMAP_HOME": str(home),
         "MARINEMAP_EXTRACT_RATE": "1000/s",
+        **(settings or {}),
     }
     added = [["addlayer", name, str(path)] for name, path in layers.items()]
     for command in (["migrate", "--verbosity", "0"], *added):
-        subprocess.run(manage(*command), env=environment, check=True)
+        subprocess.run(manage(*command), env=environment, check=True, stdout=subprocess.DEVNULL)
     port = find_free_port()
     web = manage("web", "--host", "127.0.0.1", "--port", str(port))
     with (home / "log").open("ab") as log:
