@@ -16,7 +16,7 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 
 export HOST PORT
 
-.PHONY: run test lint bench chaos fuzz containers deploy-document celery-suite clean samples requirements preflight
+.PHONY: run test lint messages bench chaos fuzz containers deploy-document celery-suite clean samples requirements preflight
 
 run: preflight $(VENV)/.ready $(PAGE)
 	@$(BIN)/python manage.py migrate --verbosity 0
@@ -37,6 +37,10 @@ lint: $(VENV)/.dev $(WEB)/node_modules/.ready
 	@$(BIN)/lint-imports
 	@$(BIN)/python manage.py makemigrations --check --dry-run
 	@$(BIN)/python scripts/node.py run --silent check
+
+# Finds the texts that people read and brings them into the translations; see CONTRIBUTING.md.
+messages: $(VENV)/.dev
+	@$(BIN)/python -m scripts.messages
 
 # Long runs with kill -9, restarts, cut connections, full disks and more; CHAOS_KILLS,
 # CHAOS_FAULTS and others set how many. `make test` causes 20 faults.

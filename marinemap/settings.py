@@ -152,6 +152,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     # Before all others, so that whatever they write bears the request's id.
     "marinemap.api.request_ids.RequestIdMiddleware",
+    "marinemap.languages.LanguageMiddleware",
     "marinemap.api.compression.CompressionMiddleware",
     "marinemap.api.cors.CorsMiddleware",
     # Before others, so that it sees their error pages.
@@ -193,7 +194,14 @@ AUTH_PASSWORD_VALIDATORS = [
         "NumericPasswordValidator",
     )
 ]
+# Into which all that people read is translated (marinemap/locale), and which of them are offered:
+# the first to whoever's browser asks for none of them. What programs read is English.
+LANGUAGES = [("en", "English"), ("de", "Deutsch")]
 LANGUAGE_CODE = "en"
+LOCALE_PATHS = [BASE_DIR / "marinemap" / "locale"]
+MARINEMAP_LANGUAGES = read_words("MARINEMAP_LANGUAGES", tuple(code for code, _ in LANGUAGES)) or [
+    "en"
+]
 
 STATIC_URL = "static/"
 STATIC_ROOT = MARINEMAP_HOME / "static"

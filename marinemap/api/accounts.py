@@ -8,6 +8,7 @@ from typing import Any
 from django.contrib.auth.models import User
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from marinemap.api.access import SCOPES, Access
 from marinemap.api.bodies import read_body
@@ -72,7 +73,7 @@ def tokens(request: HttpRequest) -> Document:
     """List the tokens of whoever has signed in; what they are is told of none."""
     found = PersonalToken.objects.filter(user=_person(request))[:MOST_TOKENS]
     listed = [_described(token) for token in found]
-    return Document("Your tokens", {"tokens": listed, "links": []}, cache_control=PRIVATE)
+    return Document(_("Your tokens"), {"tokens": listed, "links": []}, cache_control=PRIVATE)
 
 
 def make(request: HttpRequest) -> Document:
@@ -82,7 +83,7 @@ def make(request: HttpRequest) -> Document:
     expires_at = timezone.now() + timedelta(days=asked.get("days", 365))
     token, text = make_token(_person(request), asked["name"], asked["scopes"], expires_at)
     body = _described(token) | {"token": text}
-    return Document("Token", body, status=201, cache_control=PRIVATE)
+    return Document(_("Token"), body, status=201, cache_control=PRIVATE)
 
 
 def revoke(request: HttpRequest, token_id: str) -> Document:
@@ -94,7 +95,7 @@ def revoke(request: HttpRequest, token_id: str) -> Document:
         raise NotFoundError("you have no such token", field="tokenId", value=token_id)
     body = _described(token)
     token.delete()
-    return Document("Token", body, cache_control=PRIVATE)
+    return Document(_("Token"), body, cache_control=PRIVATE)
 
 
 def _person(request: HttpRequest) -> User:

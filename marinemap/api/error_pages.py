@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-import http
+from typing import TYPE_CHECKING
 
 from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest, HttpResponse
+from django.utils import translation
+from django.utils.cache import patch_vary_headers
 from django.utils.html import format_html
+from django.utils.text import format_lazy
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from marinemap.errors import quote
 
-Words = dict[str, str]
+if TYPE_CHECKING:
+    from django_stubs_ext import StrOrPromise
+
+# Lazy: programs read them in English, people in their language.
+Words = dict[str, "StrOrPromise"]
 
 
 def is_api(request: HttpRequest) -> bool:
@@ -27,18 +36,24 @@ def words_of(request: HttpRequest, response: HttpResponse) -> Words:
     """Return what an error page means, as members of a problem document."""
     if response.status_code == 400 and (host := _unknown_host(request)):
         return {
-            "detail": f"this site does not answer to the name '{host}'",
+            "detail": format_lazy(_("this site does not answer to the name '{host}'"), host=host),
             "field": "Host",
             "value": host,
-            "hint": "Ask by a name of the site's; its operator lists them in DJANGO_ALLOWED_HOSTS.",
+            "hint": _(
+                "Ask by a name of the site's; its operator lists them in DJANGO_ALLOWED_HOSTS."
+            ),
         }
     if response.status_code == 405:
         taken = response.get("Allow", "")
         return {
-            "detail": f"{quote(request.method)} is not taken at this address; it takes {taken}",
+            "detail": format_lazy(
+                _("{method} is not taken at this address; it takes {taken}"),
+                method=quote(request.method),
+                taken=taken,
+            ),
             "field": "method",
             "value": str(request.method),
-            "hint": "GET /api/openapi.html shows what each address takes.",
+            "hint": _("GET /api/openapi.html shows what each address takes."),
         }
     if response.status_code == 404:
         return {
@@ -48,19 +63,23 @@ def words_of(request: HttpRequest, response: HttpResponse) -> Words:
     return {}
 
 
-def page_with(words: Words, response: HttpResponse) -> HttpResponse:
+def page_with(request: HttpRequest, words: Words, response: HttpResponse) -> HttpResponse:
     """Return an error page that says in words what was wrong, where that is known."""
     # A page that says more, such as one of an operator's own template, stays.
     if "field" not in words:
         return response
-    title = f"{http.HTTPStatus(response.status_code).phrase} ({response.status_code})"
-    response.content = format_html(
-        "<!doctype html><html lang=en><title>{}</title><h1>{}</h1><p>{}.</p><p>{}</p></html>",
-        title,
-        title,
-        words["detail"],
-        words["hint"],
-    ).encode()
+    with translation.override(request.LANGUAGE_CODE):
+        title = gettext("Error {status}").format(status=response.status_code)
+        response.content = format_html(
+            "<!doctype html><html lang={}><title>{}</title><h1>{}</h1><p>{}.</p><p>{}</p></html>",
+            request.LANGUAGE_CODE,
+            title,
+            title,
+            words["detail"],
+            words["hint"],
+        ).encode()
+    response.headers["Content-Language"] = request.LANGUAGE_CODE
+    patch_vary_headers(response, ["Accept-Language"])
     return response
 
 

@@ -31,7 +31,10 @@ _MOST_BYTES, _LARGEST_BYTES = 32 << 20, 1 << 20
 # About what an entry takes besides its texts.
 _OVERHEAD_BYTES = 2_000
 # What speaks of the content that a 304 has not (RFC 9110, 15.4.5).
-_OF_CONTENT = ("content-type", "content-length", "content-encoding", "content-crs", "link")
+_OF_CONTENT = ("content-type", "content-length", "content-encoding", "content-language") + (
+    "content-crs",
+    "link",
+)
 # In which requests for the same may differ.
 _OF_ONE_REQUEST = ("HTTP_IF_NONE_MATCH", "HTTP_X_REQUEST_ID")
 _WHERE = ("PATH_INFO", "QUERY_STRING", "REMOTE_ADDR", "wsgi.url_scheme")

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
 
 from marinemap.api.access import Access
 from marinemap.api.conf import max_body_bytes, most_in_a_batch, most_look_seconds, most_sync_seconds
@@ -15,9 +16,12 @@ from marinemap.api.declarations.serving import FORM
 from marinemap.api.identity import sender_or_new
 from marinemap.api.links import LINKS
 from marinemap.api.processes.letters import letters_of
-from marinemap.jobs.allowance import WHOSE, allowances
+from marinemap.jobs.allowance import allowances
 from marinemap.jobs.conf import job_settings
 from marinemap.jobs.limits import rooms_of
+
+if TYPE_CHECKING:
+    from django_stubs_ext import StrOrPromise
 
 _LIMIT = {
     "type": "object",
@@ -44,6 +48,14 @@ _LIMITS = {
         "links": LINKS,
     },
 }
+_WAITING = {
+    "person": _("Waiting, of you"),
+    "address": _("Waiting, of your network address"),
+}
+_WITHIN_A_DAY = {
+    "person": _("Within 24 hours, of you"),
+    "address": _("Within 24 hours, of your network address"),
+}
 
 
 def limits(request: HttpRequest) -> Document:
@@ -51,21 +63,21 @@ def limits(request: HttpRequest) -> Document:
     body: dict[str, Any] = {"limits": [*_of_site(), *_of_asker(request)], "links": []}
     if (letters := letters_of(request)) is not None:
         body["letters"] = letters
-    return Document("Limits", body, cache_control=PRIVATE)
+    return Document(_("Limits"), body, cache_control=PRIVATE)
 
 
 def _of_site() -> Iterator[dict[str, Any]]:
     settings = job_settings()
     run = settings.run_limits
     known = (
-        ("body", "A request's body", max_body_bytes(), "bytes"),
-        ("batch", "Requests in one batch", most_in_a_batch(), "requests"),
-        ("look", "Looking at one request before it is queued", most_look_seconds(), "seconds"),
-        ("sync", "Waiting for the end of a run", most_sync_seconds(), "seconds"),
-        ("run-seconds", "One run", run.seconds, "seconds"),
-        ("run-features", "One extract", run.features, "features"),
-        ("run-bytes", "The files of one extract, before zipping", run.file_bytes, "bytes"),
-        ("waiting-site", "Waiting at this site", settings.max_waiting, "jobs"),
+        ("body", _("A request's body"), max_body_bytes(), "bytes"),
+        ("batch", _("Requests in one batch"), most_in_a_batch(), "requests"),
+        ("look", _("Looking at one request before it is queued"), most_look_seconds(), "seconds"),
+        ("sync", _("Waiting for the end of a run"), most_sync_seconds(), "seconds"),
+        ("run-seconds", _("One run"), run.seconds, "seconds"),
+        ("run-features", _("One extract"), run.features, "features"),
+        ("run-bytes", _("The files of one extract, before zipping"), run.file_bytes, "bytes"),
+        ("waiting-site", _("Waiting at this site"), settings.max_waiting, "jobs"),
     )
     for name, title, most, unit in known:
         if most is not None:
@@ -75,14 +87,13 @@ def _of_site() -> Iterator[dict[str, Any]]:
 def _of_asker(request: HttpRequest) -> Iterator[dict[str, Any]]:
     sender = sender_or_new(request)
     for room in rooms_of(sender):
-        title = f"Waiting, of {WHOSE[room.whose]}"
+        title = _WAITING[room.whose]
         yield _taken(f"waiting-{room.whose}", title, room.most, room.waiting.count(), "jobs")
     for each in allowances(sender):
-        title = f"Within 24 hours, of {WHOSE[each.whose]}"
-        yield _taken(each.id, title, each.most, each.used, each.unit)
+        yield _taken(each.id, _WITHIN_A_DAY[each.whose], each.most, each.used, each.unit)
 
 
-def _taken(name: str, title: str, most: float, used: float, unit: str) -> dict[str, Any]:
+def _taken(name: str, title: StrOrPromise, most: float, used: float, unit: str) -> dict[str, Any]:
     figures = {"most": _number(most), "used": _number(used)}
     return {"id": name, "title": title, **figures, "unit": unit}
 

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from django.urls import reverse
+from django.utils.text import format_lazy
+from django.utils.translation import gettext_lazy as _
+
+if TYPE_CHECKING:
+    from django_stubs_ext import StrOrPromise
 
 OGC = "http://www.opengis.net/def/rel/ogc/1.0/"
 JSON = "application/json"
@@ -26,26 +31,26 @@ def link(
     view: str,
     *arguments: object,
     type_: str = JSON,
-    title: str | None = None,
+    title: StrOrPromise | None = None,
     query: str = "",
 ) -> dict[str, Any]:
     """Return a link to one of the API's own addresses, by the name of its route."""
     href = request.build_absolute_uri(reverse(f"api:{view}", args=arguments))
-    found = {"href": href + query, "rel": rel, "type": type_}
+    found: dict[str, Any] = {"href": href + query, "rel": rel, "type": type_}
     return found | ({"title": title} if title else {})
 
 
 def own_links(request: Asker, view: str, *arguments: object) -> list[dict[str, Any]]:
     """Return the links of a document within another, as it has them by itself."""
     return [
-        link(request, "self", view, *arguments, title="As JSON"),
+        link(request, "self", view, *arguments, title=format_lazy(_("As {form}"), form="JSON")),
         link(
             request,
             "alternate",
             view,
             *arguments,
             type_="text/html",
-            title="As HTML",
+            title=format_lazy(_("As {form}"), form="HTML"),
             query="?f=html",
         ),
     ]

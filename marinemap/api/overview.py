@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 from django.urls import reverse
+from django.utils import translation
+from django.utils.translation import gettext_lazy as _
 
 import marinemap
 from marinemap.api.access import Access
 from marinemap.api.declarations import Document, Operation, Route, openapi
 from marinemap.api.declarations.documents import never_another
 from marinemap.api.declarations.operation import Answer
-from marinemap.api.declarations.serving import FORM
+from marinemap.api.declarations.serving import FORM, in_language_of
 from marinemap.api.links import OGC, link
 from marinemap.catalogue.glance import catalogue_as_it_is
 
@@ -62,16 +64,16 @@ def landing(request: HttpRequest) -> Document:
     """Answer where everything is."""
     links = [
         link(request, "service-desc", "openapi", type_=openapi.MEDIA_TYPE, title="OpenAPI"),
-        link(request, "service-doc", "service-doc", type_="text/html", title="How to ask"),
-        link(request, "conformance", "conformance", title="What it conforms to"),
-        link(request, f"{OGC}conformance", "conformance", title="What it conforms to"),
-        link(request, f"{OGC}processes", "processes", title="What can be run"),
-        link(request, f"{OGC}job-list", "jobs", title="Your jobs"),
-        link(request, "data", "collections", title="The layers"),
-        link(request, "limits", "limits", title="What you may ask for"),
-        link(request, f"{OGC}tiling-schemes", "matrix-sets", title="How tiles are numbered"),
+        link(request, "service-doc", "service-doc", type_="text/html", title=_("How to ask")),
+        link(request, "conformance", "conformance", title=_("What it conforms to")),
+        link(request, f"{OGC}conformance", "conformance", title=_("What it conforms to")),
+        link(request, f"{OGC}processes", "processes", title=_("What can be run")),
+        link(request, f"{OGC}job-list", "jobs", title=_("Your jobs")),
+        link(request, "data", "collections", title=_("The layers")),
+        link(request, "limits", "limits", title=_("What you may ask for")),
+        link(request, f"{OGC}tiling-schemes", "matrix-sets", title=_("How tiles are numbered")),
     ]
-    description = "Clip, zip and ship: map data of the area that you draw on a map."
+    description = _("Clip, zip and ship: map data of the area that you draw on a map.")
     body = {"title": "MarineMap", "description": description, "links": links}
     return Document("MarineMap", body, question=never_another)
 
@@ -79,7 +81,7 @@ def landing(request: HttpRequest) -> Document:
 def conformance(request: HttpRequest) -> Document:
     """Answer the conformance classes that this service meets in full."""
     body = {"conformsTo": CONFORMANCE, "links": []}
-    return Document("Conformance", body, question=never_another)
+    return Document(_("Conformance"), body, question=never_another)
 
 
 def routes(declared: Callable[[], Sequence[Route]]) -> tuple[Route, ...]:
@@ -88,13 +90,18 @@ def routes(declared: Callable[[], Sequence[Route]]) -> tuple[Route, ...]:
     def described(request: HttpRequest) -> Document:
         server = request.build_absolute_uri(reverse("api:landing")).rstrip("/")
         found = openapi.document(request, declared(), server, marinemap.__version__)
-        return Document("OpenAPI", found, openapi.MEDIA_TYPE, question=catalogue_as_it_is)
+        return Document(
+            "OpenAPI", found, openapi.MEDIA_TYPE, is_data=True, question=catalogue_as_it_is
+        )
 
     def page(request: HttpRequest) -> HttpResponse:
         root = reverse("api:landing").rstrip("/")
         shown = openapi.summary(declared(), root)
-        context = {"title": "How to ask", "root": reverse("api:landing"), "routes": shown}
-        return HttpResponse(render_to_string("api/openapi.html", context, request))
+        context = {"title": _("How to ask"), "root": reverse("api:landing"), "routes": shown}
+        with translation.override(request.LANGUAGE_CODE):
+            response = HttpResponse(render_to_string("api/openapi.html", context, request))
+        in_language_of(request, response)
+        return response
 
     object_ = {"type": "object"}
     return (

@@ -124,7 +124,7 @@ class ProblemMiddleware:
             return response
         words = words_of(request, response)
         if wants_page(request):
-            return page_with(words, response)
+            return page_with(request, words, response)
         problem = _problem(
             request, response.status_code, f"{_OWN}http-{response.status_code}", **words
         )

@@ -14,6 +14,8 @@ from celery import current_app
 from django.db import transaction
 from django.db.models import Count, Q
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from marinemap.errors import UnavailableError
 from marinemap.jobs.models import Job
@@ -43,13 +45,21 @@ class Place:
         return max(0, math.ceil((self.earliest_start_at - timezone.now()).total_seconds()))
 
     def in_words(self) -> str:
-        """Return the place as a sentence for the job's owner."""
+        """Return the place as a sentence for the job's owner, in the language that is active."""
         seconds = round((self.earliest_start_at - timezone.now()).total_seconds())
-        others = {0: "Nobody is", 1: "1 request is"}.get(self.ahead, f"{self.ahead} requests are")
+        if self.ahead:
+            others = ngettext("{count} request is ahead", "{count} requests are ahead", self.ahead)
+        else:
+            others = _("Nobody is ahead")
         # Workers may be busy for an hour with what is no longer ahead.
-        free = "it starts as soon as a worker is free"
-        start = f"it starts in {seconds} s at the earliest" if seconds > 1 else free
-        return f"{others} ahead; {start}."
+        start = _("it starts as soon as a worker is free")
+        if seconds > 1:
+            start = ngettext(
+                "it starts in {seconds} s at the earliest",
+                "it starts in {seconds} s at the earliest",
+                seconds,
+            )
+        return f"{others}; {start}.".format(count=self.ahead, seconds=seconds)
 
 
 def publish(job: Job, *, delay_seconds: float = 0) -> None:

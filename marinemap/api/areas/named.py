@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
 
 from marinemap.api.conf import max_body_bytes
 from marinemap.api.declarations import Document
@@ -33,7 +34,7 @@ def search(request: HttpRequest, q: str, limit: int) -> Document:
         }
         for each in found
     ]
-    return Document("Areas", {"areas": listed, "links": []})
+    return Document(_("Areas"), {"areas": listed, "links": []})
 
 
 def show(request: HttpRequest, area_id: str) -> Document | None:

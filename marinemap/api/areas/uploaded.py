@@ -9,6 +9,7 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.urls import reverse
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
 
 from marinemap.api.access import Access, check_access
 from marinemap.api.areas import named
@@ -92,7 +93,7 @@ def _document(request: HttpRequest, area: UploadedArea, status: int = 200) -> Do
         "links": [link(request, "self", "area", area.pk, type_=GEOJSON)],
     }
     return Document(
-        area.title or "Area",
+        area.title or _("Area"),
         body,
         GEOJSON,
         status=status,

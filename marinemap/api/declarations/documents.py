@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from django_stubs_ext import StrOrPromise
 
 # What is the same for everyone may be kept, but is asked for again: a 304 is cheap.
 PUBLIC = "public, no-cache"
@@ -23,9 +26,10 @@ class Document:
 
     Parameters
     ----------
-    title : str
+    title : str or lazy text
     body : mapping
-        A member ``links`` gets the links to the document itself and to its other form.
+        A member ``links`` gets the links to the document itself and to its other form. Texts of
+        the site's own in it are lazy: English for programs, in their language for people.
     media_type : str
         Of the JSON.
     status : int
@@ -41,13 +45,15 @@ class Document:
         Gives the content of such a form, by its name.
     picture : callable
         Gives the picture on its page, as HTML.
+    is_data : bool
+        Whether the names of its members are those of a layer's fields, and no words of the site's.
     snippets : callable
         Gives what else stands on its page, to be copied: texts by their titles.
     question : callable, optional
         Tells by what it is seen that this would be another now; see ``kept.tell_question``.
     """
 
-    title: str
+    title: StrOrPromise
     body: Mapping[str, Any]
     media_type: str = "application/json"
     status: int = 200
@@ -58,6 +64,7 @@ class Document:
     others: Mapping[str, str] = field(default_factory=dict)
     encode: Callable[[str], bytes] | None = None
     picture: Callable[[], str] = str
+    is_data: bool = False
     snippets: Callable[[], Mapping[str, str]] = dict
     question: Callable[[], Hashable] | None = None
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.http import HttpRequest
+from django.utils.translation import gettext_lazy
 
 from marinemap.api.access import Access
 from marinemap.api.declarations.operation import (
@@ -35,6 +36,12 @@ _SCHEMES = {
         "name": "sessionid",
         "description": "Of a person who has signed in at /admin/.",
     },
+}
+# Where a parameter stands, for people.
+_WHERE = {
+    "path": gettext_lazy("in the path"),
+    "query": gettext_lazy("in the query"),
+    "header": gettext_lazy("as a header"),
 }
 _OPTIONAL: tuple[dict[str, list[str]], ...] = ({}, {"token": []}, {"session": []})
 _SECURITY: dict[Access, tuple[dict[str, list[str]], ...]] = {Access.ACCOUNT: ({"session": []},)}
@@ -229,6 +236,7 @@ def _shown_parameter(parameter: Parameter) -> dict[str, Any]:
     return {
         "name": parameter.name,
         "place": parameter.place,
+        "where": _WHERE[parameter.place],
         "description": parameter.description,
         "type": parameter.schema.get("type", "text"),
         "choices": parameter.schema.get("enum"),

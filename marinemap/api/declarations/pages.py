@@ -1,17 +1,27 @@
-"""The HTML form of a document: all that its JSON holds, every link a link, without a script."""
+"""The HTML form of a document: all that its JSON holds, every link a link, without a script.
+
+Names and words of the site's own are in the language that is active; what a layer's data hold is
+shown as it is.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from django.http import HttpRequest
 from django.template.loader import render_to_string
 from django.urls import reverse
+from django.utils import timezone
+from django.utils.formats import date_format, number_format
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import get_language
+from django.utils.translation import gettext as _
 
 from marinemap.api.declarations.documents import Document
+from marinemap.api.declarations.labels import IN_ENGLISH, LABELS, MOMENTS, OF_OTHERS, WORDS
 
 # Of a list of numbers or of deep coordinates a person reads the beginning.
 _MOST_PLAIN = 200
@@ -28,26 +38,57 @@ def page_of(request: HttpRequest, document: Document, body: Mapping[str, Any]) -
             "snippets": document.snippets(),
             "root": reverse("api:landing"),
             "description": rest.pop("description", ""),
-            "content": as_html(rest),
+            "content": as_html(rest, is_data=document.is_data),
             "links": body.get("links", []),
         },
         request,
     )
 
 
-def as_html(value: Any) -> SafeString:
-    """Return a JSON value as HTML: objects as lists of terms, lists of objects as tables."""
+def as_html(value: Any, *, is_data: bool = False) -> SafeString:
+    """Return a JSON value as HTML: objects as lists of terms, lists of objects as tables.
+
+    ``is_data`` tells that its names and values are a layer's, shown as they are.
+    """
     if isinstance(value, Mapping):
-        return _terms(value)
+        return _terms(value, is_data)
     if isinstance(value, Sequence) and not isinstance(value, str):
-        return _listed(value)
+        return _listed(value, is_data)
     if isinstance(value, str) and value.startswith(("http://", "https://")):
         return format_html('<a href="{}">{}</a>', value, value)
-    words = {True: "yes", False: "no", None: "–"}
-    return format_html("{}", words[value] if isinstance(value, bool | None) else value)
+    if isinstance(value, bool | None):
+        return format_html("{}", {True: _("yes"), False: _("no"), None: "–"}[value])
+    is_counted = isinstance(value, int | float) and not is_data
+    return format_html("{}", number_format(value, force_grouping=True) if is_counted else value)
 
 
-def _terms(value: Mapping[str, Any]) -> SafeString:
+def _member(name: str, value: Any, is_data: bool) -> SafeString:
+    """Return what a member holds, as its name has it understood."""
+    if is_data or name in OF_OTHERS:
+        return as_html(value, is_data=True)
+    if name in MOMENTS and isinstance(value, str):
+        return _moment(value)
+    if isinstance(value, str) and (word := WORDS.get(name, {}).get(value)):
+        return format_html("{}", word)
+    shown = as_html(value)
+    is_foreign = name in IN_ENGLISH and type(value) in (str, list) and get_language() != "en"
+    return format_html('<span lang="en">{}</span>', shown) if is_foreign else shown
+
+
+def _moment(text: str) -> SafeString:
+    moment = timezone.localtime(datetime.fromisoformat(text))
+    shown = f"{date_format(moment, 'DATETIME_FORMAT')} {moment:%Z}"
+    return format_html('<time datetime="{}" title="{}">{}</time>', text, text, shown)
+
+
+def _name(name: str, is_data: bool) -> SafeString:
+    """Return what people read for a name of a member, and the name itself for who programs."""
+    if is_data or name not in LABELS:
+        return format_html("{}", name)
+    return format_html('<span title="{}">{}</span>', name, LABELS[name])
+
+
+def _terms(value: Mapping[str, Any], is_data: bool) -> SafeString:
     if "href" in value:
         return format_html(
             '<a href="{}" rel="{}" type="{}">{}</a>',
@@ -56,36 +97,36 @@ def _terms(value: Mapping[str, Any]) -> SafeString:
             value.get("type", ""),
             value.get("title") or value.get("rel") or value["href"],
         )
-    rows = ((name, as_html(each)) for name, each in value.items())
+    rows = ((_name(name, is_data), _member(name, each, is_data)) for name, each in value.items())
     return format_html("<dl>{}</dl>", format_html_join("", "<dt>{}</dt><dd>{}</dd>", rows))
 
 
-def _listed(value: Sequence[Any]) -> SafeString:
+def _listed(value: Sequence[Any], is_data: bool) -> SafeString:
     if not value:
-        return mark_safe("none")
+        return format_html("{}", _("none"))
     if all(isinstance(each, Mapping) and "href" not in each for each in value):
-        return _table(value)
+        return _table(value, is_data)
     if all(isinstance(each, int | float | str) for each in value):
         text = ", ".join(str(each) for each in value)
         if not any(str(each).startswith("http") for each in value):
             return format_html("<span class=plain>{}</span>", text)
-    items = ((as_html(each),) for each in value[:_MOST_PLAIN])
+    items = ((as_html(each, is_data=is_data),) for each in value[:_MOST_PLAIN])
     return format_html("<ul>{}</ul>", format_html_join("", "<li>{}</li>", items))
 
 
-def _table(rows: Sequence[Mapping[str, Any]]) -> SafeString:
+def _table(rows: Sequence[Mapping[str, Any]], is_data: bool) -> SafeString:
     names = list(dict.fromkeys(name for row in rows for name in row))
-    head = format_html_join("", "<th scope=col>{}</th>", ((name,) for name in names))
+    heads = ((_name(name, is_data),) for name in names)
     lines = (
-        (
-            format_html_join(
-                "", "<td>{}</td>", ((as_html(row[name]) if name in row else "",) for name in names)
-            ),
-        )
+        (format_html_join("", "<td>{}</td>", ((cell,) for cell in _cells(row, names, is_data))),)
         for row in rows
     )
     return format_html(
         '<div class="wide"><table><thead><tr>{}</tr></thead><tbody>{}</tbody></table></div>',
-        head,
+        format_html_join("", "<th scope=col>{}</th>", heads),
         format_html_join("", "<tr>{}</tr>", lines),
     )
+
+
+def _cells(row: Mapping[str, Any], names: Sequence[str], is_data: bool) -> list[SafeString]:
+    return [_member(name, row[name], is_data) if name in row else mark_safe("") for name in names]

@@ -9,7 +9,11 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.http.response import HttpResponseBase
+from django.utils import translation
 from django.utils.cache import get_conditional_response, patch_vary_headers
+from django.utils.functional import Promise
+from django.utils.text import format_lazy
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.csrf import csrf_exempt
 
 import marinemap
@@ -71,7 +75,7 @@ def respond(
         document = answered
     body = _with_links(request, document, wanted)
     if wanted == "html":
-        content = page_of(request, document, {**body, **document.shown()}).encode()
+        content = _page(request, document, body)
         media_type = "text/html; charset=utf-8"
     elif wanted in document.others and document.encode:
         content, kind = document.encode(wanted), document.others[wanted]
@@ -85,13 +89,35 @@ def respond(
         response.headers["Link"] = _as_header(body.get("links", []))
     response.headers["Cache-Control"] = _kept_by(request, document.cache_control)
     patch_vary_headers(response, ["Accept"])
+    if wanted == "html":
+        in_language_of(request, response)
     return _unless_modified(request, response, etag)
+
+
+def in_language_of(request: HttpRequest, response: HttpResponse) -> None:
+    """Say that a page is in the language of whoever asked, and another's for others."""
+    response.headers["Content-Language"] = request.LANGUAGE_CODE
+    patch_vary_headers(response, ["Accept-Language"])
 
 
 def write_json(body: Any) -> bytes:
     """Return JSON as it is sent: without blanks, letters as they are."""
-    text = json.dumps(body, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    text = json.dumps(
+        body, ensure_ascii=False, separators=(",", ":"), allow_nan=False, default=_in_english
+    )
     return text.encode(errors="surrogatepass")
+
+
+def _in_english(value: Any) -> str:
+    """Return a lazy text as programs read it: no language is active where JSON is written."""
+    if isinstance(value, Promise):
+        return str(value)
+    raise TypeError(f"{type(value).__name__} is no JSON")
+
+
+def _page(request: HttpRequest, document: Document, body: dict[str, Any]) -> bytes:
+    with translation.override(request.LANGUAGE_CODE):
+        return page_of(request, document, {**body, **document.shown()}).encode()
 
 
 def _as_header(links: list[dict[str, Any]]) -> str:
@@ -126,7 +152,7 @@ def _with_links(request: HttpRequest, document: Document, wanted: str) -> dict[s
             "href": _address(request, form, wanted),
             "rel": "self" if form == wanted else "alternate",
             "type": media_type,
-            "title": f"As {form.upper()}",
+            "title": format_lazy(_("As {form}"), form=form.upper()),
         }
         for form, media_type in own.items()
     ]

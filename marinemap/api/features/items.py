@@ -10,6 +10,7 @@ import numpy as np
 import shapely
 from django.forms import model_to_dict
 from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
 
 from marinemap.api.declarations import Document, Versioned
 from marinemap.api.declarations.negotiation import form_of
@@ -138,6 +139,7 @@ def _feature(request: HttpRequest, layer: Layer, target: FeatureCrs, feature_id:
         headers={"Content-Crs": target.header},
         written=lambda: members,
         shown=lambda: rows_of(found)[0],
+        is_data=True,
         picture=lambda: sketch([moved(found.geometries, layer, target)]),
     )
 
@@ -209,7 +211,7 @@ def _next(request: HttpRequest, after: str, to_skip: int) -> dict[str, Any]:
     if to_skip:
         query["offset"] = str(to_skip)
     href = request.build_absolute_uri(f"{request.path}?{query.urlencode(safe=':/,')}")
-    return {"href": href, "rel": "next", "type": GEOJSON, "title": "The next page"}
+    return {"href": href, "rel": "next", "type": GEOJSON, "title": _("The next page")}
 
 
 def _in_bbox(

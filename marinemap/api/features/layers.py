@@ -6,6 +6,8 @@ import re
 from typing import Any
 
 from django.http import HttpRequest
+from django.utils.text import format_lazy
+from django.utils.translation import gettext_lazy as _
 
 from marinemap.api.declarations import Document
 from marinemap.api.features.crs import CRS84, crs_uri, offered
@@ -57,11 +59,11 @@ def collections(request: HttpRequest) -> Document:
     layers = Layer.objects.visible_to(viewer_of(request)).select_related("drawing")
     listed = [described(request, layer) for layer in layers]
     body = {"collections": listed, "links": []}
-    return Document("Layers", body, question=catalogue_as_it_is)
+    return Document(_("Layers"), body, question=catalogue_as_it_is)
 
 
 # Not the reason itself, which names files of the server.
-_TROUBLE = "The data of this layer cannot be read now; whoever runs this site has been told."
+_TROUBLE = _("The data of this layer cannot be read now; whoever runs this site has been told.")
 
 
 def collection(request: HttpRequest, collection_id: str) -> Document:
@@ -94,7 +96,7 @@ def described(request: HttpRequest, layer: Layer) -> dict[str, Any]:
     drawing: Drawing | None = getattr(layer, "drawing", None)
     if drawing and drawing.file:
         found = link(request, "item", "drawing", layer.pk, drawing.file, type_=DRAWING)
-        tiles = link(request, f"{OGC}tilesets-vector", "tilesets", layer.pk, title="Tiles")
+        tiles = link(request, f"{OGC}tilesets-vector", "tilesets", layer.pk, title=_("Tiles"))
         body["links"] += [found, tiles]
     progress = progress_of(layer, drawing)
     if progress is not None:
@@ -107,7 +109,7 @@ def described(request: HttpRequest, layer: Layer) -> dict[str, Any]:
 
 def _feature_links(request: HttpRequest, layer: Layer) -> list[dict[str, Any]]:
     page = link(
-        request, "items", "items", layer.pk, type_="text/html", title="Features", query="?f=html"
+        request, "items", "items", layer.pk, type_="text/html", title=_("Features"), query="?f=html"
     )
     files = [
         link(
@@ -116,13 +118,20 @@ def _feature_links(request: HttpRequest, layer: Layer) -> list[dict[str, Any]]:
             "items",
             layer.pk,
             type_=kind,
-            title=f"Features as {get_format(name).title}",
+            title=format_lazy(_("Features as {form}"), form=get_format(name).title),
             query=f"?f={name}",
         )
         for name, kind in FILE_FORMS.items()
     ]
     return [
-        link(request, "items", "items", layer.pk, type_=GEOJSON, title="Features as GeoJSON"),
+        link(
+            request,
+            "items",
+            "items",
+            layer.pk,
+            type_=GEOJSON,
+            title=format_lazy(_("Features as {form}"), form="GeoJSON"),
+        ),
         page,
         *files,
         link(
@@ -131,6 +140,6 @@ def _feature_links(request: HttpRequest, layer: Layer) -> list[dict[str, Any]]:
             "queryables",
             layer.pk,
             type_="application/schema+json",
-            title="What can be asked for",
+            title=_("What can be asked for"),
         ),
     ]

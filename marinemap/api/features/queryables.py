@@ -7,6 +7,8 @@ from typing import Any
 
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils.text import format_lazy
+from django.utils.translation import gettext_lazy as _
 
 from marinemap.api.bodies import read_json
 from marinemap.api.declarations import Document, Parameter
@@ -47,8 +49,8 @@ def queryables(request: HttpRequest, collection_id: str) -> Document:
         "properties": fields | {geometry_name(layer): place},
         "additionalProperties": False,
     }
-    title = f"{layer.title}: what can be asked for"
-    return Document(title, body, MEDIA_TYPE, question=catalogue_as_it_is)
+    title = format_lazy(_("{layer}: what can be asked for"), layer=layer.title)
+    return Document(title, body, MEDIA_TYPE, is_data=True, question=catalogue_as_it_is)
 
 
 def _shape_of(layer: Layer) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 import shapely
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import gettext as _
 
 from marinemap.extraction.wkb import are_finite
 
@@ -29,12 +30,15 @@ def sketch(geometries: Sequence[Array]) -> SafeString:
     scale = min(_WIDTH / max(east - west, extent / 8), _MOST_HEIGHT / max(north - south, 1e-12))
     placed = shapely.transform(found, _onto(west, north, scale))
     size = [scale * (east - west) + 2 * _MARGIN, scale * (north - south) + 2 * _MARGIN]
-    bounds = f"{west:.6g} {south:.6g} to {east:.6g} {north:.6g}"
+    corners = (f"{west:.6g} {south:.6g}", f"{east:.6g} {north:.6g}")
+    # Translators: two corners of a box, each as two numbers.
+    bounds = _("%s to %s") % corners
     return format_html(
-        '<figure><svg viewBox="0 0 {} {}" width="{}" role="img" aria-label="Map of the features" '
+        '<figure><svg viewBox="0 0 {} {}" width="{}" role="img" aria-label="{}" '
         'fill="#0b4f6c" fill-opacity="0.25" stroke="#0b4f6c">{}</svg>'
         "<figcaption>{}</figcaption></figure>",
         *(f"{each:.0f}" for each in (*size, size[0])),
+        _("Map of the features"),
         mark_safe("".join(_shapes(shapely.simplify(placed, 0.5)))),
         bounds,
     )

@@ -11,6 +11,7 @@ from typing import Any
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
 
 from marinemap.api.areas.chosen import with_area
 from marinemap.api.bodies import read_body
@@ -198,7 +199,7 @@ def _document(request: HttpRequest, jobs: Sequence[Job], status: int = 200) -> D
         "links": [],
     }
     headers = {} if completed == len(jobs) else {"Retry-After": str(_SOON_SECONDS)}
-    return Document("Batch", body, status=status, headers=headers, cache_control=PRIVATE)
+    return Document(_("Batch"), body, status=status, headers=headers, cache_control=PRIVATE)
 
 
 def _address(request: HttpRequest, job: Job) -> str:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils.functional import lazy
+from django.utils.translation import gettext_lazy as _
 
 from marinemap.api.conf import is_sync_by_default
 from marinemap.api.identity import viewer_of
@@ -15,6 +18,16 @@ from marinemap.jobs.models import Job
 from marinemap.jobs.queue import Place
 from marinemap.jobs.states import JobStatus
 from marinemap.processes.process import Process
+
+if TYPE_CHECKING:
+    from django_stubs_ext import StrOrPromise
+
+# Of a job that neither ended by itself nor works at anything.
+_OWN_WORDS: dict[str, StrOrPromise] = {
+    "Waiting for its turn.": _("Waiting for its turn."),
+    "Starting.": _("Starting."),
+    "Cancelled.": _("Cancelled."),
+}
 
 
 def control_options(process: Process) -> tuple[str, ...]:
@@ -34,8 +47,8 @@ def process_summary(request: HttpRequest, process: Process) -> dict[str, Any]:
     return {
         "id": process.id,
         "version": process.version,
-        "title": process.title,
-        "description": process.description,
+        "title": _(process.title),
+        "description": _(process.description),
         "jobControlOptions": list(control_options(process)),
         "outputTransmission": list(process.transmission),
         "links": own_links(request, "process", process.id),
@@ -46,11 +59,25 @@ def process_description(request: HttpRequest, process: Process) -> dict[str, Any
     """Return a process with its inputs and outputs."""
     described = process_summary(request, process)
     described |= {
-        "inputs": process.inputs_for(viewer_of(request)),
-        "outputs": process.outputs,
+        "inputs": _as_people_read(process.inputs_for(viewer_of(request))),
+        "outputs": _as_people_read(process.outputs),
     }
-    execute = link(request, f"{OGC}execute", "execution", process.id, title="Run it (POST)")
+    execute = link(request, f"{OGC}execute", "execution", process.id, title=_("Run it (POST)"))
     described["links"].append(execute)
+    return described
+
+
+def _as_people_read(described: Any) -> Any:
+    """Return a schema whose own titles and descriptions are lazy texts, for pages."""
+    if isinstance(described, Mapping):
+        return {
+            name: _(at)
+            if name in ("title", "description") and isinstance(at, str)
+            else _as_people_read(at)
+            for name, at in described.items()
+        }
+    if isinstance(described, list | tuple):
+        return [_as_people_read(each) for each in described]
     return described
 
 
@@ -83,17 +110,20 @@ def status_info(request: Asker, job: Job, place: Place | None = None) -> dict[st
     return {name: value for name, value in info.items() if value not in (None, "")}
 
 
-def _message(job: Job, place: Place | None) -> str:
-    """Return how a job stands, in words; of one that was tried before also why it waits again."""
+def _message(job: Job, place: Place | None) -> StrOrPromise:
+    """Return how a job stands, in words; of one that was tried before also why it waits again.
+
+    What the site says itself is lazy, for pages; what the engine wrote is English.
+    """
     if place is None:
-        return job.message
-    return f"{job.message} {place.in_words()}" if job.attempt else place.in_words()
+        return _OWN_WORDS.get(job.message, job.message)
+    return f"{job.message} {place.in_words()}" if job.attempt else lazy(place.in_words, str)()
 
 
 def _job_links(request: Asker, job: Job) -> list[dict[str, Any]]:
     links = [
         *own_links(request, "job", job.pk),
-        link(request, "monitor", "job", job.pk, title="How it stands"),
+        link(request, "monitor", "job", job.pk, title=_("How it stands")),
     ]
     if not job.is_finished:
         links.append(
@@ -103,16 +133,16 @@ def _job_links(request: Asker, job: Job) -> list[dict[str, Any]]:
                 "events",
                 job.pk,
                 type_="text/event-stream",
-                title="Told as it changes",
+                title=_("Told as it changes"),
             )
         )
     if job.status == JobStatus.SUCCESSFUL and (job.artifact or job.has_outputs):
         type_ = job.media_type or JSON
         links.append(
-            link(request, f"{OGC}results", "results", job.pk, type_=type_, title="The result")
+            link(request, f"{OGC}results", "results", job.pk, type_=type_, title=_("The result"))
         )
     if job.status == JobStatus.FAILED:
-        links.append(link(request, f"{OGC}exceptions", "results", job.pk, title="Why it failed"))
+        links.append(link(request, f"{OGC}exceptions", "results", job.pk, title=_("Why it failed")))
     return links
 
 

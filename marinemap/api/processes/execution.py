@@ -9,6 +9,7 @@ from typing import Any
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
 
 from marinemap.api.areas.chosen import with_area
 from marinemap.api.conf import most_sync_seconds
@@ -196,5 +197,5 @@ def _answer_job(request: HttpRequest, job: Job) -> HttpResponseBase:
     info: dict[str, Any] = status_info(request, job, find_place(job))
     # Of a request that is sent again as well: whose first answer was lost goes on as with it.
     headers = {"Location": job_address(request, job)}
-    document = Document("Job", info, status=201, headers=headers, cache_control=PRIVATE)
+    document = Document(_("Job"), info, status=201, headers=headers, cache_control=PRIVATE)
     return respond(request, document, "json")

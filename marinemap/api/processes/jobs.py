@@ -9,6 +9,8 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.urls import reverse
+from django.utils.text import format_lazy
+from django.utils.translation import gettext_lazy as _
 
 from marinemap.api.declarations import Document
 from marinemap.api.declarations.documents import PRIVATE
@@ -48,7 +50,7 @@ def status(request: HttpRequest, job_id: str) -> Document:
     seconds = place.seconds_until_start if place else 0
     headers = {"Retry-After": str(min(max(seconds, _SOONEST), _LATEST))}
     return Document(
-        f"Job {job.pk}",
+        format_lazy(_("Job {id}"), id=str(job.pk)),
         status_info(request, job, place),
         headers={} if job.is_finished else headers,
         cache_control=PRIVATE,
@@ -62,7 +64,7 @@ def dismiss(request: HttpRequest, job_id: str) -> Document:
     refuse_cross_site(request)
     info = status_info(request, lifecycle.dismiss(job))
     # So the standard has it, for what was finished as well; the job itself stays what it was.
-    return Document("Job", info | {"status": JobStatus.DISMISSED}, cache_control=PRIVATE)
+    return Document(_("Job"), info | {"status": JobStatus.DISMISSED}, cache_control=PRIVATE)
 
 
 def results(request: HttpRequest, job_id: str) -> HttpResponseBase:

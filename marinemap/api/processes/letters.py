@@ -8,7 +8,7 @@ from typing import Any
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
-from django.utils.translation.trans_real import parse_accept_lang_header
+from django.utils.translation import gettext_lazy as _
 
 from marinemap.api.access import Access
 from marinemap.api.conf import letters_go_to
@@ -51,22 +51,11 @@ _STATE = {
         "links": {"type": "array", "items": {"type": "object", "required": ["href"]}},
     },
 }
-_WORDS = {
-    "en": {
-        "title": "Letters to you",
-        "sent": "This site writes to your address when somebody gives it with a request.",
-        "stopped": "This site writes no letters to your address any more.",
-        "make stopped": "Send me no more letters",
-        "make sent": "Send me letters again",
-    },
-    "de": {
-        "title": "Briefe an Sie",
-        "sent": "Diese Seite schreibt an Ihre Adresse, wenn jemand sie mit einer Anfrage angibt.",
-        "stopped": "Diese Seite schreibt keine Briefe mehr an Ihre Adresse.",
-        "make stopped": "Keine Briefe mehr senden",
-        "make sent": "Wieder Briefe senden",
-    },
+_SAID = {
+    "sent": _("This site writes to your address when somebody gives it with a request."),
+    "stopped": _("This site writes no letters to your address any more."),
 }
+_BUTTONS = {"sent": _("Send me letters again"), "stopped": _("Send me no more letters")}
 
 
 def correspondent_of(
@@ -92,7 +81,7 @@ def correspondent_of(
             value=notify["email"],
             hint="The link in an earlier letter leads to where that is undone.",
         )
-    language = notify.get("language") or _language_of(request)
+    language = notify.get("language") or request.LANGUAGE_CODE
     api = request.build_absolute_uri(reverse("api:landing"))
     return Correspondent(recipient, language, api)
 
@@ -155,13 +144,6 @@ def _check_own(request: HttpRequest, given: str) -> None:
         )
 
 
-def _language_of(request: HttpRequest) -> str:
-    """Return the first of the languages that letters are written in which a person reads."""
-    wanted = parse_accept_lang_header(request.headers.get("Accept-Language", ""))
-    codes = (code.partition("-")[0] for code, _ in wanted)
-    return next((code for code in codes if code in LANGUAGES), LANGUAGES[0])
-
-
 def _recipient(key: str) -> Recipient:
     found = recipients.find(key)
     if found is None:
@@ -170,21 +152,19 @@ def _recipient(key: str) -> Recipient:
 
 
 def _document(request: HttpRequest, found: Recipient) -> Document:
-    words = _WORDS[_language_of(request)]
     letters, other = ("stopped", "sent") if found.stopped_at else ("sent", "stopped")
-    body = {"letters": letters, "description": words[letters], "links": []}
-    button = format_html(
-        '<form method="post" action="?letters={}"><button>{}</button></form>',
-        other,
-        words[f"make {other}"],
-    )
+    body = {"letters": letters, "description": _SAID[letters], "links": []}
     return Document(
-        words["title"],
+        _("Letters to you"),
         body,
         cache_control=PRIVATE,
         # What follows the link gets no key from the address.
         headers={"Referrer-Policy": "no-referrer"},
-        picture=lambda: button,
+        picture=lambda: format_html(
+            '<form method="post" action="?letters={}"><button>{}</button></form>',
+            other,
+            _BUTTONS[other],
+        ),
     )
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from django.db.models import DurationField, ExpressionWrapper, F, Q, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from marinemap.api.declarations import Document
 from marinemap.api.declarations.documents import PRIVATE, never_another
@@ -39,14 +40,14 @@ def processes(request: HttpRequest, limit: int, after: str | None) -> Document:
     }
     if len(rest) > limit:
         body["links"].append(_next(request, rest[limit - 1].id))
-    return Document("Processes", body, question=never_another)
+    return Document(_("Processes"), body, question=never_another)
 
 
 def process(request: HttpRequest, process_id: str) -> Document:
     """Describe one process."""
     found = get_process(process_id)
     return Document(
-        found.title,
+        _(found.title),
         process_description(request, found),
         snippets=lambda: snippets(request, found),
         question=catalogue_as_it_is if found.choices else never_another,
@@ -75,7 +76,7 @@ def jobs(
     if min_duration is not None or max_duration is not None:
         found = _that_took(found, min_duration, max_duration)
     page = _page(found, after, limit + 1)
-    return Document("Jobs", _job_list(request, page, limit), cache_control=PRIVATE)
+    return Document(_("Jobs"), _job_list(request, page, limit), cache_control=PRIVATE)
 
 
 def _job_list(request: HttpRequest, page: Sequence[Job], limit: int) -> dict[str, Any]:
@@ -95,7 +96,7 @@ def _next(request: HttpRequest, after: str) -> dict[str, Any]:
     query = request.GET.copy()
     query["after"] = after
     href = request.build_absolute_uri(f"{request.path}?{query.urlencode()}")
-    return {"href": href, "rel": "next", "type": "application/json", "title": "The next page"}
+    return {"href": href, "rel": "next", "type": "application/json", "title": _("The next page")}
 
 
 def _page(found: QuerySet[Job], after: str | None, count: int) -> list[Job]:

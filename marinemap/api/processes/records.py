@@ -7,6 +7,7 @@ from typing import Any
 from zipfile import ZipFile
 
 from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
 
 from marinemap.api.declarations import Document
 from marinemap.api.declarations.documents import PRIVATE
@@ -26,7 +27,7 @@ def asked(request: HttpRequest, job_id: str) -> Document:
     job = get_job(request, job_id)
     inputs = JobDocuments.objects.values_list("inputs", flat=True).get(pk=job.pk)
     body = {"jobID": str(job.pk), "processID": job.process_id, "inputs": inputs}
-    return Document("What was asked for", body, cache_control=PRIVATE)
+    return Document(_("What was asked for"), body, cache_control=PRIVATE)
 
 
 def report(request: HttpRequest, job_id: str) -> Document:
@@ -40,7 +41,7 @@ def report(request: HttpRequest, job_id: str) -> Document:
         "missing": [_without_request(each) for each in found["missing"]],
         "layers": found["layers"],
     }
-    return Document("Report", body, cache_control=PRIVATE)
+    return Document(_("Report"), body, cache_control=PRIVATE)
 
 
 def _without_request(failure: dict[str, Any]) -> dict[str, Any]:

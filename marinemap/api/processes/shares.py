@@ -5,13 +5,17 @@ from __future__ import annotations
 import hashlib
 import re
 import secrets
-from datetime import timedelta
-from typing import Any
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
 
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.functional import lazy
+from django.utils.text import format_lazy
+from django.utils.translation import gettext_lazy as _
 
 from marinemap.api.declarations import Document
 from marinemap.api.declarations.documents import PRIVATE
@@ -22,10 +26,13 @@ from marinemap.api.models import SharedResult
 from marinemap.api.problems import NotFoundError, ResultGoneError, ShareOverError
 from marinemap.api.processes.described import status_info
 from marinemap.api.processes.jobs import answer_results, finished_job
-from marinemap.errors import RequestError
+from marinemap.errors import MarineMapError, RequestError
 from marinemap.jobs import expiry
 from marinemap.jobs.models import Job
 from marinemap.jobs.states import JobStatus
+
+if TYPE_CHECKING:
+    from django_stubs_ext import StrOrPromise
 
 MOST_DAYS = 365
 _MOST_LINKS = 20
@@ -37,7 +44,7 @@ def renew(request: HttpRequest, job_id: str) -> Document:
     job = get_job(request, job_id)
     refuse_cross_site(request)
     job = expiry.renew(job)
-    return Document("Job", status_info(request, job), cache_control=PRIVATE)
+    return Document(_("Job"), status_info(request, job), cache_control=PRIVATE)
 
 
 def share(request: HttpRequest, job_id: str, days: int | None) -> Document:
@@ -63,7 +70,7 @@ def share(request: HttpRequest, job_id: str, days: int | None) -> Document:
     )
     href = request.build_absolute_uri(reverse("api:shared", args=[key]))
     body = _described(job) | {"href": href, "expires": made.expires_at.isoformat()}
-    return Document("Link", body, status=201, headers={"Location": href}, cache_control=PRIVATE)
+    return Document(_("Link"), body, status=201, headers={"Location": href}, cache_control=PRIVATE)
 
 
 def revoke(request: HttpRequest, job_id: str) -> Document:
@@ -71,7 +78,7 @@ def revoke(request: HttpRequest, job_id: str) -> Document:
     job = get_job(request, job_id)
     refuse_cross_site(request)
     revoked = _valid(job).update(revoked_at=timezone.now())
-    return Document("Links", _described(job) | {"revoked": revoked}, cache_control=PRIVATE)
+    return Document(_("Links"), _described(job) | {"revoked": revoked}, cache_control=PRIVATE)
 
 
 def open_shared(request: HttpRequest, key: str) -> HttpResponseBase:
@@ -84,13 +91,37 @@ def open_shared(request: HttpRequest, key: str) -> HttpResponseBase:
         if form_of(request, None, "application/json", {}) != "html":
             raise
         status = 410 if isinstance(error, ShareOverError) else 404
-        why = f"{error.message[:1].upper()}{error.message[1:]}. {error.hint or ''}".strip()
         page = Document(
-            "This link leads to nothing", {"description": why}, status=status, cache_control=PRIVATE
+            _("This link leads to nothing"),
+            {"description": _why(error)},
+            status=status,
+            cache_control=PRIVATE,
         )
         response = respond(request, page, "html")
         vars(response)["says_why"] = True
         return response
+
+
+def _why(error: MarineMapError) -> StrOrPromise:
+    """Return what a problem document says, in the language of whoever reads it."""
+    if isinstance(error, _OverError):
+        return format_lazy(error.said, moment=lazy(_moment, str)(error.moment))
+    if isinstance(error, NotFoundError):
+        return _("There is no such link. Copy it whole, from who made it.")
+    return _("The files are gone to which it led. Ask who made it for them.")
+
+
+def _moment(moment: datetime) -> str:
+    local = timezone.localtime(moment)
+    return f"{date_format(local, 'DATETIME_FORMAT')} {local:%Z}"
+
+
+class _OverError(ShareOverError):
+    """A link that leads nowhere since a moment; ``said`` says so to people."""
+
+    def __init__(self, message: str, hint: str, said: StrOrPromise, moment: datetime) -> None:
+        super().__init__(message, hint=hint)
+        self.said, self.moment = said, moment
 
 
 def _shared(key: str) -> SharedResult:
@@ -100,14 +131,18 @@ def _shared(key: str) -> SharedResult:
             "there is no such link", field="key", hint="Copy it whole, from who made it."
         )
     if found.revoked_at is not None:
-        raise ShareOverError(
+        raise _OverError(
             f"this link was revoked at {found.revoked_at:%Y-%m-%dT%H:%M:%SZ} by who made it",
-            hint="Ask them for another.",
+            "Ask them for another.",
+            _("This link was revoked at {moment} by who made it. Ask them for another."),
+            found.revoked_at,
         )
     if found.expires_at <= timezone.now():
-        raise ShareOverError(
+        raise _OverError(
             f"the time of this link was over at {found.expires_at:%Y-%m-%dT%H:%M:%SZ}",
-            hint="Ask who made it for another.",
+            "Ask who made it for another.",
+            _("The time of this link was over at {moment}. Ask who made it for another."),
+            found.expires_at,
         )
     return found
 

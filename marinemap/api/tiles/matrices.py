@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
 
 from marinemap.api.declarations import Document
 from marinemap.api.links import own_links
@@ -25,20 +26,20 @@ def matrix_sets(request: HttpRequest) -> Document:
     listed = [
         {
             "id": SCHEME,
-            "title": "Web Mercator, a square",
+            "title": _("Web Mercator, a square"),
             "uri": URI,
             "crs": CRS,
             "links": own_links(request, "matrix-set"),
         }
     ]
-    return Document("Tiling schemes", {"tileMatrixSets": listed, "links": []})
+    return Document(_("Tiling schemes"), {"tileMatrixSets": listed, "links": []})
 
 
 def matrix_set(request: HttpRequest) -> Document:
     """Define the tiling scheme."""
     body = {
         "id": SCHEME,
-        "title": "Web Mercator, a square",
+        "title": _("Web Mercator, a square"),
         "uri": URI,
         "crs": CRS,
         "orderedAxes": ["X", "Y"],

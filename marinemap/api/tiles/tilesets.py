@@ -8,6 +8,8 @@ from urllib.parse import unquote
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.cache import get_conditional_response
+from django.utils.text import format_lazy
+from django.utils.translation import gettext_lazy as _
 
 from marinemap.api.declarations import Document
 from marinemap.api.features.layers import get_layer, kept_by
@@ -29,7 +31,9 @@ def tilesets(request: HttpRequest, collection_id: str) -> Document:
     layer = get_layer(request, collection_id)
     with open_archive(layer) as archive:
         listed = [_summary(request, layer, archive)]
-    return Document(f"{layer.title}: tiles", {"tilesets": listed, "links": []})
+    return Document(
+        format_lazy(_("{layer}: tiles"), layer=layer.title), {"tilesets": listed, "links": []}
+    )
 
 
 def tileset(request: HttpRequest, collection_id: str) -> Document:
@@ -37,13 +41,15 @@ def tileset(request: HttpRequest, collection_id: str) -> Document:
     layer = get_layer(request, collection_id)
     with open_archive(layer) as archive:
         body = _summary(request, layer, archive)
-        _, highest = archive.zooms
+        highest = archive.zooms[1]
         body["layers"] = [
             {"id": each["id"], "dataType": "vector"}
             for each in archive.metadata.get("vector_layers", [])
         ]
     limits = [_limits(zoom) for zoom in range(highest + 1)]
-    return Document(f"{layer.title}: tiles", body | {"tileMatrixSetLimits": limits})
+    return Document(
+        format_lazy(_("{layer}: tiles"), layer=layer.title), body | {"tileMatrixSetLimits": limits}
+    )
 
 
 def tilejson(request: HttpRequest, collection_id: str) -> Document:
@@ -96,7 +102,7 @@ def _summary(request: HttpRequest, layer: Layer, archive: TileArchive) -> dict[s
         "rel": "item",
         "type": MVT,
         "templated": True,
-        "title": "A tile",
+        "title": _("A tile"),
     }
     scheme = link(request, f"{OGC}tiling-scheme", "matrix-set", title=SCHEME)
     described = link(request, "describedby", "tilejson", layer.pk, title="TileJSON")
