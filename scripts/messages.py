@@ -37,9 +37,8 @@ _PYTHON = {
     "ngettext": (1, 2),
     "ngettext_lazy": (1, 2),
 }
-_SCRIPT = {"t": None, "tn": (1, 2), "gettext": None, "ngettext": (1, 2)}
-# Text between tags of TSX is no JavaScript; what the page says is in calls, never there.
-_SCRIPT_OPTIONS = {"jsx": "yes", "parse_template_string": "no"}
+_SCRIPT = {"t": None, "tn": (1, 2)}
+_SCRIPT_OPTIONS = {"jsx": True}
 
 Message = tuple[str, int, Any, list[str]]
 
@@ -126,13 +125,34 @@ def _of_server() -> Iterator[Message]:
 
 
 def _of_page() -> Iterator[Message]:
-    for file in sorted((ROOT / "marinemap/web/src").rglob("*.ts*")):
-        if ".test." not in file.name:
-            yield from _extracted("javascript", file, file.read_bytes(), _SCRIPT, _SCRIPT_OPTIONS)
+    for file in page_sources():
+        yield from in_script(file)
+    for text in _told_by_the_service():
+        yield "marinemap/api/routes.py", 0, text, []
+
+
+def _told_by_the_service() -> Iterator[str]:
+    """Yield what the service declares in its JSON and the page shows: formats, limits."""
+    from marinemap.api.declarations.labels import WORDS
+    from marinemap.api.limits import WAITING, WITHIN_A_DAY
     from marinemap.extraction import FORMATS, get_format
 
     for name in FORMATS:
-        yield "marinemap/extraction/formats/__init__.py", 0, get_format(name).about, []
+        yield get_format(name).title
+        yield get_format(name).about
+    for words in (WAITING, WITHIN_A_DAY, WORDS["unit"]):
+        yield from map(str, words.values())
+
+
+def page_sources() -> list[Path]:
+    """Return the files of the page's program."""
+    files = sorted((ROOT / "marinemap/web/src").rglob("*.ts*"))
+    return [file for file in files if ".test." not in file.name]
+
+
+def in_script(file: Path) -> Iterator[Message]:
+    """Yield the texts of one of them. Those within a template string are not found."""
+    return _extracted("javascript", file, file.read_bytes(), _SCRIPT, _SCRIPT_OPTIONS)
 
 
 def _extracted(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 from django.conf import settings
@@ -41,6 +42,14 @@ def test_translations_say_what_is_filled_in(language: str, domain: str) -> None:
 def test_what_django_reads_is_what_people_edit(language: str, domain: str) -> None:
     compiled = messages.path(language, domain).with_suffix(".mo").read_bytes()
     assert compiled == messages.compiled(messages.read(language, domain)), "run: make messages"
+
+
+@pytest.mark.parametrize("file", messages.page_sources(), ids=lambda file: file.name)
+def test_each_call_for_a_text_is_found(file: Path) -> None:
+    """What stands within a template string, or is put together, would never be translated."""
+    calls = re.findall(r"(?<![\w.#])tn?\(", file.read_text(encoding="utf-8"))
+    if file.name != "words.ts":
+        assert len(list(messages.in_script(file))) == len(calls)
 
 
 def test_languages_are_the_same_everywhere() -> None:

@@ -48,11 +48,11 @@ _LIMITS = {
         "links": LINKS,
     },
 }
-_WAITING = {
+WAITING = {
     "person": _("Waiting, of you"),
     "address": _("Waiting, of your network address"),
 }
-_WITHIN_A_DAY = {
+WITHIN_A_DAY = {
     "person": _("Within 24 hours, of you"),
     "address": _("Within 24 hours, of your network address"),
 }
@@ -87,10 +87,10 @@ def _of_site() -> Iterator[dict[str, Any]]:
 def _of_asker(request: HttpRequest) -> Iterator[dict[str, Any]]:
     sender = sender_or_new(request)
     for room in rooms_of(sender):
-        title = _WAITING[room.whose]
+        title = WAITING[room.whose]
         yield _taken(f"waiting-{room.whose}", title, room.most, room.waiting.count(), "jobs")
     for each in allowances(sender):
-        yield _taken(each.id, _WITHIN_A_DAY[each.whose], each.most, each.used, each.unit)
+        yield _taken(each.id, WITHIN_A_DAY[each.whose], each.most, each.used, each.unit)
 
 
 def _taken(name: str, title: StrOrPromise, most: float, used: float, unit: str) -> dict[str, Any]:

@@ -5,10 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from django.utils.functional import lazystr
-from django.utils.text import format_lazy
-from django.utils.translation import gettext_lazy as _
-
 from marinemap.catalogue.models import Layer
 from marinemap.catalogue.viewers import Viewer
 from marinemap.processes.descriptions import EXTRACT_INPUTS
@@ -45,7 +41,7 @@ def extract_inputs(viewer: Viewer) -> Mapping[str, Mapping[str, Any]]:
 
 
 def _id_schema(layer: _Choice) -> dict[str, Any]:
-    return {"type": "string", "enum": [layer.id], "title": lazystr(layer.title)}
+    return {"type": "string", "enum": [layer.id], "title": layer.title}
 
 
 def _layer_schema(layer: _Choice) -> dict[str, Any]:
@@ -56,11 +52,7 @@ def _layer_schema(layer: _Choice) -> dict[str, Any]:
     if 0 < len(names) <= _MOST_FIELDS:
         items = {"type": "string", "enum": names}
         properties["fields"] = {**properties["fields"], "items": items}
-    return {
-        **schema,
-        "title": format_lazy(_("{layer}, in part"), layer=layer.title),
-        "properties": properties,
-    }
+    return {**schema, "title": f"{layer.title} (name, fields, filter)", "properties": properties}
 
 
 def _crs(layers: Sequence[_Choice]) -> dict[str, Any]:

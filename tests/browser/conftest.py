@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
-from pathlib import Path
+from contextlib import contextmanager
+from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect, sync_playwright
@@ -28,15 +29,28 @@ expect.set_options(timeout=30_000)
 
 
 @pytest.fixture
-def page(tmp_path: Path) -> Iterator[Page]:
+def page() -> Iterator[Page]:
     """A tab of a fresh browser that fails the test on any script error or refused resource."""
+    with _tab() as tab:
+        yield tab
+
+
+@pytest.fixture
+def german_page() -> Iterator[Page]:
+    """The same of somebody in Austria."""
+    with _tab(locale="de-AT") as tab:
+        yield tab
+
+
+@contextmanager
+def _tab(**options: Any) -> Iterator[Page]:
     chromium = shutil.which("chromium") or shutil.which("chromium-browser")
     if chromium is None:
         skip_or_fail("Chromium is missing: sudo apt install chromium")
     troubles: list[str] = []
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=_ARGUMENTS)
-        tab = browser.new_context(viewport={"width": 1280, "height": 800}).new_page()
+        tab = browser.new_context(viewport={"width": 1280, "height": 800}, **options).new_page()
         tab.set_default_timeout(60_000)
         tab.on("pageerror", lambda error: troubles.append(str(error)))
         tab.on(

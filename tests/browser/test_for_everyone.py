@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +71,43 @@ def test_no_state_of_the_page_breaks_a_rule(
     _tag(page, "crs-code").fill("9999")
     expect(_tag(page, "problem-crs")).to_be_visible()
     _assert_sound(page, "problem beside its field")
+
+
+def test_page_is_german_from_arrival_to_the_download(
+    german_page: Page, working_site: RunningSite
+) -> None:
+    page = german_page
+    page.goto(f"{working_site.base}/#map=4/45/5")
+    expect(page.locator("html")).to_have_attribute("lang", "de")
+    expect(_tag(page, "layer-reefs")).to_be_visible()
+    _assert_german(page)
+    page.goto(f"{working_site.base}/#map=4/45/5&layers=reefs,ports&area=0.1,40.1,0.3,40.3")
+    page.reload()
+    expect(_tag(page, "area-size")).to_have_text(re.compile(r"^Gebiet: [\d.,\s]+ km²$"))
+    expect(_tag(page, "estimate-text")).to_contain_text("1 Objekt, etwa")
+    _tag(page, "about-reefs").click()
+    _tag(page, "draw-circle").click()
+    _assert_german(page)
+    _tag(page, "stop-drawing").click()
+    _tag(page, "submit").click()
+    expect(_tag(page, "download")).to_contain_text("Herunterladen (")
+    _tag(page, "report").locator("summary").click()
+    _tag(page, "share").click()
+    expect(_tag(page, "share-link")).to_be_visible()
+    _tag(page, "crs").select_option("other")
+    _tag(page, "crs-code").fill("9999")
+    expect(_tag(page, "problem-crs")).to_be_visible()
+    expect(_tag(page, "problem-crs")).to_have_attribute("lang", "en")
+    _assert_german(page)
+
+
+def test_pages_of_the_api_are_german_for_a_german_browser(
+    german_page: Page, working_site: RunningSite
+) -> None:
+    for path in ("", "collections/reefs", "collections/reefs/items", "jobs", "openapi.html"):
+        answer = german_page.goto(f"{working_site.base}/api/{path}")
+        assert answer is not None and answer.headers["content-language"] == "de"
+        _assert_german(german_page)
 
 
 def test_keyboard_alone_leads_from_arrival_to_the_download(
@@ -220,3 +258,27 @@ def _assert_sound(page: Page, state: str) -> None:
 
 def _tag(page: Page, name: str) -> Locator:
     return page.get_by_test_id(name)
+
+
+# Words that no German text has, and every English one.
+_ENGLISH = re.compile(r"\b(the|and|your|you|of|is|this|are|with|to|for|not|here)\b", re.IGNORECASE)
+# What is said or shown, but for what is told to be English, is code, or is a layer's own.
+_SAID = """() => {
+  const walker = document.createTreeWalker(document.documentElement, NodeFilter.SHOW_TEXT);
+  const others = ':not(html)[lang=en], script, style, code, pre, small, td, dd:not(#estimate dd)';
+  const texts = [];
+  while (walker.nextNode()) {
+    const { parentElement: parent, textContent: text } = walker.currentNode;
+    if (!parent.closest(others)) texts.push(text.trim());
+  }
+  for (const name of ['aria-label', 'title', 'placeholder', 'alt']) {
+    for (const each of document.querySelectorAll(`[${name}]`)) texts.push(each.getAttribute(name));
+  }
+  return texts.filter(Boolean);
+}"""
+
+
+def _assert_german(page: Page) -> None:
+    texts = page.evaluate(_SAID)
+    assert len(texts) > 5
+    assert [text for text in texts if _ENGLISH.search(text)] == []

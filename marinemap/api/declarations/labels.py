@@ -66,6 +66,7 @@ LABELS = {
     "storageCrs": _("Coordinate system of the data"),
     "succeeded": _("Successful"),
     "tileMatrixSets": _("Tiling schemes"),
+    "theme": _("Theme"),
     "tilesets": _("Tilesets"),
     "title": _("Title"),
     "tokens": _("Tokens"),

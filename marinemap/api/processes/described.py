@@ -59,12 +59,23 @@ def process_description(request: HttpRequest, process: Process) -> dict[str, Any
     """Return a process with its inputs and outputs."""
     described = process_summary(request, process)
     described |= {
-        "inputs": _as_people_read(process.inputs_for(viewer_of(request))),
+        "inputs": _inputs(process, process.inputs_for(viewer_of(request))),
         "outputs": _as_people_read(process.outputs),
     }
     execute = link(request, f"{OGC}execute", "execution", process.id, title=_("Run it (POST)"))
     described["links"].append(execute)
     return described
+
+
+def _inputs(process: Process, offered: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the inputs as people read them; what is made of the catalogue is said by its data."""
+    found = {}
+    for name, at in offered.items():
+        is_declared = at["schema"] is process.inputs[name]["schema"]
+        words = _as_people_read({**at, "schema": {}})
+        schema = _as_people_read(at["schema"]) if is_declared else at["schema"]
+        found[name] = {**words, "schema": schema}
+    return found
 
 
 def _as_people_read(described: Any) -> Any:

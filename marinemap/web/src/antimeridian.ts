@@ -6,6 +6,8 @@
  * (RFC 7946, section 3.1.9).
  */
 
+import { t } from "./words.ts";
+
 export type Position = [longitude: number, latitude: number];
 /** Corners in order; the first is not repeated at the end. */
 export type Ring = Position[];
@@ -26,7 +28,7 @@ export function normaliseArea(drawn: Ring): AreaGeometry {
   const longitudes = ring.map(([longitude]) => longitude);
   const east = Math.max(...longitudes);
   if (east - Math.min(...longitudes) > 360) {
-    throw new RangeError("The area goes around the world more than once. Draw a smaller one.");
+    throw new RangeError(t("The area goes around the world more than once. Draw a smaller one."));
   }
   if (east <= 180) return { type: "Polygon", coordinates: [closed(ring)] };
   const { west: before, east: beyond } = splitAt(ring, 180);

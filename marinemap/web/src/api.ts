@@ -6,6 +6,7 @@ import { formatsIn, type Format, type FormatChoices } from "./formats.ts";
 import type { Letters } from "./letters.ts";
 import type { Limit } from "./limits.ts";
 import type { Field, LayerInput } from "./parts/part.ts";
+import { t } from "./words.ts";
 
 export interface Collection {
   id: string;
@@ -82,6 +83,8 @@ export interface Job {
   progress?: number;
   created?: string;
   updated?: string;
+  /** How many requests come before it, while it waits. */
+  ahead?: number;
   /** When it starts at the earliest, while it waits. */
   earliestStart?: string;
   expires?: string;
@@ -104,7 +107,7 @@ export interface Problem {
 /** The service refused, or could not be reached (then without a status). */
 export class ProblemError extends Error {
   constructor(readonly problem: Problem) {
-    super(problem.detail ?? problem.title ?? "The service could not do this.");
+    super(problem.detail ?? problem.title ?? t("The service could not do this."));
   }
 }
 
@@ -298,7 +301,7 @@ async function call<T>(url: string, init: RequestInit = {}): Promise<T> {
   } catch {
     // Given up by the page itself it says nothing of the connection.
     if (!init.signal?.aborted) document.dispatchEvent(new Event(UNREACHABLE));
-    throw new ProblemError({ detail: "The service cannot be reached. Check your connection.", isUnreachable: true });
+    throw new ProblemError({ detail: t("The service cannot be reached. Check your connection."), isUnreachable: true });
   }
   const body = await response.json().catch(() => null);
   if (response.ok && body !== null) return body as T;
@@ -309,6 +312,6 @@ function problemOf(response: Response, body: unknown): Problem {
   if (typeof body === "object" && body !== null && ("detail" in body || "title" in body)) {
     return { ...(body as Problem), status: response.status };
   }
-  const detail = `The service gave an answer this page does not understand (${response.status}).`;
-  return { status: response.status, detail, hint: "Try again in a moment." };
+  const detail = t("The service gave an answer this page does not understand ({status}).", { status: response.status });
+  return { status: response.status, detail, hint: t("Try again in a moment.") };
 }

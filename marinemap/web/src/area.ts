@@ -1,6 +1,7 @@
 /** What is asked about a drawn area: its outline on the ground, its size, its bounds. */
 
 import type { Position, Ring } from "./antimeridian.ts";
+import { number } from "./words.ts";
 
 export interface Bounds {
   west: number;
@@ -70,7 +71,7 @@ export function areaKm2(ring: Ring): number {
 export function sizeInWords(km2: number, isNautical = false): string {
   const [size, unit] = isNautical ? [km2 / KM2_OF_NMI2, "nmi²"] : [km2, "km²"];
   const digits = size < 10 ? 2 : size < 100 ? 1 : 0;
-  return `${size.toLocaleString("en", { maximumFractionDigits: digits })} ${unit}`;
+  return `${number(size, { maximumFractionDigits: digits })} ${unit}`;
 }
 
 function stepsAlong(start: Position, end: Position): Ring {

@@ -3,6 +3,7 @@
 import { uploadArea, type KnownArea } from "./api.ts";
 import { element } from "./page.ts";
 import { problemInWords, showAt } from "./problems.ts";
+import { t, tn } from "./words.ts";
 
 export class AreaFile {
   readonly #onArea: (area: KnownArea) => void;
@@ -33,7 +34,7 @@ export class AreaFile {
       if (!files || files.length === 0) return;
       event.preventDefault();
       if (files.length === 1) void this.#take(files[0]);
-      else showAt("area", `${files.length} files were dropped; an area comes from one. Zip the parts of a shapefile.`);
+      else showAt("area", tn("{count} file was dropped; an area comes from one. Zip the parts of a shapefile.", "{count} files were dropped; an area comes from one. Zip the parts of a shapefile.", files.length));
     });
   }
 
@@ -42,7 +43,7 @@ export class AreaFile {
     this.#input.value = "";
     if (!file) return;
     const before = this.#status.textContent;
-    this.#status.textContent = `Reading ${file.name} …`;
+    this.#status.textContent = t("Reading {file} …", { file: file.name });
     try {
       this.#onArea(await uploadArea(file));
     } catch (error) {

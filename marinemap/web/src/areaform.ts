@@ -16,15 +16,16 @@ import { clearProblem, problemInWords, showAt } from "./problems.ts";
 import { TypedBounds } from "./typedbounds.ts";
 import { Undo } from "./undo.ts";
 import { areaInWords } from "./units.ts";
+import { SERVICE_LANGUAGE, t } from "./words.ts";
 
 const HELP: Record<Tool, string> = {
-  rectangle: "Drag from one corner to the opposite one, or click both.",
-  polygon: "Click each corner; double-click the last one to finish.",
-  circle: "Click the middle, then how far it reaches.",
-  move: "Drag the area, or move it by the arrow keys.",
+  rectangle: t("Drag from one corner to the opposite one, or click both."),
+  polygon: t("Click each corner; double-click the last one to finish."),
+  circle: t("Click the middle, then how far it reaches."),
+  move: t("Drag the area, or move it by the arrow keys."),
 };
-const NO_AREA = "No area yet.";
-const NOT_SHOWN = "The area of that request is given in coordinates that this page cannot show. Choose it anew, or ask for the same again on the card.";
+const NO_AREA = t("No area yet.");
+const NOT_SHOWN = t("The area of that request is given in coordinates that this page cannot show. Choose it anew, or ask for the same again on the card.");
 const TOOLS = ["rectangle", "polygon", "circle", "move"] as const;
 const ARROWS: Record<string, [right: number, up: number]> = {
   ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1],
@@ -199,7 +200,7 @@ export class AreaForm {
     if (area) this.#showSize(km2OfChosen(area), area.kind === "given" ? area.title : "");
     else element("area-size").textContent = NO_AREA;
     const notes = area?.kind === "given" ? area.notes : [];
-    element("area-notes").replaceChildren(...notes.map((note) => make("li", {}, note)));
+    element("area-notes").replaceChildren(...notes.map((note) => make("li", { lang: SERVICE_LANGUAGE }, note)));
     enable("clear-area", area !== null);
     enable("draw-move", editableRing(area) !== null);
     enable("undo-area", this.#undo.canUndo);
@@ -207,7 +208,8 @@ export class AreaForm {
   }
 
   #showSize(km2: number, title = ""): void {
-    element("area-size").textContent = `${title ? `${title}: ` : "Area: "}${areaInWords(km2)}`;
+    const size = areaInWords(km2);
+    element("area-size").textContent = title ? `${title}: ${size}` : t("Area: {size}", { size });
   }
 
   #showTool(tool: Tool | null): void {

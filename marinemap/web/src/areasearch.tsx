@@ -5,10 +5,11 @@ import { render } from "preact";
 import { readArea, searchAreas, type KnownArea, type NamedArea } from "./api.ts";
 import { announce, element } from "./page.ts";
 import { clearProblem, problemInWords, showAt } from "./problems.ts";
+import { t, tn } from "./words.ts";
 
 /** Between two keys of who types. */
 const WAIT_MILLISECONDS = 200;
-const NOTHING = "No area by that name here.";
+const NOTHING = t("No area by that name here.");
 
 export interface SearchParts {
   titleOfLayer: (id: string) => string;
@@ -46,7 +47,7 @@ export class AreaSearch {
       clearProblem("area");
       this.#at = this.#found.length > 0 ? 0 : -1;
       this.#show(true);
-      announce(this.#found.length > 0 ? `${this.#found.length} found.` : NOTHING);
+      announce(this.#found.length > 0 ? tn("{count} area found.", "{count} areas found.", this.#found.length) : NOTHING);
     } catch (error) {
       if (!signal.aborted) showAt("area", problemInWords(error));
     }

@@ -2,6 +2,7 @@
 
 import type { Collection } from "./api.ts";
 import type { Bounds } from "./area.ts";
+import { locale, t, tn } from "./words.ts";
 
 export type Kind = "polygons" | "lines" | "points" | "features";
 
@@ -36,22 +37,29 @@ export function placeOf(bounds: Bounds, view: Bounds): Place {
   return isNarrow && isLow ? "tiny" : "in view";
 }
 
+const KINDS: Record<Kind, string> = { polygons: t("polygons"), lines: t("lines"), points: t("points"), features: t("features") };
+const COUNTS: Record<Kind, (count: number) => string> = {
+  polygons: (count) => tn("{count} polygon", "{count} polygons", count),
+  lines: (count) => tn("{count} line", "{count} lines", count),
+  points: (count) => tn("{count} point", "{count} points", count),
+  features: (count) => tn("{count} feature", "{count} features", count),
+};
+
 export function countInWords(collection: Collection): string {
   const kind = kindOf(collection);
   const { featureCount } = collection;
-  if (featureCount === undefined) return kind;
-  return `${featureCount.toLocaleString("en")} ${featureCount === 1 ? kind.slice(0, -1) : kind}`;
+  return featureCount === undefined ? KINDS[kind] : COUNTS[kind](featureCount);
 }
 
 export function facts(collection: Collection): string[] {
   const { description, license, attribution, version, updated } = collection;
-  const day = updated && new Date(updated).toLocaleDateString("en-GB", { dateStyle: "long" });
+  const day = updated && new Date(updated).toLocaleDateString(locale, { dateStyle: "long" });
   const known = [
     description,
-    `Holds: ${countInWords(collection)}`,
-    license && `Licence: ${license}`,
-    attribution && `Source: ${attribution}`,
-    version && `Version: ${version}${day ? `, changed here on ${day}` : ""}`,
+    t("Holds: {what}", { what: countInWords(collection) }),
+    license && t("Licence: {licence}", { licence: license }),
+    attribution && t("Source: {source}", { source: attribution }),
+    version && (day ? t("Version: {version}, changed here on {day}", { version, day }) : t("Version: {version}", { version })),
   ];
   return known.filter((fact): fact is string => Boolean(fact));
 }

@@ -2,15 +2,16 @@
 
 import { readHealth, UNREACHABLE, type Health } from "./api.ts";
 import { announce, element } from "./page.ts";
+import { t } from "./words.ts";
 
 /** While somebody uses the page, and while nobody does. */
 const USED_MILLISECONDS = 3000;
 const UNUSED_MILLISECONDS = 30_000;
 const NO_WORKER =
-  "The service is not working on requests at the moment. Yours are kept and run when its worker is back.";
+  t("The service is not working on requests at the moment. Yours are kept and run when its worker is back.");
 const NO_ROOM =
-  "The service has no room for results at the moment. Your requests are kept and run when there is room again.";
-const BACK = "The connection is back.";
+  t("The service has no room for results at the moment. Your requests are kept and run when there is room again.");
+const BACK = t("The connection is back.");
 
 export class Connection {
   readonly #onBack: () => void;

@@ -2,6 +2,7 @@
 
 import { boundsOf, type Bounds } from "./area.ts";
 import type { Ring } from "./antimeridian.ts";
+import { t } from "./words.ts";
 
 export interface UtmZone {
   code: string;
@@ -22,7 +23,7 @@ export function utmZone(ring: Ring): UtmZone | null {
   const zone = zoneNumber(wrapped((west + east) / 2), latitude);
   const hemisphere = latitude < 0 ? "S" : "N";
   const code = `EPSG:${(hemisphere === "S" ? 32700 : 32600) + zone}`;
-  return { code, name: `UTM zone ${zone}${hemisphere} – metres (${code})` };
+  return { code, name: t("UTM zone {zone} – metres ({code})", { zone: `${zone}${hemisphere}`, code }) };
 }
 
 export function isInEurope(ring: Ring): boolean {

@@ -4,11 +4,12 @@ import type { Ring } from "./antimeridian.ts";
 import { epsgCode, isInEurope, utmZone } from "./crs.ts";
 import { element } from "./page.ts";
 import { clearProblem } from "./problems.ts";
+import { t } from "./words.ts";
 
 const UTM = "utm";
 const OTHER = "other";
-const NO_UTM_YET = "UTM zone of your area (choose it first)";
-const NO_UTM_HERE = "UTM zone (your area is too wide for one)";
+const NO_UTM_YET = t("UTM zone of your area (choose it first)");
+const NO_UTM_HERE = t("UTM zone (your area is too wide for one)");
 
 /** The code to ask for; null for each layer's own, undefined while what is typed is no code. */
 export type CrsChoice = string | null | undefined;

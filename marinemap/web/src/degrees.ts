@@ -1,5 +1,7 @@
 /** Degrees as people write them: 38.5, 38,5, 10E, 38°30'N, S 38 30 15, -38° 30.25'. */
 
+import { number, t } from "./words.ts";
+
 export type Axis = "longitude" | "latitude";
 
 const LETTERS: Record<Axis, { positive: string; negative: string; most: number }> = {
@@ -21,6 +23,15 @@ export function parseDegrees(text: string, axis: Axis): number | null {
   const degrees = sexagesimal(rest.replace(/^[+-]\s*/, ""));
   if (degrees === null || degrees > most) return null;
   return isMinus || negative.includes(letter || " ") ? -degrees : degrees;
+}
+
+/** "38.5° N, 24.1° E", with so many digits. */
+export function placeInWords(longitude: number, latitude: number, digits: number): string {
+  const written = (degrees: number): string => number(Math.abs(degrees), { minimumFractionDigits: digits, maximumFractionDigits: digits });
+  const [y, x] = [written(latitude), written(longitude)];
+  const northSouth = latitude < 0 ? t("{degrees}° S", { degrees: y }) : t("{degrees}° N", { degrees: y });
+  const eastWest = longitude < 0 ? t("{degrees}° W", { degrees: x }) : t("{degrees}° E", { degrees: x });
+  return `${northSouth}, ${eastWest}`;
 }
 
 /** Take four texts in one, as of a list of bounds that was copied: west, south, east, north. */

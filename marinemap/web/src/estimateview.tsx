@@ -7,6 +7,7 @@ import { bytesInWords, countInWords, estimateInWords, type Estimate } from "./es
 import { excessInWords, excessOf, usedUp, type Limit } from "./limits.ts";
 import { element } from "./page.ts";
 import { clearForeseen, isTold, sentences, showForeseen } from "./problems.ts";
+import { number, SERVICE_LANGUAGE, t } from "./words.ts";
 
 /** Long enough for a corner to be dragged or a second layer to be ticked. */
 const WAIT_MILLISECONDS = 400;
@@ -14,8 +15,8 @@ const WAIT_MILLISECONDS = 400;
 const SLOW_MILLISECONDS = 1200;
 const AGAIN_MILLISECONDS = 5000;
 const BAD_REQUEST = 400;
-const COUNTING = "Counting what is in the area … You can ask without waiting for it.";
-const NOT_COUNTED = "What is in the area cannot be counted just now. You can ask all the same.";
+const COUNTING = t("Counting what is in the area … You can ask without waiting for it.");
+const NOT_COUNTED = t("What is in the area cannot be counted just now. You can ask all the same.");
 
 export class EstimateView {
   readonly #titleOf: (id: string) => string;
@@ -62,7 +63,7 @@ export class EstimateView {
     const problem = error instanceof ProblemError ? error.problem : {};
     if (problem.status === BAD_REQUEST) {
       const isBeside = showForeseen(problem);
-      return this.#tell(isBeside ? "This cannot be had as it is: see above." : sentences(problem));
+      return this.#tell(isBeside ? t("This cannot be had as it is: see above.") : sentences(problem));
     }
     this.#tell(isTold(problem) ? "" : NOT_COUNTED);
     this.#timer = window.setTimeout(() => void this.#ask(order), AGAIN_MILLISECONDS);
@@ -75,19 +76,19 @@ export class EstimateView {
     const place = element("estimate-text");
     if (place.textContent !== text) place.textContent = text;
     const excess = estimate ? excessInWords(excessOf(estimate, limits)) : "";
-    const warnings = [...(estimate?.notes ?? []), excess, ...usedUp(limits)].filter(Boolean);
-    render(<Notes texts={warnings} />, element("estimate-notes"));
+    const own = [excess, ...usedUp(limits)].filter(Boolean);
+    render(<><Notes texts={estimate?.notes ?? []} lang={SERVICE_LANGUAGE} /><Notes texts={own} /></>, element("estimate-notes"));
     const hasLayers = estimate !== undefined && estimate.layers.some(({ warnings }) => warnings.length > 0 || estimate.layers.length > 1);
     const details = element<HTMLDetailsElement>("estimate-details");
     details.hidden = !hasLayers;
     const count = estimate?.layers.reduce((sum, { warnings }) => sum + warnings.length, 0) ?? 0;
-    element("estimate-summary").textContent = count > 0 ? `Layer by layer, with what to know (${count})` : "Layer by layer";
+    element("estimate-summary").textContent = count > 0 ? t("Layer by layer, with what to know ({count})", { count: number(count) }) : t("Layer by layer");
     render(hasLayers ? <Layers estimate={estimate} titleOf={this.#titleOf} /> : null, element("estimate-layers"));
   }
 }
 
-function Notes({ texts }: { texts: string[] }): JSX.Element {
-  return <>{texts.map((text) => <li key={text}>{text}</li>)}</>;
+function Notes({ texts, lang }: { texts: string[]; lang?: string }): JSX.Element {
+  return <>{texts.map((text) => <li key={text} lang={lang}>{text}</li>)}</>;
 }
 
 function Layers({ estimate, titleOf }: { estimate: Estimate; titleOf: (id: string) => string }): JSX.Element {
@@ -97,7 +98,7 @@ function Layers({ estimate, titleOf }: { estimate: Estimate; titleOf: (id: strin
         <div key={layer.name}>
           <dt>{titleOf(layer.name)}</dt>
           <dd>{layer.features === 0 ? countInWords(layer) : `${countInWords(layer)}, ${bytesInWords(layer.size_bytes)}`}</dd>
-          {layer.features > 0 && layer.warnings.map((warning) => <dd key={warning} class="quiet-text">{warning}</dd>)}
+          {layer.features > 0 && layer.warnings.map((warning) => <dd key={warning} class="quiet-text" lang={SERVICE_LANGUAGE}>{warning}</dd>)}
         </div>
       ))}
     </dl>

@@ -1,5 +1,7 @@
 /** The fields of a feature as text. */
 
+import { t } from "./words.ts";
+
 export type Field = [name: string, value: string];
 
 const NO_VALUE = "–";
@@ -11,6 +13,6 @@ export function fieldsInWords(properties: Record<string, unknown> | null): Field
 
 function valueInWords(value: unknown): string {
   if (value === null || value === undefined || value === "") return NO_VALUE;
-  if (typeof value === "boolean") return value ? "yes" : "no";
+  if (typeof value === "boolean") return value ? t("yes") : t("no");
   return typeof value === "object" ? JSON.stringify(value) : String(value);
 }

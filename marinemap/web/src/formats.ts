@@ -1,5 +1,7 @@
 /** The formats that the service writes, as it describes them. */
 
+import { declared, t } from "./words.ts";
+
 export interface Format {
   /** As the service calls it. */
   id: string;
@@ -34,15 +36,15 @@ export function formatsIn(description: FormatChoices): Format[] {
   const inDegrees = new Set(additionalParameters.parameters.map(({ name }) => name));
   return schema.oneOf.map((schema) => ({
     id: schema.enum[0],
-    title: schema.title,
-    about: schema.description,
+    title: declared(schema.title),
+    about: declared(schema.description),
     onlyDegrees: inDegrees.has(schema.enum[0]),
   }));
 }
 
 /** What the button promises: "shapefiles", "file geodatabase", but "GeoPackage". */
 export function filesOf({ id, title }: Format): string {
-  if (id === SHAPEFILE.id) return "shapefiles";
+  if (id === SHAPEFILE.id) return t("shapefiles");
   const isName = /[A-Z]/.test(title.slice(1));
   return isName ? title : title.toLowerCase();
 }

@@ -12,14 +12,15 @@ import { fieldsInWords } from "./fields.ts";
 import { element, make } from "./page.ts";
 import { problemInWords } from "./problems.ts";
 import { CROWD_ID, foundStyle } from "./symbols.ts";
+import { t } from "./words.ts";
 
 /** A fingertip or an unsteady hand misses a point by as much. */
 const REACH_PIXELS = 5;
 const MOST_FOUND = 50;
 const FOUND_LEVEL = 9;
 
-const NOTHING = "Nothing of the ticked layers is here.";
-const CROWD = "Features are too many to be told apart here. Zoom in to read one.";
+const NOTHING = t("Nothing of the ticked layers is here.");
+const CROWD = t("Features are too many to be told apart here. Zoom in to read one.");
 
 export interface IdentifyParts {
   /** Return the id of the layer that an OpenLayers layer draws, if it is one of the data. */
@@ -109,12 +110,12 @@ export class Identify {
   async #show(): Promise<void> {
     const { signal } = this.#renew();
     const hit = this.#hits[this.#at];
-    element("identify-title").textContent = hit ? this.#parts.titleOf(hit.layerId) : "Here";
+    element("identify-title").textContent = hit ? this.#parts.titleOf(hit.layerId) : t("Here");
     element("identify-pages").hidden = this.#hits.length < 2;
-    element("identify-count").textContent = `${this.#at + 1} of ${this.#hits.length}`;
+    element("identify-count").textContent = t("{place} of {all}", { place: this.#at + 1, all: this.#hits.length });
     if (!hit) return this.#tell(NOTHING);
     if (hit.featureId === undefined) return this.#tell(CROWD);
-    this.#tell("Reading …");
+    this.#tell(t("Reading …"));
     try {
       const feature = await readFeature(hit.layerId, hit.featureId, signal);
       if (!signal.aborted) this.#fill(feature);
@@ -138,7 +139,7 @@ export class Identify {
     const rows = fieldsInWords(properties).map(([name, value]) =>
       make("div", {}, make("dt", {}, name), make("dd", { dir: "auto" }, value)),
     );
-    this.#tell(rows.length > 0 ? `Feature ${id}` : `Feature ${id} has no fields.`);
+    this.#tell(rows.length > 0 ? t("Feature {id}", { id }) : t("Feature {id} has no fields.", { id }));
     element("identify-fields").replaceChildren(...rows);
     const shape = geometry && new GeoJSON({ featureProjection: "EPSG:3857" }).readGeometry(geometry);
     if (shape) this.#outline.addFeature(new Feature(shape));

@@ -6,11 +6,12 @@ import { boundsOfCollection, countInWords, facts, kindOf, type Place } from "./c
 import { make } from "./page.ts";
 import type { Look } from "./palette.ts";
 import { drawSwatch, newSwatch } from "./swatch.ts";
+import { t } from "./words.ts";
 
 const PLACES: Record<Place, string> = {
   "in view": "",
-  elsewhere: "Lies elsewhere on the map.",
-  tiny: "Is a speck on this map.",
+  elsewhere: t("Lies elsewhere on the map."),
+  tiny: t("Is a speck on this map."),
 };
 
 export interface RowEvents {
@@ -26,7 +27,7 @@ export class LayerRow {
   readonly #title = make("label", { className: "layer-title" });
   readonly #count = make("span");
   readonly #about = make("div", { className: "about", hidden: true });
-  readonly #aboutButton = make("button", { type: "button", className: "quiet" }, "About");
+  readonly #aboutButton = make("button", { type: "button", className: "quiet" }, t("About"));
   readonly #place = make("p", { className: "layer-place", hidden: true });
   readonly #placeText = make("span");
   readonly #state = make("p", { className: "layer-state" });
@@ -41,7 +42,7 @@ export class LayerRow {
     this.#title.htmlFor = this.#box.id;
     this.#aboutButton.dataset["testid"] = `about-${id}`;
     this.#aboutButton.addEventListener("click", () => this.#toggleAbout());
-    this.#place.append(this.#placeText, " ", this.#goButton("Go there", `go-${id}`));
+    this.#place.append(this.#placeText, " ", this.#goButton(t("Go there"), `go-${id}`));
     const line = make("p", { className: "layer-line" }, this.#count, this.#aboutButton);
     this.item = make("li", {}, this.#box, this.#swatch, this.#title, line, this.#place, this.#state, this.#about);
     this.describe(collection);
@@ -61,13 +62,13 @@ export class LayerRow {
     const { id, title } = (this.#collection = collection);
     this.#title.textContent = title;
     this.#count.textContent = countInWords(collection);
-    this.#aboutButton.setAttribute("aria-label", `About ${title}`);
+    this.#aboutButton.setAttribute("aria-label", t("About {layer}", { layer: title }));
     this.#aboutButton.setAttribute("aria-expanded", String(!this.#about.hidden));
     // Made anew only when it says something else: the keyboard may be in it.
     const paragraphs = facts(collection);
     if (this.#about.dataset["says"] === paragraphs.join("\n")) return;
     this.#about.dataset["says"] = paragraphs.join("\n");
-    this.#about.replaceChildren(...paragraphs.map((fact) => make("p", {}, fact)), this.#goButton("Zoom to", `zoom-${id}`));
+    this.#about.replaceChildren(...paragraphs.map((fact) => make("p", {}, fact)), this.#goButton(t("Zoom to"), `zoom-${id}`));
   }
 
   showLook(look: Look | null): void {

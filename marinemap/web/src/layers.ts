@@ -13,6 +13,7 @@ import { announce, element, make } from "./page.ts";
 import { freeLook, type Look } from "./palette.ts";
 import { showAt } from "./problems.ts";
 import { landStyle, layerStyle } from "./symbols.ts";
+import { number, t, tn } from "./words.ts";
 
 /** This collection, where it exists, is the ground under all others. */
 const BASE_COLLECTION = "land";
@@ -133,8 +134,8 @@ export class LayerList {
     // What is ticked stays in sight: it is asked for.
     for (const { row, collection } of this.#entries) row.item.hidden = !row.isTicked && !isMeant(collection, text);
     hideEmptyThemes();
-    const shown = this.#entries.filter(({ row }) => !row.item.hidden).length;
-    const count = text.trim() ? `${shown} of ${this.#entries.length} layers` : `${this.#entries.length} layers; those that lie in your area come first.`;
+    const [all, shown] = [this.#entries.length, this.#entries.filter(({ row }) => !row.item.hidden).length];
+    const count = text.trim() ? tn("{shown} of {count} layer", "{shown} of {count} layers", all, { shown: number(shown) }) : tn("{count} layer.", "{count} layers; those that lie in your area come first.", all);
     if (element("layer-count").textContent !== count) element("layer-count").textContent = count;
   }
 
@@ -151,7 +152,7 @@ export class LayerList {
     this.#refreshAttribution();
     if (changed.length > 0) this.#events.onChange();
     const strange = ids.filter((id) => !this.#find(id));
-    if (strange.length > 0) showAt("layers", `The address names layers that are not here: ${strange.join(", ")}.`);
+    if (strange.length > 0) showAt("layers", t("The address names layers that are not here: {layers}.", { layers: strange.join(", ") }));
   }
 
   #find(id: string): Entry | undefined {
@@ -180,7 +181,7 @@ export class LayerList {
 
   #remove(entry: Entry): void {
     this.#map.removeLayer(entry.drawn.layer);
-    if (entry.row.isTicked) announce(`${entry.collection.title} is not offered any more.`);
+    if (entry.row.isTicked) announce(t("{layer} is not offered any more.", { layer: entry.collection.title }));
   }
 
   #tick(entry: Entry): void {
@@ -211,14 +212,14 @@ export class LayerList {
   #tellPlace({ collection }: Entry): void {
     const bounds = boundsOfCollection(collection);
     if (!bounds || placeOf(bounds, viewOf(this.#map)) === "in view") return;
-    announce(`${collection.title} lies elsewhere on the map. The next button goes there.`);
+    announce(t("{layer} lies elsewhere on the map. The next button goes there.", { layer: collection.title }));
   }
 
   #refreshState({ collection, drawn, row }: Entry): void {
     const { drawing } = collection;
     const isOn = row.isTicked;
-    if (isOn && drawn.isBroken) row.showState("Cannot be shown at the moment; this page keeps trying.");
-    else if (isOn && drawing) row.showState(`Is being drawn (${Math.round(drawing.progress)} %); it can be asked for already.`);
+    if (isOn && drawn.isBroken) row.showState(t("Cannot be shown at the moment; this page keeps trying."));
+    else if (isOn && drawing) row.showState(t("Is being drawn ({progress} %); it can be asked for already.", { progress: Math.round(drawing.progress) }));
     else row.showState("");
   }
 
@@ -239,14 +240,14 @@ function hideEmptyThemes(): void {
 function itemsOf({ theme, members }: Themed<Entry>, index: number): HTMLLIElement[] {
   const items = members.map(({ row }) => row.item);
   if (theme === "" && index === 0) return items;
-  const heading = make("p", { className: "theme-title", id: `theme-${index}` }, theme || "Other layers");
+  const heading = make("p", { className: "theme-title", id: `theme-${index}` }, theme || t("Other layers"));
   const list = make("ul", {}, ...items);
   list.setAttribute("aria-labelledby", heading.id);
   return [make("li", { className: "theme", testId: "theme" }, heading, list)];
 }
 
 function nothingYet(): HTMLLIElement {
-  return make("li", { className: "note" }, "There are no layers on this service yet.");
+  return make("li", { className: "note" }, t("There are no layers on this service yet."));
 }
 
 function keepFromSending(event: KeyboardEvent): void {

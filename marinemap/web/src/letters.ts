@@ -2,6 +2,7 @@
 
 import { element } from "./page.ts";
 import { clearProblem } from "./problems.ts";
+import { t } from "./words.ts";
 
 const KEY = "marinemap.letters";
 /** The service says what is wrong with one; this is what nobody's address is. */
@@ -29,7 +30,7 @@ export class LettersForm {
   /** Offer letters as the service tells that it sends them; null for none. */
   offer(letters: Letters | null): void {
     this.#letters = letters;
-    if (letters?.address) element("letter-label").textContent = `Write to ${letters.address} when it is ready`;
+    if (letters?.address) element("letter-label").textContent = t("Write to {address} when it is ready", { address: letters.address });
     element("letters").hidden = letters === null;
     this.#show();
   }
@@ -42,7 +43,7 @@ export class LettersForm {
 
   /** What has to be completed first; empty for nothing. */
   get missing(): string {
-    return ADDRESS.test(this.address ?? "a@b") ? "" : "Type your e-mail address, or leave the letter out.";
+    return ADDRESS.test(this.address ?? "a@b") ? "" : t("Type your e-mail address, or leave the letter out.");
   }
 
   #heed(): void {

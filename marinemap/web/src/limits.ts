@@ -1,6 +1,7 @@
 /** What one may ask for, as far as it is passed or used up, with the way out. */
 
 import type { Estimate } from "./estimate.ts";
+import { declared, number, t } from "./words.ts";
 
 export interface Limit {
   id: string;
@@ -24,14 +25,15 @@ export function excessOf(estimate: Estimate, limits: readonly Limit[]): number {
 
 export function excessInWords(excess: number): string {
   if (excess <= 1) return "";
-  const times = excess < 2 ? `${Math.ceil((excess - 1) * 100)} %` : `${Number(excess.toPrecision(2)).toLocaleString("en")} times`;
-  return `That is ${times} too much.`;
+  if (excess < 2) return t("That is {share} % too much.", { share: number(Math.ceil((excess - 1) * 100)) });
+  return t("That is {times} times too much.", { times: number(Number(excess.toPrecision(2))) });
 }
 
 /** What is used up, so that nothing more can be asked for now. */
 export function usedUp(limits: readonly Limit[]): string[] {
   return limits.filter(({ used, most }) => used !== undefined && used >= most).map(({ id, title, used, most, unit }) => {
-    const wayOut = id.startsWith("waiting") ? "Wait until one has ended, or cancel one." : "Ask again tomorrow.";
-    return `${title}: ${used!.toLocaleString("en")} of ${most.toLocaleString("en")} ${unit}. ${wayOut}`;
+    const wayOut = id.startsWith("waiting") ? t("Wait until one has ended, or cancel one.") : t("Ask again tomorrow.");
+    const words = t("{limit}: {used} of {most} {unit}.", { limit: declared(title), used: number(used!), most: number(most), unit: declared(unit) });
+    return `${words} ${wayOut}`;
   });
 }

@@ -22,6 +22,7 @@ import { offerNotifications } from "./requests/notifying.ts";
 import { layerIds } from "./requests/request.ts";
 import { Sharing } from "./sharing.ts";
 import { offerUnits } from "./units.ts";
+import { t } from "./words.ts";
 import "./styles.css";
 
 
@@ -103,7 +104,7 @@ function fillForm(asked: Asked): void {
   crs.choose(asked.crs ?? null);
   element("order").scrollIntoView({ block: "start" });
   element("draw-rectangle").focus();
-  announce("The form holds that request again. Change it and ask.");
+  announce(t("The form holds that request again. Change it and ask."));
 }
 
 sharing.start();

@@ -12,8 +12,10 @@ import { transformExtent } from "ol/proj.js";
 
 import type { Bounds } from "./area.ts";
 import { wrapped } from "./crs.ts";
+import { placeInWords } from "./degrees.ts";
 import { element } from "./page.ts";
 import { graticuleStroke } from "./symbols.ts";
+import { t } from "./words.ts";
 
 /** Latitude at which the Web Mercator square ends. */
 export const MERCATOR_LIMIT = 85.0511;
@@ -25,7 +27,7 @@ export function createMap(): Map {
   const map = new Map({
     target: "map",
     layers: [graticule],
-    controls: [new Zoom(isStill() ? { duration: 0 } : {}), new ScaleLine({ minWidth: 80 }), pointerPosition()],
+    controls: [new Zoom({ zoomInTipLabel: t("Zoom in"), zoomOutTipLabel: t("Zoom out"), ...(isStill() && { duration: 0 }) }), new ScaleLine({ minWidth: 80 }), pointerPosition()],
     interactions: defaultInteractions({ altShiftDragRotate: false, pinchRotate: false, ...(isStill() && { zoomDuration: 0 }) }),
     view: new View({ center: [0, 0], zoom: 2, maxZoom: 18, enableRotation: false }),
   });
@@ -64,7 +66,5 @@ function pointerPosition(): MousePosition {
 
 function positionInWords([longitude, latitude]: Coordinate): string {
   if (longitude === undefined || latitude === undefined) return "";
-  const lon = wrapped(longitude);
-  const northSouth = `${Math.abs(latitude).toFixed(4)}° ${latitude < 0 ? "S" : "N"}`;
-  return `${northSouth}, ${Math.abs(lon).toFixed(4)}° ${lon < 0 ? "W" : "E"}`;
+  return placeInWords(wrapped(longitude), latitude, 4);
 }

@@ -12,8 +12,9 @@ import type { LettersForm } from "./letters.ts";
 import type { MoreForm } from "./parts/form.tsx";
 import { element } from "./page.ts";
 import { clearProblems, isTold, showAt, showProblem } from "./problems.ts";
+import { t } from "./words.ts";
 
-const NOT_SENT = "No answer came. Ask again when the connection is back: it is the same request, not a second one.";
+const NOT_SENT = t("No answer came. Ask again when the connection is back: it is the same request, not a second one.");
 
 export interface OrderParts {
   area: AreaForm;
@@ -52,17 +53,17 @@ export class OrderForm {
   #refreshButton(): void {
     const reason = this.#missing();
     this.#button.disabled = reason !== "" || this.#isSending;
-    this.#button.textContent = this.#isSending ? "Sending …" : `Get ${filesOf(this.#parts.format.format)}`;
+    this.#button.textContent = this.#isSending ? t("Sending …") : t("Get {files}", { files: filesOf(this.#parts.format.format) });
     element("submit-reason").textContent = reason;
   }
 
   #missing(): string {
     const hasArea = this.#parts.area.chosen !== null;
     const hasLayer = this.#parts.layers.ticked().length > 0;
-    if (!hasArea && !hasLayer) return "Choose an area and tick at least one layer.";
-    if (!hasArea) return "Choose an area first.";
-    if (!hasLayer) return "Tick at least one layer.";
-    if (this.#parts.crs.choice === undefined) return "Type an EPSG code of four to six digits.";
+    if (!hasArea && !hasLayer) return t("Choose an area and tick at least one layer.");
+    if (!hasArea) return t("Choose an area first.");
+    if (!hasLayer) return t("Tick at least one layer.");
+    if (this.#parts.crs.choice === undefined) return t("Type an EPSG code of four to six digits.");
     return this.#parts.more.missing || this.#parts.letters.missing;
   }
 

@@ -2,6 +2,7 @@
 
 import { ProblemError, type Problem } from "./api.ts";
 import { element } from "./page.ts";
+import { SERVICE_LANGUAGE, t } from "./words.ts";
 
 export type FormPart = "area" | "layers" | "format" | "crs" | "more" | "letters";
 
@@ -19,14 +20,14 @@ export function showProblem(error: unknown): void {
   if (isTold(problem)) return;
   const part = partOf(problem.field);
   if (part) {
-    showAt(part, sentences(problem));
+    showAt(part, sentences(problem), languageOf(problem));
   } else {
-    showBanner(sentences(problem));
+    showBanner(sentences(problem), languageOf(problem));
   }
 }
 
-export function showAt(part: FormPart, text: string): void {
-  tell(part, text);
+export function showAt(part: FormPart, text: string, language = ""): void {
+  tell(part, text, language);
   element(`problem-${part}`).scrollIntoView({ block: "nearest" });
 }
 
@@ -36,7 +37,7 @@ let foreseen: FormPart | undefined;
 /** Tell beside its field what would be refused; nothing moves. Return whether there is such a field. */
 export function showForeseen(problem: Problem): boolean {
   foreseen = partOf(problem.field);
-  if (foreseen) tell(foreseen, sentences(problem));
+  if (foreseen) tell(foreseen, sentences(problem), languageOf(problem));
   return foreseen !== undefined;
 }
 
@@ -50,8 +51,14 @@ export function clearProblem(part: FormPart): void {
   mark(part, false);
 }
 
-function tell(part: FormPart, text: string): void {
+/** In which language a problem is told: the service's, or none but the page's own. */
+export function languageOf({ status }: Problem): string {
+  return status === undefined ? "" : SERVICE_LANGUAGE;
+}
+
+function tell(part: FormPart, text: string, language: string): void {
   const place = element(`problem-${part}`);
+  inLanguage(place, language);
   // Said once: an alert is spoken each time that it is set.
   if (place.hidden || place.textContent !== text) place.textContent = text;
   place.hidden = false;
@@ -75,7 +82,8 @@ export function clearProblems(): void {
   hideBanner();
 }
 
-export function showBanner(text: string): void {
+export function showBanner(text: string, language = ""): void {
+  inLanguage(element("banner-text"), language);
   element("banner-text").textContent = text;
   element("banner").hidden = false;
 }
@@ -84,8 +92,13 @@ export function hideBanner(): void {
   element("banner").hidden = true;
 }
 
+function inLanguage(place: HTMLElement, language: string): void {
+  if (language) place.lang = language;
+  else place.removeAttribute("lang");
+}
+
 export function sentences({ detail, title, hint }: Problem): string {
-  return [detail ?? title ?? "The service could not do this.", hint].filter(isText).map(sentence).join(" ");
+  return [detail ?? title ?? t("The service could not do this."), hint].filter(isText).map(sentence).join(" ");
 }
 
 export function problemInWords(error: unknown): string {
@@ -104,7 +117,7 @@ function sentence(text: string): string {
 function problemIn(error: unknown): Problem {
   if (error instanceof ProblemError) return error.problem;
   console.error(error);
-  return { detail: "Something on this page went wrong.", hint: "Reload it and try again." };
+  return { detail: t("Something on this page went wrong."), hint: t("Reload it and try again.") };
 }
 
 /** "inputs.area.coordinates[0]" is about the area, "layer" about the layers. */

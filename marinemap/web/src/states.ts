@@ -1,6 +1,7 @@
 /** The state of a request in plain words. */
 
 import type { Job } from "./api.ts";
+import { isServiceLanguage, locale, t, tn } from "./words.ts";
 
 const RESULTS = "http://www.opengis.net/def/rel/ogc/1.0/results";
 
@@ -17,28 +18,39 @@ export function isReady(job: Job, now = Date.now()): boolean {
 export function stateInWords(job: Job, now = Date.now()): string {
   switch (job.status) {
     case "accepted":
-      return "Waiting";
+      return t("Waiting");
     case "running":
-      return `Working ${Math.round(job.progress ?? 0)} %`;
+      return t("Working {progress} %", { progress: Math.round(job.progress ?? 0) });
     case "successful":
-      return isReady(job, now) ? readyInWords(job) : "No longer kept; ask again to get it";
+      return isReady(job, now) ? readyInWords(job) : t("No longer kept; ask again to get it");
     case "failed":
-      return job.message ? `Failed: ${job.message}` : "Failed";
+      return job.message ? t("Failed: {why}", { why: job.message }) : t("Failed");
     case "dismissed":
-      return "Cancelled";
+      return t("Cancelled");
   }
 }
 
-/** "Today 14:05" or "21 Nov, 14:05", in the person's own time zone. */
-export function timeInWords(moment: string | undefined, now = new Date()): string {
+/** What keeps a request waiting, or what is done now; empty where only the service has words for it, in another language. */
+export function waitInWords({ status, ahead, earliestStart, message = "" }: Job, now = Date.now()): string {
+  if (status !== "accepted" || ahead === undefined) return isServiceLanguage ? message : "";
+  const others = ahead > 0 ? tn("{count} request is ahead", "{count} requests are ahead", ahead) : t("Nobody is ahead");
+  const seconds = Math.round((Date.parse(earliestStart ?? "") - now) / 1000);
+  const start = seconds > 1
+    ? tn("it starts in {count} s at the earliest", "it starts in {count} s at the earliest", seconds)
+    : t("it starts as soon as a worker is free");
+  return `${others}; ${start}.`;
+}
+
+/** "Today 14:05" or "21 Nov, 14:05", in the person's own time zone; "today" within a sentence. */
+export function timeInWords(moment: string | undefined, now = new Date(), isWithin = false): string {
   const date = new Date(moment ?? "");
   if (Number.isNaN(date.getTime())) return "";
-  const time = date.toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit" });
-  if (date.toDateString() === now.toDateString()) return `Today ${time}`;
-  return `${date.toLocaleDateString("en-GB", { day: "numeric", month: "short" })}, ${time}`;
+  const time = date.toLocaleTimeString(locale, { hour: "2-digit", minute: "2-digit" });
+  if (date.toDateString() === now.toDateString()) return isWithin ? t("today {time}", { time }) : t("Today {time}", { time });
+  return `${date.toLocaleDateString(locale, { day: "numeric", month: "short" })}, ${time}`;
 }
 
 function readyInWords({ expires }: Job): string {
-  const until = timeInWords(expires);
-  return until ? `Ready, kept until ${until[0]!.toLowerCase()}${until.slice(1)}` : "Ready";
+  const until = timeInWords(expires, new Date(), true);
+  return until ? t("Ready, kept until {time}", { time: until }) : t("Ready");
 }

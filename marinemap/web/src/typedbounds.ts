@@ -5,10 +5,13 @@ import type { ChosenArea } from "./chosenarea.ts";
 import { parseDegrees, splitBounds, type Axis } from "./degrees.ts";
 import { element } from "./page.ts";
 import { clearProblem, showAt } from "./problems.ts";
+import { t } from "./words.ts";
 
 const SIDES = ["west", "south", "east", "north"] as const;
 type Side = (typeof SIDES)[number];
 const AXES: Record<Side, Axis> = { west: "longitude", south: "latitude", east: "longitude", north: "latitude" };
+
+const NAMES: Record<Side, string> = { west: t("West"), south: t("South"), east: t("East"), north: t("North") };
 
 class TypingError extends Error {
   constructor(message: string, readonly sides: readonly Side[]) {
@@ -62,17 +65,16 @@ export class TypedBounds {
 /** Read the four fields; west greater than east means over the 180th meridian. */
 function readBounds(): Bounds {
   const [west, south, east, north] = SIDES.map(readSide) as [number, number, number, number];
-  if (south >= north) throw new TypingError("South must be less than north.", ["south", "north"]);
-  if (west === east) throw new TypingError("West and east must differ.", ["west", "east"]);
+  if (south >= north) throw new TypingError(t("South must be less than north."), ["south", "north"]);
+  if (west === east) throw new TypingError(t("West and east must differ."), ["west", "east"]);
   return { west, south, east: east < west ? east + 360 : east, north };
 }
 
 function readSide(side: Side): number {
   const degrees = parseDegrees(input(side).value, AXES[side]);
   if (degrees !== null) return degrees;
-  const name = side[0]!.toUpperCase() + side.slice(1);
-  const [most, example] = AXES[side] === "longitude" ? [180, "-5.5, 5.5W or 5°30'W"] : [90, "38.5, 38.5N or 38°30'N"];
-  throw new TypingError(`${name} must be degrees from -${most} to ${most}, such as ${example}.`, [side]);
+  const [most, example]: [number, string] = AXES[side] === "longitude" ? [180, t("-5.5, 5.5W or 5°30'W")] : [90, t("38.5, 38.5N or 38°30'N")];
+  throw new TypingError(t("{side} must be degrees from -{most} to {most}, such as {example}.", { side: NAMES[side], most, example }), [side]);
 }
 
 function mark(sides: readonly Side[]): void {

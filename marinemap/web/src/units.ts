@@ -2,11 +2,12 @@
 
 import { sizeInWords } from "./area.ts";
 import { element } from "./page.ts";
+import { t } from "./words.ts";
 
 const KEY = "marinemap.units";
 const NAUTICAL = "nautical";
-const TURN_ON = "In nmi²";
-const TURN_OFF = "In km²";
+const TURN_ON = t("In nmi²");
+const TURN_OFF = t("In km²");
 
 let isNautical = kept() === NAUTICAL;
 

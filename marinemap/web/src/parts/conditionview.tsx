@@ -9,6 +9,7 @@ import { kindOf, type Field, type Kind } from "./part.ts";
 import type { KnownValues } from "./values.ts";
 import { newCondition } from "./view.tsx";
 import { OPERATOR_WORDS, TIME_WORDS } from "./words.ts";
+import { number, t, tn } from "../words.ts";
 
 /** Fewer are seen at a glance. */
 const MANY_VALUES = 12;
@@ -43,15 +44,15 @@ export function ConditionView(props: ConditionProps): JSX.Element {
     put: (changed) => onChange({ ...condition, values: changed }),
   };
   return (
-    <div class="condition" role="group" aria-label={`Condition on ${condition.field}`}>
-      <select value={condition.field} aria-label="Field" data-testid={`condition-field-${name}`} onChange={(event) => onChange(newCondition(fields.find((each) => each.name === event.currentTarget.value)!))}>
-        {!field && <option value={condition.field}>{condition.field} (not in this layer)</option>}
+    <div class="condition" role="group" aria-label={t("Condition on {field}", { field: condition.field })}>
+      <select value={condition.field} aria-label={t("Field")} data-testid={`condition-field-${name}`} onChange={(event) => onChange(newCondition(fields.find((each) => each.name === event.currentTarget.value)!))}>
+        {!field && <option value={condition.field}>{t("{field} (not in this layer)", { field: condition.field })}</option>}
         {fields.map((each) => <option key={each.name} value={each.name}>{each.name}</option>)}
       </select>
-      <select value={condition.operator} aria-label="Comparison" data-testid={`condition-operator-${name}`} onChange={(event) => onChange(withOperator(condition, event.currentTarget.value as Operator))}>
+      <select value={condition.operator} aria-label={t("Comparison")} data-testid={`condition-operator-${name}`} onChange={(event) => onChange(withOperator(condition, event.currentTarget.value as Operator))}>
         {OPERATORS[kind].map((operator) => <option key={operator} value={operator}>{wordsOf(operator, kind)}</option>)}
       </select>
-      <button type="button" class="quiet" aria-label={`Remove the condition on ${condition.field}`} data-testid={`condition-remove-${name}`} onClick={onRemove}>Remove</button>
+      <button type="button" class="quiet" aria-label={t("Remove the condition on {field}", { field: condition.field })} data-testid={`condition-remove-${name}`} onClick={onRemove}>{t("Remove")}</button>
       {needsValues && (condition.operator === "in" ? <Choice {...values} /> : <Typed {...values} />)}
     </div>
   );
@@ -76,20 +77,20 @@ function Choice({ name, condition: { values }, told, put }: ValueProps): JSX.Ele
   return (
     <div class="condition-values">
       {(all.length > MANY_VALUES || (told && !isAllOf(told))) && (
-        <input type="text" aria-label="Find a value" placeholder="Find a value" autocomplete="off" maxLength={200} data-testid={`condition-find-${name}`} value={sought} onInput={(event) => setSought(event.currentTarget.value)} onKeyDown={onKey} />
+        <input type="text" aria-label={t("Find a value")} placeholder={t("Find a value")} autocomplete="off" maxLength={200} data-testid={`condition-find-${name}`} value={sought} onInput={(event) => setSought(event.currentTarget.value)} onKeyDown={onKey} />
       )}
-      {canAdd && <button type="button" onClick={add}>Take “{sought.trim()}”</button>}
-      <ul class="boxes" tabIndex={0} aria-label="Values">
+      {canAdd && <button type="button" onClick={add}>{t("Take “{value}”", { value: sought.trim() })}</button>}
+      <ul class="boxes" tabIndex={0} aria-label={t("Values")}>
         {all.filter((value) => values.includes(value) || isSought(value)).map((value) => (
           <li key={value}>
             <label class="choice">
               <input type="checkbox" checked={values.includes(value)} onChange={(event) => put(event.currentTarget.checked ? [...values, value] : values.filter((each) => each !== value))} />
-              <span>{value}</span> {counts.has(value) && <span class="count">{counts.get(value)!.toLocaleString("en")}</span>}
+              <span>{value}</span> {counts.has(value) && <span class="count">{number(counts.get(value)!)}</span>}
             </label>
           </li>
         ))}
       </ul>
-      <p class="note small" role="status">{told ? listedInWords(told) : "Reading the values …"}</p>
+      <p class="note small" role="status">{told ? listedInWords(told) : t("Reading the values …")}</p>
     </div>
   );
 }
@@ -97,10 +98,10 @@ function Choice({ name, condition: { values }, told, put }: ValueProps): JSX.Ele
 function Typed({ name, kind, condition: { operator, values }, told, put }: ValueProps): JSX.Element {
   if (kind === "flag") {
     return (
-      <select class="condition-values" aria-label="Value" data-testid={`condition-value-${name}`} value={values[0]} onChange={(event) => put([event.currentTarget.value])}>
-        <option value="">Choose …</option>
-        <option value="true">{`yes${countOf(told, true)}`}</option>
-        <option value="false">{`no${countOf(told, false)}`}</option>
+      <select class="condition-values" aria-label={t("Value")} data-testid={`condition-value-${name}`} value={values[0]} onChange={(event) => put([event.currentTarget.value])}>
+        <option value="">{t("Choose …")}</option>
+        <option value="true">{t("yes")}{countOf(told, true)}</option>
+        <option value="false">{t("no")}{countOf(told, false)}</option>
       </select>
     );
   }
@@ -113,13 +114,13 @@ function Typed({ name, kind, condition: { operator, values }, told, put }: Value
       <div class="bounds-of-values">
         {values.map((value, index) => (
           <input
-            key={index} type={kind === "time" ? "date" : "text"} aria-label={isBetween ? ["From", "To"][index]! : "Value"} autocomplete="off" spellcheck={false} maxLength={1000}
+            key={index} type={kind === "time" ? "date" : "text"} aria-label={isBetween ? [t("From"), t("To")][index]! : t("Value")} autocomplete="off" spellcheck={false} maxLength={1000}
             inputMode={kind === "number" ? "decimal" : "text"} list={hasList ? listId : undefined} value={value} data-testid={`condition-value-${name}${index > 0 ? "-to" : ""}`}
             onInput={(event) => put(values.map((each, n) => (n === index ? event.currentTarget.value : each)))}
           />
         ))}
       </div>
-      {hasList && <datalist id={listId}>{told.values.map((each) => <option key={String(each.value)} value={String(each.value)} label={`${each.value} (${each.count.toLocaleString("en")})`} />)}</datalist>}
+      {hasList && <datalist id={listId}>{told.values.map((each) => <option key={String(each.value)} value={String(each.value)} label={`${each.value} (${number(each.count)})`} />)}</datalist>}
       {kind !== "text" && told?.minimum !== undefined && <p class="note small" data-testid={`condition-range-${name}`}>{rangeInWords(told)}</p>}
     </div>
   );
@@ -142,19 +143,20 @@ function isAllOf({ values, distinct, complete }: FieldValues): boolean {
 
 function listedInWords(told: FieldValues): string {
   const { values, distinct, complete, lookedAt, missing } = told;
-  const number = (count: number): string => count.toLocaleString("en");
-  const listed = values.length < distinct ? `The ${number(values.length)} most frequent of ${number(distinct)} values; others can be typed.` : "";
-  const looked = complete ? "" : `Counted in the first ${number(lookedAt)} features.`;
-  const without = missing > 0 ? `${number(missing)} without a value.` : "";
+  const listed = values.length < distinct
+    ? tn("The {listed} most frequent of {count} value; others can be typed.", "The {listed} most frequent of {count} values; others can be typed.", distinct, { listed: number(values.length) })
+    : "";
+  const looked = complete ? "" : tn("Counted in the first {count} feature.", "Counted in the first {count} features.", lookedAt);
+  const without = missing > 0 ? tn("{count} without a value.", "{count} without a value.", missing) : "";
   return [listed, looked, without].filter(Boolean).join(" ");
 }
 
 function rangeInWords({ minimum, maximum, complete }: FieldValues): string {
-  const [from, to] = [minimum, maximum].map((value) => String(value).replace(/T.*/, ""));
-  return `${complete ? "There are" : "There are at least"} ${from} to ${to}.`;
+  const [from, to] = [minimum, maximum].map((value) => String(value).replace(/T.*/, "")) as [string, string];
+  return complete ? t("There are {from} to {to}.", { from, to }) : t("There are at least {from} to {to}.", { from, to });
 }
 
 function countOf(told: FieldValues | null, value: boolean): string {
   const found = told?.values.find((each) => each.value === value);
-  return told ? ` (${(found?.count ?? 0).toLocaleString("en")})` : "";
+  return told ? ` (${number(found?.count ?? 0)})` : "";
 }

@@ -10,9 +10,10 @@ import { kindOf, type Cql2, type LayerInput } from "./part.ts";
 import { KnownValues } from "./values.ts";
 import { PartView } from "./view.tsx";
 import { partInWords } from "./words.ts";
+import { t } from "../words.ts";
 
-const ALL = "all of it";
-const NOTHING_TICKED = "Tick layers to choose which of their fields and features you get.";
+const ALL = t("all of it");
+const NOTHING_TICKED = t("Tick layers to choose which of their fields and features you get.");
 
 /** What is chosen of a layer; the draft is there once it is known which fields the layer has. */
 interface Part {
@@ -71,7 +72,7 @@ export class MoreForm {
   /** What has to be completed before these can be asked for; empty for nothing. */
   get missing(): string {
     const layer = this.#layers.find((each) => this.#isUnfinished(each));
-    return layer ? `Complete the conditions for ${layer.title}: a value is missing, or is none.` : "";
+    return layer ? t("Complete the conditions for {layer}: a value is missing, or is none.", { layer: layer.title }) : "";
   }
 
   #isUnfinished(layer: Collection): boolean {
@@ -116,8 +117,8 @@ export class MoreForm {
 
   #inWords(): string {
     const parts = this.#layers.map((layer) => [layer.title, this.#partInWords(layer)]).filter(([, words]) => words);
-    const chosen = parts.map(([title, words]) => `${title}: ${words}`).join("; ") || "all fields and features";
-    return this.hasCopy ? chosen : `${chosen}; no full copy`;
+    const chosen = parts.map(([title, words]) => `${title}: ${words}`).join("; ") || t("all fields and features");
+    return this.hasCopy ? chosen : t("{choices}; no full copy", { choices: chosen });
   }
 
   #partInWords(layer: Collection): string {

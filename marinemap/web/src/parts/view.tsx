@@ -7,6 +7,7 @@ import type { Built, Condition, Draft } from "./draft.ts";
 import { OPERATORS } from "./draft.ts";
 import { kindOf, type Field } from "./part.ts";
 import type { KnownValues } from "./values.ts";
+import { t } from "../words.ts";
 
 export interface PartEvents {
   chooseFields: (fields: string[] | null) => void;
@@ -48,10 +49,10 @@ function Fields({ layerId, title, fields, kept, events }: PartProps): JSX.Elemen
   };
   return (
     <fieldset class="part-fields">
-      <legend>Fields to keep</legend>
+      <legend>{t("Fields to keep")}</legend>
       <div class="buttons small-buttons">
-        <button type="button" aria-label={`All fields of ${title}`} onClick={() => events.chooseFields(null)}>All</button>
-        <button type="button" aria-label={`None of the fields of ${title}`} data-testid={`no-fields-${layerId}`} onClick={() => events.chooseFields([])}>None</button>
+        <button type="button" aria-label={t("All fields of {layer}", { layer: title })} onClick={() => events.chooseFields(null)}>{t("All")}</button>
+        <button type="button" aria-label={t("None of the fields of {layer}", { layer: title })} data-testid={`no-fields-${layerId}`} onClick={() => events.chooseFields([])}>{t("None")}</button>
       </div>
       <ul class="boxes">
         {names.map((name) => (
@@ -79,12 +80,12 @@ function Conditions({ layerId, title, fields, draft, known, events }: PartProps 
   };
   return (
     <fieldset class="part-filter">
-      <legend>Features to keep</legend>
-      {conditions.length === 0 && <p class="note small">All features in your area.</p>}
+      <legend>{t("Features to keep")}</legend>
+      {conditions.length === 0 && <p class="note small">{t("All features in your area.")}</p>}
       {conditions.length > 1 && (
-        <select value={joined} aria-label={`Which conditions have to be met, ${title}`} data-testid={`joined-${layerId}`} onChange={(event) => events.draw({ joined: event.currentTarget.value as Built["joined"], conditions })}>
-          <option value="and">that meet all of these</option>
-          <option value="or">that meet at least one of these</option>
+        <select value={joined} aria-label={t("Which conditions have to be met, {layer}", { layer: title })} data-testid={`joined-${layerId}`} onChange={(event) => events.draw({ joined: event.currentTarget.value as Built["joined"], conditions })}>
+          <option value="and">{t("that meet all of these")}</option>
+          <option value="or">{t("that meet at least one of these")}</option>
         </select>
       )}
       {conditions.map((condition, index) => (
@@ -94,7 +95,7 @@ function Conditions({ layerId, title, fields, draft, known, events }: PartProps 
           onRemove={() => remove(index)}
         />
       ))}
-      {fields.length > 0 && <button type="button" data-testid={`add-condition-${layerId}`} aria-label={`Add a condition for ${title}`} onClick={add}>Add a condition</button>}
+      {fields.length > 0 && <button type="button" data-testid={`add-condition-${layerId}`} aria-label={t("Add a condition for {layer}", { layer: title })} onClick={add}>{t("Add a condition")}</button>}
     </fieldset>
   );
 }
@@ -102,10 +103,10 @@ function Conditions({ layerId, title, fields, draft, known, events }: PartProps 
 function Written({ layerId, title, text, events }: PartProps & { text: string }): JSX.Element {
   return (
     <fieldset class="part-filter">
-      <legend>Features to keep</legend>
-      <label class="field" for={`written-${layerId}`}>Those that pass this filter (CQL2)</label>
+      <legend>{t("Features to keep")}</legend>
+      <label class="field" for={`written-${layerId}`}>{t("Those that pass this filter (CQL2)")}</label>
       <textarea id={`written-${layerId}`} data-testid={`written-${layerId}`} rows={3} spellcheck={false} value={text} onInput={(event) => events.draw({ written: event.currentTarget.value })} />
-      <button type="button" aria-label={`Choose by fields in place of it, ${title}`} onClick={() => events.draw({ joined: "and", conditions: [] })}>Choose by fields in place of it</button>
+      <button type="button" aria-label={t("Choose by fields in place of it, {layer}", { layer: title })} onClick={() => events.draw({ joined: "and", conditions: [] })}>{t("Choose by fields in place of it")}</button>
     </fieldset>
   );
 }

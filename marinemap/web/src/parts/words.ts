@@ -2,25 +2,26 @@
 
 import { builtOf, type Condition, type Operator } from "./draft.ts";
 import type { Cql2, LayerInput } from "./part.ts";
+import { t, tn } from "../words.ts";
 
 export const OPERATOR_WORDS: Record<Operator, string> = {
-  in: "is one of",
-  "=": "is",
-  "<>": "is not",
-  "<": "is less than",
-  "<=": "is at most",
-  ">": "is more than",
-  ">=": "is at least",
-  between: "is between",
-  contains: "contains",
-  begins: "begins with",
-  isNull: "has no value",
-  isThere: "has a value",
+  in: t("is one of"),
+  "=": t("is"),
+  "<>": t("is not"),
+  "<": t("is less than"),
+  "<=": t("is at most"),
+  ">": t("is more than"),
+  ">=": t("is at least"),
+  between: t("is between"),
+  contains: t("contains"),
+  begins: t("begins with"),
+  isNull: t("has no value"),
+  isThere: t("has a value"),
 };
 /** Of days, where "less" is odd. */
-export const TIME_WORDS: Partial<Record<Operator, string>> = { "=": "is on", "<": "is before", ">": "is after" };
+export const TIME_WORDS: Partial<Record<Operator, string>> = { "=": t("is on"), "<": t("is before"), ">": t("is after") };
 
-const JOINED = { and: " and ", or: " or " };
+const JOINED = { and: t("and"), or: t("or") };
 /** So many values are named. */
 const MOST_NAMED = 3;
 
@@ -30,18 +31,23 @@ export function partInWords({ fields, filter }: Pick<LayerInput, "fields" | "fil
 }
 
 function fieldsInWords(fields: string[], ofHowMany?: number): string {
-  if (fields.length === 0) return "no fields";
-  const count = ofHowMany === undefined ? `${fields.length}` : `${fields.length} of ${ofHowMany}`;
-  return `${count} ${(ofHowMany ?? fields.length) === 1 ? "field" : "fields"}`;
+  if (fields.length === 0) return t("no fields");
+  if (ofHowMany === undefined) return tn("{count} field", "{count} fields", fields.length);
+  return tn("{kept} of {count} field", "{kept} of {count} fields", ofHowMany, { kept: fields.length });
 }
 
 function filterInWords(filter: Cql2): string {
   const built = builtOf(filter);
-  return built ? `where ${built.conditions.map(conditionInWords).join(JOINED[built.joined])}` : "filtered";
+  if (!built) return t("filtered");
+  const conditions = built.conditions.map(conditionInWords).join(` ${JOINED[built.joined]} `);
+  return t("where {conditions}", { conditions });
 }
 
 function conditionInWords({ field, operator, values }: Condition): string {
-  const named = values.length > MOST_NAMED ? `${values.slice(0, MOST_NAMED).join(", ")} and ${values.length - MOST_NAMED} more` : values.join(operator === "between" ? " and " : ", ");
+  const more = values.length - MOST_NAMED;
+  const named = more > 0
+    ? tn("{values} and {count} more", "{values} and {count} more", more, { values: values.slice(0, MOST_NAMED).join(", ") })
+    : values.join(operator === "between" ? ` ${JOINED.and} ` : ", ");
   const compared = operator === "in" && values.length === 1 ? "=" : operator;
   return [field, OPERATOR_WORDS[compared], named].filter(Boolean).join(" ");
 }

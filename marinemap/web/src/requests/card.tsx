@@ -5,10 +5,11 @@ import { useState } from "preact/hooks";
 
 import { resultsUrl, type Asked, type Job, type Report, type ShareLink } from "../api.ts";
 import { bytesInWords } from "../estimate.ts";
-import { isOver, isReady, stateInWords, timeInWords } from "../states.ts";
+import { isOver, isReady, stateInWords, timeInWords, waitInWords } from "../states.ts";
 import { AreaPicture } from "./picture.tsx";
 import { reportInWords, summaryOf } from "./report.ts";
 import { choicesOf, titleOf, type Titles } from "./request.ts";
+import { locale, SERVICE_LANGUAGE, t } from "../words.ts";
 
 /** What the page knows of a request. */
 export interface Entry {
@@ -41,17 +42,18 @@ interface CardProps {
 
 export function Card({ entry, titles, events }: CardProps): JSX.Element {
   const { job, asked, report, link, problem } = entry;
-  const title = asked ? titleOf(asked, titles) : "Request";
+  const title = asked ? titleOf(asked, titles) : t("Request");
+  const reason = job.status === "failed" ? job.message : "";
   const headingId = `request-${job.jobID}`;
   return (
     <li class="card" data-testid="request-row" data-job={job.jobID} data-status={job.status} aria-labelledby={headingId} aria-busy={entry.isBusy}>
       {asked ? <AreaPicture area={asked.area} /> : <span class="area-picture" />}
       <div class="card-what">
         <h3 id={headingId} tabIndex={-1}>{title}</h3>
-        <p class="small" data-testid="request-choices">{asked ? choicesOf(asked, titles).join(" · ") : "Reading what was asked for …"}</p>
+        <p class="small" data-testid="request-choices">{asked ? choicesOf(asked, titles).join(" · ") : t("Reading what was asked for …")}</p>
         <p class="small quiet-text">{timeInWords(job.created)}</p>
       </div>
-      <p class="state" data-testid="request-state">{stateInWords(job)}</p>
+      <p class="state" data-testid="request-state">{stateInWords(reason ? { ...job, message: "" } : job)}{reason && <span lang={SERVICE_LANGUAGE}>: {reason}</span>}</p>
       {isOver(job) || <Progress job={job} />}
       {isReady(job) && <Ready job={job} title={title} />}
       {isReady(job) && report && <ReportView report={report} titles={titles} />}
@@ -64,21 +66,22 @@ export function Card({ entry, titles, events }: CardProps): JSX.Element {
 
 function Progress({ job }: { job: Job }): JSX.Element {
   // Without a value it is a bar that moves: nothing is known yet.
+  const message = waitInWords(job);
   const known = job.status === "running" ? { value: job.progress ?? 0 } : {};
   return (
     <>
-      <progress max={100} aria-label="Progress" {...known} />
-      {job.message && <p class="small quiet-text" data-testid="request-message">{job.message}</p>}
-      {isLater(job.earliestStart) && <p class="small quiet-text">That is at {clock(job.earliestStart!)}.</p>}
+      <progress max={100} aria-label={t("Progress")} {...known} />
+      {message && <p class="small quiet-text" data-testid="request-message">{message}</p>}
+      {isLater(job.earliestStart) && <p class="small quiet-text">{t("That is at {time}.", { time: clock(job.earliestStart!) })}</p>}
     </>
   );
 }
 
 function Ready({ job, title }: { job: Job; title: string }): JSX.Element {
-  const size = job.size === undefined ? "" : ` (${bytesInWords(job.size)})`;
+  const text = job.size === undefined ? t("Download") : t("Download ({size})", { size: bytesInWords(job.size) });
   return (
-    <a class="button primary download" href={resultsUrl(job.jobID)} download data-testid="download" aria-label={`Download${size}: ${title}`}>
-      Download{size}
+    <a class="button primary download" href={resultsUrl(job.jobID)} download data-testid="download" aria-label={`${text}: ${title}`}>
+      {text}
     </a>
   );
 }
@@ -88,14 +91,15 @@ function ReportView({ report, titles }: { report: Report; titles: Titles }): JSX
     <details class="report" data-testid="report">
       <summary>{summaryOf(report)}</summary>
       <dl>
-        {reportInWords(report, titles.ofLayer).map(({ title, count, isMissing, notes }) => (
+        {reportInWords(report, titles.ofLayer).map(({ title, count, isMissing, notes, said }) => (
           <div class={isMissing ? "missing" : undefined}>
             <dt>{title}</dt>
             <dd>{count}</dd>
             {notes.map((note) => <dd class="quiet-text">{note}</dd>)}
+            {said.map((note) => <dd class="quiet-text" lang={SERVICE_LANGUAGE}>{note}</dd>)}
           </div>
         ))}
-        {report.notes.length > 0 && <div><dt>The area</dt>{report.notes.map((note) => <dd class="quiet-text">{note}</dd>)}</div>}
+        {report.notes.length > 0 && <div><dt>{t("The area")}</dt>{report.notes.map((note) => <dd class="quiet-text" lang={SERVICE_LANGUAGE}>{note}</dd>)}</div>}
       </dl>
     </details>
   );
@@ -105,12 +109,12 @@ function Link({ link, onRevoke }: { link: ShareLink; onRevoke: () => void }): JS
   const [isCopied, setCopied] = useState(false);
   return (
     <div class="share" data-testid="share-link">
-      <label>Whoever has this link gets the files until {timeInWords(link.expires)}; keep it, it is shown once.
+      <label>{t("Whoever has this link gets the files until {time}; keep it, it is shown once.", { time: timeInWords(link.expires) })}
         <input type="text" readOnly value={link.href} onFocus={(event) => event.currentTarget.select()} />
       </label>
       <div class="buttons">
-        <button type="button" onClick={() => void navigator.clipboard.writeText(link.href).then(() => setCopied(true))}>{isCopied ? "Copied" : "Copy"}</button>
-        <button type="button" onClick={onRevoke} data-testid="revoke">Revoke all links</button>
+        <button type="button" onClick={() => void navigator.clipboard.writeText(link.href).then(() => setCopied(true))}>{isCopied ? t("Copied") : t("Copy")}</button>
+        <button type="button" onClick={onRevoke} data-testid="revoke">{t("Revoke all links")}</button>
       </div>
     </div>
   );
@@ -125,20 +129,20 @@ function Actions({ entry, title, events }: { entry: Entry; title: string; events
   if (isRemoving && isReady(job)) {
     return (
       <div class="card-actions">
-        <span>Remove the files now?</span>
-        <button key="yes" type="button" class="quiet" data-testid="remove-yes" ref={focused} onClick={() => events.remove(entry)}>Remove</button>
-        <button key="no" type="button" class="quiet" onClick={() => setRemoving(false)}>Keep</button>
+        <span>{t("Remove the files now?")}</span>
+        <button key="yes" type="button" class="quiet" data-testid="remove-yes" ref={focused} onClick={() => events.remove(entry)}>{t("Remove")}</button>
+        <button key="no" type="button" class="quiet" onClick={() => setRemoving(false)}>{t("Keep")}</button>
       </div>
     );
   }
   return (
     <div class="card-actions">
-      {isOver(job) || action("cancel", "Cancel")}
-      {isReady(job) && action("renew", "Keep for longer")}
-      {isReady(job) && action("share", "Share")}
-      {isOver(job) && asked && action("askAgain", "Ask again")}
-      {asked && action("change", "Change and ask again")}
-      {isReady(job) && <button key="remove" type="button" class="quiet" aria-label={`Remove: ${title}`} data-testid="remove" onClick={() => setRemoving(true)}>Remove</button>}
+      {isOver(job) || action("cancel", t("Cancel"))}
+      {isReady(job) && action("renew", t("Keep for longer"))}
+      {isReady(job) && action("share", t("Share"))}
+      {isOver(job) && asked && action("askAgain", t("Ask again"))}
+      {asked && action("change", t("Change and ask again"))}
+      {isReady(job) && <button key="remove" type="button" class="quiet" aria-label={t("Remove: {title}", { title })} data-testid="remove" onClick={() => setRemoving(true)}>{t("Remove")}</button>}
     </div>
   );
 }
@@ -153,5 +157,5 @@ function isLater(moment: string | undefined): boolean {
 
 /** To the second: a request may start in four. */
 function clock(moment: string): string {
-  return new Date(moment).toLocaleTimeString("en-GB");
+  return new Date(moment).toLocaleTimeString(locale);
 }

@@ -10,6 +10,7 @@ import { Card, type CardEvents, type Entry } from "./card.tsx";
 import { Following } from "./following.ts";
 import { notify } from "./notifying.ts";
 import { layerIds, titleOf, type Titles } from "./request.ts";
+import { t } from "../words.ts";
 
 /** Other tabs of this browser look when one of them asked for something. */
 const CHANNEL = "marinemap.requests";
@@ -49,7 +50,7 @@ export class RequestList {
   add(job: Job, layers: string[]): void {
     this.#take(job);
     this.#tabs.postMessage(job.jobID);
-    announce(`Request sent: ${layers.map(this.#parts.titles.ofLayer).join(", ")}.`);
+    announce(t("Request sent: {layers}.", { layers: layers.map(this.#parts.titles.ofLayer).join(", ") }));
     this.#item(job.jobID)?.scrollIntoView({ block: "nearest" });
     // The keyboard goes on at what was asked for; between lie all layers.
     this.#focus(job.jobID);
@@ -105,7 +106,7 @@ export class RequestList {
   }
 
   #tell({ job, asked }: Entry): void {
-    const title = asked ? titleOf(asked, this.#parts.titles) : "Your request";
+    const title = asked ? titleOf(asked, this.#parts.titles) : t("Your request");
     announce(`${title}: ${stateInWords(job)}.`);
     notify(job.jobID, title, stateInWords(job));
   }

@@ -1,9 +1,10 @@
 /** Tells by the browser's own notifications that a request is ready, where somebody wished for it. */
 
 import { element } from "../page.ts";
+import { t } from "../words.ts";
 
 const KEY = "marinemap.notify";
-const REFUSED = "Your browser does not let this page notify you. Its settings for this site can change that.";
+const REFUSED = t("Your browser does not let this page notify you. Its settings for this site can change that.");
 
 /** Offer the wish beside the requests; it is kept by the browser. */
 export function offerNotifications(): void {

@@ -6,6 +6,7 @@ import type { Ring } from "../antimeridian.ts";
 import type { AskedArea } from "../api.ts";
 import { boundsOf } from "../area.ts";
 import { wrapped } from "../crs.ts";
+import { placeInWords as degreesInWords } from "../degrees.ts";
 import { outlineOf, type Outline } from "./outline.ts";
 
 const WIDTH = 96;
@@ -31,8 +32,7 @@ export function AreaPicture({ area }: { area: AskedArea }): JSX.Element {
 /** "38.5° N, 24.1° E": the middle of an area. */
 export function placeInWords(outline: Outline): string {
   const [longitude, latitude] = middleOf(outline);
-  const east = wrapped(longitude);
-  return `${Math.abs(latitude).toFixed(1)}° ${latitude < 0 ? "S" : "N"}, ${Math.abs(east).toFixed(1)}° ${east < 0 ? "W" : "E"}`;
+  return degreesInWords(wrapped(longitude), latitude, 1);
 }
 
 /** The area as large as it fits, as wide as it is on the ground in its middle. */

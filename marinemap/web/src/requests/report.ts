@@ -1,6 +1,7 @@
 /** What became of each layer, in plain words. */
 
 import type { Report } from "../api.ts";
+import { t, tn } from "../words.ts";
 
 export interface LayerWords {
   title: string;
@@ -8,16 +9,18 @@ export interface LayerWords {
   count: string;
   isMissing: boolean;
   notes: string[];
+  /** In the service's words, which are English. */
+  said: string[];
 }
 
 /** What is missing comes first; what concerns the area is told apart. */
 export function reportInWords(report: Report, titleOf: (id: string) => string): LayerWords[] {
   const missing = report.missing.map(({ name, message, hint }): LayerWords => {
-    return { title: titleOf(name), count: "not in the files", isMissing: true, notes: [message, hint].filter(isText) };
+    return { title: titleOf(name), count: t("not in the files"), isMissing: true, notes: [], said: [message, hint].filter(isText) };
   });
   const layers = report.layers.map(({ name, features_written, renamed_fields, notes }): LayerWords => {
-    const renamed = Object.entries(renamed_fields).map(([old, now]) => `${old} is called ${now}`);
-    return { title: titleOf(name), count: countInWords(features_written), isMissing: false, notes: [...renamed, ...notes] };
+    const renamed = Object.entries(renamed_fields).map(([old, now]) => t("{field} is called {name}", { field: old, name: now }));
+    return { title: titleOf(name), count: countInWords(features_written), isMissing: false, notes: renamed, said: notes };
   });
   return [...missing, ...layers];
 }
@@ -29,14 +32,14 @@ export function summaryOf(report: Report): string {
   const changes = report.layers.reduce((sum, { renamed_fields, notes }) => sum + Object.keys(renamed_fields).length + notes.length, 0);
   return [
     countInWords(features),
-    missing > 0 ? `${missing} ${missing === 1 ? "layer is" : "layers are"} missing` : "",
-    changes > 0 ? "with notes" : "",
+    missing > 0 ? tn("{count} layer is missing", "{count} layers are missing", missing) : "",
+    changes > 0 ? t("with notes") : "",
   ].filter(Boolean).join(", ");
 }
 
 function countInWords(features: number): string {
-  if (features === 0) return "nothing in this area";
-  return `${features.toLocaleString("en")} ${features === 1 ? "feature" : "features"}`;
+  if (features === 0) return t("nothing in this area");
+  return tn("{count} feature", "{count} features", features);
 }
 
 function isText(text: string | undefined): text is string {

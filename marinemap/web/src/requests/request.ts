@@ -5,13 +5,14 @@ import { km2OfOutline } from "../chosenarea.ts";
 import { partInWords } from "../parts/words.ts";
 import { areaInWords } from "../units.ts";
 import { outlineOf } from "./outline.ts";
+import { t } from "../words.ts";
 
 export interface Titles {
   ofLayer: (id: string) => string;
   ofFormat: (id: string) => string;
 }
 
-const MODES: Record<string, string> = { intersects: "whole features", within: "only what lies wholly within" };
+const MODES: Record<string, string> = { intersects: t("whole features"), within: t("only what lies wholly within") };
 
 /** Ids of the layers; one is an object where fields or a filter are chosen. */
 export function layerIds({ layers }: Pick<Asked, "layers">): string[] {
@@ -30,13 +31,13 @@ export function choicesOf(asked: Asked, titles: Titles): string[] {
     MODES[asked.mode] ?? "",
     asked.crs ?? "",
     ...partsOf(asked, titles),
-    asked.full_copy === false ? "without a full copy" : "",
+    asked.full_copy === false ? t("without a full copy") : "",
   ].filter(Boolean);
 }
 
 function sizeOf(area: AskedArea): string {
   const outline = outlineOf(area);
-  return outline.length > 0 ? areaInWords(km2OfOutline(outline)) : `bounds in ${(area as { crs: string }).crs}`;
+  return outline.length > 0 ? areaInWords(km2OfOutline(outline)) : t("bounds in {crs}", { crs: (area as { crs: string }).crs });
 }
 
 /** What is chosen of layers, each named where there are several. */
