@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -16,8 +16,10 @@ from pyogrio.errors import DataLayerError, DataSourceError, FieldError, Geometry
 from marinemap.errors import DatasetError
 from marinemap.extraction.dataset import Dataset
 from marinemap.extraction.feature_ids import are_places, numbered, span_of
+from marinemap.extraction.layer_names import quietly
 from marinemap.extraction.source_files import parts_of, without_folder
 from marinemap.extraction.table_encoding import encoding_of
+from marinemap.extraction.zones import Zones, in_their_zones, schema_in_zones, zones_of
 
 # Large enough for the work on arrays to outweigh the calls, small enough to keep memory flat
 # and progress even.
@@ -96,18 +98,23 @@ class GdalLayer:
         )
         if limit is not None:
             batch_size = min(batch_size, self._rows_at_once)
+        options = {**self._fields, **wanted}
         try:
-            with pyogrio.open_arrow(
-                self.dataset.file,
-                layer=self.dataset.layer,
-                batch_size=batch_size,
-                skip_features=skip_features,
-                encoding=self._encoding,
-                use_pyarrow=True,
-                **self._fields,
-                **wanted,
-            ) as (meta, reader):
-                batches = _Batches(reader, batch_size)
+            with ExitStack() as stack:
+                with quietly():
+                    meta, reader = stack.enter_context(
+                        pyogrio.open_arrow(
+                            self.dataset.file,
+                            layer=self.dataset.layer,
+                            batch_size=batch_size,
+                            skip_features=skip_features,
+                            encoding=self._encoding,
+                            use_pyarrow=True,
+                            datetime_as_string=bool(self._zones),
+                            **options,
+                        )
+                    )
+                batches = _Batches(reader, batch_size, self._zones, self.dataset.title)
                 try:
                     yield meta, batches
                 finally:
@@ -162,12 +169,17 @@ class GdalLayer:
             If GDAL cannot read the layer.
         """
         try:
-            meta, table = pyogrio.read_arrow(
-                self.dataset.file, layer=self.dataset.layer, encoding=self._encoding, **wanted
-            )
+            with quietly():
+                meta, table = pyogrio.read_arrow(
+                    self.dataset.file,
+                    layer=self.dataset.layer,
+                    encoding=self._encoding,
+                    datetime_as_string=bool(self._zones),
+                    **wanted,
+                )
         except (*GDAL_ERRORS, ValueError) as error:
             raise self.unreadable(error) from error
-        return meta, table
+        return meta, in_their_zones(table, self._zones, self.dataset.title)
 
     def unreadable(self, error: Exception) -> DatasetError:
         """Return what to say of a failure of GDAL or Arrow."""
@@ -201,6 +213,10 @@ class GdalLayer:
     def _encoding(self) -> str | None:
         return encoding_of(self.dataset.file)
 
+    @cached_property
+    def _zones(self) -> Zones:
+        return zones_of(self.dataset)
+
 
 def rows_within_file(dataset: Dataset, most_bytes: int) -> int:
     """Return how many features take so many bytes in their file, one at least."""
@@ -216,17 +232,19 @@ class _Batches:
     GeoPackages goes on to fill an array that is gone, and the process is (GDAL 3.12.4).
     """
 
-    def __init__(self, reader: Any, rows: int) -> None:
-        self.schema = reader.schema
+    def __init__(self, reader: Any, rows: int, zones: Zones, title: str) -> None:
+        self.schema = schema_in_zones(reader.schema, zones)
         self._reader = reader
         self._rows = rows
+        self._zones = zones
+        self._title = title
         self._is_cut = False
 
     def __iter__(self) -> Iterator[Any]:
         batches = iter(self._reader)
         while (batch := next(batches, None)) is not None:
             self._is_cut = batch.num_rows < self._rows
-            yield batch
+            yield in_their_zones(batch, self._zones, self._title)
             # What fails from here on has come to its end.
             self._is_cut = False
 

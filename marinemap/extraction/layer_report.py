@@ -14,7 +14,7 @@ from marinemap.extraction.measure import Measure
 from marinemap.extraction.postgis.table import Table
 from marinemap.extraction.reproject import TOLERANCE_METRES
 from marinemap.extraction.request import LayerReport, SourceLayer
-from marinemap.extraction.sqlite_source import is_database
+from marinemap.extraction.sources import source_format_of
 from marinemap.extraction.words import counted
 from marinemap.extraction.write import Outcome
 
@@ -68,12 +68,17 @@ def _rounded(number: float) -> float:
 
 
 def _notes_on_times(layer: PreparedLayer) -> list[str]:
-    """Tell of times that may have had other zones; a database has them in UTC itself."""
-    if isinstance(layer.dataset.path, Table) or is_database(layer.dataset.path):
+    """Tell of times that may have had other zones; a table and a GeoPackage have them in UTC."""
+    place = layer.dataset.path
+    if isinstance(place, Table) or source_format_of(place).has_one_zone:
         return []
-    # Of a zone for all GDAL keeps the zone; where they are mixed it has but the instants.
+    # A zone for all is kept; where they are mixed there is none that all have but this.
     fields = [f.name for f in layer.selection.schema if getattr(f.type, "tz", None) == "UTC"]
-    return [f"The times of '{quote(name)}' are given in UTC, as instants." for name in fields]
+    return [
+        f"The times of '{quote(name)}' are given in UTC, as instants; one that has no zone counts "
+        "as UTC."
+        for name in fields
+    ]
 
 
 def _notes(

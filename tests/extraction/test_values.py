@@ -33,6 +33,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
 POINTS = [shapely.Point(x, 5) for x in (1, 2, 3)]
+IN_UTC = "The times of 'at' are given in UTC, as instants; one that has no zone counts as UTC."
 WKTS = {
     "all three": [
         "POLYGON ((1 1, 2 1, 2 2, 1 1))",
@@ -194,7 +195,7 @@ def test_geopackage_of_mixed_types_declares_any(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("zones", "hours", "notes"),
     [
-        (["+02:00", "-05:00"], [22, 5], ("The times of 'at' are given in UTC, as instants.",)),
+        (["+02:00", "-05:00"], [22, 5], (IN_UTC,)),
         (["+02:00", "+02:00"], [0, 0], ()),
     ],
     ids=["mixed", "one"],

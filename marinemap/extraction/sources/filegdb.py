@@ -15,4 +15,4 @@ def _parts(path: Path) -> list[Path]:
     return sorted(part for part in inside if part.is_file())
 
 
-SOURCE = SourceFormat((".gdb",), parts=_parts, has_index=True)
+SOURCE = SourceFormat((".gdb",), parts=_parts, has_index=True, has_one_zone=True)

@@ -5,5 +5,8 @@ from __future__ import annotations
 from marinemap.extraction.sources.source import SourceFormat, with_suffixes
 
 SOURCE = SourceFormat(
-    (".tab", ".mif"), parts=with_suffixes(".dat", ".map", ".id", ".ind", ".mid"), has_index=True
+    (".tab", ".mif"),
+    parts=with_suffixes(".dat", ".map", ".id", ".ind", ".mid"),
+    has_index=True,
+    has_one_zone=True,
 )

@@ -7,4 +7,10 @@ from marinemap.extraction.sources.source import SourceFormat, with_suffixes
 # Esri, ShapefileTechnical Description, 1998; .cpg is Esri's later addition.
 _PARTS = (".shx", ".dbf", ".prj", ".cpg")
 
-SOURCE = SourceFormat((".shp",), parts=with_suffixes(*_PARTS), has_index=True, opens_safely=True)
+SOURCE = SourceFormat(
+    (".shp",),
+    parts=with_suffixes(*_PARTS),
+    has_index=True,
+    opens_safely=True,
+    has_one_zone=True,
+)

@@ -36,6 +36,8 @@ class SourceFormat:
     opens_safely : bool
         Whether GDAL survives what is damaged, as mutated files have shown; of others nothing is
         opened before a child process has come through it.
+    has_one_zone : bool
+        Whether the moments of a field have one zone for all, or none, so that GDAL tells it.
     shares_ids : bool
         Whether GDAL gives several features one id, so that a feature's place has to be its id.
     environment : mapping
@@ -48,6 +50,7 @@ class SourceFormat:
     look: Callable[[Path], object] = _trusted
     has_index: bool = False
     opens_safely: bool = False
+    has_one_zone: bool = False
     shares_ids: bool = False
     environment: Mapping[str, str] = field(default_factory=dict)
 

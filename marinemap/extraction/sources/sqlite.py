@@ -1,4 +1,4 @@
-"""GeoPackages and other SQLite databases as sources: the latest commits may lie beside them."""
+"""SQLite databases as sources: the latest commits may lie beside them."""
 
 from __future__ import annotations
 
@@ -18,4 +18,4 @@ def _look(path: Path) -> None:
         raise damaged(path, f"is no sound database: {damage}")
 
 
-SOURCE = SourceFormat((".gpkg", ".sqlite", ".db"), parts=_parts, look=_look, opens_safely=True)
+SOURCE = SourceFormat((".sqlite", ".db"), parts=_parts, look=_look, opens_safely=True)
