@@ -143,7 +143,8 @@ class GdalLayer:
             others = {name: each for name, each in wanted.items() if name != "fids"}
             wanted = {**others, "skip_features": first, "max_features": count}
         meta, table = self.table(return_fids=True, **wanted)
-        name = str(meta["fid_column"])
+        name = _free(str(meta["fid_column"]), table.schema.names[1:])
+        table = table.rename_columns([name, *table.schema.names[1:]])
         if are_places(self.dataset):
             table = numbered(table, name, wanted.get("skip_features", 0))
         if places is not None:
@@ -216,6 +217,13 @@ class GdalLayer:
     @cached_property
     def _zones(self) -> Zones:
         return zones_of(self.dataset)
+
+
+def _free(name: str, taken: Sequence[str]) -> str:
+    """Return a name for the ids that no field has; some have GDAL's own, ``OGC_FID``."""
+    while name in taken:
+        name += "_"
+    return name
 
 
 def rows_within_file(dataset: Dataset, most_bytes: int) -> int:
