@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import shapely
 
-from marinemap.extraction.wkb import Array, leaves
+from marinemap.extraction.ragged import ragged
+from marinemap.extraction.wkb import Array, leaves, to_column, to_geometries
 
 _MAKE_MULTI: dict[int, Any] = {
     0: shapely.multipoints,
@@ -93,7 +94,19 @@ def _parts_of_dimension(geometries: Array, dimensions: Array) -> tuple[Array, in
     result[~wanted | mixed] = None
     for index in np.flatnonzero(wanted & mixed):
         result[index] = _largest_kind(geometries[index], int(dimensions[index]))
-    return result, int((wanted & mixed).sum())
+    return _with_closed_measures(result), int((wanted & mixed).sum())
+
+
+def _with_closed_measures(geometries: Array) -> Array:
+    """Give each ring at its end the measure of its beginning: GEOS 3.14 leaves NaN there."""
+    rows = np.flatnonzero(shapely.has_m(geometries) & (shapely.get_dimensions(geometries) == 2))
+    closed = geometries.copy()
+    for group in ragged(to_column(geometries[rows])):
+        positions = group.coordinates.copy()
+        positions[group.parts[1:] - 1, -1] = positions[group.parts[:-1], -1]
+        whole = group.replaced(positions, group.parts).to_column()
+        closed[rows[group.rows]] = to_geometries(whole)
+    return closed
 
 
 def _cut_collection(collection: Any, area: Any) -> Any:

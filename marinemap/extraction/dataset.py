@@ -11,14 +11,14 @@ import numpy as np
 import pyarrow as pa
 import pyogrio
 import pyproj
-from pyogrio.errors import DataLayerError, GeometryError
+from pyogrio.errors import DataLayerError
 from pyproj.exceptions import CRSError
 
 from marinemap.errors import DatasetError, quote
 from marinemap.extraction.crs import is_on_earth
+from marinemap.extraction.geometry_types import plain_type
 from marinemap.extraction.geopackage_index import own_key
 from marinemap.extraction.layer_names import (
-    HOW_TO_CONVERT,
     OPENING_ERRORS,
     pick_layer,
     quietly,
@@ -143,13 +143,6 @@ def describe(path: Place, layer: str | None = None) -> Dataset:
             field="crs",
             value=name,
         ) from error
-    except GeometryError as error:
-        raise DatasetError(
-            f"layer '{name}' of {path.name} is of a geometry type that cannot be served ({error})",
-            field="layer",
-            value=name,
-            hint=HOW_TO_CONVERT,
-        ) from error
     except OPENING_ERRORS as error:
         raise unreadable(path, error) from error
 
@@ -247,21 +240,21 @@ def _finite_bounds(path: Path, name: str) -> Bounds | None:
 
 def _found_geometry_type(path: Path, name: str, declared: str) -> tuple[str, bool]:
     """Return the declared type and whether it has heights; where open, what the features show."""
-    plain = declared.removesuffix(" Z")
+    plain, declares_z = plain_type(declared)
     if plain != "Unknown":
-        return plain, plain != declared
+        return plain, declares_z
     try:
         _, _, found, _ = pyogrio.raw.read(path, layer=name, columns=[], max_features=_LOOKED_AT)
     except DataLayerError:
         # A geometry is broken, which is told with more words when it is read.
-        return "Unknown", plain != declared
+        return "Unknown", declares_z
     column = pa.array(found, pa.binary())
     with_z, _ = dimensions(column)
     bases = np.unique(kinds(column))
     shown = {_KINDS[base] if base < len(_KINDS) else "Unknown" for base in bases.tolist() if base}
     if len({kind.removeprefix("Multi") for kind in shown}) != 1:
-        return "Unknown", bool(with_z.any())
-    return max(shown, key=len), bool(with_z.any())
+        return "Unknown", declares_z or bool(with_z.any())
+    return max(shown, key=len), declares_z or bool(with_z.any())
 
 
 def _crs_of(stated: tuple[str, ...], path: Place, name: str) -> str:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import itertools
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pyogrio
-from pyogrio.errors import DataLayerError, DataSourceError, GeometryError
+from pyogrio.errors import DataLayerError, DataSourceError
 
 from marinemap.errors import DatasetError, did_you_mean
 from marinemap.extraction.first_look import look_first
@@ -18,9 +17,6 @@ from marinemap.extraction.source_files import check_is_file, fingerprint, real_p
 
 # What GDAL fails by, as pyogrio hands it on.
 OPENING_ERRORS = (DataSourceError, DataLayerError, ValueError, OSError)
-HOW_TO_CONVERT = (
-    "Write it as points, lines or polygons, for instance by ogr2ogr -nlt CONVERT_TO_LINEAR."
-)
 
 
 def list_layers(path: Path) -> list[str]:
@@ -37,7 +33,7 @@ def list_layers(path: Path) -> list[str]:
         if path.suffix.lower() == ".shp":
             check_headers(path)
         with quietly():
-            return _layer_names(path)
+            return [str(name) for name in pyogrio.list_layers(path)[:, 0]]
     except OPENING_ERRORS as error:
         raise unreadable(path, error) from error
 
@@ -82,29 +78,3 @@ def unreadable(path: Path, error: Exception) -> DatasetError:
         field="source",
         value=path.name,
     )
-
-
-def _layer_names(path: Path) -> list[str]:
-    try:
-        return [str(name) for name in pyogrio.list_layers(path)[:, 0]]
-    except GeometryError as error:
-        # pyogrio lists none where one is of a type that it does not know, such as triangles.
-        names = list(_known_to_pyogrio(path))
-        if not names:
-            raise DatasetError(
-                f"{path.name} has no layer of a geometry type that can be served ({error})",
-                field="source",
-                value=path.name,
-                hint=HOW_TO_CONVERT,
-            ) from error
-        return names
-
-
-def _known_to_pyogrio(path: Path) -> Iterator[str]:
-    for number in itertools.count():
-        try:
-            yield str(pyogrio.read_info(path, layer=number)["layer_name"])
-        except GeometryError:
-            continue
-        except DataLayerError:
-            return  # There are no more.

@@ -105,15 +105,17 @@ def test_height_that_is_no_number_becomes_zero_and_is_told(tmp_path: Path) -> No
 def test_height_that_a_format_cannot_hold_fails_none(
     tmp_path: Path, name: str, height: str
 ) -> None:
-    """GeoJSON and geodatabases failed by it as a whole, CSV by an infinite one."""
+    """GeoJSON and geodatabases failed by it as a whole, CSV by an infinite one.
+
+    A CSV with NaN is one that GDAL 3.6, which Debian 12 has, does not open at all.
+    """
     places = [shapely.Point(1, 1, float(height)), shapely.Point(2, 2, -5)]
     multi = shapely.MultiPoint([(1, 1, 3), (2, 2, float(height))])
     source = write_layer(tmp_path / "sea.gpkg", [*places, multi])
     (report,) = run(source, tmp_path, format=name).layers
     assert report.features_written == 3
-    keeps = {"geopackage", "flatgeobuf"} | ({"csv"} if height == "NaN" else set())
     told = [(loss.kind, loss.count) for loss in report.losses if loss.kind == "height"]
-    assert told == ([] if name in keeps else [("height", 2)])
+    assert told == ([] if name in {"geopackage", "flatgeobuf"} else [("height", 2)])
 
 
 def test_measures_that_come_too_late_are_left_out_and_counted(tmp_path: Path) -> None:

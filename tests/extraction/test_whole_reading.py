@@ -26,7 +26,6 @@ from marinemap.errors import DatasetError
 from marinemap.extraction import (
     ExtractionRequest,
     SourceLayer,
-    check_servable,
     describe,
     extract,
     fingerprint,
@@ -247,17 +246,6 @@ def test_arcs_and_surfaces_become_lines_and_polygons(
     assert measure(geometry) == pytest.approx(expected, rel=1e-6)
     assert result.layers[0].straightened == 1
     assert any("arcs or surfaces" in note for note in result.layers[0].notes)
-
-
-def test_geometry_type_that_cannot_be_served_is_refused_when_it_is_described(
-    tmp_path: Path,
-) -> None:
-    path = write_layer(tmp_path / "sea.gpkg", POINTS[:1])
-    with closing(sqlite3.connect(path)) as database:
-        database.execute("UPDATE gpkg_geometry_columns SET geometry_type_name = 'TIN'")
-        database.commit()
-    with pytest.raises(DatasetError, match="not supported"):
-        check_servable(describe(path))
 
 
 def test_key_with_a_name_of_its_own_is_a_field(tmp_path: Path) -> None:

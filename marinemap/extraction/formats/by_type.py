@@ -13,7 +13,7 @@ from marinemap.extraction.formats.columns import Columns
 from marinemap.extraction.formats.ogr import OgrWriter, declared_kind
 from marinemap.extraction.formats.plan import WritePlan
 from marinemap.extraction.formats.wkb_to_shp import split_collections
-from marinemap.extraction.formats.written import Loss, WrittenLayer
+from marinemap.extraction.formats.written import WrittenLayer, parted_collections
 from marinemap.extraction.wkb import dimensions, kinds, promoted
 
 _KINDS = ["", "Point", "LineString", "Polygon", "MultiPoint", "MultiLineString", "MultiPolygon"]
@@ -69,7 +69,7 @@ class ByType:
             kind = self._declared if self._declared != "Unknown" else "MultiPolygon"
             self._file((_KINDS.index(kind), self._plan.has_z, False))
         written = [layer for file in self._files.values() for layer in file.close()]
-        losses = (*self._columns.losses(), *self._split())
+        losses = (*self._columns.losses(), *parted_collections(self._collections))
         plain = [dataclasses.replace(layer, losses=()) for layer in written]
         return [dataclasses.replace(plain[0], losses=losses), *plain[1:]]
 
@@ -110,11 +110,6 @@ class ByType:
             number += 1
             found = f"{name}_{number}"
         return found
-
-    def _split(self) -> list[Loss]:
-        count = self._collections
-        detail = f"{count:,} collections of several types became a feature for each type"
-        return [Loss("collection", "", count, detail)] if count else []
 
 
 def _type_name(kind: str, has_z: bool, has_m: bool) -> str:

@@ -70,7 +70,7 @@ class CSVWriter:
         options = csv.WriteOptions(quoting_style="needed")
         self._file = csv.CSVWriter(self._path, self._schema, write_options=options)
         self._features = 0
-        self._heights = FiniteHeights(keeps_nan=True)
+        self._heights = FiniteHeights(with_measures=True)
 
     def write(self, geometries: Any, attributes: Any) -> None:
         """Append features.

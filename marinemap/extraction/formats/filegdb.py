@@ -67,7 +67,7 @@ class FileGDBWriter(ByType):
             rules=[NO_NUL, NO_NAN, CALENDAR, _ROUNDED],
             keep=holds_by_gdal,
         )
-        self._heights = FiniteHeights()
+        self._heights = FiniteHeights(with_measures=True)
         super().__init__(plan, columns, self._open)
 
     def write(self, geometries: Any, attributes: Any) -> None:

@@ -1,4 +1,4 @@
-"""Heights that are no finite number, where a format has no sign for them."""
+"""Heights and measures that are no finite number, where a format has no sign for them."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ import shapely
 
 from marinemap.extraction.formats.written import Loss
 from marinemap.extraction.ragged import ragged
-from marinemap.extraction.wkb import dimensions, to_column, to_geometries
+from marinemap.extraction.wkb import dimensions, kinds, leaves, to_column, to_geometries
 from marinemap.extraction.words import counted
 
+_COLLECTION = 7
 Array = np.ndarray[Any, Any]
 
 
@@ -22,45 +23,65 @@ class FiniteHeights:
 
     Parameters
     ----------
-    keeps_nan : bool
-        Whether the format has NaN, so that infinite heights alone are meant.
+    with_measures : bool
+        Whether the format has measures as well; those that are no number become 0, too.
     """
 
-    def __init__(self, *, keeps_nan: bool = False) -> None:
-        self._is_kept = (lambda z: ~np.isinf(z)) if keeps_nan else np.isfinite
-        self._count = 0
+    def __init__(self, *, with_measures: bool = False) -> None:
+        self._with_measures = with_measures
+        self._heights = self._measures = 0
 
     def of(self, column: Any) -> Any:
         """Return a column of WKB with heights that the format can hold."""
-        rows = np.flatnonzero(dimensions(column)[0])
-        positions, owners = shapely.get_coordinates(
-            to_geometries(column, rows), include_z=True, return_index=True
-        )
-        wrong = rows[np.unique(owners[~self._is_kept(positions[:, 2])])]
+        has_z, has_m = dimensions(column)
+        low = _not_finite(column, np.flatnonzero(has_z), "z")
+        unmeasured = _not_finite(column, np.flatnonzero(has_m & self._with_measures), "m")
+        wrong = np.union1d(low, unmeasured)
         if len(wrong) == 0:
             return column
-        self._count += len(wrong)
-        mask = np.zeros(len(column), bool)
-        mask[wrong] = True
-        mended = self._mended(column.take(pa.array(wrong)))
-        return pc.replace_with_mask(column, pa.array(mask), mended)
+        self._heights += len(low)
+        self._measures += len(unmeasured)
+        return _replaced(column, wrong, _finite(column.take(pa.array(wrong))))
 
     def losses(self) -> list[Loss]:
-        """Return the loss, if any."""
-        detail = f"{counted(self._count)} with heights that are no number: 0 stands in their place"
-        return [Loss("height", "", self._count, detail)] if self._count else []
+        """Return the losses, if any."""
+        found = (("height", self._heights), ("measure", self._measures))
+        return [
+            Loss(
+                word,
+                "",
+                count,
+                f"{counted(count)} with {word}s that are no number: 0 stands in their place",
+            )
+            for word, count in found
+            if count
+        ]
 
-    def _mended(self, column: Any) -> Any:
-        # Collections; their measures no format has that takes no such heights.
-        values = to_column(shapely.transform(to_geometries(column), self._raised, include_z=True))
-        for group in ragged(column):
-            whole = group.replaced(self._raised(group.coordinates), group.parts).to_column()
-            mask = np.zeros(len(column), bool)
-            mask[group.rows] = True
-            values = pc.replace_with_mask(values, pa.array(mask), whole)
-        return values
 
-    def _raised(self, positions: Array) -> Array:
-        raised = positions.copy()
-        raised[~self._is_kept(raised[:, 2]), 2] = 0.0
-        return raised
+def _not_finite(column: Any, rows: Array, axis: str) -> Array:
+    positions, owners = shapely.get_coordinates(
+        to_geometries(column, rows),
+        include_z=axis == "z",
+        include_m=axis == "m",
+        return_index=True,
+    )
+    return rows[np.unique(owners[~np.isfinite(positions[:, 2])])]
+
+
+def _finite(column: Any) -> Any:
+    for row in np.flatnonzero(kinds(column) == _COLLECTION):
+        parts = _finite(to_column(leaves(to_geometries(column, np.array([row]))[0])))
+        whole = shapely.geometrycollections(to_geometries(parts))
+        column = _replaced(column, np.array([row]), to_column(np.array([whole], object)))
+    for group in ragged(column):
+        positions = group.coordinates.copy()
+        beyond = positions[:, 2:]
+        beyond[~np.isfinite(beyond)] = 0.0
+        column = _replaced(column, group.rows, group.replaced(positions, group.parts).to_column())
+    return column
+
+
+def _replaced(column: Any, rows: Array, values: Any) -> Any:
+    mask = np.zeros(len(column), bool)
+    mask[rows] = True
+    return pc.replace_with_mask(column, pa.array(mask), values)

@@ -11,12 +11,13 @@ from marinemap.extraction.formats.format import Format
 from marinemap.extraction.formats.ogr import MeasureCount, OgrWriter
 from marinemap.extraction.formats.plan import WritePlan
 from marinemap.extraction.formats.read_back import loosely
+from marinemap.extraction.formats.rfc7946 import keep_types, plain_collections
 from marinemap.extraction.formats.weight import Texts, Weight
 from marinemap.extraction.formats.written import WrittenLayer
 
 # Seven decimals of a degree are a centimetre (RFC 7946, section 11.2, advises six); GDAL's
 # default for RFC7946=YES.
-_DECIMALS = "7"
+_DECIMALS = 7
 
 
 class GeoJSONWriter(OgrWriter):
@@ -26,14 +27,20 @@ class GeoJSONWriter(OgrWriter):
         # GDAL takes a field of that name for the identifier.
         rules = [NO_NUL, ONLY_FINITE, CALENDAR]
         columns = Columns(plan.schema, reserved=["ogc_fid"], rules=rules)
-        options = {"RFC7946": "YES", "COORDINATE_PRECISION": _DECIMALS}
+        options = {
+            "RFC7946": "YES",
+            "COORDINATE_PRECISION": str(_DECIMALS),
+            # A text in brackets is a text: GDAL would write it as a list or structure.
+            "AUTODETECT_JSON_STRINGS": "NO",
+        }
         self._measures, self._heights = MeasureCount(), FiniteHeights()
         super().__init__(plan, columns, FORMAT.id, FORMAT.suffix, "GeoJSON", "Unknown", options)
 
     def write(self, geometries: Any, attributes: Any) -> None:
         """Append features."""
         self._measures.add(geometries)
-        super().write(self._heights.of(geometries), attributes)
+        whole = plain_collections(keep_types(self._heights.of(geometries), _DECIMALS))
+        super().write(whole, attributes)
 
     def close(self) -> list[WrittenLayer]:
         """Finish the file."""

@@ -22,11 +22,13 @@ from marinemap.extraction.formats.written import WrittenLayer
 # The largest number of 15 digits that is a double; one more in the last digit is infinite.
 _LARGEST = 1.79769313486231e308
 _FINEST = "%.15g"
+_NOT_IN_KML = "^[ \t\n\r]+|[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]"
 
 
 def _plain_texts(column: Any) -> Any:
-    # XML 1.0 has no control characters, and GDAL's driver drops blanks at the beginning.
-    return pc.replace_substring_regex(column, r"^[ \t\n\r]+|[\x00-\x08\x0b\x0c\x0e-\x1f]", "")
+    # XML 1.0 has no control characters and not the last two of Unicode's plane, and GDAL's driver
+    # drops blanks at the beginning.
+    return pc.replace_substring_regex(column, _NOT_IN_KML, "")
 
 
 def _fifteen_digits(column: Any) -> Any:

@@ -18,7 +18,7 @@ from marinemap.extraction.formats.split_shapefile import TYPE_NAMES, SplitShapef
 from marinemap.extraction.formats.table import ShapefileTable
 from marinemap.extraction.formats.weight import Weight
 from marinemap.extraction.formats.wkb_to_shp import split_collections
-from marinemap.extraction.formats.written import Loss, WrittenLayer
+from marinemap.extraction.formats.written import Loss, WrittenLayer, parted_collections
 from marinemap.extraction.wkb import kinds
 from marinemap.extraction.words import counted
 
@@ -81,7 +81,7 @@ class ShapefileSet:
         files = sorted(self._files.values(), key=lambda file: file.name)
         as_text = [self._table.names[name] for name in self._table.large_integers]
         written = [layer for file in files for layer in file.close(as_text)]
-        losses = (*self._table.losses(), *self._heights(), *self._split())
+        losses = (*self._table.losses(), *self._heights(), *parted_collections(self._collections))
         written[0] = dataclasses.replace(written[0], losses=losses)
         return written
 
@@ -131,11 +131,6 @@ class ShapefileSet:
             for (kind, detail), count in counts.items()
             if count
         ]
-
-    def _split(self) -> list[Loss]:
-        count = self._collections
-        detail = f"{count:,} collections of several types became a feature for each type"
-        return [Loss("collection", "", count, detail)] if count else []
 
 
 def _declared_type(geometry_type: str) -> int | None:

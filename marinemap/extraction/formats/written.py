@@ -54,3 +54,10 @@ class WrittenLayer:
     def members(self) -> dict[str, Path]:
         """The files by their names in an archive."""
         return {file.relative_to(self.path.parent).as_posix(): file for file in self.files}
+
+
+def parted_collections(collections: int) -> list[Loss]:
+    """Return what became of collections where a file holds one type, if there were any."""
+    words = "1 collection" if collections == 1 else f"{collections:,} collections"
+    detail = f"{words} became a feature for each type of geometry within"
+    return [Loss("collection", "", collections, detail)] if collections else []

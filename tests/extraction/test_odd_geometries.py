@@ -1,0 +1,142 @@
+"""Geometries and texts that a format's own tools change, drop or refuse."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pyogrio
+import pytest
+import shapely
+
+from marinemap.extraction import describe, list_layers
+from tests.extraction.layers import read, run, unpack, write_layer
+
+SQUARE = "POLYGON ((4 1, 5 1, 5 2, 4 2, 4 1))"
+
+
+def geojson(folder: Path, wkts: list[str], columns: dict[str, Any] | None = None) -> list[Any]:
+    """Return the features that an extract as GeoJSON has."""
+    source = write_layer(folder / "sea.gpkg", list(shapely.from_wkt(wkts)), columns)
+    written = unpack(run(source, folder, format="geojson")) / "sea.geojson"
+    features: list[Any] = json.loads(written.read_text())["features"]
+    return features
+
+
+def test_geojson_keeps_texts_in_brackets_as_texts(tmp_path: Path) -> None:
+    texts = ["[]", "{}", "[1, 2]", '{"a": 1}', "plain", None]
+    features = geojson(tmp_path, [SQUARE] * len(texts), {"note": texts})
+    assert [feature["properties"]["note"] for feature in features] == texts
+
+
+@pytest.mark.parametrize(
+    "wkt",
+    [
+        f"GEOMETRYCOLLECTION (MULTIPOINT ((1 1), (2 2)), {SQUARE})",
+        "GEOMETRYCOLLECTION (POINT (1 1), MULTIPOINT ((2 2), (3 3)))",
+        f"GEOMETRYCOLLECTION (GEOMETRYCOLLECTION (MULTIPOINT ((1 1), (2 2))), {SQUARE})",
+    ],
+)
+def test_geojson_keeps_all_parts_of_a_collection(tmp_path: Path, wkt: str) -> None:
+    (feature,) = geojson(tmp_path, [wkt])
+    assert shapely.from_geojson(json.dumps(feature["geometry"])).equals(shapely.from_wkt(wkt))
+
+
+@pytest.mark.parametrize(
+    ("wkt", "expected"),
+    [
+        ("POLYGON ((1 3, 9 3, 9 3.00000001, 1 3.00000001, 1 3))", "Polygon"),
+        ("LINESTRING (5 5, 5 5.00000001)", "LineString"),
+        (
+            "MULTIPOLYGON (((1 3, 9 3, 9 3.00000001, 1 3.00000001, 1 3)), ((4 1, 5 1, 5 2, 4 1)))",
+            "MultiPolygon",
+        ),
+        ("POLYGON ((1 1, 9 1, 9 9, 5 1.00000001, 1 9, 1 1))", "MultiPolygon"),
+    ],
+    ids=["sliver", "short line", "sliver in a multi", "torn"],
+)
+def test_geojson_keeps_the_type_of_what_rounding_flattens(
+    tmp_path: Path, wkt: str, expected: str
+) -> None:
+    (feature,) = geojson(tmp_path, [wkt])
+    assert feature["geometry"]["type"] == expected
+    found = shapely.from_geojson(json.dumps(feature["geometry"]))
+    assert found.area == pytest.approx(shapely.from_wkt(wkt).area, abs=1e-6)
+
+
+def test_kml_leaves_out_what_xml_has_not(tmp_path: Path) -> None:
+    source = write_layer(tmp_path / "sea.gpkg", [shapely.Point(1, 1)], {"note": ["a\uffff\ufffeb"]})
+    result = run(source, tmp_path, format="kml")
+    assert read(unpack(result) / "sea.kml")[1]["note"] == ["ab"]
+    assert [loss.field for loss in result.layers[0].losses] == ["note"]
+
+
+@pytest.mark.parametrize(
+    ("declared", "z", "m", "wkt", "expected"),
+    [
+        ("GEOMETRY", 1, 0, "POINT Z (1 1 5)", "3D Point"),
+        ("GEOMETRY", 1, 1, "LINESTRING ZM (1 1 5 1, 2 2 5 2)", "3D LineString"),
+        ("GEOMETRY", 0, 1, "POINT M (1 1 5)", "Point"),
+        ("POLYGON", 1, 1, "POLYGON ZM ((4 1 0 1, 5 1 0 2, 5 2 0 3, 4 1 0 1))", "3D Polygon"),
+        ("MULTISURFACE", 0, 0, f"MULTIPOLYGON ({SQUARE.removeprefix('POLYGON ')})", "MultiPolygon"),
+        ("TIN", 0, 0, f"MULTIPOLYGON ({SQUARE.removeprefix('POLYGON ')})", "MultiPolygon"),
+        ("COMPOUNDCURVE", 1, 0, "LINESTRING Z (1 1 5, 2 2 5)", "3D LineString"),
+    ],
+)
+def test_layers_of_all_declared_types_are_served(
+    tmp_path: Path, declared: str, z: int, m: int, wkt: str, expected: str
+) -> None:
+    source = write_layer(tmp_path / "sea.gpkg", [shapely.from_wkt(wkt)])
+    with closing(sqlite3.connect(source)) as database:
+        database.execute(
+            "UPDATE gpkg_geometry_columns SET geometry_type_name = ?, z = ?, m = ?",
+            (declared, z, m),
+        )
+        database.commit()
+    assert list_layers(source) == ["sea"]
+    assert describe(source).geometry_type == expected
+    found, _ = read(unpack(run(source, tmp_path, format="geojson")) / "sea.geojson")
+    assert found[0].equals(shapely.from_wkt(wkt))
+
+
+MEASURED = "POLYGON ZM ((8 9 1 1, 12 9 2 2, 12 9.5 3 3, 8 9.5 4 4, 8 9 1 1))"
+AROUND_ALL = "POLYGON M ((-5 -5 1, 15 -5 2, 15 15 3, -5 15 4, -5 -5 1))"
+
+
+def test_rings_that_are_cut_end_with_the_measure_of_their_beginning(tmp_path: Path) -> None:
+    cases = [f"GEOMETRYCOLLECTION ZM ({MEASURED}, POINT ZM (1 1 5 7))", MEASURED]
+    source = write_layer(tmp_path / "sea.gpkg", list(shapely.from_wkt(cases)))
+    folder = unpack(run(source, tmp_path, format="geopackage"))
+    column = pyogrio.read_arrow(folder / "sea.gpkg")[1].column("geom").to_pylist()
+    measures = [
+        shapely.get_coordinates(each, include_m=True)[:, 2] for each in shapely.from_wkb(column)
+    ]
+    assert [sorted(set(each.tolist())) for each in measures] == [
+        [1.0, 1.5, 3.5, 4.0, 7.0],
+        [1.0, 1.5, 3.5, 4.0],
+    ]
+
+
+@pytest.mark.parametrize("format_", ["filegdb", "csv"])
+def test_measures_that_are_no_number_become_0_and_are_counted(tmp_path: Path, format_: str) -> None:
+    # Within a polygon nothing is known of the measures at the corners of the area.
+    source = write_layer(tmp_path / "sea.gpkg", [shapely.from_wkt(AROUND_ALL)])
+    result = run(source, tmp_path, format=format_)
+    detail = "1 feature with measures that are no number: 0 stands in their place"
+    assert [(loss.kind, loss.detail) for loss in result.layers[0].losses] == [("measure", detail)]
+    if format_ == "csv":
+        assert (
+            "POLYGON M ((0 0 0, 0 10 0, 10 10 0, 10 0 0, 0 0 0))"
+            in (unpack(result) / "sea.csv").read_text()
+        )
+
+
+def test_collections_are_told_one_by_one(tmp_path: Path) -> None:
+    source = write_layer(
+        tmp_path / "sea.gpkg", [shapely.from_wkt("GEOMETRYCOLLECTION (POINT (1 1))")]
+    )
+    (loss,) = run(source, tmp_path).layers[0].losses
+    assert loss.detail == "1 collection became a feature for each type of geometry within"
