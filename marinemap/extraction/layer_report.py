@@ -7,6 +7,7 @@ from pathlib import Path
 
 from marinemap.errors import quote
 from marinemap.extraction.crs import crs_label
+from marinemap.extraction.formats import get_format
 from marinemap.extraction.formats.written import WrittenLayer
 from marinemap.extraction.kept import Tally
 from marinemap.extraction.layer import PreparedLayer
@@ -95,6 +96,11 @@ def _notes(
         notes.append(f"No feature of this layer lies within the area{passing}; the file is empty.")
     notes += _notes_on_times(layer)
     notes += layer.warnings
+    if layer.route.output.is_bound and get_format(written[0].format).has_esri_crs:
+        notes.append(
+            f"The CRS in {written[0].path.name} has no shift to WGS 84 for its datum, for Esri's "
+            "form of a CRS holds none: it stands in full in report.json, as crs_wkt."
+        )
     if tally.torn:
         notes.append(
             f"{counted(tally.torn)} on both sides of where {crs_label(layer.route.output)} ends: "

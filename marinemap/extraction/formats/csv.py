@@ -12,6 +12,7 @@ from pyarrow import csv
 from marinemap.errors import ServiceError
 from marinemap.extraction.fields import to_plain_text
 from marinemap.extraction.formats.columns import CALENDAR, NO_NUL, Columns, Rule, is_text
+from marinemap.extraction.formats.crs_text import esri_wkt
 from marinemap.extraction.formats.finite_heights import FiniteHeights
 from marinemap.extraction.formats.format import Format
 from marinemap.extraction.formats.plan import WritePlan
@@ -96,7 +97,7 @@ class CSVWriter:
         """Finish the file; the types and the CRS stand beside it."""
         self._file.close()
         types = ",".join(f'"{_type_name(field.type)}"' for field in self._columns.schema)
-        beside = {".csvt": f'"WKT",{types}'.rstrip(","), ".prj": self._plan.crs.to_wkt("WKT1_ESRI")}
+        beside = {".csvt": f'"WKT",{types}'.rstrip(","), ".prj": esri_wkt(self._plan.crs)}
         for suffix, text in beside.items():
             self._path.with_suffix(suffix).write_text(f"{text}\n", encoding="utf-8")
         return [
@@ -152,6 +153,7 @@ FORMAT = Format(
     media_type="text/csv",
     about="Geometry as well-known text in the first column, types and CRS in files beside it. "
     "Texts that a spreadsheet would run as a formula get an apostrophe before them.",
+    has_esri_crs=True,
     writer=CSVWriter,
     weigh=Weight(empty=240, feature=12, number=1, digits=repr, values=Texts(frame=2)),
     read_back=loosely,

@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyogrio
+import pyproj
 
 from marinemap.extraction.formats.by_type import ByType
 from marinemap.extraction.formats.columns import (
@@ -97,8 +98,21 @@ class FileGDBWriter(ByType):
             FORMAT.suffix,
             "OpenFileGDB",
             geometry_type,
+            _grid(self._plan.crs),
             name=name,
         )
+
+
+def _grid(crs: pyproj.CRS) -> dict[str, str]:
+    """Return the grid of positions where GDAL's own is too coarse: it is a tenth of a unit (3.12).
+
+    It is that of metres, in units that are longer.
+    """
+    unit = crs.axis_info[0].unit_conversion_factor
+    if crs.is_geographic or unit <= 1:
+        return {}
+    x, y, scale = -20_037_700 / unit, -30_198_300 / unit, 10_000 * unit
+    return {"XORIGIN": repr(x), "YORIGIN": repr(y), "XYSCALE": repr(scale)}
 
 
 def _name(name: str) -> str:
@@ -116,6 +130,7 @@ FORMAT = Format(
     about="A folder for ArcGIS and QGIS, for each type of geometry; positions to a billionth of a "
     "degree or a tenth of a millimetre, integers of 53 bits, dates with a time.",
     parts_collections=True,
+    has_esri_crs=True,
     writer=FileGDBWriter,
     weigh=Weight(empty=50_000, feature=40, number=5),
     readme=(

@@ -49,6 +49,8 @@ class Format:
         Tells how large its files would be.
     crs : str, optional
         The only CRS that it can have.
+    has_esri_crs : bool
+        Whether it states a CRS in Esri's words, which have none for the shift of a datum.
     parts_collections : bool
         Whether a feature that is a collection becomes one for each type among its parts.
     foresee : callable
@@ -66,6 +68,7 @@ class Format:
     weigh: Weigh
     read_back: Callable[[WrittenLayer], Found] = with_fiona
     crs: str | None = None
+    has_esri_crs: bool = False
     parts_collections: bool = False
     foresee: Callable[[Any], list[Loss]] = _nothing
     readme: tuple[str, ...] = ()

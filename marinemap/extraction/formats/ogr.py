@@ -15,6 +15,7 @@ from pyogrio.errors import DataSourceError, FeatureError, FieldError, GeometryEr
 
 from marinemap.errors import ServiceError
 from marinemap.extraction.formats.columns import Columns
+from marinemap.extraction.formats.crs_text import check_unit, gdal_wkt
 from marinemap.extraction.formats.plan import WritePlan
 from marinemap.extraction.formats.written import Loss, WrittenLayer
 from marinemap.extraction.wkb import dimensions
@@ -94,6 +95,7 @@ class OgrWriter:
         self._offer(_END)
         self._thread.join()
         self._check()
+        check_unit(self._path, self._layer, self._plan.crs)
         return [
             WrittenLayer(
                 self._format,
@@ -124,7 +126,7 @@ class OgrWriter:
                     driver=driver,
                     geometry_name=self._schema.names[-1],
                     geometry_type=self._type,
-                    crs=self._plan.crs.to_wkt(),
+                    crs=gdal_wkt(self._plan.crs),
                     layer_options=options,
                 )
         except BaseException as error:

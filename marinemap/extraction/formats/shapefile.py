@@ -172,6 +172,7 @@ FORMAT = Format(
     about="Field names hold ten letters, texts 254 bytes, tables 255 fields; no time of day, no "
     "integers of more than 15 digits. What does not fit comes in full in a GeoPackage beside it.",
     parts_collections=True,
+    has_esri_crs=True,
     writer=ShapefileSet,
     weigh=Weight(empty=500, feature=34, values=_table_bytes),
     read_back=read_back,

@@ -9,6 +9,7 @@ from typing import Any
 from xml.sax.saxutils import escape
 
 from marinemap.errors import ServiceError
+from marinemap.extraction.formats.crs_text import esri_wkt
 from marinemap.extraction.formats.dbf import DbfWriter
 from marinemap.extraction.formats.plan import WritePlan
 from marinemap.extraction.formats.shp import ShpWriter
@@ -148,7 +149,7 @@ class SplitShapefile:
 
 
 def _write_sidecars(path: Path, plan: WritePlan, names: dict[str, str]) -> None:
-    path.with_suffix(".prj").write_text(plan.crs.to_wkt("WKT1_ESRI"), encoding="utf-8")
+    path.with_suffix(".prj").write_text(esri_wkt(plan.crs), encoding="utf-8")
     path.with_suffix(".cpg").write_text("UTF-8", encoding="ascii")
     if any(old != new for old, new in names.items()):
         path.with_suffix(".shp.xml").write_text(_aliases(names), encoding="utf-8")

@@ -1,0 +1,67 @@
+"""How a CRS stands in a file, where GDAL or Esri's form of it would make another of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyogrio
+import pyproj
+from pyproj.exceptions import CRSError
+
+from marinemap.errors import RequestError, quote
+
+
+def gdal_wkt(crs: pyproj.CRS) -> str:
+    """Return a CRS for GDAL's drivers: WKT 1 where it has no code.
+
+    Given WKT 2 without one, the driver for GeoPackage takes what resembles a zone of UTM for the
+    zone, whatever its unit is (GDAL 3.12.4): a file in kilometres says metres.
+    """
+    if crs.to_authority(min_confidence=100) is None:
+        try:
+            return crs.to_wkt("WKT1_GDAL")
+        except CRSError:
+            pass  # It is of a kind that WKT 1 has not, such as a rotated pole.
+    return crs.to_wkt()
+
+
+def esri_wkt(crs: pyproj.CRS) -> str:
+    """Return a CRS as ``.prj`` files have it.
+
+    Raises
+    ------
+    RequestError
+        If there is no such form of it.
+    """
+    try:
+        return crs.to_wkt("WKT1_ESRI")
+    except CRSError as error:
+        raise _cannot_stand(crs, "a .prj file has no words for it") from error
+
+
+def check_unit(path: Path, layer: str, crs: pyproj.CRS) -> None:
+    """Refuse a file that GDAL wrote and that states another unit than its positions have.
+
+    Raises
+    ------
+    RequestError
+        With the unit.
+    """
+    if crs.to_authority(min_confidence=100) is not None:
+        return
+    stated = pyogrio.read_info(path, layer=layer)["crs"]
+    if stated and _unit(pyproj.CRS.from_user_input(stated)) != _unit(crs):
+        raise _cannot_stand(crs, f"{path.name} would say {quote(stated[:80])}, in another unit")
+
+
+def _unit(crs: pyproj.CRS) -> float:
+    return float(f"{crs.axis_info[0].unit_conversion_factor:.9g}")
+
+
+def _cannot_stand(crs: pyproj.CRS, why: str) -> RequestError:
+    return RequestError(
+        f"the layer's CRS '{quote(crs.name)}' cannot stand in this format: {why}",
+        field="crs",
+        value=None,
+        hint="Name an output CRS, such as EPSG:4326, or another format, such as GeoPackage.",
+    )

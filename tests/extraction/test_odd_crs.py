@@ -1,0 +1,57 @@
+"""CRSs without a code: in each file they say what its positions are, or it is refused by name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyogrio
+import pyproj
+import pytest
+import shapely
+
+from marinemap.errors import RequestError
+from tests.extraction.layers import read, run, unpack, write_layer
+
+IN_KILOMETRES = pyproj.CRS("+proj=utm +zone=31 +datum=WGS84 +units=km")
+SHIFTED = pyproj.CRS("+proj=tmerc +lon_0=9 +x_0=500000 +ellps=bessel +towgs84=598,74,418 +units=m")
+ROTATED = pyproj.CRS("+proj=ob_tran +o_proj=longlat +o_lat_p=40 +o_lon_p=0 +lon_0=5 +datum=WGS84")
+WHERE = shapely.Point(500.1234567, 5_000.1234567)
+
+
+def in_kilometres(folder: Path) -> Path:
+    crs = IN_KILOMETRES.to_wkt("WKT1_GDAL")
+    return write_layer(folder / "source.gpkg", [WHERE], crs=crs)
+
+
+@pytest.mark.parametrize(
+    ("format_", "suffix"), [("geopackage", "gpkg"), ("shapefile", "shp"), ("filegdb", "gdb")]
+)
+def test_kilometres_stay_kilometres(tmp_path: Path, format_: str, suffix: str) -> None:
+    result = run(in_kilometres(tmp_path), tmp_path, [2, 44, 4, 46], format=format_)
+    (path,) = [each for each in unpack(result).glob(f"*.{suffix}") if "source" not in each.name]
+    stated = pyproj.CRS.from_user_input(pyogrio.read_info(path)["crs"])
+    assert stated.axis_info[0].unit_conversion_factor == 1_000
+    (found,), _ = read(path)
+    # A tenth of a millimetre is what a file geodatabase keeps.
+    assert shapely.distance(found, WHERE) < 1e-7
+
+
+def test_a_file_that_would_state_another_unit_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(RequestError, match="cannot stand in this format.*another unit"):
+        run(in_kilometres(tmp_path), tmp_path, [2, 44, 4, 46], format="flatgeobuf")
+
+
+@pytest.mark.parametrize("format_", ["shapefile", "csv"])
+def test_a_crs_that_esri_has_no_words_for_is_refused(tmp_path: Path, format_: str) -> None:
+    points = [shapely.Point(0, 0)]
+    source = write_layer(tmp_path / "source.gpkg", points, crs=ROTATED.to_wkt())
+    with pytest.raises(RequestError, match="a .prj file has no words for it"):
+        run(source, tmp_path, [-180, -90, 180, 90], format=format_)
+
+
+@pytest.mark.parametrize(("format_", "is_told"), [("shapefile", True), ("geopackage", False)])
+def test_a_shift_that_a_prj_leaves_out_is_told(tmp_path: Path, format_: str, is_told: bool) -> None:
+    points = [shapely.Point(500_000, 5_000_000)]
+    source = write_layer(tmp_path / "source.gpkg", points, crs=SHIFTED.to_wkt("WKT1_GDAL"))
+    notes = run(source, tmp_path, [8, 44, 10, 46], format=format_).layers[0].notes
+    assert any("has no shift to WGS 84" in note for note in notes) is is_told
