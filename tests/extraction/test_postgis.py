@@ -301,6 +301,18 @@ def test_crs_is_that_of_the_srid(
     assert describe(table_of("plane")).crs == crs
 
 
+@pytest.mark.parametrize("kind", ["geometry(Point, 3035)", "geography(Point, 4326)"])
+def test_table_without_rows_is_served(
+    database: psycopg.Connection[Any], table_of: Callable[..., Table], tmp_path: Path, kind: str
+) -> None:
+    database.execute(f"CREATE TABLE sea.bare (gid serial PRIMARY KEY, geom {kind})")
+    srid = kind.removesuffix(")")[-4:]
+    assert describe(table_of("bare")).crs == f"EPSG:{srid}"
+    database.execute("INSERT INTO sea.bare (geom) VALUES (NULL)")
+    assert describe(table_of("bare")).crs == f"EPSG:{srid}"
+    assert run(table_of("bare"), tmp_path).layers[0].features_written == 0
+
+
 def test_srids_that_differ_or_are_missing_are_refused(
     database: psycopg.Connection[Any], table_of: Callable[..., Table]
 ) -> None:

@@ -30,7 +30,7 @@ SELECT DISTINCT GeometryType(g), ST_Zmflag(g) FROM (
   SELECT {geometry} AS g FROM {relation} WHERE {geometry} IS NOT NULL LIMIT {most}) AS looked_at
 """
 _DECLARED = """
-SELECT postgis_typmod_type(atttypmod), postgis_typmod_dims(atttypmod)
+SELECT postgis_typmod_type(atttypmod), postgis_typmod_srid(atttypmod)
   FROM pg_attribute WHERE attrelid = {oid} AND attname = {column}
 """
 _CRS = "SELECT auth_name, auth_srid, srtext FROM spatial_ref_sys WHERE srid = {srid}"
@@ -91,7 +91,8 @@ def describe_table(table: Table) -> TableDescription:
                 hint="Bring them to one, or serve a view of those of one CRS.",
             )
         return TableDescription(
-            stated_crs=_crs(opened, low),
+            # Where no row has a geometry yet, the column says what they will have.
+            stated_crs=_crs(opened, low or int(_declared(opened, shape)[1] or 0)),
             bounds=_bounds(opened, table, shape, counted) if count else None,
             geometry_type=_geometry_type(opened, table, shape),
             fields=tuple((column.name, column.kind.word) for column in shape.fields),
@@ -123,8 +124,7 @@ def _box(counted: list[str | None]) -> Bounds | None:
 def _geometry_type(opened: Session, table: Table, shape: Shape) -> str:
     """Return the declared type; where it is open, what the first features show."""
     if shape.geometry.type == "geometry":
-        query = SQL(_DECLARED).format(oid=Literal(shape.oid), column=Literal(shape.geometry.name))
-        ((declared, dimensions),) = opened.rows(query)
+        declared, _ = _declared(opened, shape)
         name = (declared or "").upper().removesuffix("ZM").removesuffix("Z").removesuffix("M")
         if name in _SIMPLE or name in _LINEAR:
             # Of three dimensions the third may be a measure.
@@ -137,6 +137,12 @@ def _geometry_type(opened: Session, table: Table, shape: Shape) -> str:
     if len({name.removeprefix("Multi") for name in names}) != 1:
         return "3D Unknown" if has_z else "Unknown"
     return f"3D {max(names, key=len)}" if has_z else max(names, key=len)
+
+
+def _declared(opened: Session, shape: Shape) -> list[str | None]:
+    """Return the type and the SRID that the column declares."""
+    query = SQL(_DECLARED).format(oid=Literal(shape.oid), column=Literal(shape.geometry.name))
+    return opened.rows(query)[0]
 
 
 def _worded(name: str, has_z: bool) -> str:
