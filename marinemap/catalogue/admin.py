@@ -54,7 +54,9 @@ class LayerForm(_LayerForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["source"].required = True
+        # Who may only look at layers gets a form without fields.
+        if "source" in self.fields:
+            self.fields["source"].required = True
         if (given := getattr(self.instance, "to_read", None)) is not None:
             self.initial.update(source=given.source, source_layer=given.source_layer)
 

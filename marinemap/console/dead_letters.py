@@ -81,6 +81,8 @@ def show_one(site: AdminSite) -> View:
 
     def view(request: HttpRequest, number: int) -> HttpResponse:
         _check(request, "jobs.view_job")
+        if not _is_id(str(number)):
+            raise Http404("there is no dead letter of such a number")
         with open_queue() as database:
             found = find_payload(database, number, _MOST_CHARACTERS) if database else None
         if found is None:

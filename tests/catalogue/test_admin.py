@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import Permission, User
 from django.test import Client
 
 from marinemap.catalogue.models import Layer, SourceToRead
@@ -43,6 +44,14 @@ def test_list_and_form_show_a_layer(admin_client: Client, reefs: Layer) -> None:
     shown = admin_client.get("/admin/catalogue/layer/reefs/change/")
     assert b"EPSG:4326" in shown.content
     assert admin_client.get("/admin/catalogue/layer/add/").status_code == 200
+
+
+def test_staff_who_may_only_look_see_a_layer(client: Client, reefs: Layer) -> None:
+    user = User.objects.create_user("ann", password="secret", is_staff=True)
+    user.user_permissions.add(Permission.objects.get(codename="view_layer"))
+    client.force_login(user)
+    assert b"EPSG:4326" in client.get("/admin/catalogue/layer/reefs/change/").content
+    assert client.post("/admin/catalogue/layer/reefs/change/", {"title": "x"}).status_code == 403
 
 
 def test_edit_keeps_words_and_has_the_data_read(

@@ -150,6 +150,7 @@ def test_dead_letter_of_no_such_number_is_told(admin_client: Client) -> None:
     answer = text_of(admin_client.post("/admin/queue/dead/", form, follow=True))
     assert f"there is no dead letter {number}" in answer
     assert admin_client.get(f"/admin/queue/dead/{number}/").status_code == 404
+    assert admin_client.get(f"/admin/queue/dead/{2**63}/").status_code == 404
 
 
 def test_who_may_only_look_reads_dead_letters_and_leaves_them(looker: Client) -> None:

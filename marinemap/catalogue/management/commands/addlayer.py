@@ -12,6 +12,7 @@ from marinemap.catalogue.area_names import index_missing
 from marinemap.catalogue.models import place_of
 from marinemap.catalogue.registration import LayerText, register
 from marinemap.errors import MarineMapError, UnavailableError, did_you_mean
+from marinemap.extraction import counted
 
 
 class Command(BaseCommand):
@@ -77,7 +78,7 @@ class Command(BaseCommand):
             raise CommandError(error.in_full) from error
         done = "Added" if is_new else "Read again"
         self.stdout.write(
-            f"{done}: {layer.id}, {layer.feature_count:,} features ({layer.geometry_type}), "
+            f"{done}: {layer.id}, {counted(layer.feature_count)} ({layer.geometry_type}), "
             f"{layer.crs[:40]}, version {layer.version}"
         )
         for line in told:
