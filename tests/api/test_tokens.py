@@ -274,6 +274,13 @@ def test_command_makes_lists_and_revokes(diver: User, new_client: NewClient) -> 
         command("make", "divr", "x")
 
 
+@pytest.mark.parametrize("days", ["-1", "3651", "99999999999999999999", "1.5", "١"])
+def test_command_makes_no_token_of_odd_days(diver: User, days: str) -> None:
+    with pytest.raises(CommandError, match="a whole number from 1 to 3650, or 0 for ever"):
+        command("make", "diver", "nightly", "--days", days)
+    assert not PersonalToken.objects.exists()
+
+
 def test_admin_shows_a_token_once(admin_client: Client, diver: User) -> None:
     form = {"user": diver.pk, "name": "x", "scopes": ["jobs:read"], "expires_at_0": ""}
     page = admin_client.post(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from argparse import ArgumentTypeError
 from datetime import timedelta
 from typing import Any
 
@@ -14,6 +15,9 @@ from marinemap.api.access import SCOPES
 from marinemap.api.models import PersonalToken
 from marinemap.api.tokens import make_token
 from marinemap.errors import MarineMapError, did_you_mean
+
+# As who makes one over HTTP may ask for.
+_MOST_DAYS = 3_650
 
 
 class Command(BaseCommand):
@@ -28,7 +32,7 @@ class Command(BaseCommand):
         make.add_argument("username")
         make.add_argument("name", help="what it is for, such as 'nightly export'")
         make.add_argument("--scope", action="append", choices=list(SCOPES), help="all by default")
-        make.add_argument("--days", type=int, default=365, help="0 for ever; 365 by default")
+        make.add_argument("--days", type=_days, default=365, help="0 for ever; 365 by default")
         actions.add_parser("list", help="list them").add_argument("username", nargs="?")
         actions.add_parser("revoke", help="revoke one").add_argument("id", type=uuid.UUID)
 
@@ -63,6 +67,16 @@ class Command(BaseCommand):
         if not PersonalToken.objects.filter(pk=options["id"]).delete()[0]:
             raise CommandError(f"there is no token {options['id']}; `manage.py token list` has all")
         self.stdout.write("Revoked.")
+
+
+def _days(text: str) -> int:
+    """Return for how many days a token is good."""
+    if not (text.isascii() and text.isdigit() and len(text) < 10 and int(text) <= _MOST_DAYS):
+        raise ArgumentTypeError(
+            f"'{text[:20]}' is no number of days: a whole number from 1 to {_MOST_DAYS}, or 0 for "
+            "ever"
+        )
+    return int(text)
 
 
 def _find_user(username: str) -> User:
