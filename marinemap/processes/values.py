@@ -84,8 +84,9 @@ def _in_words(error: ValidationError, field: str) -> RequestError:
         name = next(name for name in value if name not in known)
         return unknown(str(name), known, "there is no member", f"{place}.{quote(name)}")
     if "enum" in schema:
-        what = f"there is no {place.rpartition('.')[2]}"
-        return unknown(quote(value), map(str, schema["enum"]), what, place)
+        # Of a list it is the list's name that says what is meant, not the place in it.
+        named = [part for part in place.split(".") if not part.isdecimal()]
+        return unknown(quote(value), map(str, schema["enum"]), f"there is no {named[-1]}", place)
     if rule == "required":
         missing = next(name for name in allowed if name not in value)
         return RequestError(f"the member '{missing}' is missing", field=place)

@@ -93,7 +93,7 @@ def test_document_is_valid_openapi_3_0(reefs: Layer, new_client: NewClient) -> N
         ("/api/?x=1", "x", "there is no parameter"),
         ("/api/jobs?limt=3", "limt", "Did you mean 'limit'"),
         ("/api/jobs?LIMIT=3", "LIMIT", "Did you mean 'limit'"),
-        ("/api/jobs?status=ready", "status.0", "'successful'"),
+        ("/api/jobs?status=ready", "status.0", "there is no status 'ready'; there are 'accepted'"),
         ("/api/jobs?status=sucessful", "status.0", "Did you mean 'successful'"),
         ("/api/jobs?limit=ten", "limit", "not a whole number"),
         ("/api/jobs?limit=1_0", "limit", "not a whole number"),
