@@ -207,10 +207,20 @@ def _open_plain(path: str, flags: int) -> int:
     return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK)
 
 
+def give_artifact(first: Job, job: Job) -> str | None:
+    """Give a job that is new the archive of another under a name of its own; return the name.
+
+    None where that archive is gone or no longer whole, or cannot be given. A storage copies it,
+    which may take a while: not within a transaction, for others wait for that.
+    """
+    return link_artifact(first, job) or _copy_stored(first, artifact_path(job).name)
+
+
 def link_artifact(first: Job, job: Job) -> str | None:
     """Give a job that is new a name of its own for the archive of another; return the name.
 
-    None where that archive is gone or no longer whole, or there can be no further name for it.
+    None where that archive is gone from the disk or no longer whole, or the file system takes no
+    further name for it.
     """
     source, target = job_settings().artifacts / first.artifact, artifact_path(job)
     try:
@@ -222,10 +232,9 @@ def link_artifact(first: Job, job: Job) -> str | None:
         os.link(source, target, follow_symlinks=False)
         # The row that names the file may not outlive a power cut that the name does not.
         sync_folder(target.parent)
-    except FileNotFoundError:
-        return _copy_stored(first, target.name)
     except OSError as error:
-        logger.warning("Archive %s could not be given to job %s: %s", source, job.pk, error)
+        if not isinstance(error, FileNotFoundError):
+            logger.warning("Archive %s could not be given to job %s: %s", source, job.pk, error)
         return None
     return target.name
 

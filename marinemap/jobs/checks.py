@@ -10,7 +10,7 @@ from django.core.checks import CheckMessage, Error, Tags, register
 from kombu import Connection
 
 from marinemap.errors import ServiceError
-from marinemap.jobs.conf import job_settings
+from marinemap.jobs.conf import job_settings, storage_settings
 from marinemap.processes.registry import all_processes
 
 
@@ -89,4 +89,20 @@ def check_public(**_: Any) -> list[CheckMessage]:
                 id="marinemap.E007",
             )
         )
-    return found
+    return found + _check_links()
+
+
+def _check_links() -> list[CheckMessage]:
+    """Report links to a storage that browsers do not follow from the pages of this site."""
+    storage = storage_settings()
+    reached_at = storage and (storage.public_endpoint or storage.endpoint)
+    if not (settings.MARINEMAP_HTTPS and reached_at and reached_at.startswith("http://")):
+        return []
+    return [
+        Error(
+            "MARINEMAP_S3_PUBLIC_ENDPOINT: links to results lead to plain HTTP, and browsers "
+            "refuse such a download from a page of HTTPS.",
+            hint="Name the https:// address under which people reach the storage.",
+            id="marinemap.E009",
+        )
+    ]

@@ -9,6 +9,7 @@ import shutil
 import time
 import uuid
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from pathlib import Path
 
 from marinemap.jobs.artifacts import LOCK_NAME
@@ -21,6 +22,8 @@ from marinemap.jobs.storage import Bucket, StorageAwayError, site_bucket
 _GRACE_SECONDS = 60
 # The same in a storage, whose server may copy for a while.
 _GRACE_STORED_SECONDS = 600
+# Others of the schedule wait meanwhile; what is left goes with the next round.
+_MOST_STORED = 500
 _ROWS_AT_A_TIME = 200
 # "<job>-<attempt>.zip"; one in the making is ".<job>-<attempt>.zip.<pid>.partial".
 _NAME = re.compile(r"\.?(?P<job>[0-9a-f-]{36})-(?P<attempt>\d+)(?:\..*)?")
@@ -56,10 +59,10 @@ def _remove_stored(bucket: Bucket) -> list[str]:
         # Names that are none of an archive's are somebody else's, whoever put them there.
         stored = (each for each in bucket.objects() if _NAME.fullmatch(each.name))
         old = (each.name for each in stored if each.age_seconds >= _GRACE_STORED_SECONDS)
-        for name in _unclaimed(old):
+        for name in islice(_unclaimed(old), _MOST_STORED):
             bucket.remove(name)
             removed.append(name)
-        for one in list(bucket.unfinished()):
+        for one in list(islice(bucket.unfinished(), _MOST_STORED)):
             # Of a run that is alive, however long it takes.
             if any(_unclaimed([one.name])) and _NAME.fullmatch(one.name):
                 bucket.abort(one)

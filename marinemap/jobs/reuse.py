@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
+import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -18,19 +20,25 @@ from django.utils import timezone
 
 import marinemap
 from marinemap.catalogue.models import Layer
-from marinemap.jobs.artifacts import link_artifact, remove_artifact
+from marinemap.jobs.artifacts import give_artifact, link_artifact, remove_artifact
 from marinemap.jobs.conf import job_settings, shares_results
 from marinemap.jobs.models import Job
 from marinemap.jobs.notify import announce
 from marinemap.jobs.owners import viewer_of_owner
 from marinemap.jobs.queue import withdraw
 from marinemap.jobs.states import JobStatus
+from marinemap.jobs.storage import is_stored
 from marinemap.processes.json_pieces import PiecewiseEncoder
 from marinemap.processes.process import Process
+from marinemap.tasks.outages import DATABASE_AWAY, drop_connection
+
+logger = logging.getLogger(__name__)
 
 # Of one network address in a day: a row and a name of a file each cost a little, and no rate
 # holds them back. Beyond that the same request is run like any other.
 _MOST_A_DAY = 1_000
+# How long who asked is kept waiting for copies.
+_AT_ONCE_SECONDS = 2.0
 # Others that wait are given it when their turn comes.
 _MOST_AT_ONCE = 200
 # What a job has of the one whose archive it is given.
@@ -66,7 +74,8 @@ def key_of(process: Process, kept: Mapping[str, Any]) -> str:
 def take_result(job: Job) -> bool:
     """Make a new job one that is done, by the result of an earlier one; tell whether there is one.
 
-    Whoever asks has been found to be allowed to ask for it: by the checks of the process.
+    One that lies in a storage is given by :func:`finish_at_once`. Whoever asks has been found to
+    be allowed to ask for it: by the checks of the process.
 
     Parameters
     ----------
@@ -83,6 +92,32 @@ def take_result(job: Job) -> bool:
     for column, value in _columns_of(first, name, timezone.now()).items():
         setattr(job, column, value)
     return True
+
+
+def finish_at_once(jobs: Iterable[Job]) -> None:
+    """Finish jobs that were stored just now, where a storage has their results.
+
+    For a moment, in which it may copy some: others are given them when their turns come. Nothing
+    that goes wrong is an error, for they are stored.
+
+    Parameters
+    ----------
+    jobs : iterable of Job
+        They have their new states then. Their transaction is over.
+    """
+    if not is_stored():
+        return
+    deadline = time.monotonic() + _AT_ONCE_SECONDS
+    try:
+        for job in jobs:
+            if time.monotonic() > deadline:
+                return
+            first = None if job.is_finished else _find_done(job)
+            if first and not _has_taken_many(job) and succeed_by(job, first):
+                job.refresh_from_db()
+    except DATABASE_AWAY as error:
+        logger.warning("Results were not given at once: %s", error)
+        drop_connection()
 
 
 def give_to_waiting(first: Job) -> int:
@@ -112,7 +147,7 @@ def succeed_by(job: Job, first: Job) -> bool:
     It is not where the job waits no more (cancelled, or begun), or the archive is gone: then
     nothing has changed.
     """
-    name = link_artifact(first, job)
+    name = give_artifact(first, job)
     if name is None:
         return False
     now = timezone.now()

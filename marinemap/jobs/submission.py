@@ -22,7 +22,7 @@ from marinemap.jobs.notify import Subscriber, announce
 from marinemap.jobs.owners import Sender, viewer_of_owner
 from marinemap.jobs.queue import publish
 from marinemap.jobs.repeats import KeyedRequest
-from marinemap.jobs.reuse import key_of, take_result
+from marinemap.jobs.reuse import finish_at_once, key_of, take_result
 from marinemap.jobs.states import JobStatus
 from marinemap.logs import request_id
 from marinemap.processes.given import unwrap_inputs
@@ -135,6 +135,7 @@ def submit(
         if first is None:
             raise
         return first
+    finish_at_once([job])
     return job
 
 
@@ -196,6 +197,7 @@ def submit_batch(
         if first is None or first.batch is None:
             raise
         return list(of_batch(first.batch))
+    finish_at_once(jobs)
     return jobs
 
 

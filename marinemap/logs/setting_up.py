@@ -10,6 +10,9 @@ from marinemap.logs.formats import JsonFormatter, TextFormatter
 
 FORMATS = {"text": TextFormatter, "json": JsonFormatter}
 
+# The storage's client: of a worker with `-l DEBUG` it wrote each request with its signature.
+_TALKATIVE = ("boto3", "botocore", "s3transfer", "urllib3")
+
 
 def make_config(format_name: str) -> dict[str, Any]:
     """Return the project's logging for ``logging.config.dictConfig``.
@@ -29,6 +32,7 @@ def make_config(format_name: str) -> dict[str, Any]:
         "loggers": {
             "marinemap": {"handlers": ["console"], "level": "INFO"},
             "django": {"handlers": ["console"], "level": "WARNING", "propagate": False},
+            **{name: {"level": "WARNING"} for name in _TALKATIVE},
         },
     }
 

@@ -20,6 +20,7 @@ from typing import Any
 
 import pytest
 import requests
+from django.db import connection
 from django.test import override_settings
 from django.utils import timezone
 
@@ -267,12 +268,14 @@ def test_mistake_is_told_in_words_and_no_key_is(
 ) -> None:
     job = ask(reefs)
     settings.MARINEMAP_STORAGE = settings.MARINEMAP_STORAGE | changed
-    with caplog.at_level(logging.DEBUG, "marinemap"):
+    # As a worker with -l DEBUG; its log had each request with its signature.
+    with caplog.at_level(logging.DEBUG):
         assert tasks.run_job(str(job.pk)) == "put off"
     job.refresh_from_db()
     assert words in job.message
     secret = changed.get("secret_key", SECRET_KEY)
     assert secret not in caplog.text + job.message + repr(site_bucket())
+    assert "StringToSign" not in caplog.text and "Signature" not in caplog.text
 
 
 def test_killed_upload_leaves_nothing_to_be_seen_and_nothing_for_ever(
@@ -376,11 +379,41 @@ def test_another_job_gets_a_copy_of_its_own(
 ) -> None:
     done = keep(begin(job))
     other = submission.submit("echo", {"message": "again"}, Sender(OWNER))
-    copied = artifacts.link_artifact(done, other)
+    copied = artifacts.give_artifact(done, other)
     assert copied == f"{other.pk}-0{Path(done.artifact).suffix}"
     lifecycle.dismiss(done)
     assert all_of_it() == [f"{bucket.folder}{copied}"]
-    assert artifacts.link_artifact(done, other) is None
+    assert artifacts.give_artifact(done, other) is None
+
+
+@pytest.mark.django_db(transaction=True)
+def test_result_is_given_at_once_and_copied_outside_of_transactions(
+    bucket: Bucket,
+    all_of_it: Callable[[], list[str]],
+    messages: Messages,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """While the storage copied, nobody else could write to SQLite."""
+    monkeypatch.setattr(submission, "key_of", lambda process, kept: "the same")
+    first = submission.submit("echo", {"message": "hello"}, Sender(OWNER))
+    keep(begin(first))
+    Job.objects.update(reuse_key="the same")
+    copy, was_within = Bucket.copy, []
+
+    def watched(self: Bucket, *names: str) -> None:
+        was_within.append(connection.in_atomic_block)
+        copy(self, *names)
+
+    monkeypatch.setattr(Bucket, "copy", watched)
+    second = submission.submit("echo", {"message": "hello"}, Sender(OWNER))
+    assert (second.status, second.attempt, was_within) == ("successful", 0, [False])
+    assert f"{bucket.folder}{second.artifact}" in all_of_it()
+    echo = submission.prepare("echo", {"message": "hello"})
+    batch = submission.submit_batch(Sender(OWNER), [echo, echo])
+    assert [(each.status, each.attempt) for each in batch] == [("successful", 0)] * 2
+    assert was_within == [False] * 3
+    Job.objects.update(artifact="gone.zip")
+    assert submission.submit("echo", {"message": "hello"}, Sender(OWNER)).status == "accepted"
 
 
 def test_link_ends_with_the_archive(bucket: Bucket, job: Job) -> None:
@@ -422,6 +455,26 @@ def test_site_without_its_storage_is_not_ready_and_tells(bucket: Bucket, gate: G
 
 def test_site_on_the_disk_says_nothing_of_a_storage(db: None) -> None:
     assert "storage" not in health.health_of_site()
+
+
+def test_links_that_no_browser_follows_are_told(settings: Any) -> None:
+    settings.MARINEMAP_HTTPS = True
+    settings.MARINEMAP_STORAGE = storage_at("http://10.0.0.7:9000", "maps")
+    assert "marinemap.E009" in [each.id for each in checks.check_public()]
+    settings.MARINEMAP_STORAGE |= {"public_endpoint": "https://files.example.org"}
+    assert "marinemap.E009" not in [each.id for each in checks.check_public()]
+
+
+def test_cleaning_takes_many_in_turns(
+    bucket: Bucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = sorted(f"{uuid.uuid4()}-1.zip" for _ in range(3))
+    for name in names:
+        (tmp_path / name).write_bytes(b"zip")
+        bucket.upload(tmp_path / name, lambda fraction: None)
+    grow_old(monkeypatch)
+    monkeypatch.setattr(orphans, "_MOST_STORED", 2)
+    assert [orphans.remove_orphans() for _ in range(3)] == [names[:2], names[2:], []]
 
 
 def test_missing_client_is_told_at_the_start(

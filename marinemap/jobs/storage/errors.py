@@ -24,6 +24,8 @@ _WORDS = {
     "InvalidClientTokenId": f"{_REFUSED}: its key is not known",
     "ExpiredToken": f"{_REFUSED}: its key is over",
     "RequestTimeTooSkewed": f"{_REFUSED}: the clocks of the two differ",
+    "AuthorizationHeaderMalformed": "the bucket of results is in another region",
+    "PermanentRedirect": "the bucket of results is in another region",
     "QuotaExceeded": "the storage of results is full",
     "XMinioStorageFull": "the storage of results is full",
     "BadDigest": "what came to the storage of results was not what was sent",
