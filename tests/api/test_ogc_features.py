@@ -8,6 +8,7 @@ import re
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
+from html import unescape
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -484,6 +485,19 @@ def test_page_for_people_is_as_long_as_is_read(grid: Layer, new_client: NewClien
     assert page.count("/items/") == 100 < rows
     following = re.search(r'<link rel="next" href="([^"]+)"', page)
     assert following and "limit=5000" in following[1]
+
+
+@pytest.mark.parametrize("query", ["limit=5000", f"limit=3&offset=2&crs={EPSG}3857", "n=3"])
+def test_map_of_a_page_reads_what_its_table_has(
+    grid: Layer, new_client: NewClient, query: str
+) -> None:
+    client = new_client()
+    page = client.get(f"/api/collections/grid/items?f=html&{query}").content.decode()
+    found = re.search(r'data-features="([^"]+)"', page)
+    assert found
+    features = client.get(unescape(found[1])).json()["features"]
+    assert len(features) == page.count("/items/") > 0
+    assert all(abs(x) <= 180 for each in features for x in each["geometry"]["coordinates"][:1])
 
 
 def test_next_page_of_data_that_changed_is_refused(gpkg_grid: Layer, new_client: NewClient) -> None:

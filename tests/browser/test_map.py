@@ -20,6 +20,13 @@ INDIGO = (0x33, 0x22, 0x88)
 # A polygon's colour at 19 % over the sea's.
 TINTS = {"indigo": [191, 196, 220], "rose": [219, 209, 217]}
 
+MERCATOR = "http://www.opengis.net/def/crs/EPSG/0/3857"
+# Whether anything is on the map: sea is the page's own colour.
+_IS_DRAWN = """() => [...document.querySelectorAll('#page-map canvas')].some((canvas) => {
+  const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+  return data.some((value, n) => n % 4 === 3 && value > 0);
+})"""
+
 
 def test_nothing_is_on_the_map_until_it_is_ticked(page: Page, drawn_site: RunningSite) -> None:
     drawings: list[str] = []
@@ -68,6 +75,30 @@ def test_layer_that_lies_elsewhere_is_offered_to_be_gone_to(
     expect(page.get_by_text("Lies elsewhere on the map.", exact=True)).to_be_visible()
     _tag(page, "layer-ports").uncheck()
     expect(go).to_be_hidden()
+
+
+def test_page_of_the_api_has_a_map_of_what_it_shows(page: Page, drawn_site: RunningSite) -> None:
+    for path in (
+        "collections/reefs?f=html",
+        # The map is in degrees, and as long as the table, whatever is asked for.
+        f"collections/reefs/items?f=html&limit=5000&crs={MERCATOR}",
+        "collections/reefs/items/1?f=html",
+    ):
+        page.goto(f"{drawn_site.base}/api/{path}")
+        place = page.get_by_role("application", name="Map of the features")
+        expect(place).to_be_visible()
+        page.wait_for_function(_IS_DRAWN)
+        expect(page.locator("figure svg")).to_have_count(0)
+        place.focus()
+        expect(place).to_be_focused()
+
+
+def test_page_of_the_api_is_whole_without_a_script(page: Page, drawn_site: RunningSite) -> None:
+    plain = page.context.browser.new_context(java_script_enabled=False).new_page()
+    plain.goto(f"{drawn_site.base}/api/collections/reefs/items?f=html")
+    expect(plain.locator("figure svg")).to_be_visible()
+    expect(plain.locator("#page-map")).to_be_hidden()
+    expect(plain.locator("main tbody tr")).not_to_have_count(0)
 
 
 def test_drawing_that_cannot_be_read_is_told_and_tried_again(

@@ -6,12 +6,14 @@ shown as it is.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from django.http import HttpRequest
 from django.template.loader import render_to_string
+from django.templatetags.static import static
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.formats import date_format, number_format
@@ -22,7 +24,13 @@ from django.utils.translation import gettext as _
 
 from marinemap.api.declarations.documents import Document
 from marinemap.api.declarations.labels import IN_ENGLISH, LABELS, MOMENTS, OF_OTHERS, WORDS
+from marinemap.api.links import GEOJSON
+from marinemap.extraction.tiles import MEDIA_TYPE as DRAWING
 
+# A table of more rows takes seconds to write, and nobody reads it: the next page goes on.
+MOST_ON_A_PAGE = 100
+# What the map page is built with; this collection, where it exists, is the ground of a map.
+_SCRIPT, _STYLE, _LAND = "marinemap/pagemap.js", "marinemap/pagemap.css", "land"
 # Of a list of numbers or of deep coordinates a person reads the beginning.
 _MOST_PLAIN = 200
 
@@ -35,14 +43,51 @@ def page_of(request: HttpRequest, document: Document, body: Mapping[str, Any]) -
         {
             "title": document.title,
             "picture": document.picture(),
+            "map": _map_of(request, document, body),
+            "land": reverse("api:collection", args=[_LAND]),
             "snippets": document.snippets(),
             "root": reverse("api:landing"),
             "description": rest.pop("description", ""),
+            "extent": _extent(body),
             "content": as_html(rest, is_data=document.is_data),
             "links": body.get("links", []),
         },
         request,
     )
+
+
+def _map_of(request: HttpRequest, document: Document, body: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the map on a page is made of; nothing where there is none.
+
+    The features of the page, or the drawing of the layer that it describes. Without a script, and
+    where the map page was not built, the picture stands for it.
+    """
+    drawings = (link["href"] for link in body.get("links", []) if link.get("type") == DRAWING)
+    made_of = {
+        "features": _features(request) if document.media_type == GEOJSON else "",
+        "drawing": next(drawings, ""),
+    }
+    # Of a site that serves no page there is no script.
+    with contextlib.suppress(ValueError):
+        if any(made_of.values()):
+            return {**made_of, "script": static(_SCRIPT), "style": static(_STYLE)}
+    return {}
+
+
+def _extent(body: Mapping[str, Any]) -> str:
+    bounds = body.get("extent", {}).get("spatial", {}).get("bbox") or [[]]
+    return ",".join(str(edge) for edge in bounds[0])
+
+
+def _features(request: HttpRequest) -> str:
+    """Return where the features of a page are, as a map reads them: in degrees."""
+    query = request.GET.copy()
+    query.pop("crs", None)
+    query["f"] = "json"
+    limit = str(query.get("limit", ""))
+    if limit.isdecimal():
+        query["limit"] = str(min(int(limit), MOST_ON_A_PAGE))
+    return f"{request.path}?{query.urlencode()}"
 
 
 def as_html(value: Any, *, is_data: bool = False) -> SafeString:

@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 
 from marinemap.api.declarations import Document, Versioned
 from marinemap.api.declarations.negotiation import form_of
+from marinemap.api.declarations.pages import MOST_ON_A_PAGE
 from marinemap.api.declarations.serving import FORM
 from marinemap.api.features.crs import Box, FeatureCrs, box_in_layer, choose_crs, followed, moved
 from marinemap.api.features.files import write_file
@@ -45,8 +46,6 @@ from marinemap.extraction import (
 )
 
 _MOST_ID = 2**63 - 1
-# A table of thousands of rows takes seconds to write, and nobody reads it: the next page goes on.
-_MOST_ON_A_PAGE = 100
 # Who may see a layer changes nothing of what it holds.
 _GROUPS = ("groups", "is_restricted")
 
@@ -83,7 +82,7 @@ def items(
     version = version_of_data(layer, mark)
     form = form_of(request, request.GET.get(FORM.name), GEOJSON, FILE_FORMS)
     wanted = Wanted(
-        limit=min(limit, _MOST_ON_A_PAGE) if form == "html" else limit,
+        limit=min(limit, MOST_ON_A_PAGE) if form == "html" else limit,
         filters=filters,
         box=narrowest(box, filters, layer, literals),
         keeps=keeps,

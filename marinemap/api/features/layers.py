@@ -95,7 +95,9 @@ def described(request: HttpRequest, layer: Layer) -> dict[str, Any]:
     }
     drawing: Drawing | None = getattr(layer, "drawing", None)
     if drawing and drawing.file:
-        found = link(request, "item", "drawing", layer.pk, drawing.file, type_=DRAWING)
+        found = link(
+            request, "item", "drawing", layer.pk, drawing.file, type_=DRAWING, title=_("Drawing")
+        )
         tiles = link(request, f"{OGC}tilesets-vector", "tilesets", layer.pk, title=_("Tiles"))
         body["links"] += [found, tiles]
     progress = progress_of(layer, drawing)

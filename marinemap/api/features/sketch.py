@@ -34,7 +34,7 @@ def sketch(geometries: Sequence[Array]) -> SafeString:
     # Translators: two corners of a box, each as two numbers.
     bounds = _("%s to %s") % corners
     return format_html(
-        '<figure><svg viewBox="0 0 {} {}" width="{}" role="img" aria-label="{}" '
+        '<figure class="sketch"><svg viewBox="0 0 {} {}" width="{}" role="img" aria-label="{}" '
         'fill="#0b4f6c" fill-opacity="0.25" stroke="#0b4f6c">{}</svg>'
         "<figcaption>{}</figcaption></figure>",
         *(f"{each:.0f}" for each in (*size, size[0])),
