@@ -79,8 +79,8 @@ class Bucket:
             except client.exceptions.ClientError as error:
                 if code_of(error) not in _NOT_THERE:
                     raise
-                # Of a bucket that is not there, HEAD tells the same.
-                self._first(client)
+                # Of an object in a bucket that is not there, HEAD tells the same.
+                client.head_bucket(Bucket=self.settings.bucket)
                 return None
         return Stored(found["ContentLength"], found["ETag"], found["LastModified"])
 
@@ -152,9 +152,6 @@ class Bucket:
         """Write a small object, as a result would be."""
         with in_words():
             look_client(self.settings).put_object(**self._named(_PROBE), Body=b"")
-
-    def _first(self, client: Any) -> None:
-        client.list_objects_v2(Bucket=self.settings.bucket, Prefix=self.folder, MaxKeys=1)
 
     def _pages(self, operation: str) -> Iterator[dict[str, Any]]:
         with in_words():

@@ -11,14 +11,17 @@ from marinemap.errors import UnavailableError
 logger = logging.getLogger(__name__)
 
 _AWAY = "the storage of results does not answer"
+_NO_BUCKET = "the bucket of results is not there"
 _REFUSED = "the storage of results refuses the site"
 # By the codes of Amazon S3's error responses; HEAD has the status alone.
 _WORDS = {
-    "NoSuchBucket": "the bucket of results is not there",
+    "NoSuchBucket": _NO_BUCKET,
     "AccessDenied": _REFUSED,
     "AllAccessDisabled": _REFUSED,
     "AccountProblem": _REFUSED,
     "403": _REFUSED,
+    # Of an object it is not asked for here.
+    "404": _NO_BUCKET,
     "InvalidAccessKeyId": f"{_REFUSED}: its key is not known",
     "SignatureDoesNotMatch": f"{_REFUSED}: its key and secret do not fit",
     "InvalidClientTokenId": f"{_REFUSED}: its key is not known",
