@@ -11,6 +11,7 @@ BENCHMARKS = (
     "memory",
     "dear_areas",
     "drawings",
+    "page",
     "api",
     "broker",
     "jobs",

@@ -18,6 +18,8 @@ pytestmark = pytest.mark.parametrize("prepared", ["sqlite"], indirect=True)
 
 AXE = PROJECT / "marinemap" / "web" / "node_modules" / "axe-core" / "axe.min.js"
 MOST_KEYS = 40
+# As people who measure pages have it: shares of the screen that jump.
+MOST_SHIFT = 0.02
 PHONE = {"width": 390, "height": 780}
 
 
@@ -199,6 +201,25 @@ def test_nothing_runs_out_of_a_small_screen(
     # What sticks to the foot leaves room for the rest.
     covered = page.locator(".submit").bounding_box()
     assert covered is not None and covered["height"] <= 0.6 * size[1]
+
+
+def test_nothing_that_is_seen_moves_while_the_page_arrives(
+    page: Page, drawn_site: RunningSite
+) -> None:
+    page.add_init_script("""
+        window.shift = 0;
+        new PerformanceObserver((list) => {
+            for (const entry of list.getEntries()) window.shift += entry.value;
+        }).observe({type: "layout-shift", buffered: true});
+    """)
+    # The form is half of it.
+    page.set_viewport_size({"width": 820, "height": 800})
+    page.goto(drawn_site.base)
+    expect(_tag(page, "layer-reefs")).to_be_visible()
+    expect(_tag(page, "format")).to_be_visible()
+    expect(_tag(page, "format-about")).not_to_be_empty()
+    page.evaluate("() => new Promise(requestAnimationFrame)")
+    assert page.evaluate("shift") <= MOST_SHIFT
 
 
 def test_map_stands_still_for_who_wants_no_motion(page: Page, drawn_site: RunningSite) -> None:

@@ -2,6 +2,7 @@
 
 import { listFormats, type Asked } from "./api.ts";
 import { boundsOf } from "./area.ts";
+import { arrive } from "./arrival.ts";
 import { AreaForm } from "./areaform.ts";
 import { CatalogueWatch } from "./catalogue.ts";
 import { Connection } from "./connection.ts";
@@ -77,17 +78,19 @@ const form = new OrderForm({
 const connection = new Connection(() => {
   catalogue.hasten();
   requests.load().catch(showProblem);
-  loadFormats();
+  void loadFormats();
   form.refresh();
 });
 
 const sharing = new Sharing(map, { area, layers, format, crs, more });
 
-function loadFormats(): void {
-  listFormats().then((formats) => {
-    format.show(formats);
+async function loadFormats(): Promise<void> {
+  try {
+    format.show(await listFormats());
     requests.refresh();
-  }).catch(showProblem);
+  } catch (error) {
+    showProblem(error);
+  }
 }
 
 function heed(): void {
@@ -108,10 +111,8 @@ function fillForm(asked: Asked): void {
 }
 
 sharing.start();
-catalogue.start().catch(showProblem);
 watchLoading(map);
-loadFormats();
-requests.load().catch(showProblem);
+arrive([catalogue.start().catch(showProblem), loadFormats(), requests.load().catch(showProblem)]);
 offerNotifications();
 offerUnits(() => {
   area.refreshSize();
