@@ -22,12 +22,12 @@ from marinemap.jobs.states import JobStatus
 from marinemap.logs import request_id
 from marinemap.processes.process import Process, RunContext
 from marinemap.processes.registry import get_process
-from marinemap.tasks.outages import drop_connection
+from marinemap.tasks.outages import DATABASE_AWAY, drop_connection
 
 logger = logging.getLogger(__name__)
 
 _FOLDER = "pieces"
-# The others are of the run, which looks after them itself.
+# Of a run that has ended by then nothing would be left to do.
 _EXPIRE_SECONDS = 3600
 
 
@@ -50,32 +50,30 @@ def division_of(job: Job, process: Process, folder: Path) -> Division | None:
 
 def help_with(job_id: uuid.UUID, attempt: int) -> str:
     """Make pieces of a job's current run, in the folder that the run has; return how it went."""
-    job = Job.objects.filter(pk=job_id, attempt=attempt, status=JobStatus.RUNNING).first()
-    if job is None:
-        return "nothing to help with"
+    try:
+        job = Job.objects.filter(pk=job_id, attempt=attempt, status=JobStatus.RUNNING).first()
+        return "nothing to help with" if job is None else _help(job)
+    except runs.JobStoppedError:
+        return "stopped"
+    except (MarineMapError, OSError, *DATABASE_AWAY) as error:
+        # Whoever has the run makes what is left, and tells of it if that fails as well.
+        logger.info("Job %s is helped no longer: %s", job_id, error)
+        drop_connection()
+        return "gave up"
+
+
+def _help(job: Job) -> str:
     process = get_process(job.process_id)
     folder = files_of_run(job) / _FOLDER
     if process.help is None or not folder.is_dir():
         return "out of reach"
     inputs = JobDocuments.objects.get(pk=job.pk).inputs
+    viewer = viewer_of_owner(job.owner)
+    division = Division(folder, 1, _call_nobody)
     logger.info("Helping with job %s, attempt %d", job.pk, job.attempt)
-    try:
-        with _Companion(job) as companion:
-            context = RunContext(
-                folder,
-                folder,
-                companion.tell,
-                _limits(),
-                viewer_of_owner(job.owner),
-                Division(folder, 1, _call_nobody),
-            )
-            process.help(inputs, context)
-    except runs.JobStoppedError:
-        return "stopped"
-    except (MarineMapError, OSError) as error:
-        # Whoever has the run makes what is left, and tells of it if that fails as well.
-        logger.info("Job %s is helped no longer: %s", job.pk, error)
-        return "gave up"
+    with _Companion(job) as companion:
+        context = RunContext(folder, folder, companion.tell, _limits(), viewer, division)
+        process.help(inputs, context)
     return "helped"
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import shapely
-from django.db import connection
+from django.db import OperationalError, connection
 
 from marinemap.catalogue.models import Layer
 from marinemap.catalogue.registration import register
@@ -138,6 +138,19 @@ def test_cancelling_reaches_who_helps(
     lifecycle.dismiss(job)
     helper.join(60)
     assert ended == ["stopped"]
+
+
+def test_database_that_goes_ends_the_help_only(
+    points: Layer, messages: Messages, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lose_database(inputs: Mapping[str, Any], context: RunContext) -> None:
+        raise OperationalError("server closed the connection unexpectedly")
+
+    process = replace(get_process("extract"), help=lose_database)
+    monkeypatch.setitem(all_processes(), "extract", process)
+    job = begin(ask())
+    (files_of_run(job) / "pieces").mkdir(parents=True)
+    assert tasks.help_job(str(job.pk), 1) == "gave up"
 
 
 def test_help_that_fails_is_no_fault_of_the_job(
