@@ -41,8 +41,12 @@ def run_site(
     workers: int,
     orders: Sequence[dict[str, Any]],
     settings: dict[str, str],
+    rounds: int = 1,
 ) -> Took:
-    """Run a new site with so many workers; return how long they took for some orders at once."""
+    """Run a new site with so many workers; return how long they took for some orders at once.
+
+    Of several rounds the fastest: others at work on the machine make a round slower, never faster.
+    """
     lifted = {
         "MARINEMAP_EXTRACT_RATE": "unlimited",
         "MARINEMAP_MAX_BATCH": "1000",
@@ -56,9 +60,17 @@ def run_site(
     ):
         # What is loaded with the first job is no part of the others.
         _run_batch(web.base, [{**orders[0], "area": SMALL_AREA}] * 2 * workers)
-        before = _processor_seconds(pids)
-        seconds = _run_batch(web.base, orders)
-        return Took(seconds, _processor_seconds(pids) - before)
+        return min((_round(web.base, pids, orders) for _ in range(rounds)), key=_length)
+
+
+def _round(base: str, pids: Sequence[int], orders: Sequence[dict[str, Any]]) -> Took:
+    before = _processor_seconds(pids)
+    seconds = _run_batch(base, orders)
+    return Took(seconds, _processor_seconds(pids) - before)
+
+
+def _length(took: Took) -> float:
+    return took.seconds
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import stat
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -133,7 +134,7 @@ class LimitWatch:
             found = _resident_bytes()
             self._refuse(found, limits.memory_bytes, "memory", "took over {:,.0f} bytes of memory")
         if limits.file_bytes:
-            found = sum(f.stat().st_size for f in self._folder.rglob("*") if f.is_file())
+            found = sum(map(_size_of, self._folder.rglob("*")))
             words = "has over {:,.0f} bytes before zipping"
             self._refuse(found, limits.file_bytes, "bytes", words)
         if limits.free_bytes and shutil.disk_usage(self._folder).free < limits.free_bytes:
@@ -160,6 +161,15 @@ class LimitWatch:
             value=limit,
             hint=_LESS,
         )
+
+
+def _size_of(path: Path) -> int:
+    """Return the size of a file, 0 of a folder, and of what another process has just renamed."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return 0
+    return found.st_size if stat.S_ISREG(found.st_mode) else 0
 
 
 def _resident_bytes() -> int:
