@@ -6,13 +6,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.contrib.auth.models import Group
+from django.core.exceptions import ValidationError
 from django.db import transaction
 
 from marinemap.catalogue.area_names import check_field
 from marinemap.catalogue.models import Layer
 from marinemap.catalogue.new_sources import withdraw
 from marinemap.catalogue.reading import READ_FROM_DATA, read
+from marinemap.errors import RequestError
 from marinemap.extraction import Place
+
+# What is typed, or named by a file; all else is read from the data.
+_TYPED = ("title", "theme", "licence", "attribution", "source", "source_layer", "area_names")
 
 
 @dataclass(frozen=True)
@@ -66,6 +71,8 @@ def register(
     DatasetError
         If the id has another form, or the data cannot be served; see
         :func:`marinemap.extraction.describe`.
+    RequestError
+        If a text is longer than the catalogue keeps.
     """
     layer = Layer.objects.filter(pk=layer_id).first()
     is_new = layer is None
@@ -82,6 +89,7 @@ def register(
     if area_names is not None:
         layer.area_names = area_names
         changed.append("area_names")
+    _check_lengths(layer)
     if layer.area_names:
         check_field(layer, layer.area_names)
     with transaction.atomic():
@@ -90,3 +98,13 @@ def register(
         if groups is not None:
             layer.groups.set(groups)
     return layer, is_new
+
+
+def _check_lengths(layer: Layer) -> None:
+    """Refuse words that the catalogue has no room for; SQLite would take them, PostgreSQL not."""
+    others = {field.name for field in Layer._meta.fields} - {*_TYPED}
+    try:
+        layer.clean_fields(exclude=others)
+    except ValidationError as error:
+        name, messages = next(iter(error.message_dict.items()))
+        raise RequestError(messages[0], field=name, value=getattr(layer, name)) from error

@@ -41,6 +41,19 @@ def write_points(path: Path, positions: list[tuple[float, float]], crs: str = "E
 
 
 @pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("name", "most"), [("title", 200), ("licence", 200), ("attribution", 500), ("title", 0)]
+)
+def test_words_that_have_no_room_are_refused(marine_gpkg: Path, name: str, most: int) -> None:
+    """SQLite took a title of any length, which filled the map page; PostgreSQL failed by it."""
+    if most:
+        addlayer("reefs", marine_gpkg, layer="reefs", **{name: "x" * most})
+    with pytest.raises(CommandError, match=f"{name}: .*(at most {most} char|cannot be blank)"):
+        addlayer("other", marine_gpkg, layer="reefs", **{name: "x" * (most and most + 1)})
+    assert not Layer.objects.filter(pk="other").exists()
+
+
+@pytest.mark.django_db
 def test_everything_but_the_words_is_read_from_the_data(marine_gpkg: Path) -> None:
     told = addlayer(
         "reefs",
