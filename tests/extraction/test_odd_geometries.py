@@ -8,6 +8,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyogrio
 import pytest
 import shapely
@@ -30,6 +31,17 @@ def test_geojson_keeps_texts_in_brackets_as_texts(tmp_path: Path) -> None:
     texts = ["[]", "{}", "[1, 2]", '{"a": 1}', "plain", None]
     features = geojson(tmp_path, [SQUARE] * len(texts), {"note": texts})
     assert [feature["properties"]["note"] for feature in features] == texts
+
+
+@pytest.mark.parametrize("format_", ["geojson", "kml", "csv"])
+def test_bytes_become_text_and_that_is_told(tmp_path: Path, format_: str) -> None:
+    columns = {"raw": pa.array([b"\x00\xff"])}
+    source = write_layer(tmp_path / "sea.gpkg", [shapely.Point(1, 1)], columns)
+    result = run(source, tmp_path, format=format_)
+    folder = unpack(result)
+    assert "00ff" in (folder / f"sea.{format_}").read_text()
+    assert result.layers[0].notes[0] == "'raw' (bytes) is kept as text"
+    assert read(folder / "sea.gpkg")[1]["raw"] == [b"\x00\xff"]
 
 
 @pytest.mark.parametrize(

@@ -115,6 +115,15 @@ def holds_by_gdal(type_: Any) -> bool:
     return not (odd or pa.types.is_null(type_) or type_ == pa.uint64())
 
 
+def holds_but_bytes(type_: Any) -> bool:
+    """Tell whether a format of texts takes an Arrow type: GDAL makes text of bytes unasked."""
+    return holds_by_gdal(type_) and not (
+        pa.types.is_binary(type_)
+        or pa.types.is_large_binary(type_)
+        or pa.types.is_fixed_size_binary(type_)
+    )
+
+
 def is_text(type_: Any) -> bool:
     """Tell whether an Arrow type is text."""
     return bool(pa.types.is_string(type_) or pa.types.is_large_string(type_))

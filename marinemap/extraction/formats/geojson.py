@@ -5,7 +5,13 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from marinemap.extraction.formats.columns import CALENDAR, NO_NUL, ONLY_FINITE, Columns
+from marinemap.extraction.formats.columns import (
+    CALENDAR,
+    NO_NUL,
+    ONLY_FINITE,
+    Columns,
+    holds_but_bytes,
+)
 from marinemap.extraction.formats.finite_heights import FiniteHeights
 from marinemap.extraction.formats.format import Format
 from marinemap.extraction.formats.ogr import MeasureCount, OgrWriter
@@ -26,7 +32,7 @@ class GeoJSONWriter(OgrWriter):
     def __init__(self, plan: WritePlan) -> None:
         # GDAL takes a field of that name for the identifier.
         rules = [NO_NUL, ONLY_FINITE, CALENDAR]
-        columns = Columns(plan.schema, reserved=["ogc_fid"], rules=rules)
+        columns = Columns(plan.schema, reserved=["ogc_fid"], rules=rules, keep=holds_but_bytes)
         options = {
             "RFC7946": "YES",
             "COORDINATE_PRECISION": str(_DECIMALS),

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from marinemap.extraction.formats.columns import CALENDAR, Columns, Rule, is_text
+from marinemap.extraction.formats.columns import CALENDAR, Columns, Rule, holds_but_bytes, is_text
 from marinemap.extraction.formats.finite_heights import FiniteHeights
 from marinemap.extraction.formats.format import Format
 from marinemap.extraction.formats.ogr import MeasureCount, OgrWriter
@@ -63,7 +63,9 @@ class KMLWriter(OgrWriter):
     """Writes a layer as the placemarks of one KML document."""
 
     def __init__(self, plan: WritePlan) -> None:
-        columns = Columns(plan.schema, reserved=["ogc_fid"], clean=_name, rules=_RULES)
+        columns = Columns(
+            plan.schema, reserved=["ogc_fid"], clean=_name, rules=_RULES, keep=holds_but_bytes
+        )
         self._measures, self._heights = MeasureCount(), FiniteHeights()
         super().__init__(plan, columns, FORMAT.id, FORMAT.suffix, "KML", "Unknown")
 
