@@ -29,7 +29,6 @@ def upload(client: Any, bucket: str, key: str, path: Path, heed: Heed) -> None:
         Of boto3.
     bucket, key : str
     path : Path
-        Not empty.
     heed : callable
         Called with the fraction sent, some times a second; what it raises ends the upload.
 
@@ -71,7 +70,7 @@ def _send(client: Any, bucket: str, key: str, path: Path, piece_bytes: int, heed
         preferred_transfer_client="classic",
     )
     sent = _Sent()
-    size_bytes = path.stat().st_size
+    size_bytes = max(1, path.stat().st_size)
     # Left by an error it ends what is under way, and takes back the pieces that came.
     with create_transfer_manager(client, config) as manager:
         under_way = manager.upload(str(path), bucket, key, subscribers=[sent])
@@ -112,7 +111,8 @@ def _etag_of(path: Path, piece_bytes: int) -> str:
 
 def _digests(path: Path, piece_bytes: int) -> Iterator[bytes]:
     with path.open("rb") as file:
-        for _ in range(0, path.stat().st_size, piece_bytes):
+        # Of an empty one there is one, empty piece.
+        for _ in range(0, max(1, path.stat().st_size), piece_bytes):
             yield _digest(file, piece_bytes)
 
 
