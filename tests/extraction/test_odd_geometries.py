@@ -79,6 +79,41 @@ def test_geojson_keeps_the_type_of_what_rounding_flattens(
     assert found.area == pytest.approx(shapely.from_wkt(wkt).area, abs=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("wkt", "expected"),
+    [
+        (
+            "POLYGON Z ((175 -5 1, 185 -5 1, 185 5 1, 175 5 1, 175 -5 1))",
+            "MULTIPOLYGON (((175 -5, 180 -5, 180 5, 175 5, 175 -5)),"
+            " ((-180 -5, -175 -5, -175 5, -180 5, -180 -5)))",
+        ),
+        ("LINESTRING (-185 0, -175 0)", "MULTILINESTRING ((175 0, 180 0), (-180 0, -175 0))"),
+        ("MULTIPOINT ((179 1), (181 2))", "MULTIPOINT ((179 1), (-179 2))"),
+        (
+            "POLYGON ((180 1, 190 1, 190 2, 180 2, 180 1))",
+            "POLYGON ((-180 1, -170 1, -170 2, -180 2, -180 1))",
+        ),
+        ("POINT (180 3)", "POINT (180 3)"),
+        ("POINT (-180 3)", "POINT (-180 3)"),
+        (
+            "POLYGON ((170 4, 180 4, 180 5, 170 5, 170 4))",
+            "POLYGON ((170 4, 180 4, 180 5, 170 5, 170 4))",
+        ),
+        (
+            "GEOMETRYCOLLECTION (POINT (181 6), LINESTRING (179 6, 181 6))",
+            "GEOMETRYCOLLECTION (POINT (-179 6), LINESTRING (179 6, 180 6),"
+            " LINESTRING (-180 6, -179 6))",
+        ),
+    ],
+)
+def test_kml_cuts_what_crosses_180_degrees(tmp_path: Path, wkt: str, expected: str) -> None:
+    source = write_layer(tmp_path / "sea.gpkg", [shapely.from_wkt(wkt)])
+    result = run(source, tmp_path, [170, -20, -170, 20], format="kml")
+    (found,), _ = read(unpack(result) / "sea.kml")
+    assert shapely.force_2d(found).normalize().equals(shapely.from_wkt(expected).normalize())
+    assert found.bounds == shapely.from_wkt(expected).bounds
+
+
 def test_kml_leaves_out_what_xml_has_not(tmp_path: Path) -> None:
     source = write_layer(tmp_path / "sea.gpkg", [shapely.Point(1, 1)], {"note": ["a\uffff\ufffeb"]})
     result = run(source, tmp_path, format="kml")

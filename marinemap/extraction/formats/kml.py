@@ -14,6 +14,7 @@ from marinemap.extraction.formats.columns import CALENDAR, Columns, Rule, holds_
 from marinemap.extraction.formats.finite_heights import FiniteHeights
 from marinemap.extraction.formats.format import Format
 from marinemap.extraction.formats.ogr import MeasureCount, OgrWriter
+from marinemap.extraction.formats.one_turn import within_one_turn
 from marinemap.extraction.formats.plan import WritePlan
 from marinemap.extraction.formats.read_back import loosely
 from marinemap.extraction.formats.weight import Texts, Weight
@@ -72,7 +73,7 @@ class KMLWriter(OgrWriter):
     def write(self, geometries: Any, attributes: Any) -> None:
         """Append features."""
         self._measures.add(geometries)
-        super().write(self._heights.of(geometries), attributes)
+        super().write(within_one_turn(self._heights.of(geometries)), attributes)
 
     def close(self) -> list[WrittenLayer]:
         """Finish the file."""

@@ -1,0 +1,78 @@
+"""Longitudes within one turn of the globe, where a format's driver would bring each there alone.
+
+GDAL's driver for KML makes -175 of 185, so that what lies on both sides of 180 degrees spans the
+world for whoever does not draw on a globe.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import shapely
+
+from marinemap.extraction.wkb import dimensions, leaves, to_column, to_geometries
+
+_TURN = 360.0
+_WORLD = shapely.box(-180, -90, 180, 90)
+_MAKE_MULTI: dict[int, Any] = {
+    0: shapely.multipoints,
+    1: shapely.multilinestrings,
+    2: shapely.multipolygons,
+}
+
+Array = np.ndarray[Any, Any]
+
+
+def within_one_turn(column: Any) -> Any:
+    """Return a column of WKB in degrees from -180 to 180, cut at 180 where a feature crosses it."""
+    geometries = to_geometries(column)
+    boxes = shapely.bounds(geometries)
+    first = np.floor((boxes[:, 0] + _TURN / 2) / _TURN)
+    last = np.ceil((boxes[:, 2] - _TURN / 2) / _TURN)
+    # What lies on a meridian of 180 degrees is of two turns, and stays where it is if it can.
+    first = np.where((first > last) & (last == 0), last, first)
+    last = np.maximum(first, last)
+    rows = np.flatnonzero((first != 0) | (last != 0))
+    if len(rows) == 0:
+        return column
+    has_z = dimensions(column)[0]
+    made = [
+        _in_turns(geometries[row], range(int(first[row]), int(last[row]) + 1), bool(has_z[row]))
+        for row in rows.tolist()
+    ]
+    mask = np.zeros(len(column), bool)
+    mask[rows] = True
+    return pc.replace_with_mask(column, pa.array(mask), to_column(np.array(made, object)))
+
+
+def _in_turns(geometry: Any, turns: range, has_z: bool) -> Any:
+    """Return a geometry moved by one turn, or cut into its parts of each."""
+    moved = [
+        shapely.transform(geometry, partial(_moved, turn=turn), include_z=has_z) for turn in turns
+    ]
+    if len(moved) == 1:
+        return moved[0]
+    parts = [part for each in moved for whole in leaves(each) for part in _inside(whole)]
+    dimensions_ = {int(shapely.get_dimensions(part)) for part in parts}
+    if len(dimensions_) != 1:
+        return shapely.geometrycollections(parts)
+    return parts[0] if len(parts) == 1 else _MAKE_MULTI[dimensions_.pop()](parts)
+
+
+def _moved(positions: Array, turn: int) -> Array:
+    moved = positions.copy()
+    moved[:, 0] -= _TURN * turn
+    return moved
+
+
+def _inside(geometry: Any) -> list[Any]:
+    """Return the single parts in the world that have the dimension of the whole."""
+    valid = geometry if shapely.is_valid(geometry) else shapely.make_valid(geometry)
+    cut = shapely.get_parts(leaves(shapely.intersection(valid, _WORLD)))
+    # An empty point has the dimension of a point.
+    wanted = shapely.get_dimensions(cut) == shapely.get_dimensions(geometry)
+    return list(cut[wanted & ~shapely.is_empty(cut)])
