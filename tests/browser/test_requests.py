@@ -152,6 +152,22 @@ def test_condition_is_completed_before_it_counts(page: Page, working_site: Runni
     expect(_tag(page, "part-said-reefs")).to_have_text("where depth_m is at least 4")
 
 
+def test_value_is_typed_where_the_values_cannot_be_told(
+    page: Page, working_site: RunningSite
+) -> None:
+    page.route("**/values?*", lambda route: route.fulfill(status=503))
+    _open(page, working_site, f"layers=reefs&{SOUTH_WEST}")
+    _tag(page, "more").locator("summary").first.click()
+    _tag(page, "add-condition-reefs").click()
+    _tag(page, "condition-field-reefs-0").select_option("habitat_class")
+    expect(page.get_by_text("The values cannot be told now")).to_be_visible()
+    _tag(page, "condition-find-reefs-0").fill("class 2")
+    _tag(page, "condition-find-reefs-0").press("Enter")
+    expect(page.get_by_role("checkbox", name="class 2")).to_be_checked()
+    expect(_tag(page, "part-said-reefs")).to_have_text("where habitat_class is class 2")
+    expect(_tag(page, "estimate-text")).to_contain_text("features")
+
+
 def test_request_of_a_program_is_shown_and_taken_over_as_it_was_written(
     page: Page, working_site: RunningSite
 ) -> None:

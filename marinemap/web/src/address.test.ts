@@ -27,7 +27,7 @@ test("what is odd is passed over", () => {
   const odd = [
     "map=1/2", "map=99/0/0", "map=3/91/0", "map=3/NaN/0", "map=//", "map=3/1e1/2", "map=3/0/99999",
     "layers=<script>,../x,A", "area=1,2,3", "area=5,1,2,3", "area=0,0,400,1", "area=1,2;3,4", "area=1,2;3,4;x,5",
-    `area=${"1,2;".repeat(501)}1,2`, "format=a b", "crs=EPSG:1", "crs=urn:x", "mode=other", "mode=clipped", "parts=[", "parts={}", "parts=[{\"name\":\"ports\"}]", "copy=maybe", "%", "%E0%A4%A", "=&=&&",
+    `area=${"1,2;".repeat(501)}1,2`, "format=a b", "crs=EPSG:1", "crs=urn:x", "mode=other", "mode=clipped", "parts=[", "parts={}", "parts=[{\"name\":\"ports\"}]", "copy=maybe", "parts=[{\"name\":\"ports\",\"fields\":[]}]", "%", "%E0%A4%A", "=&=&&",
   ];
   for (const fragment of odd) assert.deepEqual(readAddress(`#${fragment}`), NOTHING, fragment);
 });

@@ -50,7 +50,8 @@ export function readAddress(fragment: string): Shared {
     format: text("format", FORMAT_ID),
     mode: (text("mode", MODE) ?? "clip") as Mode,
     crs: text("crs", CRS),
-    parts: readParts(parts.get("parts") ?? ""),
+    // Of a layer that is not asked for a part would count unseen when it is ticked.
+    parts: readParts(parts.get("parts") ?? "").filter(({ name }) => layers.includes(name)),
     hasCopy: parts.get("copy") !== "no",
   };
 }

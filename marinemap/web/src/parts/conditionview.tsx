@@ -143,6 +143,7 @@ function isAllOf({ values, distinct, complete }: FieldValues): boolean {
 
 function listedInWords(told: FieldValues): string {
   const { values, distinct, complete, lookedAt, missing } = told;
+  if (!complete && lookedAt === 0) return t("The values cannot be told now; type one.");
   const listed = values.length < distinct
     ? tn("The {listed} most frequent of {count} value; others can be typed.", "The {listed} most frequent of {count} values; others can be typed.", distinct, { listed: number(values.length) })
     : "";
@@ -158,5 +159,5 @@ function rangeInWords({ minimum, maximum, complete }: FieldValues): string {
 
 function countOf(told: FieldValues | null, value: boolean): string {
   const found = told?.values.find((each) => each.value === value);
-  return told ? ` (${number(found?.count ?? 0)})` : "";
+  return told && told.lookedAt > 0 ? ` (${number(found?.count ?? 0)})` : "";
 }

@@ -19,4 +19,6 @@ test("a part in words", () => {
   const countries = { op: "in", args: [{ property: "country" }, ["a", "b", "c", "d", "e"]] };
   assert.equal(partInWords({ fields: ["name"], filter: { op: "and", args: [between, countries] } }, 5), "1 of 5 fields, where depth is between 1 and 5 and country is one of a, b, c and 2 more");
   assert.equal(partInWords({ filter: "depth > 5" }), "filtered");
+  const long = { op: "=", args: [{ property: "name" }, "x".repeat(900)] };
+  assert.equal(partInWords({ filter: long }), `where name is ${"x".repeat(39)}…`);
 });

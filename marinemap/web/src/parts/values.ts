@@ -2,6 +2,9 @@
 
 import { readValues, type FieldValues } from "../api.ts";
 
+/** Of a field whose values the service could not tell. */
+const UNKNOWN: FieldValues = { values: [], distinct: 0, missing: 0, lookedAt: 0, complete: false };
+
 export class KnownValues {
   readonly #onTold: () => void;
   readonly #found = new Map<string, FieldValues | null>();
@@ -21,9 +24,10 @@ export class KnownValues {
     this.#found.set(key, null);
     try {
       this.#found.set(key, await readValues(layerId, field));
-      this.#onTold();
     } catch {
-      // A value can be typed all the same; it is asked again when the page is opened anew.
+      // A value can be typed all the same.
+      this.#found.set(key, UNKNOWN);
     }
+    this.#onTold();
   }
 }

@@ -22,8 +22,9 @@ export const OPERATOR_WORDS: Record<Operator, string> = {
 export const TIME_WORDS: Partial<Record<Operator, string>> = { "=": t("is on"), "<": t("is before"), ">": t("is after") };
 
 const JOINED = { and: t("and"), or: t("or") };
-/** So many values are named. */
+/** So many values are named, and so much of each. */
 const MOST_NAMED = 3;
+const MOST_CHARACTERS = 40;
 
 /** "2 fields, where depth is at least 20"; empty where all of the layer is wanted. */
 export function partInWords({ fields, filter }: Pick<LayerInput, "fields" | "filter">, ofHowMany?: number): string {
@@ -45,9 +46,14 @@ function filterInWords(filter: Cql2): string {
 
 function conditionInWords({ field, operator, values }: Condition): string {
   const more = values.length - MOST_NAMED;
+  const names = values.slice(0, MOST_NAMED).map(shortened);
   const named = more > 0
-    ? tn("{values} and {count} more", "{values} and {count} more", more, { values: values.slice(0, MOST_NAMED).join(", ") })
-    : values.join(operator === "between" ? ` ${JOINED.and} ` : ", ");
+    ? tn("{values} and {count} more", "{values} and {count} more", more, { values: names.join(", ") })
+    : names.join(operator === "between" ? ` ${JOINED.and} ` : ", ");
   const compared = operator === "in" && values.length === 1 ? "=" : operator;
   return [field, OPERATOR_WORDS[compared], named].filter(Boolean).join(" ");
+}
+
+function shortened(value: string): string {
+  return value.length > MOST_CHARACTERS ? `${value.slice(0, MOST_CHARACTERS - 1)}…` : value;
 }
