@@ -30,7 +30,8 @@ from benchmarks.sites import BOX, make_layer
 _LAYER, _LAYERS = "sites", 20
 _BITS_A_SECOND, _LATENCY_MS = 10_000_000, 100
 _WIDTH, _HEIGHT = 1280, 800
-_MIDDLE = f"map=6/{(BOX[1] + BOX[3]) / 2}/{(BOX[0] + BOX[2]) / 2}"
+# All of the layer, which is 42 degrees wide.
+_EXTENT = f"map=4.8/{(BOX[1] + BOX[3]) / 2}/{(BOX[0] + BOX[2]) / 2}"
 _SCORES = {"performance": 95, "accessibility": 100, "best-practices": 100, "seo": 100}
 # Told by the page itself: what is asked from outside comes later than it was.
 _WATCH = """
@@ -50,9 +51,13 @@ _COMPLETE = """async (layer) => {
     const frame = () => new Promise(requestAnimationFrame);
     const begun = performance.now();
     document.getElementById(`layer-${layer}`).click();
-    while (map.getAttribute("aria-busy") !== "true") await frame();
-    while (map.getAttribute("aria-busy") === "true") await frame();
-    return performance.now() - begun;
+    // It may have been busy twice: with what a drawing holds, and with its tiles.
+    let last = begun;
+    while (last === begun || performance.now() - last < 1000) {
+        await frame();
+        if (map.getAttribute("aria-busy") === "true") last = performance.now();
+    }
+    return last - begun;
 }"""
 _IS_STILL = "document.getElementById('map').getAttribute('aria-busy') !== 'true'"
 _RECORD = """() => {
@@ -180,7 +185,7 @@ def report_map(browser: Browser, base: str, rounds: int) -> None:
     complete, frames = [], []
     for _ in range(rounds):
         with slow_page(browser) as page:
-            page.goto(f"{base}/#{_MIDDLE}")
+            page.goto(f"{base}/#{_EXTENT}")
             _wait(page, "told.usable > 0")
             page.wait_for_load_state("networkidle")
             complete.append(page.evaluate(_COMPLETE, _LAYER))
