@@ -297,8 +297,8 @@ MARINEMAP_MAX_RUN_MEMORY_MB = read_text("MARINEMAP_MAX_RUN_MEMORY_MB", "0")
 MARINEMAP_MAX_RUN_FEATURES = read_text("MARINEMAP_MAX_RUN_FEATURES", "0")
 MARINEMAP_MAX_RUN_MB = read_text("MARINEMAP_MAX_RUN_MB", "0")
 # By how many other workers one extract is helped, and from how many features of a layer on.
-MARINEMAP_SPLIT_WORKERS = read_number("MARINEMAP_SPLIT_WORKERS", 0, 0, 100)
-MARINEMAP_SPLIT_FEATURES = read_number("MARINEMAP_SPLIT_FEATURES", 200_000, 1, 1e12)
+MARINEMAP_SPLIT_WORKERS = read_count("MARINEMAP_SPLIT_WORKERS", 0, 0, 100)
+MARINEMAP_SPLIT_FEATURES = read_count("MARINEMAP_SPLIT_FEATURES", 200_000, 1, 10**12)
 MARINEMAP_MAX_WAITING = read_text("MARINEMAP_MAX_WAITING", "10000")
 # Whether callbacks may lead to addresses of a private network, such as an agency's own.
 MARINEMAP_CALLBACK_PRIVATE = read_flag("MARINEMAP_CALLBACK_PRIVATE", False)

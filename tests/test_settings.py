@@ -210,6 +210,7 @@ def test_engine_starts_neither_django_nor_celery() -> None:
     ("name", "value", "told"),
     [
         ("MARINEMAP_EXTRACT_RATE", "fast", "MARINEMAP_EXTRACT_RATE: 'fast' is not a rate"),
+        ("MARINEMAP_SPLIT_WORKERS", "2.5", "MARINEMAP_SPLIT_WORKERS: '2.5' is not a whole number"),
         ("MARINEMAP_HOEM", "/srv", "MARINEMAP_HOEM: there is no such setting. Did you mean MARI"),
     ],
 )

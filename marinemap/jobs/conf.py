@@ -195,7 +195,7 @@ def storage_settings() -> StorageSettings | None:
 
 def split_bounds() -> tuple[int, int]:
     """Return by how many other workers a run is helped at most, and from how many features on."""
-    return int(settings.MARINEMAP_SPLIT_WORKERS), int(settings.MARINEMAP_SPLIT_FEATURES)
+    return settings.MARINEMAP_SPLIT_WORKERS, settings.MARINEMAP_SPLIT_FEATURES
 
 
 def shares_results() -> bool:
