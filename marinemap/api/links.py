@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol
 
 from django.urls import reverse
-from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
 if TYPE_CHECKING:
@@ -16,6 +15,8 @@ JSON = "application/json"
 GEOJSON = "application/geo+json"
 # The links of a document, in its schema.
 LINKS = {"type": "array", "items": {"type": "object", "required": ["href"]}}
+# Made once: a list has hundreds of them.
+_AS_JSON, _AS_HTML = _("As JSON"), _("As HTML")
 
 
 class Asker(Protocol):
@@ -43,14 +44,14 @@ def link(
 def own_links(request: Asker, view: str, *arguments: object) -> list[dict[str, Any]]:
     """Return the links of a document within another, as it has them by itself."""
     return [
-        link(request, "self", view, *arguments, title=format_lazy(_("As {form}"), form="JSON")),
+        link(request, "self", view, *arguments, title=_AS_JSON),
         link(
             request,
             "alternate",
             view,
             *arguments,
             type_="text/html",
-            title=format_lazy(_("As {form}"), form="HTML"),
+            title=_AS_HTML,
             query="?f=html",
         ),
     ]

@@ -101,18 +101,22 @@ def in_language_of(request: HttpRequest, response: HttpResponse) -> None:
 
 
 def write_json(body: Any) -> bytes:
-    """Return JSON as it is sent: without blanks, letters as they are."""
+    """Return JSON as it is sent: without blanks, letters as they are, texts in English."""
+    # A list of layers has the same text hundreds of times.
+    said: dict[int, str] = {}
+
+    def in_english(value: Any) -> str:
+        # No language is active where JSON is written.
+        if not isinstance(value, Promise):
+            raise TypeError(f"{type(value).__name__} is no JSON")
+        if id(value) not in said:
+            said[id(value)] = str(value)
+        return said[id(value)]
+
     text = json.dumps(
-        body, ensure_ascii=False, separators=(",", ":"), allow_nan=False, default=_in_english
+        body, ensure_ascii=False, separators=(",", ":"), allow_nan=False, default=in_english
     )
     return text.encode(errors="surrogatepass")
-
-
-def _in_english(value: Any) -> str:
-    """Return a lazy text as programs read it: no language is active where JSON is written."""
-    if isinstance(value, Promise):
-        return str(value)
-    raise TypeError(f"{type(value).__name__} is no JSON")
 
 
 def _page(request: HttpRequest, document: Document, body: dict[str, Any]) -> bytes:

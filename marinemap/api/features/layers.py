@@ -23,6 +23,12 @@ from marinemap.extraction import get_format
 from marinemap.extraction.tiles import MEDIA_TYPE as DRAWING
 
 _WORLD = [-180.0, -90.0, 180.0, 90.0]
+# Titles of links, made once: a list of layers has hundreds of them.
+_FEATURES, _TILES, _DRAWING = _("Features"), _("Tiles"), _("Drawing")
+_ASKABLE, _AS_GEOJSON = _("What can be asked for"), _("Features as GeoJSON")
+_FEATURES_AS = {
+    name: format_lazy(_("Features as {form}"), form=get_format(name).title) for name in FILE_FORMS
+}
 
 
 def get_layer(request: HttpRequest, layer_id: str) -> Layer:
@@ -96,9 +102,9 @@ def described(request: HttpRequest, layer: Layer) -> dict[str, Any]:
     drawing: Drawing | None = getattr(layer, "drawing", None)
     if drawing and drawing.file:
         found = link(
-            request, "item", "drawing", layer.pk, drawing.file, type_=DRAWING, title=_("Drawing")
+            request, "item", "drawing", layer.pk, drawing.file, type_=DRAWING, title=_DRAWING
         )
-        tiles = link(request, f"{OGC}tilesets-vector", "tilesets", layer.pk, title=_("Tiles"))
+        tiles = link(request, f"{OGC}tilesets-vector", "tilesets", layer.pk, title=_TILES)
         body["links"] += [found, tiles]
     progress = progress_of(layer, drawing)
     if progress is not None:
@@ -111,7 +117,7 @@ def described(request: HttpRequest, layer: Layer) -> dict[str, Any]:
 
 def _feature_links(request: HttpRequest, layer: Layer) -> list[dict[str, Any]]:
     page = link(
-        request, "items", "items", layer.pk, type_="text/html", title=_("Features"), query="?f=html"
+        request, "items", "items", layer.pk, type_="text/html", title=_FEATURES, query="?f=html"
     )
     files = [
         link(
@@ -120,7 +126,7 @@ def _feature_links(request: HttpRequest, layer: Layer) -> list[dict[str, Any]]:
             "items",
             layer.pk,
             type_=kind,
-            title=format_lazy(_("Features as {form}"), form=get_format(name).title),
+            title=_FEATURES_AS[name],
             query=f"?f={name}",
         )
         for name, kind in FILE_FORMS.items()
@@ -132,7 +138,7 @@ def _feature_links(request: HttpRequest, layer: Layer) -> list[dict[str, Any]]:
             "items",
             layer.pk,
             type_=GEOJSON,
-            title=format_lazy(_("Features as {form}"), form="GeoJSON"),
+            title=_AS_GEOJSON,
         ),
         page,
         *files,
@@ -142,6 +148,6 @@ def _feature_links(request: HttpRequest, layer: Layer) -> list[dict[str, Any]]:
             "queryables",
             layer.pk,
             type_="application/schema+json",
-            title=_("What can be asked for"),
+            title=_ASKABLE,
         ),
     ]
