@@ -70,18 +70,9 @@ def read_geojson(path: Path, field: str) -> Any:
     RequestError
         If it is not JSON, is nested too deep, or holds a ``crs`` member.
     """
-    data = path.read_bytes().removeprefix(b"\xef\xbb\xbf")
-    marks = len(data) - len(data.translate(None, delete=b"[]{},:"))
-    if marks > _MAX_JSON_MARKS:
-        raise RequestError(
-            f"the JSON has {marks:,} brackets, commas and colons; an area of the most corners, "
-            f"500,000, needs fewer than {_MAX_JSON_MARKS:,}",
-            field=field,
-        )
-    if _depth(data) > _MAX_JSON_DEPTH:
-        raise RequestError(f"the JSON is nested more than {_MAX_JSON_DEPTH} deep", field=field)
     try:
-        value = json.loads(data)
+        # Not as bytes: those would be kept beside their text until all is parsed.
+        value = json.loads(_json_text(path, field))
     except (ValueError, UnicodeDecodeError) as error:
         raise RequestError(f"the file is not JSON: {error}", field=field) from error
     if isinstance(value, dict) and value.pop("crs", _CRS84) != _CRS84:
@@ -92,6 +83,20 @@ def read_geojson(path: Path, field: str) -> Any:
             hint="Save it in EPSG:4326 without 'crs'.",
         )
     return value
+
+
+def _json_text(path: Path, field: str) -> str:
+    data = path.read_bytes().removeprefix(b"\xef\xbb\xbf")
+    marks = len(data) - len(data.translate(None, delete=b"[]{},:"))
+    if marks > _MAX_JSON_MARKS:
+        raise RequestError(
+            f"the JSON has {marks:,} brackets, commas and colons; an area of the most corners, "
+            f"500,000, needs fewer than {_MAX_JSON_MARKS:,}",
+            field=field,
+        )
+    if _depth(data) > _MAX_JSON_DEPTH:
+        raise RequestError(f"the JSON is nested more than {_MAX_JSON_DEPTH} deep", field=field)
+    return data.decode(json.detect_encoding(data), "surrogatepass")
 
 
 def read_wkt(path: Path, field: str) -> tuple[Any, str]:
