@@ -41,7 +41,8 @@ _WATCH = """
     }).observe({type: "layout-shift", buffered: true});
     const look = () => {
         const isThere = document.querySelectorAll("#layers input").length >= %d;
-        if (isThere) told.usable = performance.now();
+        const isSeen = !document.body?.classList.contains("arriving");
+        if (isThere && isSeen) told.usable = performance.now();
         else requestAnimationFrame(look);
     };
     look();
