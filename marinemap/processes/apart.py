@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import ctypes
 import logging
+import math
 import multiprocessing
+import os
 import resource
 import signal
 import sys
@@ -17,6 +19,7 @@ import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Any, TypeVar
 
 from django.conf import settings
@@ -36,6 +39,8 @@ _MEMORY_BYTES = 1_000_000_000
 # An area of so few numbers takes milliseconds even where it is as tangled as can be.
 _SMALL_VALUES = 2_000
 _SMALL_TEXT = 20_000
+# Who has had less of the processor than this part of its time was waiting.
+_SHARE_OF_WORK = 0.1
 _PR_SET_PDEATHSIG = 1
 
 _running = threading.Semaphore(_AT_A_TIME)
@@ -55,7 +60,8 @@ def call_apart(function: Callable[..., T], *arguments: Any) -> T:
     RequestError
         If it took more time (``MARINEMAP_LOOK_SECONDS``) or memory than one request may.
     UnavailableError
-        If others are being looked at and it was not its turn in time.
+        If others are being looked at and it was not its turn in time, or its time went by while it
+        waited for its data.
     MarineMapError
         What the function raises.
     """
@@ -68,7 +74,7 @@ def call_apart(function: Callable[..., T], *arguments: Any) -> T:
         try:
             process.start()
             theirs.close()
-            answer = _listen(ours, seconds)
+            answer = _listen(ours, process.pid, seconds)
         finally:
             process.kill()
             process.join()
@@ -136,14 +142,35 @@ def _forks() -> Any:
     return context
 
 
-def _listen(ours: Connection, seconds: float) -> Any:
+def _listen(ours: Connection, pid: int, seconds: float) -> Any:
     if not ours.poll(seconds):
-        return _too_dear(f"takes longer than the {seconds:g} s that one request may")
+        return _too_slow(pid, seconds)
     try:
         return ours.recv()
     except EOFError:
         # The kernel or a library ended it, for it went beyond a limit.
         return _too_dear("takes more memory or time than one request may")
+
+
+def _too_slow(pid: int, seconds: float) -> MarineMapError:
+    """Tell what is dear from what has hardly run: its data or the machine let it wait."""
+    if _processor_seconds(pid) > _SHARE_OF_WORK * seconds:
+        return _too_dear(f"takes longer than the {seconds:g} s that one request may")
+    return UnavailableError(
+        f"looking at this request took longer than {seconds:g} s, most of them waiting for its "
+        "data or for a busy machine",
+        hint="Try again in a minute.",
+    )
+
+
+def _processor_seconds(pid: int) -> float:
+    """Return what a process has taken so far, with its threads (proc_pid_stat(5))."""
+    try:
+        # The name may hold blanks; it stands in brackets.
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return math.inf
+    return sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK")
 
 
 def _too_dear(what: str) -> RequestError:

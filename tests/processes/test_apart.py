@@ -94,7 +94,7 @@ def test_bug_is_logged_and_not_told(caplog: pytest.LogCaptureFixture) -> None:
 
 def test_child_is_killed_when_its_time_is_over(tmp_path: Any) -> None:
     path = tmp_path / "pid"
-    with pytest.raises(RequestError):
+    with pytest.raises(UnavailableError, match="waiting for its data"):
         call_apart(tell_pid_and_hang, str(path))
     with pytest.raises(ProcessLookupError):
         os.kill(int(path.read_text()), 0)
