@@ -3,6 +3,7 @@
 
 import importlib
 import os
+import re
 import sys
 
 # By command: those that need the engine and the catalogue alone start in half the time so.
@@ -66,8 +67,28 @@ def _layer_of_catalogue(options, settings):
 
 def _run_django() -> None:
     from django.core.management import execute_from_command_line
+    from django.db import DatabaseError
 
-    execute_from_command_line(sys.argv)
+    try:
+        execute_from_command_line(sys.argv)
+    except DatabaseError as error:
+        # What an administrator can mend is told as such; the rest may be a fault of ours.
+        if "--traceback" in sys.argv or (words := _in_words(error)) is None:
+            raise
+        raise SystemExit(words) from None
+
+
+def _in_words(error: Exception) -> str | None:
+    """Return what is wrong with the database, where it is its state and no command of ours."""
+    told = " ".join(str(error).split())
+    if re.search(r"no such (table|column)|(relation|column) .* does not exist", told):
+        return f"The database lacks what this version needs ({told}). Run: manage.py migrate"
+    if re.search(r"connection|unable to open|locked|readonly|read-only|not a database", told):
+        return (
+            f"The database cannot be used: {told}. It is the one that DATABASE_URL names, else "
+            "marinemap.sqlite3 in MARINEMAP_HOME."
+        )
+    return None
 
 
 if __name__ == "__main__":

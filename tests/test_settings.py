@@ -181,6 +181,25 @@ def test_home_may_be_called_anything(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == [home.name]
 
 
+@pytest.mark.parametrize(
+    ("variables", "words"),
+    [
+        ({}, "lacks what this version needs (no such table: catalogue_layer). Run: manage.py mig"),
+        ({"DATABASE_URL": "postgresql://u:secret@127.0.0.1:1/x"}, "The database cannot be used: "),
+        ({"DATABASE_URL": f"sqlite:///{ROOT}/README.md"}, "used: file is not a database. It is"),
+    ],
+    ids=["not migrated", "not there", "another file"],
+)
+def test_database_that_cannot_be_used_is_told_in_a_line(
+    tmp_path: Path, variables: dict[str, str], words: str
+) -> None:
+    code, output = run("manage.py", "listlayers", home=tmp_path, **variables)
+    assert (code, words in output, len(output.splitlines())) == (1, True, 1), output
+    assert "secret" not in output
+    _, output = run("manage.py", "listlayers", "--traceback", home=tmp_path, **variables)
+    assert "Traceback" in output
+
+
 def test_broker_of_the_site_is_taken(tmp_path: Path) -> None:
     assert show("s.CELERY_BROKER_URL", tmp_path, CELERY_BROKER_URL="redis://x/") == "redis://x/"
 
