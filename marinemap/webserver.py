@@ -8,6 +8,7 @@ open is here and in ``webserver_channel``, as who makes room when all sockets ar
 from __future__ import annotations
 
 import os
+import random
 import resource
 import socket
 from collections.abc import Callable
@@ -158,8 +159,8 @@ def stay_on_one_processor() -> None:
     # Not everywhere: macOS has none.
     if hasattr(os, "sched_setaffinity"):
         allowed = sorted(os.sched_getaffinity(0))
-        # Several web servers of one machine, as well as may be, on several of them.
-        os.sched_setaffinity(0, {allowed[os.getpid() % len(allowed)]})
+        # Several web servers of one machine share several; in containers all have the same number.
+        os.sched_setaffinity(0, {random.choice(allowed)})
 
 
 def open_listener(host: str, port: int) -> socket.socket:

@@ -127,3 +127,16 @@ def test_who_has_the_answer_is_told_so(samples: Layer, client: Client) -> None:
     etag = client.get(address).headers["ETag"]
     again = client.get(address, headers={"If-None-Match": etag})
     assert again.status_code == 304
+
+
+def test_an_incomplete_answer_does_not_last(
+    samples: Layer, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address = "/api/collections/samples/values?field=kind"
+    with monkeypatch.context() as busy:
+        busy.setattr(field_values, "_MOST_SECONDS", 0)
+        busy.setattr(field_values.PageSource, "rows_at_once", 20)
+        partial = client.get(address)
+    assert partial.json()["complete"] is False
+    again = client.get(address, headers={"If-None-Match": partial.headers["ETag"]})
+    assert again.status_code == 200 and again.json()["complete"] is True

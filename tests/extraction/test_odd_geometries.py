@@ -14,6 +14,8 @@ import pytest
 import shapely
 
 from marinemap.extraction import describe, list_layers
+from marinemap.extraction.formats.one_turn import within_one_turn
+from marinemap.extraction.wkb import to_column, to_geometries
 from tests.extraction.layers import read, run, unpack, write_layer
 
 SQUARE = "POLYGON ((4 1, 5 1, 5 2, 4 2, 4 1))"
@@ -112,6 +114,13 @@ def test_kml_cuts_what_crosses_180_degrees(tmp_path: Path, wkt: str, expected: s
     (found,), _ = read(unpack(result) / "sea.kml")
     assert shapely.force_2d(found).normalize().equals(shapely.from_wkt(expected).normalize())
     assert found.bounds == shapely.from_wkt(expected).bounds
+
+
+def test_corner_far_off_is_not_brought_back_turn_by_turn() -> None:
+    far = shapely.from_wkt(["LINESTRING (0 0, 1000000 1)", "LINESTRING (179 0, 182 1)"])
+    moved = to_geometries(within_one_turn(to_column(far)))
+    assert moved[0] == far[0]
+    assert shapely.to_wkt(moved[1]).startswith("MULTILINESTRING")
 
 
 def test_kml_leaves_out_what_xml_has_not(tmp_path: Path) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from django.http import HttpRequest
 
-from marinemap.api.declarations import Document, Versioned
+from marinemap.api.declarations import Document
 from marinemap.api.features.layers import get_layer
 from marinemap.api.features.positions import check_unchanged
 from marinemap.api.links import link
@@ -14,22 +15,19 @@ from marinemap.catalogue.glance import layer_as_it_is
 from marinemap.catalogue.models import Layer
 from marinemap.extraction import FieldValues, count_values, fingerprint
 
-JSON = "application/json"
 DEFAULT_VALUES, MOST_VALUES = 100, 1_000
 
 
-def values(request: HttpRequest, collection_id: str, field: str, limit: int) -> Versioned:
+def values(request: HttpRequest, collection_id: str, field: str, limit: int) -> Document:
     """Answer the most frequent values of a field, and how often they come."""
     layer = get_layer(request, collection_id)
     mark = fingerprint(layer.path)
-
-    def make() -> Document:
-        found = count_values(layer.to_dataset(), mark, field)
-        check_unchanged(layer, mark)
-        body = {"field": field, **_told(found, limit), "links": _links(request, layer)}
-        return Document(f"{layer.title}: values of {field}", body)
-
-    return Versioned(mark, JSON, make, question=lambda: layer_as_it_is(layer))
+    found = count_values(layer.to_dataset(), mark, field)
+    check_unchanged(layer, mark)
+    body = {"field": field, **_told(found, limit), "links": _links(request, layer)}
+    # How far an incomplete count came depends on how busy the site was: the next one may tell more.
+    question = partial(layer_as_it_is, layer) if found.is_complete else None
+    return Document(f"{layer.title}: values of {field}", body, question=question)
 
 
 def _told(found: FieldValues, limit: int) -> dict[str, Any]:

@@ -17,6 +17,8 @@ import shapely
 from marinemap.extraction.wkb import dimensions, leaves, to_column, to_geometries
 
 _TURN = 360.0
+# Longitudes of -540 to 540 occur.
+_FARTHEST = 1
 _WORLD = shapely.box(-180, -90, 180, 90)
 _MAKE_MULTI: dict[int, Any] = {
     0: shapely.multipoints,
@@ -36,7 +38,9 @@ def within_one_turn(column: Any) -> Any:
     # What lies on a meridian of 180 degrees is of two turns, and stays where it is if it can.
     first = np.where((first > last) & (last == 0), last, first)
     last = np.maximum(first, last)
-    rows = np.flatnonzero((first != 0) | (last != 0))
+    # Each turn is a copy, and a damaged file may state any number of them; GDAL brings those there.
+    is_near = (np.abs(first) <= _FARTHEST) & (np.abs(last) <= _FARTHEST)
+    rows = np.flatnonzero(is_near & ((first != 0) | (last != 0)))
     if len(rows) == 0:
         return column
     has_z = dimensions(column)[0]

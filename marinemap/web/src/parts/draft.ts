@@ -96,10 +96,11 @@ function literal(text: string, kind: Kind): unknown {
   return text === "" ? undefined : text;
 }
 
-/** A comma may be one of thousands or of decimals: it is no number here. */
+/** A comma may be one of thousands or of decimals: it is no number here, nor is what JavaScript would round. */
 function numberIn(text: string): number | undefined {
   const isNumber = /^\s*[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?\s*$/i.test(text) && Number.isFinite(Number(text));
-  return isNumber ? Number(text) : undefined;
+  const isRounded = /^\s*[-+]?\d+\s*$/.test(text) && !Number.isSafeInteger(Number(text));
+  return isNumber && !isRounded ? Number(text) : undefined;
 }
 
 function like(property: object, pattern: string): object {
