@@ -75,7 +75,7 @@ def test_person_chooses_a_format_and_whole_features(
     # The east side cuts the second reef in two.
     _type_bounds(page, west=0, south=40, east=1.5, north=41)
     _tag(page, "layer-reefs").check()
-    page.get_by_label("Format").select_option("geopackage")
+    page.get_by_label("Format", exact=True).select_option("geopackage")
     page.get_by_role("radio", name="Cut features").press("ArrowRight")
     expect(page.get_by_role("radio", name="Keep them whole")).to_be_checked()
     page.get_by_role("button", name="Get GeoPackage").click()
@@ -94,7 +94,7 @@ def test_formats_are_those_that_the_service_describes(page: Page, make_site: Mak
     site = make_site()
     site.start_web()
     page.goto(site.base)
-    select = page.get_by_label("Format")
+    select = page.get_by_label("Format", exact=True)
     description = requests.get(f"{site.base}/api/processes/extract", timeout=30).json()
     told = description["inputs"]["format"]
     formats = told["schema"]["oneOf"]
@@ -142,13 +142,13 @@ def test_format_in_degrees_leaves_no_coordinate_system_to_choose(
     _type_bounds(page, west=0, south=40, east=5, north=45)
     _tag(page, "layer-ports").check()
     _tag(page, "crs").select_option("EPSG:3857")
-    page.get_by_label("Format").select_option("geojson")
+    page.get_by_label("Format", exact=True).select_option("geojson")
     expect(page.get_by_label("Coordinate system")).to_be_disabled()
     expect(page.get_by_text("always in degrees")).to_be_visible()
     page.get_by_role("button", name="Get GeoJSON").click()
     expect(_tag(page, "request-choices")).to_contain_text("GeoJSON · ")
     expect(_tag(page, "request-choices")).not_to_contain_text("EPSG")
-    page.get_by_label("Format").select_option("csv")
+    page.get_by_label("Format", exact=True).select_option("csv")
     expect(_tag(page, "crs")).to_be_enabled()
     expect(_tag(page, "crs")).to_have_value("EPSG:3857")
 
