@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 
 from tqdm import tqdm
 
-from marinemap.extraction.command_options import declare, to_request
+from marinemap.extraction.command_options import declare, to_request, with_bounds_joined
 from marinemap.extraction.estimate import LayerEstimate, estimate
 from marinemap.extraction.pipeline import extract
 from marinemap.extraction.request import ExtractionRequest, ExtractionResult, SourceLayer
@@ -27,7 +27,7 @@ def read_options(arguments: Sequence[str]) -> dict[str, Any] | None:
     parser = _Parser(add_help=False, allow_abbrev=False)
     declare(parser)
     try:
-        return vars(parser.parse_args(arguments))
+        return vars(parser.parse_args(with_bounds_joined(arguments)))
     except _CannotParseError:
         return None
 

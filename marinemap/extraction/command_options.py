@@ -6,7 +6,7 @@ import argparse
 import dataclasses
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,13 +24,26 @@ def declare(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--area",
         required=True,
-        help="a GeoJSON file, or bounds: west,south,east,north in degrees (write "
-        "--area=-10,... when the first is negative)",
+        help="a GeoJSON file, or bounds: west,south,east,north in degrees",
     )
     parser.add_argument("--crs", help="output CRS such as EPSG:3857; the layer's by default")
     parser.add_argument("--out", type=Path, help="the zip file to make")
     parser.add_argument("--dry-run", action="store_true", help="only tell what it would give")
     _declare_choices(parser)
+
+
+def with_bounds_joined(arguments: Sequence[str]) -> list[str]:
+    """Return arguments in which bounds that begin with a minus are the value of their option.
+
+    argparse takes them for an option of their own.
+    """
+    joined: list[str] = []
+    for argument in arguments:
+        if joined and joined[-1] == "--area" and re.match(r"-[\d.]", argument):
+            joined[-1] = f"--area={argument}"
+        else:
+            joined.append(argument)
+    return joined
 
 
 def _declare_choices(parser: argparse.ArgumentParser) -> None:

@@ -136,6 +136,16 @@ def test_file_is_answered_as_a_layer_is(
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize("more", [[], ["-v", "2"]], ids=["alone", "by Django"])
+@pytest.mark.parametrize("area", ["-10,40,5,45", "-.5,40,5,45"])
+def test_bounds_may_begin_in_the_west(
+    marine_gpkg: Path, tmp_path: Path, area: str, more: list[str]
+) -> None:
+    asked = ["--layer", "ports", "--area", area, "--dry-run", *more]
+    done = manage("extract", str(marine_gpkg), *asked, home=tmp_path / "home")
+    assert "25 features" in done.stdout
+
+
 def test_layer_of_the_catalogue_is_extracted_without_django(
     marine_gpkg: Path, tmp_path: Path
 ) -> None:

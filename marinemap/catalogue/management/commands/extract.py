@@ -22,6 +22,10 @@ class Command(BaseCommand):
     # The checks would open the database, which a file does not need.
     requires_system_checks: list[str] = []
 
+    def run_from_argv(self, argv: list[str]) -> None:
+        """Run with the arguments of a shell."""
+        super().run_from_argv(command_options.with_bounds_joined(argv))
+
     def add_arguments(self, parser: CommandParser) -> None:
         """Declare the options."""
         command_options.declare(parser)
