@@ -10,6 +10,7 @@ import errno
 import fcntl
 import logging
 import os
+import secrets
 import shutil
 import stat
 import uuid
@@ -213,7 +214,13 @@ def give_artifact(first: Job, job: Job) -> str | None:
     None where that archive is gone or no longer whole, or cannot be given. A storage copies it,
     which may take a while: not within a transaction, for others wait for that.
     """
-    return link_artifact(first, job) or _copy_stored(first, artifact_path(job).name)
+    return link_artifact(first, job) or _copy_stored(first, _name_of_copy(job))
+
+
+def _name_of_copy(job: Job) -> str:
+    """Return a name that no other copy for the job has: a storage writes over what is there."""
+    path = artifact_path(job)
+    return f"{path.stem}.{secrets.token_hex(4)}{path.suffix}"
 
 
 def link_artifact(first: Job, job: Job) -> str | None:

@@ -32,6 +32,7 @@ from marinemap.jobs import (
     health,
     lifecycle,
     orphans,
+    reuse,
     runs,
     site_mark,
     submission,
@@ -380,10 +381,31 @@ def test_another_job_gets_a_copy_of_its_own(
     done = keep(begin(job))
     other = submission.submit("echo", {"message": "again"}, Sender(OWNER))
     copied = artifacts.give_artifact(done, other)
-    assert copied == f"{other.pk}-0{Path(done.artifact).suffix}"
+    assert copied is not None and copied.startswith(f"{other.pk}-0.")
     lifecycle.dismiss(done)
     assert all_of_it() == [f"{bucket.folder}{copied}"]
     assert artifacts.give_artifact(done, other) is None
+
+
+def test_two_that_give_a_job_the_same_leave_it_its_archive(
+    bucket: Bucket, all_of_it: Callable[[], list[str]], job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a web thread and a worker: the one that comes second removed what the first had copied."""
+    done = keep(begin(job))
+    other = submission.submit("echo", {"message": "again"}, Sender(OWNER))
+    copy, given = Bucket.copy, []
+
+    def overtaken(self: Bucket, *names: str) -> None:
+        monkeypatch.setattr(Bucket, "copy", copy)
+        given.append(reuse.succeed_by(other, done))
+        copy(self, *names)
+
+    monkeypatch.setattr(Bucket, "copy", overtaken)
+    assert (reuse.succeed_by(other, done), given) == (False, [True])
+    other.refresh_from_db()
+    assert sorted(all_of_it()) == sorted(
+        f"{bucket.folder}{each.artifact}" for each in (done, other)
+    )
 
 
 @pytest.mark.django_db(transaction=True)
