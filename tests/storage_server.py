@@ -19,6 +19,8 @@ from tests.running_site import wait_for
 
 _PIECE_BYTES = 65536
 ACCESS_KEY, SECRET_KEY = "the-sites-own", "a-secret-that-nobody-may-read"
+# The names of buckets without room begin so: they take empty objects and no others.
+FULL = "full-"
 # moto gives whatever a link asks for, also when its time is over: that is refused as S3 does.
 _SERVE = """
 import sys
@@ -43,6 +45,9 @@ def serve(environ, start):
         begun = datetime.strptime(asked["X-Amz-Date"] + "+0000", "%Y%m%dT%H%M%SZ%z")
         if begun + timedelta(seconds=int(asked["X-Amz-Expires"])) <= datetime.now(timezone.utc):
             return refuse(start, b"AccessDenied")
+    is_full = environ["PATH_INFO"].startswith("/" + sys.argv[3])
+    if is_full and environ["REQUEST_METHOD"] == "PUT" and int(environ.get("CONTENT_LENGTH") or 0):
+        return refuse(start, b"QuotaExceeded")
     return moto(environ, start)
 
 run_simple("127.0.0.1", int(sys.argv[1]), serve, threaded=True)
@@ -54,7 +59,7 @@ def running_server() -> Iterator[str]:
     """Run a server; yield its address."""
     port = free_port()
     process = subprocess.Popen(
-        [sys.executable, "-c", _SERVE, str(port), ACCESS_KEY],
+        [sys.executable, "-c", _SERVE, str(port), ACCESS_KEY, FULL],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )

@@ -26,7 +26,14 @@ from django.utils.http import content_disposition_header
 from marinemap.extraction import sync_folder
 from marinemap.jobs.conf import job_settings
 from marinemap.jobs.models import Job
-from marinemap.jobs.storage import StorageAwayError, Stored, answering_bucket, site_bucket
+from marinemap.jobs.storage import (
+    ArchiveRefusedError,
+    StorageAwayError,
+    Stored,
+    answering_bucket,
+    claim,
+    site_bucket,
+)
 from marinemap.jobs.storage.bucket import MOST_COPIED_BYTES
 from marinemap.processes.registry import get_process
 from marinemap.tasks.outages import patiently
@@ -109,8 +116,10 @@ def keep_artifact(job: Job, tell: Callable[[float, str], None]) -> int:
 
     Raises
     ------
+    ArchiveRefusedError
+        If the storage does not take it, for a minute, but does take a small object.
     StorageAwayError
-        If the storage does not take it, for a minute.
+        If it takes neither.
     """
     path, bucket = artifact_path(job), site_bucket()
     size_bytes = path.stat().st_size
@@ -127,9 +136,23 @@ def keep_artifact(job: Job, tell: Callable[[float, str], None]) -> int:
     try:
         # What was made is dear: it is not made again for a server that is started anew.
         patiently(send, seconds=_SENDS_AGAIN_FOR_SECONDS)
+    except StorageAwayError as error:
+        _check_whether_away(error)
+        raise
     finally:
         path.unlink(missing_ok=True)
     return size_bytes
+
+
+def _check_whether_away(error: StorageAwayError) -> None:
+    """Raise another error where what begins a run would succeed: the run would be made for ever."""
+    try:
+        claim()
+    except StorageAwayError:
+        return
+    raise ArchiveRefusedError(
+        f"the storage of results takes a small object but not this archive ({error.message})"
+    ) from error
 
 
 def open_artifact(job: Job) -> BinaryIO | None:

@@ -173,7 +173,7 @@ def _end_without_result(job: Job, error: Exception) -> str:
     if shortage is not None or is_outage(error):
         logger.warning("Job %s is put off: %s", job.pk, shortage or error, exc_info=True)
         # Room that is there again once its own files are gone was taken by the job itself.
-        is_own_doing = shortage is None and is_disk_full(error)
+        is_own_doing = shortage is None and _is_for_its_size(error)
         why = shortage or _lack(error, is_own_doing)
         return runs.put_off(job, why, is_own_doing=is_own_doing)
     if isinstance(error, RunLimitError):
@@ -189,6 +189,10 @@ def _end_without_result(job: Job, error: Exception) -> str:
     runs.fail(job, ServiceError(f"something went wrong here; reference {reference}"))
     tell_of(job, error, reference)
     return "failed"
+
+
+def _is_for_its_size(error: Exception) -> bool:
+    return is_disk_full(error) or isinstance(error, storage.ArchiveRefusedError)
 
 
 def _lack(error: Exception, is_own_doing: bool) -> str:

@@ -45,7 +45,7 @@ from marinemap.jobs.owners import Sender
 from marinemap.jobs.storage import Bucket, StorageAwayError, site_bucket, uploading
 from marinemap.processes.process import RunResult
 from tests.jobs.conftest import AREA, OWNER, Messages, begin, finish
-from tests.storage_server import SECRET_KEY, Gate, make_bucket, storage_at
+from tests.storage_server import FULL, SECRET_KEY, Gate, make_bucket, storage_at
 
 pytestmark = pytest.mark.django_db
 PROJECT = Path(__file__).parents[2]
@@ -249,6 +249,22 @@ def test_storage_that_goes_away_amid_the_upload_fails_no_job(
     monkeypatch.setattr(Bucket, "upload", send)
     gate.open()
     assert tasks.run_job(str(job.pk)) == "successful"
+
+
+def test_archive_that_alone_is_refused_is_made_as_often_as_one_that_kills_its_worker(
+    bucket: Bucket, storage_server: str, settings: Any, reefs: Layer, messages: Messages
+) -> None:
+    """A bucket without room takes the empty object that is written before each run."""
+    full = f"{FULL}{uuid.uuid4()}"
+    make_bucket(storage_server, full)
+    settings.MARINEMAP_STORAGE = settings.MARINEMAP_STORAGE | {"bucket": full}
+    settings.MARINEMAP_MAX_ATTEMPTS = 2
+    job = ask(reefs)
+    assert [tasks.run_job(str(job.pk)) for _ in range(2)] == ["put off", "failed"]
+    job.refresh_from_db()
+    assert (job.attempt, job.put_off) == (2, 0)
+    assert "takes a small object but not this archive" in job.message
+    assert "the storage of results is full" in job.message
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,8 @@ logger = logging.getLogger(__name__)
 _AWAY = "the storage of results does not answer"
 _NO_BUCKET = "the bucket of results is not there"
 _REFUSED = "the storage of results refuses the site"
+_FULL = "the storage of results is full"
+_TOO_LARGE = "the storage of results takes nothing as large"
 # By the codes of Amazon S3's error responses; HEAD has the status alone.
 _WORDS = {
     "NoSuchBucket": _NO_BUCKET,
@@ -29,14 +31,22 @@ _WORDS = {
     "RequestTimeTooSkewed": f"{_REFUSED}: the clocks of the two differ",
     "AuthorizationHeaderMalformed": "the bucket of results is in another region",
     "PermanentRedirect": "the bucket of results is in another region",
-    "QuotaExceeded": "the storage of results is full",
-    "XMinioStorageFull": "the storage of results is full",
+    "QuotaExceeded": _FULL,
+    "XMinioStorageFull": _FULL,
+    "XMinioAdminBucketQuotaExceeded": _FULL,
+    "EntityTooLarge": _TOO_LARGE,
+    # Of a proxy before it.
+    "413": _TOO_LARGE,
     "BadDigest": "what came to the storage of results was not what was sent",
 }
 
 
 class StorageAwayError(UnavailableError):
     """The storage of results does not answer, or not as it should: try again."""
+
+
+class ArchiveRefusedError(StorageAwayError):
+    """The storage takes a small object but not an archive: to wait for it may be in vain."""
 
 
 @contextmanager
