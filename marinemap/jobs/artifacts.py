@@ -41,6 +41,8 @@ from marinemap.tasks.outages import patiently
 logger = logging.getLogger(__name__)
 
 LOCK_NAME, _FILES_NAME = ".in-use", "files"
+# What a storage copies well within the time that somebody waits for an answer.
+_MOST_AT_ONCE_BYTES = 64 * 1024**2
 # Then the job is put off, and its archive made again.
 _SENDS_AGAIN_FOR_SECONDS = 60
 
@@ -231,13 +233,24 @@ def _open_plain(path: str, flags: int) -> int:
     return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK)
 
 
-def give_artifact(first: Job, job: Job) -> str | None:
+def give_artifact(first: Job, job: Job, *, at_once: bool) -> str | None:
     """Give a job that is new the archive of another under a name of its own; return the name.
 
     None where that archive is gone or no longer whole, or cannot be given. A storage copies it,
     which may take a while: not within a transaction, for others wait for that.
+
+    Parameters
+    ----------
+    first, job : Job
+    at_once : bool
+        Whether somebody waits for it: then a storage copies small archives only.
+
+    Raises
+    ------
+    StorageAwayError
+        If the storage does not copy it; with the next it would be the same.
     """
-    return link_artifact(first, job) or _copy_stored(first, _name_of_copy(job))
+    return link_artifact(first, job) or _copy_stored(first, _name_of_copy(job), at_once)
 
 
 def _name_of_copy(job: Job) -> str:
@@ -269,18 +282,15 @@ def link_artifact(first: Job, job: Job) -> str | None:
     return target.name
 
 
-def _copy_stored(first: Job, name: str) -> str | None:
-    try:
-        bucket = answering_bucket()
-        if bucket is None or (first.artifact_bytes or 0) > MOST_COPIED_BYTES:
-            return None
-        stored = bucket.look(first.artifact)
-        if stored is None or stored.size_bytes != first.artifact_bytes:
-            return None
-        bucket.copy(first.artifact, name)
-    except StorageAwayError:
-        # Told to the log; the request is run like any other.
+def _copy_stored(first: Job, name: str, at_once: bool) -> str | None:
+    most_bytes = _MOST_AT_ONCE_BYTES if at_once else MOST_COPIED_BYTES
+    if (first.artifact_bytes or 0) > most_bytes:
         return None
+    bucket = answering_bucket()
+    stored = bucket.look(first.artifact) if bucket else None
+    if bucket is None or stored is None or stored.size_bytes != first.artifact_bytes:
+        return None
+    bucket.copy(first.artifact, name, at_once=at_once)
     return name
 
 

@@ -27,7 +27,7 @@ from marinemap.jobs.notify import announce
 from marinemap.jobs.owners import viewer_of_owner
 from marinemap.jobs.queue import withdraw
 from marinemap.jobs.states import JobStatus
-from marinemap.jobs.storage import is_stored
+from marinemap.jobs.storage import StorageAwayError, is_stored
 from marinemap.processes.json_pieces import PiecewiseEncoder
 from marinemap.processes.process import Process
 from marinemap.tasks.outages import DATABASE_AWAY, drop_connection
@@ -113,8 +113,10 @@ def finish_at_once(jobs: Iterable[Job]) -> None:
             if time.monotonic() > deadline:
                 return
             first = None if job.is_finished else _find_done(job)
-            if first and not _has_taken_many(job) and succeed_by(job, first):
+            if first and not _has_taken_many(job) and succeed_by(job, first, at_once=True):
                 job.refresh_from_db()
+    except StorageAwayError as error:
+        logger.warning("Results were not given at once: %s", error)
     except DATABASE_AWAY as error:
         logger.warning("Results were not given at once: %s", error)
         drop_connection()
@@ -124,13 +126,20 @@ def give_to_waiting(first: Job) -> int:
     """Finish the jobs that wait for the same as one that is done; return how many.
 
     Each has a message of its own in the queue: where this one had failed, been cancelled or
-    killed, they are run in their turn, and nobody has to notice.
+    killed, they are run in their turn, and nobody has to notice. So are those that are left where
+    a storage does not copy the archive.
     """
     if not first.reuse_key or not first.artifact:
         return 0
     waiting = Job.objects.filter(reuse_key=first.reuse_key, status=JobStatus.ACCEPTED, attempt=0)
     found = waiting.order_by("created_at")[:_MOST_AT_ONCE]
-    return sum(_may_have(job) and succeed_by(job, first) for job in found)
+    count = 0
+    try:
+        for job in found:
+            count += _may_have(job) and succeed_by(job, first, at_once=False)
+    except StorageAwayError as error:
+        logger.warning("The result of job %s is given to no others now: %s", first.pk, error)
+    return count
 
 
 def finish_by_another(job_id: uuid.UUID) -> bool:
@@ -138,16 +147,33 @@ def finish_by_another(job_id: uuid.UUID) -> bool:
     waiting = Job.objects.filter(pk=job_id, status=JobStatus.ACCEPTED, attempt=0)
     job = waiting.exclude(reuse_key="").first()
     first = _find_done(job) if job else None
-    return bool(job and first and _may_have(job) and succeed_by(job, first))
+    if job is None or first is None or not _may_have(job):
+        return False
+    try:
+        return succeed_by(job, first, at_once=False)
+    except StorageAwayError:
+        # The run waits for it.
+        return False
 
 
-def succeed_by(job: Job, first: Job) -> bool:
+def succeed_by(job: Job, first: Job, *, at_once: bool) -> bool:
     """Finish a waiting job by the archive of another that is the same; tell whether it was done.
 
     It is not where the job waits no more (cancelled, or begun), or the archive is gone: then
     nothing has changed.
+
+    Parameters
+    ----------
+    job, first : Job
+    at_once : bool
+        Whether somebody waits for it: then a storage copies small archives only.
+
+    Raises
+    ------
+    StorageAwayError
+        If the storage does not copy the archive.
     """
-    name = give_artifact(first, job)
+    name = give_artifact(first, job, at_once=at_once)
     if name is None:
         return False
     now = timezone.now()

@@ -396,11 +396,11 @@ def test_another_job_gets_a_copy_of_its_own(
 ) -> None:
     done = keep(begin(job))
     other = submission.submit("echo", {"message": "again"}, Sender(OWNER))
-    copied = artifacts.give_artifact(done, other)
+    copied = artifacts.give_artifact(done, other, at_once=False)
     assert copied is not None and copied.startswith(f"{other.pk}-0.")
     lifecycle.dismiss(done)
     assert all_of_it() == [f"{bucket.folder}{copied}"]
-    assert artifacts.give_artifact(done, other) is None
+    assert artifacts.give_artifact(done, other, at_once=False) is None
 
 
 def test_two_that_give_a_job_the_same_leave_it_its_archive(
@@ -411,17 +411,54 @@ def test_two_that_give_a_job_the_same_leave_it_its_archive(
     other = submission.submit("echo", {"message": "again"}, Sender(OWNER))
     copy, given = Bucket.copy, []
 
-    def overtaken(self: Bucket, *names: str) -> None:
+    def overtaken(self: Bucket, *names: str, **options: Any) -> None:
         monkeypatch.setattr(Bucket, "copy", copy)
-        given.append(reuse.succeed_by(other, done))
-        copy(self, *names)
+        given.append(reuse.succeed_by(other, done, at_once=True))
+        copy(self, *names, **options)
 
     monkeypatch.setattr(Bucket, "copy", overtaken)
-    assert (reuse.succeed_by(other, done), given) == (False, [True])
+    assert (reuse.succeed_by(other, done, at_once=True), given) == (False, [True])
     other.refresh_from_db()
     assert sorted(all_of_it()) == sorted(
         f"{bucket.folder}{each.artifact}" for each in (done, other)
     )
+
+
+@pytest.mark.django_db(transaction=True)
+def test_who_asks_is_not_kept_waiting_for_a_large_copy(
+    bucket: Bucket, messages: Messages, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(submission, "key_of", lambda process, kept: "the same")
+    asked = ("echo", {"message": "hello"}, Sender(OWNER))
+    keep(begin(submission.submit(*asked)))
+    Job.objects.update(reuse_key="the same")
+    monkeypatch.setattr(artifacts, "_MOST_AT_ONCE_BYTES", 2)
+    second = submission.submit(*asked)
+    assert second.status == "accepted"
+    # A worker has the time.
+    assert reuse.finish_by_another(second.pk)
+
+
+def test_first_copy_that_fails_is_the_last(
+    bucket: Bucket, messages: Messages, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each of those that waited had the storage's whole time."""
+    made = [submission.submit("echo", {"message": "hello"}, Sender(OWNER)) for _ in range(3)]
+    first = keep(begin(made[0]))
+    Job.objects.update(reuse_key="the same")
+    first.refresh_from_db()
+    copy, tried = Bucket.copy, []
+
+    def fail(self: Bucket, *arguments: Any, **options: Any) -> None:
+        tried.append(arguments)
+        raise StorageAwayError("the storage of results does not answer")
+
+    monkeypatch.setattr(Bucket, "copy", fail)
+    assert reuse.give_to_waiting(first) == 0
+    assert len(tried) == 1
+    # Each has its own turn, and another try.
+    monkeypatch.setattr(Bucket, "copy", copy)
+    assert reuse.give_to_waiting(first) == 2
 
 
 @pytest.mark.django_db(transaction=True)
@@ -438,9 +475,9 @@ def test_result_is_given_at_once_and_copied_outside_of_transactions(
     Job.objects.update(reuse_key="the same")
     copy, was_within = Bucket.copy, []
 
-    def watched(self: Bucket, *names: str) -> None:
+    def watched(self: Bucket, *names: str, **options: Any) -> None:
         was_within.append(connection.in_atomic_block)
-        copy(self, *names)
+        copy(self, *names, **options)
 
     monkeypatch.setattr(Bucket, "copy", watched)
     second = submission.submit("echo", {"message": "hello"}, Sender(OWNER))

@@ -109,12 +109,18 @@ class Bucket:
         client, named = look_client(self.settings), self._named(name)
         return io.BufferedReader(StoredFile(client, named, stored.size_bytes), _BUFFER_BYTES)
 
-    def copy(self, name: str, other: str) -> None:
-        """Have the storage copy an object of 5 GB at most, whole or not at all."""
+    def copy(self, name: str, other: str, *, at_once: bool) -> None:
+        """Have the storage copy an object of 5 GB at most, whole or not at all.
+
+        Parameters
+        ----------
+        name, other : str
+        at_once : bool
+            Whether somebody waits for it: a large one takes the storage longer than that.
+        """
+        client = look_client(self.settings) if at_once else work_client(self.settings)
         with in_words():
-            look_client(self.settings).copy_object(
-                **self._named(other), CopySource=self._named(name)
-            )
+            client.copy_object(**self._named(other), CopySource=self._named(name))
 
     def remove(self, name: str) -> None:
         """Remove an object, if it is there."""
