@@ -15,7 +15,7 @@ import shutil
 import stat
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO
@@ -294,17 +294,29 @@ def _copy_stored(first: Job, name: str, at_once: bool) -> str | None:
     return name
 
 
-def remove_artifact(name: str) -> None:
+def remove_artifact(name: str) -> bool:
     """Remove an archive; who is downloading it keeps what was opened.
 
-    What a storage does not remove now is nobody's, and removed with the orphans.
+    Returns
+    -------
+    bool
+        Whether whatever was asked answered. What a storage does not remove now is nobody's, and
+        removed with the orphans.
     """
     if not name:
-        return
+        return True
     try:
         (job_settings().artifacts / name).unlink()
     except FileNotFoundError:
-        with suppress(StorageAwayError):
-            bucket = answering_bucket()
-            if bucket is not None:
-                bucket.remove(name)
+        return _remove_stored(name)
+    return True
+
+
+def _remove_stored(name: str) -> bool:
+    try:
+        bucket = answering_bucket()
+        if bucket is not None:
+            bucket.remove(name)
+    except StorageAwayError:
+        return False
+    return True

@@ -22,8 +22,11 @@ _REMOVED = "The files were removed when their time was over."
 
 
 def expire_artifacts() -> list[str]:
-    """Remove the archives whose time is over; return their names."""
-    removed = []
+    """Remove the archives whose time is over; return their names.
+
+    A storage that does not answer is asked once: what it has goes with the orphans.
+    """
+    removed, is_answered = [], True
     over = Job.objects.filter(expires_at__lte=timezone.now()).exclude(artifact="")
     for job in over:
         name = job.artifact
@@ -33,7 +36,8 @@ def expire_artifacts() -> list[str]:
         message = f"{job.message} {_REMOVED}".lstrip()
         if not is_over.update(artifact="", message=message, updated_at=timezone.now()):
             continue
-        remove_artifact(name)
+        # Each further one could take its whole patience, and others of the schedule wait.
+        is_answered = is_answered and remove_artifact(name)
         removed.append(name)
     return removed
 

@@ -340,6 +340,34 @@ def test_archive_goes_with_its_time_or_by_its_owners_hand(
     assert all_of_it() == []
 
 
+def test_storage_that_is_away_is_asked_once_a_round_of_removal(
+    bucket: Bucket,
+    gate: Gate,
+    all_of_it: Callable[[], list[str]],
+    job: Job,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Two hundred results that were over held the schedule until it was ended."""
+    again = submission.submit("echo", {"message": "again"}, Sender(OWNER))
+    names = {keep(begin(each)).artifact for each in (job, again)}
+    Job.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
+    ask_for_it, asked = artifacts.answering_bucket, []
+
+    def watched() -> Bucket | None:
+        asked.append(1)
+        return ask_for_it()
+
+    monkeypatch.setattr(artifacts, "answering_bucket", watched)
+    gate.shut()
+    assert set(expiry.expire_artifacts()) == names
+    assert len(asked) == 1
+    assert not Job.objects.exclude(artifact="").exists()
+    gate.open()
+    grow_old(monkeypatch)
+    assert set(orphans.remove_orphans()) == names
+    assert all_of_it() == []
+
+
 def test_archive_that_could_not_be_removed_is_an_orphan(
     bucket: Bucket,
     gate: Gate,
