@@ -17,7 +17,7 @@ from marinemap.jobs.conf import job_settings, split_bounds
 from marinemap.jobs.models import Job, JobDocuments
 from marinemap.jobs.owners import viewer_of_owner
 from marinemap.jobs.pulse import Pulse
-from marinemap.jobs.queue import HELP_JOB
+from marinemap.jobs.queue import HELP_JOB, may_one_begin
 from marinemap.jobs.states import JobStatus
 from marinemap.logs import request_id
 from marinemap.processes.process import Process, RunContext
@@ -69,7 +69,8 @@ def _help(job: Job) -> str:
         return "out of reach"
     inputs = JobDocuments.objects.get(pk=job.pk).inputs
     viewer = viewer_of_owner(job.owner)
-    division = Division(folder, 1, _call_nobody)
+    # A request that waits is not to wait for all that is left of a large one.
+    division = Division(folder, 1, _call_nobody, may_one_begin)
     logger.info("Helping with job %s, attempt %d", job.pk, job.attempt)
     with _Companion(job) as companion:
         context = RunContext(folder, folder, companion.tell, _limits(), viewer, division)

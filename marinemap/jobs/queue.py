@@ -30,6 +30,8 @@ logger = logging.getLogger(__name__)
 RUN_JOB = "marinemap.jobs.tasks.run_job"
 RUN_SHORT_JOB = "marinemap.jobs.tasks.run_short_job"
 HELP_JOB = "marinemap.jobs.tasks.help_job"
+# Of those that wait the ones that came first; one that may begin is among them, or soon is.
+_MOST_LOOKED_AT = 20
 
 
 @dataclass(frozen=True)
@@ -171,6 +173,19 @@ def find_places(jobs: Iterable[Job]) -> dict[Any, Place]:
         waiting[name]: Place(found.ahead, now + timedelta(seconds=found.seconds_until_start))
         for name, found in positions.items()
     }
+
+
+def may_one_begin() -> bool:
+    """Tell whether a request waits that the rate and its time let begin now.
+
+    Raises
+    ------
+    django.db.Error
+        If the database is away.
+    """
+    waiting = Job.objects.filter(status=JobStatus.ACCEPTED).order_by("created_at")
+    places = find_places(waiting[:_MOST_LOOKED_AT])
+    return any(place.seconds_until_start == 0 for place in places.values())
 
 
 def seconds_between_starts(task_name: str) -> float:

@@ -109,8 +109,10 @@ def help_run(inputs: Mapping[str, Any], context: RunContext) -> None:
     if context.division is None:
         return
     request = read_inputs(inputs, context.viewer).to_request()
-    folder, progress = context.division.folder, context.progress
-    help_extract(request, folder, lambda: progress(0.0, ""), context.limits)
+    division, progress = context.division, context.progress
+    help_extract(
+        request, division.folder, lambda: progress(0.0, ""), context.limits, division.is_wanted
+    )
 
 
 def data_version(inputs: Mapping[str, Any]) -> list[str] | None:

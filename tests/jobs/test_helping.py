@@ -140,6 +140,25 @@ def test_cancelling_reaches_who_helps(
     assert ended == ["stopped"]
 
 
+def test_request_that_may_begin_ends_the_help(points: Layer, messages: Messages) -> None:
+    """A small one waited for all pieces of a layer."""
+    job = begin(ask())
+    messages()
+    made: list[int] = []
+
+    def help_it(pieces: int) -> None:
+        assert pieces == 2
+        for _ in range(2):
+            assert tasks.help_job(str(job.pk), job.attempt) == "helped"
+            made.append(len(list(files_of_run(job).glob("pieces/*/*.arrow"))))
+            messages()
+
+    submission.submit("echo", {"message": "hello"}, Sender(OWNER))
+    run_shared(job, help_it)
+    # The message of the other is gone by the second time.
+    assert made == [1, 2]
+
+
 def test_database_that_goes_ends_the_help_only(
     points: Layer, messages: Messages, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -17,6 +17,10 @@ from marinemap.extraction.sharing.pieces import Pieces
 from marinemap.extraction.sharing.plan import Plan
 
 
+def _never() -> bool:
+    return False
+
+
 @dataclass(frozen=True)
 class Division:
     """How an extraction is shared with other processes.
@@ -29,11 +33,14 @@ class Division:
         A layer of which fewer lie near the area is not shared.
     call : callable
         Told in how many pieces a layer is divided, when others may begin with them.
+    is_wanted : callable, optional
+        Asked between two pieces by who helps: whether there is something better to do.
     """
 
     folder: Path
     least_features: int
     call: Callable[[int], None]
+    is_wanted: Callable[[], bool] = _never
 
     def __post_init__(self) -> None:
         if self.least_features < 1:

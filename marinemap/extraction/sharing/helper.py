@@ -1,4 +1,4 @@
-"""The side of whoever helps: pieces are made, from the last on, until none is left."""
+"""The side of whoever helps: pieces are made, from the last on, while there is nothing better."""
 
 from __future__ import annotations
 
@@ -29,6 +29,7 @@ def help_extract(
     folder: Path,
     progress: Callable[[], None] | None = None,
     limits: RunLimits | None = None,
+    is_wanted: Callable[[], bool] | None = None,
 ) -> int:
     """Make pieces of an extraction that another process runs; return how many were made here.
 
@@ -42,6 +43,8 @@ def help_extract(
         Called with each batch; what it raises stops the work and reaches the caller.
     limits : RunLimits, optional
         What the help may take: time, memory, room of all pieces in the folder.
+    is_wanted : callable, optional
+        Asked between two pieces whether there is something better to do: then the help ends.
 
     Raises
     ------
@@ -58,8 +61,13 @@ def help_extract(
         if progress:
             progress()
 
-    found = find_plans(folder).items()
-    return sum(_Help(request, area, plan, place, advance).run() for place, plan in found)
+    made = 0
+    for place, plan in find_plans(folder).items():
+        for _ in _Help(request, area, plan, place, advance).pieces():
+            made += 1
+            if is_wanted and is_wanted():
+                return made
+    return made
 
 
 class _Help:
@@ -79,12 +87,11 @@ class _Help:
         self._pieces = Pieces(place)
         self._advance = advance
 
-    def run(self) -> int:
-        """Make pieces until none is left; none where they would be others here."""
+    def pieces(self) -> Iterator[int]:
+        """Make pieces until none is left, and yield their numbers; none if others here."""
         layer = self._prepared()
         if layer is None:
-            return 0
-        made = 0
+            return
         # The owner of the work goes through them from the first on.
         for number in reversed(range(self._plan.pieces)):
             claim = self._pieces.claim(number)
@@ -92,10 +99,9 @@ class _Help:
                 continue
             try:
                 self._make(number, layer, claim)
-                made += 1
             finally:
                 claim.release()
-        return made
+            yield number
 
     def _prepared(self) -> PreparedLayer | None:
         number, mode = self._plan.layer, self._request.mode
