@@ -10,7 +10,6 @@ from socket import gethostname
 from urllib.parse import urlsplit
 
 from django.core.exceptions import ImproperlyConfigured, ValidationError
-from django.core.validators import EmailValidator
 
 from marinemap.environment.variables import read_text, read_variable
 from marinemap.errors import did_you_mean, quote
@@ -221,6 +220,9 @@ def read_addresses(name: str) -> list[tuple[str, str]]:
     ImproperlyConfigured
         If one of them is no address.
     """
+    # Takes longer to import than all else here, and an extract from the shell reads no address.
+    from django.core.validators import EmailValidator
+
     text = read_text(name, "").strip()
     # Of an empty text some versions of Python read one empty address.
     found = getaddresses([text]) if text else []

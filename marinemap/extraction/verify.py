@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pyarrow as pa
-from fiona.errors import FionaError
 
 from marinemap.errors import ServiceError
 from marinemap.extraction.formats import get_format
 from marinemap.extraction.formats.written import WrittenLayer
+from marinemap.extraction.second_reader import FionaError
 
 # Bounds pass through no arithmetic but, in text formats, through decimal digits.
 _BOUNDS_TOLERANCE = 1e-6

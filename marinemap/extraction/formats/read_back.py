@@ -8,10 +8,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-import fiona
-
 from marinemap.errors import ServiceError
 from marinemap.extraction.formats.written import WrittenLayer
+from marinemap.extraction.second_reader import fiona
 
 
 @dataclass(frozen=True)
