@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Mapping
 from contextlib import closing
@@ -10,7 +11,16 @@ from typing import Any
 
 from marinemap.extraction import SourceLayer, is_table
 
-_COLUMNS = ("source", "source_layer", "title", "licence", "attribution", "version", "fingerprint")
+_COLUMNS = (
+    "source",
+    "source_layer",
+    "title",
+    "licence",
+    "attribution",
+    "version",
+    "fingerprint",
+    "zones",
+)
 _QUERY = (
     f"SELECT {', '.join(_COLUMNS)} FROM catalogue_layer "
     "WHERE id = ? AND is_published AND version <> ''"
@@ -45,4 +55,5 @@ def find_source(database: Mapping[str, Any], layer_id: str) -> SourceLayer | Non
         return None
     found = dict(zip(_COLUMNS, row, strict=True))
     path, layer = Path(found.pop("source")), found.pop("source_layer")
+    found["zones"] = json.loads(found["zones"] or "null")
     return SourceLayer(name=layer_id, path=path, layer=layer, **found)

@@ -16,6 +16,7 @@ from marinemap.extraction import (
     check_servable,
     content_version,
     describe,
+    find_zones,
     fingerprint,
     one_state,
 )
@@ -28,6 +29,7 @@ READ_FROM_DATA = (
     "bounds",
     "bounds_4326",
     "fields",
+    "zones",
     "version",
     "fingerprint",
 )
@@ -139,6 +141,7 @@ def _keep(layer: Layer, dataset: Dataset) -> None:
     layer.geometry_type = dataset.geometry_type
     _keep_extent(layer, dataset)
     layer.fields = [{"name": field.name, "type": field.type} for field in dataset.fields]
+    layer.zones = dict(find_zones(dataset))
     layer.feature_count = dataset.feature_count
     layer.version = content_version(dataset.path)
 

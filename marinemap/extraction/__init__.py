@@ -4,7 +4,8 @@ from marinemap.extraction.archive import sync_folder
 from marinemap.extraction.area import Area, parse_area
 from marinemap.extraction.clip import MODES
 from marinemap.extraction.crs import CRS84, check_fits, crs_label, parse_crs
-from marinemap.extraction.dataset import Dataset, Field, describe
+from marinemap.extraction.dataset import Dataset, Field, KnownZones, describe
+from marinemap.extraction.described_source import ZONE_SECONDS
 from marinemap.extraction.estimate import LayerEstimate, estimate
 from marinemap.extraction.feature_names import read_names
 from marinemap.extraction.field_values import FieldValues, count_values
@@ -15,6 +16,7 @@ from marinemap.extraction.formats import FORMATS, get_format
 from marinemap.extraction.geometries import read_geometries
 from marinemap.extraction.layer_names import list_layers
 from marinemap.extraction.limits import RunLimitError, RunLimits
+from marinemap.extraction.opening import find_zones
 from marinemap.extraction.page import Page, Wanted, attributes_schema, read_one, read_page
 from marinemap.extraction.page_files import write_features_as
 from marinemap.extraction.pipeline import extract
@@ -39,6 +41,7 @@ __all__ = [
     "CRS84",
     "FORMATS",
     "MODES",
+    "ZONE_SECONDS",
     "Area",
     "Dataset",
     "Division",
@@ -48,6 +51,7 @@ __all__ = [
     "FieldValues",
     "Filter",
     "GeometryField",
+    "KnownZones",
     "LayerEstimate",
     "LayerFailure",
     "LayerReport",
@@ -72,6 +76,7 @@ __all__ = [
     "describe",
     "estimate",
     "extract",
+    "find_zones",
     "fingerprint",
     "follow",
     "get_format",

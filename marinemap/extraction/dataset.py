@@ -76,12 +76,32 @@ class Field:
 
 
 @dataclass(frozen=True)
+class KnownZones:
+    """Zones of moments that were found when a file was read before.
+
+    Parameters
+    ----------
+    state : str
+        The file's fingerprint then.
+    zones : tuple of (str, str), optional
+        Fields and their zones; None where none were sought.
+    seconds : float, optional
+        How long they may be sought where the file has another state by now; None for no limit.
+    """
+
+    state: str
+    zones: tuple[tuple[str, str], ...] | None
+    seconds: float | None = None
+
+
+@dataclass(frozen=True)
 class Dataset:
     """One layer of a vector file, or a table.
 
     ``bounds`` are (minx, miny, maxx, maxy) in the layer's own CRS, x before y; None where the
     layer is empty or no feature has a geometry. ``crs`` is an authority code such as
-    ``EPSG:4326``, or WKT where the CRS has none.
+    ``EPSG:4326``, or WKT where the CRS has none. Without ``known_zones`` whoever needs the zones
+    of its moments reads them all.
     """
 
     path: Place
@@ -91,6 +111,7 @@ class Dataset:
     geometry_type: str
     fields: tuple[Field, ...]
     feature_count: int
+    known_zones: KnownZones | None = None
 
     @property
     def may_hold_collections(self) -> bool:

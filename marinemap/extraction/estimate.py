@@ -110,7 +110,7 @@ def _estimate_layer(
     request: ExtractionRequest, layer: SourceLayer, area: Area, target: pyproj.CRS | None
 ) -> LayerEstimate:
     # A coarse grid is made at once, whatever the number of features.
-    prepared = prepare(layer, area, request.mode, output=target, features=0)
+    prepared = prepare(layer, area, request.mode, output=target, features=0, is_hurried=True)
     if not prepared.dataset.feature_count:
         return LayerEstimate(layer.name, 0, 0, 0, 0, ("The layer holds no features.",))
     sample, is_all = _sample(prepared.source)

@@ -11,7 +11,8 @@ import pyproj
 
 from marinemap.extraction.area import Area
 from marinemap.extraction.clip import Clipped, Clipper
-from marinemap.extraction.dataset import Dataset, describe
+from marinemap.extraction.dataset import Dataset
+from marinemap.extraction.described_source import describe_source
 from marinemap.extraction.heights import check_heights, has_heights, height_notes
 from marinemap.extraction.near import AREA_TOLERANCE_METRES, area_near, route_to
 from marinemap.extraction.raster import INSIDE
@@ -76,6 +77,7 @@ def prepare(
     *,
     output: pyproj.CRS | None = None,
     features: int | None = None,
+    is_hurried: bool = False,
 ) -> PreparedLayer:
     """Look at a layer's source and choose what to read.
 
@@ -91,6 +93,8 @@ def prepare(
     features : int, optional
         How many are to be expected, which settles how finely the area is indexed; by default as
         many as the layer has.
+    is_hurried : bool
+        Whether somebody waits for the answer; see :func:`describe_source`.
 
     Raises
     ------
@@ -99,8 +103,10 @@ def prepare(
         CRS, or the output's would say of its heights what is not so.
     DatasetError
         If the source is missing, broken or unreadable.
+    UnavailableError
+        If it is hurried, and the source changed in a way that takes long to see.
     """
-    dataset = describe(layer.path, layer.layer)
+    dataset = describe_source(layer, is_hurried)
     crs = pyproj.CRS.from_user_input(dataset.crs)
     if has_heights(dataset):
         check_heights(crs, output)

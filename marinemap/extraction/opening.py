@@ -8,10 +8,11 @@ from typing import Any, Protocol
 
 from marinemap.errors import DatasetError
 from marinemap.extraction.dataset import Dataset
-from marinemap.extraction.gdal_layer import GdalLayer, rows_within_file
+from marinemap.extraction.gdal_layer import GDAL_ERRORS, GdalLayer, rows_within_file
 from marinemap.extraction.geopackage_index import find_rtree, own_key
 from marinemap.extraction.postgis.table import Place, Table
 from marinemap.extraction.rtree_nodes import KeySet, Near
+from marinemap.extraction.zones import Zones, zones_of
 
 Box = tuple[float, float, float, float]
 
@@ -112,3 +113,21 @@ def rows_within(dataset: Dataset, most_bytes: int) -> int:
 def find_own_key(place: Place, layer: str) -> str | None:
     """Return the column of keys that a layer of a file has among its fields; a table's is one."""
     return None if isinstance(place, Table) else own_key(place, layer)
+
+
+def find_zones(dataset: Dataset) -> Zones:
+    """Return the zone of each field of moments of which some bear one; may read all features.
+
+    A table has them in its columns' types.
+
+    Raises
+    ------
+    DatasetError
+        If the layer cannot be read.
+    """
+    if isinstance(dataset.path, Table):
+        return {}
+    try:
+        return zones_of(dataset)
+    except GDAL_ERRORS as error:
+        raise GdalLayer(dataset).unreadable(error) from error

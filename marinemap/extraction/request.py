@@ -42,6 +42,9 @@ class SourceLayer:
     fingerprint : str, optional
         Of the data that ``version`` is of; where the file has another by now, the archive states
         the version of what was read.
+    zones : mapping, optional
+        Of the data of ``fingerprint``: the zone of each field of moments of which some bear one;
+        None where they were not sought.
     fields : sequence of str, optional
         The fields to keep, in the source's order; all by default.
     filter : str or mapping, optional
@@ -62,6 +65,7 @@ class SourceLayer:
     filter: str | Mapping[str, Any] | None = None
     most_features: int | None = None
     most_bytes: int | None = None
+    zones: Mapping[str, str] | None = None
 
     def __post_init__(self) -> None:
         if not _FILE_NAME.fullmatch(self.name):

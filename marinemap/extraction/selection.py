@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from marinemap.errors import RequestError, did_you_mean, quote
 from marinemap.extraction.arrow_batches import Batch
-from marinemap.extraction.dataset import describe
+from marinemap.extraction.described_source import describe_source
 from marinemap.extraction.filter import Filter, compile_filter
 from marinemap.extraction.read import open_source
 from marinemap.extraction.request import SourceLayer
@@ -69,10 +69,12 @@ def check_selection(layer: SourceLayer) -> None:
         If a field is unknown, or the filter is not sound.
     DatasetError
         If the source is missing, broken or unreadable.
+    UnavailableError
+        If it changed in a way that takes long to see.
     """
     if layer.fields is None and layer.filter is None:
         return
-    dataset = describe(layer.path, layer.layer)
+    dataset = describe_source(layer, is_hurried=True)
     Selection.of(layer, open_source(dataset, [dataset.bounds or _NOWHERE]).schema())
 
 

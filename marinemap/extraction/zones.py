@@ -7,9 +7,12 @@ As texts it gives them with their zones.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
+from math import inf
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -17,7 +20,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyogrio
 
-from marinemap.errors import DatasetError, quote
+from marinemap.errors import DatasetError, UnavailableError, quote
 from marinemap.extraction.dataset import Dataset
 from marinemap.extraction.layer_names import quietly
 from marinemap.extraction.source_files import fingerprint
@@ -31,22 +34,33 @@ _MOMENT = (
 )
 _UTC = "UTC"
 Zones = Mapping[str, str]
+# Of those who may look for a limited time only one does: the others wait for what it finds.
+_looking = Lock()
 
 
 def zones_of(dataset: Dataset) -> Zones:
-    """Return the zone of each field of moments of which some bear one; reads these fields once.
+    """Return the zone of each field of moments of which some bear one.
 
     The zone that all of them have, such as ``+05:30``; where they differ, or some have none,
-    ``UTC``.
+    ``UTC``. Reads these fields of every feature where the dataset does not know the zones of the
+    file's state; a process keeps what it found.
 
     Raises
     ------
+    UnavailableError
+        If the dataset limits the time, and it was not enough.
     OSError, pyogrio's errors or pyarrow.ArrowException
         If GDAL cannot read them.
     """
-    if source_format_of(dataset.file).has_one_zone:
+    path, known = dataset.file, dataset.known_zones
+    if source_format_of(path).has_one_zone:
         return {}
-    return _found(dataset.file, dataset.layer, fingerprint(dataset.file))
+    state = fingerprint(path)
+    if known is not None and known.state == state and known.zones is not None:
+        return dict(known.zones)
+    if known is None or known.seconds is None:
+        return _found(path, dataset.layer, state)
+    return _found_within(known.seconds, dataset, state)
 
 
 def in_their_zones(batch: Any, zones: Zones, title: str) -> Any:
@@ -73,22 +87,46 @@ def schema_in_zones(schema: Any, zones: Zones) -> Any:
     return schema
 
 
+def _found_within(seconds: float, dataset: Dataset, state: str) -> Zones:
+    if not _looking.acquire(timeout=seconds):
+        raise _not_read_yet(dataset)
+    try:
+        return _found(dataset.file, dataset.layer, state, seconds)
+    except TimeoutError as error:
+        raise _not_read_yet(dataset) from error
+    finally:
+        _looking.release()
+
+
+def _not_read_yet(dataset: Dataset) -> UnavailableError:
+    return UnavailableError(
+        f"the data of {dataset.title} are others than a moment ago, and not read yet",
+        field="layers",
+        value=dataset.layer,
+        hint="Try again in a minute.",
+    )
+
+
 @lru_cache(maxsize=1024)
-def _found(path: Path, layer: str, state: str) -> Zones:
+def _found(path: Path, layer: str, state: str, seconds: float = inf) -> Zones:
     of_layer = {"layer": layer, "encoding": encoding_of(path)}
     with quietly():
         info = pyogrio.read_info(path, **of_layer)
         types = zip(info["fields"].tolist(), info["ogr_types"], strict=True)
         names = [name for name, type_ in types if type_ == "OFTDateTime"]
-        found = _read(path, names, of_layer) if names else {}
+        found = _read(path, names, of_layer, time.monotonic() + seconds) if names else {}
     return {name: _common(zones) for name, zones in found.items() if zones - {None}}
 
 
-def _read(path: Path, names: list[str], of_layer: dict[str, Any]) -> dict[str, set[str | None]]:
+def _read(
+    path: Path, names: list[str], of_layer: dict[str, Any], deadline: float
+) -> dict[str, set[str | None]]:
     found: dict[str, set[str | None]] = {name: set() for name in names}
     options = {"read_geometry": False, "use_pyarrow": True, "datetime_as_string": True}
     with pyogrio.open_arrow(path, columns=names, **of_layer, **options) as (_, reader):
         for batch in reader:
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{path.name} has more moments than can be read in time")
             for name in names:
                 found[name] |= _zones_in(batch.column(batch.schema.get_field_index(name)))
     return found

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyogrio
 import pytest
 import shapely
@@ -20,6 +21,7 @@ from marinemap.catalogue.models import Layer
 from marinemap.catalogue.registration import LayerText, register
 from marinemap.catalogue.viewers import EVERYONE
 from marinemap.errors import DatasetError, RequestError
+from tests.extraction.layers import write_layer
 
 
 def addlayer(*args: Any, **options: Any) -> str:
@@ -296,3 +298,17 @@ def test_layer_knows_whether_a_box_meets_it(
     reefs: Layer, bounds: tuple[float, float, float, float], meets: bool
 ) -> None:
     assert reefs.touches(bounds) is meets
+
+
+@pytest.mark.django_db
+def test_zones_of_times_are_read_with_the_data(tmp_path: Path) -> None:
+    source = tmp_path / "seen.fgb"
+    seen = pa.array([0, 1], pa.timestamp("ms", "+05:30"))
+    points = [shapely.Point(1, 1), shapely.Point(2, 2)]
+    write_layer(source, points, {"seen": seen}, kind="Point", driver="FlatGeobuf")
+    layer, _ = register("seen", source)
+    assert layer.zones == layer.to_source().zones == {"seen": "+05:30"}
+    later = pa.array([0, 1], pa.timestamp("ms", "+01:00"))
+    write_layer(source, points, {"seen": later}, kind="Point", driver="FlatGeobuf")
+    refresh(layer)
+    assert Layer.objects.get().zones == {"seen": "+01:00"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -11,7 +12,17 @@ import pyproj
 import pytest
 import shapely
 
-from marinemap.extraction import Wanted, describe, read_page
+from marinemap.errors import UnavailableError
+from marinemap.extraction import (
+    KnownZones,
+    SourceLayer,
+    Wanted,
+    attributes_schema,
+    describe,
+    fingerprint,
+    read_page,
+)
+from marinemap.extraction.layer import prepare
 from tests.extraction.layers import run, unpack, write_layer
 
 POINTS = [shapely.Point(1, 1), shapely.Point(2, 2), shapely.Point(3, 3)]
@@ -91,3 +102,28 @@ def test_a_filter_compares_instants(tmp_path: Path) -> None:
     source = csv_of(tmp_path, [f"{NOON}+02:00", f"{NOON}Z", f"{NOON}-02:00"])
     after = run(source, tmp_path, filter="seen > TIMESTAMP('2020-06-30T10:30:00Z')")
     assert after.layers[0].features_written == 2
+
+
+def test_zones_that_are_known_are_not_sought_again(tmp_path: Path) -> None:
+    """A page and an estimate read every time of the layer before they began."""
+    source = csv_of(tmp_path, [f"{NOON}Z"] * 3)
+    mark, told = fingerprint(source), pa.timestamp("ms", "+01:00")
+    # Not what the file has: whoever looks there tells another.
+    known = KnownZones(mark, (("seen", "+01:00"),), seconds=1)
+    dataset = replace(describe(source), known_zones=known)
+    assert attributes_schema(dataset).field("seen").type == told
+    layer = SourceLayer("sea", source, fingerprint=mark, zones={"seen": "+01:00"})
+    assert prepare(layer, None).selection.schema.field("seen").type == told
+
+
+def test_zones_of_changed_data_are_sought_for_a_limited_time(tmp_path: Path) -> None:
+    source = csv_of(tmp_path, [f"{NOON}Z"] * 3)
+    known = KnownZones("of other data", (("seen", "+01:00"),), seconds=0)
+    dataset = replace(describe(source), known_zones=known)
+    with pytest.raises(UnavailableError, match="not read yet"):
+        attributes_schema(dataset)
+    enough = replace(dataset, known_zones=replace(known, seconds=60))
+    assert attributes_schema(enough).field("seen").type == pa.timestamp("ms", "UTC")
+    layer = SourceLayer("sea", source, fingerprint="of other data", zones={})
+    found = prepare(layer, None).selection.schema
+    assert found.field("seen").type == pa.timestamp("ms", "UTC")

@@ -14,7 +14,15 @@ from django.db.models import Exists, OuterRef, Q
 
 from marinemap.catalogue.viewers import Viewer
 from marinemap.errors import RequestError, did_you_mean, quote
-from marinemap.extraction import Dataset, Place, SourceLayer, Table, is_table
+from marinemap.extraction import (
+    ZONE_SECONDS,
+    Dataset,
+    KnownZones,
+    Place,
+    SourceLayer,
+    Table,
+    is_table,
+)
 
 ID_PATTERN = r"[a-z0-9][a-z0-9_-]{0,62}"
 
@@ -155,6 +163,8 @@ class Layer(models.Model):
     bounds = models.JSONField(null=True, blank=True)
     bounds_4326 = models.JSONField(null=True, blank=True)
     fields = models.JSONField(default=list, blank=True)
+    # By the names of fields; null where they were not sought yet.
+    zones = models.JSONField("zones of times", null=True, blank=True, editable=False)
     feature_count = models.PositiveBigIntegerField(default=0)
     version = models.CharField(max_length=40, blank=True)
     fingerprint = models.CharField(max_length=40, blank=True)
@@ -219,6 +229,7 @@ class Layer(models.Model):
             attribution=self.attribution,
             version=self.version,
             fingerprint=self.fingerprint,
+            zones=self.zones,
         )
 
     def to_dataset(self) -> Dataset:
@@ -231,7 +242,13 @@ class Layer(models.Model):
             geometry_type=self.geometry_type,
             fields=(),
             feature_count=self.feature_count,
+            known_zones=self._known_zones,
         )
+
+    @property
+    def _known_zones(self) -> KnownZones:
+        zones = None if self.zones is None else tuple(self.zones.items())
+        return KnownZones(self.fingerprint, zones, ZONE_SECONDS)
 
     def touches(self, bounds_4326: tuple[float, float, float, float]) -> bool:
         """Tell whether a box in degrees meets the layer's own box."""
