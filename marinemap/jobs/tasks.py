@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from celery import Task, shared_task
 from celery.utils.log import get_task_logger
 
+from marinemap.catalogue.viewers import Viewer
 from marinemap.errors import (
     DatasetError,
     MarineMapError,
@@ -26,11 +29,21 @@ from marinemap.jobs.pulse import Pulse
 from marinemap.jobs.reasons import with_setting
 from marinemap.jobs.space import find_shortage
 from marinemap.processes.geometries import layer_geometries
-from marinemap.processes.process import RunContext, RunResult
+from marinemap.processes.process import Process, RunContext, RunResult
 from marinemap.processes.registry import get_process
-from marinemap.tasks.outages import DATABASE_AWAY, drop_connection, is_disk_full, is_outage
+from marinemap.tasks.outages import (
+    DATABASE_AWAY,
+    drop_connection,
+    is_disk_full,
+    is_outage,
+    patiently,
+)
 
 logger = get_task_logger(__name__)
+
+# What a run reads before it begins and when it is done is read again where a connection is cut;
+# then the job is put off.
+_PATIENCE_SECONDS = 20
 
 
 # Celery keeps no result: the job's row is the truth, and it is fenced. What Celery would store
@@ -148,23 +161,29 @@ def _call_process(job: Job) -> tuple[RunResult, str, int | None]:
     The archive is in its place then.
     """
     process = get_process(job.process_id)
-    lack = find_shortage() or site_mark.claim()
+    lack = find_shortage() or patiently(site_mark.claim, seconds=_PATIENCE_SECONDS)
     if lack is not None:
         raise UnavailableError(lack)
     if process.file_media_type:
         storage.claim()
-    inputs = JobDocuments.objects.get(pk=job.pk).inputs
-    key = reuse.key_of(process, inputs)
+    inputs, key, viewer = patiently(partial(_asked, job, process), seconds=_PATIENCE_SECONDS)
     with work_folder(job) as folder, Pulse(job) as pulse:
-        limits, viewer = job_settings().run_limits, viewer_of_owner(job.owner)
+        limits = job_settings().run_limits
         division = helping.division_of(job, process, folder)
         context = RunContext(folder, artifact_path(job), pulse.tell, limits, viewer, division)
         result = process.run(inputs, context)
         process.check_result(result)
         size_bytes = keep_artifact(job, pulse.tell) if result.media_type else None
     # Of data that changed while they were read nobody knows which the result is of.
-    is_sure = result.is_repeatable and key == reuse.key_of(process, inputs)
+    key_now = partial(reuse.key_of, process, inputs)
+    is_sure = result.is_repeatable and key == patiently(key_now, seconds=_PATIENCE_SECONDS)
     return result, key if is_sure else "", size_bytes
+
+
+def _asked(job: Job, process: Process) -> tuple[Mapping[str, Any], str, Viewer]:
+    """Return the inputs of a job, the key for who asks the same, and whose request it is."""
+    inputs = JobDocuments.objects.get(pk=job.pk).inputs
+    return inputs, reuse.key_of(process, inputs), viewer_of_owner(job.owner)
 
 
 def _end_without_result(job: Job, error: Exception) -> str:
