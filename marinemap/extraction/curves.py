@@ -7,12 +7,10 @@ import struct
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 import shapely
 
 from marinemap.errors import DatasetError
-from marinemap.extraction.wkb import kinds, to_column
+from marinemap.extraction.wkb import kinds, replaced, to_column
 
 # ISO WKB (OGC 06-103r4, section 8.2; ISO 13249-3): types beyond the simple features.
 _POINT, _LINE, _POLYGON = 1, 2, 3
@@ -51,11 +49,7 @@ def linear(column: Any, tolerance: float, of: str) -> tuple[Any, int]:
     if len(rows) == 0:
         return column, 0
     made = [_linear(column[row].as_py(), tolerance, of) for row in rows.tolist()]
-    mask = np.zeros(len(column), bool)
-    mask[rows] = True
-    return pc.replace_with_mask(column, pa.array(mask), to_column(np.array(made, object))), len(
-        rows
-    )
+    return replaced(column, rows, to_column(np.array(made, object))), len(rows)
 
 
 def _may_be_curved(column: Any) -> Array:

@@ -9,14 +9,10 @@ from typing import Any
 import numpy as np
 import shapely
 
+from marinemap.extraction.multi import as_one
 from marinemap.extraction.ragged import ragged
 from marinemap.extraction.wkb import Array, leaves, to_column, to_geometries
 
-_MAKE_MULTI: dict[int, Any] = {
-    0: shapely.multipoints,
-    1: shapely.multilinestrings,
-    2: shapely.multipolygons,
-}
 # Checking so many takes some ten milliseconds; a second core then looks while the first one cuts.
 _MANY_VERTICES = 50_000
 _COLLECTION = shapely.GeometryType.GEOMETRYCOLLECTION
@@ -122,6 +118,4 @@ def _largest_kind(collection: Any, dimension: int) -> Any:
     """Return the parts of one dimension as a single or multi geometry, None if there are none."""
     parts = shapely.get_parts(shapely.get_parts(collection))
     parts = parts[shapely.get_dimensions(parts) == dimension]
-    if len(parts) == 0:
-        return None
-    return parts[0] if len(parts) == 1 else _MAKE_MULTI[dimension](parts)
+    return as_one(parts, dimension) if len(parts) else None

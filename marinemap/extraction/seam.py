@@ -10,6 +10,7 @@ import shapely
 
 from marinemap.extraction.bend import EARTH_METRES, Plane, bend
 from marinemap.extraction.frame import full_turn, is_round, middle_longitude, single_poles
+from marinemap.extraction.multi import as_multi
 from marinemap.extraction.operations import geographic, horizontal
 from marinemap.extraction.route import Route, does_not_fit
 from marinemap.extraction.surface import filled
@@ -86,8 +87,7 @@ class Seam:
         dimension = shapely.get_dimensions(geometry)
         parts = shapely.get_parts(shapely.difference(geometry, self._slit(geometry)))
         parts = parts[shapely.get_dimensions(parts) == dimension]
-        make: Any = shapely.multilinestrings if dimension == 1 else shapely.multipolygons
-        return make(parts)
+        return as_multi(parts, int(dimension))
 
     def touches_ends(self, positions: Array) -> bool:
         """Tell whether positions of longitude lie where a round plane is sewn together."""

@@ -109,10 +109,22 @@ def close_rings(column: Any, rows: Array) -> tuple[Any, Array]:
         data = column.take(pa.array(rows)).to_numpy(zero_copy_only=False)
         sound = shapely.from_wkb(data, on_invalid="ignore")
     opened = shapely.is_missing(sound) & ~shapely.is_missing(geometries)
+    return replaced(column, rows[opened], to_column(geometries[opened])), rows[opened]
+
+
+def replaced(column: Any, rows: Array, values: Any) -> Any:
+    """Return a column with other values in some rows, which are in order.
+
+    Parameters
+    ----------
+    column : pyarrow.BinaryArray
+    rows : array of int
+    values : pyarrow.BinaryArray
+        As many as there are rows.
+    """
     mask = np.zeros(len(column), bool)
-    mask[rows[opened]] = True
-    closed = pc.replace_with_mask(column, pa.array(mask), to_column(geometries[opened]))
-    return closed, rows[opened]
+    mask[rows] = True
+    return pc.replace_with_mask(column, pa.array(mask), values)
 
 
 def are_finite(geometries: Array) -> Array:

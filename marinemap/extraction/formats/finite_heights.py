@@ -6,12 +6,11 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import shapely
 
 from marinemap.extraction.formats.written import Loss
 from marinemap.extraction.ragged import ragged
-from marinemap.extraction.wkb import dimensions, kinds, leaves, to_column, to_geometries
+from marinemap.extraction.wkb import dimensions, kinds, leaves, replaced, to_column, to_geometries
 from marinemap.extraction.words import counted
 
 _COLLECTION = 7
@@ -41,7 +40,7 @@ class FiniteHeights:
             return column
         self._heights += len(low)
         self._measures += len(unmeasured)
-        return _replaced(column, wrong, _finite(column.take(pa.array(wrong))))
+        return replaced(column, wrong, _finite(column.take(pa.array(wrong))))
 
     def losses(self) -> list[Loss]:
         """Return the losses, if any."""
@@ -72,16 +71,10 @@ def _finite(column: Any) -> Any:
     for row in np.flatnonzero(kinds(column) == _COLLECTION):
         parts = _finite(to_column(leaves(to_geometries(column, np.array([row]))[0])))
         whole = shapely.geometrycollections(to_geometries(parts))
-        column = _replaced(column, np.array([row]), to_column(np.array([whole], object)))
+        column = replaced(column, np.array([row]), to_column(np.array([whole], object)))
     for group in ragged(column):
         positions = group.coordinates.copy()
         beyond = positions[:, 2:]
         beyond[~np.isfinite(beyond)] = 0.0
-        column = _replaced(column, group.rows, group.replaced(positions, group.parts).to_column())
+        column = replaced(column, group.rows, group.replaced(positions, group.parts).to_column())
     return column
-
-
-def _replaced(column: Any, rows: Array, values: Any) -> Any:
-    mask = np.zeros(len(column), bool)
-    mask[rows] = True
-    return pc.replace_with_mask(column, pa.array(mask), values)

@@ -10,21 +10,15 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 import shapely
 
-from marinemap.extraction.wkb import dimensions, leaves, to_column, to_geometries
+from marinemap.extraction.multi import as_one
+from marinemap.extraction.wkb import dimensions, leaves, replaced, to_column, to_geometries
 
 _TURN = 360.0
 # Longitudes of -540 to 540 occur.
 _FARTHEST = 1
 _WORLD = shapely.box(-180, -90, 180, 90)
-_MAKE_MULTI: dict[int, Any] = {
-    0: shapely.multipoints,
-    1: shapely.multilinestrings,
-    2: shapely.multipolygons,
-}
 
 Array = np.ndarray[Any, Any]
 
@@ -48,9 +42,7 @@ def within_one_turn(column: Any) -> Any:
         _in_turns(geometries[row], range(int(first[row]), int(last[row]) + 1), bool(has_z[row]))
         for row in rows.tolist()
     ]
-    mask = np.zeros(len(column), bool)
-    mask[rows] = True
-    return pc.replace_with_mask(column, pa.array(mask), to_column(np.array(made, object)))
+    return replaced(column, rows, to_column(np.array(made, object)))
 
 
 def _in_turns(geometry: Any, turns: range, has_z: bool) -> Any:
@@ -64,7 +56,7 @@ def _in_turns(geometry: Any, turns: range, has_z: bool) -> Any:
     dimensions_ = {int(shapely.get_dimensions(part)) for part in parts}
     if len(dimensions_) != 1:
         return shapely.geometrycollections(parts)
-    return parts[0] if len(parts) == 1 else _MAKE_MULTI[dimensions_.pop()](parts)
+    return as_one(np.array(parts, object), dimensions_.pop())
 
 
 def _moved(positions: Array, turn: int) -> Array:

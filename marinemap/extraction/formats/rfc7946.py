@@ -5,16 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 import shapely
 
-from marinemap.extraction.wkb import dimensions, kinds, leaves, to_column, to_geometries
+from marinemap.extraction.multi import as_multi, as_one
+from marinemap.extraction.wkb import dimensions, kinds, leaves, replaced, to_column, to_geometries
 
 Array = np.ndarray[Any, Any]
 
 _POINT, _COLLECTION = 1, 7
-_MAKE_MULTI: dict[int, Any] = {1: shapely.multilinestrings, 2: shapely.multipolygons}
 
 
 def plain_collections(column: Any) -> Any:
@@ -61,13 +59,11 @@ def _repaired(geometry: Any) -> Any:
     parts = parts[shapely.get_dimensions(parts) == dimension]
     if len(parts) == 0:
         return geometry
-    is_single = len(parts) == 1 and not geometry.geom_type.startswith("Multi")
-    return parts[0] if is_single else _MAKE_MULTI[int(dimension)](parts)
+    made = as_multi if geometry.geom_type.startswith("Multi") else as_one
+    return made(parts, int(dimension))
 
 
 def _replaced(column: Any, rows: Array, geometries: list[Any]) -> Any:
     if len(rows) == 0:
         return column
-    mask = np.zeros(len(column), bool)
-    mask[rows] = True
-    return pc.replace_with_mask(column, pa.array(mask), to_column(np.array(geometries, object)))
+    return replaced(column, rows, to_column(np.array(geometries, object)))

@@ -18,14 +18,9 @@ from marinemap.extraction.formats.shp_records import (
     Parts,
     encode_records,
 )
+from marinemap.extraction.multi import as_multi
 from marinemap.extraction.plain_rows import PlainRows, other_rows, plain_rows
 from marinemap.extraction.wkb import dimensions, leaves, to_column, to_geometries
-
-_MAKE_MULTI: dict[int, Any] = {
-    0: shapely.multipoints,
-    1: shapely.multilinestrings,
-    2: shapely.multipolygons,
-}
 
 Array = np.ndarray[Any, Any]
 
@@ -115,7 +110,7 @@ def split_collections(column: Any, rows: Array) -> tuple[Array, Any]:
         dimensions = shapely.get_dimensions(parts)
         for dimension in np.unique(dimensions).tolist():
             origins.append(int(row))
-            found.append(_MAKE_MULTI[dimension](parts[dimensions == dimension]))
+            found.append(as_multi(parts[dimensions == dimension], dimension))
     return np.array(origins, np.int64), to_column(np.array(found, object))
 
 
