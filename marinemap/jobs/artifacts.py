@@ -1,4 +1,4 @@
-"""Files of jobs: the folder that a run works in, and the archive that it leaves.
+"""The archive that a run leaves: where it is, and how it is opened and removed.
 
 An archive is made on the disk and has a name. Where the site has a bucket it goes there, under the
 same name; one that is found on the disk all the same was made before the site had it.
@@ -7,15 +7,9 @@ same name; one that is found on the disk all the same was made before the site h
 from __future__ import annotations
 
 import errno
-import fcntl
-import logging
 import os
-import secrets
-import shutil
 import stat
-import uuid
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO
@@ -23,7 +17,6 @@ from typing import BinaryIO
 from django.utils import timezone
 from django.utils.http import content_disposition_header
 
-from marinemap.extraction import sync_folder
 from marinemap.jobs.conf import job_settings
 from marinemap.jobs.models import Job
 from marinemap.jobs.storage import (
@@ -34,62 +27,11 @@ from marinemap.jobs.storage import (
     claim,
     site_bucket,
 )
-from marinemap.jobs.storage.bucket import MOST_COPIED_BYTES
 from marinemap.processes.registry import get_process
 from marinemap.tasks.outages import patiently
 
-logger = logging.getLogger(__name__)
-
-LOCK_NAME, _FILES_NAME = ".in-use", "files"
-# What a storage copies well within the time that somebody waits for an answer.
-_MOST_AT_ONCE_BYTES = 64 * 1024**2
 # Then the job is put off, and its archive made again.
 _SENDS_AGAIN_FOR_SECONDS = 60
-
-
-@contextmanager
-def work_folder(job: Job) -> Iterator[Path]:
-    """Make the folder of one run, hold it as in use, and remove it at the end."""
-    with _held_folder(f"{job.pk}-{job.attempt}") as files:
-        yield files
-
-
-def files_of_run(job: Job) -> Path:
-    """Return the folder that a run of a job works in, whichever process that is."""
-    return job_settings().work / f"{job.pk}-{job.attempt}" / _FILES_NAME
-
-
-@contextmanager
-def private_folder(name: str) -> Iterator[Path]:
-    """Make a folder for one use, hold it as in use, and remove it at the end.
-
-    Parameters
-    ----------
-    name : str
-        What it is for; a number of its own is added.
-    """
-    with _held_folder(f"{name}-{uuid.uuid4()}") as files:
-        yield files
-
-
-@contextmanager
-def _held_folder(name: str) -> Iterator[Path]:
-    """Hold a folder by a lock that belongs to the process.
-
-    When that is killed the kernel gives it back, and :mod:`marinemap.jobs.orphans` may take the
-    folder.
-    """
-    folder = job_settings().work / name
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = os.open(folder / LOCK_NAME, os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        files = folder / _FILES_NAME
-        files.mkdir(exist_ok=True)
-        yield files
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-        os.close(lock)
 
 
 def artifact_path(job: Job) -> Path:
@@ -231,67 +173,6 @@ def _open_plain(path: str, flags: int) -> int:
     # What stands there in place of an archive is not sent, nor waited for: a link leads to any
     # file of the service's, a pipe to nothing.
     return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK)
-
-
-def give_artifact(first: Job, job: Job, *, at_once: bool) -> str | None:
-    """Give a job that is new the archive of another under a name of its own; return the name.
-
-    None where that archive is gone or no longer whole, or cannot be given. A storage copies it,
-    which may take a while: not within a transaction, for others wait for that.
-
-    Parameters
-    ----------
-    first, job : Job
-    at_once : bool
-        Whether somebody waits for it: then a storage copies small archives only.
-
-    Raises
-    ------
-    StorageAwayError
-        If the storage does not copy it; with the next it would be the same.
-    """
-    return link_artifact(first, job) or _copy_stored(first, _name_of_copy(job), at_once)
-
-
-def _name_of_copy(job: Job) -> str:
-    """Return a name that no other copy for the job has: a storage writes over what is there."""
-    path = artifact_path(job)
-    return f"{path.stem}.{secrets.token_hex(4)}{path.suffix}"
-
-
-def link_artifact(first: Job, job: Job) -> str | None:
-    """Give a job that is new a name of its own for the archive of another; return the name.
-
-    None where that archive is gone from the disk or no longer whole, or the file system takes no
-    further name for it.
-    """
-    source, target = job_settings().artifacts / first.artifact, artifact_path(job)
-    try:
-        found = os.lstat(source)
-        if not stat.S_ISREG(found.st_mode) or found.st_size != first.artifact_bytes:
-            return None
-        # Young before it has the name: what is old and belongs to no job is an orphan.
-        os.utime(source, follow_symlinks=False)
-        os.link(source, target, follow_symlinks=False)
-        # The row that names the file may not outlive a power cut that the name does not.
-        sync_folder(target.parent)
-    except OSError as error:
-        if not isinstance(error, FileNotFoundError):
-            logger.warning("Archive %s could not be given to job %s: %s", source, job.pk, error)
-        return None
-    return target.name
-
-
-def _copy_stored(first: Job, name: str, at_once: bool) -> str | None:
-    most_bytes = _MOST_AT_ONCE_BYTES if at_once else MOST_COPIED_BYTES
-    if (first.artifact_bytes or 0) > most_bytes:
-        return None
-    bucket = answering_bucket()
-    stored = bucket.look(first.artifact) if bucket else None
-    if bucket is None or stored is None or stored.size_bytes != first.artifact_bytes:
-        return None
-    bucket.copy(first.artifact, name, at_once=at_once)
-    return name
 
 
 def remove_artifact(name: str) -> bool:

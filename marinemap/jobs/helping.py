@@ -12,13 +12,13 @@ from django.db import Error
 from marinemap.errors import MarineMapError
 from marinemap.extraction import Division, RunLimits
 from marinemap.jobs import runs
-from marinemap.jobs.artifacts import files_of_run
 from marinemap.jobs.conf import job_settings, split_bounds
 from marinemap.jobs.models import Job, JobDocuments
 from marinemap.jobs.owners import viewer_of_owner
 from marinemap.jobs.pulse import Pulse
 from marinemap.jobs.queue import HELP_JOB, may_one_begin
 from marinemap.jobs.states import JobStatus
+from marinemap.jobs.work_folders import files_of_run
 from marinemap.logs import request_id
 from marinemap.processes.process import Process, RunContext
 from marinemap.processes.registry import get_process

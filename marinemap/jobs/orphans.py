@@ -12,11 +12,11 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 
-from marinemap.jobs.artifacts import LOCK_NAME
 from marinemap.jobs.conf import job_settings
 from marinemap.jobs.models import Job
 from marinemap.jobs.states import JobStatus
 from marinemap.jobs.storage import Bucket, StorageAwayError, site_bucket
+from marinemap.jobs.work_folders import LOCK_NAME
 
 # A folder is made a moment before its lock is taken, a file before the row that names it.
 _GRACE_SECONDS = 60
@@ -75,9 +75,9 @@ def _remove_stored(bucket: Bucket) -> list[str]:
 
 def _unclaimed(names: Iterable[str]) -> Iterator[str]:
     """Yield those of which no job says that they are its archive, nor that it makes them now."""
-    all_names = list(names)
-    for start in range(0, len(all_names), _ROWS_AT_A_TIME):
-        found = {name: _read(name) for name in all_names[start : start + _ROWS_AT_A_TIME]}
+    # A storage's names come as they are read: of a large one few are ever in memory.
+    remaining = iter(names)
+    while found := {name: _read(name) for name in islice(remaining, _ROWS_AT_A_TIME)}:
         jobs = Job.objects.in_bulk({job_id for job_id, _ in found.values() if job_id})
         for name, (job_id, attempt) in found.items():
             job = jobs.get(job_id) if job_id else None

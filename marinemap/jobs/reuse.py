@@ -20,12 +20,13 @@ from django.utils import timezone
 
 import marinemap
 from marinemap.catalogue.models import Layer
-from marinemap.jobs.artifacts import give_artifact, link_artifact, remove_artifact
+from marinemap.jobs.artifacts import remove_artifact
 from marinemap.jobs.conf import job_settings, shares_results
 from marinemap.jobs.models import Job
 from marinemap.jobs.notify import announce
 from marinemap.jobs.owners import viewer_of_owner
 from marinemap.jobs.queue import withdraw
+from marinemap.jobs.shared_archives import give_artifact, link_artifact
 from marinemap.jobs.states import JobStatus
 from marinemap.jobs.storage import StorageAwayError, is_stored
 from marinemap.processes.json_pieces import PiecewiseEncoder

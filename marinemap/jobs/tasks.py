@@ -21,13 +21,14 @@ from marinemap.errors import (
 from marinemap.extraction import RunLimitError
 from marinemap.jobs import helping, reuse, runs, site_mark, storage
 from marinemap.jobs.alarms import tell_of
-from marinemap.jobs.artifacts import artifact_path, keep_artifact, work_folder
+from marinemap.jobs.artifacts import artifact_path, keep_artifact
 from marinemap.jobs.conf import job_settings
 from marinemap.jobs.models import Job, JobDocuments
 from marinemap.jobs.owners import viewer_of_owner
 from marinemap.jobs.pulse import Pulse
 from marinemap.jobs.reasons import with_setting
 from marinemap.jobs.space import find_shortage
+from marinemap.jobs.work_folders import work_folder
 from marinemap.processes.geometries import layer_geometries
 from marinemap.processes.process import Process, RunContext, RunResult
 from marinemap.processes.registry import get_process

@@ -8,9 +8,9 @@ from django.db.models import Sum
 from django.utils import timezone
 
 from marinemap.errors import RequestError
-from marinemap.jobs.artifacts import private_folder
 from marinemap.jobs.models import UploadedArea
 from marinemap.jobs.owners import Sender
+from marinemap.jobs.work_folders import private_folder
 from marinemap.processes.uploaded_area import FoundArea, read_uploaded_area
 
 KEPT = timedelta(days=1)

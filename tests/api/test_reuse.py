@@ -21,7 +21,7 @@ from django.utils import timezone
 from marinemap.catalogue.models import Layer
 from marinemap.catalogue.registration import register
 from marinemap.errors import RequestError
-from marinemap.jobs import artifacts, expiry, lifecycle, orphans, reuse, runs
+from marinemap.jobs import artifacts, expiry, lifecycle, orphans, reuse, runs, shared_archives
 from marinemap.jobs.models import Callback, Job
 from tests.api.conftest import AREA, BROWSER, Post, run
 from tests.api.test_files import body
@@ -109,7 +109,7 @@ def test_old_file_is_no_orphan_while_it_is_given(
     os.utime(home / "artifacts" / done.artifact, (old, old))
     second = Job(process_id="extract", owner="x")
     # The name is there before the row is.
-    assert artifacts.link_artifact(done, second)
+    assert shared_archives.link_artifact(done, second)
     assert orphans.remove_orphans() == []
     # And where the row never came, it goes in the end.
     os.utime(home / "artifacts" / done.artifact, (old, old))

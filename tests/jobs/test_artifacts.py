@@ -15,6 +15,7 @@ import pytest
 from marinemap.jobs import artifacts, orphans, runs
 from marinemap.jobs.conf import job_settings
 from marinemap.jobs.models import Job
+from marinemap.jobs.work_folders import work_folder
 from tests.jobs.conftest import begin, finish
 
 pytestmark = pytest.mark.django_db
@@ -94,7 +95,7 @@ def test_link_in_the_work_folder_is_not_followed(folder: Path, tmp_path: Path) -
 
 
 def test_run_has_an_empty_folder_that_goes_with_it(job: Job) -> None:
-    with artifacts.work_folder(job) as files:
+    with work_folder(job) as files:
         assert list(files.iterdir()) == []
         (files / "part.shp").touch()
         grow_old(files.parent)
@@ -103,7 +104,7 @@ def test_run_has_an_empty_folder_that_goes_with_it(job: Job) -> None:
 
 
 def test_folder_goes_when_the_run_fails(job: Job) -> None:
-    with pytest.raises(RuntimeError), artifacts.work_folder(job) as files:
+    with pytest.raises(RuntimeError), work_folder(job) as files:
         (files / "part.shp").touch()
         raise RuntimeError("no")
     assert not files.parent.exists()

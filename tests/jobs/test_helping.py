@@ -20,10 +20,11 @@ from marinemap.catalogue.models import Layer
 from marinemap.catalogue.registration import register
 from marinemap.extraction import Division
 from marinemap.jobs import helping, lifecycle, orphans, runs, submission, tasks
-from marinemap.jobs.artifacts import artifact_path, files_of_run, work_folder
+from marinemap.jobs.artifacts import artifact_path
 from marinemap.jobs.models import Job, JobDocuments
 from marinemap.jobs.owners import Sender
 from marinemap.jobs.states import JobStatus
+from marinemap.jobs.work_folders import files_of_run, work_folder
 from marinemap.processes import extract
 from marinemap.processes.process import RunContext, RunResult
 from marinemap.processes.registry import all_processes, get_process

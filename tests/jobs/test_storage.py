@@ -34,6 +34,7 @@ from marinemap.jobs import (
     orphans,
     reuse,
     runs,
+    shared_archives,
     site_mark,
     submission,
     tasks,
@@ -424,11 +425,11 @@ def test_another_job_gets_a_copy_of_its_own(
 ) -> None:
     done = keep(begin(job))
     other = submission.submit("echo", {"message": "again"}, Sender(OWNER))
-    copied = artifacts.give_artifact(done, other, at_once=False)
+    copied = shared_archives.give_artifact(done, other, at_once=False)
     assert copied is not None and copied.startswith(f"{other.pk}-0.")
     lifecycle.dismiss(done)
     assert all_of_it() == [f"{bucket.folder}{copied}"]
-    assert artifacts.give_artifact(done, other, at_once=False) is None
+    assert shared_archives.give_artifact(done, other, at_once=False) is None
 
 
 def test_two_that_give_a_job_the_same_leave_it_its_archive(
@@ -460,7 +461,7 @@ def test_who_asks_is_not_kept_waiting_for_a_large_copy(
     asked = ("echo", {"message": "hello"}, Sender(OWNER))
     keep(begin(submission.submit(*asked)))
     Job.objects.update(reuse_key="the same")
-    monkeypatch.setattr(artifacts, "_MOST_AT_ONCE_BYTES", 2)
+    monkeypatch.setattr(shared_archives, "_MOST_AT_ONCE_BYTES", 2)
     second = submission.submit(*asked)
     assert second.status == "accepted"
     # A worker has the time.
