@@ -1,10 +1,15 @@
-"""Moments and intervals as the OGC standards write them (RFC 3339; OGC 17-069r4, 7.15.4)."""
+"""Moments and intervals: as the OGC standards write them (RFC 3339; OGC 17-069r4, 7.15.4), and
+as people read them.
+"""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
+
+from django.utils import timezone
+from django.utils.formats import date_format
 
 from marinemap.errors import RequestError
 
@@ -39,6 +44,12 @@ def parse_interval(text: str, field: str) -> Interval:
     if interval.start and interval.end and interval.start > interval.end:
         raise RequestError("it ends before it begins", field=field, value=text)
     return interval
+
+
+def in_words(moment: datetime) -> str:
+    """Return a moment as people of the active language read it, in the site's zone of times."""
+    local = timezone.localtime(moment)
+    return f"{date_format(local, 'DATETIME_FORMAT')} {local:%Z}"
 
 
 def _start(part: str, text: str, field: str) -> datetime | None:

@@ -15,8 +15,7 @@ from django.http import HttpRequest
 from django.template.loader import render_to_string
 from django.templatetags.static import static
 from django.urls import reverse
-from django.utils import timezone
-from django.utils.formats import date_format, number_format
+from django.utils.formats import number_format
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import get_language
@@ -25,6 +24,7 @@ from django.utils.translation import gettext as _
 from marinemap.api.declarations.documents import Document
 from marinemap.api.declarations.labels import IN_ENGLISH, LABELS, MOMENTS, OF_OTHERS, WORDS
 from marinemap.api.links import GEOJSON
+from marinemap.api.times import in_words
 from marinemap.extraction.tiles import MEDIA_TYPE as DRAWING
 
 # A table of more rows takes seconds to write, and nobody reads it: the next page goes on.
@@ -121,8 +121,7 @@ def _member(name: str, value: Any, is_data: bool) -> SafeString:
 
 
 def _moment(text: str) -> SafeString:
-    moment = timezone.localtime(datetime.fromisoformat(text))
-    shown = f"{date_format(moment, 'DATETIME_FORMAT')} {moment:%Z}"
+    shown = in_words(datetime.fromisoformat(text))
     return format_html('<time datetime="{}" title="{}">{}</time>', text, text, shown)
 
 

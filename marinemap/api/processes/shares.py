@@ -12,7 +12,6 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.formats import date_format
 from django.utils.functional import lazy
 from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
@@ -26,6 +25,7 @@ from marinemap.api.models import SharedResult
 from marinemap.api.problems import NotFoundError, ResultGoneError, ShareOverError
 from marinemap.api.processes.described import status_info
 from marinemap.api.processes.jobs import answer_results, finished_job
+from marinemap.api.times import in_words
 from marinemap.errors import MarineMapError, RequestError
 from marinemap.jobs import expiry
 from marinemap.jobs.models import Job
@@ -105,15 +105,10 @@ def open_shared(request: HttpRequest, key: str) -> HttpResponseBase:
 def _why(error: MarineMapError) -> StrOrPromise:
     """Return what a problem document says, in the language of whoever reads it."""
     if isinstance(error, _OverError):
-        return format_lazy(error.said, moment=lazy(_moment, str)(error.moment))
+        return format_lazy(error.said, moment=lazy(in_words, str)(error.moment))
     if isinstance(error, NotFoundError):
         return _("There is no such link. Copy it whole, from who made it.")
     return _("The files are gone to which it led. Ask who made it for them.")
-
-
-def _moment(moment: datetime) -> str:
-    local = timezone.localtime(moment)
-    return f"{date_format(local, 'DATETIME_FORMAT')} {local:%Z}"
 
 
 class _OverError(ShareOverError):
