@@ -62,6 +62,31 @@ def test_damaged_address_does_no_harm(page: Page, drawn_site: RunningSite) -> No
     expect(page).to_have_url(re.compile("#map=[^&]*&layers=ports$"))
 
 
+def test_what_cannot_be_read_of_an_address_is_told(page: Page, drawn_site: RunningSite) -> None:
+    page.goto(f"{drawn_site.base}/#layers=ports&area=0,40;5,45;6&crs=EPSG:&parts=%5B%7B")
+    expect(_tag(page, "problem-area")).to_contain_text("cannot be read")
+    expect(_tag(page, "problem-crs")).to_contain_text("cannot be read")
+    expect(_tag(page, "problem-more")).to_contain_text("cannot be read")
+    page.evaluate("location.hash = '#layers=ports&area=ports:nowhere'")
+    expect(_tag(page, "problem-area")).to_contain_text("is not here any more")
+    # Told before it is sent, as all else.
+    page.evaluate("location.hash = '#layers=ports&area=-200,10;200,10;0,50'")
+    expect(_tag(page, "problem-area")).to_contain_text("around the world more than once")
+    page.evaluate("location.hash = '#layers=ports&area=0,40,5,45'")
+    expect(_tag(page, "problem-area")).to_be_hidden()
+
+
+def test_way_back_from_another_page_changes_no_choice(page: Page, drawn_site: RunningSite) -> None:
+    page.goto(f"{drawn_site.base}/#map=5/45/5&layers=reefs&area=0,40,5,45")
+    expect(_tag(page, "estimate-text")).to_contain_text("25 features")
+    page.goto(f"{drawn_site.base}/api/")
+    page.go_back()
+    expect(_tag(page, "estimate-text")).to_contain_text("25 features")
+    # Browsers put back what they take for the same boxes.
+    expect(_tag(page, "full-copy")).to_be_checked()
+    assert "copy=" not in page.url
+
+
 def test_form_is_built_as_it_was(page: Page, drawn_site: RunningSite) -> None:
     page.goto(f"{drawn_site.base}/#map=5/45/5&layers=reefs")
     expect(_tag(page, "layer-reefs")).to_be_checked()

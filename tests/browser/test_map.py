@@ -136,6 +136,8 @@ def test_data_that_change_are_seen_without_a_reload(
     drawn_site.manage("removelayer", "wrecks")
     page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
     expect(_tag(page, "layer-wrecks")).to_have_count(0)
+    # Who had ticked it is told, whatever they look at.
+    expect(_tag(page, "banner")).to_contain_text("no longer ticked: wrecks")
 
 
 def test_layers_stand_below_their_themes(page: Page, drawn_site: RunningSite) -> None:

@@ -220,8 +220,15 @@ def test_lost_connection_is_told_and_heals_by_itself(page: Page, make_site: Make
     expect(_tag(page, "request-row")).to_have_count(1)
     page.context.set_offline(True)
     expect(_tag(page, "offline")).to_be_visible(timeout=5000)
+    square = {"name": "square.wkt", "mimeType": "text/plain", "buffer": b"POINT (1 41)"}
+    _tag(page, "area-file").set_input_files(square)
+    expect(_tag(page, "problem-area")).to_contain_text("square.wkt was not read")
+    _tag(page, "cancel").click()
+    expect(_tag(page, "request-problem")).to_be_visible()
     page.context.set_offline(False)
     expect(_tag(page, "offline")).to_be_hidden()
+    # Nothing says any more that there is no connection.
+    expect(_tag(page, "request-problem")).to_have_count(0)
 
 
 def test_request_is_kept_over_a_reload_and_can_be_cancelled(

@@ -11,7 +11,7 @@ import pytest
 import requests
 from playwright.sync_api import Locator, Page, Route, expect
 
-from tests.running_site import RunningSite
+from tests.running_site import RunningSite, wait_for
 
 pytestmark = pytest.mark.parametrize("prepared", ["sqlite"], indirect=True)
 
@@ -277,6 +277,107 @@ def test_letter_is_asked_for_with_the_request(page: Page, working_site: RunningS
     assert told.value.request.post_data_json["notify"] == {"email": "ann@example.org"}
     page.reload()
     expect(_tag(page, "email")).to_have_value("ann@example.org")
+
+
+def test_double_click_asks_once_and_does_nothing_else(
+    page: Page, working_site: RunningSite
+) -> None:
+    _open(page, working_site, f"layers=ports&{SOUTH_WEST}")
+    _tag(page, "submit").click()
+    expect(_tag(page, "request-row")).to_have_count(1)
+    # The answer was quick: the second click of the two meets the button anew, or the card.
+    for name in ("submit", "change"):
+        _tag(page, name).hover()
+        page.mouse.down(click_count=2)
+        page.mouse.up(click_count=2)
+    expect(page.locator("#announcer")).not_to_contain_text("The form holds that request again")
+    _tag(page, "change").click()
+    expect(page.locator("#announcer")).to_contain_text("The form holds that request again")
+    expect(_tag(page, "request-row")).to_have_count(1)
+
+
+def test_card_is_right_by_a_wrong_clock_on_a_phone_without_tls(
+    page: Page, working_site: RunningSite
+) -> None:
+    # A month ahead; notifications that only look as if they could be; no clipboard.
+    page.add_init_script("""
+        const Right = Date, ahead = 30 * 86_400_000;
+        Date = class extends Right {
+            constructor(...given) { given.length ? super(...given) : super(Right.now() + ahead); }
+            static now() { return Right.now() + ahead; }
+        };
+        window.Notification = class {
+            static permission = "granted";
+            constructor() { throw new TypeError("Illegal constructor"); }
+        };
+        localStorage.setItem("marinemap.notify", "true");
+        document.hasFocus = () => false;
+        Object.defineProperty(navigator, "clipboard", {value: undefined});
+    """)
+    _open(page, working_site, f"layers=ports&{SOUTH_WEST}")
+    _tag(page, "submit").click()
+    expect(_tag(page, "request-state")).to_contain_text("Ready, kept until")
+    _tag(page, "share").click()
+    _tag(page, "share-link").get_by_role("button", name="Copy").click()
+    expect(_tag(page, "share-link").get_by_role("button", name="Copied")).to_be_visible()
+
+
+def test_tab_that_nobody_sees_keeps_no_connection_and_hears_of_the_end(
+    page: Page, drawn_site: RunningSite
+) -> None:
+    # Six open streams, in six tabs, would be all connections that a browser has for this host.
+    page.add_init_script("""
+        window.streams = [];
+        const Whole = EventSource;
+        window.EventSource = class extends Whole {
+            constructor(url) { super(url); streams.push(this); }
+        };
+        window.look = (isHidden) => {
+            Object.defineProperty(document, "hidden", {value: isHidden, configurable: true});
+            document.dispatchEvent(new Event("visibilitychange"));
+        };
+    """)
+    _open(page, drawn_site, f"layers=ports&{SOUTH_WEST}")
+    _tag(page, "submit").click()
+    wait_for(lambda: page.evaluate("streams.length > 0"), "a stream")
+    page.evaluate("look(true)")
+    assert page.evaluate("streams.every((each) => each.readyState === EventSource.CLOSED)")
+    job = _tag(page, "request-row").get_attribute("data-job")
+    page.request.delete(f"{drawn_site.base}/api/jobs/{job}")
+    expect(_tag(page, "request-state")).to_have_text("Cancelled")
+
+
+def test_name_that_runs_from_right_to_left_turns_no_other(
+    page: Page, drawn_site: RunningSite
+) -> None:
+    drawn_site.manage(
+        "shell",
+        "--command",
+        "from marinemap.catalogue.models import Layer\n"
+        "Layer.objects.filter(pk='ports').update(title='a\u202emirrored')\n",
+    )
+    _open(page, drawn_site, f"layers=ports,reefs&{SOUTH_WEST}")
+    _tag(page, "submit").click()
+    heading = _tag(page, "request-row").locator("h3")
+    expect(heading).to_contain_text("reefs")
+    # From where its first letter stands to where its last does.
+    span = page.evaluate(
+        """(heading) => {
+        const at = (node, from) => {
+            const range = document.createRange();
+            range.setStart(node, from);
+            range.setEnd(node, from + 1);
+            return range.getBoundingClientRect().x;
+        };
+        const walker = document.createTreeWalker(heading, NodeFilter.SHOW_TEXT);
+        while (walker.nextNode()) {
+            const from = walker.currentNode.data.indexOf("reefs");
+            if (from >= 0) return at(walker.currentNode, from + 4) - at(walker.currentNode, from);
+        }
+    }""",
+        heading.element_handle(),
+    )
+    assert span > 0
 
 
 def _expect_part(page: Page) -> None:

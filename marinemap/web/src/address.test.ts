@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { readAddress, writeAddress, type Shared } from "./address.ts";
+import { readAddress, unreadIn, writeAddress, type Shared } from "./address.ts";
 
 const NOTHING: Shared = { view: null, layers: [], area: null, format: null, mode: "clip", crs: null, parts: [], hasCopy: true };
 
@@ -34,4 +34,17 @@ test("what is odd is passed over", () => {
 
 test("the good parts of a damaged address count", () => {
   assert.deepEqual(readAddress("#map=x&layers=ports,,%00,ports&crs=EPSG:4326"), { ...NOTHING, layers: ["ports"], crs: "EPSG:4326" });
+});
+
+test("an address is read as letters and sentences have it", () => {
+  const area = { ring: [[0, 40], [5, 40], [5, 45], [0, 45]] as [number, number][], isRectangle: true };
+  for (const odd of ["layers=ports&amp;area=0,40,5,45", "layers=ports&area=0,40,5,45.", "layers=ports&area=0,40,5,45)…", "layers=ports&area=0%2C40%2C5%2C45"]) {
+    assert.deepEqual(readAddress(`#${odd.replace("…", ",")}`), { ...NOTHING, layers: ["ports"], area }, odd);
+  }
+});
+
+test("what is there and cannot be read is named", () => {
+  assert.deepEqual(unreadIn("#area=0,40;5,45;6&crs=EPSG:&parts=%5B%7B%22name"), ["area", "crs", "parts"]);
+  assert.deepEqual(unreadIn('#map=x&area=0,40,5,45&crs=EPSG:4326&parts=[{"name":"ports","fields":["a"]}]'), []);
+  assert.deepEqual(unreadIn("#area=&layers=%00&format=a b"), []);
 });

@@ -27,6 +27,9 @@ export interface Shared {
   hasCopy: boolean;
 }
 
+/** What an address may have that cannot be read. */
+export type Unread = "area" | "crs" | "parts";
+
 const MOST_CORNERS = 500;
 const MOST_LAYERS = 200;
 const FARTHEST_DEGREES = 720;
@@ -38,9 +41,17 @@ const AREA_ID = /^[a-z][a-z0-9_-]{0,62}:[^\s,;]{1,200}$|^[0-9a-f]{8}(-[0-9a-f]{4
 const MODE = /^(intersects|within)$/;
 const CRS = /^EPSG:\d{4,6}$/;
 
+/** Tell what an address has and nobody can read: a request without it would be another one. */
+export function unreadIn(fragment: string): Unread[] {
+  const members = membersOf(fragment);
+  const { area, crs } = readAddress(fragment);
+  const isRead = { area, crs, parts: readParts(members.get("parts") ?? "").length > 0 };
+  return (Object.keys(isRead) as Unread[]).filter((name) => members.get(name) && !isRead[name]);
+}
+
 /** Read a fragment as it may come from anywhere: what is odd in it is passed over. */
 export function readAddress(fragment: string): Shared {
-  const parts = new URLSearchParams(fragment.replace(/^#/, ""));
+  const parts = membersOf(fragment);
   const text = (name: string, pattern: RegExp): string | null => pattern.exec(parts.get(name) ?? "")?.[0] ?? null;
   const layers = (parts.get("layers") ?? "").split(",").filter((id) => LAYER_ID.test(id));
   return {
@@ -68,6 +79,11 @@ export function writeAddress({ view, layers, area, format, mode, crs, parts, has
     !hasCopy && "copy=no",
   ];
   return `#${members.filter(Boolean).join("&")}`;
+}
+
+// Mail has it as HTML, or as the end of a sentence.
+function membersOf(fragment: string): URLSearchParams {
+  return new URLSearchParams(fragment.replace(/^#/, "").replaceAll("&amp;", "&").replace(/[.,;:!?)>"'’”»]+$/, ""));
 }
 
 function readView(text: string): SharedView | null {

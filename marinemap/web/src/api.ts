@@ -1,6 +1,7 @@
 /** The service as the page sees it: layers, requests, health. */
 
 import type { AreaGeometry } from "./antimeridian.ts";
+import { setClock } from "./clock.ts";
 import type { Estimate } from "./estimate.ts";
 import { formatsIn, type Format, type FormatChoices } from "./formats.ts";
 import type { Letters } from "./letters.ts";
@@ -303,6 +304,7 @@ async function call<T>(url: string, init: RequestInit = {}): Promise<T> {
     if (!init.signal?.aborted) document.dispatchEvent(new Event(UNREACHABLE));
     throw new ProblemError({ detail: t("The service cannot be reached. Check your connection."), isUnreachable: true });
   }
+  setClock(response.headers.get("Date"));
   const body = await response.json().catch(() => null);
   if (response.ok && body !== null) return body as T;
   throw new ProblemError(problemOf(response, body));

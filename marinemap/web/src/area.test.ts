@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 
 import type { Ring } from "./antimeridian.ts";
-import { areaKm2, densified, ringOfBounds, sizeInWords } from "./area.ts";
+import { areaKm2, crossesItself, densified, ringOfBounds, sizeInWords } from "./area.ts";
 
 test("edges along meridians and parallels get no extra points", () => {
   const ring = ringOfBounds({ west: -20, south: 30, east: 40, north: 75 });
@@ -38,4 +38,16 @@ test("sizes are written with the digits that matter", () => {
   // A degree of latitude is 60 nautical miles, about.
   assert.equal(sizeInWords(3.429904 * 3600, true), "3,600 nmi²");
   assert.equal(sizeInWords(1, true), "0.29 nmi²");
+  // None is nothing, however small.
+  assert.equal(sizeInWords(0.00876), "8,800 m²");
+  assert.equal(sizeInWords(8.7654e-9, true), "0.0088 m²");
+  assert.match(sizeInWords(NaN), /crosses itself/);
+});
+
+test("an outline that crosses itself is told from one that touches itself", () => {
+  assert.ok(crossesItself([[1, 41], [3, 43], [3, 41], [1, 43]]));
+  assert.ok(crossesItself([[0, 0], [4, 0], [4, 4], [2, -1], [0, 4]]));
+  assert.ok(!crossesItself([[0, 0], [4, 0], [4, 4], [0, 4]]));
+  assert.ok(!crossesItself([[0, 0], [4, 0], [4, 4], [2, 0], [0, 4]]));
+  assert.ok(!crossesItself([[0, 0], [4, 0], [2, 0]]));
 });

@@ -1,7 +1,7 @@
 /** What is asked about a drawn area: its outline on the ground, its size, its bounds. */
 
 import type { Position, Ring } from "./antimeridian.ts";
-import { number } from "./words.ts";
+import { number, t } from "./words.ts";
 
 export interface Bounds {
   west: number;
@@ -14,6 +14,8 @@ export interface Bounds {
 const ECCENTRICITY = 0.0818191908426215;
 const AUTHALIC_RADIUS_KM = 6371.0071809184747;
 const KM2_OF_NMI2 = 1.852 ** 2;
+/** Below this a size is told in square metres. */
+const LEAST_KM2 = 0.01;
 
 /** One millionth of a radian is about six metres on the ground. */
 const TOLERANCE_RADIANS = 1e-6;
@@ -67,11 +69,30 @@ export function areaKm2(ring: Ring): number {
   return Math.abs(strips.reduce((sum, strip) => sum + strip, 0) / 2) * AUTHALIC_RADIUS_KM ** 2;
 }
 
-/** In km², or in nmi²: an international nautical mile has 1,852 metres. */
+/** Whether two edges of a ring cross, so that its inside is a matter of opinion. */
+export function crossesItself(ring: Ring): boolean {
+  const edges = ring.map((start, index): Edge => [start, ring[(index + 1) % ring.length]!]);
+  return edges.some((edge, index) => edges.slice(index + 2).some((other) => doCross(edge, other)));
+}
+
+/** In km², m² where it is little, or nmi²: an international nautical mile has 1,852 metres. NaN is no size. */
 export function sizeInWords(km2: number, isNautical = false): string {
+  if (Number.isNaN(km2)) return t("of unknown size (the outline crosses itself)");
+  if (km2 < LEAST_KM2) return `${number(km2 * 1e6, { maximumSignificantDigits: 2 })} m²`;
   const [size, unit] = isNautical ? [km2 / KM2_OF_NMI2, "nmi²"] : [km2, "km²"];
   const digits = size < 10 ? 2 : size < 100 ? 1 : 0;
   return `${number(size, { maximumFractionDigits: digits })} ${unit}`;
+}
+
+type Edge = [start: Position, end: Position];
+
+function doCross([a, b]: Edge, [c, d]: Edge): boolean {
+  return turn(a, b, c) * turn(a, b, d) < 0 && turn(c, d, a) * turn(c, d, b) < 0;
+}
+
+/** Positive where the way from one place over the next to a third turns left. */
+function turn([x, y]: Position, [nextX, nextY]: Position, [thirdX, thirdY]: Position): number {
+  return Math.sign((nextX - x) * (thirdY - y) - (nextY - y) * (thirdX - x));
 }
 
 function stepsAlong(start: Position, end: Position): Ring {

@@ -1,8 +1,8 @@
 /** An area from a file, chosen or dropped on the map; the service reads it. */
 
-import { uploadArea, type KnownArea } from "./api.ts";
+import { ProblemError, uploadArea, type KnownArea } from "./api.ts";
 import { element } from "./page.ts";
-import { problemInWords, showAt } from "./problems.ts";
+import { isTold, problemInWords, showAt } from "./problems.ts";
 import { t, tn } from "./words.ts";
 
 export class AreaFile {
@@ -48,7 +48,8 @@ export class AreaFile {
       this.#onArea(await uploadArea(file));
     } catch (error) {
       this.#status.textContent = before;
-      showAt("area", `${file.name}: ${problemInWords(error)}`);
+      const isLost = error instanceof ProblemError && isTold(error.problem);
+      showAt("area", isLost ? t("{file} was not read: the connection was lost. Choose it once more.", { file: file.name }) : `${file.name}: ${problemInWords(error)}`);
     }
   }
 }

@@ -3,12 +3,12 @@
 import type Map from "ol/Map.js";
 
 import type { Ring } from "./antimeridian.ts";
-import { readArea, type AskedArea, type KnownArea } from "./api.ts";
-import { areaKm2, boundsOf, densified, type Bounds } from "./area.ts";
+import { ProblemError, readArea, type AskedArea, type KnownArea } from "./api.ts";
+import { boundsOf, type Bounds } from "./area.ts";
 import { AreaFile } from "./areafile.ts";
 import { AreaSearch } from "./areasearch.tsx";
 import type { SharedArea } from "./address.ts";
-import { askedBefore, cornersOf, editableRing, given, km2OfChosen, type ChosenArea } from "./chosenarea.ts";
+import { askedBefore, cornersOf, editableRing, given, km2OfChosen, km2OfDrawn, type ChosenArea } from "./chosenarea.ts";
 import { AreaDrawing, type Tool } from "./drawing.ts";
 import { viewOf, zoomTo } from "./map.ts";
 import { announce, element, make } from "./page.ts";
@@ -26,6 +26,8 @@ const HELP: Record<Tool, string> = {
 };
 const NO_AREA = t("No area yet.");
 const NOT_SHOWN = t("The area of that request is given in coordinates that this page cannot show. Choose it anew, or ask for the same again on the card.");
+const GONE = t("The area in this page’s address is not here any more. Choose another.");
+const NOT_FOUND = 404;
 const TOOLS = ["rectangle", "polygon", "circle", "move"] as const;
 const ARROWS: Record<string, [right: number, up: number]> = {
   ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1],
@@ -53,7 +55,7 @@ export class AreaForm {
     this.#events = events;
     this.#drawing = new AreaDrawing(map, {
       onArea: (area) => this.#heed(area),
-      onSketch: (ring) => this.#showSize(areaKm2(densified(ring))),
+      onSketch: (ring) => this.#showSize(km2OfDrawn(ring)),
       onTool: (tool) => this.#showTool(tool),
     });
     new AreaSearch({ titleOfLayer: events.titleOfLayer, onArea: (area) => this.#takeKnown(area) });
@@ -113,10 +115,23 @@ export class AreaForm {
     try {
       const area = await readArea(id);
       if (this.#awaitedId === id) this.#drawing.setArea(chosenOf(area));
+      if (this.#awaitedId === id) this.#awaitedId = null;
     } catch (error) {
-      if (this.#awaitedId === id) showAt("area", problemInWords(error));
+      if (this.#awaitedId === id) this.#heedUntold(error);
     }
-    if (this.#awaitedId === id) this.#awaitedId = null;
+  }
+
+  /** Ask once more for the area that the address names, as when the connection is back. */
+  retry(): void {
+    if (this.#awaitedId) void this.#restoreKnown(this.#awaitedId);
+  }
+
+  #heedUntold(error: unknown): void {
+    const { status, isUnreachable } = error instanceof ProblemError ? error.problem : {};
+    // It stays in the address until somebody can tell.
+    if (isUnreachable) return;
+    this.#awaitedId = null;
+    showAt("area", status === NOT_FOUND ? GONE : problemInWords(error));
   }
 
   #takeKnown(area: KnownArea): void {

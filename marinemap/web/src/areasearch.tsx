@@ -4,7 +4,7 @@ import { render } from "preact";
 
 import { readArea, searchAreas, type KnownArea, type NamedArea } from "./api.ts";
 import { announce, element } from "./page.ts";
-import { clearProblem, problemInWords, showAt } from "./problems.ts";
+import { clearProblem, showProblemAt } from "./problems.ts";
 import { t, tn } from "./words.ts";
 
 /** Between two keys of who types. */
@@ -49,7 +49,7 @@ export class AreaSearch {
       this.#show(true);
       announce(this.#found.length > 0 ? tn("{count} area found.", "{count} areas found.", this.#found.length) : NOTHING);
     } catch (error) {
-      if (!signal.aborted) showAt("area", problemInWords(error));
+      if (!signal.aborted) showProblemAt("area", error);
     }
   }
 
@@ -75,7 +75,7 @@ export class AreaSearch {
     try {
       this.#parts.onArea(await readArea(area.id));
     } catch (error) {
-      showAt("area", problemInWords(error));
+      showProblemAt("area", error);
     }
   }
 
@@ -93,7 +93,7 @@ export class AreaSearch {
     const options = this.#found.map((area, index) => (
       <li key={area.id} id={optionId(index)} role="option" aria-selected={index === this.#at}
         onMouseDown={(event) => event.preventDefault()} onClick={() => void this.#choose(area)}>
-        {area.title} <span class="small quiet-text">{this.#parts.titleOfLayer(area.layer)}</span>
+        <bdi>{area.title}</bdi> <span class="small quiet-text" dir="auto">{this.#parts.titleOfLayer(area.layer)}</span>
       </li>
     ));
     render(options.length > 0 ? options : <li role="option" aria-disabled="true" class="quiet-text">{NOTHING}</li>, this.#list);

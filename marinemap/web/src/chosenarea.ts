@@ -1,7 +1,7 @@
 /** The area that is chosen: drawn by hand, or given by a name, a file or an earlier request. */
 
 import { normaliseArea, type AreaGeometry, type Position, type Ring } from "./antimeridian.ts";
-import { areaKm2, densified, isRectangle } from "./area.ts";
+import { areaKm2, crossesItself, densified, isRectangle } from "./area.ts";
 import type { AskedArea } from "./api.ts";
 import { outlineOf, type Outline } from "./requests/outline.ts";
 
@@ -71,10 +71,21 @@ export function editableRing(area: ChosenArea | null): Ring | null {
   return isPlain ? polygon[0]! : null;
 }
 
+/** NaN where the outline crosses itself: the service makes of it what it can. */
 export function km2OfChosen(area: ChosenArea): number {
-  return area.kind === "drawn" ? areaKm2(densified(area.ring)) : km2OfOutline(area.outline);
+  return area.kind === "drawn" ? km2OfDrawn(area.ring) : km2OfOutline(area.outline);
+}
+
+export function km2OfDrawn(ring: Ring): number {
+  return isTangled(ring) ? NaN : areaKm2(densified(ring));
 }
 
 export function km2OfOutline(outline: Outline): number {
+  if (outline.some(([outer]) => isTangled(outer!))) return NaN;
   return outline.reduce((sum, [outer, ...holes]) => sum + areaKm2(outer!) - holes.reduce((inner, hole) => inner + areaKm2(hole), 0), 0);
+}
+
+// What nobody drew by hand was made by a program, and is dear to look through.
+function isTangled(ring: Ring): boolean {
+  return ring.length <= MOST_CORNERS_EDITED && crossesItself(ring);
 }

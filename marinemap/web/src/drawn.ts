@@ -6,8 +6,14 @@ import type { StyleLike } from "ol/style/Style.js";
 import { PMTilesVectorSource } from "ol-pmtiles";
 import { FetchSource, type RangeResponse } from "pmtiles";
 
+import { Turns } from "./turns.ts";
+
 /** A tile two zooms further out, stretched to four times its size, tells of nothing that is there. */
 const MOST_ZOOMS_STRETCHED = 1;
+/** A browser has six connections to a host; what people ask for must not wait until tiles are there. */
+const MOST_RANGES_AT_ONCE = 4;
+
+const turns = new Turns(MOST_RANGES_AT_ONCE);
 
 interface Source {
   url: string;
@@ -93,7 +99,7 @@ class ToldSource extends FetchSource {
 
   override async getBytes(...range: Parameters<FetchSource["getBytes"]>): Promise<RangeResponse> {
     try {
-      return await super.getBytes(...range);
+      return await turns.take(() => super.getBytes(...range), range[2]);
     } catch (error) {
       this.#onFailure();
       // Nobody catches what goes wrong with the header, which comes first.

@@ -96,7 +96,7 @@ function Layers({ estimate, titleOf }: { estimate: Estimate; titleOf: (id: strin
     <dl>
       {estimate.layers.map((layer) => (
         <div key={layer.name}>
-          <dt>{titleOf(layer.name)}</dt>
+          <dt><bdi>{titleOf(layer.name)}</bdi></dt>
           <dd>{layer.features === 0 ? countInWords(layer) : `${countInWords(layer)}, ${bytesInWords(layer.size_bytes)}`}</dd>
           {layer.features > 0 && layer.warnings.map((warning) => <dd key={warning} class="quiet-text" lang={SERVICE_LANGUAGE}>{warning}</dd>)}
         </div>

@@ -24,7 +24,7 @@ export class LayerRow {
   readonly #events: RowEvents;
   readonly #box: HTMLInputElement;
   readonly #swatch = newSwatch();
-  readonly #title = make("label", { className: "layer-title" });
+  readonly #title = make("label", { className: "layer-title", dir: "auto" });
   readonly #count = make("span");
   readonly #about = make("div", { className: "about", hidden: true });
   readonly #aboutButton = make("button", { type: "button", className: "quiet" }, t("About"));

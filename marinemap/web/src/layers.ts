@@ -11,7 +11,7 @@ import { LayerRow } from "./layerrow.ts";
 import { viewOf, zoomTo } from "./map.ts";
 import { announce, element, make } from "./page.ts";
 import { freeLook, type Look } from "./palette.ts";
-import { showAt } from "./problems.ts";
+import { showAt, showBanner } from "./problems.ts";
 import { landStyle, layerStyle } from "./symbols.ts";
 import { number, t, tn } from "./words.ts";
 
@@ -64,7 +64,8 @@ export class LayerList {
     const ticked = this.ticked().join();
     // The ground comes last, the rest in the order of the service.
     const sorted = [...collections].sort((a, b) => Number(a.id === BASE_COLLECTION) - Number(b.id === BASE_COLLECTION));
-    this.#entries.filter(({ collection: { id } }) => !sorted.some((each) => each.id === id)).forEach((entry) => this.#remove(entry));
+    const gone = this.#entries.filter(({ collection: { id } }) => !sorted.some((each) => each.id === id));
+    for (const { drawn } of gone) this.#map.removeLayer(drawn.layer);
     const isSame = sorted.length === this.#entries.length && sorted.every(({ id }, n) => id === this.#entries[n]!.collection.id);
     this.#entries = sorted.map((collection) => this.#find(collection.id) ?? this.#entry(collection));
     this.#entries.forEach((entry, index) => this.#heed(entry, sorted[index]!));
@@ -74,6 +75,8 @@ export class LayerList {
     this.#takeAwaited();
     this.#refreshAttribution();
     if (this.ticked().join() !== ticked) this.#events.onChange();
+    const missed = gone.filter(({ row }) => row.isTicked).map(({ collection: { title } }) => title);
+    if (missed.length > 0) showBanner(t("Not offered any more, and no longer ticked: {layers}.", { layers: missed.join(", ") }));
   }
 
   /** Put those layers first that may have something in these bounds. */
@@ -179,11 +182,6 @@ export class LayerList {
     this.#refreshState(entry);
   }
 
-  #remove(entry: Entry): void {
-    this.#map.removeLayer(entry.drawn.layer);
-    if (entry.row.isTicked) announce(t("{layer} is not offered any more.", { layer: entry.collection.title }));
-  }
-
   #tick(entry: Entry): void {
     this.#showOnMap(entry);
     this.#refreshAttribution();
@@ -240,7 +238,7 @@ function hideEmptyThemes(): void {
 function itemsOf({ theme, members }: Themed<Entry>, index: number): HTMLLIElement[] {
   const items = members.map(({ row }) => row.item);
   if (theme === "" && index === 0) return items;
-  const heading = make("p", { className: "theme-title", id: `theme-${index}` }, theme || t("Other layers"));
+  const heading = make("p", { className: "theme-title", id: `theme-${index}`, dir: "auto" }, theme || t("Other layers"));
   const list = make("ul", {}, ...items);
   list.setAttribute("aria-labelledby", heading.id);
   return [make("li", { className: "theme", testId: "theme" }, heading, list)];

@@ -16,8 +16,8 @@ import { LettersForm } from "./letters.ts";
 import { watchLoading } from "./loading.ts";
 import { createMap } from "./map.ts";
 import { OrderForm } from "./order.ts";
-import { announce, element } from "./page.ts";
-import { clearProblem, hideBanner, showProblem } from "./problems.ts";
+import { announce, element, takeOnce } from "./page.ts";
+import { clearProblem, hideBanner, showBanner, showProblem } from "./problems.ts";
 import { RequestList } from "./requests/list.tsx";
 import { offerNotifications } from "./requests/notifying.ts";
 import { layerIds } from "./requests/request.ts";
@@ -26,6 +26,8 @@ import { offerUnits } from "./units.ts";
 import { t } from "./words.ts";
 import "./styles.css";
 
+
+const NO_COOKIES = t("Your browser keeps no cookies of this page. Without them it cannot show you what you asked for, nor give you the files.");
 
 const map = createMap();
 const format = new FormatForm(heed);
@@ -79,6 +81,7 @@ const connection = new Connection(() => {
   catalogue.hasten();
   requests.load().catch(showProblem);
   void loadFormats();
+  area.retry();
   form.refresh();
 });
 
@@ -122,5 +125,8 @@ document.addEventListener("visibilitychange", () => {
   // Another tab may have asked for something meanwhile.
   if (!document.hidden) requests.load().catch(showProblem);
 });
+takeOnce(element("submit"));
+takeOnce(element("requests"));
 element("banner-close").addEventListener("click", hideBanner);
+if (!navigator.cookieEnabled) showBanner(NO_COOKIES);
 connection.start();

@@ -11,7 +11,7 @@ import type { LayerList } from "./layers.ts";
 import type { LettersForm } from "./letters.ts";
 import type { MoreForm } from "./parts/form.tsx";
 import { element } from "./page.ts";
-import { clearProblems, isTold, showAt, showProblem } from "./problems.ts";
+import { clearProblems, isTold, showAt, showForeseen, showProblem } from "./problems.ts";
 import { t } from "./words.ts";
 
 const NOT_SENT = t("No answer came. Ask again when the connection is back: it is the same request, not a second one.");
@@ -47,7 +47,9 @@ export class OrderForm {
   refresh(): void {
     this.#parts.crs.allow(!this.#parts.format.format.onlyDegrees);
     this.#refreshButton();
-    this.#parts.estimate.show(this.#missing() ? null : this.#tryOrder());
+    let refusal = "";
+    this.#parts.estimate.show(this.#missing() ? null : this.#tryOrder((reason) => (refusal = reason)));
+    if (refusal) showForeseen({ field: "area", detail: refusal });
   }
 
   #refreshButton(): void {
@@ -94,7 +96,7 @@ export class OrderForm {
   }
 
   /** Return what is asked for; null where the area is none, with the reason told. */
-  #tryOrder(tell: (reason: string) => void = () => {}): Order | null {
+  #tryOrder(tell: (reason: string) => void): Order | null {
     const { area, layers, format, crs, more } = this.#parts;
     if (!area.chosen) return null;
     try {

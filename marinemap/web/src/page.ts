@@ -20,6 +20,16 @@ export function make<K extends keyof HTMLElementTagNameMap>(
   return made;
 }
 
+/** Take a double click for one: the second may land on what the first brought to its place. */
+export function takeOnce(place: HTMLElement): void {
+  const passOver = (event: MouseEvent): void => {
+    if (event.detail < 2 || !(event.target as Element).closest("button, a")) return;
+    event.preventDefault();
+    event.stopPropagation();
+  };
+  place.addEventListener("click", passOver, { capture: true });
+}
+
 /** Say something to people who use a screen reader. */
 export function announce(text: string): void {
   element("announcer").textContent = text;

@@ -26,6 +26,11 @@ export function showProblem(error: unknown): void {
   }
 }
 
+/** Tell beside a part what went wrong there; a lost connection is told for as long as it lasts, in its own place. */
+export function showProblemAt(part: FormPart, error: unknown): void {
+  if (!isTold(problemIn(error))) showAt(part, problemInWords(error));
+}
+
 export function showAt(part: FormPart, text: string, language = ""): void {
   tell(part, text, language);
   element(`problem-${part}`).scrollIntoView({ block: "nearest" });

@@ -3,16 +3,24 @@
 import type Map from "ol/Map.js";
 import { fromLonLat, transform } from "ol/proj.js";
 
-import { readAddress, writeAddress, type Shared, type SharedView } from "./address.ts";
+import { readAddress, unreadIn, writeAddress, type Shared, type SharedView, type Unread } from "./address.ts";
 import type { AreaForm } from "./areaform.ts";
 import type { CrsForm } from "./crsform.ts";
 import type { FormatForm } from "./formatform.ts";
 import { SHAPEFILE } from "./formats.ts";
 import type { LayerList } from "./layers.ts";
 import type { MoreForm } from "./parts/form.tsx";
+import { showAt, type FormPart } from "./problems.ts";
+import { t } from "./words.ts";
 
 /** Browsers refuse an address that changes too often. */
 const WAIT_MILLISECONDS = 300;
+
+const UNREAD: Record<Unread, [part: FormPart, text: string]> = {
+  area: ["area", t("The area in this page’s address cannot be read: a part of it may be missing. Choose it anew.")],
+  crs: ["crs", t("The coordinate system in this page’s address cannot be read. Choose it anew.")],
+  parts: ["more", t("The fields and conditions in this page’s address cannot be read: a part of it may be missing. Choose them anew.")],
+};
 
 export interface SharedParts {
   area: AreaForm;
@@ -58,6 +66,7 @@ export class Sharing {
     format.choose(shared.format ?? SHAPEFILE.id, shared.mode);
     // Last: which are offered depends on the area.
     crs.choose(shared.crs);
+    for (const name of unreadIn(location.hash)) showAt(...UNREAD[name]);
   }
 
   #show({ zoom, latitude, longitude }: SharedView): void {

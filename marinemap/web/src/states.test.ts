@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import test from "node:test";
 
 import type { Job } from "./api.ts";
-import { isReady, stateInWords, timeInWords } from "./states.ts";
+import { now, setClock } from "./clock.ts";
+import { isReady, stateInWords, timeInWords, waitInWords } from "./states.ts";
 
 const links = [{ rel: "http://www.opengis.net/def/rel/ogc/1.0/results", href: "/api/jobs/1/results" }];
 const job: Job = { jobID: "1", status: "successful", expires: "2031-05-02T12:00:00Z", links };
@@ -30,4 +31,17 @@ test("times of today leave the date out", () => {
   assert.equal(timeInWords(new Date(2031, 4, 2, 9, 5).toISOString(), now), "Today 09:05");
   assert.equal(timeInWords(new Date(2031, 4, 1, 9, 5).toISOString(), now), "1 May, 09:05");
   assert.equal(timeInWords(undefined, now), "");
+});
+
+test("a clock that is a week off keeps nothing from being fetched", () => {
+  const inAnHour = new Date(Date.now() + 7 * 86_400_000 + 3_600_000).toISOString();
+  // This machine's clock is a week slow.
+  setClock(new Date(Date.now() + 7 * 86_400_000).toUTCString());
+  assert.ok(isReady({ ...job, expires: inAnHour }));
+  assert.ok(!isReady({ ...job, expires: new Date(Date.now() + 86_400_000).toISOString() }));
+  assert.equal(waitInWords({ jobID: "1", status: "accepted", ahead: 0, earliestStart: new Date(now() + 30_000).toISOString() }), "Nobody is ahead; it starts in 30 s at the earliest.");
+  // Seconds are no difference, nor is what is no date.
+  setClock(new Date(Date.now() - 1500).toUTCString());
+  setClock(null);
+  assert.ok(Math.abs(now() - Date.now()) < 1000);
 });

@@ -1,6 +1,7 @@
 /** The state of a request in plain words. */
 
 import type { Job } from "./api.ts";
+import { now as serviceNow } from "./clock.ts";
 import { isServiceLanguage, locale, t, tn } from "./words.ts";
 
 const RESULTS = "http://www.opengis.net/def/rel/ogc/1.0/results";
@@ -10,12 +11,12 @@ export function isOver({ status }: Job): boolean {
 }
 
 /** Whether the files can still be downloaded: the service links to them until they are gone. */
-export function isReady(job: Job, now = Date.now()): boolean {
+export function isReady(job: Job, now = serviceNow()): boolean {
   const hasResults = job.links?.some(({ rel }) => rel === RESULTS) ?? false;
   return job.status === "successful" && hasResults && !(Date.parse(job.expires ?? "") <= now);
 }
 
-export function stateInWords(job: Job, now = Date.now()): string {
+export function stateInWords(job: Job, now = serviceNow()): string {
   switch (job.status) {
     case "accepted":
       return t("Waiting");
@@ -31,7 +32,7 @@ export function stateInWords(job: Job, now = Date.now()): string {
 }
 
 /** What keeps a request waiting, or what is done now; empty where only the service has words for it, in another language. */
-export function waitInWords({ status, ahead, earliestStart, message = "" }: Job, now = Date.now()): string {
+export function waitInWords({ status, ahead, earliestStart, message = "" }: Job, now = serviceNow()): string {
   if (status !== "accepted" || ahead === undefined) return isServiceLanguage ? message : "";
   const others = ahead > 0 ? tn("{count} request is ahead", "{count} requests are ahead", ahead) : t("Nobody is ahead");
   const seconds = Math.round((Date.parse(earliestStart ?? "") - now) / 1000);
@@ -42,7 +43,7 @@ export function waitInWords({ status, ahead, earliestStart, message = "" }: Job,
 }
 
 /** "Today 14:05" or "21 Nov, 14:05", in the person's own time zone; "today" within a sentence. */
-export function timeInWords(moment: string | undefined, now = new Date(), isWithin = false): string {
+export function timeInWords(moment: string | undefined, now = new Date(serviceNow()), isWithin = false): string {
   const date = new Date(moment ?? "");
   if (Number.isNaN(date.getTime())) return "";
   const time = date.toLocaleTimeString(locale, { hour: "2-digit", minute: "2-digit" });
@@ -51,6 +52,6 @@ export function timeInWords(moment: string | undefined, now = new Date(), isWith
 }
 
 function readyInWords({ expires }: Job): string {
-  const until = timeInWords(expires, new Date(), true);
+  const until = timeInWords(expires, undefined, true);
   return until ? t("Ready, kept until {time}", { time: until }) : t("Ready");
 }

@@ -38,7 +38,7 @@ export class TypedBounds {
     const shift = -360 * Math.floor((bounds.west + 180) / 360);
     const east = bounds.east + shift;
     const shown = { ...bounds, west: bounds.west + shift, east: east > 180 ? east - 360 : east };
-    for (const side of SIDES) input(side).value = String(Number(shown[side].toFixed(5)));
+    for (const side of SIDES) input(side).value = String(Number(shown[side].toFixed(7)));
   }
 
   // Enter in a coordinate sets the area; it must not send the form.

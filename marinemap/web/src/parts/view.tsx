@@ -33,7 +33,7 @@ export function PartView(props: PartProps): JSX.Element {
   const { layerId, title, said, isOpen } = props;
   return (
     <details class="part" open={isOpen} data-testid={`part-${layerId}`}>
-      <summary>{title}: <span data-testid={`part-said-${layerId}`}>{said}</span></summary>
+      <summary><bdi>{title}</bdi>: <span data-testid={`part-said-${layerId}`}>{said}</span></summary>
       <Fields {...props} />
       {"written" in props.draft ? <Written {...props} text={props.draft.written} /> : <Conditions {...props} draft={props.draft} />}
     </details>

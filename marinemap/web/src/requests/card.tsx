@@ -1,14 +1,15 @@
 /** One request as a card: what was asked for, how it stands, and what may be done with it. */
 
 import type { ComponentChild, JSX } from "preact";
-import { useState } from "preact/hooks";
+import { useRef, useState } from "preact/hooks";
 
 import { resultsUrl, type Asked, type Job, type Report, type ShareLink } from "../api.ts";
+import { now } from "../clock.ts";
 import { bytesInWords } from "../estimate.ts";
 import { isOver, isReady, stateInWords, timeInWords, waitInWords } from "../states.ts";
 import { AreaPicture } from "./picture.tsx";
 import { reportInWords, summaryOf } from "./report.ts";
-import { choicesOf, titleOf, type Titles } from "./request.ts";
+import { choicesOf, layerIds, titleOf, type Titles } from "./request.ts";
 import { locale, SERVICE_LANGUAGE, t } from "../words.ts";
 
 /** What the page knows of a request. */
@@ -20,6 +21,8 @@ export interface Entry {
   link?: ShareLink;
   /** What went wrong with what was wished for last. */
   problem?: string;
+  /** Whether that was the connection, which is told elsewhere for as long as it is so. */
+  isUnanswered?: boolean;
   /** Whether the service is at work on a wish. */
   isBusy?: boolean;
 }
@@ -49,7 +52,7 @@ export function Card({ entry, titles, events }: CardProps): JSX.Element {
     <li class="card" data-testid="request-row" data-job={job.jobID} data-status={job.status} aria-labelledby={headingId} aria-busy={entry.isBusy}>
       {asked ? <AreaPicture area={asked.area} /> : <span class="area-picture" />}
       <div class="card-what">
-        <h3 id={headingId} tabIndex={-1}>{title}</h3>
+        <h3 id={headingId} tabIndex={-1}>{asked ? <Names of={layerIds(asked).map(titles.ofLayer)} /> : title}</h3>
         <p class="small" data-testid="request-choices">{asked ? choicesOf(asked, titles).join(" · ") : t("Reading what was asked for …")}</p>
         <p class="small quiet-text">{timeInWords(job.created)}</p>
       </div>
@@ -62,6 +65,11 @@ export function Card({ entry, titles, events }: CardProps): JSX.Element {
       {problem && <p class="problem" role="alert" data-testid="request-problem">{problem}</p>}
     </li>
   );
+}
+
+/** Each for itself: letters of one that run from right to left must not turn the others. */
+function Names({ of }: { of: string[] }): JSX.Element {
+  return <>{of.map((name, index) => <>{index > 0 && ", "}<bdi>{name}</bdi></>)}</>;
 }
 
 function Progress({ job }: { job: Job }): JSX.Element {
@@ -93,7 +101,7 @@ function ReportView({ report, titles }: { report: Report; titles: Titles }): JSX
       <dl>
         {reportInWords(report, titles.ofLayer).map(({ title, count, isMissing, notes, said }) => (
           <div class={isMissing ? "missing" : undefined}>
-            <dt>{title}</dt>
+            <dt><bdi>{title}</bdi></dt>
             <dd>{count}</dd>
             {notes.map((note) => <dd class="quiet-text">{note}</dd>)}
             {said.map((note) => <dd class="quiet-text" lang={SERVICE_LANGUAGE}>{note}</dd>)}
@@ -107,17 +115,26 @@ function ReportView({ report, titles }: { report: Report; titles: Titles }): JSX
 
 function Link({ link, onRevoke }: { link: ShareLink; onRevoke: () => void }): JSX.Element {
   const [isCopied, setCopied] = useState(false);
+  const input = useRef<HTMLInputElement>(null);
   return (
     <div class="share" data-testid="share-link">
       <label>{t("Whoever has this link gets the files until {time}; keep it, it is shown once.", { time: timeInWords(link.expires) })}
-        <input type="text" readOnly value={link.href} onFocus={(event) => event.currentTarget.select()} />
+        <input type="text" readOnly ref={input} value={link.href} onFocus={(event) => event.currentTarget.select()} />
       </label>
       <div class="buttons">
-        <button type="button" onClick={() => void navigator.clipboard.writeText(link.href).then(() => setCopied(true))}>{isCopied ? t("Copied") : t("Copy")}</button>
+        <button type="button" onClick={() => void copy(input.current!).then(setCopied)}>{isCopied ? t("Copied") : t("Copy")}</button>
         <button type="button" onClick={onRevoke} data-testid="revoke">{t("Revoke all links")}</button>
       </div>
     </div>
   );
+}
+
+/** Pages without TLS have no clipboard but the old one, of what is selected. */
+async function copy(input: HTMLInputElement): Promise<boolean> {
+  const clipboard = navigator.clipboard as Clipboard | undefined;
+  if (await clipboard?.writeText(input.value).then(() => true, () => false)) return true;
+  input.select();
+  return document.execCommand("copy");
 }
 
 function Actions({ entry, title, events }: { entry: Entry; title: string; events: CardEvents }): JSX.Element {
@@ -152,7 +169,7 @@ function focused(button: HTMLButtonElement | null): void {
 }
 
 function isLater(moment: string | undefined): boolean {
-  return Date.parse(moment ?? "") > Date.now() + 2000;
+  return Date.parse(moment ?? "") > now() + 2000;
 }
 
 /** To the second: a request may start in four. */

@@ -25,6 +25,7 @@ export class Following {
 
   constructor(followed: Followed) {
     this.#followed = followed;
+    document.addEventListener("visibilitychange", () => this.#heedVisibility());
   }
 
   /** Heed that a request came, changed or ended: a stream is kept while there is one to follow. */
@@ -33,7 +34,16 @@ export class Following {
     else if (!this.#stream && this.#timer === undefined) this.#listen();
   }
 
+  // A browser has six connections to a host for all its tabs: those that nobody sees keep none open.
+  #heedVisibility(): void {
+    if (!this.#followed.isAnyOpen()) return;
+    if (document.hidden) this.#leaveStream();
+    if (document.hidden) this.#askIn(LATEST_MILLISECONDS);
+    else if (!this.#stream) this.#listen();
+  }
+
   #listen(): void {
+    if (document.hidden) return this.#askSoon();
     const stream = (this.#stream = new EventSource(EVENTS_URL));
     this.#questions = 0;
     this.#askSoon();
@@ -46,9 +56,13 @@ export class Following {
     });
   }
 
-  #stop(): void {
+  #leaveStream(): void {
     this.#stream?.close();
     this.#stream = null;
+  }
+
+  #stop(): void {
+    this.#leaveStream();
     window.clearTimeout(this.#timer);
     this.#timer = undefined;
     this.#wait = SOONEST_MILLISECONDS;

@@ -2,9 +2,10 @@
 
 import { render } from "preact";
 
-import { cancelJob, listJobs, newKey, readReport, readRequest, renewJob, revokeLinks, shareJob, submitOrder, type Asked, type Job } from "../api.ts";
+import { cancelJob, listJobs, newKey, ProblemError, readReport, readRequest, renewJob, revokeLinks, shareJob, submitOrder, type Asked, type Job } from "../api.ts";
+import { now } from "../clock.ts";
 import { announce, element } from "../page.ts";
-import { problemInWords } from "../problems.ts";
+import { isTold, problemInWords } from "../problems.ts";
 import { isOver, isReady, stateInWords } from "../states.ts";
 import { Card, type CardEvents, type Entry } from "./card.tsx";
 import { Following } from "./following.ts";
@@ -42,6 +43,8 @@ export class RequestList {
   async load(): Promise<void> {
     const { jobs, next } = await listJobs();
     if (this.#entries.size === 0) this.#next = next;
+    // The service answers again.
+    for (const entry of this.#entries.values()) if (entry.isUnanswered) delete entry.problem;
     jobs.forEach((job) => this.#take(job));
     this.refresh();
   }
@@ -114,7 +117,7 @@ export class RequestList {
   // What is no longer kept must not be offered.
   #heedExpiry(): void {
     window.clearTimeout(this.#expiryTimer);
-    const ends = this.#listed().map(({ job }) => Date.parse(job.expires ?? "") - Date.now()).filter((wait) => wait > 0);
+    const ends = this.#listed().map(({ job }) => Date.parse(job.expires ?? "") - now()).filter((wait) => wait > 0);
     // Longer timers overflow the browser's 32 bits and would fire at once.
     const next = Math.min(...ends, 2 ** 31 - 1);
     if (ends.length > 0) this.#expiryTimer = window.setTimeout(() => (this.refresh(), this.#heedExpiry()), next);
@@ -138,8 +141,10 @@ export class RequestList {
     this.refresh();
     try {
       await wish(entry);
+      this.#tabs.postMessage(entry.job.jobID);
     } catch (error) {
       entry.problem = problemInWords(error);
+      entry.isUnanswered = error instanceof ProblemError && isTold(error.problem);
     }
     entry.isBusy = false;
     this.refresh();

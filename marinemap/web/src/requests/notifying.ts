@@ -18,15 +18,14 @@ export function offerNotifications(): void {
 export function notify(id: string, title: string, text: string): void {
   if (!isWished() || (!document.hidden && document.hasFocus())) return;
   // One for all tabs: those of one tag are one.
-  const notification = new Notification(title, { body: text, tag: id });
-  notification.addEventListener("click", () => {
+  shown(title, { body: text, tag: id })?.addEventListener("click", () => {
     window.focus();
     document.querySelector<HTMLElement>(`[data-job="${CSS.escape(id)}"]`)?.scrollIntoView({ block: "center" });
   });
 }
 
 async function wish(box: HTMLInputElement): Promise<void> {
-  const isAllowed = !box.checked || (await Notification.requestPermission()) === "granted";
+  const isAllowed = !box.checked || (canNotify() && (await Notification.requestPermission()) === "granted");
   box.checked = box.checked && isAllowed;
   element("notify-note").textContent = isAllowed ? "" : REFUSED;
   try {
@@ -34,6 +33,20 @@ async function wish(box: HTMLInputElement): Promise<void> {
   } catch {
     // Forbidden storage: the wish holds for this page.
   }
+}
+
+/** Browsers of phones have the class, and throw where a page makes one. */
+function shown(title: string, options: NotificationOptions): Notification | null {
+  try {
+    return new Notification(title, options);
+  } catch {
+    return null;
+  }
+}
+
+// Without a permission nothing is shown.
+function canNotify(): boolean {
+  return Notification.permission === "granted" || shown("", {}) !== null;
 }
 
 function isWished(): boolean {
