@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -25,9 +25,14 @@ from marinemap.extraction.layer_names import (
     unreadable,
 )
 from marinemap.extraction.postgis.table import Place, Table
-from marinemap.extraction.source_files import real_path
+from marinemap.extraction.source_files import fingerprint, real_path
+from marinemap.extraction.sources import is_parquet
 from marinemap.extraction.table_encoding import encoding_of
 from marinemap.extraction.wkb import dimensions, kinds
+
+if TYPE_CHECKING:
+    from marinemap.extraction.geoparquet.described import FileDescription
+    from marinemap.extraction.postgis.described import TableDescription
 
 # A file of any size must be described at once; its first features stand for the rest.
 _LOOKED_AT = 100
@@ -154,6 +159,8 @@ def describe(path: Place, layer: str | None = None) -> Dataset:
         return _described_table(path, layer)
     path = real_path(path)
     name = pick_layer(path, layer)
+    if is_parquet(path):
+        return _described_parquet(path, name)
     try:
         with quietly():
             return _described(path, name)
@@ -178,14 +185,24 @@ def _described_table(table: Table, layer: str | None) -> Dataset:
     # Imported here: PostgreSQL's client takes long to import, and files need none of it.
     from marinemap.extraction.postgis.described import describe_table
 
-    found = describe_table(table)
+    return _as_told(table, table.layer, describe_table(table))
+
+
+def _described_parquet(path: Path, name: str) -> Dataset:
+    # Imported here: it takes long to import, and other files need none of it.
+    from marinemap.extraction.geoparquet.described import describe_file
+
+    return _as_told(path, name, describe_file(path, fingerprint(path)))
+
+
+def _as_told(path: Place, name: str, found: TableDescription | FileDescription) -> Dataset:
     return Dataset(
-        path=table,
-        layer=table.layer,
-        crs=_crs_of(found.stated_crs, table, table.layer),
+        path=path,
+        layer=name,
+        crs=_crs_of(found.stated_crs, path, name),
         bounds=found.bounds,
         geometry_type=found.geometry_type,
-        fields=tuple(Field(name, type_) for name, type_ in found.fields),
+        fields=tuple(Field(field, type_) for field, type_ in found.fields),
         feature_count=found.feature_count,
     )
 

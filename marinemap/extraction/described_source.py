@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 from marinemap.extraction.dataset import Dataset, KnownZones, describe
+from marinemap.extraction.first_look import take_for_sound
 from marinemap.extraction.request import SourceLayer
+from marinemap.extraction.source_files import real_path
 
 # Where somebody waits for an answer.
 ZONE_SECONDS = 1.0
@@ -21,6 +24,9 @@ def describe_source(layer: SourceLayer, is_hurried: bool = False) -> Dataset:
         Whether the zones of its moments may be sought for a second only, where the layer has a
         fingerprint and the file is in another state; without a fingerprint nobody else seeks them.
     """
+    if layer.fingerprint and isinstance(layer.path, Path):
+        # Whoever found the mark has read the file in that state.
+        take_for_sound(real_path(layer.path), layer.fingerprint)
     dataset = describe(layer.path, layer.layer)
     if not layer.fingerprint:
         return dataset

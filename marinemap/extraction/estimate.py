@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyogrio
 import pyproj
 import shapely
 
@@ -17,6 +16,7 @@ from marinemap.extraction.filter import Filter
 from marinemap.extraction.formats import get_format
 from marinemap.extraction.formats.wkb_to_shp import split_collections
 from marinemap.extraction.layer import PreparedLayer, prepare
+from marinemap.extraction.opening import find_boxes
 from marinemap.extraction.raster import EDGE, INSIDE, OUTSIDE
 from marinemap.extraction.read import Source
 from marinemap.extraction.request import ExtractionRequest, SourceLayer
@@ -202,14 +202,9 @@ def _look(source: Source) -> _Looked:
         every = 1 + most // _MOST_BOXES
         keys, boxes = source.rtree.boxes(source.boxes, every)
         return _Looked(keys, boxes, every, min(most, source.dataset.feature_count))
-    keys, found = pyogrio.read_bounds(
-        source.dataset.path,
-        layer=source.dataset.layer,
-        bbox=source.box,
-        max_features=_MOST_BOXES,
-    )
+    keys, boxes = find_boxes(source.dataset, source.box, _MOST_BOXES)
     each = 1 if len(keys) < _MOST_BOXES else 0
-    return _Looked(keys, found.T, each, source.dataset.feature_count)
+    return _Looked(keys, boxes, each, source.dataset.feature_count)
 
 
 def _covered(layer: PreparedLayer) -> float:

@@ -14,6 +14,7 @@ from marinemap.errors import DatasetError, did_you_mean
 from marinemap.extraction.first_look import look_first
 from marinemap.extraction.shapefile_check import check_headers
 from marinemap.extraction.source_files import check_is_file, fingerprint, real_path, without_folder
+from marinemap.extraction.sources import is_parquet
 
 # What GDAL fails by, as pyogrio hands it on.
 OPENING_ERRORS = (DataSourceError, DataLayerError, ValueError, OSError)
@@ -29,6 +30,9 @@ def list_layers(path: Path) -> list[str]:
     """
     check_is_file(path)
     look_first(real_path(path), fingerprint(path))
+    if is_parquet(path):
+        # It holds one, and is opened to be described.
+        return [path.stem]
     try:
         if path.suffix.lower() == ".shp":
             check_headers(path)

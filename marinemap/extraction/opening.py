@@ -6,12 +6,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
+import pyogrio
+
 from marinemap.errors import DatasetError
 from marinemap.extraction.dataset import Dataset
 from marinemap.extraction.gdal_layer import GDAL_ERRORS, GdalLayer, rows_within_file
 from marinemap.extraction.geopackage_index import find_rtree, own_key
 from marinemap.extraction.postgis.table import Place, Table
 from marinemap.extraction.rtree_nodes import KeySet, Near
+from marinemap.extraction.sources import is_parquet
 from marinemap.extraction.zones import Zones, zones_of
 
 Box = tuple[float, float, float, float]
@@ -83,6 +86,10 @@ def open_layer(
         from marinemap.extraction.postgis.layer import TableLayer
 
         return TableLayer(dataset.path, columns, with_ids)
+    if is_parquet(dataset.path):
+        from marinemap.extraction.geoparquet.layer import ParquetLayer
+
+        return ParquetLayer(dataset.path, columns, with_ids)
     return GdalLayer(dataset, columns, key, with_ids)
 
 
@@ -94,11 +101,36 @@ def find_index(place: Place, layer: str) -> SpatialIndex | None:
     DatasetError, UnavailableError
         If it is a table that cannot be read now.
     """
-    if not isinstance(place, Table):
-        return find_rtree(place, layer)
-    from marinemap.extraction.postgis.index import TableIndex
+    if isinstance(place, Table):
+        from marinemap.extraction.postgis.index import TableIndex
 
-    return TableIndex.of(place)
+        return TableIndex.of(place)
+    if is_parquet(place):
+        from marinemap.extraction.geoparquet.index import BoxColumns
+
+        return BoxColumns.of(place)
+    return find_rtree(place, layer)
+
+
+def find_boxes(dataset: Dataset, box: Box | None, most: int | None = None) -> tuple[Any, Any]:
+    """Return the ids of features of a file, and their boxes, shape (features, 4).
+
+    Of those near a box, of all where it is None; of so many at most. By the driver's own index
+    where it has one: for layers that ``find_index`` finds none for.
+
+    Raises
+    ------
+    DatasetError
+        If the layer cannot be read.
+    """
+    if is_parquet(dataset.path):
+        from marinemap.extraction.geoparquet.layer import ParquetLayer
+
+        return ParquetLayer(dataset.file).boxes_in(box, most)
+    keys, found = pyogrio.read_bounds(
+        dataset.file, layer=dataset.layer, bbox=box, max_features=most
+    )
+    return keys, found.T
 
 
 def rows_within(dataset: Dataset, most_bytes: int) -> int:
@@ -107,6 +139,10 @@ def rows_within(dataset: Dataset, most_bytes: int) -> int:
         from marinemap.extraction.postgis.index import TableIndex
 
         return int(max(1, most_bytes // max(1, TableIndex.of(dataset.path).bytes_each())))
+    if is_parquet(dataset.path):
+        from marinemap.extraction.geoparquet.file import bytes_each
+
+        return int(max(1, most_bytes // max(1, bytes_each(dataset.path))))
     return rows_within_file(dataset, most_bytes)
 
 

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
-import pyogrio
 
 from marinemap.extraction.dataset import Dataset
 from marinemap.extraction.feature_ids import are_places
 from marinemap.extraction.filter import Filter
 from marinemap.extraction.geopackage_index import RTree, open_to_read
+from marinemap.extraction.opening import find_boxes
 from marinemap.extraction.page_source import PageSource
 from marinemap.extraction.postgis.table import Table
 from marinemap.extraction.rtree_nodes import find_few_keys, quoted
@@ -195,7 +195,6 @@ _left_out = _Kept()
 
 def _in_box(source: PageSource, box: Box) -> Array:
     database, rtree = source.database, source.index
-    path, layer = source.dataset.file, source.dataset.layer
     west, south, east, north = box
 
     def near(boxes: Array) -> Array:
@@ -208,10 +207,10 @@ def _in_box(source: PageSource, box: Box) -> Array:
         return meets
 
     if are_places(source.dataset):
-        _, bounds = pyogrio.read_bounds(path, layer=layer)
-        return np.flatnonzero(near(bounds.T))
+        _, bounds = find_boxes(source.dataset, None)
+        return np.flatnonzero(near(bounds))
     if database is None or rtree is None:
-        keys, _ = pyogrio.read_bounds(path, layer=layer, bbox=box)
+        keys, _ = find_boxes(source.dataset, box)
         return np.unique(keys)
     found, nowhere = find_few_keys(database, rtree.table, near), _nowhere(source, rtree)
     keys = np.unique(np.concatenate([found, nowhere])) if len(nowhere) else found

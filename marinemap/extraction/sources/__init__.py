@@ -7,6 +7,7 @@ import os
 import pkgutil
 from functools import cache
 from pathlib import Path
+from typing import TypeGuard
 
 from marinemap.extraction.sources.source import SourceFormat
 
@@ -14,6 +15,11 @@ from marinemap.extraction.sources.source import SourceFormat
 def source_format_of(path: Path) -> SourceFormat:
     """Return what is known of a file's format, by its suffix; of others, that nothing is known."""
     return _by_suffix().get(path.suffix.lower(), SourceFormat(()))
+
+
+def is_parquet(place: object) -> TypeGuard[Path]:
+    """Tell whether a layer is in a GeoParquet, which GDAL does not read here."""
+    return isinstance(place, Path) and source_format_of(place).is_parquet
 
 
 @cache

@@ -40,6 +40,8 @@ class SourceFormat:
         Whether the moments of a field have one zone for all, or none, so that GDAL tells it.
     shares_ids : bool
         Whether GDAL gives several features one id, so that a feature's place has to be its id.
+    is_parquet : bool
+        Whether it is read by ``extraction.geoparquet``, and not by GDAL.
     environment : mapping
         Options for GDAL that have no other way in.
     """
@@ -52,6 +54,7 @@ class SourceFormat:
     opens_safely: bool = False
     has_one_zone: bool = False
     shares_ids: bool = False
+    is_parquet: bool = False
     environment: Mapping[str, str] = field(default_factory=dict)
 
 

@@ -1,0 +1,304 @@
+"""A GeoParquet that is open: its row groups, their boxes, and their rows some at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from marinemap.errors import DatasetError, quote
+from marinemap.extraction.geoparquet.columns import Column
+from marinemap.extraction.geoparquet.metadata import GeoColumn, Leaf, read_geo
+
+# Rows are decoded so many at a time, fewer where they are large.
+_MOST_ROWS, _BATCH_BYTES = 8_192, 6 << 20
+# Of each column so much is read at a time: a row group may be as large as the file.
+_BUFFER_BYTES = 1 << 20
+# A byte is kept for each row while they are chosen.
+_ALLOWED_ROWS = 2_000_000_000
+# What damaged files are found by.
+_ERRORS = (pa.ArrowException, OSError, ValueError, OverflowError, UnicodeDecodeError, KeyError)
+_TEXTS = (pa.string(), pa.large_string(), pa.binary(), pa.large_binary())
+
+Array = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True)
+class GeoParquet:
+    """A file that is open for reading.
+
+    Parameters
+    ----------
+    parquet : pyarrow.parquet.ParquetFile
+    geometry : GeoColumn
+    title : str
+        What to call it in a message.
+    """
+
+    parquet: Any
+    geometry: GeoColumn
+    title: str
+
+    @property
+    def rows(self) -> int:
+        """How many features it states."""
+        return int(self.parquet.metadata.num_rows)
+
+    @property
+    def groups(self) -> int:
+        """How many row groups it has."""
+        return int(self.parquet.metadata.num_row_groups)
+
+    @cached_property
+    def starts(self) -> Array:
+        """At which row each group begins, and where the last ends."""
+        metadata = self.parquet.metadata
+        counts = [metadata.row_group(group).num_rows for group in range(self.groups)]
+        return np.concatenate([[0], np.cumsum(np.array(counts, np.int64))]).astype(np.int64)
+
+    @cached_property
+    def fields(self) -> tuple[Column, ...]:
+        """The columns that are fields of features."""
+        schema, hidden = self.parquet.schema_arrow, self.geometry.hidden
+        return tuple(Column(each.name, each.type) for each in schema if each.name not in hidden)
+
+    @cached_property
+    def leaves(self) -> dict[Leaf, int]:
+        """The places of the columns that hold values, by the ways to them."""
+        schema = self.parquet.schema
+        return {tuple(schema.column(n).path.split(".")): n for n in range(len(schema.names))}
+
+    @cached_property
+    def group_boxes(self) -> Array:
+        """The box of each row group by its columns' statistics, shape (groups, 4); NaN for none.
+
+        An index of the file's own is needed (``geometry.sides``).
+        """
+        places = self.side_places
+        whole = range(self.groups)
+        sides = [self._limits(g, places) for g in whole]
+        found = np.array(sides, float).reshape(-1, 4)
+        # A feature across 180 degrees begins east of where it ends.
+        found[found[:, 0] > found[:, 2], 0] = np.nan
+        return np.where(np.isnan(found).any(axis=1)[:, None], np.nan, self._outward(found))
+
+    @cached_property
+    def side_places(self) -> list[int]:
+        """The places of the columns of boxes.
+
+        Raises
+        ------
+        DatasetError
+            If the file names others than it has.
+        """
+        sides = self.geometry.sides or ()
+        missing = [".".join(side) for side in sides if side not in self.leaves]
+        if missing:
+            raise DatasetError(
+                f"{self.title} has no column '{quote(missing[0])}', which it states as a side of "
+                "its features' boxes",
+                field="source",
+            )
+        return [self.leaves[side] for side in sides]
+
+    def without_geometry(self) -> int:
+        """Return how many features have no geometry, by the statistics; 0 where they are silent."""
+        name = self.geometry.name
+        place = next((n for leaf, n in self.leaves.items() if leaf[0] == name), None)
+        if place is None or self.geometry.encoding not in ("WKB", "point"):
+            return 0
+        metadata = self.parquet.metadata
+        found = (metadata.row_group(g).column(place).statistics for g in range(self.groups))
+        return sum(int(s.null_count) for s in found if s is not None and s.has_null_count)
+
+    def boxes(self, group: int) -> Array:
+        """Return the boxes (minx, miny, maxx, maxy) of a group's features, NaN for none."""
+        sides = self.geometry.sides or ()
+        _ = self.side_places
+        names = list(dict.fromkeys(".".join(side) for side in sides))
+        parts = [_sides(batch, sides) for batch in self._decoded(group, names, _MOST_ROWS * 8)]
+        found = np.concatenate([np.zeros((0, 4)), *parts])
+        across = found[:, 0] > found[:, 2]
+        found[across, 0], found[across, 2] = -180.0, 180.0
+        return self._outward(found)
+
+    def batches(self, group: int, names: Sequence[str], within: Array | None) -> Iterator[Any]:
+        """Yield rows of a group as they are stored, some megabytes at a time.
+
+        Parameters
+        ----------
+        group : int
+        names : sequence of str
+            The columns, in the order in which they come.
+        within : array of int, optional
+            The rows by their places in the group, rising; all by default.
+
+        Raises
+        ------
+        DatasetError
+            If the group has fewer rows than are stated.
+        """
+        done, wanted = 0, int(self.starts[group + 1] - self.starts[group])
+        last = wanted - 1 if within is None else int(within[-1]) if len(within) else -1
+        with closing(self._decoded(group, names, self._rows_at_once(group))) as decoded:
+            for batch in decoded:
+                rows = _between(within, done, done + batch.num_rows)
+                done += batch.num_rows
+                some = batch if rows is None else batch.take(pa.array(rows))
+                if some.num_rows:
+                    yield from _pieces(some)
+                if done > last:
+                    break
+        if done <= last:
+            raise DatasetError(
+                f"{self.title} has {done:,} rows in row group {group + 1} where it states "
+                f"{wanted:,}: it is cut or damaged; ask for a whole copy",
+                field="source",
+            )
+
+    def _decoded(self, group: int, names: Sequence[str], rows: int) -> Generator[Any]:
+        with reading(self.title):
+            found = self.parquet.iter_batches(
+                batch_size=rows, row_groups=[group], columns=list(names), use_threads=False
+            )
+            for batch in found:
+                batch.validate(full=True)
+                tops = dict.fromkeys(
+                    name if name in batch.schema.names else name.split(".")[0] for name in names
+                )
+                yield batch.select(list(tops))
+
+    def _rows_at_once(self, group: int) -> int:
+        row_group = self.parquet.metadata.row_group(group)
+        each = row_group.total_byte_size / max(1, row_group.num_rows)
+        return int(min(_MOST_ROWS, max(1, _BATCH_BYTES // max(1, each))))
+
+    def _limits(self, group: int, places: Sequence[int]) -> list[float]:
+        columns = [self.parquet.metadata.row_group(group).column(place) for place in places]
+        found = [column.statistics for column in columns]
+        if any(each is None or not each.has_min_max for each in found):
+            return [np.nan] * 4
+        minx, miny, maxx, maxy = found
+        return [minx.min, miny.min, maxx.max, maxy.max]
+
+    def _outward(self, boxes: Array) -> Array:
+        """Return boxes that surely hold their features: 32-bit numbers may be rounded inward."""
+        schema = self.parquet.schema
+        if all(schema.column(n).physical_type == "DOUBLE" for n in self.side_places):
+            return boxes
+        small = boxes.astype(np.float32)
+        low, high = np.float32(-np.inf), np.float32(np.inf)
+        lower, upper = np.nextafter(small[:, :2], low), np.nextafter(small[:, 2:], high)
+        return np.column_stack([lower, upper]).astype(float)
+
+
+@contextmanager
+def opened(place: Path) -> Iterator[GeoParquet]:
+    """Open a file.
+
+    Raises
+    ------
+    DatasetError
+        If it is no GeoParquet, damaged, or cannot be served.
+    """
+    with reading(place.name), pa.OSFile(str(place)) as data:
+        metadata = pq.ParquetFile(data).metadata
+        if metadata.num_rows > _ALLOWED_ROWS:
+            raise DatasetError(
+                f"{place.name} states {metadata.num_rows:,} features; {_ALLOWED_ROWS:,} are read",
+                field="source",
+            )
+        geometry = read_geo(metadata.metadata, place.name)
+        parquet = pq.ParquetFile(
+            data,
+            metadata=metadata,
+            read_dictionary=_repeated(metadata),
+            buffer_size=_BUFFER_BYTES,
+            page_checksum_verification=True,
+        )
+        if geometry.name not in parquet.schema_arrow.names:
+            raise DatasetError(
+                f"{place.name} has no column '{quote(geometry.name)}', which it states to be its "
+                "geometry",
+                field="source",
+            )
+        yield GeoParquet(parquet, geometry, f"layer '{place.stem}' of {place.name}")
+
+
+def bytes_each(place: Path) -> float:
+    """Return how many bytes a feature takes, before compression."""
+    with opened(place) as file:
+        metadata = file.parquet.metadata
+        sizes = (metadata.row_group(group).total_byte_size for group in range(file.groups))
+        return float(sum(sizes)) / max(1, file.rows)
+
+
+@contextmanager
+def reading(title: str) -> Iterator[None]:
+    """Name what goes wrong with a file while it is read.
+
+    Raises
+    ------
+    DatasetError
+    """
+    try:
+        yield
+    except _ERRORS as error:
+        raise DatasetError(
+            f"{title} cannot be read: {quote(error)}",
+            field="source",
+            hint="If it is cut or damaged, ask for a whole copy.",
+        ) from error
+
+
+def _repeated(metadata: Any) -> list[str]:
+    """Return the columns of bytes that are kept as a list of values and numbers of them.
+
+    They are read so: a text of a megabyte for all features is a few bytes for each in the file.
+    """
+    if not metadata.num_row_groups:
+        return []
+    schema, first = metadata.schema, metadata.row_group(0)
+    places = [n for n in range(len(schema.names)) if schema.column(n).max_repetition_level == 0]
+    of_bytes = [n for n in places if schema.column(n).physical_type == "BYTE_ARRAY"]
+    flat = [n for n in of_bytes if "." not in schema.column(n).path]
+    return [schema.column(n).path for n in flat if first.column(n).has_dictionary_page]
+
+
+def _sides(batch: Any, sides: Sequence[Leaf]) -> Array:
+    columns = []
+    for leaf in sides:
+        values = batch.column(leaf[0])
+        for name in leaf[1:]:
+            values = pc.struct_field(values, name)
+        columns.append(np.asarray(values.cast(pa.float64()).fill_null(np.nan)))
+    return np.column_stack(columns)
+
+
+def _between(rows: Array | None, first: int, end: int) -> Array | None:
+    """Return those of some rows that lie in a batch, by their places in it; None for all."""
+    if rows is None:
+        return None
+    found = rows[np.searchsorted(rows, first) : np.searchsorted(rows, end)] - first
+    return None if len(found) == end - first else found
+
+
+def _pieces(batch: Any) -> Iterator[Any]:
+    """Yield rows in pieces that take some megabytes when no value is shared any more."""
+    weights = np.zeros(batch.num_rows, np.int64)
+    for column in batch.columns:
+        if pa.types.is_dictionary(column.type) and column.type.value_type in _TEXTS:
+            lengths = pc.binary_length(column.dictionary).take(column.indices)
+            weights += np.asarray(lengths.fill_null(0), np.int64)
+    parts = weights.cumsum() // _BATCH_BYTES
+    edges = [0, *(np.flatnonzero(np.diff(parts)) + 1).tolist(), batch.num_rows]
+    for first, end in zip(edges[:-1], edges[1:], strict=True):
+        yield batch.slice(first, end - first)

@@ -1,0 +1,105 @@
+"""Geometries as GeoParquet encodes them, brought to the WKB that GDAL would give."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import shapely
+
+from marinemap.errors import DatasetError, quote
+from marinemap.extraction.geoparquet.metadata import NATIVE, GeoColumn
+from marinemap.extraction.wkb import kinds, lengths_of, to_column, type_codes, uint32_at
+
+# As WKB numbers them.
+_KINDS = (
+    "",
+    "Point",
+    "LineString",
+    "Polygon",
+    "MultiPoint",
+    "MultiLineString",
+    "MultiPolygon",
+    "GeometryCollection",
+)
+# What OGC's own numbers stay below; EWKB has bits beyond.
+_BEYOND_ISO = 4_000
+Array = np.ndarray[Any, Any]
+
+
+def to_wkb(values: Any, geometry: GeoColumn, title: str) -> Any:
+    """Return geometries as ISO WKB, little-endian.
+
+    Raises
+    ------
+    DatasetError
+        If one is broken, or of a type that the file says it has not.
+    """
+    try:
+        found = _plain_wkb(values) if geometry.encoding == "WKB" else _from_native(values, geometry)
+    except (shapely.errors.ShapelyError, pa.ArrowException, ValueError, TypeError) as error:
+        raise DatasetError(
+            f"a geometry of {title} is broken: {quote(error)}", field="source"
+        ) from error
+    _check_types(found, geometry, title)
+    return found
+
+
+def shown_types(column: Any) -> set[str]:
+    """Return the types of geometries, without heights."""
+    bases = np.unique(kinds(column)).tolist()
+    return {_KINDS[base] if base < len(_KINDS) else "Unknown" for base in bases if base}
+
+
+def _plain_wkb(values: Any) -> Any:
+    column = values.cast(pa.binary())
+    odd = np.flatnonzero(_is_odd(column))
+    if not len(odd):
+        return column
+    sound = shapely.from_wkb(column.take(pa.array(odd)).to_numpy(zero_copy_only=False))
+    mask = np.zeros(len(column), bool)
+    mask[odd] = True
+    return pc.replace_with_mask(column, pa.array(mask), to_column(sound))
+
+
+def _is_odd(column: Any) -> Array:
+    """Tell which rows are big-endian, or have the bits of PostGIS."""
+    rows = np.flatnonzero(lengths_of(column) >= 9)
+    odd: Array = np.zeros(len(column), bool)
+    odd[rows] = (type_codes(column)[rows] == 0) | (uint32_at(column, rows, 1) >= _BEYOND_ISO)
+    return odd
+
+
+def _from_native(values: Any, geometry: GeoColumn) -> Any:
+    """Return what GeoArrow keeps as lists of coordinates (GeoParquet 1.1.0, native encodings)."""
+    there = np.asarray(values.is_valid())
+    sound, offsets = values.drop_null(), []
+    while pa.types.is_list(sound.type) or pa.types.is_large_list(sound.type):
+        ends = np.asarray(sound.value_lengths().fill_null(0)).cumsum()
+        offsets.append(np.concatenate([[0], ends]).astype(np.int64))
+        sound = sound.flatten()
+    axes = [name for name in ("x", "y", "z") if sound.type.get_field_index(name) >= 0]
+    corners = np.column_stack([np.asarray(pc.struct_field(sound, axis)) for axis in axes])
+    kind = shapely.GeometryType(_native_number(geometry.encoding))
+    found = np.full(len(values), None, object)
+    found[there] = shapely.from_ragged_array(kind, corners, tuple(reversed(offsets)) or None)
+    return to_column(found)
+
+
+def _native_number(encoding: str) -> int:
+    # Shapely counts rings between lines and polygons.
+    return (0, 1, 3, 4, 5, 6)[NATIVE.index(encoding)]
+
+
+def _check_types(column: Any, geometry: GeoColumn, title: str) -> None:
+    stated = {type_.removesuffix(" Z") for type_ in geometry.types}
+    unstated = shown_types(column) - stated
+    if stated and unstated:
+        raise DatasetError(
+            f"{title} holds a {min(unstated)}, where its file states {', '.join(sorted(stated))} "
+            "alone",
+            field="source",
+            hint="Write the file anew: what it says of its types is wrong.",
+        )

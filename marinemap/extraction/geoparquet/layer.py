@@ -1,0 +1,236 @@
+"""A GeoParquet as Arrow: the same questions and answers as of a file that GDAL reads."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import shapely
+
+from marinemap.errors import DatasetError
+from marinemap.extraction.geoparquet.columns import Column
+from marinemap.extraction.geoparquet.file import GeoParquet, opened, reading
+from marinemap.extraction.geoparquet.geometries import to_wkb
+from marinemap.extraction.geoparquet.index import Rows, Touching
+from marinemap.extraction.wkb import to_geometries
+
+# As GeoArrow marks geometries.
+_MARK = {b"ARROW:extension:name": b"geoarrow.wkb"}
+# No column's name has such a sign.
+_GEOMETRY_NAME, _KEY_NAME = "\0geometry", "\0key"
+Array = np.ndarray[Any, Any]
+# Features of a row group by their places in it; None for all.
+Picked = Array | None
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Batches and their schema, as pyogrio hands them on."""
+
+    schema: Any
+    _batches: Iterator[Any]
+
+    def __iter__(self) -> Iterator[Any]:
+        return self._batches
+
+
+@dataclass(frozen=True)
+class ParquetLayer:
+    """Opens a file's features for reading.
+
+    Parameters
+    ----------
+    place : Path
+    columns : sequence of str, optional
+        The fields to read; all by default.
+    with_ids : bool
+        Whether to give the features' places in the file as well, in a column after the fields.
+    with_geometry : bool
+        Whether to read the geometries; else they are null.
+    """
+
+    place: Path
+    columns: Sequence[str] | None = None
+    with_ids: bool = False
+    with_geometry: bool = True
+
+    @property
+    def is_shapefile(self) -> bool:
+        """Whether it is read from a shapefile."""
+        return False
+
+    def stream(self, wanted: Mapping[str, Any]) -> Iterator[Any]:
+        """Yield Arrow's batches in the order of the file.
+
+        Raises
+        ------
+        DatasetError
+            If the file cannot be read.
+        """
+        with opened(self.place) as file:
+            yield from self._batches(file, wanted)
+
+    @contextmanager
+    def open(self, wanted: Mapping[str, Any], most: int | None) -> Iterator[Any]:
+        """Open some features as pyogrio does, at most so many, the first in the file.
+
+        Raises
+        ------
+        DatasetError
+            As ``stream`` does.
+        """
+        with opened(self.place) as file, closing(self._batches(file, wanted)) as batches:
+            yield {}, Reader(self._schema(file), _first(batches, most))
+
+    def attributes(self, condition: Any) -> Any:
+        """Return the attributes (pyarrow.Table) of the features that a condition holds for."""
+        layer = replace(self, with_geometry=False)
+        with layer.open({"where": condition}, None) as (_, reader):
+            return pa.Table.from_batches(reader, reader.schema).drop_columns([_GEOMETRY_NAME])
+
+    def table_by_ids(self, wanted: Mapping[str, Any]) -> tuple[str, Any]:
+        """Return the name of the column of places, and features (pyarrow.Table) with them.
+
+        Parameters
+        ----------
+        wanted : mapping
+            As pyogrio has it: ``fids``, or ``skip_features`` and ``max_features``; ``columns``,
+            ``read_geometry``.
+        """
+        layer = replace(
+            self,
+            columns=wanted.get("columns"),
+            with_ids=True,
+            with_geometry=wanted.get("read_geometry", True),
+        )
+        with layer.open(wanted, wanted.get("max_features")) as (_, reader):
+            return _KEY_NAME, pa.Table.from_batches(reader, reader.schema)
+
+    @property
+    def title(self) -> str:
+        """What to call it in a message."""
+        return f"layer '{self.place.stem}' of {self.place.name}"
+
+    def unreadable(self, error: Exception) -> DatasetError:
+        """Return what to say of a failure of Arrow."""
+        return DatasetError(f"{self.title} cannot be read: {error}", field="source")
+
+    def boxes_in(self, box: Any, most: int | None = None) -> tuple[Array, Array]:
+        """Return the places and boxes of the features whose box touches another.
+
+        Of so many at most; where the file keeps no boxes, its geometries are read for them.
+        """
+        found, count = [(np.zeros(0, np.int64), np.zeros((0, 4)))], 0
+        layer = replace(self, columns=[], with_ids=True)
+        with opened(self.place) as file, closing(layer._batches(file, {"bbox": box})) as batches:
+            for batch in batches:
+                boxes = _bounds(batch.column(batch.num_columns - 2), self.title)
+                found.append((np.asarray(batch.column(batch.num_columns - 1)), boxes))
+                count += batch.num_rows
+                if most is not None and count >= most:
+                    break
+        keys, boxes = (np.concatenate(parts)[:most] for parts in zip(*found, strict=True))
+        return keys, boxes
+
+    def _batches(self, file: GeoParquet, wanted: Mapping[str, Any]) -> Generator[Any]:
+        schema, fields = self._schema(file), self._fields(file)
+        names = [field.name for field in fields]
+        # Some column has to be read for the rows to be counted.
+        stored = [*names, file.geometry.name] if self.with_geometry or not names else names
+        box = wanted.get("bbox") if file.geometry.sides is None else None
+        for group, rows in _picks(file, wanted):
+            done = 0
+            for batch in file.batches(group, stored, rows):
+                places = np.arange(done, done + batch.num_rows)
+                done += batch.num_rows
+                keys = (places if rows is None else rows[places]) + file.starts[group]
+                shown = self._shown(file, batch, fields, keys, schema)
+                if self.with_geometry and ("where" in wanted or "bbox" in wanted):
+                    # What lies nowhere lies near nothing.
+                    shown = shown.filter(shown.column(len(names)).is_valid())
+                yield shown if box is None else _within(shown, len(names), box, self.title)
+
+    def _shown(
+        self, file: GeoParquet, batch: Any, fields: Sequence[Column], keys: Array, schema: Any
+    ) -> Any:
+        with reading(self.title):
+            columns = [field.converted(batch.column(field.name), self.title) for field in fields]
+            if self.with_geometry:
+                stored = batch.column(file.geometry.name)
+                columns.append(to_wkb(_plain(stored), file.geometry, self.title))
+            else:
+                columns.append(pa.nulls(batch.num_rows, pa.binary()))
+            if self.with_ids:
+                columns.append(pa.array(keys))
+            return pa.RecordBatch.from_arrays(columns, schema=schema)
+
+    def _fields(self, file: GeoParquet) -> list[Column]:
+        return [c for c in file.fields if self.columns is None or c.name in self.columns]
+
+    def _schema(self, file: GeoParquet) -> Any:
+        fields = [pa.field(column.name, column.type) for column in self._fields(file)]
+        geometry = pa.field(_GEOMETRY_NAME, pa.binary(), metadata=_MARK)
+        keys = [pa.field(_KEY_NAME, pa.int64())] if self.with_ids else []
+        return pa.schema([*fields, geometry, *keys])
+
+
+def _plain(values: Any) -> Any:
+    if isinstance(values.type, pa.BaseExtensionType):
+        values = values.storage
+    return values.dictionary_decode() if pa.types.is_dictionary(values.type) else values
+
+
+def _picks(file: GeoParquet, wanted: Mapping[str, Any]) -> Iterator[tuple[int, Picked]]:
+    """Yield the row groups that hold something wanted, and which of their rows."""
+    condition = wanted.get("where")
+    if "fids" in wanted:
+        condition = Rows(np.unique(np.asarray(wanted["fids"], np.int64)))
+    if "bbox" in wanted and file.geometry.sides is not None:
+        condition = Touching([wanted["bbox"]])
+    if "skip_features" in wanted:
+        first = int(wanted["skip_features"])
+        end = min(file.rows, first + int(wanted.get("max_features") or file.rows))
+        condition = Rows(np.arange(first, max(first, end)))
+    for group in range(file.groups):
+        first, end = int(file.starts[group]), int(file.starts[group + 1])
+        if condition is None:
+            yield group, None
+        elif isinstance(condition, Touching):
+            if condition.near(file.group_boxes[group : group + 1]).any():
+                rows = np.flatnonzero(condition.near(file.boxes(group)))
+                yield group, rows
+        else:
+            low, high = np.searchsorted(condition.places, [first, end])
+            if high > low:
+                yield group, condition.places[low:high] - first
+
+
+def _within(batch: Any, geometry: int, box: Any, title: str) -> Any:
+    boxes = _bounds(batch.column(geometry), title)
+    known = ~np.isnan(boxes).any(axis=1)
+    return batch.filter(pa.array(known & Touching([box]).near(boxes)))
+
+
+def _bounds(column: Any, title: str) -> Array:
+    try:
+        found: Array = shapely.bounds(to_geometries(column))
+    except shapely.errors.ShapelyError as error:
+        raise DatasetError(f"a geometry of {title} is broken: {error}", field="source") from error
+    return found
+
+
+def _first(batches: Iterator[Any], most: int | None) -> Iterator[Any]:
+    left = most
+    for batch in batches:
+        if left is None:
+            yield batch
+            continue
+        yield batch.slice(0, left)
+        left -= batch.num_rows
+        if left <= 0:
+            return
