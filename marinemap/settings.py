@@ -13,6 +13,7 @@ from kombu import Exchange, Queue
 
 from marinemap.addresses import broker_options, read_broker
 from marinemap.environment import (
+    FOLDER,
     HOST,
     ORIGIN,
     check_writable,
@@ -94,6 +95,11 @@ CONTENT_SECURITY_POLICY = {
 DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
 # A file within a form as well: none is ever on disk by itself, where a killed process leaves it.
 FILE_UPLOAD_MAX_MEMORY_SIZE = DATA_UPLOAD_MAX_MEMORY_SIZE
+
+# Below which folders of this machine layers may be added in the admin site, and how large a file
+# may be that is uploaded there, MB; 0 takes none.
+MARINEMAP_LAYER_FOLDERS = read_list("MARINEMAP_LAYER_FOLDERS", [], FOLDER)
+MARINEMAP_MAX_LAYER_UPLOAD_MB = read_count("MARINEMAP_MAX_LAYER_UPLOAD_MB", 500, 0, 100_000)
 
 # With which a program may read /metrics, as may staff; without one, only those.
 MARINEMAP_METRICS_TOKEN = read_token("MARINEMAP_METRICS_TOKEN")

@@ -5,15 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 from django.forms import ModelForm
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 
 from marinemap.catalogue.area_names import check_field
+from marinemap.catalogue.data_admin import DataPages
 from marinemap.catalogue.models import Layer, SourceToRead, place_of
 from marinemap.catalogue.new_sources import give, withdraw
 from marinemap.catalogue.reading import READ_FROM_DATA, absolute, is_as_read
+from marinemap.catalogue.source_looks import check_given
 from marinemap.errors import MarineMapError
 
 # Django's own classes take a type parameter in its stubs only.
@@ -25,6 +27,11 @@ else:
     _LayerAdmin = admin.ModelAdmin
 
 _READ = ("source", "source_layer")
+# What the engine calls some of the fields.
+_FIELDS = {"layer": "source_layer"}
+_WORDS = ("title", "description", "theme", "licence", "attribution")
+_LIMITS = ("most_features", "most_megabytes", "most_area_km2", "most_corners")
+_HELD = (*READ_FROM_DATA, "created_at", "updated_at")
 _READ_ONLY = ("reading", *READ_FROM_DATA, "trouble", "created_at", "updated_at")
 
 
@@ -51,6 +58,10 @@ class LayerForm(_LayerForm):
             "most_area_km2",
             "most_corners",
         )
+        help_texts = {
+            "source": "A file below the folders that are allowed, an upload, or the address of a "
+            "table or view of PostGIS: postgresql://host:5432/database?table=schema.name"
+        }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -72,11 +83,15 @@ class LayerForm(_LayerForm):
         layer = self.instance
         try:
             given = (absolute(place_of(cleaned["source"])), cleaned["source_layer"])
-            is_served = given == (layer.source, layer.source_layer) and is_as_read(layer)
+            is_kept = given == (layer.source, layer.source_layer)
+            if not is_kept:
+                check_given(*given)
+            is_served = is_kept and is_as_read(layer)
             if is_served and cleaned["area_names"]:
                 check_field(layer, cleaned["area_names"])
         except MarineMapError as error:
-            self.add_error(error.field, error.message)
+            told = f"{error.message}. {error.hint}" if error.hint else error.message
+            self.add_error(_FIELDS.get(error.field or "source", error.field), told)
             return
         # Reading a gigabyte would hold the web server; until it is done the old one is served.
         self.to_read = None if is_served else given
@@ -98,7 +113,26 @@ class LayerAdmin(_LayerAdmin):
     filter_horizontal = ("groups",)
     search_fields = ("id", "title", "description", "theme")
     readonly_fields = _READ_ONLY
+    fieldsets = (
+        (None, {"fields": ("id", *_WORDS)}),
+        ("Data", {"fields": ("source", "source_layer", "reading", "trouble")}),
+        ("Who may see it", {"fields": ("is_published", "is_restricted", "groups")}),
+        ("Limits, and areas by name", {"fields": (*_LIMITS, "area_names")}),
+        ("What the data hold", {"fields": _HELD, "classes": ("collapse",)}),
+    )
     actions = ("read_again",)
+
+    def get_urls(self) -> list[Any]:
+        """Add the pages on which data are chosen."""
+        return [*DataPages(self.admin_site).urls, *super().get_urls()]
+
+    def changeform_view(self, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Show a layer's form, and take it."""
+        try:
+            return super().changeform_view(*args, **kwargs)
+        except IntegrityError:
+            # Somebody else has just added a layer of that id: looked at again, the form says so.
+            return super().changeform_view(*args, **kwargs)
 
     def get_readonly_fields(
         self, request: HttpRequest, obj: Layer | None = None
@@ -108,10 +142,14 @@ class LayerAdmin(_LayerAdmin):
 
     def save_model(self, request: HttpRequest, obj: Layer, form: Any, change: bool) -> None:
         """Save what was typed, and have a source read that is not served yet."""
-        # Nothing else: the schedule may have read the layer meanwhile.
-        typed = [*(set(form.cleaned_data) - {"groups", *_READ}), "updated_at"]
         with transaction.atomic():
-            obj.save(update_fields=typed if change else None)
+            if change:
+                # Nothing else: the schedule may have read the layer meanwhile.
+                typed = {*form.cleaned_data, "updated_at"} - {"groups", *_READ}
+                obj.save(update_fields=typed)
+            else:
+                # Not over a layer that somebody else has just added.
+                obj.save(force_insert=True)
             if form.to_read is None:
                 withdraw(obj)
                 return

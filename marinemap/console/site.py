@@ -57,6 +57,12 @@ class Console(AdminSite):
         ]
         return own + super().get_urls()
 
+    def each_context(self, request: HttpRequest) -> dict[str, Any]:
+        """Leave what is inner out of the list beside each page."""
+        told: dict[str, Any] = super().each_context(request)
+        outer = [app for app in told["available_apps"] if not app.get("is_inner")]
+        return told | {"available_apps": outer}
+
     def get_app_list(
         self, request: HttpRequest, app_label: str | None = None
     ) -> list[dict[str, Any]]:

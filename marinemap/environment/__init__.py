@@ -7,6 +7,7 @@ from marinemap.environment.machine import (
 )
 from marinemap.environment.storage import read_storage
 from marinemap.environment.values import (
+    FOLDER,
     HOST,
     ORIGIN,
     Shape,
@@ -29,6 +30,7 @@ from marinemap.environment.variables import (
 )
 
 __all__ = [
+    "FOLDER",
     "HOST",
     "ORIGIN",
     "Shape",

@@ -109,6 +109,8 @@ ORIGIN = Shape(
     "https://maps.example.org, in small letters and without a slash at the end",
 )
 
+FOLDER = Shape(re.compile(r"/.*"), "folder", "its whole path, such as /srv/layers")
+
 
 def read_list(name: str, default: list[str], shape: Shape | None = None) -> list[str]:
     """Return a variable of comma-separated words as a list.

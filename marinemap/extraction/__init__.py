@@ -14,13 +14,19 @@ from marinemap.extraction.filter_spatial import GeometryField
 from marinemap.extraction.follow import follow
 from marinemap.extraction.formats import FORMATS, get_format
 from marinemap.extraction.geometries import read_geometries
-from marinemap.extraction.layer_names import list_layers
+from marinemap.extraction.layer_names import FoundLayer, find_layers, list_layers, pick_among
+from marinemap.extraction.layer_upload import look_apart, unpack_layers
 from marinemap.extraction.limits import RunLimitError, RunLimits
 from marinemap.extraction.opening import find_zones
 from marinemap.extraction.page import Page, Wanted, attributes_schema, read_one, read_page
 from marinemap.extraction.page_files import write_features_as
 from marinemap.extraction.pipeline import extract
-from marinemap.extraction.postgis.servers import Server, allow_servers
+from marinemap.extraction.postgis.servers import (
+    Server,
+    allow_servers,
+    allowed_servers,
+    server_of,
+)
 from marinemap.extraction.postgis.table import Place, Table, is_table
 from marinemap.extraction.request import (
     ExtractionRequest,
@@ -33,7 +39,15 @@ from marinemap.extraction.selection import check_selection
 from marinemap.extraction.servable import check_servable
 from marinemap.extraction.sharing.division import Division
 from marinemap.extraction.sharing.helper import help_extract
-from marinemap.extraction.source_files import content_version, fingerprint, one_state, real_path
+from marinemap.extraction.source_files import (
+    check_is_file,
+    content_version,
+    fingerprint,
+    one_state,
+    parts_of,
+    real_path,
+)
+from marinemap.extraction.sources import known_suffixes
 from marinemap.extraction.upload import read_area_file
 from marinemap.extraction.words import counted
 
@@ -50,6 +64,7 @@ __all__ = [
     "Field",
     "FieldValues",
     "Filter",
+    "FoundLayer",
     "GeometryField",
     "KnownZones",
     "LayerEstimate",
@@ -64,8 +79,10 @@ __all__ = [
     "Table",
     "Wanted",
     "allow_servers",
+    "allowed_servers",
     "attributes_schema",
     "check_fits",
+    "check_is_file",
     "check_selection",
     "check_servable",
     "compile_filter",
@@ -76,22 +93,29 @@ __all__ = [
     "describe",
     "estimate",
     "extract",
+    "find_layers",
     "find_zones",
     "fingerprint",
     "follow",
     "get_format",
     "help_extract",
     "is_table",
+    "known_suffixes",
     "list_layers",
+    "look_apart",
     "one_state",
     "parse_area",
     "parse_crs",
+    "parts_of",
+    "pick_among",
     "read_area_file",
     "read_geometries",
     "read_names",
     "read_one",
     "read_page",
     "real_path",
+    "server_of",
     "sync_folder",
+    "unpack_layers",
     "write_features_as",
 ]

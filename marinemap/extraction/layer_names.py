@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import pyogrio
@@ -20,6 +21,18 @@ from marinemap.extraction.sources import is_parquet
 OPENING_ERRORS = (DataSourceError, DataLayerError, ValueError, OSError)
 
 
+@dataclass(frozen=True)
+class FoundLayer:
+    """A layer that a source holds: its name, and its type of geometry as GDAL says it.
+
+    ``refusal`` is why it cannot be served, as far as that can be told without reading it.
+    """
+
+    name: str
+    geometry_type: str = ""
+    refusal: str = ""
+
+
 def list_layers(path: Path) -> list[str]:
     """Return the names of the layers in a vector file.
 
@@ -28,18 +41,35 @@ def list_layers(path: Path) -> list[str]:
     DatasetError
         If there is no such file, it is damaged, or GDAL cannot read it.
     """
+    return [layer.name for layer in find_layers(path)]
+
+
+def find_layers(path: Path) -> list[FoundLayer]:
+    """Return the layers in a vector file.
+
+    Raises
+    ------
+    DatasetError
+        As :func:`list_layers` does.
+    """
     check_is_file(path)
     look_first(real_path(path), fingerprint(path))
     if is_parquet(path):
         # It holds one, and is opened to be described.
-        return [path.stem]
+        return [FoundLayer(path.stem)]
     try:
         if path.suffix.lower() == ".shp":
             check_headers(path)
         with quietly():
-            return [str(name) for name in pyogrio.list_layers(path)[:, 0]]
+            return [found_layer(name, kind) for name, kind in pyogrio.list_layers(path)]
     except OPENING_ERRORS as error:
         raise unreadable(path, error) from error
+
+
+def found_layer(name: object, kind: object) -> FoundLayer:
+    """Return what GDAL lists as a layer: without a type of geometry it is a table."""
+    refusal = "" if kind else "it has no geometry: it is a table, not a map layer"
+    return FoundLayer(str(name), str(kind or ""), refusal)
 
 
 def pick_layer(path: Path, layer: str | None) -> str:
@@ -50,7 +80,17 @@ def pick_layer(path: Path, layer: str | None) -> str:
     DatasetError
         If there is no such layer, or the file cannot be read.
     """
-    known = list_layers(path)
+    return pick_among(list_layers(path), path, layer)
+
+
+def pick_among(known: Sequence[str], path: Path, layer: str | None) -> str:
+    """Return a layer's name as :func:`pick_layer` does, of a file whose layers are known.
+
+    Raises
+    ------
+    DatasetError
+        If there is no such layer, or several and none is named.
+    """
     listed = ", ".join(f"'{name}'" for name in known)
     if layer is None and len(known) == 1:
         return known[0]

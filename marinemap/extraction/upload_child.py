@@ -25,13 +25,13 @@ _MAX_WKB_BYTES = 12 * 2**20
 
 def limit() -> None:
     """Set the limits of this process: they cannot be raised again."""
-    _limit(resource.RLIMIT_CPU, _CPU_SECONDS)
-    _limit(resource.RLIMIT_DATA, _MEMORY_BYTES)
-    _limit(resource.RLIMIT_FSIZE, 0)
-    _limit(resource.RLIMIT_CORE, 0)
+    lower(resource.RLIMIT_CPU, _CPU_SECONDS)
+    lower(resource.RLIMIT_DATA, _MEMORY_BYTES)
+    lower(resource.RLIMIT_FSIZE, 0)
+    lower(resource.RLIMIT_CORE, 0)
 
 
-def _limit(kind: int, most: int) -> None:
+def lower(kind: int, most: int) -> None:
     """Set a limit, where there is no lower one already: who started it may have less itself."""
     hard = resource.getrlimit(kind)[1]
     allowed = most if hard == resource.RLIM_INFINITY else min(most, hard)

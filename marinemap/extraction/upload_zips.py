@@ -32,11 +32,11 @@ def unzip_shapefile(path: Path, folder: Path, field: str) -> None:
         If it holds more than one shapefile, a link or a path that climbs, or more bytes than its
         size suggests.
     """
-    with _opened(path, field) as archive:
-        every = [m for m in archive.infolist() if not _is_beside_the_point(m)]
+    with opened(path, field) as archive:
+        every = [m for m in archive.infolist() if not is_beside_the_point(m)]
         members = [m for m in every if _is_wanted(m)]
         _check_members(every, members, field)
-        _check_overlaps(archive.infolist(), field)
+        check_overlaps(archive.infolist(), field)
         budget = _budget(path)
         for member in members:
             target = folder / f"area{Path(member.filename).suffix.lower()}"
@@ -52,11 +52,11 @@ def unzip_kml(path: Path, target: Path, field: str) -> None:
     RequestError
         If it has too many files, or more bytes than its size suggests, or the document is no KML.
     """
-    with _opened(path, field) as archive:
+    with opened(path, field) as archive:
         every = archive.infolist()
         if len(every) > _MAX_KMZ_MEMBERS:
             raise _too_many(len(every), _MAX_KMZ_MEMBERS, field)
-        _check_overlaps(every, field)
+        check_overlaps(every, field)
         document = next(m for m in every if Path(m.filename).suffix.lower() == ".kml")
         _unpack(archive, document, target, _budget(path), field)
     if xml_kind(target, field) != "kml":
@@ -64,7 +64,13 @@ def unzip_kml(path: Path, target: Path, field: str) -> None:
 
 
 @contextmanager
-def _opened(path: Path, field: str) -> Iterator[zipfile.ZipFile]:
+def opened(path: Path, field: str) -> Iterator[zipfile.ZipFile]:
+    """Open a zip, and refuse what turns out to be damaged or encrypted while it is read.
+
+    Raises
+    ------
+    RequestError
+    """
     try:
         with zipfile.ZipFile(path) as archive:
             yield archive
@@ -85,7 +91,7 @@ def _is_wanted(member: zipfile.ZipInfo) -> bool:
     return Path(member.filename).suffix.lower() in _SHAPEFILE_PARTS
 
 
-def _is_beside_the_point(member: zipfile.ZipInfo) -> bool:
+def is_beside_the_point(member: zipfile.ZipInfo) -> bool:
     """Tell whether it is a folder's own entry, or what macOS adds to all that it packs."""
     parts = member.filename.split("/")
     return member.is_dir() or "__MACOSX" in parts or parts[-1] == ".DS_Store"
@@ -94,7 +100,22 @@ def _is_beside_the_point(member: zipfile.ZipInfo) -> bool:
 def _check_members(every: list[zipfile.ZipInfo], wanted: list[zipfile.ZipInfo], field: str) -> None:
     if len(every) > _MAX_MEMBERS:
         raise _too_many(len(every), _MAX_MEMBERS, field)
-    for member in every:
+    check_names(every, field)
+    # With the folder: most programs pack the one in which the files lie.
+    stems = {Path(member.filename).with_suffix("") for member in wanted}
+    suffixes = [Path(member.filename).suffix.lower() for member in wanted]
+    if len(stems) != 1 or len(set(suffixes)) != len(suffixes) or ".shp" not in suffixes:
+        raise RequestError("the zip does not hold exactly one shapefile", field=field)
+
+
+def check_names(members: list[zipfile.ZipInfo], field: str) -> None:
+    """Refuse links, and names that lead out of the zip.
+
+    Raises
+    ------
+    RequestError
+    """
+    for member in members:
         name = member.filename
         climbs = name.startswith("/") or "\\" in name or ".." in name
         if climbs or stat.S_ISLNK(member.external_attr >> 16):
@@ -104,14 +125,9 @@ def _check_members(every: list[zipfile.ZipInfo], wanted: list[zipfile.ZipInfo], 
                 field=field,
                 value=name,
             )
-    # With the folder: most programs pack the one in which the files lie.
-    stems = {Path(member.filename).with_suffix("") for member in wanted}
-    suffixes = [Path(member.filename).suffix.lower() for member in wanted]
-    if len(stems) != 1 or len(set(suffixes)) != len(suffixes) or ".shp" not in suffixes:
-        raise RequestError("the zip does not hold exactly one shapefile", field=field)
 
 
-def _check_overlaps(members: list[zipfile.ZipInfo], field: str) -> None:
+def check_overlaps(members: list[zipfile.ZipInfo], field: str) -> None:
     """Refuse members that share bytes: Python 3.11.7's zipfile reads them (CVE-2024-0450)."""
     places = sorted((m.header_offset, m.compress_size) for m in members)
     for (start, size), (following, _) in itertools.pairwise(places):

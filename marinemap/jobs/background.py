@@ -42,5 +42,6 @@ class BackgroundCommand:
 
 
 drawing = BackgroundCommand("drawlayers")
+looking = BackgroundCommand("looksources")
 reading = BackgroundCommand("readlayers")
 refreshing = BackgroundCommand("refreshlayers")

@@ -6,7 +6,14 @@ from celery import shared_task
 from celery.utils.log import get_task_logger
 from django.core.management import call_command
 
-from marinemap.catalogue import area_names, drawings, freshness, new_sources
+from marinemap.catalogue import (
+    area_names,
+    drawings,
+    freshness,
+    new_sources,
+    source_looks,
+)
+from marinemap.catalogue import uploads as layer_uploads
 from marinemap.jobs import (
     alarms,
     background,
@@ -53,6 +60,8 @@ def remove_expired_artifacts() -> None:
     notify.forget_old()
     correspondence.forget_over()
     uploads.forget_old()
+    for name in layer_uploads.forget_old():
+        logger.info("Removed what an operator pointed at, %s, which no layer uses", name)
     for name in drawings.remove_stale():
         logger.info("Removed the drawing %s, whose layer changed", name)
 
@@ -100,7 +109,9 @@ def refresh_layers() -> None:
 
 @shared_task(ignore_result=True)
 def read_layers() -> None:
-    """Read the sources that were given in the admin site, in a process of its own."""
+    """Look into sources that operators point at, read those that they gave; each in a process."""
+    if source_looks.is_any_waiting() and background.looking.begin():
+        logger.info("What operators point at is being looked at")
     if new_sources.is_any_waiting() and background.reading.begin():
         logger.info("Sources that were given for layers are being read")
 

@@ -13,7 +13,9 @@ from django.test import Client
 
 from marinemap.catalogue.drawings import draw_missing
 from marinemap.catalogue.freshness import refresh_all
-from marinemap.catalogue.models import Layer
+from marinemap.catalogue.models import Layer, SourceLook
+from marinemap.catalogue.new_sources import read_waiting
+from marinemap.catalogue.source_looks import look_waiting, offered_by
 from marinemap.extraction import Server, allow_servers
 from marinemap.jobs.models import Job
 from marinemap.jobs.tasks import run_job
@@ -136,3 +138,31 @@ def test_passwords_are_in_no_address_and_no_answer(
     for path in ("/api/collections/reefs?f=json", "/api/collections?f=json"):
         text = client.get(path).content.decode()
         assert "hunter2" not in text and "127.0.0.1" not in text and "sea.reefs" not in text
+
+
+def test_operator_chooses_among_the_tables_of_a_database(
+    cluster: Cluster, database: psycopg.Connection[Any], admin_client: Client
+) -> None:
+    database.execute('CREATE TABLE sea."Große ""Riffe""" (gid int PRIMARY KEY, geom geometry)')
+    point = "ST_SetSRID(ST_MakePoint(1, 50), 4326)"
+    database.execute(f'INSERT INTO sea."Große ""Riffe""" VALUES (1, {point})')
+    database.execute("CREATE TABLE sea.keyless (name text, geom geometry(Point, 4326))")
+    database.execute("CREATE TABLE sea.plain (gid int PRIMARY KEY)")
+    pages = "/admin/catalogue/layer/"
+    name = Server.parse(cluster.url("postgres")).name
+    assert f"<option>{name}</option>" in admin_client.get(f"{pages}data/").content.decode()
+    other = admin_client.post(f"{pages}data/", {"database": "other:5432/sea"})
+    assert "this database is none of those" in other.content.decode()
+    answer = admin_client.post(f"{pages}data/", {"database": name}, follow=True)
+    list(look_waiting())
+    shown = admin_client.get(answer.redirect_chain[-1][0]).content.decode()
+    assert "Add sea.reefs as a layer" in shown and "sea.plain" not in shown
+    assert "table &#x27;sea.keyless&#x27; of the database postgres has no key" in shown
+    odd = next(each for each in offered_by(SourceLook.objects.get()) if "Große" in each.layer)
+    given = {"id": "odd", "title": "Odd", "source": odd.source, "source_layer": odd.layer}
+    assert admin_client.post(f"{pages}add/", given).status_code == 302
+    assert list(read_waiting()) == ["odd: read, 1 features"]
+    allow_servers([])
+    refused = admin_client.post(f"{pages}add/", {**given, "id": "other"})
+    (told,) = refused.context["adminform"].form.errors["source"]
+    assert "is none that this site may read" in told

@@ -12,8 +12,12 @@ from marinemap.catalogue.registration import register
 
 
 @pytest.fixture(autouse=True)
-def home(settings: Any, tmp_path: Path) -> Path:
-    """Give each test a home of its own, with the folder that WhiteNoise warns of if missing."""
+def home(settings: Any, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give each test a home of its own, with the folder that WhiteNoise warns of if missing.
+
+    Layers may be added in the admin site from what tests make.
+    """
+    settings.MARINEMAP_LAYER_FOLDERS = [str(tmp_path_factory.getbasetemp())]
     settings.MARINEMAP_HOME = tmp_path / "home"
     settings.STATIC_ROOT = tmp_path / "home" / "static"
     settings.STATIC_ROOT.mkdir(parents=True)

@@ -27,6 +27,14 @@ from tests.jobs.conftest import AREA
 pytestmark = pytest.mark.django_db
 
 
+@pytest.fixture
+def later(tmp_path: Path) -> Path:
+    """A file that is none yet."""
+    path = tmp_path / "later.gpkg"
+    path.write_bytes(b"to be copied here")
+    return path
+
+
 def add(client: Client, source: Path, **changes: str) -> None:
     filled = form(source, id="reefs", **changes)
     assert client.post("/admin/catalogue/layer/add/", filled).status_code == 302
@@ -69,9 +77,9 @@ def test_nothing_is_read_in_the_web_server(
 
 
 def test_layer_that_was_not_read_troubles_nobody(
-    admin_client: Client, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    admin_client: Client, later: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    add(admin_client, tmp_path / "later.gpkg")
+    add(admin_client, later)
     assert find_undrawn() is None
     assert not is_any_changed() and refresh_all() == {}
     call_command("listlayers")
@@ -83,9 +91,10 @@ def test_layer_that_was_not_read_troubles_nobody(
 
 
 def test_checklayers_says_why_a_new_source_is_refused(
-    admin_client: Client, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    admin_client: Client, later: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    add(admin_client, tmp_path / "later.gpkg")
+    add(admin_client, later)
+    later.unlink()
     assert "there is no file" in list(read_waiting())[0]
     refused = SourceToRead.objects.get().refusal
     assert refused.startswith("no map data") and "later.gpkg" not in refused
@@ -121,9 +130,9 @@ def test_source_that_waits_is_not_begun_anew_by_another_word(
 
 
 def test_addlayer_reads_at_once_in_place_of_what_waits(
-    admin_client: Client, marine_gpkg: Path, tmp_path: Path
+    admin_client: Client, marine_gpkg: Path, later: Path
 ) -> None:
-    add(admin_client, tmp_path / "later.gpkg")
+    add(admin_client, later)
     register("reefs", marine_gpkg, "reefs")
     assert Layer.objects.get().is_read and not is_any_waiting()
 
@@ -161,9 +170,9 @@ def test_one_process_reads_at_a_time(reefs: Layer, marine_gpkg: Path, home: Path
 
 
 def test_refused_source_of_a_new_layer_can_be_mended(
-    admin_client: Client, marine_gpkg: Path, tmp_path: Path
+    admin_client: Client, marine_gpkg: Path, later: Path
 ) -> None:
-    add(admin_client, tmp_path / "no.gpkg")
+    add(admin_client, later)
     assert "refused" in list(read_waiting())[0]
     assert list(read_waiting()) == []
     admin_client.post("/admin/catalogue/layer/reefs/change/", form(marine_gpkg))

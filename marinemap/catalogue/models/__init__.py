@@ -3,6 +3,7 @@
 from marinemap.catalogue.models.drawing import Drawing
 from marinemap.catalogue.models.layer import ID_PATTERN, Layer, LayerQuerySet, find_layer, place_of
 from marinemap.catalogue.models.name_index import NamedArea, NameIndex, NamePhrase
+from marinemap.catalogue.models.source_look import SourceLook
 from marinemap.catalogue.models.source_to_read import SourceToRead
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "NameIndex",
     "NamePhrase",
     "NamedArea",
+    "SourceLook",
     "SourceToRead",
     "find_layer",
     "place_of",

@@ -47,6 +47,12 @@ class Server:
         )
         return cls(host, port or "5432", database, user, found)
 
+    @property
+    def name(self) -> str:
+        """What people who may choose among databases are told; there is no password in it."""
+        user = f"{self.user}@" if self.user else ""
+        return f"{user}{self.host}:{self.port}/{self.database}"
+
     def holds(self, table: Table) -> bool:
         """Tell whether a table is said to be in this database."""
         is_user = table.user in ("", self.user)
@@ -76,6 +82,11 @@ def allow_servers(servers: Sequence[Server], seconds: float = 60.0) -> None:
         How long a server may be silent before it is taken for away.
     """
     _allowed.servers, _allowed.seconds = tuple(servers), seconds
+
+
+def allowed_servers() -> tuple[Server, ...]:
+    """Return the databases that layers may be read from."""
+    return _allowed.servers
 
 
 def silent_seconds() -> float:

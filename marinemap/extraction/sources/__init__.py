@@ -22,6 +22,11 @@ def is_parquet(place: object) -> TypeGuard[Path]:
     return isinstance(place, Path) and source_format_of(place).is_parquet
 
 
+def known_suffixes() -> frozenset[str]:
+    """Return the suffixes of the formats of which more is known than GDAL says."""
+    return frozenset(_by_suffix())
+
+
 @cache
 def _by_suffix() -> dict[str, SourceFormat]:
     found: dict[str, SourceFormat] = {}

@@ -7,6 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from marinemap.catalogue.models import find_layer
+from marinemap.catalogue.uploads import is_uploaded
 from marinemap.errors import MarineMapError
 
 
@@ -31,4 +32,5 @@ class Command(BaseCommand):
         for layer in layers:
             layer_id, (source, _) = layer.pk, layer.given_source
             layer.delete()
-            self.stdout.write(f"Removed: {layer_id}; its data stay in {source}")
+            stay = "go within two days from" if is_uploaded(source) else "stay in"
+            self.stdout.write(f"Removed: {layer_id}; its data {stay} {source}")

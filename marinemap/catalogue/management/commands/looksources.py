@@ -1,0 +1,21 @@
+"""``manage.py looksources``: find the layers in what operators point at in the admin site."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from marinemap.catalogue.source_looks import look_waiting
+
+
+class Command(BaseCommand):
+    """Look at what waits; the schedule starts this by itself."""
+
+    help = "Find the layers in the uploads, files and databases that operators point at."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Look, telling of each."""
+        for told in look_waiting():
+            self.stdout.write(told)
+            self.stdout.flush()
