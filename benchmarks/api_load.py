@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import subprocess
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
+
+from benchmarks.processes import processor_seconds
 
 _CONNECTIONS = 8
-_TICKS = os.sysconf("SC_CLK_TCK")
 # The addresses in turn: wrk's own language is Lua.
 _SCRIPT = """
 local paths, at = {{{paths}}}, 0
@@ -61,21 +60,12 @@ def measure(
         script.write(_SCRIPT.format(paths=", ".join(f"[[{path}]]" for path in paths)))
         script.flush()
         load = ["-t", "1", "-c", str(_CONNECTIONS), "-d", f"{seconds:g}s", "-s", script.name]
-        before = cpu_seconds(server)
+        before = processor_seconds(server)
         done = subprocess.run(
             ["wrk", *load, *given, base], check=True, capture_output=True, text=True
         )
-        spent = cpu_seconds(server) - before
+        spent = processor_seconds(server) - before
     return _read(done.stdout, paths[0], spent)
-
-
-def cpu_seconds(pid: int) -> float:
-    """Return the processor time of a process and all that it has started."""
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    # The name may hold blanks; it stands in brackets.
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    own = sum(map(int, fields[11:15])) / _TICKS
-    return own + sum(cpu_seconds(int(child)) for child in children)
 
 
 def _read(text: str, path: str, spent: float) -> Load:

@@ -16,6 +16,7 @@ from typing import Any
 
 from benchmarks.broker_app import QUEUE, RECORD
 from benchmarks.broker_servers import wait_until
+from benchmarks.processes import find_family
 
 _REPOSITORY = Path(__file__).parent.parent
 
@@ -187,16 +188,6 @@ def measure_cpu_shares(workers: list[Worker], seconds: float) -> list[float]:
     time.sleep(seconds)
     after, passed = [worker.read_cpu_seconds() for worker in workers], time.monotonic() - begin
     return [(late - early) / passed for early, late in zip(before, after, strict=True)]
-
-
-def find_family(pid: int) -> list[int]:
-    """Return a process and all that it or they have started."""
-    found = [pid]
-    for parent in found:
-        for children in Path(f"/proc/{parent}/task").glob("*/children"):
-            with suppress(OSError):
-                found += [int(child) for child in children.read_text().split()]
-    return found
 
 
 def _read_cpu_seconds(pid: int) -> float:

@@ -33,6 +33,7 @@ from benchmarks.dear_areas import comb, wave
 from benchmarks.drawing_picture import make_picture
 from benchmarks.jobs import manage, running_web
 from benchmarks.machine import describe_machine
+from benchmarks.processes import processor_seconds
 from benchmarks.sites import make_layer
 
 _LAYER = "sites"
@@ -197,12 +198,6 @@ def web_server() -> int:
             if b"\0web\0" in Path(f"/proc/{process}/cmdline").read_bytes():
                 return process
     raise SystemExit("the web server has ended")
-
-
-def processor_seconds(process: int) -> float:
-    """Return how much processor a process has used."""
-    parts = Path(f"/proc/{process}/stat").read_text().rpartition(") ")[2].split()
-    return (int(parts[11]) + int(parts[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def memory_mb(process: int) -> float:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import time
 import urllib.request
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,14 +15,13 @@ from urllib.error import URLError
 
 import psycopg
 
-from benchmarks.broker_processes import find_family
 from benchmarks.jobs import get, manage, running_web, stamp
+from benchmarks.processes import processor_seconds
 
 # Of a layer of sites: some 25 of 1,000.
 SMALL_AREA = [10.0, 35.0, 14.0, 39.0]
 _READY_SECONDS, _END_SECONDS = 120, 900
 _LOOK_EVERY_SECONDS = 0.2
-_TICKS_A_SECOND = os.sysconf("SC_CLK_TCK")
 
 
 @dataclass(frozen=True)
@@ -64,9 +62,9 @@ def run_site(
 
 
 def _round(base: str, pids: Sequence[int], orders: Sequence[dict[str, Any]]) -> Took:
-    before = _processor_seconds(pids)
+    before = sum(map(processor_seconds, pids))
     seconds = _run_batch(base, orders)
-    return Took(seconds, _processor_seconds(pids) - before)
+    return Took(seconds, sum(map(processor_seconds, pids)) - before)
 
 
 def _length(took: Took) -> float:
@@ -131,13 +129,3 @@ def _run_batch(base: str, orders: Sequence[dict[str, Any]]) -> float:
         raise SystemExit(f"of {len(orders)} jobs {told['succeeded']} succeeded")
     begun, ended = ([stamp(job[name]) for job in told["jobs"]] for name in ("started", "finished"))
     return max(ended) - min(begun)
-
-
-def _processor_seconds(pids: Sequence[int]) -> float:
-    """Return what processes and their children have used, of threads that ended as well."""
-    total = 0
-    for pid in [one for parent in pids for one in find_family(parent)]:
-        with suppress(OSError):
-            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-            total += int(fields[11]) + int(fields[12])
-    return total / _TICKS_A_SECOND
