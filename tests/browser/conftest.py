@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Error, Page, expect, sync_playwright
 
 from tests.postgresql import skip_or_fail
 from tests.running_site import RunningSite
@@ -58,8 +58,16 @@ def _tab(**options: Any) -> Iterator[Page]:
             lambda entry: troubles.append(entry.text) if "Security Policy" in entry.text else None,
         )
         yield tab
+        _tell_jobs(tab)
         browser.close()
     assert troubles == []
+
+
+def _tell_jobs(tab: Page) -> None:
+    """Print what the API knows of this person's jobs: it is read where a test has failed."""
+    ask = "fetch('/api/jobs', {signal: AbortSignal.timeout(2000)}).then((answer) => answer.text())"
+    with suppress(Error):
+        print("jobs of this tab:", tab.evaluate(ask))
 
 
 @pytest.fixture(scope="module")
