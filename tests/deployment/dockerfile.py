@@ -150,12 +150,13 @@ def empty_debian(folder: Path, archive: Path) -> Iterator[Path]:
     shutil.copy("/etc/ssl/certs/ca-certificates.crt", folder / _CERTIFICATES)
     mounted = []
     try:
-        for kind, place in (("proc", "proc"), ("devtmpfs", "dev")):
+        # Semaphores lie in dev/shm, a file system of its own with every system that starts.
+        for kind, place in (("proc", "proc"), ("devtmpfs", "dev"), ("tmpfs", "dev/shm")):
             subprocess.run(["mount", "-t", kind, kind, str(folder / place)], check=True)
             mounted.append(place)
         yield folder
     finally:
-        for place in mounted:
+        for place in reversed(mounted):
             subprocess.run(["umount", "--lazy", str(folder / place)], check=False)
 
 

@@ -13,6 +13,7 @@ import subprocess
 import urllib.request
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
 
 import pytest
 
@@ -119,8 +120,12 @@ class Machine:
             None if body is None else json.dumps(body).encode(),
             {"Content-Type": "application/json", "Prefer": "respond-async"},
         )
-        with urllib.request.urlopen(asked, timeout=30) as answer:
-            content = answer.read()
+        try:
+            with urllib.request.urlopen(asked, timeout=30) as answer:
+                content = answer.read()
+        except HTTPError as error:
+            error.add_note(error.read().decode())
+            raise
         return json.loads(content) if content[:1] in b"{[" else content
 
 
@@ -143,7 +148,7 @@ def _environment() -> list[str]:
 
 
 def _order(machine: Machine) -> str:
-    body = {"inputs": {"layers": ["reefs"], "area": AREA}}
+    body = {"inputs": {"layers": ["ports"], "area": AREA}}
     job = machine.ask("/api/processes/extract/execution", body)["jobID"]
     path = f"/api/jobs/{job}"
     wait_for(lambda: machine.ask(path)["status"] == "successful", "the extract", 90)
