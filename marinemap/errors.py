@@ -6,6 +6,8 @@ import difflib
 from collections.abc import Iterable
 from typing import Any
 
+from marinemap.sentences import say
+
 # A value is quoted to be recognised, not to be read in full: an area may have megabytes.
 _MAX_QUOTED_CHARACTERS = 80
 
@@ -78,7 +80,7 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     # Who writes in capitals means the same.
     lowered = {each.lower(): each for each in known}
     nearest = difflib.get_close_matches(name.lower(), lowered, n=1, cutoff=0.5)
-    return f" Did you mean '{lowered[nearest[0]]}'?" if nearest else ""
+    return say(" Did you mean '{name}'?", name=lowered[nearest[0]]) if nearest else ""
 
 
 def quote(value: Any) -> str:

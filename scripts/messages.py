@@ -34,6 +34,7 @@ _PYTHON = {
     "gettext": None,
     "gettext_lazy": None,
     "gettext_noop": None,
+    "say": None,
     "ngettext": (1, 2),
     "ngettext_lazy": (1, 2),
 }

@@ -12,7 +12,7 @@ from marinemap.jobs import letter_texts
 from scripts import messages
 
 EACH = [(language, domain) for language in messages.LANGUAGES for domain in messages.DOMAINS]
-_PLACEHOLDER = re.compile(r"\{\w*\}|%[a-z]")
+_PLACEHOLDER = re.compile(r"\{\w*(?::[^{}]*)?\}|%[a-z]")
 
 
 @pytest.mark.parametrize(("language", "domain"), EACH)

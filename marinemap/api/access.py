@@ -8,6 +8,7 @@ from enum import Enum
 from django.http import HttpRequest
 
 from marinemap.errors import RequestError
+from marinemap.sentences import say
 
 # What a token may be good for, in the words of its maker.
 SCOPES: Mapping[str, str] = {
@@ -63,14 +64,18 @@ def check_access(request: HttpRequest, access: Access) -> None:
     needed = _NEEDED.get(access)
     if scopes is not None and needed is not None and needed not in scopes:
         raise ScopeError(
-            f"this token is not good for '{needed}': to {SCOPES[needed]}",
+            say(
+                "this token is not good for '{needed}': to {allowed}",
+                needed=needed,
+                allowed=SCOPES[needed],
+            ),
             field="Authorization",
-            hint="Make a token with this scope.",
+            hint=say("Make a token with this scope."),
         )
     if access is Access.ACCOUNT and (scopes is not None or not is_signed_in(request)):
         raise SignInNeededError(
-            "this is for a person who has signed in, and not for a token",
-            hint="Sign in, or ask an administrator, who makes tokens at /admin/.",
+            say("this is for a person who has signed in, and not for a token"),
+            hint=say("Sign in, or ask an administrator, who makes tokens at /admin/."),
         )
 
 

@@ -20,6 +20,7 @@ from marinemap.api.links import LINKS
 from marinemap.api.models import PersonalToken
 from marinemap.api.problems import NotFoundError
 from marinemap.api.tokens import MOST_TOKENS, make_token
+from marinemap.sentences import say
 
 _TOKEN_ID = Parameter("tokenId", {"type": "string"}, "The id of a token.", "path")
 _TEXT = {"type": "string"}
@@ -92,7 +93,7 @@ def revoke(request: HttpRequest, token_id: str) -> Document:
     own = PersonalToken.objects.filter(user=_person(request))
     token = own.filter(pk=token_id).first() if is_id(token_id) else None
     if token is None:
-        raise NotFoundError("you have no such token", field="tokenId", value=token_id)
+        raise NotFoundError(say("you have no such token"), field="tokenId", value=token_id)
     body = _described(token)
     token.delete()
     return Document(_("Token"), body, cache_control=PRIVATE)

@@ -11,6 +11,7 @@ from marinemap.api.declarations import Body
 from marinemap.api.problems import EncodedBodyError
 from marinemap.errors import RequestError
 from marinemap.processes.values import check_value
+from marinemap.sentences import say
 
 
 def read_body(request: HttpRequest, declared: Body) -> dict[str, Any]:
@@ -41,7 +42,9 @@ def read_json_body(request: HttpRequest, hint: str | None = None) -> Any:
     try:
         return read_json(request.body)
     except (ValueError, RecursionError) as error:
-        raise RequestError(f"the body is not JSON: {error}", field="body", hint=hint) from error
+        raise RequestError(
+            say("the body is not JSON: {error}", error=error), field="body", hint=hint
+        ) from error
 
 
 def refuse_encoded(request: HttpRequest) -> None:
@@ -54,7 +57,7 @@ def refuse_encoded(request: HttpRequest) -> None:
     coding = request.headers.get("Content-Encoding", "identity")
     if coding.lower() != "identity":
         raise EncodedBodyError(
-            "a body is taken as it is, not compressed", field="Content-Encoding", value=coding
+            say("a body is taken as it is, not compressed"), field="Content-Encoding", value=coding
         )
 
 

@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest, HttpResponse
 from django.utils import translation
-from django.utils.cache import patch_vary_headers
 from django.utils.html import format_html
-from django.utils.text import format_lazy
 from django.utils.translation import gettext
-from django.utils.translation import gettext_lazy as _
 
+from marinemap.api.readers import in_language_of, retold
 from marinemap.errors import quote
+from marinemap.sentences import say
 
-if TYPE_CHECKING:
-    from django_stubs_ext import StrOrPromise
-
-# Lazy: programs read them in English, people in their language.
-Words = dict[str, "StrOrPromise"]
+Words = dict[str, str]
 
 
 def is_api(request: HttpRequest) -> bool:
@@ -36,29 +29,29 @@ def words_of(request: HttpRequest, response: HttpResponse) -> Words:
     """Return what an error page means, as members of a problem document."""
     if response.status_code == 400 and (host := _unknown_host(request)):
         return {
-            "detail": format_lazy(_("this site does not answer to the name '{host}'"), host=host),
+            "detail": say("this site does not answer to the name '{host}'", host=host),
             "field": "Host",
             "value": host,
-            "hint": _(
+            "hint": say(
                 "Ask by a name of the site's; its operator lists them in DJANGO_ALLOWED_HOSTS."
             ),
         }
     if response.status_code == 405:
         taken = response.get("Allow", "")
         return {
-            "detail": format_lazy(
-                _("{method} is not taken at this address; it takes {taken}"),
+            "detail": say(
+                "{method} is not taken at this address; it takes {taken}",
                 method=quote(request.method),
                 taken=taken,
             ),
             "field": "method",
             "value": str(request.method),
-            "hint": _("GET /api/openapi.html shows what each address takes."),
+            "hint": say("GET /api/openapi.html shows what each address takes."),
         }
     if response.status_code == 404:
         return {
-            "detail": f"there is nothing at '{quote(request.path)}'",
-            "hint": "The map is at /, the API at /api/.",
+            "detail": say("there is nothing at '{path}'", path=quote(request.path)),
+            "hint": say("The map is at /, the API at /api/."),
         }
     return {}
 
@@ -75,11 +68,10 @@ def page_with(request: HttpRequest, words: Words, response: HttpResponse) -> Htt
             request.LANGUAGE_CODE,
             title,
             title,
-            words["detail"],
-            words["hint"],
+            retold(words["detail"]),
+            retold(words["hint"]),
         ).encode()
-    response.headers["Content-Language"] = request.LANGUAGE_CODE
-    patch_vary_headers(response, ["Accept-Language"])
+    in_language_of(request, response)
     return response
 
 

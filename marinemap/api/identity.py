@@ -23,6 +23,7 @@ from marinemap.catalogue.viewers import EVERYONE, Viewer, viewer_of_user
 from marinemap.jobs import lifecycle, uploads
 from marinemap.jobs.models import Job, UploadedArea
 from marinemap.jobs.owners import Sender, owner_of_user
+from marinemap.sentences import say
 
 # Each new owner gets a cookie of a name of its own: a page that sends two first requests at once
 # ends with both, and is the owner of both jobs.
@@ -152,7 +153,7 @@ def get_job(request: HttpRequest, job_id: str) -> Job:
     """
     job = Job.objects.filter(pk=job_id).first() if is_id(job_id) else None
     if job is None or not _may_see(request, job):
-        raise NoSuchJobError("there is no such job", field="jobID", value=job_id)
+        raise NoSuchJobError(say("there is no such job"), field="jobID", value=job_id)
     return job
 
 
@@ -168,7 +169,7 @@ def get_batch(request: HttpRequest, batch_id: str) -> list[Job]:
     """
     jobs = list(lifecycle.of_batch(uuid.UUID(batch_id))) if is_id(batch_id) else []
     if not jobs or not _may_see(request, jobs[0]):
-        raise NotFoundError("there is no such batch", field="batchId", value=batch_id)
+        raise NotFoundError(say("there is no such batch"), field="batchId", value=batch_id)
     return jobs
 
 
@@ -215,7 +216,7 @@ def refuse_cross_site(request: HttpRequest) -> None:
     site = request.headers.get("Sec-Fetch-Site", "none")
     origin = request.headers.get("Origin")
     if site not in ("same-origin", "none") or not _is_own(request, origin):
-        raise CrossSiteError("a page of another site may not do this in your name")
+        raise CrossSiteError(say("a page of another site may not do this in your name"))
 
 
 def is_id(text: str) -> bool:

@@ -15,8 +15,9 @@ from marinemap.api.access import Access
 from marinemap.api.declarations import Document, Operation, Route, openapi
 from marinemap.api.declarations.documents import never_another
 from marinemap.api.declarations.operation import Answer
-from marinemap.api.declarations.serving import FORM, in_language_of
+from marinemap.api.declarations.serving import FORM
 from marinemap.api.links import OGC, link
+from marinemap.api.readers import in_language_of
 from marinemap.catalogue.glance import catalogue_as_it_is
 
 if TYPE_CHECKING:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import http
 import logging
 import uuid
 from collections.abc import Callable
@@ -10,12 +9,14 @@ from typing import Any
 
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.utils import translation
 
 from marinemap.api.access import ScopeError, SignInNeededError, TokenRefusedError
 from marinemap.api.conf import max_body_bytes
 from marinemap.api.declarations.negotiation import NotAcceptableError
 from marinemap.api.error_pages import is_api, page_with, wants_page, words_of
 from marinemap.api.events.limits import TooManyStreamsError
+from marinemap.api.readers import in_language_of, retold, title_of
 from marinemap.errors import (
     DatasetError,
     MarineMapError,
@@ -29,6 +30,7 @@ from marinemap.jobs.limits import QueueFullError, TooManyWaitingError
 from marinemap.jobs.repeats import KeyReusedError
 from marinemap.jobs.uploads import TooManyAreasError
 from marinemap.processes.registry import NoSuchProcessError
+from marinemap.sentences import recalled, say
 from marinemap.tasks.outages import DATABASE_AWAY
 
 logger = logging.getLogger(__name__)
@@ -104,6 +106,8 @@ _STATUSES: tuple[tuple[type[Exception], int, str], ...] = (
 _RETRY_AFTER = {503: 5}
 # What a header says of an error page's content goes with it; these speak of something else.
 _KEPT_OF_A_PAGE = ("Content-Security-Policy", "Content-Range")
+# The rest is for programs, and the same in each language.
+_FOR_PEOPLE = ("title", "detail", "hint")
 # What a job's row says of its error, by the name of its class.
 _FAILED_JOB_STATUSES = {"RequestError": 400}
 
@@ -153,7 +157,10 @@ def problem_response(request: HttpRequest, error: Exception) -> HttpResponse:
             return response
     reference = uuid.uuid4().hex[:12]
     logger.error("Unexpected error, reference %s", reference, exc_info=error)
-    detail = f"Something went wrong here. If you report it, give the reference {reference}."
+    detail = say(
+        "Something went wrong here. If you report it, give the reference {reference}.",
+        reference=reference,
+    )
     return _problem(request, 500, f"{_OWN}unexpected", detail=detail, reference=reference)
 
 
@@ -161,6 +168,9 @@ def failed_job_response(request: HttpRequest, problem: dict[str, Any]) -> HttpRe
     """Return the answer to a request for the results of a job that failed."""
     status = _FAILED_JOB_STATUSES.get(problem["kind"], 500)
     details = {name: problem[name] for name in ("detail", "field", "value", "hint")}
+    # Of jobs that failed before sentences were kept there are the texts alone.
+    said = problem.get("said") or {}
+    details |= {name: recalled(made_of) for name, made_of in said.items() if made_of}
     return _problem(request, status, f"{_OWN}job-failed", **details)
 
 
@@ -173,18 +183,22 @@ def _details(error: Exception, status: int) -> dict[str, Any]:
             "hint": error.hint,
         }
     if status == 413:
-        return {"detail": f"The body is larger than the {max_body_bytes():,} bytes allowed."}
+        most = max_body_bytes()
+        return {"detail": say("The body is larger than the {most:,} bytes allowed.", most=most)}
     if status == 503:
-        return {"detail": "The database does not answer; try again in a moment."}
-    return {"detail": str(error) or http.HTTPStatus(status).description}
+        return {"detail": say("The database does not answer; try again in a moment.")}
+    return {"detail": str(error) or None}
 
 
 def _problem(request: HttpRequest, status: int, type_: str, **members: Any) -> HttpResponse:
-    body = {"type": type_, "title": http.HTTPStatus(status).phrase, "status": status}
+    body: dict[str, Any] = {"type": type_, "title": title_of(status), "status": status}
     # Absent members are left out: the standard's schemas know no null.
     body |= {name: value for name, value in members.items() if value is not None}
-    body.setdefault("detail", http.HTTPStatus(status).description)
+    body.setdefault("detail", body["title"])
+    with translation.override(request.LANGUAGE_CODE):
+        body |= {name: retold(body[name]) for name in _FOR_PEOPLE if name in body}
     response = JsonResponse(body, status=status, content_type=_media_type(request))
+    in_language_of(request, response)
     # Caches may keep a 404 by themselves, and what is not there for one is there for another.
     response.headers["Cache-Control"] = "no-store"
     return response

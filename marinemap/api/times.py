@@ -12,6 +12,7 @@ from django.utils import timezone
 from django.utils.formats import date_format
 
 from marinemap.errors import RequestError
+from marinemap.sentences import say
 
 _OPEN = ("", "..")
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
@@ -42,7 +43,7 @@ def parse_interval(text: str, field: str) -> Interval:
         return Interval(_start(parts[0], text, field), _end(parts[0], text, field))
     interval = Interval(_start(parts[0], text, field), _end(parts[1], text, field))
     if interval.start and interval.end and interval.start > interval.end:
-        raise RequestError("it ends before it begins", field=field, value=text)
+        raise RequestError(say("it ends before it begins"), field=field, value=text)
     return interval
 
 
@@ -72,8 +73,8 @@ def _moment(part: str, rest_of_day: str, text: str, field: str) -> datetime:
 
 def _wrong(text: str, field: str) -> RequestError:
     return RequestError(
-        "not a moment or an interval of two",
+        say("not a moment or an interval of two"),
         field=field,
         value=text,
-        hint="Write 2026-11-21T08:00:00Z, 2026-11-01/2026-11-30 or 2026-11-01/..",
+        hint=say("Write 2026-11-21T08:00:00Z, 2026-11-01/2026-11-30 or 2026-11-01/.."),
     )

@@ -21,6 +21,7 @@ from marinemap.api.models import PersonalToken
 from marinemap.api.problems import problem_response
 from marinemap.errors import RequestError
 from marinemap.processes.values import unknown
+from marinemap.sentences import say
 
 logger = logging.getLogger(__name__)
 
@@ -49,18 +50,21 @@ def make_token(
             raise unknown(scope, SCOPES, "there is no scope", "scopes")
     if not name.strip() or not name.isprintable():
         raise RequestError(
-            "a name has letters that can be shown, on one line", field="name", value=name
+            say("a name has letters that can be shown, on one line"), field="name", value=name
         )
     own = PersonalToken.objects.filter(user=user)
     if own.filter(name=name).exists():
         raise RequestError(
-            "there is a token of this name", field="name", value=name, hint="Revoke it first."
+            say("there is a token of this name"),
+            field="name",
+            value=name,
+            hint=say("Revoke it first."),
         )
     if own.count() >= MOST_TOKENS:
         raise RequestError(
-            f"there are {MOST_TOKENS} tokens, as many as one may have",
+            say("there are {most} tokens, as many as one may have", most=MOST_TOKENS),
             field="name",
-            hint="Revoke one that is no longer used.",
+            hint=say("Revoke one that is no longer used."),
         )
     text = f"{_PREFIX}{secrets.token_urlsafe(32)}"
     token = PersonalToken.objects.create(
@@ -90,9 +94,9 @@ def find_token(text: str) -> PersonalToken:
     token = found.select_related("user").first() if found is not None else None
     if token is None:
         raise TokenRefusedError(
-            "this token is unknown, over or revoked",
+            say("this token is unknown, over or revoked"),
             field="Authorization",
-            hint="Make a new one, or leave the header out to ask as everyone.",
+            hint=say("Make a new one, or leave the header out to ask as everyone."),
         )
     _note_use(token, now)
     return token

@@ -10,6 +10,7 @@ from django.views.decorators.csrf import csrf_exempt
 from marinemap.api.declarations.serving import serve
 from marinemap.api.problems import NotFoundError
 from marinemap.api.routes import all_routes
+from marinemap.sentences import say
 
 app_name = "api"
 
@@ -18,7 +19,7 @@ app_name = "api"
 def not_found(request: HttpRequest, path: str = "") -> HttpResponseBase:
     """Answer an address under ``/api/`` that means nothing."""
     raise NotFoundError(
-        "there is nothing at this address; GET /api/ lists what there is", value=request.path
+        say("there is nothing at this address; GET /api/ lists what there is"), value=request.path
     )
 
 

@@ -20,6 +20,7 @@ from marinemap.catalogue.names import digits_of, fold, slug_of
 from marinemap.catalogue.viewers import Viewer
 from marinemap.errors import DatasetError, MarineMapError, did_you_mean
 from marinemap.extraction import fingerprint, read_names
+from marinemap.sentences import say
 
 # In one transaction, which others wait for on SQLite.
 _ROWS_AT_A_TIME = 1_000
@@ -50,14 +51,23 @@ def check_field(layer: Layer, field: str) -> None:
     if field not in names:
         listed = ", ".join(f"'{name}'" for name in names) or "none"
         raise DatasetError(
-            f"layer '{layer.pk}' has no field '{field}'; it has {listed}."
-            f"{did_you_mean(field, names)}",
+            say(
+                "layer '{layer}' has no field '{field}'; it has {listed}.{nearest}",
+                layer=layer.pk,
+                field=field,
+                listed=listed,
+                nearest=did_you_mean(field, names),
+            ),
             field="area_names",
             value=field,
         )
     if not any(kind in layer.geometry_type for kind in ("Polygon", "Unknown", "Collection")):
         raise DatasetError(
-            f"layer '{layer.pk}' has {layer.geometry_type}; only polygons can be areas",
+            say(
+                "layer '{layer}' has {type}; only polygons can be areas",
+                layer=layer.pk,
+                type=layer.geometry_type,
+            ),
             field="area_names",
             value=field,
         )

@@ -10,6 +10,7 @@ from marinemap.catalogue.models import Layer
 from marinemap.catalogue.reading import READ_FROM_DATA, describe_into, is_as_read
 from marinemap.errors import DatasetError, UnavailableError
 from marinemap.extraction import fingerprint
+from marinemap.sentences import say
 
 
 def refresh(layer: Layer) -> Layer:
@@ -66,10 +67,13 @@ def check_readable(layers: Sequence[Layer]) -> None:
         return
     names = ", ".join(f"'{layer.pk}'" for layer in troubled)
     raise UnavailableError(
-        f"the data of {names} cannot be read now; whoever runs this site has been told",
+        say(
+            "the data of {names} cannot be read now; whoever runs this site has been told",
+            names=names,
+        ),
         field="layers",
         value=troubled[0].pk,
-        hint="Try again later, or choose other layers.",
+        hint=say("Try again later, or choose other layers."),
     )
 
 

@@ -20,6 +20,7 @@ from marinemap.extraction import (
     fingerprint,
     one_state,
 )
+from marinemap.sentences import say
 
 # The columns of a layer that come from its data alone.
 READ_FROM_DATA = (
@@ -45,8 +46,10 @@ def read(layer: Layer, source: Place, source_layer: str | None = None) -> None:
     """
     if not re.fullmatch(ID_PATTERN, layer.pk):
         raise DatasetError(
-            "a layer's id has lower-case letters, digits, '-' and '_' only, 63 at most, and "
-            "starts with a letter or digit, because it names files",
+            say(
+                "a layer's id has lower-case letters, digits, '-' and '_' only, 63 at "
+                "most, and starts with a letter or digit, because it names files"
+            ),
             field="id",
             value=layer.pk,
         )
@@ -70,7 +73,10 @@ def absolute(source: Place) -> str:
     except RuntimeError as error:
         user = source.parts[0]
         raise DatasetError(
-            f"nobody's home is {user}", field="source", value=user, hint="Give the whole path."
+            say("nobody's home is {user}", user=user),
+            field="source",
+            value=user,
+            hint=say("Give the whole path."),
         ) from error
 
 

@@ -19,6 +19,7 @@ from marinemap.extraction.measure import Measure
 from marinemap.extraction.outline import join_outlines, repair_outline
 from marinemap.extraction.surface import filled, within_180
 from marinemap.extraction.wkb import to_column
+from marinemap.sentences import say
 
 # Beyond any coordinate on Earth in any unit, and still far from where arithmetic overflows.
 _MAX_COORDINATE = 1e12
@@ -174,7 +175,9 @@ def parse_area(value: Any, *, field: str = "area") -> Area:
         crs = parse_crs(asked["crs"], field=f"{field}.crs")
         return _finish(_box(asked["bbox"], crs, field), crs, asked, field)
     if not isinstance(value, Mapping):
-        raise RequestError(f"not an area; give {ALLOWED}", field=field, value=value)
+        raise RequestError(
+            say("not an area; give {allowed}", allowed=ALLOWED), field=field, value=value
+        )
     polygons = read_polygons(value, field)
     # From what was checked, not from what was sent: a position may have carried anything along.
     asked = {"type": "MultiPolygon", "coordinates": polygons}
@@ -186,18 +189,18 @@ def _box(bounds: Any, crs: pyproj.CRS, field: str) -> Any:
     numbers = list(bounds) if isinstance(bounds, Sequence) and not isinstance(bounds, str) else []
     if len(numbers) not in (4, 6) or not all(is_number(number) for number in numbers):
         raise RequestError(
-            "bounds are four numbers: west, south, east, north", field=field, value=bounds
+            say("bounds are four numbers: west, south, east, north"), field=field, value=bounds
         )
     half = len(numbers) // 2
     west, south, east, north = numbers[0], numbers[1], numbers[half], numbers[half + 1]
     # Python's integers may be larger than any float.
     if not all(abs(edge) < _MAX_COORDINATE for edge in (west, south, east, north)):
-        raise RequestError("a bound is not a finite number", field=field, value=bounds)
+        raise RequestError(say("a bound is not a finite number"), field=field, value=bounds)
     if west > east and are_plain_degrees(crs):
         east += 360  # It crosses 180 degrees (RFC 7946, section 5.2).
     if south >= north or west >= east:
         raise RequestError(
-            "the bounds hold no surface; south must be below north, and west differ from east",
+            say("the bounds hold no surface; south must be below north, and west differ from east"),
             field=field,
             value=bounds,
         )
@@ -214,7 +217,7 @@ def _finish(geometry: Any, crs: pyproj.CRS, asked: dict[str, Any], field: str) -
     geometry = filled(geometry)
     if geometry.is_empty or geometry.area <= 0:
         raise RequestError(
-            "the area covers no surface; its corners lie on one line or one point",
+            say("the area covers no surface; its corners lie on one line or one point"),
             field=field,
             value=geometry.geom_type,
         )
@@ -227,7 +230,10 @@ def _check_on_globe(geometry: Any, field: str) -> None:
     minx, miny, maxx, maxy = geometry.bounds if not geometry.is_empty else (0, 0, 0, 0)
     if miny < -90 or maxy > 90 or minx < -540 or maxx > 540 or maxx - minx > 360:
         raise RequestError(
-            "the area lies off the globe; longitude is -180 to 180 and latitude -90 to 90 degrees",
+            say(
+                "the area lies off the globe; longitude is -180 to 180 and latitude -90 "
+                "to 90 degrees"
+            ),
             field=field,
             value=[minx, miny, maxx, maxy],
         )

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from marinemap.errors import RequestError, quote
+from marinemap.sentences import say
 
 # A coastline drawn by a GIS has a few thousand corners; half a million is beyond any person
 # and would hold a worker for minutes.
@@ -22,7 +23,7 @@ _MAX_DEPTH = 5
 _AT_ONCE = 10_000
 # What programs write by the draft before RFC 7946 where they mean longitude and latitude.
 _CRS84 = ("urn:ogc:def:crs:OGC:1.3:CRS84", "urn:ogc:def:crs:OGC::CRS84", "OGC:CRS84")
-ALLOWED = (
+ALLOWED = say(
     "a GeoJSON Polygon or MultiPolygon, a Feature or FeatureCollection of them, "
     "or bounds [west, south, east, north]"
 )
@@ -51,7 +52,11 @@ def read_polygons(value: Mapping[str, Any], field: str) -> list[list[Any]]:
     """
     coordinates = _polygon_coordinates(value, field)
     if not coordinates:
-        raise RequestError(f"the area is empty; give {ALLOWED}", field=field, value=_kind(value))
+        raise RequestError(
+            say("the area is empty; give {allowed}", allowed=ALLOWED),
+            field=field,
+            value=_kind(value),
+        )
     return [[_ring(ring, field) for ring in _as_list(rings, field)] for rings in coordinates]
 
 
@@ -73,7 +78,11 @@ def _polygon_coordinates(value: Mapping[str, Any], field: str) -> list[Any]:
 
 def _not_an_area(kind: object, field: str) -> RequestError:
     what = "GeoJSON without a 'type'" if kind is None else f"a {quote(kind)}"
-    return RequestError(f"{what} is not an area; give {ALLOWED}", field=field, value=kind)
+    return RequestError(
+        say("{what} is not an area; give {allowed}", what=what, allowed=ALLOWED),
+        field=field,
+        value=kind,
+    )
 
 
 def _geometries(value: Mapping[str, Any], field: str) -> Iterator[Mapping[str, Any]]:
@@ -81,10 +90,12 @@ def _geometries(value: Mapping[str, Any], field: str) -> Iterator[Mapping[str, A
     while waiting:
         item, depth = waiting.popleft()
         if not isinstance(item, Mapping):
-            raise RequestError(f"not GeoJSON; give {ALLOWED}", field=field, value=item)
+            raise RequestError(
+                say("not GeoJSON; give {allowed}", allowed=ALLOWED), field=field, value=item
+            )
         if depth > _MAX_DEPTH:
             raise RequestError(
-                f"collections are nested more than {_MAX_DEPTH} deep",
+                say("collections are nested more than {most} deep", most=_MAX_DEPTH),
                 field=field,
                 value=_kind(item),
             )
@@ -102,11 +113,16 @@ def _check_crs(crs: Any, field: str) -> None:
     name = properties.get("name") if isinstance(properties, Mapping) else None
     if crs is not None and name not in _CRS84:
         raise RequestError(
-            "the GeoJSON names a CRS of its own, but is longitude, latitude in degrees (RFC 7946)",
+            say(
+                "the GeoJSON names a CRS of its own, but is longitude, latitude in "
+                "degrees (RFC 7946)"
+            ),
             field=f"{field}.crs",
             value=name if isinstance(name, str) else crs,
-            hint="Give the area in degrees, without 'crs'; only bounds may name one: "
-            '{"bbox": [...], "crs": "EPSG:3035"}.',
+            hint=say(
+                "Give the area in degrees, without 'crs'; only bounds may name one: "
+                '{"bbox": [...], "crs": "EPSG:3035"}.'
+            ),
         )
 
 
@@ -132,10 +148,14 @@ def _check_vertices(polygons: list[Any], field: str) -> None:
     )
     if total > MAX_VERTICES:
         raise RequestError(
-            f"the area has {total:,} corners; at most {MAX_VERTICES:,} are allowed",
+            say(
+                "the area has {count:,} corners; at most {most:,} are allowed",
+                count=total,
+                most=MAX_VERTICES,
+            ),
             field=field,
             value=f"{total} corners",
-            hint="Simplify the area, or cut it into several requests.",
+            hint=say("Simplify the area, or cut it into several requests."),
         )
 
 
@@ -161,7 +181,7 @@ def _ring(ring: Any, field: str) -> Any:
         positions = np.vstack([positions, positions[:1]])
     if len(positions) < 4:
         raise RequestError(
-            "a ring has fewer than three corners; a polygon needs at least three",
+            say("a ring has fewer than three corners; a polygon needs at least three"),
             field=field,
             value=ring,
         )
@@ -195,7 +215,7 @@ def is_number(value: Any) -> bool:
 def _check_positions(positions: Any, field: str) -> None:
     if not np.isfinite(positions).all():
         raise RequestError(
-            "a coordinate is not a finite number; give degrees of longitude and latitude",
+            say("a coordinate is not a finite number; give degrees of longitude and latitude"),
             field=field,
             value="NaN or Infinity",
         )
@@ -204,8 +224,10 @@ def _check_positions(positions: Any, field: str) -> None:
     if outside.any():
         x, y = positions[outside][0]
         raise RequestError(
-            "a corner lies off the globe; longitude is -180 to 180 and latitude -90 to 90 "
-            "degrees, longitude first (RFC 7946)",
+            say(
+                "a corner lies off the globe; longitude is -180 to 180 and latitude -90 "
+                "to 90 degrees, longitude first (RFC 7946)"
+            ),
             field=field,
             value=[float(x), float(y)],
         )
@@ -217,7 +239,7 @@ def _kind(value: Mapping[str, Any]) -> Any:
 
 def _not_rings(field: str, value: Any) -> RequestError:
     return RequestError(
-        "the coordinates are not rings of [longitude, latitude] positions (RFC 7946)",
+        say("the coordinates are not rings of [longitude, latitude] positions (RFC 7946)"),
         field=field,
         value=value,
     )

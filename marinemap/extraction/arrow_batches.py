@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from marinemap.errors import DatasetError, quote
 from marinemap.extraction.curves import linear
 from marinemap.extraction.wkb import count_nowhere
+from marinemap.sentences import say
 
 # Coordinates and texts that are worked on at once: what is made of them takes some times as much.
 _BATCH_BYTES = 6 << 20
@@ -81,8 +82,12 @@ def check_batch(batch: Batch, title: str, *, is_indexed: bool) -> None:
             check_text(title, name, values)
     if is_indexed and batch.geometries.null_count:
         raise DatasetError(
-            f"{title} holds {batch.geometries.null_count:,} geometries that are broken: "
-            "its index says where they lie, but they cannot be read",
+            say(
+                "{title} holds {count:,} geometries that are broken: its index says "
+                "where they lie, but they cannot be read",
+                title=title,
+                count=batch.geometries.null_count,
+            ),
             field="source",
         )
 
@@ -124,9 +129,14 @@ def check_text(title: str, name: str, values: Any) -> None:
         values.validate(full=True)
     except pa.ArrowInvalid as error:
         raise DatasetError(
-            f"{title}: a text of field '{quote(name)}' is not in the encoding that the file "
-            f"states, or is damaged: {quote(error)}",
+            say(
+                "{title}: a text of field '{name}' is not in the encoding that the file "
+                "states, or is damaged: {error}",
+                title=title,
+                name=quote(name),
+                error=quote(error),
+            ),
             field="source",
             value=name,
-            hint="Ask for a whole copy; for a shapefile, look at its .cpg.",
+            hint=say("Ask for a whole copy; for a shapefile, look at its .cpg."),
         ) from error

@@ -18,6 +18,7 @@ from marinemap.extraction.local import LocalParts
 from marinemap.extraction.plain_rows import PlainRows, other_rows, plain_rows
 from marinemap.extraction.raster import EDGE, INSIDE, OUTSIDE
 from marinemap.extraction.wkb import are_finite, close_rings, to_column, to_geometries
+from marinemap.sentences import say
 
 MODES = ("clip", "intersects", "within")
 # A grid of 64 x 64 cells is made in a few milliseconds; one of 512 x 512 pays from some ten
@@ -41,7 +42,12 @@ def check_mode(name: str) -> None:
     if name not in MODES:
         shown = quote(name)
         raise RequestError(
-            f"no mode '{shown}'; there are {', '.join(MODES)}.{did_you_mean(shown, MODES)}",
+            say(
+                "no mode '{mode}'; there are {listed}.{nearest}",
+                mode=shown,
+                listed=", ".join(MODES),
+                nearest=did_you_mean(shown, MODES),
+            ),
             field="mode",
             value=name,
         )
@@ -176,7 +182,8 @@ class Clipper:
             column, closed = close_rings(column, rows)
         except shapely.errors.ShapelyError as error:
             raise DatasetError(
-                f"a geometry of {self._of} is broken: {error}", field="source"
+                say("a geometry of {of} is broken: {error}", of=self._of, error=error),
+                field="source",
             ) from error
         return column, to_geometries(column, rows), closed
 

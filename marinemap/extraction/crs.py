@@ -9,6 +9,7 @@ import pyproj
 from pyproj.exceptions import CRSError, ProjError
 
 from marinemap.errors import RequestError
+from marinemap.sentences import say
 
 CRS84 = "OGC:CRS84"
 
@@ -55,15 +56,19 @@ def parse_crs(text: str, *, field: str = "crs") -> pyproj.CRS:
         crs = _authority_crs("EPSG", match[1])
     except CRSError as error:
         raise RequestError(
-            f"there is no CRS EPSG:{match[1]}",
+            say("there is no CRS EPSG:{code}", code=match[1]),
             field=field,
             value=text,
-            hint="Look the code up in the EPSG registry, for example EPSG:4326 or EPSG:3857.",
+            hint=say("Look the code up in the EPSG registry, for example EPSG:4326 or EPSG:3857."),
         ) from error
     if crs.type_name not in _USABLE_TYPES:
         raise RequestError(
-            f"EPSG:{match[1]} is a {crs.type_name}, which holds no map coordinates; "
-            "a geographic or projected CRS is needed",
+            say(
+                "EPSG:{code} is a {type_name}, which holds no map coordinates; a "
+                "geographic or projected CRS is needed",
+                code=match[1],
+                type_name=crs.type_name,
+            ),
             field=field,
             value=text,
         )
@@ -125,20 +130,31 @@ def check_fits(crs: pyproj.CRS, bounds_4326: tuple[float, float, float, float], 
 def made_for_elsewhere(crs: pyproj.CRS, field: str) -> RequestError:
     """Return the error of a CRS whose area of use lies elsewhere."""
     use = crs.area_of_use
-    where = "elsewhere"
+    where: str = say("elsewhere")
     if use is not None:
-        where = f"longitude {use.west} to {use.east}, latitude {use.south} to {use.north}"
+        where = say(
+            "longitude {west} to {east}, latitude {south} to {north}",
+            west=use.west,
+            east=use.east,
+            south=use.south,
+            north=use.north,
+        )
     return RequestError(
-        f"{crs_label(crs)} ({crs.name}) is made for {where}; the area lies outside of it",
+        say(
+            "{crs} ({name}) is made for {where}; the area lies outside of it",
+            crs=crs_label(crs),
+            name=crs.name,
+            where=where,
+        ),
         field=field,
         value=crs_label(crs),
-        hint="Choose a CRS for the area, or EPSG:4326, which fits everywhere.",
+        hint=say("Choose a CRS for the area, or EPSG:4326, which fits everywhere."),
     )
 
 
 def _not_a_crs(value: object, field: str) -> RequestError:
     return RequestError(
-        "not a CRS; write an EPSG code such as 'EPSG:3857', or 'OGC:CRS84'",
+        say("not a CRS; write an EPSG code such as 'EPSG:3857', or 'OGC:CRS84'"),
         field=field,
         value=value,
     )

@@ -11,6 +11,7 @@ import shapely
 
 from marinemap.errors import DatasetError
 from marinemap.extraction.wkb import kinds, replaced, to_column
+from marinemap.sentences import say
 
 # ISO WKB (OGC 06-103r4, section 8.2; ISO 13249-3): types beyond the simple features.
 _POINT, _LINE, _POLYGON = 1, 2, 3
@@ -65,7 +66,9 @@ def _linear(data: bytes, tolerance: float, of: str) -> Any:
     try:
         geometry = _Reader(data, tolerance).geometry()
     except (struct.error, ValueError, shapely.errors.ShapelyError) as error:
-        raise DatasetError(f"a geometry of {of} is broken: {error}", field="source") from error
+        raise DatasetError(
+            say("a geometry of {of} is broken: {error}", of=of, error=error), field="source"
+        ) from error
     return geometry
 
 

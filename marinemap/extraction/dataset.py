@@ -29,6 +29,7 @@ from marinemap.extraction.source_files import fingerprint, real_path
 from marinemap.extraction.sources import is_parquet
 from marinemap.extraction.table_encoding import encoding_of
 from marinemap.extraction.wkb import dimensions, kinds
+from marinemap.sentences import say
 
 if TYPE_CHECKING:
     from marinemap.extraction.geoparquet.described import FileDescription
@@ -167,7 +168,11 @@ def describe(path: Place, layer: str | None = None) -> Dataset:
     except UnboundLocalError as error:
         # What pyogrio 0.13 fails by where GDAL's words for a damaged CRS are no UTF-8.
         raise DatasetError(
-            f"the CRS of layer '{name}' of {path.name} is damaged: it holds letters that are none",
+            say(
+                "the CRS of layer '{name}' of {file} is damaged: it holds letters that are none",
+                name=name,
+                file=path.name,
+            ),
             field="crs",
             value=name,
         ) from error
@@ -178,7 +183,11 @@ def describe(path: Place, layer: str | None = None) -> Dataset:
 def _described_table(table: Table, layer: str | None) -> Dataset:
     if layer not in (None, table.layer):
         raise DatasetError(
-            f"the address of the table names '{table.layer}', not '{quote(layer)}'",
+            say(
+                "the address of the table names '{layer}', not '{wanted}'",
+                layer=table.layer,
+                wanted=quote(layer),
+            ),
             field="layer",
             value=layer,
         )
@@ -217,7 +226,11 @@ def _described(path: Path, name: str) -> Dataset:
     )
     if info["geometry_type"] is None:
         raise DatasetError(
-            f"layer '{name}' of {path.name} has no geometry: it is a table, not a map layer",
+            say(
+                "layer '{name}' of {file} has no geometry: it is a table, not a map layer",
+                name=name,
+                file=path.name,
+            ),
             field="layer",
             value=name,
         )
@@ -249,11 +262,17 @@ def _check_differ(path: Path, layer: str, names: list[str]) -> None:
     repeated = [name for name, count in Counter(names).items() if count > 1]
     if repeated:
         raise DatasetError(
-            f"layer '{layer}' of {path.name} has {names.count(repeated[0])} fields named "
-            f"'{quote(repeated[0])}', which nobody can tell apart",
+            say(
+                "layer '{layer}' of {file} has {count} fields named '{repeated}', which "
+                "nobody can tell apart",
+                layer=layer,
+                file=path.name,
+                count=names.count(repeated[0]),
+                repeated=quote(repeated[0]),
+            ),
             field="source",
             value=repeated[0],
-            hint="Give each field a name of its own.",
+            hint=say("Give each field a name of its own."),
         )
 
 
@@ -300,24 +319,41 @@ def _crs_of(stated: tuple[str, ...], path: Place, name: str) -> str:
     text, crs = next(filter(None, map(_known, stated)), ("", None))
     if crs is None or crs.is_engineering:
         raise DatasetError(
-            f"layer '{name}' of {path.name} has no CRS, so nobody can tell where it lies",
+            say(
+                "layer '{name}' of {file} has no CRS, so nobody can tell where it lies",
+                name=name,
+                file=path.name,
+            ),
             field="crs",
             value=name,
-            hint="Add the CRS to the data, for example with ogr2ogr -a_srs EPSG:4326 "
-            "(for a shapefile: its .prj).",
+            hint=say(
+                "Add the CRS to the data, for example with ogr2ogr -a_srs EPSG:4326 (for "
+                "a shapefile: its .prj)."
+            ),
         )
     if crs.is_geocentric or crs.type_name == "Vertical CRS":
         raise DatasetError(
-            f"the CRS of layer '{name}' of {path.name} ('{quote(crs.name)}') is a {crs.type_name}: "
-            "its positions are none on a map",
+            say(
+                "the CRS of layer '{name}' of {file} ('{crs}') is a {type_name}: "
+                "its positions are none on a map",
+                name=name,
+                file=path.name,
+                crs=quote(crs.name),
+                type_name=crs.type_name,
+            ),
             field="crs",
             value=name,
-            hint="Bring the data to a geographic or projected CRS, such as EPSG:4326.",
+            hint=say("Bring the data to a geographic or projected CRS, such as EPSG:4326."),
         )
     if not is_on_earth(crs):
         raise DatasetError(
-            f"the CRS of layer '{name}' of {path.name} ('{quote(crs.name)}') cannot be brought to "
-            "degrees on Earth: it is damaged, or of another planet",
+            say(
+                "the CRS of layer '{name}' of {file} ('{crs}') cannot be brought "
+                "to degrees on Earth: it is damaged, or of another planet",
+                name=name,
+                file=path.name,
+                crs=quote(crs.name),
+            ),
             field="crs",
             value=name,
         )

@@ -14,6 +14,7 @@ from marinemap.extraction.bend import Plane, TooManyCorners, bend
 from marinemap.extraction.crs import crs_label
 from marinemap.extraction.operations import Operation, find_operation, geographic, horizontal
 from marinemap.extraction.surface import filled, rings_of
+from marinemap.sentences import say
 
 # Less than what is allowed for an area's edges in a layer's CRS: they come there by way of degrees.
 _TOLERANCE_METRES = 0.1
@@ -89,10 +90,13 @@ def _one(
         )
     except TooManyCorners as error:
         raise RequestError(
-            f"the area needs more than {_MAX_ADDED_CORNERS:,} further corners for its edges to be "
-            "followed into degrees",
+            say(
+                "the area needs more than {most:,} further corners for its "
+                "edges to be followed into degrees",
+                most=_MAX_ADDED_CORNERS,
+            ),
             field=field,
-            hint="Simplify it, or cut it into several requests.",
+            hint=say("Simplify it, or cut it into several requests."),
         ) from error
     outlines = [
         _outline(bent.positions[first:last], polygon, operation)
@@ -153,19 +157,28 @@ def _check(
         found |= shapely.intersects_xy(joined, moved[:, 0] + turn, moved[:, 1])
     if (found != inside).any():
         raise RequestError(
-            f"the area cannot be brought to degrees: in {crs_label(source)} ({source.name}) it "
-            "holds both poles, or reaches beyond where that CRS is one to one",
+            say(
+                "the area cannot be brought to degrees: in {crs} ({name}) it holds both "
+                "poles, or reaches beyond where that CRS is one to one",
+                crs=crs_label(source),
+                name=source.name,
+            ),
             field=field,
             value=[minx, miny, maxx, maxy],
-            hint="Give the area in degrees, or a smaller one.",
+            hint=say("Give the area in degrees, or a smaller one."),
         )
 
 
 def _beyond(source: pyproj.CRS, position: Array, field: str) -> RequestError:
     return RequestError(
-        f"the area lies outside of its CRS: {crs_label(source)} ({source.name}) has no place at "
-        f"({position[0]:g}, {position[1]:g})",
+        say(
+            "the area lies outside of its CRS: {crs} ({name}) has no place at ({x:g}, {y:g})",
+            crs=crs_label(source),
+            name=source.name,
+            x=position[0],
+            y=position[1],
+        ),
         field=field,
         value=position.tolist(),
-        hint="Give the area in degrees, or a smaller one.",
+        hint=say("Give the area in degrees, or a smaller one."),
     )

@@ -18,6 +18,7 @@ from marinemap.extraction.dataset import Dataset
 from marinemap.extraction.filter_values import family, is_text
 from marinemap.extraction.page_keys import BEGINNING, keys_of
 from marinemap.extraction.page_source import PageSource, opened
+from marinemap.sentences import say
 
 # Counting ends with the first of these, and says so.
 _MOST_SECONDS = 1.0
@@ -116,17 +117,25 @@ def _columns(source: PageSource, name: str, deadline: float) -> Iterator[tuple[A
 def _check_field(schema: pa.Schema, name: str) -> None:
     if name not in schema.names:
         raise RequestError(
-            f"no field '{quote(name)}' in this layer.{did_you_mean(quote(name), schema.names)}",
+            say(
+                "no field '{name}' in this layer.{nearest}",
+                name=quote(name),
+                nearest=did_you_mean(quote(name), schema.names),
+            ),
             field="field",
             value=name,
         )
     type_ = schema.field(name).type
     if family(type_) not in _COUNTED:
         raise RequestError(
-            f"field '{quote(name)}' ({type_}) has no values that a filter could choose",
+            say(
+                "field '{name}' ({type}) has no values that a filter could choose",
+                name=quote(name),
+                type=type_,
+            ),
             field="field",
             value=name,
-            hint="Take a field of texts, numbers, days, moments, or of true and false.",
+            hint=say("Take a field of texts, numbers, days, moments, or of true and false."),
         )
 
 

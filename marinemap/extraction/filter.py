@@ -20,6 +20,7 @@ from marinemap.extraction.filter_spatial import (
     needed_boxes,
 )
 from marinemap.extraction.filter_text import parse
+from marinemap.sentences import say
 
 
 @dataclass(frozen=True)
@@ -100,5 +101,7 @@ def compile_filter(
         # What Arrow cannot compare is seen on no rows as on a million.
         compiled.passes(pa.RecordBatch.from_pylist([], schema=schema), np.zeros(0, object))
     except pa.ArrowException as error:
-        raise RequestError(f"the filter cannot be computed: {error}", field=field) from error
+        raise RequestError(
+            say("the filter cannot be computed: {error}", error=error), field=field
+        ) from error
     return compiled

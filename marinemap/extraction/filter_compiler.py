@@ -31,6 +31,7 @@ from marinemap.extraction.filter_values import (
     suits,
     type_of_literal,
 )
+from marinemap.sentences import say
 
 # Arrow makes a regular expression of a pattern, which may grow too large for its engine.
 _MAX_PATTERN_CHARACTERS = 1_000
@@ -105,16 +106,23 @@ class Compiler:
         if operator == "in":
             value, choices = _only(arguments, 2, self._refuse)
             if not isinstance(choices, list) or not choices:
-                raise self._refuse("IN needs a list of values")
+                raise self._refuse(say("IN needs a list of values"))
             return self._joined("or", [self._comparison("=", [value, c]) for c in choices])
         if operator == "casei":
             raise self._refuse(
-                "'casei' by itself is not supported as a condition",
-                "Compare with it: CASEI(name) = CASEI('Reef').",
+                say("'casei' by itself is not supported as a condition"),
+                say("Compare with it: CASEI(name) = CASEI('Reef')."),
             )
         known = [*TEMPORAL, *(SPATIAL if self._geometry else ())]
         functions = ", ".join(["", *known]).upper()
-        raise self._refuse(f"'{quote(operator)}' is not supported; there are {_ALLOWED}{functions}")
+        raise self._refuse(
+            say(
+                "'{operator}' is not supported; there are {allowed}{functions}",
+                operator=quote(operator),
+                allowed=_ALLOWED,
+                functions=functions,
+            )
+        )
 
     def _spatial(self, function: str, geometry: GeometryField, left: Any, right: Any) -> Mask:
         """Compile a function of the geometry and a literal, of either twice."""
@@ -141,17 +149,17 @@ class Compiler:
         try:
             return temporal(function, left, right, type_of)
         except ValueError as error:
-            raise self._refuse(str(error)) from error
+            raise self._refuse(error.args[0]) from error
 
     def _written_out(self, geometry: GeometryField, node: Any) -> shapely.Geometry:
         try:
             return geometry.literal(node)
         except ValueError as error:
-            raise self._refuse(str(error)) from error
+            raise self._refuse(error.args[0]) from error
 
     def _joined(self, operator: str, masks: list[Mask]) -> Mask:
         if not masks:
-            raise self._refuse(f"'{operator}' joins nothing")
+            raise self._refuse(say("'{operator}' joins nothing", operator=operator))
         join = pc.and_kleene if operator == "and" else pc.or_kleene
 
         def joined(columns: Columns) -> Any:
@@ -167,11 +175,14 @@ class Compiler:
         ignore_case = _name_of(pattern) == "casei"
         plain = plain_value(self._operator(pattern, 1)[1][0] if ignore_case else pattern)
         if not isinstance(plain, str) or not (type_ and is_text(type_)):
-            raise self._refuse("LIKE compares a text field with a pattern in quotes")
+            raise self._refuse(say("LIKE compares a text field with a pattern in quotes"))
         if len(plain) > _MAX_PATTERN_CHARACTERS:
             raise self._refuse(
-                f"the pattern of LIKE has {len(plain):,} characters; at most "
-                f"{_MAX_PATTERN_CHARACTERS:,} are allowed"
+                say(
+                    "the pattern of LIKE has {count:,} characters; at most {most:,} are allowed",
+                    count=len(plain),
+                    most=_MAX_PATTERN_CHARACTERS,
+                )
             )
         wanted = _folded(pa.scalar(plain)).as_py() if ignore_case else plain
         return lambda columns: matches(text(columns), wanted)
@@ -180,7 +191,7 @@ class Compiler:
         """Compile two operands of one type, each literal read as the other's field needs."""
         type_ = self._type_of(left) or self._type_of(right) or type_of_literal(left)
         if type_ is None:
-            raise self._refuse(f"{quote(left)} is no value for a filter")
+            raise self._refuse(say("{left} is no value for a filter", left=quote(left)))
         if pa.types.is_timestamp(type_) and (is_date(left) or is_date(right)):
             # A moment is compared with a day by the day on which it is, in UTC.
             return self._as_day(left), self._as_day(right)
@@ -199,7 +210,7 @@ class Compiler:
             (plain,) = self._operator(node, 1)[1]
             inner, type_ = self._operand(plain, pa.string(), depth + 1)
             if type_ is None or not is_text(type_):
-                raise self._refuse("CASEI needs a text")
+                raise self._refuse(say("CASEI needs a text"))
             return (lambda columns: _folded(inner(columns))), type_
         if _name_of(node) in ARITHMETIC:
             return self._computed(node, wanted, depth)
@@ -207,7 +218,14 @@ class Compiler:
             name = self._name(node["property"])
             type_ = self._schema.field(name).type
             if wanted is not None and family(wanted) != family(type_):
-                raise self._refuse(f"'{name}' ({type_}) cannot be compared with {wanted}")
+                raise self._refuse(
+                    say(
+                        "'{name}' ({type}) cannot be compared with {wanted}",
+                        name=name,
+                        type=type_,
+                        wanted=wanted,
+                    )
+                )
             return (lambda columns: columns[name]), type_
         literal = self._literal(node, wanted)
         return (lambda columns: literal), literal.type
@@ -215,7 +233,9 @@ class Compiler:
     def _computed(self, node: Mapping[str, Any], wanted: Any, depth: int) -> tuple[Mask, Any]:
         """Compile arithmetic; what is no number is refused by name."""
         if wanted is not None and family(wanted) != "number":
-            raise self._refuse(f"a computed number cannot be compared with {wanted}")
+            raise self._refuse(
+                say("a computed number cannot be compared with {wanted}", wanted=wanted)
+            )
         compute = ARITHMETIC[node["op"]]
         arguments = self._operator(node, 2)[1]
         left, right = (self._operand(each, pa.float64(), depth + 1)[0] for each in arguments)
@@ -226,12 +246,13 @@ class Compiler:
     def _literal(self, node: Any, wanted: Any) -> Any:
         value = plain_value(node)
         if value is None or wanted is None or not suits(value, wanted):
-            kind = f"a field of type {wanted}" if wanted is not None else "a filter"
-            raise self._refuse(f"{quote(node)} is no value for {kind}", how_to_write(value, wanted))
+            raise self._refuse(_no_value(node, wanted), how_to_write(value, wanted))
         try:
             return scalar_of(value, wanted)
         except (pa.ArrowException, OverflowError) as error:
-            raise self._refuse(f"{quote(node)} does not fit a field of type {wanted}") from error
+            raise self._refuse(
+                say("{node} does not fit a field of type {wanted}", node=quote(node), wanted=wanted)
+            ) from error
 
     def _type_of(self, node: Any) -> Any:
         if _name_of(node) == "casei":
@@ -245,20 +266,28 @@ class Compiler:
     def _flag(self, name: Any) -> Mask:
         known = self._name(name)
         if not pa.types.is_boolean(self._schema.field(known).type):
-            raise self._refuse(f"'{known}' is neither true nor false; compare it with a value")
+            raise self._refuse(
+                say("'{known}' is neither true nor false; compare it with a value", known=known)
+            )
         return lambda columns: columns[known]
 
     def _name(self, name: Any) -> str:
         if self._geometry and name == self._geometry.name and name not in self._schema.names:
             raise self._refuse(
-                f"'{name}' is the geometry", f"Write S_INTERSECTS({name}, BBOX(5, 42, 10, 45))."
+                say("'{name}' is the geometry", name=name),
+                say("Write S_INTERSECTS({name}, BBOX(5, 42, 10, 45)).", name=name),
             )
         if not isinstance(name, str) or name not in self._schema.names:
             listed = ", ".join(f"'{known}'" for known in self._schema.names)
-            hint = did_you_mean(quote(name), self._schema.names)
+            nearest = did_you_mean(quote(name), self._schema.names)
             raise self._refuse(
-                f"no field '{quote(name)}'; there are {listed}.{hint}",
-                f"If it is a text, write it in single quotes: '{quote(name)}'.",
+                say(
+                    "no field '{name}'; there are {listed}.{nearest}",
+                    name=quote(name),
+                    listed=listed,
+                    nearest=nearest,
+                ),
+                say("If it is a text, write it in single quotes: '{name}'.", name=quote(name)),
             )
         self.used.add(name)
         return name
@@ -266,11 +295,17 @@ class Compiler:
     def _operator(self, node: Any, count: int | None = None) -> tuple[str, list[Any]]:
         """Return an operator and its arguments, of which there may have to be so many."""
         if not isinstance(node, Mapping) or not isinstance(node.get("op"), str):
-            raise self._refuse("not a condition; write for example depth > 20")
+            raise self._refuse(say("not a condition; write for example depth > 20"))
         for member in node:
             if member not in ("op", "args"):
-                hint = did_you_mean(quote(member), ("op", "args"))
-                raise self._refuse(f"an operator has no '{quote(member)}', but 'args'.{hint}")
+                nearest = did_you_mean(quote(member), ("op", "args"))
+                raise self._refuse(
+                    say(
+                        "an operator has no '{member}', but 'args'.{nearest}",
+                        member=quote(member),
+                        nearest=nearest,
+                    )
+                )
         arguments = node.get("args")
         given = arguments if isinstance(arguments, list) else []
         return node["op"], given if count is None else _only(given, count, self._refuse)
@@ -290,9 +325,15 @@ def _name_of(node: Any) -> str:
     return name if isinstance(name, str) else ""
 
 
+def _no_value(node: Any, wanted: Any) -> str:
+    if wanted is None:
+        return say("{node} is no value for a filter", node=quote(node))
+    return say("{node} is no value for a field of type {type}", node=quote(node), type=wanted)
+
+
 def _only(arguments: Any, count: int, refuse: Callable[[str], RequestError]) -> list[Any]:
     if not isinstance(arguments, list) or len(arguments) != count:
-        raise refuse(f"an operator has not {count} arguments, as CQL2 asks")
+        raise refuse(say("an operator has not {count} arguments, as CQL2 asks", count=count))
     return arguments
 
 

@@ -11,6 +11,8 @@ import numpy as np
 import pyarrow as pa
 import shapely
 
+from marinemap.sentences import say
+
 Array = np.ndarray[Any, Any]
 Box = tuple[float, float, float, float]
 
@@ -73,8 +75,11 @@ class GeometryField:
             return shapely.union_all([shapely.box(*box) for box in self.boxes(node["bbox"])])
         if not isinstance(node, Mapping) or node.get("type") not in _TYPES:
             raise ValueError(
-                f"a geometry is {self.name}, BBOX(west, south, east, north), or written out such "
-                "as POINT(5 43)"
+                say(
+                    "a geometry is {name}, BBOX(west, south, east, north), or written out "
+                    "such as POINT(5 43)",
+                    name=self.name,
+                )
             )
         found = _parsed(node)
         if self.is_swapped:
@@ -86,11 +91,13 @@ def _parsed(node: Mapping[str, Any]) -> shapely.Geometry:
     try:
         found = shapely.force_2d(shapely.from_geojson(json.dumps(node)))
     except (shapely.GEOSException, ValueError) as error:
-        raise ValueError(f"not a geometry: {error}") from error
+        raise ValueError(say("not a geometry: {error}", error=error)) from error
     if shapely.is_empty(found) or not np.isfinite(shapely.get_coordinates(found)).all():
-        raise ValueError("the geometry is empty, or has a coordinate that is no number")
+        raise ValueError(say("the geometry is empty, or has a coordinate that is no number"))
     if not shapely.is_valid(found):
-        raise ValueError(f"the geometry is not sound: {shapely.is_valid_reason(found)}")
+        raise ValueError(
+            say("the geometry is not sound: {why}", why=shapely.is_valid_reason(found))
+        )
     return found
 
 

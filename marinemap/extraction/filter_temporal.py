@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from marinemap.errors import quote
 from marinemap.extraction.filter_values import family
+from marinemap.sentences import say
 
 _OPEN = ".."
 # Before and after all moments that 64 bits hold in microseconds.
@@ -89,13 +90,13 @@ def _ends(node: Any, type_of: TypeOf) -> tuple[_Time, _Time]:
     if isinstance(node, Mapping) and set(node) == {"interval"}:
         given = node["interval"]
         if not isinstance(given, list) or len(given) != 2:
-            raise ValueError("an interval has two ends: INTERVAL('2026-01-01', '..')")
+            raise ValueError(say("an interval has two ends: INTERVAL('2026-01-01', '..')"))
         start, end = (_end(each, type_of) for each in given)
         _check_order(start, end)
         return start, end
     moment = _end(node, type_of)
     if moment.value is None:
-        raise ValueError("'..' is the open end of an interval: INTERVAL('2026-01-01', '..')")
+        raise ValueError(say("'..' is the open end of an interval: INTERVAL('2026-01-01', '..')"))
     return moment, moment
 
 
@@ -103,7 +104,13 @@ def _end(node: Any, type_of: TypeOf) -> _Time:
     if isinstance(node, Mapping) and set(node) == {"property"}:
         type_ = type_of(node["property"])
         if family(type_) != "time":
-            raise ValueError(f"'{quote(node['property'])}' ({type_}) is neither a day nor a moment")
+            raise ValueError(
+                say(
+                    "'{field}' ({type}) is neither a day nor a moment",
+                    field=quote(node["property"]),
+                    type=type_,
+                )
+            )
         return _Time(node["property"], bool(pa.types.is_date(type_)))
     if node == _OPEN:
         return _Time(None, False)
@@ -124,8 +131,11 @@ def _read(text: Any) -> date:
         except (ValueError, OverflowError):
             pass
     raise ValueError(
-        f"'{quote(text)}' is no time: write DATE('2026-01-31'), TIMESTAMP('2026-01-31T12:00:00Z') "
-        "or INTERVAL('2026-01-01', '..')"
+        say(
+            "'{text}' is no time: write DATE('2026-01-31'), "
+            "TIMESTAMP('2026-01-31T12:00:00Z') or INTERVAL('2026-01-01', '..')",
+            text=quote(text),
+        )
     )
 
 
@@ -134,7 +144,13 @@ def _check_order(start: _Time, end: _Time) -> None:
     # A day and a moment are compared by days, as everywhere.
     texts = [str(day)[:10] if start.is_day or end.is_day else str(day) for day in days]
     if texts != sorted(texts):
-        raise ValueError(f"the interval from {texts[0]} to {texts[1]} ends before it begins")
+        raise ValueError(
+            say(
+                "the interval from {start} to {end} ends before it begins",
+                start=texts[0],
+                end=texts[1],
+            )
+        )
 
 
 def _ticks(time: _Time, by_days: bool, is_end: int) -> Ticks:

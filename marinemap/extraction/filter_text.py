@@ -10,6 +10,7 @@ from typing import Any
 import cql2
 
 from marinemap.errors import RequestError
+from marinemap.sentences import say
 
 _MAX_CHARACTERS = 10_000
 MAX_NODES = 500
@@ -22,11 +23,11 @@ _LARGE_INTEGER = re.compile(r"(?<![\w.])-?\d{16,}(?![\w.])")
 _INTEGER_MARK = "\ue000integer:"
 # Where the library's parser stopped, by line and character.
 _PLACE = re.compile(r"\s*--> (\d+):(\d+)")
-_EXAMPLE = "Write for example depth > 20 AND name LIKE 'Reef%'."
+_EXAMPLE = say("Write for example depth > 20 AND name LIKE 'Reef%'.")
 _SLIPS = (
-    (re.compile("=="), "Equality is one sign: name = 'Reef'."),
-    (re.compile(r"&&|\|\|"), "Conditions are joined by AND and OR."),
-    (re.compile(r"\bcasei\b(?!\s*\()", re.IGNORECASE), "CASEI takes brackets: CASEI(name)."),
+    (re.compile("=="), say("Equality is one sign: name = 'Reef'.")),
+    (re.compile(r"&&|\|\|"), say("Conditions are joined by AND and OR.")),
+    (re.compile(r"\bcasei\b(?!\s*\()", re.IGNORECASE), say("CASEI takes brackets: CASEI(name).")),
 )
 _NESTING = re.compile(r"\bnot\b|[-+*/%^=<>(]", re.IGNORECASE)
 
@@ -51,13 +52,17 @@ def parse(text: Any, field: str) -> Any:
         return text
     if not isinstance(text, str):
         raise RequestError(
-            'a filter is CQL2 text such as "depth > 20", or CQL2 JSON (OGC 21-065r2)',
+            say('a filter is CQL2 text such as "depth > 20", or CQL2 JSON (OGC 21-065r2)'),
             field=field,
             value=text,
         )
     if len(text) > _MAX_CHARACTERS:
         raise RequestError(
-            f"the filter has {len(text):,} characters; at most {_MAX_CHARACTERS:,} are allowed",
+            say(
+                "the filter has {count:,} characters; at most {most:,} are allowed",
+                count=len(text),
+                most=_MAX_CHARACTERS,
+            ),
             field=field,
         )
     _check_nesting(text, field)
@@ -72,10 +77,12 @@ def _not_cql2(text: str, error: str, field: str) -> RequestError:
     found = _PLACE.match(error)
     line, character = (int(found[1]), int(found[2])) if found else (1, len(text) + 1)
     rest = text.split("\n")[line - 1][character - 1 :].strip()[:40]
-    where = f"from '{rest}' on it cannot be read" if rest else "it ends too early"
+    where = (
+        say("from '{rest}' on it cannot be read", rest=rest) if rest else say("it ends too early")
+    )
     plain = _QUOTED.sub("", text)
     hint = next((words for slip, words in _SLIPS if slip.search(plain)), _EXAMPLE)
-    return RequestError(f"not CQL2: {where}", field=field, value=text, hint=hint)
+    return RequestError(say("not CQL2: {where}", where=where), field=field, value=text, hint=hint)
 
 
 def _with_marks(text: str) -> str:
@@ -117,5 +124,10 @@ def _check_nesting(text: str, field: str) -> None:
 def too_large(field: str) -> RequestError:
     """Return the refusal of a filter that has too many parts."""
     return RequestError(
-        f"the filter has more than {MAX_NODES} parts or {MAX_DEPTH} levels", field=field
+        say(
+            "the filter has more than {nodes} parts or {depth} levels",
+            nodes=MAX_NODES,
+            depth=MAX_DEPTH,
+        ),
+        field=field,
     )

@@ -11,6 +11,7 @@ from typing import Any
 import pyarrow as pa
 
 from marinemap.errors import quote
+from marinemap.sentences import say
 
 # Integers from here on round to no finite double; up to there each is one.
 _BEYOND_DOUBLES = 2**1024 - 2**970
@@ -112,7 +113,10 @@ def how_to_write(value: Any, wanted: Any) -> str | None:
     kind = family(wanted)
     if kind == "text" and isinstance(value, int | float):
         shown = f"{value:g}" if isinstance(value, float) else quote(value)
-        return f"Write a text in single quotes: '{shown}'."
-    hints = {"number": "Write a number without quotes: 5.", "flag": "Write true or false."}
-    hints["time"] = "Write DATE('2026-01-31') or TIMESTAMP('2026-01-31T12:00:00Z')."
+        return say("Write a text in single quotes: '{shown}'.", shown=shown)
+    hints = {
+        "number": say("Write a number without quotes: 5."),
+        "flag": say("Write true or false."),
+    }
+    hints["time"] = say("Write DATE('2026-01-31') or TIMESTAMP('2026-01-31T12:00:00Z').")
     return hints.get(kind)

@@ -20,6 +20,7 @@ from marinemap.extraction.layer_names import quietly
 from marinemap.extraction.source_files import parts_of, without_folder
 from marinemap.extraction.table_encoding import encoding_of
 from marinemap.extraction.zones import Zones, in_their_zones, schema_in_zones, zones_of
+from marinemap.sentences import say
 
 # Large enough for the work on arrays to outweigh the calls, small enough to keep memory flat
 # and progress even.
@@ -185,7 +186,11 @@ class GdalLayer:
     def unreadable(self, error: Exception) -> DatasetError:
         """Return what to say of a failure of GDAL or Arrow."""
         return DatasetError(
-            f"{self.dataset.title} cannot be read: {without_folder(error, self.dataset.file)}",
+            say(
+                "{title} cannot be read: {why}",
+                title=self.dataset.title,
+                why=without_folder(error, self.dataset.file),
+            ),
             field="source",
         )
 

@@ -13,6 +13,7 @@ from marinemap.extraction.layer import prepare
 from marinemap.extraction.request import SourceLayer
 from marinemap.extraction.source_files import unchanged
 from marinemap.extraction.wkb import to_geometries
+from marinemap.sentences import say
 
 
 def read_geometries(
@@ -55,7 +56,12 @@ def _read(source: SourceLayer, area: Area | None, max_vertices: int) -> list[Any
             kept = to_geometries(layer.clip(batch.geometries).column)
         except shapely.errors.ShapelyError as error:
             raise DatasetError(
-                f"a geometry of {layer.dataset.title} is broken: {error}", field="source"
+                say(
+                    "a geometry of {title} is broken: {error}",
+                    title=layer.dataset.title,
+                    error=error,
+                ),
+                field="source",
             ) from error
         kept = kept[~(shapely.is_missing(kept) | shapely.is_empty(kept))]
         vertices += int(shapely.get_num_coordinates(kept).sum())
@@ -67,9 +73,13 @@ def _read(source: SourceLayer, area: Area | None, max_vertices: int) -> list[Any
 
 def _too_large(source: SourceLayer, max_vertices: int) -> RequestError:
     return RequestError(
-        f"layer '{source.name}' has more than {max_vertices:,} vertices here, too many for a "
-        "result that travels through the queue",
+        say(
+            "layer '{name}' has more than {most:,} vertices here, too many "
+            "for a result that travels through the queue",
+            name=source.name,
+            most=max_vertices,
+        ),
         field="name",
         value=source.name,
-        hint="Ask for an extract of the layer instead, or pass a smaller area.",
+        hint=say("Ask for an extract of the layer instead, or pass a smaller area."),
     )

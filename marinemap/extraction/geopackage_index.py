@@ -15,6 +15,7 @@ import numpy as np
 
 from marinemap.errors import DatasetError
 from marinemap.extraction.rtree_nodes import KeySet, Near, find_keys, quoted
+from marinemap.sentences import say
 
 # Features asked for at once: SQLite makes an index of their keys. The first are few, so that work
 # on them begins while others are read.
@@ -140,7 +141,11 @@ class RTree:
                 yield database
         except sqlite3.Error as error:
             raise DatasetError(
-                f"the spatial index of {self.path.name} cannot be read: {error}",
+                say(
+                    "the spatial index of {name} cannot be read: {error}",
+                    name=self.path.name,
+                    error=error,
+                ),
                 field="source",
                 value=self.path.name,
             ) from error

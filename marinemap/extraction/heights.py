@@ -7,6 +7,7 @@ import pyproj
 from marinemap.errors import RequestError
 from marinemap.extraction.crs import crs_label, is_same_crs
 from marinemap.extraction.dataset import Dataset
+from marinemap.sentences import say
 
 
 def has_heights(dataset: Dataset) -> bool:
@@ -31,14 +32,23 @@ def check_heights(data: pyproj.CRS, output: pyproj.CRS | None) -> None:
     """
     if output is None or not _states_heights(output) or _have_same_heights(data, output):
         return
-    stated = f"in '{_named(data)}'" if _states_heights(data) else "of which nothing is stated"
+    stated = say("of which nothing is stated")
+    if _states_heights(data):
+        stated = say("in '{heights}'", heights=_named(data))
     flat = _label_of_flat(output)
     raise RequestError(
-        f"{crs_label(output)} has heights in '{_named(output)}', and the layer has heights "
-        f"{stated}; heights are not converted",
+        say(
+            "{crs} has heights in '{named}', and the layer has heights {stated}; "
+            "heights are not converted",
+            crs=crs_label(output),
+            named=_named(output),
+            stated=stated,
+        ),
         field="crs",
         value=crs_label(output),
-        hint=f"Take {flat}, which says nothing of heights: they are kept as they are.",
+        hint=say(
+            "Take {flat}, which says nothing of heights: they are kept as they are.", flat=flat
+        ),
     )
 
 
@@ -47,8 +57,11 @@ def height_notes(data: pyproj.CRS, output: pyproj.CRS) -> tuple[str, ...]:
     if not _states_heights(data) or _states_heights(output):
         return ()
     return (
-        f"Heights are kept as they are, in '{_named(data)}'; {crs_label(output)} says nothing "
-        "of heights.",
+        say(
+            "Heights are kept as they are, in '{heights}'; {crs} says nothing of heights.",
+            heights=_named(data),
+            crs=crs_label(output),
+        ),
     )
 
 

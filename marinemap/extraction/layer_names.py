@@ -16,6 +16,7 @@ from marinemap.extraction.first_look import look_first
 from marinemap.extraction.shapefile_check import check_headers
 from marinemap.extraction.source_files import check_is_file, fingerprint, real_path, without_folder
 from marinemap.extraction.sources import is_parquet
+from marinemap.sentences import say
 
 # What GDAL fails by, as pyogrio hands it on.
 OPENING_ERRORS = (DataSourceError, DataLayerError, ValueError, OSError)
@@ -96,11 +97,23 @@ def pick_among(known: Sequence[str], path: Path, layer: str | None) -> str:
         return known[0]
     if layer is None:
         raise DatasetError(
-            f"{path.name} holds {len(known)} layers: {listed}; say which", field="layer"
+            say(
+                "{name} holds {count} layers: {listed}; say which",
+                name=path.name,
+                count=len(known),
+                listed=listed,
+            ),
+            field="layer",
         )
     if layer not in known:
         raise DatasetError(
-            f"no layer '{layer}' in {path.name}; it has {listed}.{did_you_mean(layer, known)}",
+            say(
+                "no layer '{layer}' in {name}; it has {listed}.{nearest}",
+                layer=layer,
+                name=path.name,
+                listed=listed,
+                nearest=did_you_mean(layer, known),
+            ),
             field="layer",
             value=layer,
         )
@@ -118,7 +131,11 @@ def quietly() -> Iterator[None]:
 def unreadable(path: Path, error: Exception) -> DatasetError:
     """Return what to say of a file that GDAL cannot read."""
     return DatasetError(
-        f"{path.name} cannot be read as vector data: {without_folder(error, path)}",
+        say(
+            "{name} cannot be read as vector data: {without_folder}",
+            name=path.name,
+            without_folder=without_folder(error, path),
+        ),
         field="source",
         value=path.name,
     )

@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from marinemap.errors import RequestError, ServiceError, UnavailableError
+from marinemap.sentences import say
 
 _STATM = Path("/proc/self/statm")
 # Looking at a folder's files and at the disk costs little, but not nothing.
 _LOOK_EVERY_SECONDS = 0.5
-_LESS = "Ask for a smaller area, fewer layers or fewer features."
+_LESS = say("Ask for a smaller area, fewer layers or fewer features.")
 
 
 class RunLimitError(RequestError):
@@ -67,21 +68,33 @@ class RunLimits:
         size_bytes : int
             What it is likely to take before zipping.
         """
-        found = []
+        found: list[str] = []
         if self.features and features_at_least > self.features:
             found.append(
-                f"This would have over {self.features:,.0f} features, the most that this site "
-                f"allows one request, and fail. {_LESS}"
+                say(
+                    "This would have over {most:,.0f} features, the most that this site allows "
+                    "one request, and fail. {less}",
+                    most=self.features,
+                    less=_LESS,
+                )
             )
         elif self.features and features > self.features:
             found.append(
-                f"This would likely have over {self.features:,.0f} features, the most that this "
-                f"site allows one request, and fail then. {_LESS}"
+                say(
+                    "This would likely have over {most:,.0f} features, the most that this site "
+                    "allows one request, and fail then. {less}",
+                    most=self.features,
+                    less=_LESS,
+                )
             )
         if self.file_bytes and size_bytes > self.file_bytes:
             found.append(
-                f"This would likely have over {self.file_bytes:,.0f} bytes before zipping, the "
-                f"most that this site allows one request, and fail then. {_LESS}"
+                say(
+                    "This would likely have over {most:,.0f} bytes before zipping, the most that "
+                    "this site allows one request, and fail then. {less}",
+                    most=self.file_bytes,
+                    less=_LESS,
+                )
             )
         return found
 
@@ -125,38 +138,46 @@ class LimitWatch:
             If the disk is nearly full, which is not the request's doing alone.
         """
         limits, now = self._limits, self._clock()
-        self._refuse(features, limits.features, "features", "has over {:,.0f} features")
-        self._refuse(now - self._begun, limits.seconds, "seconds", "took over {:,.0f} seconds")
+        over = say("has over {most:,.0f} features", most=limits.features or 0)
+        self._refuse(features, limits.features, "features", over)
+        over = say("took over {most:,.0f} seconds", most=limits.seconds or 0)
+        self._refuse(now - self._begun, limits.seconds, "seconds", over)
         if not thoroughly and now - self._looked < _LOOK_EVERY_SECONDS:
             return
         self._looked = now
         if limits.memory_bytes:
-            found = _resident_bytes()
-            self._refuse(found, limits.memory_bytes, "memory", "took over {:,.0f} bytes of memory")
+            over = say("took over {most:,.0f} bytes of memory", most=limits.memory_bytes)
+            self._refuse(_resident_bytes(), limits.memory_bytes, "memory", over)
         if limits.file_bytes:
             found = sum(map(_size_of, self._folder.rglob("*")))
-            words = "has over {:,.0f} bytes before zipping"
-            self._refuse(found, limits.file_bytes, "bytes", words)
+            over = say("has over {most:,.0f} bytes before zipping", most=limits.file_bytes)
+            self._refuse(found, limits.file_bytes, "bytes", over)
         if limits.free_bytes and shutil.disk_usage(self._folder).free < limits.free_bytes:
             raise UnavailableError(
-                f"the disk has less than {limits.free_bytes:,.0f} bytes free",
-                hint="Free some room in the folder of temporary files.",
+                say(
+                    "the disk has less than {free_bytes:,.0f} bytes free",
+                    free_bytes=limits.free_bytes,
+                ),
+                hint=say("Free some room in the folder of temporary files."),
             ) from OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    def _refuse(self, found: float, limit: float | None, field: str, words: str) -> None:
+    def _refuse(self, found: float, limit: float | None, field: str, over: str) -> None:
         if limit is None or found <= limit:
             return
-        over = words.format(limit)
         if self._layer:
             raise LayerLimitError(
-                f"what was asked for of layer '{self._layer}' {over}, the most that the layer "
-                "gives one request",
+                say(
+                    "what was asked for of layer '{layer}' {over}, the most that the layer "
+                    "gives one request",
+                    layer=self._layer,
+                    over=over,
+                ),
                 field=field,
                 value=limit,
                 hint=_LESS,
             )
         raise RunLimitError(
-            f"the extract {over}, the most that this site allows one request",
+            say("the extract {over}, the most that this site allows one request", over=over),
             field=field,
             value=limit,
             hint=_LESS,

@@ -24,6 +24,7 @@ from marinemap.extraction.operations import horizontal
 from marinemap.extraction.outline import check_bent
 from marinemap.extraction.route import Route
 from marinemap.extraction.surface import filled, rings_of, window, with_rings
+from marinemap.sentences import say
 
 # How far an edge of the area may run from its chord, in metres of the layer's CRS.
 AREA_TOLERANCE_METRES = 1.0
@@ -199,10 +200,17 @@ def _moved(piece: Any, frame: Frame, route: Route) -> Any:
 
 def _too_many_corners(crs: pyproj.CRS) -> RequestError:
     return RequestError(
-        f"the edges of the area need more than {_MAX_ADDED_CORNERS:,} further corners to be "
-        f"followed into {crs_label(crs)} ({crs.name}) to {AREA_TOLERANCE_METRES:g} m",
+        say(
+            "the edges of the area need more than {most:,} further "
+            "corners to be followed into {crs} ({name}) to {area_tolerance_metres:g} "
+            "m",
+            most=_MAX_ADDED_CORNERS,
+            crs=crs_label(crs),
+            name=crs.name,
+            area_tolerance_metres=AREA_TOLERANCE_METRES,
+        ),
         field="area",
-        hint="Simplify the area, or cut it into several requests.",
+        hint=say("Simplify the area, or cut it into several requests."),
     )
 
 

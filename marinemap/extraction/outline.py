@@ -10,6 +10,7 @@ import shapely
 
 from marinemap.errors import RequestError
 from marinemap.extraction.surface import edges_of
+from marinemap.sentences import say
 
 # Every operation on an outline compares edges whose boxes meet. A coast's edge meets a few; the
 # teeth of a slanting comb all meet one another: with 20,000 of them GEOS takes 30 s to call the
@@ -82,7 +83,7 @@ def check_bent(geometry: Any, field: str, where: str) -> None:
     RequestError
         If its edges lie so close and so far along one another.
     """
-    _check_meetings(geometry, field, _MAX_BENT_MEETINGS, f" in {where}")
+    _check_meetings(geometry, field, _MAX_BENT_MEETINGS, say(" in {crs}", crs=where))
 
 
 def _check_meetings(geometry: Any, field: str, most: int = _MAX_MEETINGS, where: str = "") -> None:
@@ -92,11 +93,15 @@ def _check_meetings(geometry: Any, field: str, most: int = _MAX_MEETINGS, where:
     begins, ends = edges_of(geometry)
     if _meetings(begins, ends) > most:
         raise RequestError(
-            "the outline of the area is tangled: its edges lie across one another more than "
-            f"{most:,} times{where}",
+            say(
+                "the outline of the area is tangled: its edges lie across one another "
+                "more than {most:,} times{where}",
+                most=most,
+                where=where,
+            ),
             field=field,
             value=f"{len(begins)} edges",
-            hint="Simplify it, or cut it into several requests.",
+            hint=say("Simplify it, or cut it into several requests."),
         )
 
 
@@ -124,10 +129,10 @@ def _check_crossings(geometry: Any, field: str, most: int) -> None:
         crossings += pairs // 2
         if crossings > most:
             raise RequestError(
-                f"the outline of the area crosses itself more than {most:,} times",
+                say("the outline of the area crosses itself more than {most:,} times", most=most),
                 field=field,
                 value=f"{len(edges)} edges",
-                hint='Repair it in a GIS ("fix geometries"), or draw it anew.',
+                hint=say('Repair it in a GIS ("fix geometries"), or draw it anew.'),
             )
 
 

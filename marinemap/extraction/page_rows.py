@@ -18,6 +18,7 @@ from marinemap.extraction.geopackage_rows import Rows
 from marinemap.extraction.page_keys import Candidates
 from marinemap.extraction.page_source import PageSource, attributes_of
 from marinemap.extraction.wkb import to_geometries
+from marinemap.sentences import say
 
 Array = np.ndarray[Any, Any]
 
@@ -96,8 +97,11 @@ def _check_ids(dataset: Dataset, candidates: Candidates, table: Any) -> None:
     """Refuse to look up features by ids that several have, against what its driver promises."""
     if "fids" in candidates.wanted and table.num_rows > len(candidates.cursors):
         raise DatasetError(
-            f"several features of {dataset.title} have the same id, so that they cannot be found "
-            "by place, filter or id",
+            say(
+                "several features of {title} have the same id, so that they cannot be "
+                "found by place, filter or id",
+                title=dataset.title,
+            ),
             field="source",
-            hint="Ask for all features in pages, or for an extract of the area.",
+            hint=say("Ask for all features in pages, or for an extract of the area."),
         )

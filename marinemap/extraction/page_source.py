@@ -21,6 +21,7 @@ from marinemap.extraction.geopackage_rows import PlainTable, find_plain_table
 from marinemap.extraction.opening import open_layer, rows_within
 from marinemap.extraction.postgis.table import Table
 from marinemap.extraction.source_files import fingerprint, one_state, real_path
+from marinemap.sentences import say
 
 # Layers of which something is known.
 _MOST_LAYERS = 64
@@ -151,7 +152,8 @@ def _look_into(database: sqlite3.Connection, dataset: Dataset, mark: str) -> Pag
     except sqlite3.Error as error:
         if error.sqlite_errorcode in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
             raise UnavailableError(
-                f"{dataset.title} is being written to", hint="Ask again in a moment."
+                say("{title} is being written to", title=dataset.title),
+                hint=say("Ask again in a moment."),
             ) from error
         # GDAL says better than SQLite what is wrong with a file.
         return PageSource(dataset, mark)

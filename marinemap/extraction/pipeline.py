@@ -27,6 +27,7 @@ from marinemap.extraction.request import (
 from marinemap.extraction.sharing.division import Division
 from marinemap.extraction.verify import verify
 from marinemap.extraction.write import Advance
+from marinemap.sentences import say
 
 # Told the fraction done (0 to 1) and what is being done; may raise to stop the extraction.
 Progress = Callable[[float, str], None]
@@ -78,7 +79,7 @@ def extract(
         If the result cannot be written, or differs when read back.
     """
     if request.destination is None:
-        raise RequestError("name the zip file to make", field="destination")
+        raise RequestError(say("name the zip file to make"), field="destination")
     area = request.area if isinstance(request.area, Area) else parse_area(request.area)
     tell = _Teller(progress)
     give_memory_back()

@@ -36,6 +36,7 @@ from marinemap.extraction.prefetch import prefetched
 from marinemap.extraction.rtree_nodes import KeySet, Near
 from marinemap.extraction.shapefile_check import check_records, check_rows
 from marinemap.extraction.sources import source_format_of
+from marinemap.sentences import say
 
 _BATCHES_AHEAD = 1
 # Of a sample, though it be one feature.
@@ -149,7 +150,7 @@ class Source:
             If GDAL cannot read the layer, or it has no R-tree.
         """
         if self.rtree is None:
-            raise DatasetError(f"{self.name} has no R-tree", field="source")
+            raise DatasetError(say("{name} has no R-tree", name=self.name), field="source")
         return self._layer.attributes(self.rtree.condition_of(keys))
 
     @property
@@ -226,9 +227,9 @@ class Source:
             return self.rtree.keys_near(self.near)
         except (ValueError, sqlite3.Error) as error:
             raise DatasetError(
-                f"the spatial index of {self.name} is damaged: {error}",
+                say("the spatial index of {name} is damaged: {error}", name=self.name, error=error),
                 field="source",
-                hint="Write the layer anew, for instance by ogr2ogr, or ask for a whole copy.",
+                hint=say("Write the layer anew, for instance by ogr2ogr, or ask for a whole copy."),
             ) from error
 
     def _read(self, filters: Iterable[Wanted]) -> Iterator[Batch]:
@@ -242,8 +243,13 @@ class Source:
                     yield read
         if self._is_read_whole and count != self.dataset.feature_count:
             raise DatasetError(
-                f"{self.name} gives {count:,} features where {self.dataset.feature_count:,} are "
-                "stated: it is cut or damaged; ask for a whole copy",
+                say(
+                    "{name} gives {count:,} features where {feature_count:,} are stated: it "
+                    "is cut or damaged; ask for a whole copy",
+                    name=self.name,
+                    count=count,
+                    feature_count=self.dataset.feature_count,
+                ),
                 field="source",
             )
 

@@ -19,6 +19,7 @@ from marinemap.extraction.crs import parse_crs
 from marinemap.extraction.formats import check_format, get_format
 from marinemap.extraction.formats.written import Loss
 from marinemap.extraction.postgis.table import Place
+from marinemap.sentences import say
 
 _FILE_NAME = re.compile(r"[A-Za-z0-9_-]{1,100}")
 # What a format may add to a layer's name.
@@ -70,7 +71,10 @@ class SourceLayer:
     def __post_init__(self) -> None:
         if not _FILE_NAME.fullmatch(self.name):
             raise RequestError(
-                f"'{quote(self.name)}' cannot name a file; use ASCII letters, digits, '-' and '_'",
+                say(
+                    "'{name}' cannot name a file; use ASCII letters, digits, '-' and '_'",
+                    name=quote(self.name),
+                ),
                 field="name",
                 value=self.name,
             )
@@ -119,18 +123,20 @@ class ExtractionRequest:
         check_format(self.format, self.crs)
         if not isinstance(self.full_copy, bool):
             raise RequestError(
-                "whether a full copy is wanted is true or false",
+                say("whether a full copy is wanted is true or false"),
                 field="full_copy",
                 value=self.full_copy,
-                hint="Write true or false, without quotes.",
+                hint=say("Write true or false, without quotes."),
             )
         names = [layer.name for layer in self.layers]
         if not names:
-            raise RequestError("no layer is chosen; choose at least one", field="layers", value=[])
+            raise RequestError(
+                say("no layer is chosen; choose at least one"), field="layers", value=[]
+            )
         repeated = sorted({name for name in names if names.count(name) > 1})
         if repeated:
             raise RequestError(
-                f"'{repeated[0]}' is listed twice; name each layer once",
+                say("'{repeated}' is listed twice; name each layer once", repeated=repeated[0]),
                 field="layers",
                 value=repeated[0],
             )
@@ -250,14 +256,14 @@ def _check_fields(fields: Any) -> None:
         return
     if not isinstance(fields, list | tuple) or not all(isinstance(name, str) for name in fields):
         raise RequestError(
-            'give the fields to keep as a list of names, such as ["name", "depth"]',
+            say('give the fields to keep as a list of names, such as ["name", "depth"]'),
             field="fields",
             value=fields,
         )
     repeated = [name for name, count in Counter(fields).items() if count > 1]
     if repeated:
         raise RequestError(
-            f"'{quote(repeated[0])}' is listed twice; name each field once",
+            say("'{repeated}' is listed twice; name each field once", repeated=quote(repeated[0])),
             field="fields",
             value=repeated[0],
         )

@@ -22,6 +22,7 @@ from marinemap.extraction.operations import (
     geographic,
     horizontal,
 )
+from marinemap.sentences import say
 
 # Worth telling: what a grid that is not installed would make better by more than this.
 _TELLING_METRES = 0.5
@@ -157,10 +158,14 @@ class Route:
 def does_not_fit(target: pyproj.CRS) -> RequestError:
     """Return the error of positions that a CRS cannot hold."""
     return RequestError(
-        f"some positions of the area have no coordinates in {crs_label(target)} ({target.name})",
+        say(
+            "some positions of the area have no coordinates in {crs} ({name})",
+            crs=crs_label(target),
+            name=target.name,
+        ),
         field="crs",
         value=crs_label(target),
-        hint="Choose a CRS made for the area, draw a smaller area, or take EPSG:4326.",
+        hint=say("Choose a CRS made for the area, draw a smaller area, or take EPSG:4326."),
     )
 
 

@@ -13,6 +13,7 @@ from marinemap.extraction.described_source import describe_source
 from marinemap.extraction.filter import Filter, compile_filter
 from marinemap.extraction.read import open_source
 from marinemap.extraction.request import SourceLayer
+from marinemap.sentences import say
 
 _NOWHERE = (0.0, 0.0, 0.0, 0.0)
 
@@ -37,8 +38,13 @@ class Selection:
         for name in sorted(chosen - set(schema.names)):
             listed = ", ".join(f"'{known}'" for known in schema.names)
             raise RequestError(
-                f"no field '{quote(name)}' in '{layer.name}'; there are {listed}."
-                f"{did_you_mean(quote(name), schema.names)}",
+                say(
+                    "no field '{name}' in '{layer_name}'; there are {listed}.{nearest}",
+                    name=quote(name),
+                    layer_name=layer.name,
+                    listed=listed,
+                    nearest=did_you_mean(quote(name), schema.names),
+                ),
                 field="fields",
                 value=name,
             )
@@ -84,5 +90,8 @@ def _filter(layer: SourceLayer, schema: Any) -> Filter | None:
     try:
         return compile_filter(layer.filter, schema)
     except RequestError as error:
-        message = f"in '{layer.name}': {error.message}"
-        raise RequestError(message, field=error.field, value=error.value) from error
+        raise RequestError(
+            say("in '{layer}': {message}", layer=layer.name, message=error.message),
+            field=error.field,
+            value=error.value,
+        ) from error

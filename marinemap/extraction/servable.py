@@ -11,6 +11,7 @@ from marinemap.extraction.arrow_batches import Batch
 from marinemap.extraction.dataset import Dataset
 from marinemap.extraction.read import Source, open_source
 from marinemap.extraction.wkb import are_finite, to_geometries
+from marinemap.sentences import say
 
 _NOWHERE = (0.0, 0.0, 0.0, 0.0)
 
@@ -35,7 +36,10 @@ def _present(batch: Batch, title: str) -> int:
     try:
         geometries = to_geometries(batch.geometries)
     except shapely.errors.ShapelyError as error:
-        raise DatasetError(f"a geometry of {title} is broken: {error}", field="source") from error
+        raise DatasetError(
+            say("a geometry of {title} is broken: {error}", title=title, error=error),
+            field="source",
+        ) from error
     # Of none, is_empty says that it is not.
     present = ~shapely.is_missing(geometries) & ~shapely.is_empty(geometries)
     return int((present & are_finite(geometries)).sum())
@@ -47,8 +51,13 @@ def _check_index(source: Source, present: int) -> None:
     indexed = source.rtree.size()
     if not present <= indexed <= source.dataset.feature_count:
         raise DatasetError(
-            f"the spatial index of {source.name} has {indexed:,} entries for {present:,} features "
-            "that lie somewhere: it was left behind by a change",
+            say(
+                "the spatial index of {name} has {indexed:,} entries for {present:,} "
+                "features that lie somewhere: it was left behind by a change",
+                name=source.name,
+                indexed=indexed,
+                present=present,
+            ),
             field="source",
-            hint="Write the layer anew, for instance by ogr2ogr.",
+            hint=say("Write the layer anew, for instance by ogr2ogr."),
         )

@@ -12,6 +12,7 @@ import numpy as np
 from marinemap.errors import DatasetError
 from marinemap.extraction.table_check import check_table, check_values
 from marinemap.extraction.table_encoding import check_encoding
+from marinemap.sentences import say
 
 _HEADER_BYTES = 100
 _FILE_CODE = 9994
@@ -38,9 +39,18 @@ def check_headers(path: Path) -> None:
     for part in (path, shx):
         stated, found = _stated_length(part), part.stat().st_size
         if stated != found:
-            raise _damaged(part, f"is {found:,} bytes long but its header says {stated:,}")
+            raise _damaged(
+                part,
+                say(
+                    "is {found:,} bytes long but its header says {stated:,}",
+                    found=found,
+                    stated=stated,
+                ),
+            )
     if _file_type(path) not in _TYPES:
-        raise _damaged(path, f"is of shape type {_file_type(path)}, which there is not")
+        raise _damaged(
+            path, say("is of shape type {type}, which there is not", type=_file_type(path))
+        )
     check_table(dbf, (shx.stat().st_size - _HEADER_BYTES) // 8)
     check_encoding(path)
 
@@ -69,9 +79,9 @@ def check_records(path: Path) -> int:
     begins, ends = index[:, 0], index[:, 0] + 8 + index[:, 1]
     size = path.stat().st_size
     if ((begins < _HEADER_BYTES) | (index[:, 1] < 4) | (ends > size)).any():
-        raise _damaged(shx, "points outside of its .shp")
+        raise _damaged(shx, say("points outside of its .shp"))
     if (begins[1:] < ends[:-1]).any():
-        raise _damaged(shx, "points twice at the same place of its .shp")
+        raise _damaged(shx, say("points twice at the same place of its .shp"))
     nowhere = 0
     with path.open("rb") as file:
         for block in _blocks(begins):
@@ -107,7 +117,7 @@ def _check_block(path: Path, file: Any, index: Array) -> int:
     kinds = _at(data, "<i4")[at + 8]
     odd = _at(data, ">i4")[at + 4].astype(np.int64) * 2 != lengths
     odd |= (kinds != _file_type(path)) & (kinds != _NULL)
-    _refuse(path, odd, "differ from its index")
+    _refuse(path, odd, say("differ from its index"))
     rows = np.flatnonzero((kinds != _NULL) & (kinds != _MULTIPATCH))
     nowhere = int((kinds == _NULL).sum())
     if len(rows) == 0:
@@ -136,9 +146,9 @@ def _layout(path: Path, data: Array, at: Array, lengths: Array, kind: int) -> tu
         # Measures may be left out of each type that can have them.
         odd = (lengths != least) & ~((family > 0) & (lengths == least + extra))
         odd |= (parts < 0) | (points < 0)
-        _refuse(path, odd, "do not hold the parts and points that they state")
+        _refuse(path, odd, say("do not hold the parts and points that they state"))
         odd = _odd_parts(data, at + 52, parts, points) if has_parts else odd
-    _refuse(path, odd, "do not hold the parts and points that they state")
+    _refuse(path, odd, say("do not hold the parts and points that they state"))
     return points, begins
 
 
@@ -170,10 +180,10 @@ def _check_positions(path: Path, data: Array, at: Array, points: Array, position
     finite = np.isfinite(low).all(axis=1) & np.isfinite(high).all(axis=1)
     low, high = low[finite], high[finite]
     boxes = np.broadcast_to(_file_box(path), (len(low), 4))
-    _refuse(path, _outside(low, high, boxes), "lie outside of the extent in its header")
+    _refuse(path, _outside(low, high, boxes), say("lie outside of the extent in its header"))
     if _file_type(path) % 10 != _POINT:
         boxes = _at(data, "V32")[at[some[finite]] + 12].view("<f8").reshape(-1, 4)
-        _refuse(path, _outside(low, high, boxes), "lie outside of the box that they state")
+        _refuse(path, _outside(low, high, boxes), say("lie outside of the box that they state"))
     return lost + int((~finite).sum())
 
 
@@ -193,14 +203,18 @@ def _at(data: Array, dtype: str) -> Array:
 
 def _refuse(path: Path, odd: Array, what: str) -> None:
     if odd.any():
-        raise _damaged(path, f"has {int(odd.sum()):,} records that {what}")
+        raise _damaged(
+            path, say("has {count:,} records that {what}", count=int(odd.sum()), what=what)
+        )
 
 
 def _header(path: Path) -> bytes:
     with path.open("rb") as file:
         head = file.read(_HEADER_BYTES)
     if len(head) < _HEADER_BYTES or struct.unpack(">i", head[:4])[0] != _FILE_CODE:
-        raise DatasetError(f"{path.name} has no shapefile header", field="source", value=path.name)
+        raise DatasetError(
+            say("{name} has no shapefile header", name=path.name), field="source", value=path.name
+        )
     return head
 
 
@@ -222,16 +236,20 @@ def _companion(path: Path, suffix: str) -> Path:
         if candidate.exists():
             return candidate
     raise DatasetError(
-        f"{path.name} has no {suffix} beside it: a shapefile is .shp, .shx and .dbf together",
+        say(
+            "{name} has no {suffix} beside it: a shapefile is .shp, .shx and .dbf together",
+            name=path.name,
+            suffix=suffix,
+        ),
         field="source",
         value=path.name,
-        hint=f"Put the {suffix} of the same name beside it.",
+        hint=say("Put the {suffix} of the same name beside it.", suffix=suffix),
     )
 
 
 def _damaged(path: Path, what: str) -> DatasetError:
     return DatasetError(
-        f"{path.name} {what}: it is cut or damaged; ask for a whole copy",
+        say("{name} {what}: it is cut or damaged; ask for a whole copy", name=path.name, what=what),
         field="source",
         value=path.name,
     )

@@ -13,6 +13,7 @@ from marinemap.errors import DatasetError, ServiceError
 from marinemap.extraction.postgis.table import Place, Table
 from marinemap.extraction.sources import source_format_of
 from marinemap.extraction.sqlite_source import watched
+from marinemap.sentences import say
 
 _CHUNK_BYTES = 1 << 20
 P = TypeVar("P", Path, Table, Path | Table)
@@ -35,19 +36,27 @@ def check_is_file(path: Path) -> None:
     DatasetError
     """
     if not path.exists():
-        raise DatasetError(f"there is no file {path.name}", field="source", value=path.name)
+        raise DatasetError(
+            say("there is no file {name}", name=path.name), field="source", value=path.name
+        )
     if ";" in path.name:
         # pyogrio takes a path for an address, whose last part ends there.
         raise DatasetError(
-            f"the name of '{path.name}' has a semicolon, at which it is cut when it is opened",
+            say(
+                "the name of '{name}' has a semicolon, at which it is cut when it is opened",
+                name=path.name,
+            ),
             field="source",
             value=path.name,
-            hint="Give the file another name.",
+            hint=say("Give the file another name."),
         )
     if not path.is_file() and not path.is_dir():
         # Reading a pipe would wait for whoever writes into it.
         raise DatasetError(
-            f"{path.name} is neither a file nor a folder, but a pipe, a socket or a device",
+            say(
+                "{name} is neither a file nor a folder, but a pipe, a socket or a device",
+                name=path.name,
+            ),
             field="source",
             value=path.name,
         )
@@ -72,7 +81,7 @@ def fingerprint(path: Place) -> str:
         found = [(part.name, part.stat()) for part in parts_of(real_path(path))]
     except OSError as error:
         raise DatasetError(
-            f"there is no file {path.name}", field="source", value=path.name
+            say("there is no file {name}", name=path.name), field="source", value=path.name
         ) from error
     # The number of the file tells a replacement that has the size and the time of the old one.
     marks = [(name, mark.st_size, mark.st_mtime_ns, mark.st_ino) for name, mark in found]
@@ -165,7 +174,7 @@ def _check_same(
         same = False
     if not same:
         raise SourceChangedError(
-            f"{path.name} was changed while it was read",
+            say("{name} was changed while it was read", name=path.name),
             field="source",
-            hint="Ask again; the new data will be used.",
+            hint=say("Ask again; the new data will be used."),
         ) from cause

@@ -9,6 +9,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from marinemap.errors import DatasetError, quote
+from marinemap.sentences import say
 
 _MAGIC = b"SQLite format 3\0"
 # Byte 18 of the header is 2 where commits go to a file of their own first (SQLite file format,
@@ -57,7 +58,9 @@ def snapshot(path: Path, folder: Path) -> Path:
             database.backup(target)
     except (sqlite3.Error, UnicodeDecodeError) as error:
         raise DatasetError(
-            f"{path.name} cannot be read as a database: {error}", field="source", value=path.name
+            say("{name} cannot be read as a database: {error}", name=path.name, error=error),
+            field="source",
+            value=path.name,
         ) from error
     return copy
 

@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from marinemap.errors import DatasetError, quote
+from marinemap.sentences import say
 
 # dBASE III: a header of 32 bytes, 32 for each column, a mark at its end. Visual FoxPro adds the
 # path of a database; others a byte or two of zeros.
@@ -39,15 +40,22 @@ def check_table(path: Path, records: int) -> None:
     with path.open("rb") as file:
         head = file.read(_FIXED_BYTES)
         if len(head) < _FIXED_BYTES:
-            raise _damaged(path, "has no table header")
+            raise _damaged(path, say("has no table header"))
         count, header, row = struct.unpack("<IHH", head[4:12])
         columns = file.read(max(0, header - _FIXED_BYTES))
     found = path.stat().st_size
     if found < header + count * row or row == 0:
         stated = header + count * row
-        raise _damaged(path, f"is {found:,} bytes long but its header says {stated:,}")
+        raise _damaged(
+            path,
+            say(
+                "is {found:,} bytes long but its header says {stated:,}", found=found, stated=stated
+            ),
+        )
     if count != records:
-        raise _damaged(path, f"has {count:,} rows for {records:,} geometries")
+        raise _damaged(
+            path, say("has {count:,} rows for {records:,} geometries", count=count, records=records)
+        )
     _check_columns(path, columns, row)
 
 
@@ -81,14 +89,18 @@ def _check_columns(path: Path, columns: bytes, row: int) -> None:
     found = _columns(columns)
     rest = columns[len(found) * _COLUMN_BYTES + 1 :]
     if any(rest) and len(rest) != _FOXPRO_PATH_BYTES:
-        raise _damaged(path, "has a header whose length does not fit its columns")
+        raise _damaged(path, say("has a header whose length does not fit its columns"))
     for column in found:
         if column[_KIND_AT] not in _KINDS:
             kind = quote(chr(column[_KIND_AT]))
-            raise _damaged(path, f"has a column of type '{kind}', which there is not")
+            raise _damaged(
+                path, say("has a column of type '{kind}', which there is not", kind=kind)
+            )
     widths = 1 + sum(_width(column, row, found) for column in found)
     if row != widths:
-        raise _damaged(path, f"has rows of {row:,} bytes for columns of {widths:,}")
+        raise _damaged(
+            path, say("has rows of {row:,} bytes for columns of {widths:,}", row=row, widths=widths)
+        )
 
 
 def _columns(columns: bytes) -> list[bytes]:
@@ -119,7 +131,15 @@ def _check_column(path: Path, column: bytes, data: Any) -> None:
     if odd is not None:
         name = quote(column[:_KIND_AT].split(b"\0")[0].decode("latin-1"))
         value = quote(odd.decode("latin-1").strip())
-        raise _damaged(path, f"holds '{value}' in field '{name}', which is no {_WORDS[kind]}")
+        raise _damaged(
+            path,
+            say(
+                "holds '{value}' in field '{name}', which is no {kind}",
+                value=value,
+                name=name,
+                kind=_WORDS[kind],
+            ),
+        )
 
 
 def _first_odd_number(texts: Any) -> bytes | None:
@@ -143,7 +163,7 @@ def _is_number(text: bytes) -> bool:
 
 def _damaged(path: Path, what: str) -> DatasetError:
     return DatasetError(
-        f"{path.name} {what}: it is cut or damaged; ask for a whole copy",
+        say("{name} {what}: it is cut or damaged; ask for a whole copy", name=path.name, what=what),
         field="source",
         value=path.name,
     )

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from marinemap.errors import DatasetError, quote
+from marinemap.sentences import say
 
 _HEADER_BYTES = 32
 _LANGUAGE_AT = 29
@@ -52,10 +53,12 @@ def check_encoding(shp: Path) -> None:
     # An empty one is what is left of one that was cut.
     if not any(form.fullmatch(text) for form in (_CODE_PAGE, _ISO_8859, _BY_NAME)):
         raise DatasetError(
-            f"{cpg.name} names no encoding that is known: '{quote(text)}'",
+            say(
+                "{name} names no encoding that is known: '{text}'", name=cpg.name, text=quote(text)
+            ),
             field="source",
             value=cpg.name,
-            hint="Write the encoding of the table into it, such as UTF-8, or remove the file.",
+            hint=say("Write the encoding of the table into it, such as UTF-8, or remove the file."),
         )
 
 
@@ -74,10 +77,16 @@ def encoding_of(shp: Path) -> str | None:
     encoding = _encoding_of(shp) if shp.suffix.lower() == ".shp" else None
     if encoding in _CUT_BY_GDAL:
         raise DatasetError(
-            f"the texts of {shp.name} are in {encoding}, of which GDAL loses the last letter",
+            say(
+                "the texts of {name} are in {encoding}, of which GDAL loses the last letter",
+                name=shp.name,
+                encoding=encoding,
+            ),
             field="source",
             value=shp.name,
-            hint="Write the table anew in UTF-8, by a program that does not read it through GDAL.",
+            hint=say(
+                "Write the table anew in UTF-8, by a program that does not read it through GDAL."
+            ),
         )
     return encoding
 

@@ -26,6 +26,7 @@ from marinemap.extraction.sandbox import SECONDS, run_confined
 from marinemap.extraction.shapefile_check import check_headers, check_records
 from marinemap.extraction.upload_checks import kind_of, read_geojson, read_wkt
 from marinemap.extraction.upload_zips import unzip_kml, unzip_shapefile
+from marinemap.sentences import say
 
 _CHILD = Path(__file__).with_name("upload_child.py")
 # GDAL 3.12's names; GeoJSON never reaches GDAL.
@@ -85,7 +86,8 @@ def _check_shapefile(path: Path, field: str) -> None:
         pyproj.CRS.from_wkt(prj)
     except CRSError as error:
         raise RequestError(
-            f"the .prj in the zip holds no CRS that is known: '{quote(prj)}'", field=field
+            say("the .prj in the zip holds no CRS that is known: '{prj}'", prj=quote(prj)),
+            field=field,
         ) from error
 
 
@@ -94,14 +96,16 @@ def _geometries(wkb: list[str], field: str) -> Any:
         with np.errstate(invalid="ignore"):
             return shapely.from_wkb([bytes.fromhex(each) for each in wkb])
     except shapely.errors.ShapelyError as error:
-        raise RequestError(f"a geometry in the file is broken: {error}", field=field) from error
+        raise RequestError(
+            say("a geometry in the file is broken: {error}", error=error), field=field
+        ) from error
 
 
 def _area(geometries: Any, crs_text: str | None, field: str) -> Area:
     polygons = [polygon for geometry in geometries for polygon in _polygons(geometry)]
     if not polygons:
         raise RequestError(
-            "the file holds no area: no polygon, and no closed track or route", field=field
+            say("the file holds no area: no polygon, and no closed track or route"), field=field
         )
     crs = _crs(crs_text, field)
     _check_corners(polygons, field)
@@ -119,12 +123,16 @@ def _check_corners(polygons: list[Any], field: str) -> None:
     positions = shapely.get_coordinates(polygons)
     if len(positions) > MAX_VERTICES:
         raise RequestError(
-            f"the area has {len(positions):,} corners; at most {MAX_VERTICES:,} are allowed",
+            say(
+                "the area has {count:,} corners; at most {most:,} are allowed",
+                count=len(positions),
+                most=MAX_VERTICES,
+            ),
             field=field,
-            hint="Simplify the area, or cut it into several requests.",
+            hint=say("Simplify the area, or cut it into several requests."),
         )
     if not np.isfinite(positions).all():
-        raise RequestError("a coordinate in the file is not a finite number", field=field)
+        raise RequestError(say("a coordinate in the file is not a finite number"), field=field)
 
 
 def _polygons(geometry: Any) -> list[Any]:
@@ -137,14 +145,21 @@ def _polygons(geometry: Any) -> list[Any]:
 
 def _crs(text: str | None, field: str) -> pyproj.CRS:
     if not text:
-        raise RequestError("the file does not say its CRS; a shapefile needs its .prj", field=field)
+        raise RequestError(
+            say("the file does not say its CRS; a shapefile needs its .prj"), field=field
+        )
     try:
         crs = pyproj.CRS.from_user_input(text)
     except CRSError as error:
-        raise RequestError(f"the file's CRS is not known: {quote(error)}", field=field) from error
+        raise RequestError(
+            say("the file's CRS is not known: {error}", error=quote(error)), field=field
+        ) from error
     if not is_on_earth(crs):
         raise RequestError(
-            f"the file's CRS ('{quote(crs.name)}') cannot be brought to degrees on Earth",
+            say(
+                "the file's CRS ('{name}') cannot be brought to degrees on Earth",
+                name=quote(crs.name),
+            ),
             field=field,
         )
     return crs
@@ -159,9 +174,13 @@ def _ask_child(path: Path, field: str) -> dict[str, Any]:
         {"GDAL_SKIP": skipped, "PROJ_NETWORK": "OFF", "CPL_LOG": os.devnull},
     )
     if done.is_late:
-        raise RequestError(f"reading the file took over {SECONDS} seconds", field=field)
+        raise RequestError(
+            say("reading the file took over {seconds} seconds", seconds=SECONDS), field=field
+        )
     if done.is_cut:
-        raise RequestError("the outlines in the file have more than 500,000 corners", field=field)
+        raise RequestError(
+            say("the outlines in the file have more than 500,000 corners"), field=field
+        )
     return _answer(done.said, field)
 
 
@@ -170,10 +189,14 @@ def _answer(said: bytes, field: str) -> dict[str, Any]:
         answer: dict[str, Any] = json.loads(said)
     except ValueError as error:
         raise RequestError(
-            "the file could not be read within 5 seconds of processor time and 224 MiB of memory; "
-            "it may be damaged",
+            say(
+                "the file could not be read within 5 seconds of processor time and 224 "
+                "MiB of memory; it may be damaged"
+            ),
             field=field,
         ) from error
     if "error" in answer:
-        raise RequestError(f"the file cannot be read: {quote(answer['error'])}", field=field)
+        raise RequestError(
+            say("the file cannot be read: {why}", why=quote(answer["error"])), field=field
+        )
     return answer

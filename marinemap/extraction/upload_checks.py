@@ -13,6 +13,7 @@ import shapely
 
 from marinemap.errors import RequestError, quote
 from marinemap.extraction.crs import CRS84
+from marinemap.sentences import say
 
 MAX_UPLOAD_BYTES = 20 * 2**20
 _MAX_JSON_DEPTH = 16
@@ -21,7 +22,7 @@ _MAX_JSON_DEPTH = 16
 _MAX_JSON_MARKS = 3_000_000
 # What GDAL and QGIS write by default says no more than RFC 7946 does.
 _CRS84 = {"type": "name", "properties": {"name": "urn:ogc:def:crs:OGC:1.3:CRS84"}}
-_ACCEPTED = "a zipped shapefile, GeoPackage, KML, KMZ, GPX, GeoJSON or WKT of polygons"
+_ACCEPTED = say("a zipped shapefile, GeoPackage, KML, KMZ, GPX, GeoJSON or WKT of polygons")
 # With the number of an EPSG code before it, as PostGIS writes it.
 _WKT = re.compile(
     rb"\s*(?:SRID\s*=\s*(\d{1,9})\s*;)?\s*(?:MULTI)?(?:POLYGON|GEOMETRYCOLLECTION)\b", re.I
@@ -44,7 +45,12 @@ def kind_of(path: Path, field: str) -> str:
     size = path.stat().st_size
     if size > MAX_UPLOAD_BYTES:
         raise RequestError(
-            f"the file has {size:,} bytes; at most {MAX_UPLOAD_BYTES:,} are taken", field=field
+            say(
+                "the file has {size:,} bytes; at most {most:,} are taken",
+                size=size,
+                most=MAX_UPLOAD_BYTES,
+            ),
+            field=field,
         )
     with path.open("rb") as file:
         head = file.read(4_096)
@@ -59,7 +65,7 @@ def kind_of(path: Path, field: str) -> str:
         return xml_kind(path, field)
     if _WKT.match(text):
         return "wkt"
-    raise RequestError(f"the file is not {_ACCEPTED}", field=field)
+    raise RequestError(say("the file is not {accepted}", accepted=_ACCEPTED), field=field)
 
 
 def read_geojson(path: Path, field: str) -> Any:
@@ -74,13 +80,15 @@ def read_geojson(path: Path, field: str) -> Any:
         # Not as bytes: those would be kept beside their text until all is parsed.
         value = json.loads(_json_text(path, field))
     except (ValueError, UnicodeDecodeError) as error:
-        raise RequestError(f"the file is not JSON: {error}", field=field) from error
+        raise RequestError(
+            say("the file is not JSON: {error}", error=error), field=field
+        ) from error
     if isinstance(value, dict) and value.pop("crs", _CRS84) != _CRS84:
         # A crs member may be a link, which GDAL would fetch; RFC 7946 has none.
         raise RequestError(
-            "the GeoJSON has a 'crs' member; RFC 7946 allows longitude, latitude only",
+            say("the GeoJSON has a 'crs' member; RFC 7946 allows longitude, latitude only"),
             field=field,
-            hint="Save it in EPSG:4326 without 'crs'.",
+            hint=say("Save it in EPSG:4326 without 'crs'."),
         )
     return value
 
@@ -90,12 +98,19 @@ def _json_text(path: Path, field: str) -> str:
     marks = len(data) - len(data.translate(None, delete=b"[]{},:"))
     if marks > _MAX_JSON_MARKS:
         raise RequestError(
-            f"the JSON has {marks:,} brackets, commas and colons; an area of the most corners, "
-            f"500,000, needs fewer than {_MAX_JSON_MARKS:,}",
+            say(
+                "the JSON has {marks:,} brackets, commas and colons; an area of the most "
+                "corners, 500,000, needs fewer than {most:,}",
+                marks=marks,
+                most=_MAX_JSON_MARKS,
+            ),
             field=field,
         )
     if _depth(data) > _MAX_JSON_DEPTH:
-        raise RequestError(f"the JSON is nested more than {_MAX_JSON_DEPTH} deep", field=field)
+        raise RequestError(
+            say("the JSON is nested more than {most} deep", most=_MAX_JSON_DEPTH),
+            field=field,
+        )
     return data.decode(json.detect_encoding(data), "surrogatepass")
 
 
@@ -112,15 +127,18 @@ def read_wkt(path: Path, field: str) -> tuple[Any, str]:
     number = found[1] if found else None
     text = data.partition(b";")[2] if number else data
     if _depth(text.translate(_AS_JSON)) > _MAX_WKT_DEPTH:
-        raise RequestError(f"the WKT is nested more than {_MAX_WKT_DEPTH} deep", field=field)
+        raise RequestError(
+            say("the WKT is nested more than {most} deep", most=_MAX_WKT_DEPTH),
+            field=field,
+        )
     try:
         with np.errstate(invalid="ignore"):
             geometry = shapely.force_2d(shapely.from_wkt(text.decode("ascii")))
     except (shapely.errors.ShapelyError, UnicodeDecodeError) as error:
         raise RequestError(
-            f"the file is not WKT: {quote(error)}",
+            say("the file is not WKT: {error}", error=quote(error)),
             field=field,
-            hint="Write POLYGON ((5 42, 10 42, 10 45, 5 42)), longitude first.",
+            hint=say("Write POLYGON ((5 42, 10 42, 10 45, 5 42)), longitude first."),
         ) from error
     return geometry, f"EPSG:{int(number)}" if number else CRS84
 
@@ -146,12 +164,12 @@ def xml_kind(path: Path, field: str) -> str:
     data = path.read_bytes()
     lowered = data.lower()
     if b"<!doctype" in lowered or b"<!entity" in lowered or b"\x00" in data:
-        raise RequestError("XML with a DOCTYPE, entities or UTF-16 is not taken", field=field)
+        raise RequestError(say("XML with a DOCTYPE, entities or UTF-16 is not taken"), field=field)
     head = lowered[:4_096]
     for kind in ("kml", "gpx"):
         if b"<" + kind.encode() in head:
             return kind
-    raise RequestError(f"the file is not {_ACCEPTED}", field=field)
+    raise RequestError(say("the file is not {accepted}", accepted=_ACCEPTED), field=field)
 
 
 def _depth(data: bytes) -> int:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from marinemap.errors import RequestError
 from marinemap.extraction.upload_checks import xml_kind
+from marinemap.sentences import say
 
 _MAX_UNPACKED_BYTES = 100 * 2**20
 _MAX_RATIO = 100
@@ -21,6 +22,7 @@ _MAX_SHP_BYTES = 24 * 2**20
 _MAX_PRJ_BYTES = 64 * 2**10
 _SHAPEFILE_PARTS = {".shp", ".shx", ".dbf", ".prj", ".cpg"}
 _CHUNK_BYTES = 1 << 16
+_PARTS = {".shx": say("the index"), ".dbf": say("the table"), ".prj": say("the CRS")}
 
 
 def unzip_shapefile(path: Path, folder: Path, field: str) -> None:
@@ -60,7 +62,9 @@ def unzip_kml(path: Path, target: Path, field: str) -> None:
         document = next(m for m in every if Path(m.filename).suffix.lower() == ".kml")
         _unpack(archive, document, target, _budget(path), field)
     if xml_kind(target, field) != "kml":
-        raise RequestError("the KMZ's document is no KML", field=field, value=document.filename)
+        raise RequestError(
+            say("the KMZ's document is no KML"), field=field, value=document.filename
+        )
 
 
 @contextmanager
@@ -75,7 +79,9 @@ def opened(path: Path, field: str) -> Iterator[zipfile.ZipFile]:
         with zipfile.ZipFile(path) as archive:
             yield archive
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError) as error:
-        raise RequestError(f"the zip is damaged or encrypted: {error}", field=field) from error
+        raise RequestError(
+            say("the zip is damaged or encrypted: {error}", error=error), field=field
+        ) from error
 
 
 def _budget(path: Path) -> int:
@@ -84,7 +90,10 @@ def _budget(path: Path) -> int:
 
 
 def _too_many(count: int, most: int, field: str) -> RequestError:
-    return RequestError(f"the zip holds {count} files; at most {most} are taken", field=field)
+    return RequestError(
+        say("the zip holds {count} files; at most {most} are taken", count=count, most=most),
+        field=field,
+    )
 
 
 def _is_wanted(member: zipfile.ZipInfo) -> bool:
@@ -120,8 +129,10 @@ def check_names(members: list[zipfile.ZipInfo], field: str) -> None:
         climbs = name.startswith("/") or "\\" in name or ".." in name
         if climbs or stat.S_ISLNK(member.external_attr >> 16):
             raise RequestError(
-                "the zip holds links, or names that lead out of it; put the files of one shapefile "
-                "into it, as they are",
+                say(
+                    "the zip holds links, or names that lead out of it; put the files of one "
+                    "shapefile into it, as they are"
+                ),
                 field=field,
                 value=name,
             )
@@ -132,23 +143,32 @@ def check_overlaps(members: list[zipfile.ZipInfo], field: str) -> None:
     places = sorted((m.header_offset, m.compress_size) for m in members)
     for (start, size), (following, _) in itertools.pairwise(places):
         if start + size > following:
-            raise RequestError("files in the zip overlap: it is damaged", field=field)
+            raise RequestError(say("files in the zip overlap: it is damaged"), field=field)
 
 
 def _check_parts(folder: Path, field: str) -> None:
-    for suffix, what in ((".shx", "the index"), (".dbf", "the table"), (".prj", "the CRS")):
+    for suffix, what in _PARTS.items():
         if not (folder / f"area{suffix}").exists():
             raise RequestError(
-                f"the zip holds no {suffix}, {what} of the shapefile; .shp, .shx, .dbf and .prj "
-                "belong together",
+                say(
+                    "the zip holds no {suffix}, {what} of the shapefile; .shp, .shx, .dbf "
+                    "and .prj belong together",
+                    suffix=suffix,
+                    what=what,
+                ),
                 field=field,
             )
     for suffix, most in ((".shp", _MAX_SHP_BYTES), (".prj", _MAX_PRJ_BYTES)):
         size = (folder / f"area{suffix}").stat().st_size
         if size > most:
             raise RequestError(
-                f"the {suffix} in the zip has {size:,} bytes; for an area of at most 500,000 "
-                f"corners {most:,} are allowed",
+                say(
+                    "the {suffix} in the zip has {size:,} bytes; for an area of at most "
+                    "500,000 corners {most:,} are allowed",
+                    suffix=suffix,
+                    size=size,
+                    most=most,
+                ),
                 field=field,
             )
 
@@ -162,8 +182,11 @@ def _unpack(
             count += len(chunk)
             if count > budget:
                 raise RequestError(
-                    f"the zip unpacks to more than {_MAX_RATIO} times its size or "
-                    f"{_MAX_UNPACKED_BYTES:,} bytes",
+                    say(
+                        "the zip unpacks to more than {ratio} times its size or {most:,} bytes",
+                        ratio=_MAX_RATIO,
+                        most=_MAX_UNPACKED_BYTES,
+                    ),
                     field=field,
                 )
             file.write(chunk)

@@ -26,6 +26,7 @@ from marinemap.extraction.layer_names import quietly
 from marinemap.extraction.source_files import fingerprint
 from marinemap.extraction.sources import source_format_of
 from marinemap.extraction.table_encoding import encoding_of
+from marinemap.sentences import say
 
 # ISO 8601 as GDAL writes it; years may have a sign, and a second may be the 60th.
 _MOMENT = (
@@ -100,10 +101,13 @@ def _found_within(seconds: float, dataset: Dataset, state: str) -> Zones:
 
 def _not_read_yet(dataset: Dataset) -> UnavailableError:
     return UnavailableError(
-        f"the data of {dataset.title} are others than a moment ago, and not read yet",
+        say(
+            "the data of {title} are others than a moment ago, and not read yet",
+            title=dataset.title,
+        ),
         field="layers",
         value=dataset.layer,
-        hint="Try again in a minute.",
+        hint=say("Try again in a minute."),
     )
 
 
@@ -151,7 +155,11 @@ def _moments(texts: Any, zone: str | None, title: str) -> Any:
     wrong = pc.and_not(pc.is_valid(texts), pc.is_valid(parts))
     if pc.any(wrong).as_py():
         found = texts.filter(wrong)[0].as_py()
-        raise DatasetError(f"{title}: '{quote(found)}' is no moment", field="source", value=found)
+        raise DatasetError(
+            say("{title}: '{found}' is no moment", title=title, found=quote(found)),
+            field="source",
+            value=found,
+        )
     numbers = _milliseconds(parts)
     return pa.array(numbers, pa.timestamp("ms", zone), mask=np.asarray(pc.is_null(texts)))
 

@@ -14,11 +14,12 @@ from marinemap.errors import RequestError
 from marinemap.jobs.conf import job_settings
 from marinemap.jobs.models import Job
 from marinemap.jobs.owners import Sender
+from marinemap.sentences import say
 
 _DAY = timedelta(days=1)
 _MEGABYTE = 1e6
 # In words to whoever asks.
-WHOSE = {"person": "you", "address": "your network address"}
+WHOSE = {"person": say("you"), "address": say("your network address")}
 
 
 class DayIsSpentError(RequestError):
@@ -87,14 +88,25 @@ def _spent(allowance: Allowance, count: int) -> DayIsSpentError:
     is_jobs = allowance.unit == "jobs"
     most, used, left = allowance.most, allowance.used, max(0, allowance.most - allowance.used)
     if is_jobs:
-        asked = f"{used:,.0f} jobs, of {most:,.0f} that may be"
-        rest = f"this would be {count:,} more, and {left:,.0f} would fit"
+        asked = say("{used:,.0f} jobs, of {most:,.0f} that may be", used=used, most=most)
+        rest = say(
+            "this would be {count:,} more, and {left:,.0f} would fit", count=count, left=left
+        )
     else:
-        asked = f"{used / _MEGABYTE:,.1f} MB of results, of {most / _MEGABYTE:,.1f} that may be"
-        rest = "no more fits"
+        asked = say(
+            "{used:,.1f} MB of results, of {most:,.1f} that may be",
+            used=used / _MEGABYTE,
+            most=most / _MEGABYTE,
+        )
+        rest = say("no more fits")
     error = DayIsSpentError(
-        f"within the last 24 hours {WHOSE[allowance.whose]} asked for {asked}; {rest}",
-        hint="Try again later, or ask the operator for more.",
+        say(
+            "within the last 24 hours {whose} asked for {asked}; {rest}",
+            whose=WHOSE[allowance.whose],
+            asked=asked,
+            rest=rest,
+        ),
+        hint=say("Try again later, or ask the operator for more."),
     )
     fits_at = allowance.falls_to(most - count if is_jobs else math.nextafter(most, 0))
     if fits_at is not None:

@@ -28,6 +28,7 @@ from marinemap.jobs.storage import (
     site_bucket,
 )
 from marinemap.processes.registry import get_process
+from marinemap.sentences import say
 from marinemap.tasks.outages import patiently
 
 # Then the job is put off, and its archive made again.
@@ -95,7 +96,10 @@ def _check_whether_away(error: StorageAwayError) -> None:
     except StorageAwayError:
         return
     raise ArchiveRefusedError(
-        f"the storage of results takes a small object but not this archive ({error.message})"
+        say(
+            "the storage of results takes a small object but not this archive ({message})",
+            message=error.message,
+        )
     ) from error
 
 

@@ -24,6 +24,7 @@ from marinemap.jobs.owners import Sender
 from marinemap.jobs.states import FINISHED, JobStatus
 from marinemap.mail import recipients
 from marinemap.mail.letters import Stop, write
+from marinemap.sentences import say
 
 _DAY = timedelta(days=1)
 # A round is a short task; the next goes on.
@@ -82,15 +83,19 @@ def forget_over() -> None:
 def _check_day(sender: Sender, key: str) -> None:
     most = most_letters_day()
     recent = LetterWish.objects.filter(created_at__gt=timezone.now() - _DAY)
-    words = {"person": "by you", "address": "from your network address"}
+    words = {"person": say("by you"), "address": say("from your network address")}
     asked = [(words[who], recent.filter(job__in=_jobs(own))) for who, own in sender.counted()]
-    for whose, wishes in [*asked, ("to this address", recent.filter(recipient_key=key))]:
+    for whose, wishes in [*asked, (say("to this address"), recent.filter(recipient_key=key))]:
         if wishes.count() >= most:
             raise DayIsSpentError(
-                f"letters about {most} requests {whose} were asked for within the last 24 hours, "
-                "as many as may",
+                say(
+                    "letters about {most} requests {whose} were asked for within the last 24 "
+                    "hours, as many as may",
+                    most=most,
+                    whose=whose,
+                ),
                 field="notify.email",
-                hint="Leave 'notify' out, and look at the job instead.",
+                hint=say("Leave 'notify' out, and look at the job instead."),
             )
 
 

@@ -16,6 +16,7 @@ from urllib.parse import SplitResult, urlsplit
 from django.conf import settings
 
 from marinemap.errors import RequestError
+from marinemap.sentences import say
 
 # The body of a request, if it has one, and its further headers.
 Sent: TypeAlias = tuple[bytes | None, Mapping[str, str]]
@@ -40,20 +41,22 @@ def check_uri(uri: object, field: str) -> str:
         If it is no http(s) address, names a user, or is an address of a private network.
     """
     if not isinstance(uri, str) or len(uri) > _MOST_CHARACTERS:
-        raise RequestError("not an address of a page", field=field, value=uri)
+        raise RequestError(say("not an address of a page"), field=field, value=uri)
     try:
         parts = urlsplit(uri)
         is_sound = parts.scheme in _PORTS and bool(parts.hostname) and parts.port != 0
         _check_labels(parts.hostname or "")
     except ValueError as error:
-        raise RequestError(f"not an address: {error}", field=field, value=uri) from error
+        raise RequestError(
+            say("not an address: {error}", error=error), field=field, value=uri
+        ) from error
     if not is_sound or not uri.isascii() or not uri.isprintable() or " " in uri:
         raise RequestError(
-            "an address begins with http:// or https:// and a host", field=field, value=uri
+            say("an address begins with http:// or https:// and a host"), field=field, value=uri
         )
     if parts.username or parts.password:
         raise RequestError(
-            "a name and password in an address are not sent; put a key into its query",
+            say("a name and password in an address are not sent; put a key into its query"),
             field=field,
         )
     _check_literal(str(parts.hostname), field)
@@ -217,7 +220,9 @@ def _check_literal(host: str, field: str) -> None:
     except ValueError:
         return
     if not _may_be_called(address):
-        raise RequestError("an address of a private network is not called", field=field, value=host)
+        raise RequestError(
+            say("an address of a private network is not called"), field=field, value=host
+        )
 
 
 def _may_be_called(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:

@@ -9,6 +9,7 @@ from marinemap.errors import RequestError
 from marinemap.jobs.artifacts import remove_artifact
 from marinemap.jobs.conf import job_settings
 from marinemap.jobs.models import Job
+from marinemap.sentences import say
 
 
 class RenewalError(RequestError):
@@ -55,8 +56,10 @@ def renew(job: Job) -> Job:
         job = Job.objects.select_for_update().get(pk=job.pk)
         if not job.artifact or job.finished_at is None or job.expires_at is None:
             raise RenewalError(
-                "there are no files to keep: the job is not ready, was cancelled, or its time is "
-                "over",
+                say(
+                    "there are no files to keep: the job is not ready, was cancelled, or its "
+                    "time is over"
+                ),
                 field="jobID",
                 value=str(job.pk),
             )
@@ -64,11 +67,14 @@ def renew(job: Job) -> Job:
         until = min(timezone.now() + settings.keep_results, latest)
         if until <= job.expires_at:
             raise RenewalError(
-                f"the files are kept until {job.expires_at:%Y-%m-%dT%H:%M:%SZ} already, and at "
-                f"most until {latest:%Y-%m-%dT%H:%M:%SZ}",
+                say(
+                    "the files are kept until {until} already, and at most until {latest}",
+                    until=f"{job.expires_at:%Y-%m-%dT%H:%M:%SZ}",
+                    latest=f"{latest:%Y-%m-%dT%H:%M:%SZ}",
+                ),
                 field="jobID",
                 value=str(job.pk),
-                hint="Download them, or ask for a new run.",
+                hint=say("Download them, or ask for a new run."),
             )
         job.expires_at = until
         job.save(update_fields=["expires_at", "updated_at"])

@@ -13,13 +13,14 @@ from marinemap.jobs.models import Job
 from marinemap.jobs.owners import Sender
 from marinemap.jobs.queue import find_place
 from marinemap.jobs.states import JobStatus
+from marinemap.sentences import say
 
 # Told where the queue cannot say when the next one starts.
 _USUAL_WAIT_SECONDS = 60
 _SHORTEST_WAIT_SECONDS = 5
 _WHICH = {
-    "person": "of your requests wait",
-    "address": "requests wait from your network address",
+    "person": say("of your requests wait"),
+    "address": say("requests wait from your network address"),
 }
 
 
@@ -68,7 +69,7 @@ def check_room_to_wait(sender: Sender, count: int = 1) -> None:
     for room in rooms_of(sender):
         _check(room.waiting, room.most, count, _WHICH[room.whose])
     most = job_settings().max_waiting
-    _check(_waiting(), most, count, "requests wait at this site", QueueFullError)
+    _check(_waiting(), most, count, say("requests wait at this site"), QueueFullError)
 
 
 def _waiting() -> QuerySet[Job]:
@@ -98,12 +99,23 @@ def _in_words(limit: float, found: int, count: int, which: str) -> tuple[str, st
     """Return what is refused, and what to do."""
     if count == 1:
         return (
-            f"{limit:,.0f} {which} already, as many as may; send this one when one of them has "
-            "begun",
-            "Cancel one that you no longer need, or wait.",
+            say(
+                "{limit:,.0f} {which} already, as many as may; send this one when one of them has "
+                "begun",
+                limit=limit,
+                which=which,
+            ),
+            say("Cancel one that you no longer need, or wait."),
         )
     return (
-        f"{found:,} {which} already, of {limit:,.0f} that may; these are {count:,}, and "
-        f"{limit - found:,.0f} more would fit",
-        "Send fewer at a time, or wait.",
+        say(
+            "{found:,} {which} already, of {limit:,.0f} that may; these are {count:,}, and "
+            "{left:,.0f} more would fit",
+            found=found,
+            which=which,
+            limit=limit,
+            count=count,
+            left=limit - found,
+        ),
+        say("Send fewer at a time, or wait."),
     )

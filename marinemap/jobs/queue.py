@@ -23,6 +23,7 @@ from marinemap.jobs.owners import is_account
 from marinemap.jobs.states import JobStatus
 from marinemap.logs import request_id
 from marinemap.processes.registry import all_processes
+from marinemap.sentences import say
 
 logger = logging.getLogger(__name__)
 
@@ -86,7 +87,7 @@ def publish(job: Job, *, delay_seconds: float = 0) -> None:
     except Exception as error:
         # Each broker has errors of its own; the message is always sound.
         raise UnavailableError(
-            "the queue does not take the request now; send it again in a moment"
+            say("the queue does not take the request now; send it again in a moment")
         ) from error
     if not _can_be_asked():
         # Behind the message: where that is not taken, what follows it is not done.

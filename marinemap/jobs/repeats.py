@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from marinemap.errors import RequestError
 from marinemap.jobs.models import Job, RequestKey
+from marinemap.sentences import say
 
 KEPT = timedelta(days=1)
 # What stands in the place of a process in the fingerprint of a batch.
@@ -69,21 +70,28 @@ class KeyedRequest:
 
     def _reused(self, first: RequestKey) -> KeyReusedError:
         # To who has no cookie the id is the key to a job, and may be another's.
-        made = f"job {first.job_id}" if first.scope == first.job.owner else "a job"
+        made = say("job {id}", id=first.job_id) if first.scope == first.job.owner else say("a job")
         return KeyReusedError(
-            f"this key came at {first.created_at:%Y-%m-%dT%H:%M:%SZ} with another body, of which "
-            f"{made} was made: then for {_shown(first.fingerprint)}, now for "
-            f"{_shown(self.fingerprint)}",
+            say(
+                "this key came at {moment} with another body, of which {made} was made: "
+                "then for {first}, now for {now}",
+                moment=f"{first.created_at:%Y-%m-%dT%H:%M:%SZ}",
+                made=made,
+                first=_shown(first.fingerprint),
+                now=_shown(self.fingerprint),
+            ),
             field="Idempotency-Key",
             value=self.key,
-            hint="Send a new key with a new request, such as a UUID.",
+            hint=say("Send a new key with a new request, such as a UUID."),
         )
 
 
 def _shown(fingerprint: str) -> str:
     what, _, digest = fingerprint.partition(" ")
-    asked = "a batch" if what == BATCH else f"process '{what}'"
-    return f"{asked}, SHA-256 {digest[:_SHOWN]}..."
+    digest = digest[:_SHOWN]
+    if what == BATCH:
+        return say("a batch, SHA-256 {digest}...", digest=digest)
+    return say("process '{process}', SHA-256 {digest}...", process=what, digest=digest)
 
 
 def bind(jobs: QuerySet[Job], owner: str) -> None:

@@ -22,6 +22,7 @@ from marinemap.jobs.reasons import as_problem, interrupted, lacking, took_too_lo
 from marinemap.jobs.states import JobStatus
 from marinemap.jobs.tally import count_end
 from marinemap.processes.process import RunResult
+from marinemap.sentences import say
 from marinemap.tasks.outages import patiently
 
 logger = logging.getLogger(__name__)
@@ -249,7 +250,7 @@ def _owned(job: Job) -> QuerySet[Job]:
 
 def _write(job: Job, **columns: Any) -> None:
     if not _owned(job).update(**columns):
-        raise JobStoppedError("the job was cancelled, or another run took it over")
+        raise JobStoppedError(say("the job was cancelled, or another run took it over"))
 
 
 def _end(job: Job, outputs: dict[str, Any] | None, **columns: Any) -> None:

@@ -14,6 +14,7 @@ from django_celery_beat.schedulers import DatabaseScheduler, ModelEntry
 from marinemap.errors import UnavailableError
 from marinemap.jobs.belonging import is_orphan
 from marinemap.jobs.lease import ScheduleLease
+from marinemap.sentences import say
 
 _STAND_BY_SECONDS = 5.0
 _LEAVE_WITHIN_SECONDS = 3.0
@@ -142,7 +143,9 @@ class EditableScheduler(DatabaseScheduler):  # type: ignore[misc] # the library 
         absent = {name: entry for name, entry in mapping.items() if name not in known}
         super().update_from_dict(absent)
         if missing := sorted(set(absent) - _known(absent)):
-            raise UnavailableError(f"the schedule lacks {', '.join(missing)}; the log says why")
+            raise UnavailableError(
+                say("the schedule lacks {listed}; the log says why", listed=", ".join(missing))
+            )
 
 
 def _count_run(entry: Any) -> bool:

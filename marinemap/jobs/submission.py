@@ -28,6 +28,7 @@ from marinemap.logs import request_id
 from marinemap.processes.given import unwrap_inputs
 from marinemap.processes.process import Process
 from marinemap.processes.registry import get_process
+from marinemap.sentences import say
 from marinemap.tasks.outages import DATABASE_AWAY, drop_connection, patiently
 
 logger = logging.getLogger(__name__)
@@ -235,7 +236,7 @@ def _told_truly(job: Job) -> Iterator[None]:
         if not _was_kept(job):
             if isinstance(error, (*DATABASE_AWAY, UnavailableError)):
                 raise UnavailableError(
-                    "the request could not be stored; send it again in a moment"
+                    say("the request could not be stored; send it again in a moment")
                 ) from error
             raise
         logger.warning("Job %s was stored, although: %s", job.pk, error, exc_info=True)

@@ -12,6 +12,7 @@ from marinemap.jobs.models import UploadedArea
 from marinemap.jobs.owners import Sender
 from marinemap.jobs.work_folders import private_folder
 from marinemap.processes.uploaded_area import FoundArea, read_uploaded_area
+from marinemap.sentences import say
 
 KEPT = timedelta(days=1)
 # Of one person, or from one network address.
@@ -37,10 +38,16 @@ def check_room(sender: Sender) -> None:
     count, size = kept.count(), kept.aggregate(all=Sum("bytes"))["all"] or 0
     if count >= MOST_AREAS or size >= _MOST_KEPT_BYTES:
         raise TooManyAreasError(
-            f"{count} areas of yours with {size:,} bytes are kept; at most {MOST_AREAS} are, with "
-            f"{_MOST_KEPT_BYTES:,} bytes",
+            say(
+                "{count} areas of yours with {size:,} bytes are kept; at most "
+                "{most} are, with {most_bytes:,} bytes",
+                count=count,
+                size=size,
+                most=MOST_AREAS,
+                most_bytes=_MOST_KEPT_BYTES,
+            ),
             field="file",
-            hint="DELETE one that you no longer need, or wait: each is kept for a day.",
+            hint=say("DELETE one that you no longer need, or wait: each is kept for a day."),
         )
 
 
@@ -69,10 +76,15 @@ def read_upload(content: bytes, most_bytes: int) -> FoundArea:
         found = read_uploaded_area(path, folder)
     if len(found.geometry) > most_bytes:
         raise RequestError(
-            f"the area has {found.corners:,} corners, {len(found.geometry):,} bytes as GeoJSON; at "
-            f"most {most_bytes:,} bytes are kept",
+            say(
+                "the area has {corners:,} corners, {size:,} bytes as GeoJSON; at most "
+                "{most_bytes:,} bytes are kept",
+                corners=found.corners,
+                size=len(found.geometry),
+                most_bytes=most_bytes,
+            ),
             field="file",
-            hint="Simplify the area, or cut it into several.",
+            hint=say("Simplify the area, or cut it into several."),
         )
     return found
 

@@ -25,6 +25,7 @@ from typing import Any, TypeVar
 from django.conf import settings
 
 from marinemap.errors import MarineMapError, RequestError, UnavailableError
+from marinemap.sentences import say
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -132,7 +133,7 @@ def _turn() -> Iterator[None]:
 
 def _busy() -> UnavailableError:
     return UnavailableError(
-        "many requests are being looked at just now", hint="Try again in a few seconds."
+        say("many requests are being looked at just now"), hint=say("Try again in a few seconds.")
     )
 
 
@@ -149,17 +150,22 @@ def _listen(ours: Connection, pid: int, seconds: float) -> Any:
         return ours.recv()
     except EOFError:
         # The kernel or a library ended it, for it went beyond a limit.
-        return _too_dear("takes more memory or time than one request may")
+        return _too_dear(say("takes more memory or time than one request may"))
 
 
 def _too_slow(pid: int, seconds: float) -> MarineMapError:
     """Tell what is dear from what has hardly run: its data or the machine let it wait."""
     if _processor_seconds(pid) > _SHARE_OF_WORK * seconds:
-        return _too_dear(f"takes longer than the {seconds:g} s that one request may")
+        return _too_dear(
+            say("takes longer than the {seconds:g} s that one request may", seconds=seconds)
+        )
     return UnavailableError(
-        f"looking at this request took longer than {seconds:g} s, most of them waiting for its "
-        "data or for a busy machine",
-        hint="Try again in a minute.",
+        say(
+            "looking at this request took longer than {seconds:g} s, most of them "
+            "waiting for its data or for a busy machine",
+            seconds=seconds,
+        ),
+        hint=say("Try again in a minute."),
     )
 
 
@@ -175,9 +181,9 @@ def _processor_seconds(pid: int) -> float:
 
 def _too_dear(what: str) -> RequestError:
     return RequestError(
-        f"looking at this request {what}",
+        say("looking at this request {what}", what=what),
         field="area",
-        hint="Give the area fewer corners, or ask for fewer layers at a time.",
+        hint=say("Give the area fewer corners, or ask for fewer layers at a time."),
     )
 
 

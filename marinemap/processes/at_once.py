@@ -13,6 +13,7 @@ from marinemap.errors import RequestError
 from marinemap.extraction import RunLimits
 from marinemap.processes.given import unwrap_inputs
 from marinemap.processes.process import Process, RunContext
+from marinemap.sentences import say
 
 
 def run_at_once(
@@ -45,9 +46,13 @@ def run_at_once(
     seconds = process.seconds(kept) if process.seconds else 0.0
     if seconds > most_seconds:
         raise RequestError(
-            f"this takes {seconds:g} s; what takes longer than {most_seconds:g} s runs as a job",
+            say(
+                "this takes {seconds:g} s; what takes longer than {most_seconds:g} s runs as a job",
+                seconds=seconds,
+                most_seconds=most_seconds,
+            ),
             field="Prefer",
-            hint="Send the header Prefer: respond-async, and follow the job.",
+            hint=say("Send the header Prefer: respond-async, and follow the job."),
         )
     with tempfile.TemporaryDirectory(prefix=f"{process.id}-") as folder:
         work = Path(folder)

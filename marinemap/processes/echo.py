@@ -10,6 +10,7 @@ from typing import Any
 from marinemap.errors import RequestError
 from marinemap.processes.process import SHORT_SECONDS, Process, RunContext, RunResult
 from marinemap.processes.values import check_value
+from marinemap.sentences import say
 
 # Nobody may hold a worker for longer by doing nothing.
 MAX_PAUSE_SECONDS = SHORT_SECONDS
@@ -63,7 +64,7 @@ def _checked(name: str, value: Any) -> Any:
         value = [value]
     check_value(schema, value, name)
     if not _can_be_kept(value):
-        raise RequestError("it holds what cannot be kept", field=name, value=value)
+        raise RequestError(say("it holds what cannot be kept"), field=name, value=value)
     return value
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from marinemap.errors import RequestError, did_you_mean, quote
 from marinemap.processes.process import Process
+from marinemap.sentences import say
 
 # Members of a qualified value; the older form has those of its format in one.
 _QUALIFIED = ("value", "mediaType", "encoding", "schema", "format")
@@ -34,15 +35,24 @@ def unwrap_inputs(process: Process, inputs: Mapping[str, Any]) -> dict[str, Any]
         if name not in process.inputs:
             known = ", ".join(f"'{known}'" for known in process.inputs)
             raise RequestError(
-                f"process '{process.id}' has no input '{quote(name)}'; it has {known}."
-                f"{did_you_mean(quote(name), process.inputs)}",
+                say(
+                    "process '{process}' has no input '{name}'; it has {known}.{nearest}",
+                    process=process.id,
+                    name=quote(name),
+                    known=known,
+                    nearest=did_you_mean(quote(name), process.inputs),
+                ),
                 field=quote(name),
                 value=name,
             )
     for name, description in process.inputs.items():
         if description.get("minOccurs", 1) and inputs.get(name) is None:
             raise RequestError(
-                f"this input is missing; it is needed: {description['title']}", field=name
+                say(
+                    "this input is missing; it is needed: {title}",
+                    title=description["title"],
+                ),
+                field=name,
             )
     given = {name: value for name, value in inputs.items() if value is not None}
     return {name: _unqualified(name, value, process) for name, value in given.items()}
@@ -56,7 +66,11 @@ def _unqualified(name: str, value: Any, process: Process) -> Any:
     for member in value:
         if member not in _QUALIFIED:
             raise RequestError(
-                f"a qualified value has no '{quote(member)}'.{did_you_mean(member, _QUALIFIED)}",
+                say(
+                    "a qualified value has no '{member}'.{nearest}",
+                    member=quote(member),
+                    nearest=did_you_mean(member, _QUALIFIED),
+                ),
                 field=f"{name}.{quote(member)}",
                 value=member,
             )
@@ -79,10 +93,13 @@ def _told(member: str, value: Mapping[str, Any], form: Any) -> Any:
 def _check_encoding(name: str, encoding: Any) -> None:
     if encoding is not None and str(encoding).lower() not in _AS_IT_IS:
         raise RequestError(
-            f"a value is read as it stands in the request, not as '{quote(encoding)}'",
+            say(
+                "a value is read as it stands in the request, not as '{encoding}'",
+                encoding=quote(encoding),
+            ),
             field=f"{name}.encoding",
             value=encoding,
-            hint="Send it as plain JSON, and leave 'encoding' out.",
+            hint=say("Send it as plain JSON, and leave 'encoding' out."),
         )
 
 
@@ -92,7 +109,11 @@ def _check_media_type(name: str, media_type: Any, schema: Mapping[str, Any]) -> 
     known = list(dict.fromkeys([*_media_types(schema), _JSON]))
     if str(media_type).partition(";")[0].strip().lower() not in known:
         raise RequestError(
-            f"this input is not taken as '{quote(media_type)}'; it may be {', '.join(known)}",
+            say(
+                "this input is not taken as '{media_type}'; it may be {listed}",
+                media_type=quote(media_type),
+                listed=", ".join(known),
+            ),
             field=f"{name}.mediaType",
             value=media_type,
         )

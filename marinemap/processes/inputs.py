@@ -23,6 +23,7 @@ from marinemap.extraction import (
     parse_crs,
 )
 from marinemap.processes.layer_limits import check_area
+from marinemap.sentences import say
 
 MAX_LAYERS = 50
 _LAYER_MEMBERS = ("name", "fields", "filter")
@@ -151,7 +152,7 @@ def choose_layers(inputs: Mapping[str, Any], viewer: Viewer = EVERYONE) -> list[
     repeated = next((name for name in names if names.count(name) > 1), None)
     if repeated is not None:
         raise RequestError(
-            f"'{quote(repeated)}' is listed twice; name each layer once",
+            say("'{repeated}' is listed twice; name each layer once", repeated=quote(repeated)),
             field="layers",
             value=repeated,
         )
@@ -175,13 +176,17 @@ def _layer_items(value: Any) -> list[Any]:
     items = [value] if isinstance(value, str) else value
     if not isinstance(items, list) or not items:
         raise RequestError(
-            'give a list with the id of at least one layer, such as ["reefs"]',
+            say('give a list with the id of at least one layer, such as ["reefs"]'),
             field="layers",
             value=value,
         )
     if len(items) > MAX_LAYERS:
         raise RequestError(
-            f"{len(items)} layers are asked for; at most {MAX_LAYERS} go into one request",
+            say(
+                "{count} layers are asked for; at most {most} go into one request",
+                count=len(items),
+                most=MAX_LAYERS,
+            ),
             field="layers",
             value=f"{len(items)} layers",
         )
@@ -195,14 +200,17 @@ def _members(item: Any) -> Mapping[str, Any]:
     for member in item:
         if member not in _LAYER_MEMBERS:
             raise RequestError(
-                f"a layer has no '{quote(member)}'; it has 'name', 'fields' and 'filter'."
-                f"{did_you_mean(quote(member), _LAYER_MEMBERS)}",
+                say(
+                    "a layer has no '{member}'; it has 'name', 'fields' and 'filter'.{nearest}",
+                    member=quote(member),
+                    nearest=did_you_mean(quote(member), _LAYER_MEMBERS),
+                ),
                 field="layers",
                 value=member,
             )
     if "name" not in item:
         raise RequestError(
-            'a layer is its id, or an object such as {"name": "reefs", "fields": ["name"]}',
+            say('a layer is its id, or an object such as {"name": "reefs", "fields": ["name"]}'),
             field="layers",
             value=item,
         )
@@ -221,10 +229,10 @@ def _check_overlap(layers: list[Layer], area: Area) -> None:
         return
     where = "; ".join(f"'{layer.pk}' covers {_extent_words(layer)}" for layer in layers)
     raise RequestError(
-        f"the area lies outside of every layer that is asked for: {where}",
+        say("the area lies outside of every layer that is asked for: {where}", where=where),
         field="area",
         value=[round(edge, 6) for edge in area.bounds_4326],
-        hint="Draw the area where the layer has data.",
+        hint=say("Draw the area where the layer has data."),
     )
 
 

@@ -9,6 +9,7 @@ import shapely
 from marinemap.catalogue.models import Layer
 from marinemap.errors import RequestError
 from marinemap.extraction import Area, LayerEstimate
+from marinemap.sentences import say
 
 
 def check_area(layers: Sequence[Layer], area: Area) -> None:
@@ -57,30 +58,41 @@ def check_yield(layers: Sequence[Layer], estimates: Sequence[LayerEstimate]) -> 
 def yield_notes(layers: Sequence[Layer], estimates: Sequence[LayerEstimate]) -> list[str]:
     """Return sentences on what an extract would be refused for."""
     return [
-        f"Layer '{layer.pk}' gives {words}. An extract would be refused."
+        say(
+            "Layer '{layer}' gives {words}. An extract would be refused.",
+            layer=layer.pk,
+            words=words,
+        )
         for layer, found in zip(layers, estimates, strict=True)
         for words in _over(layer, found)
     ]
 
 
 def _over(layer: Layer, found: LayerEstimate) -> Iterator[str]:
-    about = "" if found.is_exact else "about "
+    about = "" if found.is_exact else say("about ")
     if layer.most_features and found.features > layer.most_features:
-        yield (
-            f"{layer.most_features:,} features at most; this would have {about}"
-            f"{found.features:,}: {layer.most_features / found.features:.0%} of it would fit"
+        yield say(
+            "{most:,} features at most; this would have {about}{count:,}: {part:.0%} of it would "
+            "fit",
+            most=layer.most_features,
+            about=about,
+            count=found.features,
+            part=layer.most_features / found.features,
         )
     most_bytes = (layer.most_megabytes or 0) * 1_000_000
     if most_bytes and found.size_bytes > most_bytes:
-        yield (
-            f"{layer.most_megabytes:,} MB before zipping at most; this would have about "
-            f"{found.size_bytes / 1e6:,.1f} MB: {most_bytes / found.size_bytes:.0%} of it would fit"
+        yield say(
+            "{most:,} MB before zipping at most; this would have about {size:,.1f} MB: {part:.0%} "
+            "of it would fit",
+            most=layer.most_megabytes,
+            size=found.size_bytes / 1e6,
+            part=most_bytes / found.size_bytes,
         )
 
 
 def _refused(layer: Layer, words: str) -> RequestError:
     return RequestError(
-        f"layer '{layer.pk}' gives {words}",
+        say("layer '{layer}' gives {words}", layer=layer.pk, words=words),
         field="area",
-        hint="Draw a smaller or plainer area, or ask for fewer features by a filter.",
+        hint=say("Draw a smaller or plainer area, or ask for fewer features by a filter."),
     )

@@ -9,6 +9,7 @@ from functools import cache
 import marinemap.processes
 from marinemap.errors import RequestError, ServiceError, did_you_mean
 from marinemap.processes.process import Process
+from marinemap.sentences import say
 
 
 class NoSuchProcessError(RequestError):
@@ -46,7 +47,12 @@ def get_process(process_id: str) -> Process:
     if process_id not in known:
         listed = ", ".join(f"'{name}'" for name in known)
         raise NoSuchProcessError(
-            f"no process '{process_id}'; there are {listed}.{did_you_mean(process_id, known)}",
+            say(
+                "no process '{process_id}'; there are {listed}.{nearest}",
+                process_id=process_id,
+                listed=listed,
+                nearest=did_you_mean(process_id, known),
+            ),
             field="processID",
             value=process_id,
         )

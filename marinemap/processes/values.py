@@ -11,16 +11,26 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError, best_match
 
 from marinemap.errors import RequestError, did_you_mean, quote
+from marinemap.sentences import say
 
 Schema = Mapping[str, Any]
 
 _TYPES = {
-    "integer": "a whole number",
-    "number": "a number",
-    "string": "a text",
-    "boolean": "true or false",
-    "array": "a list",
-    "object": "a JSON object",
+    "integer": say("a whole number"),
+    "number": say("a number"),
+    "string": say("a text"),
+    "boolean": say("true or false"),
+    "array": say("a list"),
+    "object": say("a JSON object"),
+}
+_RELATIONS = {
+    "minimum": say("is less than"),
+    "maximum": say("is more than"),
+    "minItems": say("has fewer parts than"),
+    "maxItems": say("has more parts than"),
+    "maxLength": say("has more characters than"),
+    "minLength": say("has fewer characters than"),
+    "pattern": say("has not the form"),
 }
 
 
@@ -49,10 +59,18 @@ def check_value(schema: Schema, value: Any, field: str) -> None:
 def unknown(name: str, known: Iterable[str], what: str, field: str | None = None) -> RequestError:
     """Return the error of a name that means nothing, with the nearest that does."""
     names = list(known)
-    listed = ", ".join(f"'{each}'" for each in names) or "none"
-    hint = did_you_mean(quote(name), names)
+    listed = ", ".join(f"'{each}'" for each in names) or say("none")
+    nearest = did_you_mean(quote(name), names)
     return RequestError(
-        f"{what} '{quote(name)}'; there are {listed}.{hint}", field=field or quote(name), value=name
+        say(
+            "{what} '{name}'; there are {listed}.{nearest}",
+            what=what,
+            name=quote(name),
+            listed=listed,
+            nearest=nearest,
+        ),
+        field=field or quote(name),
+        value=name,
     )
 
 
@@ -82,14 +100,16 @@ def _in_words(error: ValidationError, field: str) -> RequestError:
     if rule == "additionalProperties":
         known = list(schema.get("properties", ()))
         name = next(name for name in value if name not in known)
-        return unknown(str(name), known, "there is no member", f"{place}.{quote(name)}")
+        return unknown(str(name), known, say("there is no member"), f"{place}.{quote(name)}")
     if "enum" in schema:
         # Of a list it is the list's name that says what is meant, not the place in it.
         named = [part for part in place.split(".") if not part.isdecimal()]
-        return unknown(quote(value), map(str, schema["enum"]), f"there is no {named[-1]}", place)
+        return unknown(
+            quote(value), map(str, schema["enum"]), say("there is no {name}", name=named[-1]), place
+        )
     if rule == "required":
         missing = next(name for name in allowed if name not in value)
-        return RequestError(f"the member '{missing}' is missing", field=place)
+        return RequestError(say("the member '{missing}' is missing", missing=missing), field=place)
     if rule == "type":
         return wrong_type(str(allowed), value, place)
     return RequestError(_bound(rule, allowed, value), field=place, value=value)
@@ -98,22 +118,18 @@ def _in_words(error: ValidationError, field: str) -> RequestError:
 def wrong_type(kind: str, value: Any, field: str) -> RequestError:
     # As JSON has it: "true" is Python's True.
     shown = json.dumps(value) if isinstance(value, bool | None) else value
-    hint = "Write true or false, without quotes." if kind == "boolean" else None
+    hint = say("Write true or false, without quotes.") if kind == "boolean" else None
     return RequestError(
-        f"'{quote(shown)}' is not {_TYPES.get(kind, kind)}", field=field, value=value, hint=hint
+        say("'{shown}' is not {kind}", shown=quote(shown), kind=_TYPES.get(kind, kind)),
+        field=field,
+        value=value,
+        hint=hint,
     )
 
 
 def _bound(rule: str, allowed: Any, value: Any) -> str:
-    words = {
-        "minimum": "is less than",
-        "maximum": "is more than",
-        "minItems": "has fewer parts than",
-        "maxItems": "has more parts than",
-        "maxLength": "has more characters than",
-        "minLength": "has fewer characters than",
-        "pattern": "has not the form",
-    }
-    if rule in words:
-        return f"'{quote(value)}' {words[rule]} {allowed}"
-    return f"'{quote(value)}' does not fit what is described ({rule})"
+    relation = _RELATIONS.get(rule)
+    shown = quote(value)
+    if relation is None:
+        return say("'{value}' does not fit what is described ({rule})", value=shown, rule=rule)
+    return say("'{value}' {relation} {allowed}", value=shown, relation=relation, allowed=allowed)

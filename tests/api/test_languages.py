@@ -15,7 +15,11 @@ from django.test import Client
 from django.utils import translation
 
 from marinemap.catalogue.models import Layer
+from marinemap.errors import DatasetError
 from marinemap.jobs.letter_texts import Story, Told, tell_end
+from marinemap.jobs.models import Job
+from marinemap.jobs.reasons import as_problem
+from marinemap.sentences import say
 from scripts import messages
 from tests.api.test_kept import Ask, ask
 
@@ -255,5 +259,83 @@ def test_error_page_is_in_the_language_of_the_reader(new_client: NewClient) -> N
     page = new_client(HTML | DE).get("/", HTTP_HOST="evil.example")
     assert page.status_code == 400 and page["Content-Language"] == "de"
     assert "antwortet nicht auf den Namen „evil.example“" in page.content.decode()
-    problem = new_client(DE).get("/api/", HTTP_HOST="evil.example").json()
-    assert problem["detail"] == "this site does not answer to the name 'evil.example'"
+    problem = new_client(DE).get("/api/", HTTP_HOST="evil.example")
+    assert problem.json()["detail"] == "diese Seite antwortet nicht auf den Namen „evil.example“"
+    assert problem["Content-Language"] == "de" and "Accept-Language" in problem["Vary"]
+
+
+REFUSED: list[tuple[str, Any]] = [
+    ("/api/jobs/00000000-0000-0000-0000-000000000000", None),
+    ("/api/jobs?limit=0", None),
+    ("/api/nothing", None),
+    ("/api/collections/reef", None),
+    ("/api/collections/reefs/items?bbox=1,2,3", None),
+    ("/api/collections/reefs/items?filter=dept_m>2", None),
+    ("/api/collections/reefs/items?filter=depth_m==2", None),
+    ("/api/collections/reefs/items?filter=T_AFTER(name,DATE('2026-01-01'))", None),
+    ("/api/collections/reefs/tiles/WebMercatorQuad/2/9/0", None),
+    ("/api/limits?f=xml", None),
+    ("extract", {"inputs": {"layers": ["reef"], "area": [0, 40, 5, 45]}}),
+    ("extract", {"inputs": {"layers": ["reefs"], "area": [60, 0, 61, 1]}}),
+    ("extract", {"inputs": {"layers": ["reefs"], "area": [0, 40, 5, 45], "full_copy": 1}}),
+    ("extract", {"inputs": {"layers": ["reefs"], "area": [0, 40, 5, 45], "fields": ["nam"]}}),
+    ("extract", {"inputs": {"layers": ["reefs"], "area": [0, 40, 5, 45], "mode": "cut"}}),
+    ("extract", {"inputs": {"layers": [], "area": [0, 40, 5, 45]}}),
+    ("extract", {"inputs": {"layers": ["reefs"], "area": "nowhere"}}),
+    ("extract", []),
+    ("extract", "no JSON"),
+]
+
+
+@pytest.mark.parametrize(("address", "asked"), REFUSED, ids=lambda value: str(value)[:60])
+def test_refusal_is_told_whole_in_the_language_of_the_reader(
+    reefs: Layer,
+    new_client: NewClient,
+    post: Callable[..., Any],
+    marked: None,
+    address: str,
+    asked: Any,
+) -> None:
+    def refused(headers: dict[str, str]) -> Any:
+        client = new_client(headers)
+        return client.get(address) if asked is None else post(client, asked, address)
+
+    english, told = refused({}), refused(_MARKED)
+    assert 400 <= told.status_code == english.status_code < 500
+    assert (told["Content-Language"], english["Content-Language"]) == ("eo", "en")
+    assert "Accept-Language" in told["Vary"] and "Accept-Language" in english["Vary"]
+    plain = english.json()
+    for name, value in told.json().items():
+        if name in ("title", "detail", "hint"):
+            assert re.match(r"⟦.*⟧$", value, re.DOTALL), value
+            assert re.sub("[⟦⟧]", "", value) == plain[name]
+        else:
+            assert value == plain[name]
+
+
+def test_numbers_of_a_refusal_are_written_as_the_reader_does(
+    new_client: NewClient, post: Callable[..., Any]
+) -> None:
+    refused = post(new_client(DE), b" " * (5 * 1024 * 1024 + 1))
+    assert refused.json()["title"] == "Inhalt zu groß"
+    assert "5.242.880 Bytes" in refused.json()["detail"]
+
+
+def test_why_a_job_failed_is_told_in_the_language_of_the_reader(
+    reefs: Layer, new_client: NewClient, post: Callable[..., Any]
+) -> None:
+    client = new_client()
+    address = post(client, {"inputs": {"message": "hello"}}, "echo")["Location"]
+    error = DatasetError(say("{name} was changed while it was read", name="a.gpkg"))
+    Job.objects.update(status="failed", message=str(error), problem=as_problem(error))
+    told = client.get(f"{address}/results", headers=DE)
+    assert told.json()["detail"] == "a.gpkg wurde geändert, während es gelesen wurde"
+    page = client.get(address, headers=HTML | DE).content.decode()
+    assert "a.gpkg wurde geändert" in page and "was changed" not in page
+    assert client.get(address, headers=DE).json()["message"] == str(error)
+    # As a version that knew no sentences left it.
+    problem = as_problem(error)
+    del problem["said"]
+    Job.objects.update(problem=problem)
+    assert client.get(f"{address}/results", headers=DE).json()["detail"] == str(error)
+    assert "was changed" in client.get(address, headers=HTML | DE).content.decode()

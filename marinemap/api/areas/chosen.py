@@ -12,6 +12,7 @@ from marinemap.api.areas import named
 from marinemap.api.identity import get_uploaded_area, viewer_of
 from marinemap.catalogue import area_names
 from marinemap.errors import RequestError
+from marinemap.sentences import say
 
 _INPUT = "area"
 _MOST_NAME = 100
@@ -40,12 +41,17 @@ def _geometry(request: HttpRequest, area_id: str) -> Any:
     area = get_uploaded_area(request, area_id)
     if area is None:
         raise RequestError(
-            "there is no area of this id; one that was uploaded is kept for a day."
-            f"{_nearest(request, area_id)}",
+            say(
+                "there is no area of this id; one that was uploaded is kept for a day.{nearest}",
+                nearest=_nearest(request, area_id),
+            ),
             field=_INPUT,
             value=area_id,
-            hint="POST /api/areas takes a file and answers an id, GET /api/areas?q=... searches "
-            "those with a name; or give GeoJSON, or bounds [west, south, east, north].",
+            hint=say(
+                "POST /api/areas takes a file and answers an id, GET /api/areas?q=... "
+                "searches those with a name; or give GeoJSON, or bounds [west, south, "
+                "east, north]."
+            ),
         )
     return json.loads(area.geometry)
 
@@ -53,4 +59,4 @@ def _geometry(request: HttpRequest, area_id: str) -> Any:
 def _nearest(request: HttpRequest, text: str) -> str:
     """Return the id of the area that somebody meant who wrote its name."""
     found = area_names.search(text[:_MOST_NAME], viewer_of(request), 1)
-    return f" Did you mean '{found[0].id}'?" if found else ""
+    return say(" Did you mean '{name}'?", name=found[0].id) if found else ""

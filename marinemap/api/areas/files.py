@@ -8,10 +8,13 @@ from django.http.multipartparser import MultiPartParserError
 from marinemap.api.bodies import refuse_encoded
 from marinemap.api.declarations.operation import FORM_DATA
 from marinemap.errors import RequestError
+from marinemap.sentences import say
 
 # What curl's -d says by itself of whatever it sends; it also takes line breaks out of it.
 _URLENCODED = "application/x-www-form-urlencoded"
-_HINT = "Send the file: curl --data-binary @area.zip -H 'Content-Type: application/zip', or -F."
+_HINT = say(
+    "Send the file: curl --data-binary @area.zip -H 'Content-Type: application/zip', or -F."
+)
 
 
 def read_file(request: HttpRequest) -> tuple[bytes, str]:
@@ -32,10 +35,10 @@ def read_file(request: HttpRequest) -> tuple[bytes, str]:
     else:
         name = ""
     if not content:
-        raise RequestError("the file is empty", field="file", hint=_HINT)
+        raise RequestError(say("the file is empty"), field="file", hint=_HINT)
     if request.content_type == _URLENCODED:
         raise RequestError(
-            "a file was sent as the fields of a form",
+            say("a file was sent as the fields of a form"),
             field="Content-Type",
             value=_URLENCODED,
             hint=_HINT,
@@ -47,12 +50,18 @@ def _only_file(request: HttpRequest) -> tuple[bytes, str]:
     try:
         files = [file for name in request.FILES for file in request.FILES.getlist(name)]
     except MultiPartParserError as error:
-        raise RequestError(f"the form cannot be read: {error}", field="body") from error
+        raise RequestError(
+            say("the form cannot be read: {error}", error=error), field="body"
+        ) from error
     if len(files) != 1 or request.POST:
         raise RequestError(
-            f"a form with {len(files)} files and {len(request.POST)} other fields; it has one "
-            "file and nothing else",
+            say(
+                "a form with {count} files and {fields} other fields; it has one file "
+                "and nothing else",
+                count=len(files),
+                fields=len(request.POST),
+            ),
             field="body",
-            hint="Send curl -F file=@area.zip; the title is a parameter: ?title=...",
+            hint=say("Send curl -F file=@area.zip; the title is a parameter: ?title=..."),
         )
     return files[0].read(), files[0].name or ""

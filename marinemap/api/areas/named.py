@@ -19,6 +19,7 @@ from marinemap.catalogue.models import Layer, NamedArea
 from marinemap.errors import RequestError
 from marinemap.extraction import read_one
 from marinemap.extraction.page_rows import Features
+from marinemap.sentences import say
 
 
 def search(request: HttpRequest, q: str, limit: int) -> Document:
@@ -79,11 +80,16 @@ def geometry_of(request: HttpRequest, area_id: str) -> bytes | None:
     geometry = _geometry(layer, feature)
     if len(geometry) > max_body_bytes():
         raise RequestError(
-            f"'{area.name}' has {len(geometry):,} bytes as GeoJSON; at most {max_body_bytes():,} "
-            "bytes are taken as an area",
+            say(
+                "'{name}' has {size:,} bytes as GeoJSON; at most {most:,} "
+                "bytes are taken as an area",
+                name=area.name,
+                size=len(geometry),
+                most=max_body_bytes(),
+            ),
             field="area",
             value=area_id,
-            hint="Ask for a box, or upload a simpler outline at /api/areas.",
+            hint=say("Ask for a box, or upload a simpler outline at /api/areas."),
         )
     return geometry
 

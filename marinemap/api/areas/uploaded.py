@@ -29,6 +29,7 @@ from marinemap.api.links import GEOJSON, link
 from marinemap.api.problems import NotFoundError
 from marinemap.jobs import uploads
 from marinemap.jobs.models import UploadedArea
+from marinemap.sentences import say
 
 _MOST_TITLE = 200
 
@@ -68,10 +69,10 @@ def _get(request: HttpRequest, area_id: str) -> UploadedArea:
     area = get_uploaded_area(request, area_id)
     if area is None:
         raise NotFoundError(
-            "there is no such area; one that was uploaded is kept for a day",
+            say("there is no such area; one that was uploaded is kept for a day"),
             field="areaId",
             value=area_id,
-            hint="Search those with a name: GET /api/areas?q=...",
+            hint=say("Search those with a name: GET /api/areas?q=..."),
         )
     return area
 

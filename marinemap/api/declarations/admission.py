@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from django.http import HttpRequest
 
 from marinemap.errors import UnavailableError
+from marinemap.sentences import say
 
 # An area of some 2,000 corners; it is parsed in a millisecond.
 _LARGE_BYTES = 64 * 1024
@@ -35,7 +36,8 @@ def admitted(request: HttpRequest) -> Iterator[None]:
         return
     if not _admitted.acquire(blocking=False):
         raise UnavailableError(
-            "many large requests are being looked at just now", hint="Try again in a few seconds."
+            say("many large requests are being looked at just now"),
+            hint=say("Try again in a few seconds."),
         )
     try:
         yield

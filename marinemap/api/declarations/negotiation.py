@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from django.http import HttpRequest
 
 from marinemap.errors import RequestError
+from marinemap.sentences import say
 
 FORMS = ("json", "html")
 _HTML = ("text/html", "application/xhtml+xml")
@@ -49,10 +50,12 @@ def form_of(
     if wanted[best] == 0:
         listed = ", ".join([media_type, _HTML[0], *others.values()])
         raise NotAcceptableError(
-            f"this is answered as {listed}; the header Accept takes none of them",
+            say(
+                "this is answered as {listed}; the header Accept takes none of them", listed=listed
+            ),
             field="Accept",
             value=header,
-            hint="Send Accept: application/json, or the parameter f=json.",
+            hint=say("Send Accept: application/json, or the parameter f=json."),
         )
     return best
 

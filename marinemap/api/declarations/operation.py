@@ -15,6 +15,7 @@ from marinemap.api.declarations.documents import Document, Versioned
 from marinemap.api.declarations.texts import read_text
 from marinemap.errors import RequestError, ServiceError
 from marinemap.processes.values import Schema, unknown
+from marinemap.sentences import say
 
 JSON = "application/json"
 HTML = "text/html"
@@ -55,7 +56,7 @@ class Parameter:
         """
         if not texts:
             if self.is_required:
-                raise RequestError("this parameter is missing", field=self.name)
+                raise RequestError(say("this parameter is missing"), field=self.name)
             return self.schema.get("default")
         if self.clamps:
             unbounded = {name: at for name, at in self.schema.items() if name != "maximum"}

@@ -24,6 +24,7 @@ from marinemap.api.declarations.negotiation import FORMS, form_of
 from marinemap.api.declarations.operation import Parameter, Route
 from marinemap.api.declarations.pages import page_of
 from marinemap.api.kept import tell_question
+from marinemap.api.readers import in_language_of
 
 # Of nginx all headers of an answer are in 4 kB by default.
 _MOST_OF_A_HEADER = 2_000
@@ -92,12 +93,6 @@ def respond(
     if wanted == "html":
         in_language_of(request, response)
     return _unless_modified(request, response, etag)
-
-
-def in_language_of(request: HttpRequest, response: HttpResponse) -> None:
-    """Say that a page is in the language of whoever asked, and another's for others."""
-    response.headers["Content-Language"] = request.LANGUAGE_CODE
-    patch_vary_headers(response, ["Accept-Language"])
 
 
 def write_json(body: Any) -> bytes:

@@ -6,6 +6,7 @@ from typing import Any
 
 from marinemap.errors import RequestError
 from marinemap.processes.values import Schema, check_value, wrong_type
+from marinemap.sentences import say
 
 
 def read_text(schema: Schema, texts: list[str], field: str) -> Any:
@@ -20,7 +21,9 @@ def read_text(schema: Schema, texts: list[str], field: str) -> Any:
         parts = [part for text in texts for part in text.split(",")]
         value: Any = [_converted(schema["items"], part, field) for part in parts]
     elif len(texts) > 1:
-        raise RequestError("this parameter is given more than once", field=field, value=texts[1])
+        raise RequestError(
+            say("this parameter is given more than once"), field=field, value=texts[1]
+        )
     else:
         value = _converted(schema, texts[0], field)
     check_value(schema, value, field)
@@ -41,7 +44,7 @@ def _converted(schema: Schema, text: str, field: str) -> Any:
         raise wrong_type(kind, text, field) from error
     if "\0" in text:
         # PostgreSQL takes none, and no name or value of a layer has one.
-        raise RequestError("a text has no NUL in it", field=field, value=text)
+        raise RequestError(say("a text has no NUL in it"), field=field, value=text)
     return text
 
 

@@ -7,8 +7,9 @@ from typing import Protocol
 
 from marinemap.api.conf import most_streams, most_streams_address, most_streams_person
 from marinemap.errors import RequestError, UnavailableError
+from marinemap.sentences import say
 
-_INSTEAD = "Close one, or ask for the status of the job; its Retry-After says when."
+_INSTEAD = say("Close one, or ask for the status of the job; its Retry-After says when.")
 
 
 class TooManyStreamsError(RequestError):
@@ -34,17 +35,26 @@ def check_room(opened: Sequence[Opened], person: str, address: str) -> None:
     UnavailableError
         If the site has.
     """
-    _check(sum(each.person == person for each in opened), most_streams_person(), "of yours")
+    _check(sum(each.person == person for each in opened), most_streams_person(), say("of yours"))
     at_address = sum(each.address == address for each in opened)
-    _check(at_address, most_streams_address(), "from your network address")
+    _check(at_address, most_streams_address(), say("from your network address"))
     if len(opened) >= most_streams():
         raise UnavailableError(
-            f"{len(opened):,} streams of events are open, as many as this site keeps", hint=_INSTEAD
+            say(
+                "{count:,} streams of events are open, as many as this site keeps",
+                count=len(opened),
+            ),
+            hint=_INSTEAD,
         )
 
 
 def _check(count: int, most: int, whose: str) -> None:
     if count >= most:
         raise TooManyStreamsError(
-            f"{count:,} streams of events {whose} are open, as many as may", hint=_INSTEAD
+            say(
+                "{count:,} streams of events {whose} are open, as many as may",
+                count=count,
+                whose=whose,
+            ),
+            hint=_INSTEAD,
         )

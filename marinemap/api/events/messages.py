@@ -13,6 +13,7 @@ from marinemap.api.processes.described import status_info
 from marinemap.errors import RequestError
 from marinemap.jobs.models import Job
 from marinemap.jobs.queue import Place
+from marinemap.sentences import say
 
 # Not all at one moment, when the server was restarted.
 _SOONEST_RETRY_MS, _LATEST_RETRY_MS = 2_000, 5_000
@@ -59,10 +60,10 @@ def read_version(text: str) -> Version:
     found = _ID.fullmatch(text)
     if found is None:
         raise RequestError(
-            "not the id of an event",
+            say("not the id of an event"),
             field="Last-Event-ID",
             value=text,
-            hint="Send that of the last event as it came, or leave the header out.",
+            hint=say("Send that of the last event as it came, or leave the header out."),
         )
     return Version(_BEGINNING + timedelta(microseconds=int(found[1])), int(found[2]))
 

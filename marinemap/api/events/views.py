@@ -17,6 +17,7 @@ from marinemap.errors import RequestError
 from marinemap.jobs.models import Job
 from marinemap.jobs.queue import find_places
 from marinemap.jobs.states import FINISHED
+from marinemap.sentences import say
 
 MEDIA_TYPE = "text/event-stream"
 # The web server of a site gives a function by this name, which keeps a connection open; under
@@ -45,10 +46,12 @@ def of_all(request: HttpRequest, last_event_id: str | None) -> HttpResponseBase:
     owners = listed_owners(request)
     if owners.is_nobody:
         raise RequestError(
-            "nobody is known by this request, so that there are no jobs to tell of",
+            say("nobody is known by this request, so that there are no jobs to tell of"),
             field="Cookie",
-            hint="Send the cookie that came with a job, or a token; of one job "
-            "/api/jobs/{jobId}/events tells.",
+            hint=say(
+                "Send the cookie that came with a job, or a token; of one job "
+                "/api/jobs/{jobId}/events tells."
+            ),
         )
     watch = _watch(request)
     watch.owners = owners

@@ -10,6 +10,7 @@ from marinemap.api.files import FileHeaders, ServedFile, file_response
 from marinemap.api.problems import NotFoundError
 from marinemap.catalogue.drawings import open_drawing
 from marinemap.extraction.tiles import MEDIA_TYPE
+from marinemap.sentences import say
 
 
 def drawing(request: HttpRequest, collection_id: str, file: str) -> HttpResponseBase:
@@ -18,7 +19,7 @@ def drawing(request: HttpRequest, collection_id: str, file: str) -> HttpResponse
     opened = open_drawing(layer, file)
     if opened is None:
         raise NotFoundError(
-            "there is no such drawing; the collection's link leads to the present one",
+            say("there is no such drawing; the collection's link leads to the present one"),
             field="file",
             value=file,
         )

@@ -44,6 +44,7 @@ from marinemap.extraction import (
     read_one,
     read_page,
 )
+from marinemap.sentences import say
 
 _MOST_ID = 2**63 - 1
 # Who may see a layer changes nothing of what it holds.
@@ -125,7 +126,9 @@ def _feature(request: HttpRequest, layer: Layer, target: FeatureCrs, feature_id:
     found = read_one(layer.to_dataset(), int(feature_id)) if _is_id(feature_id) else None
     if found is None:
         raise NotFoundError(
-            f"layer '{layer.pk}' has no feature of this id", field="featureId", value=feature_id
+            say("layer '{layer}' has no feature of this id", layer=layer.pk),
+            field="featureId",
+            value=feature_id,
         )
     ((number, geometry, properties),) = write_features(found, layer, target)
     members = {"type": b'"Feature"', "id": number, "geometry": geometry, "properties": properties}
@@ -222,7 +225,7 @@ def _in_bbox(
     try:
         boxes = checked_boxes(bbox, crs)
     except ValueError as error:
-        raise RequestError(str(error), field="bbox", value=bbox) from error
+        raise RequestError(error.args[0], field="bbox", value=bbox) from error
 
     def keeps(geometries: Any) -> Any:
         there = followed(geometries, moved(geometries, layer, crs), layer, crs)

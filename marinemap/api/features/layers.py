@@ -21,6 +21,7 @@ from marinemap.catalogue.models import ID_PATTERN, Drawing, Layer
 from marinemap.errors import did_you_mean, quote
 from marinemap.extraction import get_format
 from marinemap.extraction.tiles import MEDIA_TYPE as DRAWING
+from marinemap.sentences import say
 
 _WORLD = [-180.0, -90.0, 180.0, 90.0]
 # Titles of links, made once: a list of layers has hundreds of them.
@@ -46,7 +47,11 @@ def get_layer(request: HttpRequest, layer_id: str) -> Layer:
     if layer is None:
         known = Layer.objects.visible_to(viewer).values_list("id", flat=True)
         raise NotFoundError(
-            f"there is no collection '{quote(layer_id)}'.{did_you_mean(quote(layer_id), known)}",
+            say(
+                "there is no collection '{layer}'.{nearest}",
+                layer=quote(layer_id),
+                nearest=did_you_mean(quote(layer_id), known),
+            ),
             field="collectionId",
             value=layer_id,
         )

@@ -9,6 +9,7 @@ from marinemap.api.problems import DataChangedError
 from marinemap.catalogue.models import Layer
 from marinemap.errors import RequestError, UnavailableError
 from marinemap.extraction import fingerprint
+from marinemap.sentences import say
 
 # Where the page before ended, and of which version it was.
 _POSITION = re.compile(r"(-?\d{1,18})(?:\.([0-9a-f]{1,40}))?", re.ASCII)
@@ -46,15 +47,21 @@ def read_position(after: str | None, version: str) -> dict[str, Any]:
     found = _POSITION.fullmatch(after)
     if found is None:
         raise RequestError(
-            "not the end of a page; follow the link 'next' of a page", field="after", value=after
+            say("not the end of a page; follow the link 'next' of a page"),
+            field="after",
+            value=after,
         )
     if found[2] not in (None, version):
         raise DataChangedError(
-            f"the layer's data have changed since the page before: that was of version "
-            f"'{found[2]}', now it is '{version}'",
+            say(
+                "the layer's data have changed since the page before: that was of "
+                "version '{before}', now it is '{now}'",
+                before=found[2],
+                now=version,
+            ),
             field="after",
             value=after,
-            hint="Begin again at the first page, without 'after'.",
+            hint=say("Begin again at the first page, without 'after'."),
         )
     return {"after": int(found[1])}
 
@@ -68,6 +75,6 @@ def check_unchanged(layer: Layer, mark: str) -> None:
     """
     if fingerprint(layer.path) != mark:
         raise UnavailableError(
-            f"the data of layer '{layer.pk}' changed while they were read",
-            hint="Ask again in a moment.",
+            say("the data of layer '{layer}' changed while they were read", layer=layer.pk),
+            hint=say("Ask again in a moment."),
         )

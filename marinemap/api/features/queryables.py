@@ -18,6 +18,7 @@ from marinemap.catalogue.glance import catalogue_as_it_is
 from marinemap.catalogue.models import Layer
 from marinemap.errors import RequestError
 from marinemap.extraction import Filter, GeometryField, compile_filter
+from marinemap.sentences import say
 
 MEDIA_TYPE = "application/schema+json"
 LANGUAGES = ("cql2-text", "cql2-json")
@@ -109,9 +110,9 @@ def _parsed(text: str, language: str) -> Any:
         return read_json(text)
     except (ValueError, RecursionError) as error:
         raise RequestError(
-            f"not JSON: {error}",
+            say("not JSON: {error}", error=error),
             field="filter",
-            hint="With filter-lang=cql2-json the filter is a JSON object.",
+            hint=say("With filter-lang=cql2-json the filter is a JSON object."),
         ) from error
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from marinemap.api.features.crs import Box, FeatureCrs, box_in_layer, boxes_of, followed, moved
 from marinemap.catalogue.models import Layer
 from marinemap.extraction import Filter, GeometryField
+from marinemap.sentences import say
 
 # What a filter calls the geometry, unless the layer has a field of that name.
 _NAMES = ("geometry", "geom", "the_geom", "shape")
@@ -41,12 +42,14 @@ def checked_boxes(bbox: Any, crs: FeatureCrs) -> list[Box]:
         If it is none, telling why.
     """
     if not isinstance(bbox, list) or len(bbox) not in (4, 6) or not all(map(_is_number, bbox)):
-        raise ValueError("a bbox has four finite numbers, or six with heights")
+        raise ValueError(say("a bbox has four finite numbers, or six with heights"))
     boxes = boxes_of(bbox, crs)
     if any(south > north or west > east for west, south, east, north in boxes):
         raise ValueError(
-            "the bbox ends before it begins; write west, south, east, north in the order of the "
-            "axes of its CRS"
+            say(
+                "the bbox ends before it begins; write west, south, east, north in the "
+                "order of the axes of its CRS"
+            )
         )
     return boxes
 

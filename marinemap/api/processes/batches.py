@@ -42,6 +42,7 @@ from marinemap.jobs.repeats import BATCH
 from marinemap.jobs.states import JobStatus
 from marinemap.jobs.submission import Prepared, prepare, submit_batch
 from marinemap.processes.registry import get_process
+from marinemap.sentences import say
 
 # However large an operator lets a batch be.
 _MOST = 1_000
@@ -95,9 +96,13 @@ def make(request: HttpRequest, idempotency_key: str | None, cache_control: str) 
     asked: list[dict[str, Any]] = body["requests"]
     if len(asked) > most_in_a_batch():
         raise RequestError(
-            f"{len(asked)} requests are more than the {most_in_a_batch()} that a batch may have",
+            say(
+                "{count} requests are more than the {most} that a batch may have",
+                count=len(asked),
+                most=most_in_a_batch(),
+            ),
             field="body.requests",
-            hint="Send several batches.",
+            hint=say("Send several batches."),
         )
     sender = sender_or_new(request)
     keyed = keyed_request(request, idempotency_key, BATCH, sender)
@@ -142,10 +147,14 @@ def _prepared(asked: Sequence[Mapping[str, Any]], asker: _Asker) -> list[Prepare
             prepared.append(_prepare(body, asker))
         if time.monotonic() > until and place + 1 < len(asked):
             raise RequestError(
-                f"after {most_look_seconds():g} s only {place + 1} of {len(asked)} requests were "
-                "looked at",
+                say(
+                    "after {seconds:g} s only {done} of {count} requests were looked at",
+                    seconds=most_look_seconds(),
+                    done=place + 1,
+                    count=len(asked),
+                ),
                 field="body.requests",
-                hint="Send fewer at a time, or areas of fewer corners.",
+                hint=say("Send fewer at a time, or areas of fewer corners."),
             )
     return prepared
 
@@ -154,15 +163,15 @@ def _prepare(body: Mapping[str, Any], asker: _Asker) -> Prepared:
     process = get_process(body["process"])
     if "async-execute" not in process.control_options:
         raise RequestError(
-            f"process '{process.id}' makes no job: it answers at once", field="process"
+            say("process '{id}' makes no job: it answers at once", id=process.id), field="process"
         )
     asked = execute_request({name: at for name, at in body.items() if name != "process"}, process)
     linked = next((name for name, value in asked.inputs.items() if is_link(name, value)), None)
     if linked is not None:
         raise RequestError(
-            "no link is followed for a batch",
+            say("no link is followed for a batch"),
             field=f"inputs.{linked}",
-            hint="Give the value itself, or send this request alone.",
+            hint=say("Give the value itself, or send this request alone."),
         )
     subscriber = Subscriber(asked.addresses, asker.api)
     inputs = with_area(asker.request, asked.inputs)

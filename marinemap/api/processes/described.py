@@ -14,10 +14,12 @@ from django.utils.translation import gettext_lazy as _
 from marinemap.api.conf import is_sync_by_default
 from marinemap.api.identity import viewer_of
 from marinemap.api.links import JSON, OGC, Asker, link, own_links
+from marinemap.api.readers import retold
 from marinemap.jobs.models import Job
 from marinemap.jobs.queue import Place
 from marinemap.jobs.states import JobStatus
 from marinemap.processes.process import Process
+from marinemap.sentences import recalled
 
 if TYPE_CHECKING:
     from django_stubs_ext import StrOrPromise
@@ -127,8 +129,21 @@ def _message(job: Job, place: Place | None) -> StrOrPromise:
     What the site says itself is lazy, for pages; what the engine wrote is English.
     """
     if place is None:
-        return _OWN_WORDS.get(job.message, job.message)
+        return _why_failed(job) or _OWN_WORDS.get(job.message, job.message)
     return f"{job.message} {place.in_words()}" if job.attempt else lazy(place.in_words, str)()
+
+
+def _why_failed(job: Job) -> StrOrPromise | None:
+    """Return why a job failed as its row's message has it, for pages in the reader's language."""
+    made_of = ((job.problem or {}).get("said") or {}).get("detail")
+    if not made_of:
+        return None
+    field, said = (job.problem or {}).get("field"), recalled(made_of)
+
+    def told() -> str:
+        return f"{field}: {retold(said)}" if field else retold(said)
+
+    return lazy(told, str)()
 
 
 def _job_links(request: Asker, job: Job) -> list[dict[str, Any]]:

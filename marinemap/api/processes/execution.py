@@ -42,6 +42,7 @@ from marinemap.jobs.storage import StorageAwayError
 from marinemap.processes.at_once import run_at_once
 from marinemap.processes.process import Process
 from marinemap.processes.registry import get_process
+from marinemap.sentences import say
 
 
 def execute(
@@ -102,8 +103,9 @@ def _is_async(process: Process, asked: ExecuteRequest, preferences: Preferences)
         is_async = "async-execute" in options
         if asked.mode != "auto" and wanted != is_async:
             raise RequestError(
-                f"process '{process.id}' is executed "
-                f"{'async' if is_async else 'sync'}hronously only",
+                say("process '{process}' is executed asynchronously only", process=process.id)
+                if is_async
+                else say("process '{process}' is executed synchronously only", process=process.id),
                 field="mode",
                 value=asked.mode,
             )
@@ -117,24 +119,24 @@ def _run(request: HttpRequest, process: Process, asked: ExecuteRequest) -> HttpR
     for member in ("subscriber", "notify"):
         if asked.members.get(member):
             raise RequestError(
-                "there would be nothing to tell: this is run at once, and answered",
+                say("there would be nothing to tell: this is run at once, and answered"),
                 field=member,
-                hint="Send the header Prefer: respond-async, or leave it out.",
+                hint=say("Send the header Prefer: respond-async, or leave it out."),
             )
     if "reference" in asked.outputs.values():
         raise RequestError(
-            "a link leads to the results of a job, and this would be run without one",
+            say("a link leads to the results of a job, and this would be run without one"),
             field="transmissionMode",
             value="reference",
-            hint="Send the header Prefer: respond-async, or ask for 'value'.",
+            hint=say("Send the header Prefer: respond-async, or ask for 'value'."),
         )
     inputs = _resolved(request, asked)
     # What has no seconds sees itself to how many are looked at.
     with turn_to_wait() if process.seconds else nullcontext(True) as has_turn:
         if not has_turn:
             raise UnavailableError(
-                "many requests are being run just now",
-                hint="Try again in a few seconds, or send the header Prefer: respond-async.",
+                say("many requests are being run just now"),
+                hint=say("Try again in a few seconds, or send the header Prefer: respond-async."),
             )
         outputs = run_at_once(
             process,

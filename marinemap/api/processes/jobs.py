@@ -38,6 +38,7 @@ from marinemap.jobs.states import JobStatus
 from marinemap.processes.process import Process
 from marinemap.processes.registry import get_process
 from marinemap.processes.values import unknown
+from marinemap.sentences import say
 
 # How soon it makes sense to ask again, seconds: at least, and at most.
 _SOONEST, _LATEST = 1, 30
@@ -117,7 +118,7 @@ def result(request: HttpRequest, job_id: str, output_id: str) -> HttpResponseBas
         return _download(request, job)
     outputs = _outputs(job)
     if output_id not in outputs:
-        raise ResultGoneError("the run gave no such output", field="outputID", value=output_id)
+        raise ResultGoneError(say("the run gave no such output"), field="outputID", value=output_id)
     return answer_one(process, output_id, outputs[output_id])
 
 
@@ -131,7 +132,10 @@ def finished_job(request: HttpRequest, job_id: str) -> Job:
     job = get_job(request, job_id)
     if not job.is_finished:
         raise ResultNotReadyError(
-            f"the job is {job.get_status_display()}; ask again when its status is 'successful'",
+            say(
+                "the job is {status}; ask again when its status is 'successful'",
+                status=job.get_status_display(),
+            ),
             field="jobID",
             value=job_id,
         )
@@ -147,7 +151,7 @@ def check_layers(request: HttpRequest, job: Job) -> None:
     """
     if job.layers and Layer.objects.hidden_from(viewer_of(request), job.layers).exists():
         raise ResultGoneError(
-            "it was made of a layer that is no longer there for you",
+            say("it was made of a layer that is no longer there for you"),
             field="jobID",
             value=str(job.pk),
         )
@@ -190,7 +194,7 @@ def _download(request: HttpRequest, job: Job, until: datetime | None = None) -> 
 
 def _gone(job: Job) -> ResultGoneError:
     return ResultGoneError(
-        "the files are gone: the job was cancelled, or its time is over; ask again",
+        say("the files are gone: the job was cancelled, or its time is over; ask again"),
         field="jobID",
         value=str(job.pk),
     )

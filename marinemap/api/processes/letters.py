@@ -21,6 +21,7 @@ from marinemap.jobs.correspondence import Correspondent
 from marinemap.jobs.letter_texts import LANGUAGES
 from marinemap.mail import recipients
 from marinemap.mail.models import Recipient
+from marinemap.sentences import say
 
 _EMAIL = "notify.email"
 NOTIFY: dict[str, Any] = {
@@ -76,10 +77,10 @@ def correspondent_of(
         _check_own(request, notify["email"])
     if recipients.is_stopped(recipient):
         raise RequestError(
-            "whoever reads the letters of this address has asked for no more of them",
+            say("whoever reads the letters of this address has asked for no more of them"),
             field=_EMAIL,
             value=notify["email"],
-            hint="The link in an earlier letter leads to where that is undone.",
+            hint=say("The link in an earlier letter leads to where that is undone."),
         )
     language = notify.get("language") or request.LANGUAGE_CODE
     api = request.build_absolute_uri(reverse("api:landing"))
@@ -119,35 +120,41 @@ def change(request: HttpRequest, key: str, letters: str) -> Document:
 def _check_site() -> None:
     if letters_go_to() == "nobody":
         raise RequestError(
-            "this site sends no letters",
+            say("this site sends no letters"),
             field="notify",
-            hint="Leave it out and look at the job, or have it told to a program by 'subscriber'.",
+            hint=say(
+                "Leave it out and look at the job, or have it told to a program by 'subscriber'."
+            ),
         )
 
 
 def _check_own(request: HttpRequest, given: str) -> None:
     if not request.user.is_authenticated:
         raise RequestError(
-            "this site writes only to people who have signed in",
+            say("this site writes only to people who have signed in"),
             field=_EMAIL,
             value=given,
-            hint="Sign in, or leave 'notify' out.",
+            hint=say("Sign in, or leave 'notify' out."),
         )
     own = getattr(request.user, "email", "")
     if own.lower() != given.lower():
         raise RequestError(
-            "this site writes to people at the address of their account only"
-            + ("" if own else ", and yours has none"),
+            say("this site writes to people at the address of their account only")
+            if own
+            else say(
+                "this site writes to people at the address of their account only, and yours has "
+                "none"
+            ),
             field=_EMAIL,
             value=given,
-            hint="Give that address, or ask the operator to change it.",
+            hint=say("Give that address, or ask the operator to change it."),
         )
 
 
 def _recipient(key: str) -> Recipient:
     found = recipients.find(key)
     if found is None:
-        raise NotFoundError("there is no such link", field="key", hint="Copy it whole.")
+        raise NotFoundError(say("there is no such link"), field="key", hint=say("Copy it whole."))
     return found
 
 

@@ -25,6 +25,7 @@ from marinemap.jobs.models import Job
 from marinemap.jobs.queue import find_places
 from marinemap.jobs.states import FINISHED, JobStatus
 from marinemap.processes.registry import all_processes, get_process
+from marinemap.sentences import say
 
 # Where a page of jobs ends: a moment in microseconds, and a job.
 _AFTER = re.compile(r"(\d{1,16})-([0-9a-f]{32})")
@@ -111,7 +112,9 @@ def _read_after(text: str) -> tuple[datetime, uuid.UUID]:
     match = _AFTER.fullmatch(text)
     if match is None:
         raise RequestError(
-            "not the end of a page; follow the link 'next' of a page", field="after", value=text
+            say("not the end of a page; follow the link 'next' of a page"),
+            field="after",
+            value=text,
         )
     since = timedelta(microseconds=int(match[1]))
     return datetime.fromtimestamp(0, timezone.get_current_timezone()) + since, uuid.UUID(match[2])

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from marinemap.errors import RequestError, did_you_mean
 from marinemap.processes.values import unknown
+from marinemap.sentences import say
 
 # Those that are acted on, and the values that they take; None: any number of seconds.
 _KNOWN: dict[str, tuple[str, ...] | None] = {
@@ -42,7 +43,7 @@ def read_preferences(header: str) -> Preferences:
         _take(found, name.strip().lower(), value.strip().strip('"'))
     if {"respond-async", "respond-sync"} <= set(found):
         raise RequestError(
-            "respond-async and respond-sync exclude one another", field="Prefer", value=header
+            say("respond-async and respond-sync exclude one another"), field="Prefer", value=header
         )
     chosen = {"respond-async": True, "respond-sync": False}
     is_async = next((chosen[name] for name in chosen if name in found), None)
@@ -67,7 +68,9 @@ def _take(found: dict[str, str], name: str, value: str) -> None:
     if allowed is None:
         if not (value.isascii() and value.isdigit()) or len(value) > 9:
             raise RequestError(
-                f"{name} takes a whole number of seconds", field="Prefer", value=value
+                say("{name} takes a whole number of seconds", name=name),
+                field="Prefer",
+                value=value,
             )
     elif allowed and value.lower() not in allowed:
         raise unknown(value, allowed, f"{name} takes no", "Prefer")

@@ -16,6 +16,7 @@ from marinemap.api.problems import ResultGoneError
 from marinemap.api.processes.jobs import check_layers, finished_job
 from marinemap.jobs.artifacts import open_artifact
 from marinemap.jobs.models import Job, JobDocuments
+from marinemap.sentences import say
 
 _REPORT = "report.json"
 # It has the area in full, once and once more for each layer that is missing.
@@ -51,15 +52,17 @@ def _without_request(failure: dict[str, Any]) -> dict[str, Any]:
 def _read_report(job: Job) -> dict[str, Any]:
     archive = open_artifact(job) if job.media_type == "application/zip" else None
     if archive is None:
-        raise _no_report(job, "there is none: the job made no files, or they are gone")
+        raise _no_report(job, say("there is none: the job made no files, or they are gone"))
     with archive, ZipFile(archive) as files:
         if _REPORT not in files.namelist():
-            raise _no_report(job, "there is none in the files of this job")
+            raise _no_report(job, say("there is none in the files of this job"))
         if files.getinfo(_REPORT).file_size > _MOST_REPORT_BYTES:
-            raise _no_report(job, "it is too large to be shown; the archive has it")
+            raise _no_report(job, say("it is too large to be shown; the archive has it"))
         found: dict[str, Any] = json.loads(files.read(_REPORT))
     return found
 
 
 def _no_report(job: Job, why: str) -> ResultGoneError:
-    return ResultGoneError(f"no report can be shown: {why}", field="jobID", value=str(job.pk))
+    return ResultGoneError(
+        say("no report can be shown: {why}", why=why), field="jobID", value=str(job.pk)
+    )

@@ -11,6 +11,7 @@ from marinemap.api.conf import max_body_bytes
 from marinemap.errors import RequestError, UnavailableError, quote
 from marinemap.jobs.egress import check_uri, fetch
 from marinemap.processes.values import unknown
+from marinemap.sentences import say
 
 # Members of a link (link.yaml).
 _LINK = frozenset({"href", "rel", "type", "hreflang", "title"})
@@ -33,7 +34,11 @@ def resolved(inputs: Mapping[str, Any]) -> dict[str, Any]:
     links = {name: value["href"] for name, value in inputs.items() if is_link(name, value)}
     if len(links) > _MOST_REFERENCES:
         raise RequestError(
-            f"{len(links)} inputs are links; at most {_MOST_REFERENCES} are followed",
+            say(
+                "{count} inputs are links; at most {most} are followed",
+                count=len(links),
+                most=_MOST_REFERENCES,
+            ),
             field="inputs",
         )
     found = {name: _fetched(name, href, inputs[name].get("type")) for name, href in links.items()}
@@ -60,13 +65,15 @@ def _fetched(name: str, href: Any, type_: Any) -> Any:
     uri = check_uri(href, f"{name}.href")
     if not _fetching.acquire(blocking=False):
         raise UnavailableError(
-            "many links are being followed just now", hint="Try again in a few seconds."
+            say("many links are being followed just now"), hint=say("Try again in a few seconds.")
         )
     try:
         return _read(fetch(uri, max_body_bytes()), type_)
     except (OSError, ValueError, RecursionError) as error:
         raise RequestError(
-            f"the link cannot be followed: {error}", field=f"{name}.href", value=uri
+            say("the link cannot be followed: {error}", error=error),
+            field=f"{name}.href",
+            value=uri,
         ) from error
     finally:
         _fetching.release()

@@ -17,6 +17,7 @@ from marinemap.jobs.notify import EVENTS
 from marinemap.jobs.states import JobStatus
 from marinemap.processes.process import Process
 from marinemap.processes.values import check_value, unknown
+from marinemap.sentences import say
 
 _FORMAT = {
     "type": "object",
@@ -60,7 +61,7 @@ BODY = Body(
     "The inputs by their ids; which outputs are wanted, all by default; how they are answered.",
     {"inputs": {"layers": ["reefs"], "area": [0, 40, 5, 45]}},
 )
-_HINT = 'Send {"inputs": {"layers": ["..."], "area": {"type": "Polygon", ...}}}.'
+_HINT = say('Send {"inputs": {"layers": ["..."], "area": {"type": "Polygon", ...}}}.')
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,7 @@ class ExecuteRequest:
             status = EVENTS["successUri" if name == "successUrl" else name]
             if found.setdefault(status, uri) != uri:
                 raise RequestError(
-                    "successUri and successUrl are one: the address that is told",
+                    say("successUri and successUrl are one: the address that is told"),
                     field=f"subscriber.{name}",
                     value=uri,
                 )
@@ -113,7 +114,7 @@ def read_execute_request(request: HttpRequest, process: Process) -> ExecuteReque
     """
     body = read_json_body(request, hint=_HINT)
     if not isinstance(body, dict):
-        raise RequestError("the body is not a JSON object", field="body", value=body)
+        raise RequestError(say("the body is not a JSON object"), field="body", value=body)
     return execute_request(body, process)
 
 
@@ -140,16 +141,18 @@ def _check_members(body: Mapping[str, Any], process: Process) -> None:
     for member, value in body.items():
         if member in process.inputs and member not in known:
             raise RequestError(
-                f"'{member}' is an input: it stands within 'inputs'", field=member, hint=_HINT
+                say("'{member}' is an input: it stands within 'inputs'", member=member),
+                field=member,
+                hint=_HINT,
             )
         if member not in known:
             raise unknown(member, known, "an execute request has no")
         if member == "mode" and value in ("clip", "intersects", "within"):
             raise RequestError(
-                f"'{value}' is not how to execute: 'async', 'sync' or 'auto'",
+                say("'{value}' is not how to execute: 'async', 'sync' or 'auto'", value=value),
                 field=member,
                 value=value,
-                hint='Whether to clip is an input: {"inputs": {"mode": "clip", ...}}.',
+                hint=say('Whether to clip is an input: {"inputs": {"mode": "clip", ...}}.'),
             )
         check_value(known[member], value, member)
 
@@ -190,10 +193,10 @@ def _check_format(process: Process, name: str, asked: Mapping[str, Any]) -> None
         raise unknown(encoding, known, f"output '{name}' is not sent as", f"{field}.encoding")
     if "schema" in asked and asked["schema"] != process.outputs[name].get("schema"):
         raise RequestError(
-            f"output '{name}' has a schema of its own, which the process describes",
+            say("output '{name}' has a schema of its own, which the process describes", name=name),
             field=f"{field}.schema",
             value=asked["schema"],
-            hint="Leave 'schema' out.",
+            hint=say("Leave 'schema' out."),
         )
 
 

@@ -30,6 +30,7 @@ from marinemap.errors import MarineMapError, RequestError
 from marinemap.jobs import expiry
 from marinemap.jobs.models import Job
 from marinemap.jobs.states import JobStatus
+from marinemap.sentences import say
 
 if TYPE_CHECKING:
     from django_stubs_ext import StrOrPromise
@@ -52,13 +53,13 @@ def share(request: HttpRequest, job_id: str, days: int | None) -> Document:
     job = finished_job(request, job_id)
     refuse_cross_site(request)
     if job.status != JobStatus.SUCCESSFUL or not (job.artifact or job.has_outputs):
-        raise ResultGoneError("there is no result to share", field="jobID", value=job_id)
+        raise ResultGoneError(say("there is no result to share"), field="jobID", value=job_id)
     if _valid(job).count() >= _MOST_LINKS:
         raise RequestError(
-            f"{_MOST_LINKS} links lead to this result, as many as may",
+            say("{most} links lead to this result, as many as may", most=_MOST_LINKS),
             field="jobID",
             value=job_id,
-            hint="DELETE this address revokes all of them.",
+            hint=say("DELETE this address revokes all of them."),
         )
     key = secrets.token_urlsafe(32)
     until = timezone.now() + timedelta(days=days) if days else None
@@ -123,19 +124,25 @@ def _shared(key: str) -> SharedResult:
     found = SharedResult.objects.filter(digest=_digest(key)).select_related("job").first()
     if found is None or not _KEY.fullmatch(key):
         raise NotFoundError(
-            "there is no such link", field="key", hint="Copy it whole, from who made it."
+            say("there is no such link"), field="key", hint=say("Copy it whole, from who made it.")
         )
     if found.revoked_at is not None:
         raise _OverError(
-            f"this link was revoked at {found.revoked_at:%Y-%m-%dT%H:%M:%SZ} by who made it",
-            "Ask them for another.",
+            say(
+                "this link was revoked at {moment} by who made it",
+                moment=f"{found.revoked_at:%Y-%m-%dT%H:%M:%SZ}",
+            ),
+            say("Ask them for another."),
             _("This link was revoked at {moment} by who made it. Ask them for another."),
             found.revoked_at,
         )
     if found.expires_at <= timezone.now():
         raise _OverError(
-            f"the time of this link was over at {found.expires_at:%Y-%m-%dT%H:%M:%SZ}",
-            "Ask who made it for another.",
+            say(
+                "the time of this link was over at {moment}",
+                moment=f"{found.expires_at:%Y-%m-%dT%H:%M:%SZ}",
+            ),
+            say("Ask who made it for another."),
             _("The time of this link was over at {moment}. Ask who made it for another."),
             found.expires_at,
         )

@@ -14,6 +14,7 @@ from pmtiles.tile import Compression
 from marinemap.api.problems import NotFoundError
 from marinemap.catalogue.drawings import open_drawing
 from marinemap.catalogue.models import Drawing, Layer
+from marinemap.sentences import say
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,10 @@ def open_archive(layer: Layer) -> Iterator[TileArchive]:
     file = open_drawing(layer, drawing.file) if drawing and drawing.file else None
     if file is None or drawing is None:
         raise NotFoundError(
-            f"layer '{layer.pk}' is not drawn yet; its description tells how far its drawing is",
+            say(
+                "layer '{layer}' is not drawn yet; its description tells how far its drawing is",
+                layer=layer.pk,
+            ),
             field="collectionId",
             value=layer.pk,
         )

@@ -18,6 +18,7 @@ from marinemap.api.problems import NotFoundError
 from marinemap.api.tiles.archive import TileArchive, open_archive
 from marinemap.api.tiles.matrices import CRS, SCHEME, URI
 from marinemap.catalogue.models import Layer
+from marinemap.sentences import say
 
 MVT = "application/vnd.mapbox-vector-tile"
 # What to do where there is no such tile.
@@ -142,7 +143,11 @@ def _number(name: str, text: str, most: int, hint: str) -> int:
     is_number = text.isascii() and text.isdigit() and len(text) < 10
     if not is_number or int(text) > most:
         raise NotFoundError(
-            f"there is no such tile: {name} is a number from 0 to {most} here",
+            say(
+                "there is no such tile: {name} is a number from 0 to {most} here",
+                name=name,
+                most=most,
+            ),
             field=name,
             value=text,
             hint=hint,

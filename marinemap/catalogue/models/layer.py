@@ -23,6 +23,7 @@ from marinemap.extraction import (
     Table,
     is_table,
 )
+from marinemap.sentences import say
 
 ID_PATTERN = r"[a-z0-9][a-z0-9_-]{0,62}"
 
@@ -68,7 +69,7 @@ class LayerQuerySet(models.QuerySet["Layer"]):
                 layer.unread_words,
                 field="layers",
                 value=layer_id,
-                hint="Try again in a minute, or choose other layers.",
+                hint=say("Try again in a minute, or choose other layers."),
             )
         return layer
 
@@ -200,7 +201,9 @@ class Layer(models.Model):
     @property
     def unread_words(self) -> str:
         """What to tell who asks for it before."""
-        return f"the data of layer '{self.pk}' were not read yet, so it cannot be served"
+        return say(
+            "the data of layer '{layer}' were not read yet, so it cannot be served", layer=self.pk
+        )
 
     @property
     def path(self) -> Place:
@@ -299,8 +302,12 @@ def _find(
     known = list(offered.values_list("id", flat=True))
     listed = ", ".join(f"'{name}'" for name in known) or "no layers yet"
     raise RequestError(
-        f"no layer '{quote(layer_id)}'; the catalogue has {listed}."
-        f"{did_you_mean(quote(layer_id), known)}",
+        say(
+            "no layer '{layer}'; the catalogue has {listed}.{nearest}",
+            layer=quote(layer_id),
+            listed=listed,
+            nearest=did_you_mean(quote(layer_id), known),
+        ),
         field=field,
         value=layer_id,
     )

@@ -7,6 +7,7 @@ import pkgutil
 
 from marinemap.errors import RequestError, did_you_mean, quote
 from marinemap.extraction.formats.format import Format
+from marinemap.sentences import say
 
 DEFAULT_FORMAT = "shapefile"
 # The one that loses nothing, for a full copy beside another.
@@ -42,7 +43,12 @@ def get_format(name: str) -> Format:
     if name not in FORMATS:
         shown = quote(name)
         raise RequestError(
-            f"no format '{shown}'; there are {', '.join(FORMATS)}.{did_you_mean(shown, FORMATS)}",
+            say(
+                "no format '{format}'; there are {listed}.{nearest}",
+                format=shown,
+                listed=", ".join(FORMATS),
+                nearest=did_you_mean(shown, FORMATS),
+            ),
             field="format",
             value=name,
         )
@@ -60,8 +66,13 @@ def check_format(name: str, crs: str | None) -> None:
     only = get_format(name).crs
     if only and crs and crs not in ("EPSG:4326", "OGC:CRS84"):
         raise RequestError(
-            f"{name} is always longitude, latitude in degrees ({only}), never {crs}",
+            say(
+                "{name} is always longitude, latitude in degrees ({only}), never {crs}",
+                name=name,
+                only=only,
+                crs=crs,
+            ),
             field="crs",
             value=crs,
-            hint="Leave the CRS out, or ask for another format.",
+            hint=say("Leave the CRS out, or ask for another format."),
         )

@@ -9,6 +9,7 @@ import pyproj
 from pyproj.exceptions import CRSError
 
 from marinemap.errors import RequestError, quote
+from marinemap.sentences import say
 
 
 def gdal_wkt(crs: pyproj.CRS) -> str:
@@ -36,7 +37,7 @@ def esri_wkt(crs: pyproj.CRS) -> str:
     try:
         return crs.to_wkt("WKT1_ESRI")
     except CRSError as error:
-        raise _cannot_stand(crs, "a .prj file has no words for it") from error
+        raise _cannot_stand(crs, say("a .prj file has no words for it")) from error
 
 
 def check_unit(path: Path, layer: str, crs: pyproj.CRS) -> None:
@@ -51,7 +52,14 @@ def check_unit(path: Path, layer: str, crs: pyproj.CRS) -> None:
         return
     stated = pyogrio.read_info(path, layer=layer)["crs"]
     if stated and _unit(pyproj.CRS.from_user_input(stated)) != _unit(crs):
-        raise _cannot_stand(crs, f"{path.name} would say {quote(stated[:80])}, in another unit")
+        raise _cannot_stand(
+            crs,
+            say(
+                "{file} would say {stated}, in another unit",
+                file=path.name,
+                stated=quote(stated[:80]),
+            ),
+        )
 
 
 def _unit(crs: pyproj.CRS) -> float:
@@ -60,8 +68,12 @@ def _unit(crs: pyproj.CRS) -> float:
 
 def _cannot_stand(crs: pyproj.CRS, why: str) -> RequestError:
     return RequestError(
-        f"the layer's CRS '{quote(crs.name)}' cannot stand in this format: {why}",
+        say(
+            "the layer's CRS '{name}' cannot stand in this format: {why}",
+            name=quote(crs.name),
+            why=why,
+        ),
         field="crs",
         value=None,
-        hint="Name an output CRS, such as EPSG:4326, or another format, such as GeoPackage.",
+        hint=say("Name an output CRS, such as EPSG:4326, or another format, such as GeoPackage."),
     )

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from marinemap.errors import RequestError
+from marinemap.sentences import say
 
 # The header's record length is an unsigned 16-bit number; GDAL 3.12 lets it wrap round and
 # writes a table that reads back without columns.
@@ -179,11 +180,16 @@ class DbfWriter:
     def _check_width(self) -> None:
         if self.record_bytes > MAX_RECORD_BYTES:
             raise RequestError(
-                f"a row of {self._path.stem} needs {self.record_bytes:,} bytes; a shapefile's "
-                f"table holds at most {MAX_RECORD_BYTES:,} (dBASE III)",
+                say(
+                    "a row of {file} needs {found:,} bytes; a shapefile's table holds "
+                    "at most {most:,} (dBASE III)",
+                    file=self._path.stem,
+                    found=self.record_bytes,
+                    most=MAX_RECORD_BYTES,
+                ),
                 field="fields",
                 value=f"{len(self._columns)} fields",
-                hint="Choose fewer fields, or another format such as GeoPackage.",
+                hint=say("Choose fewer fields, or another format such as GeoPackage."),
             )
 
     def _header(self) -> bytes:

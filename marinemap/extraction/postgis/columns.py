@@ -14,6 +14,7 @@ from psycopg.sql import SQL, Composable, Identifier, Literal
 from marinemap.errors import DatasetError, did_you_mean
 from marinemap.extraction.postgis.session import Session
 from marinemap.extraction.postgis.table import Table
+from marinemap.sentences import say
 
 # Names that programs give to a column of keys; others are the data's own, and fields.
 _GIVEN_KEYS = ("fid", "ogc_fid")
@@ -150,7 +151,11 @@ def shape_of(opened: Session, table: Table) -> Shape:
     found = opened.rows(SQL(_COLUMNS).format(**names))
     if not found:
         raise DatasetError(
-            f"there is no table '{table.layer}' in the {table.name}, or it has no columns",
+            say(
+                "there is no table '{layer}' in the {name}, or it has no columns",
+                layer=table.layer,
+                name=table.name,
+            ),
             field="layer",
             value=table.layer,
         )
@@ -170,10 +175,17 @@ def _geometry(table: Table, columns: Sequence[Column]) -> Column:
         )
         listed = ", ".join(f"'{name}'" for name in spatial) or "none"
         raise DatasetError(
-            f"table '{table.layer}' of the {table.name} has {named}; its columns of type geometry "
-            f"or geography: {listed}.{did_you_mean(table.geometry, spatial)}",
+            say(
+                "table '{layer}' of the {name} has {named}; its columns of type geometry "
+                "or geography: {listed}.{nearest}",
+                layer=table.layer,
+                name=table.name,
+                named=named,
+                listed=listed,
+                nearest=did_you_mean(table.geometry, spatial),
+            ),
             field="source",
-            hint="Name one in the layer's address: &geometry=column.",
+            hint=say("Name one in the layer's address: &geometry=column."),
         )
     return next(iter(spatial.values()))
 
@@ -185,20 +197,31 @@ def _key(opened: Session, table: Table, oid: int, columns: Sequence[Column]) -> 
         if table.key in whole:
             return table.key
         raise DatasetError(
-            f"table '{table.layer}' of the {table.name} has no column '{table.key}' of whole "
-            f"numbers.{did_you_mean(table.key, whole)}",
+            say(
+                "table '{layer}' of the {name} has no column '{key}' of whole numbers.{nearest}",
+                layer=table.layer,
+                name=table.name,
+                key=table.key,
+                nearest=did_you_mean(table.key, whole),
+            ),
             field="source",
         )
     unique = [str(row[0]) for row in opened.rows(SQL(_KEYS).format(oid=Literal(oid)))]
     found = next((name for name in unique if name in whole), None)
     if found is None:
         raise DatasetError(
-            f"table '{table.layer}' of the {table.name} has no key of whole numbers, by which "
-            "features are found again",
+            say(
+                "table '{layer}' of the {name} has no key of whole numbers, by which "
+                "features are found again",
+                layer=table.layer,
+                name=table.name,
+            ),
             field="source",
-            hint="Name a column of unique whole numbers in the layer's address, such as &key=gid; "
-            "a table gets one by ALTER TABLE ... ADD COLUMN gid bigint GENERATED ALWAYS AS "
-            "IDENTITY PRIMARY KEY.",
+            hint=say(
+                "Name a column of unique whole numbers in the layer's address, such as "
+                "&key=gid; a table gets one by ALTER TABLE ... ADD COLUMN gid bigint "
+                "GENERATED ALWAYS AS IDENTITY PRIMARY KEY."
+            ),
         )
     return found
 

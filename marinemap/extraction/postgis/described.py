@@ -12,6 +12,7 @@ from marinemap.errors import DatasetError
 from marinemap.extraction.postgis.columns import Shape, shape_of
 from marinemap.extraction.postgis.session import Session, relation, session
 from marinemap.extraction.postgis.table import Table
+from marinemap.sentences import say
 
 Bounds = tuple[float, float, float, float]
 
@@ -86,9 +87,14 @@ def describe_table(table: Table) -> TableDescription:
         count, low, high = (int(number or 0) for number in counted[:3])
         if low != high:
             raise DatasetError(
-                f"the geometries of table '{table.layer}' have several CRS: SRID {low} and {high}",
+                say(
+                    "the geometries of table '{layer}' have several CRS: SRID {low} and {high}",
+                    layer=table.layer,
+                    low=low,
+                    high=high,
+                ),
                 field="crs",
-                hint="Bring them to one, or serve a view of those of one CRS.",
+                hint=say("Bring them to one, or serve a view of those of one CRS."),
             )
         return TableDescription(
             # Where no row has a geometry yet, the column says what they will have.

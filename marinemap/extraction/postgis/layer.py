@@ -18,6 +18,7 @@ from marinemap.extraction.postgis.index import TableIndex
 from marinemap.extraction.postgis.rows import batches, empty
 from marinemap.extraction.postgis.session import relation, session
 from marinemap.extraction.postgis.table import Table
+from marinemap.sentences import say
 
 # As GeoArrow marks geometries.
 _MARK = {b"ARROW:extension:name": b"geoarrow.wkb"}
@@ -122,7 +123,9 @@ class TableLayer:
 
     def unreadable(self, error: Exception) -> DatasetError:
         """Return what to say of a failure of Arrow."""
-        return DatasetError(f"{self.title} cannot be read: {error}", field="source")
+        return DatasetError(
+            say("{title} cannot be read: {error}", title=self.title, error=error), field="source"
+        )
 
     @contextmanager
     def _opened(self, wanted: Mapping[str, Any], order: Composable) -> Iterator[Iterator[Any]]:
@@ -189,9 +192,9 @@ def _in_order(found: Iterator[Any], title: str) -> Iterator[Any]:
         rises = (np.diff(np.concatenate([before, numbers])) > 0).all()
         if keys.null_count or not rises:
             raise DatasetError(
-                f"the column of keys of {title} has a number twice, or none",
+                say("the column of keys of {title} has a number twice, or none", title=title),
                 field="source",
-                hint="Name another in the layer's address: &key=column.",
+                hint=say("Name another in the layer's address: &key=column."),
             )
         last = int(numbers[-1]) if len(numbers) else last
         yield batch

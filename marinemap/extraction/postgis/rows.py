@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from marinemap.errors import DatasetError
 from marinemap.extraction.postgis.columns import Kind, since_1970
+from marinemap.sentences import say
 
 # PostgreSQL, COPY, binary format: a signature, flags and the length of an extension, which is
 # empty, before the first row; instead of a number of columns -1 after the last. Each message
@@ -83,7 +84,9 @@ def _batch(rows: list[Any], kinds: Sequence[Kind], schema: Any, title: str) -> A
             columns.append(_column(data, at, np.maximum(lengths, 0), is_null, kind))
         except (ValueError, pa.ArrowInvalid) as error:
             raise DatasetError(
-                f"field '{field.name}' of {title} {error}", field="source", value=field.name
+                say("field '{name}' of {title} {error}", name=field.name, title=title, error=error),
+                field="source",
+                value=field.name,
             ) from error
         at = at + np.maximum(lengths, 0)
     return pa.RecordBatch.from_arrays(columns, schema=schema)

@@ -8,6 +8,7 @@ from typing import Any
 
 from marinemap.errors import DatasetError
 from marinemap.extraction.postgis.table import Table
+from marinemap.sentences import say
 
 
 @dataclass(frozen=True)
@@ -105,9 +106,12 @@ def server_of(table: Table) -> Server:
     found = next((server for server in _allowed.servers if server.holds(table)), None)
     if found is None:
         raise DatasetError(
-            f"the {table.name} is none that this site may read",
+            say("the {name} is none that this site may read", name=table.name),
             field="source",
-            hint="Whoever runs the site lists the servers, with host, port and database as in the "
-            "layer's address: MARINEMAP_POSTGIS_SERVERS=postgresql://user:password@host:5432/name",
+            hint=say(
+                "Whoever runs the site lists the servers, with host, port and database "
+                "as in the layer's address: "
+                "MARINEMAP_POSTGIS_SERVERS=postgresql://user:password@host:5432/name"
+            ),
         )
     return found

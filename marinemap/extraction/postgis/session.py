@@ -18,6 +18,7 @@ from psycopg.sql import SQL, Composable, Identifier, Literal
 from marinemap.errors import DatasetError, MarineMapError, UnavailableError, quote
 from marinemap.extraction.postgis.servers import Server, server_of, silent_seconds
 from marinemap.extraction.postgis.table import Table
+from marinemap.sentences import say
 
 # A server that is gone without a word (its machine, the network) is noticed by the system.
 _WAITS = {
@@ -223,9 +224,9 @@ def _begin(opened: Session, table: Table) -> None:
     timeout = Literal(str(round(1000 * silent_seconds())))
     if not opened.rows(SQL(_BEGIN).format(timeout=timeout)):
         raise DatasetError(
-            f"the {table.name} has no PostGIS",
+            say("the {name} has no PostGIS", name=table.name),
             field="source",
-            hint="Its owner adds it: CREATE EXTENSION postgis.",
+            hint=say("Its owner adds it: CREATE EXTENSION postgis."),
         )
 
 
@@ -257,16 +258,22 @@ def _told(table: Table, error: psycopg.Error) -> MarineMapError:
         return _away(table)
     what = quote(str(error.diag.message_primary or error))
     return DatasetError(
-        f"layer '{table.layer}' of the {table.name} cannot be read: {what}", field="source"
+        say(
+            "layer '{layer}' of the {name} cannot be read: {what}",
+            layer=table.layer,
+            name=table.name,
+            what=what,
+        ),
+        field="source",
     )
 
 
 def _away(table: Table) -> UnavailableError:
     """Return what people are told; where the server is, and what it said, is for the log."""
     return UnavailableError(
-        f"the {table.name} is away, silent, or busy for too long",
+        say("the {name} is away, silent, or busy for too long", name=table.name),
         field="source",
-        hint="Try again later.",
+        hint=say("Try again later."),
     )
 
 

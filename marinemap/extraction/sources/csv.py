@@ -10,6 +10,7 @@ from typing import Any
 from marinemap.errors import DatasetError
 from marinemap.extraction.sources.lines import ends_with_newline
 from marinemap.extraction.sources.source import SourceFormat, damaged, with_suffixes
+from marinemap.sentences import say
 
 _CHUNK_BYTES = 1 << 20
 # A cell of a CSV may be the outline of a coast.
@@ -21,16 +22,16 @@ def _check_csv(path: Path) -> None:
     csv.field_size_limit(_LONGEST_CELL)
     if not ends_with_newline(path):
         raise DatasetError(
-            f"the last line of {path.name} does not end: it may be cut",
+            say("the last line of {name} does not end: it may be cut", name=path.name),
             field="source",
             value=path.name,
-            hint="Ask for a whole copy; if it is whole, put a line break at its end.",
+            hint=say("Ask for a whole copy; if it is whole, put a line break at its end."),
         )
     try:
         with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
             _check_lines(path, csv.reader(_without_nul(path, file), _dialect(path), strict=True))
     except csv.Error as error:
-        raise damaged(path, f"is no CSV: {error}") from error
+        raise damaged(path, say("is no CSV: {error}", error=error)) from error
 
 
 def _check_lines(path: Path, lines: Any) -> None:
@@ -38,7 +39,13 @@ def _check_lines(path: Path, lines: Any) -> None:
     for line in lines:
         if line and len(line) != cells:
             raise damaged(
-                path, f"has {len(line)} cells in line {lines.line_num:,} and {cells} in its first"
+                path,
+                say(
+                    "has {count} cells in line {line:,} and {cells} in its first",
+                    count=len(line),
+                    line=lines.line_num,
+                    cells=cells,
+                ),
             )
 
 
@@ -58,7 +65,7 @@ def _without_nul(path: Path, lines: Iterator[str]) -> Iterator[str]:
     """Yield lines; where a disk or a copy lost some, there are zeros, which no text has."""
     for number, line in enumerate(lines, 1):
         if "\0" in line:
-            raise damaged(path, f"has zero bytes in line {number:,}")
+            raise damaged(path, say("has zero bytes in line {number:,}", number=number))
         yield line
 
 

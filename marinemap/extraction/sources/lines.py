@@ -7,18 +7,26 @@ from pathlib import Path
 
 from marinemap.errors import quote
 from marinemap.extraction.sources.source import SourceFormat, damaged
+from marinemap.sentences import say
 
 
 def _check_json_lines(path: Path) -> None:
     """GDAL passes over a line that is no JSON; each ends with a brace and a line break."""
     if not ends_with_newline(path):
-        raise damaged(path, "does not end with a line break")
+        raise damaged(path, say("does not end with a line break"))
     with path.open("rb") as file:
         for number, line in enumerate(file, 1):
             plain = line.strip(b" \t\r\n\x1e")
             if plain and not (plain.startswith(b"{") and plain.endswith(b"}")):
                 shown = quote(plain[-40:].decode(errors="replace"))
-                raise damaged(path, f"has no JSON object in line {number:,}: it ends '{shown}'")
+                raise damaged(
+                    path,
+                    say(
+                        "has no JSON object in line {number:,}: it ends '{shown}'",
+                        number=number,
+                        shown=shown,
+                    ),
+                )
 
 
 def ends_with_newline(path: Path) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from marinemap.extraction.sources.source import SourceFormat, damaged
+from marinemap.sentences import say
 
 _LEADER_BYTES = 24
 # A sounding is a point with its depth, not one of a cloud; names are read in the letters that the
@@ -33,10 +34,15 @@ def _check(path: Path) -> None:
                 file.seek(at)
                 length = file.read(5)
                 if not length.isdigit() or int(length) < _LEADER_BYTES or at + int(length) > size:
-                    raise damaged(part, f"ends within record {number:,}, or states a wrong length")
+                    raise damaged(
+                        part,
+                        say(
+                            "ends within record {number:,}, or states a wrong length", number=number
+                        ),
+                    )
                 at += int(length)
         if number == 0:
-            raise damaged(part, "is empty")
+            raise damaged(part, say("is empty"))
 
 
 SOURCE = SourceFormat(

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from marinemap.errors import DatasetError
+from marinemap.sentences import say
 
 
 def _alone(path: Path) -> list[Path]:
@@ -75,7 +76,7 @@ def with_suffixes(*wanted: str) -> Callable[[Path], list[Path]]:
 def damaged(path: Path, what: str) -> DatasetError:
     """Return the error of a file that is cut or damaged."""
     return DatasetError(
-        f"{path.name} {what}: it is cut or damaged; ask for a whole copy",
+        say("{name} {what}: it is cut or damaged; ask for a whole copy", name=path.name, what=what),
         field="source",
         value=path.name,
     )

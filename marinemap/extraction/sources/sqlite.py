@@ -6,6 +6,7 @@ from pathlib import Path
 
 from marinemap.extraction.sources.source import SourceFormat, damaged
 from marinemap.extraction.sqlite_source import find_damage, write_ahead_log
+from marinemap.sentences import say
 
 
 def _parts(path: Path) -> list[Path]:
@@ -15,7 +16,7 @@ def _parts(path: Path) -> list[Path]:
 def _look(path: Path) -> None:
     damage = find_damage(path)
     if damage is not None:
-        raise damaged(path, f"is no sound database: {damage}")
+        raise damaged(path, say("is no sound database: {damage}", damage=damage))
 
 
 SOURCE = SourceFormat((".sqlite", ".db"), parts=_parts, look=_look, opens_safely=True)

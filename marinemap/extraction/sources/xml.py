@@ -6,6 +6,7 @@ from pathlib import Path
 from xml.parsers import expat
 
 from marinemap.extraction.sources.source import SourceFormat, damaged
+from marinemap.sentences import say
 
 
 def _check_xml(path: Path) -> None:
@@ -15,7 +16,7 @@ def _check_xml(path: Path) -> None:
         with path.open("rb") as file:
             parser.ParseFile(file)
     except expat.ExpatError as error:
-        raise damaged(path, f"is not well-formed XML: {error}") from error
+        raise damaged(path, say("is not well-formed XML: {error}", error=error)) from error
 
 
 SOURCE = SourceFormat((".gml", ".xml", ".gpx", ".kml"), check=_check_xml, opens_safely=True)

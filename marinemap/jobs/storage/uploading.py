@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from marinemap.jobs.storage.errors import StorageAwayError, in_words
+from marinemap.sentences import say
 
 # So much is lost by a cut connection. An upload has 10,000 pieces at most (Amazon S3, limits).
 _PIECE_BYTES = 16 * 1024 * 1024
@@ -50,7 +51,7 @@ def upload(client: Any, bucket: str, key: str, path: Path, heed: Heed) -> None:
         if not is_whole:
             client.delete_object(Bucket=bucket, Key=key)
     if not is_whole:
-        raise StorageAwayError("what came to the storage of results was not what was sent")
+        raise StorageAwayError(say("what came to the storage of results was not what was sent"))
 
 
 def _piece_bytes(size_bytes: int) -> int:

@@ -7,7 +7,7 @@ import { formatsIn, type Format, type FormatChoices } from "./formats.ts";
 import type { Letters } from "./letters.ts";
 import type { Limit } from "./limits.ts";
 import type { Field, LayerInput } from "./parts/part.ts";
-import { t } from "./words.ts";
+import { SERVICE_LANGUAGE, t } from "./words.ts";
 
 export interface Collection {
   id: string;
@@ -101,6 +101,8 @@ export interface Problem {
   detail?: string;
   field?: string;
   hint?: string;
+  /** In which language the service says it; none where the page does. */
+  language?: string;
   /** No answer came at all. */
   isUnreachable?: boolean;
 }
@@ -312,7 +314,7 @@ async function call<T>(url: string, init: RequestInit = {}): Promise<T> {
 
 function problemOf(response: Response, body: unknown): Problem {
   if (typeof body === "object" && body !== null && ("detail" in body || "title" in body)) {
-    return { ...(body as Problem), status: response.status };
+    return { ...(body as Problem), status: response.status, language: response.headers.get("Content-Language") ?? SERVICE_LANGUAGE };
   }
   const detail = t("The service gave an answer this page does not understand ({status}).", { status: response.status });
   return { status: response.status, detail, hint: t("Try again in a moment.") };

@@ -2,7 +2,7 @@
 
 import { ProblemError, type Problem } from "./api.ts";
 import { element } from "./page.ts";
-import { SERVICE_LANGUAGE, t } from "./words.ts";
+import { t } from "./words.ts";
 
 export type FormPart = "area" | "layers" | "format" | "crs" | "more" | "letters";
 
@@ -56,9 +56,9 @@ export function clearProblem(part: FormPart): void {
   mark(part, false);
 }
 
-/** In which language a problem is told: the service's, or none but the page's own. */
-export function languageOf({ status }: Problem): string {
-  return status === undefined ? "" : SERVICE_LANGUAGE;
+/** In which language a problem is told, where it is another than the page's. */
+function languageOf({ language }: Problem): string {
+  return language === undefined || language === document.documentElement.lang ? "" : language;
 }
 
 function tell(part: FormPart, text: string, language: string): void {

@@ -1,0 +1,49 @@
+"""Whoever reads an answer: in which language it is told to them, and that it is."""
+
+from __future__ import annotations
+
+import http
+
+from django.http import HttpRequest, HttpResponse
+from django.utils import formats
+from django.utils.cache import patch_vary_headers
+from django.utils.translation import gettext
+
+from marinemap import sentences
+from marinemap.sentences import say
+
+# As RFC 9110 calls them; Python's names of some differ from one version to the next.
+_TITLES = {
+    400: say("Bad Request"),
+    401: say("Unauthorized"),
+    403: say("Forbidden"),
+    404: say("Not Found"),
+    405: say("Method Not Allowed"),
+    406: say("Not Acceptable"),
+    409: say("Conflict"),
+    410: say("Gone"),
+    412: say("Precondition Failed"),
+    413: say("Content Too Large"),
+    415: say("Unsupported Media Type"),
+    416: say("Range Not Satisfiable"),
+    429: say("Too Many Requests"),
+    500: say("Internal Server Error"),
+    503: say("Service Unavailable"),
+}
+
+
+def title_of(status: int) -> str:
+    """Return what a status is called."""
+    return _TITLES.get(status) or http.HTTPStatus(status).phrase
+
+
+def retold(text: str) -> str:
+    """Return a text in the language that is active: a sentence of the site's own, whole."""
+    point, comma = map(formats.get_format, ("DECIMAL_SEPARATOR", "THOUSAND_SEPARATOR"))
+    return sentences.retold(text, gettext, point, comma)
+
+
+def in_language_of(request: HttpRequest, response: HttpResponse) -> None:
+    """Say that an answer is in the language of whoever asked, and another's for others."""
+    response.headers["Content-Language"] = request.LANGUAGE_CODE
+    patch_vary_headers(response, ["Accept-Language"])
