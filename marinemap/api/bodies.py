@@ -10,6 +10,7 @@ from django.http import HttpRequest
 from marinemap.api.declarations import Body
 from marinemap.api.problems import EncodedBodyError
 from marinemap.errors import RequestError
+from marinemap.extraction.json_objects import each_once
 from marinemap.processes.values import check_value
 from marinemap.sentences import say
 
@@ -68,8 +69,10 @@ def read_json(content: str | bytes) -> Any:
     ------
     ValueError, RecursionError
         It is not JSON, or nested too deep.
+    RequestError
+        If a member stands twice in an object.
     """
-    return json.loads(content, parse_constant=_refuse_constant)
+    return json.loads(content, parse_constant=_refuse_constant, object_pairs_hook=each_once())
 
 
 def _refuse_constant(name: str) -> Any:

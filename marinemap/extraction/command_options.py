@@ -13,6 +13,7 @@ from typing import Any
 from marinemap.errors import DatasetError, RequestError
 from marinemap.extraction.dataset import describe
 from marinemap.extraction.formats import FORMATS
+from marinemap.extraction.json_objects import each_once
 from marinemap.extraction.postgis.table import is_table
 from marinemap.extraction.request import ExtractionRequest, SourceLayer
 
@@ -128,7 +129,7 @@ def _read_filter(text: str) -> str | Mapping[str, Any]:
     if not text.lstrip().startswith("{"):
         return text
     try:
-        read: Mapping[str, Any] = json.loads(text)
+        read: Mapping[str, Any] = json.loads(text, object_pairs_hook=each_once("filter"))
     except (ValueError, RecursionError) as error:
         raise RequestError(f"not CQL2 JSON: {error}", field="filter", value=text) from error
     return read
@@ -138,7 +139,8 @@ def _read_area(text: str) -> Any:
     if text.count(",") == 3 and not Path(text).exists():
         return [_number(part, text) for part in text.split(",")]
     try:
-        return json.loads(Path(text).read_text(encoding="utf-8-sig"))
+        found = Path(text).read_text(encoding="utf-8-sig")
+        return json.loads(found, object_pairs_hook=each_once("area"))
     except OSError as error:
         raise RequestError(
             f"cannot read {text}: {error.strerror}; give a GeoJSON file, or four numbers "

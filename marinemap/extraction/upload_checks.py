@@ -13,6 +13,7 @@ import shapely
 
 from marinemap.errors import RequestError, quote
 from marinemap.extraction.crs import CRS84
+from marinemap.extraction.json_objects import each_once
 from marinemap.sentences import say
 
 MAX_UPLOAD_BYTES = 20 * 2**20
@@ -78,7 +79,7 @@ def read_geojson(path: Path, field: str) -> Any:
     """
     try:
         # Not as bytes: those would be kept beside their text until all is parsed.
-        value = json.loads(_json_text(path, field))
+        value = json.loads(_json_text(path, field), object_pairs_hook=each_once(field))
     except (ValueError, UnicodeDecodeError) as error:
         raise RequestError(
             say("the file is not JSON: {error}", error=error), field=field

@@ -81,6 +81,37 @@ def test_tile_success(drawn: Layer, new_client: NewClient) -> None:
     assert again.status_code == 304
 
 
+@pytest.mark.parametrize(
+    ("asked", "is_packed"),
+    [
+        ("gzip, br", True),
+        ("*", True),
+        ("x-gzip", True),
+        ("gzip;q=0.1", True),
+        ("identity", False),
+        ("", False),
+        ("br", False),
+        ("gzip;q=0, *", False),
+        ("GZIP; q=0.00", False),
+        ("*;q=0", False),
+    ],
+)
+def test_tile_is_packed_for_who_takes_it(
+    drawn: Layer, new_client: NewClient, asked: str, is_packed: bool
+) -> None:
+    client = new_client()
+    packed = client.get(f"{SCHEME}/0/0/0")
+    found = client.get(f"{SCHEME}/0/0/0", headers={"Accept-Encoding": asked})
+    assert ("Content-Encoding" in found) == is_packed
+    content = gzip.decompress(found.content) if is_packed else found.content
+    assert content == gzip.decompress(packed.content)
+    assert "Accept-Encoding" in found["Vary"] and "Accept-Encoding" in packed["Vary"]
+    # Two forms of one tile are two to a cache.
+    assert (found["ETag"] == packed["ETag"]) == is_packed
+    headers = {"Accept-Encoding": asked, "If-None-Match": found["ETag"]}
+    assert client.get(f"{SCHEME}/0/0/0", headers=headers).status_code == 304
+
+
 def test_tile_where_nothing_lies_is_empty(
     db: None, tmp_path: Path, new_client: NewClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:

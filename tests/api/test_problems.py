@@ -48,6 +48,17 @@ def body(layers: str = '["reefs"]', area: str = AREA_TEXT, rest: str = "") -> st
         pytest.param(body(area=BOX % "-Infinity"), "body", "Infinity is not", id="Infinity"),
         pytest.param(body(area=BOX % "1e999"), "area", "not a finite", id="1e999"),
         pytest.param("[]", "body", "not a JSON object", id="list"),
+        pytest.param('{"inputs": {}, "inputs": {}}', "inputs", "stands twice", id="twice"),
+        pytest.param(body(rest=', "mode": "clip", "mode": "all"'), "mode", "twice", id="two modes"),
+        pytest.param(
+            body(area='{"type": "Polygon", "type": "Point", "coordinates": []}'),
+            "type",
+            "'type' stands twice",
+            id="twice in the area",
+        ),
+        pytest.param(
+            body(rest=r', "fo\u0072mat": "csv", "format": "kml"'), "format", "twice", id="escaped"
+        ),
         pytest.param("7", "body", "not a JSON object", id="number"),
         pytest.param('{"input": {}}', "input", "Did you mean 'inputs'", id="unknown member"),
         pytest.param('{"inputs": []}', "inputs", "JSON object", id="inputs are a list"),

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import gzip
 from typing import Any
 from urllib.parse import unquote
 
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
-from django.utils.cache import get_conditional_response
+from django.utils.cache import get_conditional_response, patch_vary_headers
 from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
+from marinemap.api.compression import takes_gzip
 from marinemap.api.declarations import Document
 from marinemap.api.features.layers import get_layer, kept_by
 from marinemap.api.links import OGC, link, own_links
@@ -86,11 +88,14 @@ def tile(
         column = _number("tileCol", tile_col, 2**zoom - 1, _ORDER)
         content = archive.tile(zoom, column, row)
         etag = f'"{archive.name}/{zoom}/{row}/{column}"'
-        encoding = archive.encoding
+        is_packed = archive.encoding == "gzip"
+    if content and is_packed and not takes_gzip(request):
+        content, is_packed, etag = gzip.decompress(content), False, f'{etag[:-1]}/plain"'
     response = HttpResponse(content or b"", MVT, status=200 if content else 204)
-    if content and encoding:
-        response.headers["Content-Encoding"] = encoding
+    if content and is_packed:
+        response.headers["Content-Encoding"] = "gzip"
     response.headers["ETag"] = etag
+    patch_vary_headers(response, ["Accept-Encoding"])
     response.headers["Cache-Control"] = f"{kept_by(layer)}, max-age=300"
     conditional = get_conditional_response(request, etag=etag, response=response)
     assert isinstance(conditional, HttpResponse)
