@@ -13,6 +13,7 @@ from django.conf import settings
 
 from marinemap.errors import DatasetError
 from marinemap.extraction import check_is_file, known_suffixes, parts_of, real_path
+from marinemap.sentences import say
 
 MOST_FILES = 500
 # A folder may have millions of files, on a disk that is elsewhere.
@@ -52,19 +53,27 @@ def check_allowed(path: Path) -> None:
     if "\0" in str(path) or not _is_allowed(path):
         listed = ", ".join(map(str, allowed_folders())) or "none as yet"
         raise DatasetError(
-            f"{path} is below none of the folders that layers may be added from here: {listed}",
+            say(
+                "{path} is below none of the folders that layers may be added from here: {listed}",
+                path=path,
+                listed=listed,
+            ),
             field="source",
             value=str(path),
-            hint="Upload the file; or whoever runs the site allows its folder by "
-            "MARINEMAP_LAYER_FOLDERS, or adds it by `manage.py addlayer`.",
+            hint=say(
+                "Upload the file; or whoever runs the site allows its folder by "
+                "MARINEMAP_LAYER_FOLDERS, or adds it by `manage.py addlayer`."
+            ),
         )
     check_is_file(path)
     # What belongs to it (.dbf) may be a link as well.
     for part in parts_of(real_path(path)):
         if not _is_allowed(part):
             raise DatasetError(
-                f"{part.name} is a link that leads out of the folders that layers may be added "
-                "from",
+                say(
+                    "{name} is a link that leads out of the folders that layers may be added from",
+                    name=part.name,
+                ),
                 field="source",
                 value=part.name,
             )

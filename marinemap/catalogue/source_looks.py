@@ -28,6 +28,7 @@ from marinemap.extraction import (
     server_of,
     unpack_layers,
 )
+from marinemap.sentences import say
 
 # What ends its reader each time would keep all others from being looked at.
 _MOST_ATTEMPTS = 3
@@ -83,7 +84,7 @@ def _server(name: str) -> Server:
     found = next((server for server in allowed_servers() if server.name == name), None)
     if found is None:
         raise RequestError(
-            "this database is none of those that layers may be read from", field="database"
+            say("this database is none of those that layers may be read from"), field="database"
         )
     return found
 
@@ -151,7 +152,7 @@ def _look(look: SourceLook) -> str:
     try:
         found = _find(look)[:_MOST_LAYERS]
         if not found:
-            raise DatasetError("no layers were found there")
+            raise DatasetError(say("no layers were found there"))
     except MarineMapError as error:
         return _refuse(look, error.message)
     same.update(layers=[asdict(each) for each in found])

@@ -22,6 +22,7 @@ from marinemap.catalogue.layer_folders import upload_folder
 from marinemap.catalogue.models import Layer, SourceLook, SourceToRead
 from marinemap.errors import RequestError, UnavailableError
 from marinemap.extraction import sync_folder
+from marinemap.sentences import say
 
 # Within what one request may have.
 PIECE_BYTES = 4 * 2**20
@@ -69,13 +70,18 @@ def begin(person_id: int, name: str, size: int, for_layer: str = "") -> SourceLo
     unused = SourceLook.objects.filter(kind=SourceLook.Kind.UPLOAD).exclude(pk__in=_used_ids())
     if unused.count() >= _MOST_UNUSED:
         raise RequestError(
-            f"{_MOST_UNUSED} files were uploaded that no layer uses; discard one of them, or wait: "
-            "each goes after a day",
+            say(
+                "{most} files were uploaded that no layer uses; discard one of "
+                "them, or wait: each goes after a day",
+                most=_MOST_UNUSED,
+            ),
             field="file",
         )
     upload_folder().mkdir(parents=True, exist_ok=True)
     if shutil.disk_usage(upload_folder()).free < 2 * size:
-        raise UnavailableError(f"the disk has not room for {size:,} bytes twice", field="file")
+        raise UnavailableError(
+            say("the disk has not room for {size:,} bytes twice", size=size), field="file"
+        )
     plain = unicodedata.normalize("NFC", Path(name.replace("\\", "/")).name)
     look = SourceLook.objects.create(
         person_id=person_id,
@@ -93,13 +99,15 @@ def begin(person_id: int, name: str, size: int, for_layer: str = "") -> SourceLo
 def _check_size(size: int) -> None:
     most = most_upload_bytes()
     if most == 0:
-        raise RequestError("this site takes no uploads of layers", field="file")
+        raise RequestError(say("this site takes no uploads of layers"), field="file")
     if not 0 < size <= most:
         raise RequestError(
-            f"the file has {size:,} bytes; 1 to {most:,} are taken",
+            say("the file has {size:,} bytes; 1 to {most:,} are taken", size=size, most=most),
             field="file",
-            hint="Zip it; or whoever runs the site copies it into a folder of "
-            "MARINEMAP_LAYER_FOLDERS, or raises MARINEMAP_MAX_LAYER_UPLOAD_MB.",
+            hint=say(
+                "Zip it; or whoever runs the site copies it into a folder of "
+                "MARINEMAP_LAYER_FOLDERS, or raises MARINEMAP_MAX_LAYER_UPLOAD_MB."
+            ),
         )
 
 
@@ -118,7 +126,7 @@ def take(look: SourceLook, offset: int, content: bytes) -> int:
     try:
         file = os.open(part_of(look), os.O_WRONLY | os.O_APPEND)
     except FileNotFoundError as error:
-        raise RequestError("this upload is over, or was discarded", field="file") from error
+        raise RequestError(say("this upload is over, or was discarded"), field="file") from error
     try:
         # Two pieces at once: the later finds the place taken.
         fcntl.flock(file, fcntl.LOCK_EX)
@@ -126,7 +134,10 @@ def take(look: SourceLook, offset: int, content: bytes) -> int:
         if offset != received:
             raise WrongPlaceError(received)
         if received + len(content) > look.size_bytes:
-            raise RequestError(f"the file was said to have {look.size_bytes:,} bytes", field="file")
+            raise RequestError(
+                say("the file was said to have {size:,} bytes", size=look.size_bytes),
+                field="file",
+            )
         _write(file, content, received)
     finally:
         os.close(file)
@@ -145,7 +156,7 @@ def _write(file: int, content: bytes, before: int) -> None:
         os.fsync(file)
     except OSError as error:
         os.ftruncate(file, before)
-        raise UnavailableError("the disk is full; try again later", field="file") from error
+        raise UnavailableError(say("the disk is full; try again later"), field="file") from error
 
 
 def part_of(look: SourceLook) -> Path:

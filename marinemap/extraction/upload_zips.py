@@ -114,7 +114,7 @@ def _check_members(every: list[zipfile.ZipInfo], wanted: list[zipfile.ZipInfo], 
     stems = {Path(member.filename).with_suffix("") for member in wanted}
     suffixes = [Path(member.filename).suffix.lower() for member in wanted]
     if len(stems) != 1 or len(set(suffixes)) != len(suffixes) or ".shp" not in suffixes:
-        raise RequestError("the zip does not hold exactly one shapefile", field=field)
+        raise RequestError(say("the zip does not hold exactly one shapefile"), field=field)
 
 
 def check_names(members: list[zipfile.ZipInfo], field: str) -> None:

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from marinemap.errors import DatasetError, quote
+from marinemap.sentences import say
 
 _MOST_DIGITS = 18
 # Types that stay, those that become another, and what each is called for people.
@@ -82,7 +83,12 @@ class Column:
             return _converted(values, self.type)
         except (pa.ArrowInvalid, UnicodeDecodeError) as error:
             raise DatasetError(
-                f"field '{quote(self.name)}' of {title} holds what cannot be read: {quote(error)}",
+                say(
+                    "field '{name}' of {title} holds what cannot be read: {error}",
+                    name=quote(self.name),
+                    title=title,
+                    error=quote(error),
+                ),
                 field="source",
                 value=self.name,
             ) from error

@@ -16,6 +16,7 @@ from marinemap.extraction.geoparquet.file import GeoParquet, opened
 from marinemap.extraction.geoparquet.geometries import shown_types
 from marinemap.extraction.geoparquet.layer import ParquetLayer
 from marinemap.extraction.wkb import dimensions, to_geometries
+from marinemap.sentences import say
 
 # A file of any size must be described at once; its first features stand for the rest.
 _LOOKED_AT = 100
@@ -67,8 +68,12 @@ def _check_differ(file: GeoParquet, names: list[str]) -> None:
     repeated = [name for name, count in Counter(names).items() if count > 1]
     if repeated:
         raise DatasetError(
-            f"{file.title} has {names.count(repeated[0])} columns named '{quote(repeated[0])}', "
-            "which nobody can tell apart",
+            say(
+                "{title} has {count} columns named '{repeated}', which nobody can tell apart",
+                title=file.title,
+                count=names.count(repeated[0]),
+                repeated=quote(repeated[0]),
+            ),
             field="source",
             value=repeated[0],
         )

@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 from marinemap.errors import DatasetError, quote
 from marinemap.extraction.geoparquet.columns import Column
 from marinemap.extraction.geoparquet.metadata import GeoColumn, Leaf, read_geo
+from marinemap.sentences import say
 
 # Rows are decoded so many at a time, fewer where they are large.
 _MOST_ROWS, _BATCH_BYTES = 8_192, 6 << 20
@@ -103,8 +104,12 @@ class GeoParquet:
         missing = [".".join(side) for side in sides if side not in self.leaves]
         if missing:
             raise DatasetError(
-                f"{self.title} has no column '{quote(missing[0])}', which it states as a side of "
-                "its features' boxes",
+                say(
+                    "{title} has no column '{missing}', which it states as a side of its "
+                    "features' boxes",
+                    title=self.title,
+                    missing=quote(missing[0]),
+                ),
                 field="source",
             )
         return [self.leaves[side] for side in sides]
@@ -159,8 +164,14 @@ class GeoParquet:
                     break
         if done <= last:
             raise DatasetError(
-                f"{self.title} has {done:,} rows in row group {group + 1} where it states "
-                f"{wanted:,}: it is cut or damaged; ask for a whole copy",
+                say(
+                    "{title} has {done:,} rows in row group {group} where it states "
+                    "{wanted:,}: it is cut or damaged; ask for a whole copy",
+                    title=self.title,
+                    done=done,
+                    group=group + 1,
+                    wanted=wanted,
+                ),
                 field="source",
             )
 
@@ -213,7 +224,12 @@ def opened(place: Path) -> Iterator[GeoParquet]:
         metadata = pq.ParquetFile(data).metadata
         if metadata.num_rows > _ALLOWED_ROWS:
             raise DatasetError(
-                f"{place.name} states {metadata.num_rows:,} features; {_ALLOWED_ROWS:,} are read",
+                say(
+                    "{name} states {count:,} features; {most:,} are read",
+                    name=place.name,
+                    count=metadata.num_rows,
+                    most=_ALLOWED_ROWS,
+                ),
                 field="source",
             )
         geometry = read_geo(metadata.metadata, place.name)
@@ -226,8 +242,11 @@ def opened(place: Path) -> Iterator[GeoParquet]:
         )
         if geometry.name not in parquet.schema_arrow.names:
             raise DatasetError(
-                f"{place.name} has no column '{quote(geometry.name)}', which it states to be its "
-                "geometry",
+                say(
+                    "{name} has no column '{column}', which it states to be its geometry",
+                    name=place.name,
+                    column=quote(geometry.name),
+                ),
                 field="source",
             )
         yield GeoParquet(parquet, geometry, f"layer '{place.stem}' of {place.name}")
@@ -253,9 +272,9 @@ def reading(title: str) -> Iterator[None]:
         yield
     except _ERRORS as error:
         raise DatasetError(
-            f"{title} cannot be read: {quote(error)}",
+            say("{title} cannot be read: {error}", title=title, error=quote(error)),
             field="source",
-            hint="If it is cut or damaged, ask for a whole copy.",
+            hint=say("If it is cut or damaged, ask for a whole copy."),
         ) from error
 
 

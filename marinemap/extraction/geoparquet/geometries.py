@@ -12,6 +12,7 @@ import shapely
 from marinemap.errors import DatasetError, quote
 from marinemap.extraction.geoparquet.metadata import NATIVE, GeoColumn
 from marinemap.extraction.wkb import kinds, lengths_of, to_column, type_codes, uint32_at
+from marinemap.sentences import say
 
 # As WKB numbers them.
 _KINDS = (
@@ -41,7 +42,8 @@ def to_wkb(values: Any, geometry: GeoColumn, title: str) -> Any:
         found = _plain_wkb(values) if geometry.encoding == "WKB" else _from_native(values, geometry)
     except (shapely.errors.ShapelyError, pa.ArrowException, ValueError, TypeError) as error:
         raise DatasetError(
-            f"a geometry of {title} is broken: {quote(error)}", field="source"
+            say("a geometry of {title} is broken: {error}", title=title, error=quote(error)),
+            field="source",
         ) from error
     _check_types(found, geometry, title)
     return found
@@ -98,8 +100,12 @@ def _check_types(column: Any, geometry: GeoColumn, title: str) -> None:
     unstated = shown_types(column) - stated
     if stated and unstated:
         raise DatasetError(
-            f"{title} holds a {min(unstated)}, where its file states {', '.join(sorted(stated))} "
-            "alone",
+            say(
+                "{title} holds a {kind}, where its file states {listed} alone",
+                title=title,
+                kind=min(unstated),
+                listed=", ".join(sorted(stated)),
+            ),
             field="source",
-            hint="Write the file anew: what it says of its types is wrong.",
+            hint=say("Write the file anew: what it says of its types is wrong."),
         )

@@ -18,6 +18,7 @@ from marinemap.extraction.geoparquet.file import GeoParquet, opened, reading
 from marinemap.extraction.geoparquet.geometries import to_wkb
 from marinemap.extraction.geoparquet.index import Rows, Touching
 from marinemap.extraction.wkb import to_geometries
+from marinemap.sentences import say
 
 # As GeoArrow marks geometries.
 _MARK = {b"ARROW:extension:name": b"geoarrow.wkb"}
@@ -118,7 +119,9 @@ class ParquetLayer:
 
     def unreadable(self, error: Exception) -> DatasetError:
         """Return what to say of a failure of Arrow."""
-        return DatasetError(f"{self.title} cannot be read: {error}", field="source")
+        return DatasetError(
+            say("{title} cannot be read: {error}", title=self.title, error=error), field="source"
+        )
 
     def boxes_in(self, box: Any, most: int | None = None) -> tuple[Array, Array]:
         """Return the places and boxes of the features whose box touches another.
@@ -220,7 +223,10 @@ def _bounds(column: Any, title: str) -> Array:
     try:
         found: Array = shapely.bounds(to_geometries(column))
     except shapely.errors.ShapelyError as error:
-        raise DatasetError(f"a geometry of {title} is broken: {error}", field="source") from error
+        raise DatasetError(
+            say("a geometry of {title} is broken: {error}", title=title, error=error),
+            field="source",
+        ) from error
     return found
 
 

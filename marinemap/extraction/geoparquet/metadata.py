@@ -12,6 +12,7 @@ from pyproj.exceptions import CRSError
 
 from marinemap.errors import DatasetError, quote
 from marinemap.extraction.crs import CRS84
+from marinemap.sentences import say
 
 _KEY = b"geo"
 _VERSIONS = ("1.0.", "1.1.")
@@ -109,10 +110,14 @@ def _check_edges(edges: Any, types: tuple[str, ...], encoding: str, file: str) -
     )
     if edges != "planar" and not has_none:
         raise DatasetError(
-            f"the edges of {file} are {quote(edges)}: they follow the globe, and would be cut as "
-            "if they were straight on the map",
+            say(
+                "the edges of {file} are {edges}: they follow the globe, and would be "
+                "cut as if they were straight on the map",
+                file=file,
+                edges=quote(edges),
+            ),
             field="source",
-            hint="Give its lines more corners, and write it with planar edges.",
+            hint=say("Give its lines more corners, and write it with planar edges."),
         )
 
 
@@ -125,7 +130,9 @@ def _crs(column: Mapping[str, Any], file: str) -> str | None:
         return str(pyproj.CRS.from_user_input(text).to_wkt())
     except CRSError as error:
         raise DatasetError(
-            f"the CRS of {file} cannot be read: {quote(error)}", field="crs", hint=_HINT
+            say("the CRS of {file} cannot be read: {error}", file=file, error=quote(error)),
+            field="crs",
+            hint=_HINT,
         ) from error
 
 
