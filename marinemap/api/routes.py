@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from marinemap.api import accounts, limits, overview
+from marinemap.api import accounts, crs, limits, overview
 from marinemap.api.areas.routes import ROUTES as AREAS
 from marinemap.api.declarations import Route
 from marinemap.api.events.routes import ROUTES as EVENTS
@@ -29,6 +29,7 @@ _ROUTES = (
     *AREAS,
     *FEATURES,
     *TILES,
+    *crs.ROUTES,
     *accounts.ROUTES,
     *limits.ROUTES,
     *LETTERS,

@@ -14,6 +14,7 @@ from marinemap.extraction.filter_spatial import GeometryField
 from marinemap.extraction.follow import follow
 from marinemap.extraction.formats import FORMATS, get_format
 from marinemap.extraction.geometries import read_geometries
+from marinemap.extraction.known_crs import KnownCrs, search_crs
 from marinemap.extraction.layer_names import FoundLayer, find_layers, list_layers, pick_among
 from marinemap.extraction.layer_upload import look_apart, unpack_layers
 from marinemap.extraction.limits import RunLimitError, RunLimits
@@ -66,6 +67,7 @@ __all__ = [
     "Filter",
     "FoundLayer",
     "GeometryField",
+    "KnownCrs",
     "KnownZones",
     "LayerEstimate",
     "LayerFailure",
@@ -114,6 +116,7 @@ __all__ = [
     "read_one",
     "read_page",
     "real_path",
+    "search_crs",
     "server_of",
     "sync_folder",
     "unpack_layers",

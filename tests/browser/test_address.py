@@ -87,6 +87,29 @@ def test_way_back_from_another_page_changes_no_choice(page: Page, drawn_site: Ru
     assert "copy=" not in page.url
 
 
+def test_coordinate_system_is_found_by_its_name(page: Page, drawn_site: RunningSite) -> None:
+    page.goto(f"{drawn_site.base}/#map=5/45/5&layers=reefs&area=1,40,5,45")
+    expect(_tag(page, "estimate-text")).to_contain_text("features")
+    _tag(page, "crs").select_option("other")
+    code = page.get_by_role("combobox", name="Name, place or EPSG code")
+    code.focus()
+    options = _tag(page, "crs-names").get_by_role("option")
+    # Those that fit the area are there before a letter is typed.
+    expect(options).to_have_count(8)
+    expect(options.first).not_to_contain_text("not made for your area")
+    code.fill("lambert-93")
+    expect(options.first).to_contain_text("RGF93 v1 / Lambert-93")
+    code.fill("greek grid")
+    expect(options.first).to_contain_text("not made for your area")
+    code.press("ArrowDown")
+    code.fill("utm 31n")
+    expect(options.first).to_contain_text("WGS 84 / UTM zone 31N (EPSG:32631)")
+    code.press("Enter")
+    expect(options).to_have_count(0)
+    expect(code).to_have_accessible_description(re.compile("^WGS 84 / UTM zone 31N"))
+    expect(page).to_have_url(re.compile("crs=EPSG:32631"))
+
+
 def test_form_is_built_as_it_was(page: Page, drawn_site: RunningSite) -> None:
     page.goto(f"{drawn_site.base}/#map=5/45/5&layers=reefs")
     expect(_tag(page, "layer-reefs")).to_be_checked()

@@ -1,6 +1,7 @@
 /** The service as the page sees it: layers, requests, health. */
 
 import type { AreaGeometry } from "./antimeridian.ts";
+import type { Bounds } from "./area.ts";
 import { setClock } from "./clock.ts";
 import type { Estimate } from "./estimate.ts";
 import { formatsIn, type Format, type FormatChoices } from "./formats.ts";
@@ -247,6 +248,21 @@ export interface NamedArea {
   id: string;
   title: string;
   layer: string;
+}
+
+/** A coordinate system, made for a place. */
+export interface FoundCrs {
+  /** "EPSG:25832" */
+  id: string;
+  title: string;
+  place: string;
+  /** Whether it is made for the whole area; absent where there is none. */
+  fits?: boolean;
+}
+
+export async function searchCrs(text: string, bounds: Bounds | null, signal: AbortSignal): Promise<FoundCrs[]> {
+  const box = bounds ? `&bbox=${[bounds.west, bounds.south, bounds.east, bounds.north].join(",")}` : "";
+  return (await call<{ crs: FoundCrs[] }>(`${api}/crs?limit=8&q=${encodeURIComponent(text)}${box}`, { signal })).crs;
 }
 
 /** An area that the service knows, with its outline. */

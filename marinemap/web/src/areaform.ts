@@ -6,7 +6,7 @@ import type { Ring } from "./antimeridian.ts";
 import { ProblemError, readArea, type AskedArea, type KnownArea } from "./api.ts";
 import { boundsOf, type Bounds } from "./area.ts";
 import { AreaFile } from "./areafile.ts";
-import { AreaSearch } from "./areasearch.tsx";
+import { offerAreas } from "./areasearch.tsx";
 import type { SharedArea } from "./address.ts";
 import { askedBefore, cornersOf, editableRing, given, km2OfChosen, km2OfDrawn, type ChosenArea } from "./chosenarea.ts";
 import { AreaDrawing, type Tool } from "./drawing.ts";
@@ -58,7 +58,7 @@ export class AreaForm {
       onSketch: (ring) => this.#showSize(km2OfDrawn(ring)),
       onTool: (tool) => this.#showTool(tool),
     });
-    new AreaSearch({ titleOfLayer: events.titleOfLayer, onArea: (area) => this.#takeKnown(area) });
+    offerAreas({ titleOfLayer: events.titleOfLayer, onArea: (area) => this.#takeKnown(area) });
     new AreaFile((area) => this.#takeKnown(area));
     this.#listen();
   }

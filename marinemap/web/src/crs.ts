@@ -34,6 +34,12 @@ export function isInEurope(ring: Ring): boolean {
   );
 }
 
+/** Bounds between -180 and 180, west beyond east across 180; all of it where they go round the world. */
+export function wrappedBounds({ west, south, east, north }: Bounds): Bounds {
+  const isRound = east - west >= 360;
+  return { west: isRound ? -180 : wrapped(west), south, east: isRound ? 180 : wrapped(east), north };
+}
+
 /** Return "EPSG:1234" for "1234" or "epsg: 1234", null for anything else. */
 export function epsgCode(typed: string): string | null {
   const match = /^\s*(?:epsg\s*:{1,2}\s*)?(\d{4,6})\s*$/i.exec(typed);

@@ -1,7 +1,10 @@
 /** Step 3 of the form: the coordinate systems that suit the area. */
 
 import type { Ring } from "./antimeridian.ts";
-import { epsgCode, isInEurope, utmZone } from "./crs.ts";
+import type { FoundCrs } from "./api.ts";
+import { boundsOf, type Bounds } from "./area.ts";
+import { epsgCode, isInEurope, utmZone, wrappedBounds } from "./crs.ts";
+import { offerCrs } from "./crssearch.tsx";
 import { element } from "./page.ts";
 import { clearProblem } from "./problems.ts";
 import { t } from "./words.ts";
@@ -17,19 +20,16 @@ export type CrsChoice = string | null | undefined;
 export class CrsForm {
   readonly #select = element<HTMLSelectElement>("crs");
   readonly #code = element<HTMLInputElement>("crs-code");
+  readonly #title = element("crs-title");
   #utmCode: string | null = null;
+  #bounds: Bounds | null = null;
 
   readonly #onChange: () => void;
 
   constructor(onChange: () => void) {
     this.#onChange = onChange;
-    for (const field of [this.#select, this.#code]) {
-      field.addEventListener("input", () => {
-        this.#showCodeField();
-        clearProblem("crs");
-        this.#onChange();
-      });
-    }
+    for (const field of [this.#select, this.#code]) field.addEventListener("input", () => this.#heed());
+    offerCrs({ bounds: () => this.#bounds, onCrs: (crs) => this.#heed(crs) });
     // Some browsers restore the choice after a reload, but the area is gone.
     this.fitTo(null);
     this.#showCodeField();
@@ -48,9 +48,7 @@ export class CrsForm {
     if (offered) this.#select.value = offered.value;
     else this.#select.value = code === this.#utmCode ? UTM : OTHER;
     this.#code.value = this.#select.value === OTHER ? (code ?? "").replace("EPSG:", "") : "";
-    this.#showCodeField();
-    clearProblem("crs");
-    this.#onChange();
+    this.#heed();
   }
 
   /** Let people choose, unless the format is always in degrees. */
@@ -64,12 +62,21 @@ export class CrsForm {
   fitTo(ring: Ring | null): void {
     const zone = ring && utmZone(ring);
     this.#utmCode = zone?.code ?? null;
+    this.#bounds = ring && wrappedBounds(boundsOf(ring));
     const utm = element<HTMLOptionElement>("crs-utm");
     utm.disabled = !zone;
     utm.textContent = zone?.name ?? (ring ? NO_UTM_HERE : NO_UTM_YET);
     const europe = element<HTMLOptionElement>("crs-europe");
     europe.hidden = europe.disabled = !(ring && isInEurope(ring));
     if (this.#select.selectedOptions[0]?.disabled) this.#select.value = "";
+  }
+
+  /** Heed what was chosen or typed; of what was found it is told what it is. */
+  #heed(found?: FoundCrs): void {
+    this.#title.textContent = found ? `${found.title} (${found.place})` : "";
+    this.#showCodeField();
+    clearProblem("crs");
+    this.#onChange();
   }
 
   #showCodeField(): void {

@@ -65,7 +65,7 @@ export class OrderForm {
     if (!hasArea && !hasLayer) return t("Choose an area and tick at least one layer.");
     if (!hasArea) return t("Choose an area first.");
     if (!hasLayer) return t("Tick at least one layer.");
-    if (this.#parts.crs.choice === undefined) return t("Type an EPSG code of four to six digits.");
+    if (this.#parts.crs.choice === undefined) return t("Choose a coordinate system by its name, or type its EPSG code.");
     return this.#parts.more.missing || this.#parts.letters.missing;
   }
 
