@@ -1,7 +1,8 @@
-"""Whether a clock can be believed when files are removed by it: what is gone does not come back."""
+"""Whether a clock can be believed, by which files are removed or runs are called dead."""
 
 from __future__ import annotations
 
+import time
 from datetime import datetime, timedelta
 
 from django.db import transaction
@@ -16,6 +17,30 @@ _MOST_BACK = timedelta(minutes=5)
 _MOST_APART = timedelta(minutes=5)
 # So long a clock has to go on evenly; whoever sets one wrongly sees it by then.
 _SETTLING = timedelta(hours=1)
+# A round that was held up by the database by less is none of a clock that jumped.
+_MOST_UNEVEN = timedelta(seconds=20)
+
+
+def database_now() -> datetime:
+    """Return what the database's clock shows: the one that all machines of a site share."""
+    ClockSighting.objects.get_or_create(pk=1, defaults={"seen_at": timezone.now()})
+    shown: datetime = ClockSighting.objects.values_list(Now(), flat=True).get(pk=1)
+    return shown
+
+
+class Pace:
+    """Tells whether a clock went as fast as time since this process looked at it last."""
+
+    def __init__(self) -> None:
+        self._last: tuple[datetime, float] | None = None
+
+    def is_even(self, now: datetime) -> bool:
+        """Note what a clock shows now; tell whether it went evenly. At the first look it did."""
+        passed = time.monotonic()
+        last, self._last = self._last, (now, passed)
+        if last is None:
+            return True
+        return abs(now - last[0] - timedelta(seconds=passed - last[1])) < _MOST_UNEVEN
 
 
 def find_doubt() -> str | None:

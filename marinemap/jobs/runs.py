@@ -9,6 +9,7 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models import QuerySet
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from marinemap.errors import MarineMapError
@@ -71,19 +72,18 @@ def report(job: Job, progress: int, message: str) -> None:
     JobStoppedError
         If the job was cancelled or another run took it over: the run should stop.
     """
-    now = timezone.now()
-    _write(job, progress=progress, message=message, alive_at=now, updated_at=now)
+    _write(job, progress=progress, message=message, alive_at=Now(), updated_at=timezone.now())
 
 
 def keep_alive(job: Job) -> None:
-    """Give a sign of life of a run.
+    """Give a sign of life of a run, by the clock that all machines share.
 
     Raises
     ------
     JobStoppedError
         As :func:`report` does.
     """
-    _write(job, alive_at=timezone.now())
+    _write(job, alive_at=Now())
 
 
 def is_current(job: Job) -> bool:
@@ -211,11 +211,12 @@ def end_overdue(job_id: uuid.UUID, seconds: float) -> bool:
 
 def _start(job_id: uuid.UUID, is_redelivered: bool, now: datetime) -> Job | None:
     with transaction.atomic():
-        job = Job.objects.select_for_update().filter(pk=job_id).first()
+        locked = Job.objects.select_for_update().annotate(looked_at=Now())
+        job = locked.filter(pk=job_id).first()
         if job is not None and job.status == JobStatus.RUNNING and job.started_at == now:
             # This very start was committed, and the answer lost on its way.
             return job
-        if job is None or not _may_start(job, is_redelivered):
+        if job is None or not _may_start(job, is_redelivered, job.looked_at):
             return None
         if _tries(job) >= job_settings().max_attempts:
             _finish_failed(job, interrupted(_tries(job)))
@@ -224,7 +225,7 @@ def _start(job_id: uuid.UUID, is_redelivered: bool, now: datetime) -> Job | None
         job.attempt += 1
         job.progress = 0
         job.message = "Starting."
-        job.started_at = job.alive_at = now
+        job.started_at, job.alive_at = now, job.looked_at
         job.save()
         announce(job, JobStatus.RUNNING)
     return job
@@ -235,12 +236,12 @@ def _tries(job: Job) -> int:
     return job.attempt - job.put_off
 
 
-def _may_start(job: Job, is_redelivered: bool) -> bool:
+def _may_start(job: Job, is_redelivered: bool, now: datetime) -> bool:
     if job.status == JobStatus.ACCEPTED:
         return True
     if job.status != JobStatus.RUNNING:
         return False
-    return is_redelivered or job.alive_at is None or job.alive_at < timezone.now() - STALLED_AFTER
+    return is_redelivered or job.alive_at is None or job.alive_at < now - STALLED_AFTER
 
 
 def _owned(job: Job) -> QuerySet[Job]:

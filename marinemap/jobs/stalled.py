@@ -8,10 +8,10 @@ from datetime import datetime, timedelta
 
 from celery.exceptions import OperationalError
 from django.db.models import Q
-from django.utils import timezone
 
 from marinemap.errors import UnavailableError
 from marinemap.jobs import lifecycle, runs
+from marinemap.jobs.clock import Pace, database_now
 from marinemap.jobs.models import Job
 from marinemap.jobs.queue import RUN_JOB, has_message, seconds_between_starts
 from marinemap.jobs.states import JobStatus
@@ -28,10 +28,19 @@ _YOUNG = timedelta(seconds=15)
 _UNSERVED = timedelta(minutes=10)
 _LOOKED_AT_IN_A_ROUND = 500
 
+_pace = Pace()
+
 
 def requeue_stalled() -> list[str]:
-    """Queue again the jobs whose run died or whose message is gone; return their ids."""
-    now = timezone.now()
+    """Queue again the jobs whose run died or whose message is gone; return their ids.
+
+    Runs give their signs of life by the database's clock, and it is the one that is asked. Where
+    it jumped, every run looks dead until its next sign: they are judged in the next round.
+    """
+    now = database_now()
+    if not _pace.is_even(now):
+        logger.warning("No job is called dead in this round: the database's clock has jumped")
+        return []
     stalled = [*_dead(now), *_lost(now)]
     return list(_queued_again(stalled))
 

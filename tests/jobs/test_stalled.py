@@ -7,15 +7,23 @@ from typing import Any
 
 import pytest
 from celery import current_app
+from django.utils import timezone
 from kombu import Connection
 
 from marinemap.jobs import lifecycle, runs, stalled, submission
+from marinemap.jobs.clock import Pace
 from marinemap.jobs.models import Job
 from marinemap.jobs.owners import Sender
 from marinemap.jobs.states import JobStatus
 from tests.jobs.conftest import OWNER, Messages, age, begin
 
 pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def first_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let each test be a process of its own."""
+    monkeypatch.setattr(stalled, "_pace", Pace(), raising=False)
 
 
 def test_job_of_a_dead_run_is_queued_again(job: Job, messages: Messages) -> None:
@@ -38,6 +46,46 @@ def test_job_of_a_dead_run_is_queued_again_after_the_clock_was_set_back(
     assert stalled.requeue_stalled() == []
     monkeypatch.setattr(stalled, "_SILENT", timedelta(0))
     monkeypatch.setitem(stalled._PATIENCE, False, timedelta(0))
+    assert stalled.requeue_stalled() == [str(job.pk)]
+
+
+def test_run_on_a_machine_whose_clock_is_behind_is_not_called_dead(
+    job: Job, messages: Messages, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    right = timezone.now
+    with monkeypatch.context() as other_machine:
+        other_machine.setattr(timezone, "now", lambda: right() - timedelta(hours=1))
+        running = begin(job)
+        assert runs.start(job.pk, is_redelivered=False) is None
+        assert stalled.requeue_stalled() == []
+        runs.report(running, 5, "Reading.")
+        runs.keep_alive(running)
+    messages()
+    assert stalled.requeue_stalled() == []
+    assert runs.is_current(running)
+
+
+def test_dead_run_is_found_by_a_machine_whose_clock_is_behind(
+    job: Job, messages: Messages, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin(job)
+    messages()
+    age(job, 50)
+    right = timezone.now
+    monkeypatch.setattr(timezone, "now", lambda: right() - timedelta(hours=1))
+    assert stalled.requeue_stalled() == [str(job.pk)]
+
+
+def test_runs_are_given_a_round_to_show_life_when_the_clock_has_jumped(
+    job: Job, messages: Messages, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin(job)
+    messages()
+    assert stalled.requeue_stalled() == []
+    right = stalled.database_now
+    monkeypatch.setattr(stalled, "database_now", lambda: right() + timedelta(hours=1))
+    assert stalled.requeue_stalled() == []
+    # It gave none.
     assert stalled.requeue_stalled() == [str(job.pk)]
 
 
