@@ -22,6 +22,8 @@ T = TypeVar("T")
 DATABASE_AWAY = (OperationalError, InterfaceError, InternalError)
 _DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 _DISK_AWAY = _DISK_FULL | {errno.EROFS, errno.EIO, errno.ESTALE}
+# A share that went, or a folder that somebody removed, between a look and a write.
+_FOLDER_GONE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ENOTCONN})
 _FIRST_PAUSE_SECONDS = 0.1
 _LONGEST_PAUSE_SECONDS = 5.0
 
@@ -76,6 +78,13 @@ def is_outage(error: BaseException) -> bool:
 def is_disk_full(error: BaseException) -> bool:
     """Tell whether an error comes from a disk without room."""
     return any(_number(cause) in _DISK_FULL for cause in _causes(error))
+
+
+def is_folder_gone(error: BaseException) -> bool:
+    """Tell whether an error of the service's own comes from a folder that is not there."""
+    if isinstance(error, RequestError | DatasetError):
+        return False
+    return any(_number(cause) in _FOLDER_GONE for cause in _causes(error))
 
 
 def _pauses() -> Iterator[float]:

@@ -279,3 +279,36 @@ def test_folder_that_cannot_be_used_delays_a_job(home: Path) -> None:
     assert run(job) == "put off"
     in_the_way.unlink()
     assert run(job) == "successful"
+
+
+def lose_results(monkeypatch: pytest.MonkeyPatch, times: int) -> None:
+    """Remove the folder of results, as a share that goes, when a run knows where to write."""
+    find, left = tasks.artifact_path, iter(range(times))
+
+    def find_and_lose(job: Job) -> Path:
+        found = find(job)
+        if next(left, None) is not None:
+            found.parent.rmdir()
+        return found
+
+    monkeypatch.setattr(tasks, "artifact_path", find_and_lose)
+
+
+def test_folder_that_goes_during_a_run_delays_the_job(
+    reefs: Layer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lose_results(monkeypatch, times=1)
+    job = extract()
+    assert run(job) == "put off"
+    told = Job.objects.get().message
+    assert told == "Waiting for another try: a folder on the server was gone."
+    assert run(job) == "successful"
+
+
+def test_folder_that_is_gone_in_each_run_fails_the_job_in_the_end(
+    reefs: Layer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lose_results(monkeypatch, times=3)
+    job = extract()
+    assert [run(job) for _ in range(3)] == ["put off", "put off", "failed"]
+    assert "a folder on the server was gone each time" in Job.objects.get().message
