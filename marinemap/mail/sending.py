@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 from datetime import timedelta
+from email.utils import parseaddr
 
 from django.conf import settings
 from django.core.mail import EmailMessage, get_connection
@@ -68,25 +69,39 @@ def _send_all() -> None:
 
 
 def _send(due: list[Letter]) -> bool:
-    """Send letters over one connection; tell whether the server takes any at all."""
-    taken = [letter for letter in due if _outbox.take(letter)]
+    """Send letters over one connection, while it lasts; tell whether to go on with a new one."""
     server = get_connection(timeout=_ANSWER_WITHIN_SECONDS)
     try:
         server.open()
     except Exception as error:
-        for letter in taken:
+        for letter in filter(_outbox.take, due):
             _try_later(letter, error)
         _warn(f"the mail server does not answer: {error}")
         return False
     try:
-        for letter in taken:
-            _send_one(letter, server)
+        return _send_over(server, due)
     finally:
         server.close()
-    return bool(taken)
 
 
-def _send_one(letter: Letter, server: BaseEmailBackend) -> None:
+def _send_over(server: BaseEmailBackend, due: list[Letter]) -> bool:
+    """Send letters until one is not taken, for then the connection may be lost to the others.
+
+    Each is taken when its turn comes: at a slow server the last would wait beyond its lease, and
+    another process would send it, too. Tell whether there was one to send.
+    """
+    was_any = False
+    for letter in due:
+        if not _outbox.take(letter):
+            continue
+        was_any = True
+        if not _send_one(letter, server):
+            break
+    return was_any
+
+
+def _send_one(letter: Letter, server: BaseEmailBackend) -> bool:
+    """Send a letter; tell whether the server took it."""
     message = EmailMessage(
         letter.subject,
         letter.body,
@@ -100,18 +115,28 @@ def _send_one(letter: Letter, server: BaseEmailBackend) -> None:
     except Exception as error:
         _try_later(letter, error)
         _warn(f"the letter to {letter.recipient} was not taken: {error}")
-    else:
-        Letter.objects.filter(pk=letter.pk).delete()
+        return False
+    Letter.objects.filter(pk=letter.pk).delete()
+    return True
 
 
 def _headers(letter: Letter) -> dict[str, str]:
-    # No program that is away answers it (RFC 3834).
-    headers = {"Auto-Submitted": "auto-generated"}
+    headers = {
+        # No program that is away answers it (RFC 3834).
+        "Auto-Submitted": "auto-generated",
+        # The same at each try: where only the server's answer was lost, mailboxes can tell that
+        # the letter is one that they have.
+        "Message-ID": f"<letter-{letter.pk}-{letter.created_at.timestamp():.6f}@{_domain()}>",
+    }
     if letter.stop_uri:
         # Mail programs show a button of their own for it (RFC 2369, RFC 8058).
         headers["List-Unsubscribe"] = f"<{letter.stop_uri}>"
         headers["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
     return headers
+
+
+def _domain() -> str:
+    return parseaddr(settings.DEFAULT_FROM_EMAIL)[1].rpartition("@")[2] or "localhost"
 
 
 def _try_later(letter: Letter, error: Exception) -> None:

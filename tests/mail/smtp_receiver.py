@@ -1,4 +1,4 @@
-"""A mail server of a process of its own: notes what it takes, or is mute, or takes nothing."""
+"""A mail server of a process of its own: notes letters, or is mute, refuses them, or hangs up."""
 
 from __future__ import annotations
 
@@ -21,6 +21,8 @@ class _Session(socketserver.StreamRequestHandler):
             if word == "DATA":
                 self._say("354 go on")
                 self._note(self._read_letter())
+                if mode == "cutting":
+                    return
                 self._say("250 taken")
             elif word == "RCPT" and mode == "refusing":
                 self._say("550 nobody of that name")

@@ -89,6 +89,25 @@ def test_letter_that_is_refused_delays_no_other(server: MailServer) -> None:
     assert "550" in waiting.trouble and waiting.due_at > timezone.now() + timedelta(seconds=10)
 
 
+def test_server_that_hangs_up_is_asked_anew_for_each_letter(server: MailServer) -> None:
+    server.behave("cutting")
+    for name in ("ann", "bob"):
+        write([f"{name}@example.org"], "Ready", "")
+    sending.send_due()
+    wait_for(lambda: Letter.objects.filter(trouble="").count() == 0, "that both are noted")
+    wait_for(_is_idle, "the end of the sender")
+    # Each was offered once, and failed by an answer of its own.
+    assert len(server.letters()) == 2
+    assert not Letter.objects.filter(trouble__contains="connect() first").exists()
+    server.behave("sound")
+    _make_due()
+    sending.send_due()
+    wait_for(lambda: not Letter.objects.exists(), "that both are sent")
+    ids = [(letter["to"], letter["headers"]["message-id"]) for letter in server.letters()]
+    # What was taken already is known by its id.
+    assert len(ids) == 4 and len(set(ids)) == 2 and ids[0][1] != ids[1][1]
+
+
 def test_letter_is_given_up_in_the_end(server: MailServer) -> None:
     server.behave("refusing")
     write(["nobody@example.org"], "Ready", "")
