@@ -58,7 +58,7 @@ def _shortage_of(folder: Path, min_free_bytes: float) -> str | None:
         folder.mkdir(parents=True, exist_ok=True)
         disk = os.statvfs(folder)
     except OSError as error:
-        logger.error("%s: %s", folder, error)
+        logger.error("%s: %s", folder, error, extra={"outage": "disk"})
         return "a folder on the server cannot be used"
     if disk.f_flag & os.ST_RDONLY:
         return "the server's disk is read-only"

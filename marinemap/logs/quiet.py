@@ -59,7 +59,12 @@ class OutageFilter(logging.Filter):
 
 
 def find_outage(record: logging.LogRecord) -> str | None:
-    """Return what is away, by a record about it: database, disk, storage, service."""
+    """Return what is away, by a record about it: database, disk, storage, service.
+
+    Whoever writes it may say so: ``extra={"outage": "disk"}``.
+    """
+    if said := getattr(record, "outage", None):
+        return str(said)
     for error in _errors_of(record):
         if isinstance(error, OSError) and error.errno in _FULL:
             return "disk"

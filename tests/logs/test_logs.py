@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import json
 import logging
+from pathlib import Path
+from typing import Any
 
 import pytest
 from django.db import OperationalError
@@ -13,6 +15,7 @@ from django.test import Client
 from marinemap.jobs import submission
 from marinemap.jobs.models import Job
 from marinemap.jobs.owners import Sender
+from marinemap.jobs.space import find_shortage
 from marinemap.logs import quiet, request_id
 from marinemap.logs.formats import JsonFormatter, TextFormatter
 from marinemap.logs.quiet import OutageFilter, find_outage
@@ -47,6 +50,15 @@ def wrapped(cause: BaseException) -> BaseException:
 def test_outages_are_known_by_their_errors(error: BaseException, what: str | None) -> None:
     assert find_outage(record("It failed", error=error)) == what
     assert find_outage(record("It failed: %s", error)) == what
+
+
+def test_folder_that_cannot_be_used_is_an_outage_of_the_disk(
+    tmp_path: Path, settings: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings.MARINEMAP_HOME = tmp_path
+    (tmp_path / "artifacts").write_text("a file where a folder belongs")
+    assert find_shortage() is not None
+    assert [find_outage(told) for told in caplog.records] == ["disk"]
 
 
 def test_outage_is_a_line_a_minute_with_a_count(monkeypatch: pytest.MonkeyPatch) -> None:
