@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Callable
 
@@ -15,12 +16,15 @@ from marinemap.extraction import (
     Table,
     check_servable,
     content_version,
+    counted,
     describe,
     find_zones,
     fingerprint,
     one_state,
 )
 from marinemap.sentences import say
+
+_log = logging.getLogger(__name__)
 
 # The columns of a layer that come from its data alone.
 READ_FROM_DATA = (
@@ -54,7 +58,7 @@ def read(layer: Layer, source: Place, source_layer: str | None = None) -> None:
             value=layer.pk,
         )
     layer.source = absolute(source)
-    describe_into(layer, source_layer, check_servable)
+    describe_into(layer, source_layer, _look)
 
 
 def absolute(source: Place) -> str:
@@ -102,7 +106,7 @@ def check(layer: Layer) -> bool:
     """
     source, source_layer = layer.given_source
     found = Layer(id=layer.pk, source=source)
-    describe_into(found, source_layer or None, check_servable)
+    describe_into(found, source_layer or None, _look)
     return found.version == layer.version
 
 
@@ -112,6 +116,18 @@ def is_as_read(layer: Layer) -> bool:
         return fingerprint(layer.path) == layer.fingerprint
     except (DatasetError, UnavailableError):
         return False
+
+
+def _look(dataset: Dataset) -> None:
+    """Refuse what cannot be served, and tell of features that every extract will be without."""
+    lost = check_servable(dataset)
+    if lost.count:
+        _log.warning(
+            "%s: %s cannot be read, and will be left out: %s",
+            dataset.title,
+            counted(lost.count),
+            lost.ids_and_reasons,
+        )
 
 
 def describe_into(

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from marinemap.errors import DatasetError, quote
 from marinemap.extraction.curves import linear
-from marinemap.extraction.wkb import count_nowhere
+from marinemap.extraction.wkb import Array, count_nowhere, replaced
 from marinemap.sentences import say
 
 # Coordinates and texts that are worked on at once: what is made of them takes some times as much.
@@ -21,31 +21,43 @@ _BATCH_BYTES = 6 << 20
 # How Arrow marks the column of geometries (GeoArrow; GDAL before 3.11 has a name of its own).
 _EXTENSION = b"ARROW:extension:name"
 _GEOMETRY_MARKS = (b"geoarrow.wkb", b"ogc.wkb")
+_LOST = "the spatial index names it, but it has no geometry that can be read"
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Some features: their geometries as WKB and their attributes, row for row.
+    """Some features: their geometries as WKB, their attributes and their ids, row for row.
 
     ``nowhere`` counts those without a position, ``straightened`` those whose arcs became lines.
+    ``unreadable`` tells by its id why a feature has no geometry here.
     """
 
     geometries: Any
     attributes: Any
+    ids: Array
     nowhere: int = 0
     straightened: int = 0
+    unreadable: Mapping[int, str] = field(default_factory=dict)
+
+    def unreadable_with(self, rows: Mapping[int, str]) -> dict[int, str]:
+        """Return why features cannot be read, by their ids: those known, and those of some rows."""
+        ids = set(self.ids.tolist()) if self.unreadable else ()
+        known = {id_: why for id_, why in self.unreadable.items() if id_ in ids}
+        found = {int(self.ids[row]): why for row, why in rows.items()}
+        return dict(sorted({**known, **found}.items()))
 
 
-def make_batch(batch: Any, title: str, tolerance: float, *, counts_nowhere: bool) -> Batch:
-    """Part geometries from attributes, and make lines of arcs.
+def make_batch(batch: Any, tolerance: float, *, is_indexed: bool, counts_nowhere: bool) -> Batch:
+    """Part geometries from attributes and ids, and make lines of arcs.
 
     Parameters
     ----------
     batch : pyarrow.RecordBatch
-    title : str
-        What to call the layer in a message.
+        The ids are in its last column.
     tolerance : float
         How far a line may be from its arc, in the units of the coordinates.
+    is_indexed : bool
+        Whether an index says of each of these features that it lies somewhere.
     counts_nowhere : bool
         Whether to count the features without a position.
 
@@ -53,43 +65,45 @@ def make_batch(batch: Any, title: str, tolerance: float, *, counts_nowhere: bool
     ------
     pyarrow.ArrowInvalid
         If what GDAL made of the geometries is broken.
-    DatasetError
-        If arcs cannot be made lines.
     """
+    ids = np.asarray(batch.column(batch.num_columns - 1).fill_null(-1)).astype(np.int64)
     place = geometry_place(batch.schema)
-    names = [name for at, name in enumerate(batch.schema.names) if at != place]
-    columns = [column for at, column in enumerate(batch.columns) if at != place]
-    schema = batch.schema.remove(place)
+    fields = [at for at in range(batch.num_columns - 1) if at != place]
     geometries = binary(batch.column(place))
     geometries.validate(full=True)
     nowhere = count_nowhere(geometries) if counts_nowhere else 0
-    geometries, straightened = linear(geometries, tolerance, title)
-    # As many rows without any field, where there is none.
-    attributes = pa.RecordBatch.from_arrays(columns, schema=schema) if names else batch.select([])
-    return Batch(geometries, attributes, nowhere, straightened)
+    lost = np.flatnonzero(np.asarray(geometries.is_null())) if is_indexed else ids[:0]
+    straight = linear(geometries, tolerance)
+    whys = {**dict.fromkeys(lost.tolist(), _LOST), **straight.unreadable}
+    return Batch(
+        straight.column,
+        # As many rows without any field, where there is none.
+        batch.select(fields),
+        ids,
+        nowhere,
+        straight.count,
+        {int(ids[row]): why for row, why in whys.items()},
+    )
 
 
-def check_batch(batch: Batch, title: str, *, is_indexed: bool) -> None:
-    """Refuse what GDAL hands on as it is in the file.
+def without(batch: Batch, ids: Collection[int]) -> Batch:
+    """Return a batch in which features of some ids have no geometry."""
+    rows = np.flatnonzero(np.isin(batch.ids, list(ids)))
+    nothing = pa.nulls(len(rows), pa.binary())
+    return replace(batch, geometries=replaced(batch.geometries, rows, nothing))
+
+
+def check_texts(batch: Batch, title: str) -> None:
+    """Refuse texts that GDAL hands on as they are in the file, in another encoding.
 
     Raises
     ------
     DatasetError
-        If a text is in another encoding, or a geometry is broken that the index knows of.
+        With the field.
     """
     for name, values in zip(batch.attributes.schema.names, batch.attributes, strict=True):
         if pa.types.is_string(values.type) or pa.types.is_large_string(values.type):
             check_text(title, name, values)
-    if is_indexed and batch.geometries.null_count:
-        raise DatasetError(
-            say(
-                "{title} holds {count:,} geometries that are broken: its index says "
-                "where they lie, but they cannot be read",
-                title=title,
-                count=batch.geometries.null_count,
-            ),
-            field="source",
-        )
 
 
 def geometry_place(schema: Any) -> int:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -11,13 +11,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import shapely
 
-from marinemap.errors import DatasetError, RequestError, did_you_mean, quote
+from marinemap.errors import RequestError, did_you_mean, quote
 from marinemap.extraction.cut import cut
 from marinemap.extraction.grid import AreaGrid
 from marinemap.extraction.local import LocalParts
 from marinemap.extraction.plain_rows import PlainRows, other_rows, plain_rows
 from marinemap.extraction.raster import EDGE, INSIDE, OUTSIDE
-from marinemap.extraction.wkb import are_finite, close_rings, to_column, to_geometries
+from marinemap.extraction.readable import read_column
+from marinemap.extraction.wkb import are_finite, to_column
 from marinemap.sentences import say
 
 MODES = ("clip", "intersects", "within")
@@ -58,15 +59,17 @@ class Clipped:
     """What is left of a batch.
 
     ``rows`` are the places of the features kept, rising, and ``column`` their geometries as WKB.
-    ``repaired`` counts the features mended before they were cut, ``not_finite`` those left out
-    for a coordinate that is no number, ``trimmed`` those that lost parts of a lower dimension.
+    ``repaired`` counts the features mended before they were cut, ``trimmed`` those that lost parts
+    of a lower dimension. Left out are the rows ``not_finite``, which have a coordinate that is no
+    number, and those of which ``unreadable`` tells why they cannot be read.
     """
 
     rows: Array
     column: Any
     repaired: int = 0
-    not_finite: int = 0
     trimmed: int = 0
+    not_finite: Array = field(default_factory=lambda: np.zeros(0, np.int64))
+    unreadable: Mapping[int, str] = field(default_factory=dict)
 
 
 class Clipper:
@@ -80,18 +83,13 @@ class Clipper:
         Cut at the edge; keep whole features that touch the area; keep those within it.
     features : int, optional
         How many are to be expected; a guess only settles how finely the area is indexed.
-    of : str
-        What to call the features' source in a message.
     """
 
-    def __init__(
-        self, area: Any, mode: str = "clip", features: int | None = None, of: str = "the layer"
-    ) -> None:
+    def __init__(self, area: Any, mode: str = "clip", features: int | None = None) -> None:
         many = features is None or features > _MANY_FEATURES
         self.grid = AreaGrid(area, _FINE_LEVEL if many else _COARSE_LEVEL)
         self.area = area
         self._mode = mode
-        self._of = of
         self._local = LocalParts(area)
 
     def clip(self, column: Any) -> Clipped:
@@ -105,27 +103,23 @@ class Clipper:
         ----------
         column : pyarrow.BinaryArray
             WKB in the area's CRS. Null and empty geometries are left out.
-
-        Raises
-        ------
-        DatasetError
-            If a geometry is broken.
         """
         groups = list(plain_rows(column))
         inside, unclear = self._by_grid(groups)
         unclear.append(other_rows(len(column), groups))
         rows = np.sort(np.concatenate(unclear))
-        column, geometries, closed = self._parsed(column, rows)
-        edge = self._on_edge(rows, geometries)
+        read = read_column(column, rows)
+        column, closed = read.column, read.closed
+        edge, not_finite = self._on_edge(rows, read.geometries)
         kept = np.sort(np.concatenate([*inside, edge.whole, edge.cut_rows]))
         picked = column if len(kept) == len(column) else column.take(pa.array(kept))
         # Of those that are cut, the others are among the repaired already.
-        sound = closed[shapely.is_valid(geometries[np.isin(rows, closed)])]
+        sound = closed[shapely.is_valid(read.geometries[np.isin(rows, closed)])]
         repaired = edge.repaired + _count_in(edge.whole, closed) + _count_in(edge.cut_rows, sound)
         if len(edge.cut):
             is_cut = pa.array(np.isin(kept, edge.cut_rows, assume_unique=True))
             picked = pc.replace_with_mask(picked, is_cut, to_column(edge.cut))
-        return Clipped(kept, picked, repaired, edge.not_finite, edge.trimmed)
+        return Clipped(kept, picked, repaired, edge.trimmed, not_finite, read.unreadable)
 
     def _by_grid(self, groups: list[PlainRows]) -> tuple[list[Array], list[Array]]:
         """Settle by their boxes what can be; return the rows inside and those left open."""
@@ -136,31 +130,34 @@ class Clipper:
             unclear.append(group.rows[verdict == EDGE])
         return inside, unclear
 
-    def _on_edge(self, rows: Array, geometries: Array) -> _Edge:
-        """Look at geometries that lie near the edge, or have many parts."""
+    def _on_edge(self, rows: Array, geometries: Array) -> tuple[_Edge, Array]:
+        """Look at geometries that lie near the edge, or have many parts.
+
+        Return what becomes of them, and the rows that have a coordinate that is no number.
+        """
         boxes = shapely.bounds(geometries)
         present = ~(shapely.is_missing(geometries) | shapely.is_empty(geometries))
         finite = are_finite(geometries)
         near = present & finite & (self.grid.classify(boxes) != OUTSIDE)
-        not_finite = int((present & ~finite).sum())
+        not_finite = rows[present & ~finite]
         rows, geometries, boxes = rows[near], geometries[near], boxes[near]
         local = self._local.around(boxes)
         pieces = [
             self._looked_at(rows[some], geometries[some], local[some])
             for some in _dear_together(geometries, local)
         ]
-        return _joined(pieces, not_finite)
+        return _joined(pieces), not_finite
 
     def _looked_at(self, rows: Array, geometries: Array, local: Array) -> _Edge:
         if self._mode == "within":
             whole = shapely.covers(local, geometries)
-            return _Edge(rows[whole], rows[:0], geometries[:0], 0, 0, 0)
+            return _Edge(rows[whole], rows[:0], geometries[:0], 0, 0)
         within = shapely.contains_properly(local, geometries)
         touching = ~within
         touching[touching] = shapely.intersects(local[touching], geometries[touching])
         if self._mode == "intersects":
             whole = within | touching
-            return _Edge(rows[whole], rows[:0], geometries[:0], 0, 0, 0)
+            return _Edge(rows[whole], rows[:0], geometries[:0], 0, 0)
         found = cut(geometries[touching], local[touching])
         left = ~shapely.is_missing(found.geometries)
         return _Edge(
@@ -168,24 +165,8 @@ class Clipper:
             rows[touching][left],
             found.geometries[left],
             found.repaired,
-            0,
             found.trimmed,
         )
-
-    def _parsed(self, column: Any, rows: Array) -> tuple[Any, Array, Array]:
-        """Return a column whose rings are closed, some rows as geometries, and those closed."""
-        try:
-            return column, to_geometries(column, rows, closes_rings=False), rows[:0]
-        except shapely.errors.ShapelyError:
-            pass
-        try:
-            column, closed = close_rings(column, rows)
-        except shapely.errors.ShapelyError as error:
-            raise DatasetError(
-                say("a geometry of {of} is broken: {error}", of=self._of, error=error),
-                field="source",
-            ) from error
-        return column, to_geometries(column, rows), closed
 
 
 @dataclass(frozen=True)
@@ -194,7 +175,6 @@ class _Edge:
     cut_rows: Array
     cut: Array
     repaired: int
-    not_finite: int
     trimmed: int
 
 
@@ -214,14 +194,11 @@ def _dear_together(geometries: Array, local: Array) -> Iterator[slice]:
         yield slice(first, last)
 
 
-def _joined(pieces: list[_Edge], not_finite: int) -> _Edge:
-    if len(pieces) == 1:
-        return replace(pieces[0], not_finite=not_finite)
+def _joined(pieces: list[_Edge]) -> _Edge:
     return _Edge(
         np.concatenate([piece.whole for piece in pieces]),
         np.concatenate([piece.cut_rows for piece in pieces]),
         np.concatenate([piece.cut for piece in pieces]),
         sum(piece.repaired for piece in pieces),
-        not_finite,
         sum(piece.trimmed for piece in pieces),
     )

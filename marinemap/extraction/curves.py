@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 import struct
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import shapely
 
-from marinemap.errors import DatasetError
 from marinemap.extraction.wkb import kinds, replaced, to_column
-from marinemap.sentences import say
 
 # ISO WKB (OGC 06-103r4, section 8.2; ISO 13249-3): types beyond the simple features.
 _POINT, _LINE, _POLYGON = 1, 2, 3
@@ -29,8 +29,20 @@ _DEEPEST = 32
 Array = np.ndarray[Any, Any]
 
 
-def linear(column: Any, tolerance: float, of: str) -> tuple[Any, int]:
-    """Return a column of WKB in which arcs are lines, and surfaces polygons; and how many were.
+@dataclass(frozen=True)
+class Straightened:
+    """A column without arcs and surfaces, how many had some, and rows that cannot be read.
+
+    ``unreadable`` tells why; the column is null there.
+    """
+
+    column: Any
+    count: int
+    unreadable: Mapping[int, str]
+
+
+def linear(column: Any, tolerance: float) -> Straightened:
+    """Return a column of WKB in which arcs are lines, and surfaces polygons.
 
     Parameters
     ----------
@@ -38,19 +50,19 @@ def linear(column: Any, tolerance: float, of: str) -> tuple[Any, int]:
         ISO WKB.
     tolerance : float
         How far a line may run from its arc, in the units of the coordinates.
-    of : str
-        What to call the source in a message.
-
-    Raises
-    ------
-    DatasetError
-        If one of them is broken.
     """
     rows = np.flatnonzero(_may_be_curved(column))
     if len(rows) == 0:
-        return column, 0
-    made = [_linear(column[row].as_py(), tolerance, of) for row in rows.tolist()]
-    return replaced(column, rows, to_column(np.array(made, object))), len(rows)
+        return Straightened(column, 0, {})
+    made = np.full(len(rows), None)
+    unreadable = {}
+    for at, row in enumerate(rows.tolist()):
+        try:
+            made[at] = _Reader(column[row].as_py(), tolerance).geometry()
+        except (struct.error, ValueError, TypeError, shapely.errors.ShapelyError) as error:
+            unreadable[row] = str(error).strip()
+    column = replaced(column, rows, to_column(made))
+    return Straightened(column, len(rows) - len(unreadable), unreadable)
 
 
 def _may_be_curved(column: Any) -> Array:
@@ -60,16 +72,6 @@ def _may_be_curved(column: Any) -> Array:
         data = column[row].as_py()
         curved[row] = any(head in data for head in _HEADS)
     return curved
-
-
-def _linear(data: bytes, tolerance: float, of: str) -> Any:
-    try:
-        geometry = _Reader(data, tolerance).geometry()
-    except (struct.error, ValueError, shapely.errors.ShapelyError) as error:
-        raise DatasetError(
-            say("a geometry of {of} is broken: {error}", of=of, error=error), field="source"
-        ) from error
-    return geometry
 
 
 class _Reader:

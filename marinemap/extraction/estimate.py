@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,11 +17,14 @@ from marinemap.extraction.filter import Filter
 from marinemap.extraction.formats import get_format
 from marinemap.extraction.formats.wkb_to_shp import split_collections
 from marinemap.extraction.layer import PreparedLayer, prepare
+from marinemap.extraction.left_out import LeftOut, check_readable_share
 from marinemap.extraction.opening import find_boxes
 from marinemap.extraction.raster import EDGE, INSIDE, OUTSIDE
 from marinemap.extraction.read import Source
+from marinemap.extraction.readable import read_column
 from marinemap.extraction.request import ExtractionRequest, SourceLayer
 from marinemap.extraction.wkb import kinds
+from marinemap.extraction.words import counted
 
 # So few features are read and cut as the extraction would, unless they are this large together:
 # some tens of milliseconds.
@@ -116,10 +120,10 @@ def _estimate_layer(
     sample, is_all = _sample(prepared.source)
     if is_all:
         kept = _cut(sample, prepared)
+        check_readable_share(prepared.source.name, LeftOut.of(kept.unreadable), len(sample.ids))
         count = _exactly(_features_of(kept.geometries, request.format))
     else:
-        names = prepared.selection.schema.names
-        kept = Batch(sample.geometries, sample.attributes.select(names))
+        kept = _readable(sample, prepared.selection.schema.names)
         count = _count(prepared, sample)
         if get_format(request.format).parts_collections and prepared.dataset.may_hold_collections:
             count = replace(count, at_most=count.at_most * _MOST_TYPES)
@@ -155,7 +159,25 @@ def _size(request: ExtractionRequest, layer: PreparedLayer, some: Batch, feature
 def _cut(batch: Batch, layer: PreparedLayer) -> Batch:
     picked = layer.selection.pick(batch)
     cut = layer.clip(picked.geometries)
-    return Batch(cut.column, picked.attributes.take(pa.array(cut.rows)))
+    return _taken(picked, cut.column, cut.rows, cut.unreadable)
+
+
+def _readable(batch: Batch, fields: list[str]) -> Batch:
+    """Return the features that can be read, with some fields."""
+    read = read_column(batch.geometries)
+    rows = np.flatnonzero(~shapely.is_missing(read.geometries))
+    chosen = replace(batch, attributes=batch.attributes.select(fields))
+    return _taken(chosen, read.column.take(pa.array(rows)), rows, read.unreadable)
+
+
+def _taken(batch: Batch, geometries: Any, rows: Any, unreadable: Mapping[int, str]) -> Batch:
+    return replace(
+        batch,
+        geometries=geometries,
+        attributes=batch.attributes.take(pa.array(rows)),
+        ids=batch.ids[rows],
+        unreadable=batch.unreadable_with(unreadable),
+    )
 
 
 def _features_of(geometries: Any, format_id: str) -> int:
@@ -230,4 +252,8 @@ def _warnings(
     is_all = len(kept.geometries) == count.at_most
     looked_at = "" if is_all else f"Of {len(kept.geometries):,} features looked at: "
     losses = get_format(request.format).foresee(kept.attributes)
-    return [f"{looked_at if loss.count else ''}{loss.detail}." for loss in losses]
+    told = [f"{looked_at if loss.count else ''}{loss.detail}." for loss in losses]
+    if kept.unreadable:
+        lost = LeftOut.of(kept.unreadable)
+        told.insert(0, f"{looked_at}{counted(lost.count)} cannot be read: {lost.ids}.")
+    return told

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -36,6 +36,8 @@ GDAL_ERRORS = (
     UnicodeDecodeError,
     pa.ArrowException,
 )
+# Of the column of ids; no field's has such a sign.
+ID_NAME = "\0id"
 # Arguments of pyogrio that choose features.
 Wanted = dict[str, Any]
 
@@ -51,14 +53,11 @@ class GdalLayer:
         The fields to read; all by default.
     key : str, optional
         The column of keys, where it has a name of the data's own: then it is a field.
-    with_ids : bool
-        Whether to read the features' identifiers as well, in a column after the fields.
     """
 
     dataset: Dataset
     columns: Sequence[str] | None = None
     key: str | None = None
-    with_ids: bool = False
 
     @property
     def is_shapefile(self) -> bool:
@@ -87,6 +86,8 @@ class GdalLayer:
     ) -> Iterator[Any]:
         """Open some features as pyogrio does, in batches of at most so many rows and bytes.
 
+        The last column has the features' ids.
+
         Raises
         ------
         DatasetError
@@ -99,7 +100,7 @@ class GdalLayer:
         )
         if limit is not None:
             batch_size = min(batch_size, self._rows_at_once)
-        options = {**self._fields, **wanted}
+        options = {"columns": self._columns, "return_fids": True, **wanted}
         try:
             with ExitStack() as stack:
                 with quietly():
@@ -115,7 +116,8 @@ class GdalLayer:
                             **options,
                         )
                     )
-                batches = _Batches(reader, batch_size, self._zones, self.dataset.title)
+                ids_last = partial(_ids_last, is_field=self._has_key)
+                batches = _Batches(reader, batch_size, ids_last, self._zones, self.dataset.title)
                 try:
                     yield meta, batches
                 finally:
@@ -160,7 +162,8 @@ class GdalLayer:
         DatasetError
             If GDAL cannot read the layer.
         """
-        return self.table(read_geometry=False, where=condition, **self._fields)[1]
+        wanted = {"columns": self._columns, "return_fids": self._has_key, "where": condition}
+        return self.table(read_geometry=False, **wanted)[1]
 
     def table(self, **wanted: Any) -> tuple[Mapping[str, Any], Any]:
         """Return what pyogrio tells of features, and the features (pyarrow.Table).
@@ -197,19 +200,22 @@ class GdalLayer:
     def _batches(
         self, wanted: Wanted, batch_size: int, skip_features: int = 0, **options: Any
     ) -> Iterator[Any]:
-        with self.open(wanted, batch_size, skip_features, **options) as (meta, reader):
+        with self.open(wanted, batch_size, skip_features, **options) as (_, reader):
             for batch in reader:
-                is_numbered = self.with_ids and are_places(self.dataset)
-                yield numbered(batch, meta["fid_column"], skip_features) if is_numbered else batch
+                is_numbered = are_places(self.dataset)
+                yield numbered(batch, ID_NAME, skip_features) if is_numbered else batch
                 skip_features += batch.num_rows
 
     @property
-    def _fields(self) -> dict[str, Any]:
-        """What pyogrio is told of the fields to read."""
+    def _has_key(self) -> bool:
+        """Whether the column of keys is a field that is read."""
+        return self.key is not None and (self.columns is None or self.key in self.columns)
+
+    @property
+    def _columns(self) -> list[str] | None:
+        """The fields that pyogrio is told to read; keys it gives as ids."""
         wanted = self.columns
-        with_key = self.key is not None and (wanted is None or self.key in wanted)
-        names = None if wanted is None else [name for name in wanted if name != self.key]
-        return {"columns": names, "return_fids": with_key or self.with_ids}
+        return None if wanted is None else [name for name in wanted if name != self.key]
 
     @cached_property
     def _rows_at_once(self) -> int:
@@ -231,6 +237,15 @@ def _free(name: str, taken: Sequence[str]) -> str:
     return name
 
 
+def _ids_last(batch: Any, *, is_field: bool) -> Any:
+    """Return a batch with the ids, which GDAL gives first, in its last column; as a field too."""
+    order = [*range(0 if is_field else 1, batch.num_columns), 0]
+    fields = [batch.schema.field(at) for at in order]
+    # By its place, for a field may have any name.
+    schema = pa.schema([*fields[:-1], fields[-1].with_name(ID_NAME)])
+    return pa.RecordBatch.from_arrays([batch.column(at) for at in order], schema=schema)
+
+
 def rows_within_file(dataset: Dataset, most_bytes: int) -> int:
     """Return how many features take so many bytes in their file, one at least."""
     size = sum(part.stat().st_size for part in parts_of(dataset.file))
@@ -245,10 +260,14 @@ class _Batches:
     GeoPackages goes on to fill an array that is gone, and the process is (GDAL 3.12.4).
     """
 
-    def __init__(self, reader: Any, rows: int, zones: Zones, title: str) -> None:
-        self.schema = schema_in_zones(reader.schema, zones)
+    def __init__(
+        self, reader: Any, rows: int, shown: Callable[[Any], Any], zones: Zones, title: str
+    ) -> None:
+        nothing = shown(pa.RecordBatch.from_pylist([], schema=reader.schema))
+        self.schema = schema_in_zones(nothing.schema, zones)
         self._reader = reader
         self._rows = rows
+        self._shown = shown
         self._zones = zones
         self._title = title
         self._is_cut = False
@@ -257,7 +276,7 @@ class _Batches:
         batches = iter(self._reader)
         while (batch := next(batches, None)) is not None:
             self._is_cut = batch.num_rows < self._rows
-            yield in_their_zones(batch, self._zones, self._title)
+            yield in_their_zones(self._shown(batch), self._zones, self._title)
             # What fails from here on has come to its end.
             self._is_cut = False
 

@@ -7,9 +7,10 @@ from typing import Any
 
 import shapely
 
-from marinemap.errors import DatasetError, RequestError
+from marinemap.errors import RequestError
 from marinemap.extraction.area import Area
 from marinemap.extraction.layer import prepare
+from marinemap.extraction.left_out import LeftOut, check_readable_share
 from marinemap.extraction.request import SourceLayer
 from marinemap.extraction.source_files import unchanged
 from marinemap.extraction.wkb import to_geometries
@@ -32,14 +33,15 @@ def read_geometries(
     Returns
     -------
     list of shapely geometries
-        In the layer's own CRS, x before y; features without geometry are left out.
+        In the layer's own CRS, x before y; features without a geometry, or with one that cannot be
+        read, are left out.
 
     Raises
     ------
     RequestError
         If there are more vertices; nothing is cut short in silence.
     DatasetError
-        If the layer cannot be read, or its file changes meanwhile.
+        If the layer, or most of it, cannot be read, or its file changes meanwhile.
     """
     with unchanged(source.path) as place:
         return _read(replace(source, path=place), area, max_vertices)
@@ -50,24 +52,18 @@ def _read(source: SourceLayer, area: Area | None, max_vertices: int) -> list[Any
     if layer.dataset.bounds is None:
         return []
     found: list[Any] = []
-    vertices = 0
+    vertices, read, unreadable = 0, 0, LeftOut()
     for batch in layer.source.batches():
-        try:
-            kept = to_geometries(layer.clip(batch.geometries).column)
-        except shapely.errors.ShapelyError as error:
-            raise DatasetError(
-                say(
-                    "a geometry of {title} is broken: {error}",
-                    title=layer.dataset.title,
-                    error=error,
-                ),
-                field="source",
-            ) from error
-        kept = kept[~(shapely.is_missing(kept) | shapely.is_empty(kept))]
+        clipped = layer.clip(batch.geometries)
+        read += len(batch.ids)
+        unreadable += LeftOut.of(batch.unreadable_with(clipped.unreadable))
+        kept = to_geometries(clipped.column)
+        kept = kept[~shapely.is_empty(kept)]
         vertices += int(shapely.get_num_coordinates(kept).sum())
         if vertices > max_vertices:
             raise _too_large(source, max_vertices)
         found.extend(kept)
+    check_readable_share(layer.source.name, unreadable, read)
     return found
 
 

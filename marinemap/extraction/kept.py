@@ -9,8 +9,11 @@ import pyarrow as pa
 
 from marinemap.extraction.arrow_batches import Batch
 from marinemap.extraction.layer import PreparedLayer
+from marinemap.extraction.left_out import LeftOut
 from marinemap.extraction.measure import Measure, Measured
 from marinemap.extraction.reproject import Reprojection
+
+_NO_NUMBER = "a coordinate is no finite number"
 
 
 @dataclass(frozen=True)
@@ -19,7 +22,8 @@ class Tally:
 
     read: int = 0
     repaired: int = 0
-    not_finite: int = 0
+    not_finite: LeftOut = LeftOut()
+    unreadable: LeftOut = LeftOut()
     trimmed: int = 0
     without_position: int = 0
     straightened: int = 0
@@ -61,10 +65,12 @@ class Keeper:
         every = len(cut.rows) == len(picked.geometries)
         attributes = picked.attributes if every else picked.attributes.take(pa.array(cut.rows))
         moved = self._reprojection.move(cut.column)
+        unreadable = picked.unreadable_with(cut.unreadable)
         tally = Tally(
             read=len(batch.geometries),
             repaired=cut.repaired,
-            not_finite=cut.not_finite,
+            not_finite=LeftOut.of(dict.fromkeys(picked.ids[cut.not_finite].tolist(), _NO_NUMBER)),
+            unreadable=LeftOut.of(unreadable),
             trimmed=cut.trimmed,
             without_position=batch.nowhere,
             straightened=batch.straightened,

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyproj
+import shapely
 
 from marinemap.extraction.area import Area
 from marinemap.extraction.clip import Clipped, Clipper
@@ -17,6 +19,7 @@ from marinemap.extraction.heights import check_heights, has_heights, height_note
 from marinemap.extraction.near import AREA_TOLERANCE_METRES, area_near, route_to
 from marinemap.extraction.raster import INSIDE
 from marinemap.extraction.read import Source, open_source
+from marinemap.extraction.readable import read_column
 from marinemap.extraction.request import SourceLayer
 from marinemap.extraction.route import Route
 from marinemap.extraction.selection import Selection
@@ -58,10 +61,13 @@ class PreparedLayer:
         return (*told, *height_notes(self.route.data, self.route.output))
 
     def clip(self, column: Any) -> Clipped:
-        """Return what the area holds of a column of WKB; all of it where there is no area."""
-        if self.clipper is None:
-            return Clipped(np.arange(len(column)), column)
-        return self.clipper.clip(column)
+        """Return what the area holds of a column of WKB; all there is where there is no area."""
+        if self.clipper is not None:
+            return self.clipper.clip(column)
+        read = read_column(column)
+        there = np.flatnonzero(~shapely.is_missing(read.geometries))
+        column = read.column.take(pa.array(there))
+        return Clipped(there, column, len(read.closed), unreadable=read.unreadable)
 
     def classify(self, boxes: Any) -> Any:
         """Tell of boxes (minx, miny, maxx, maxy) how they lie to the area; see ``AreaGrid``."""
@@ -115,7 +121,7 @@ def prepare(
     boxes: Sequence[Box] = [dataset.bounds or _NOWHERE]
     if area is not None:
         expected = dataset.feature_count if features is None else features
-        clipper = Clipper(area_near(area, route, dataset.bounds), mode, expected, of=dataset.title)
+        clipper = Clipper(area_near(area, route, dataset.bounds), mode, expected)
         boxes = clipper.grid.cover()
     selection = Selection.of(layer, open_source(dataset, boxes).schema())
     near = clipper.grid.touches if clipper else None

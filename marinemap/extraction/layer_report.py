@@ -45,7 +45,9 @@ def report_on(
         notes=tuple(_notes(source, layer, tally, written, full)),
         losses=tuple(loss for layer in written for loss in layer.losses),
         repaired=tally.repaired,
-        not_finite=tally.not_finite,
+        not_finite=tally.not_finite.count,
+        unreadable=tally.unreadable.count,
+        left_out=(*tally.unreadable.first, *tally.not_finite.first),
         trimmed=tally.trimmed,
         without_position=tally.without_position,
         straightened=tally.straightened,
@@ -90,7 +92,13 @@ def _notes(
     full: Sequence[WrittenLayer],
 ) -> list[str]:
     """Return what a person should know, in sentences."""
-    notes = [loss.detail for layer in written for loss in layer.losses]
+    notes = []
+    if tally.unreadable.count:
+        notes.append(
+            f"{counted(tally.unreadable.count)} left out, for the geometry cannot be read: "
+            f"{tally.unreadable.ids_and_reasons}."
+        )
+    notes += [loss.detail for layer in written for loss in layer.losses]
     if not any(layer.features for layer in written):
         passing = "" if source.filter is None else " and passes the filter"
         notes.append(f"No feature of this layer lies within the area{passing}; the file is empty.")
@@ -108,8 +116,11 @@ def _notes(
         )
     if tally.repaired:
         notes.append(f"{counted(tally.repaired)} on the edge not valid: repaired.")
-    if tally.not_finite:
-        notes.append(f"{counted(tally.not_finite)} left out: a coordinate is no finite number.")
+    if tally.not_finite.count:
+        notes.append(
+            f"{counted(tally.not_finite.count)} left out, for a coordinate is no finite number: "
+            f"{tally.not_finite.ids}."
+        )
     if tally.without_position:
         notes.append(
             f"{counted(tally.without_position)} of the layer left out, for lying nowhere: with no "

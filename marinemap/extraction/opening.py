@@ -28,10 +28,13 @@ class OpenLayer(Protocol):
         """Whether it is read from a shapefile."""
 
     def stream(self, wanted: dict[str, Any]) -> Iterator[Any]:
-        """Yield batches of the features that are wanted, in an order that is always the same."""
+        """Yield batches of the features that are wanted, in an order that is always the same.
+
+        Their ids are in the last column.
+        """
 
     def open(self, wanted: dict[str, Any], most: int, /) -> AbstractContextManager[Any]:
-        """Open some features, whichever are found first."""
+        """Open some features, whichever are found first; their ids are in the last column."""
 
     def attributes(self, condition: Any) -> Any:
         """Return the attributes of the features that a condition of the index holds for."""
@@ -78,19 +81,18 @@ def open_layer(
     dataset: Dataset,
     columns: Sequence[str] | None = None,
     key: str | None = None,
-    with_ids: bool = False,
 ) -> OpenLayer:
     """Return a layer that can be read; see :class:`GdalLayer` for the parameters."""
     if isinstance(dataset.path, Table):
         # Imported here, as below: it takes long to import, and files need none of it.
         from marinemap.extraction.postgis.layer import TableLayer
 
-        return TableLayer(dataset.path, columns, with_ids)
+        return TableLayer(dataset.path, columns)
     if is_parquet(dataset.path):
         from marinemap.extraction.geoparquet.layer import ParquetLayer
 
-        return ParquetLayer(dataset.path, columns, with_ids)
-    return GdalLayer(dataset, columns, key, with_ids)
+        return ParquetLayer(dataset.path, columns)
+    return GdalLayer(dataset, columns, key)
 
 
 def find_index(place: Place, layer: str) -> SpatialIndex | None:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import shapely
 
 from marinemap.errors import DatasetError
 from marinemap.extraction.arrow_batches import binary, check_text, geometry_place
@@ -17,7 +15,7 @@ from marinemap.extraction.dataset import Dataset
 from marinemap.extraction.geopackage_rows import Rows
 from marinemap.extraction.page_keys import Candidates
 from marinemap.extraction.page_source import PageSource, attributes_of
-from marinemap.extraction.wkb import to_geometries
+from marinemap.extraction.readable import read_column
 from marinemap.sentences import say
 
 Array = np.ndarray[Any, Any]
@@ -25,7 +23,10 @@ Array = np.ndarray[Any, Any]
 
 @dataclass(frozen=True)
 class Features:
-    """Features row by row: their ids, geometries (shapely; None for none) and attributes."""
+    """Features row by row: their ids, geometries and attributes.
+
+    Geometries are shapely's; None for none, and for one that cannot be read.
+    """
 
     ids: Array
     geometries: Array
@@ -59,10 +60,8 @@ def read_features(source: PageSource, candidates: Candidates) -> tuple[Features,
     table = source.plain_table if "fids" in candidates.wanted else None
     if table is not None and source.database is not None:
         rows = table.read(source.database, candidates.cursors)
-        # What is broken is GDAL's to read or to refuse.
-        with contextlib.suppress(DatasetError, shapely.errors.ShapelyError):
-            if rows is not None:
-                return _features(source, rows, rows.keys)
+        if rows is not None:
+            return _features(source, rows, rows.keys)
     rows = rows_by_gdal(source, candidates)
     if "fids" in candidates.wanted:
         return _features(source, rows, rows.keys)
@@ -70,8 +69,8 @@ def read_features(source: PageSource, candidates: Candidates) -> tuple[Features,
 
 
 def _features(source: PageSource, rows: Rows, cursors: Array) -> tuple[Features, int]:
-    straight, _ = linear(rows.geometries, source.tolerance, source.dataset.title)
-    found = Features(rows.keys, to_geometries(straight), rows.attributes, cursors)
+    straight = linear(rows.geometries, source.tolerance).column
+    found = Features(rows.keys, read_column(straight).geometries, rows.attributes, cursors)
     return found, rows.geometries.nbytes
 
 

@@ -15,14 +15,16 @@ import pyproj
 from marinemap.errors import DatasetError
 from marinemap.extraction.arrow_batches import (
     Batch,
-    check_batch,
+    check_texts,
     geometry_place,
     make_batch,
     pieces_of,
+    without,
 )
 from marinemap.extraction.dataset import Dataset
 from marinemap.extraction.filter import Filter
 from marinemap.extraction.gdal_layer import Wanted
+from marinemap.extraction.left_out import LeftOut
 from marinemap.extraction.opening import (
     Box,
     OpenLayer,
@@ -34,7 +36,8 @@ from marinemap.extraction.opening import (
 from marinemap.extraction.postgis.table import Table
 from marinemap.extraction.prefetch import prefetched
 from marinemap.extraction.rtree_nodes import KeySet, Near
-from marinemap.extraction.shapefile_check import check_records, check_rows
+from marinemap.extraction.shapefile_check import check_rows
+from marinemap.extraction.shapefile_records import Records, check_records
 from marinemap.extraction.sources import source_format_of
 from marinemap.sentences import say
 
@@ -61,8 +64,6 @@ class Source:
         The source's spatial index, if any that is asked here.
     key : str, optional
         The column of keys, where it has a name of the data's own: then it is a field.
-    with_ids : bool
-        Whether to read the features' identifiers as well, in a column after the fields.
     """
 
     dataset: Dataset
@@ -71,7 +72,6 @@ class Source:
     near: Near | None = None
     rtree: SpatialIndex | None = None
     key: str | None = None
-    with_ids: bool = False
 
     @property
     def name(self) -> str:
@@ -104,13 +104,26 @@ class Source:
             If a shapefile is damaged.
         """
         if self._layer.is_shapefile:
-            return self._nowhere
+            return self._records.nowhere
         return max(0, self.dataset.feature_count - self.rtree.size()) if self.rtree else 0
 
     @property
     def counts_not_finite(self) -> bool:
         """Whether ``without_position`` counts all that have a coordinate that is no number."""
         return self._layer.is_shapefile
+
+    @property
+    def unreadable(self) -> LeftOut:
+        """The features of the layer whose geometry cannot be read, where that is known before.
+
+        Of a shapefile all of them; of other sources the batches tell.
+
+        Raises
+        ------
+        DatasetError
+            If a shapefile is damaged.
+        """
+        return LeftOut.of(self._records.unreadable) if self._layer.is_shapefile else LeftOut()
 
     def schema(self) -> Any:
         """Return the pyarrow.Schema of the attributes.
@@ -121,7 +134,9 @@ class Source:
             If GDAL cannot read the layer.
         """
         with self._some(1) as (_, reader):
-            return reader.schema.remove(geometry_place(reader.schema))
+            # Behind the fields are the ids.
+            fields = reader.schema.remove(len(reader.schema) - 1)
+            return fields.remove(geometry_place(fields))
 
     def sample(self, features: int) -> tuple[Batch, bool]:
         """Return the first features, and whether they are all that lie near.
@@ -188,8 +203,6 @@ class Source:
         DatasetError
             If the layer cannot be read to its end.
         """
-        if self._layer.is_shapefile:
-            _ = self._nowhere
         if not isinstance(self.dataset.path, Table):
             source_format_of(self.dataset.path).check(self.dataset.path)
         with prefetched(self._read(self._filters()), _BATCHES_AHEAD) as batches:
@@ -197,7 +210,7 @@ class Source:
 
     @cached_property
     def _layer(self) -> OpenLayer:
-        return open_layer(self.dataset, self.columns, self.key, self.with_ids)
+        return open_layer(self.dataset, self.columns, self.key)
 
     @property
     def _is_read_whole(self) -> bool:
@@ -215,7 +228,7 @@ class Source:
         return 0.01 / (crs.axis_info[0].unit_conversion_factor or 1.0)
 
     @cached_property
-    def _nowhere(self) -> int:
+    def _records(self) -> Records:
         check_rows(self.dataset.file)
         return check_records(self.dataset.file)
 
@@ -234,13 +247,14 @@ class Source:
 
     def _read(self, filters: Iterable[Wanted]) -> Iterator[Batch]:
         count = 0
+        skipped = self._records.unreadable if self._layer.is_shapefile else ()
         for wanted in filters:
             for batch in self._layer.stream(wanted):
                 count += batch.num_rows
                 for piece in pieces_of(batch):
                     read = self._batch(piece)
-                    check_batch(read, self.name, is_indexed=self.rtree is not None)
-                    yield read
+                    check_texts(read, self.name)
+                    yield without(read, skipped) if skipped else read
         if self._is_read_whole and count != self.dataset.feature_count:
             raise DatasetError(
                 say(
@@ -256,7 +270,12 @@ class Source:
     def _batch(self, batch: Any) -> Batch:
         try:
             # What the index or the table of a file counts is not counted again.
-            return make_batch(batch, self.name, self._tolerance, counts_nowhere=self._is_read_whole)
+            return make_batch(
+                batch,
+                self._tolerance,
+                is_indexed=self.rtree is not None,
+                counts_nowhere=self._is_read_whole,
+            )
         except pa.ArrowInvalid as error:
             raise self._layer.unreadable(error) from error
 

@@ -18,6 +18,7 @@ from marinemap.extraction.clip import check_mode
 from marinemap.extraction.crs import parse_crs
 from marinemap.extraction.formats import check_format, get_format
 from marinemap.extraction.formats.written import Loss
+from marinemap.extraction.left_out import NamedFeature
 from marinemap.extraction.postgis.table import Place
 from marinemap.sentences import say
 
@@ -181,7 +182,9 @@ class LayerReport:
     the archive. ``renamed_fields`` maps old names to new. ``notes`` are sentences for a person.
     ``losses`` are the same for a program: what the format could not hold as it came. ``repaired``
     counts features mended before they were cut, ``not_finite`` those left out for a coordinate
-    that is no number, ``trimmed`` those that lost parts of a lower dimension. ``transformation``
+    that is no number, ``unreadable`` those left out for a geometry that cannot be read, of a
+    shapefile in the whole layer; ``left_out`` names the first ten of each. ``trimmed`` counts those
+    that lost parts of a lower dimension. ``transformation``
     names how positions were moved to the output CRS; empty where they were not.
     ``area_transformation`` names how the area was brought to the layer where their datums differ.
     ``accuracy_m`` is what the registry states of both together, None where it states nothing, 0
@@ -205,6 +208,8 @@ class LayerReport:
     losses: tuple[Loss, ...] = ()
     repaired: int = 0
     not_finite: int = 0
+    unreadable: int = 0
+    left_out: tuple[NamedFeature, ...] = ()
     trimmed: int = 0
     without_position: int = 0
     straightened: int = 0

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from marinemap.errors import RequestError, did_you_mean, quote
@@ -59,11 +60,15 @@ class Selection:
 
     def pick(self, batch: Batch) -> Batch:
         """Return the features that pass, with the fields that are kept."""
-        geometries, attributes = batch.geometries, batch.attributes
         if self.filter:
-            passes = self.filter.passes(attributes)
-            geometries, attributes = geometries.filter(passes), attributes.filter(passes)
-        return Batch(geometries, attributes.select(self.schema.names))
+            passes = self.filter.passes(batch.attributes)
+            batch = replace(
+                batch,
+                geometries=batch.geometries.filter(passes),
+                attributes=batch.attributes.filter(passes),
+                ids=batch.ids[np.asarray(passes)],
+            )
+        return replace(batch, attributes=batch.attributes.select(self.schema.names))
 
 
 def check_selection(layer: SourceLayer) -> None:

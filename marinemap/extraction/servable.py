@@ -7,17 +7,23 @@ from dataclasses import replace
 import shapely
 
 from marinemap.errors import DatasetError
-from marinemap.extraction.arrow_batches import Batch
 from marinemap.extraction.dataset import Dataset
+from marinemap.extraction.left_out import LeftOut, check_readable_share
 from marinemap.extraction.read import Source, open_source
-from marinemap.extraction.wkb import are_finite, to_geometries
+from marinemap.extraction.readable import read_column
+from marinemap.extraction.wkb import are_finite
 from marinemap.sentences import say
 
 _NOWHERE = (0.0, 0.0, 0.0, 0.0)
 
 
-def check_servable(dataset: Dataset) -> None:
+def check_servable(dataset: Dataset) -> LeftOut:
     """Refuse a layer that cannot be read to its end; reads all of it.
+
+    Returns
+    -------
+    LeftOut
+        The features that every extract will be without: their geometries cannot be read.
 
     Raises
     ------
@@ -28,21 +34,15 @@ def check_servable(dataset: Dataset) -> None:
     source = open_source(dataset, [dataset.bounds or _NOWHERE])
     # Not by the index, which is to be compared.
     whole = replace(source, rtree=None, near=None)
-    _check_index(source, sum(_present(batch, source.name) for batch in whole.batches()))
-
-
-def _present(batch: Batch, title: str) -> int:
-    """Return how many features lie somewhere; refuse geometries that cannot be parsed."""
-    try:
-        geometries = to_geometries(batch.geometries)
-    except shapely.errors.ShapelyError as error:
-        raise DatasetError(
-            say("a geometry of {title} is broken: {error}", title=title, error=error),
-            field="source",
-        ) from error
-    # Of none, is_empty says that it is not.
-    present = ~shapely.is_missing(geometries) & ~shapely.is_empty(geometries)
-    return int((present & are_finite(geometries)).sum())
+    unreadable, present = whole.unreadable, 0
+    for batch in whole.batches():
+        read = read_column(batch.geometries)
+        there = ~shapely.is_missing(read.geometries) & ~shapely.is_empty(read.geometries)
+        present += int((there & are_finite(read.geometries)).sum())
+        unreadable += LeftOut.of(batch.unreadable_with(read.unreadable))
+    check_readable_share(source.name, unreadable, dataset.feature_count)
+    _check_index(source, present)
+    return unreadable
 
 
 def _check_index(source: Source, present: int) -> None:

@@ -21,9 +21,11 @@ from marinemap.extraction.area import REPAIRED, Area, parse_area
 from marinemap.extraction.area_geojson import MAX_VERTICES
 from marinemap.extraction.crs import CRS84, is_on_earth, is_same_crs, parse_crs
 from marinemap.extraction.degrees import to_degrees
+from marinemap.extraction.left_out import LeftOut
 from marinemap.extraction.outline import join_outlines, repair_outline
 from marinemap.extraction.sandbox import SECONDS, run_confined
-from marinemap.extraction.shapefile_check import check_headers, check_records
+from marinemap.extraction.shapefile_check import check_headers
+from marinemap.extraction.shapefile_records import check_records
 from marinemap.extraction.upload_checks import kind_of, read_geojson, read_wkt
 from marinemap.extraction.upload_zips import unzip_kml, unzip_shapefile
 from marinemap.sentences import say
@@ -78,9 +80,17 @@ def _check_shapefile(path: Path, field: str) -> None:
     """Refuse what GDAL would read in part: a smaller area is not what was uploaded."""
     try:
         check_headers(path)
-        check_records(path)
+        lost = LeftOut.of(check_records(path).unreadable)
     except DatasetError as error:
         raise RequestError(error.message, field=field, value=error.value) from error
+    if lost.count:
+        raise RequestError(
+            say(
+                "records of the .shp in the zip cannot be read: {named}",
+                named=lost.ids_and_reasons,
+            ),
+            field=field,
+        )
     prj = path.with_suffix(".prj").read_text(encoding="utf-8", errors="replace")
     try:
         pyproj.CRS.from_wkt(prj)

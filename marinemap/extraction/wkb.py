@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -90,26 +91,11 @@ def to_geometries(column: Any, rows: Array | None = None, *, closes_rings: bool 
         If a geometry is broken.
     """
     picked = column if rows is None else column.take(pa.array(rows))
-    _check_nesting(picked)
+    for _, why in odd_heads(picked):
+        raise shapely.errors.ShapelyError(why)
     # NaN among the coordinates is told of later, with a count.
     with np.errstate(invalid="ignore"):
         return _parsed(picked.to_numpy(zero_copy_only=False), closes_rings)
-
-
-def close_rings(column: Any, rows: Array) -> tuple[Any, Array]:
-    """Return a column in which some rows have closed rings only, and those whose rings were open.
-
-    Raises
-    ------
-    shapely.errors.ShapelyError
-        If one of these rows is broken otherwise.
-    """
-    geometries = to_geometries(column, rows)
-    with np.errstate(invalid="ignore"):
-        data = column.take(pa.array(rows)).to_numpy(zero_copy_only=False)
-        sound = shapely.from_wkb(data, on_invalid="ignore")
-    opened = shapely.is_missing(sound) & ~shapely.is_missing(geometries)
-    return replaced(column, rows[opened], to_column(geometries[opened])), rows[opened]
 
 
 def replaced(column: Any, rows: Array, values: Any) -> Any:
@@ -168,7 +154,7 @@ def to_column(geometries: Array) -> Any:
 
 
 def count_nowhere(column: Any) -> int:
-    """Return how many rows have no position: none at all, an empty one, or a point of NaN."""
+    """Return how many rows have no position: none at all, an empty one, or a point of NaN alone."""
     lengths = lengths_of(column)
     # Nothing but byte order, type and a count of zero.
     empty = int((lengths <= _EMPTY_BYTES).sum())
@@ -178,7 +164,7 @@ def count_nowhere(column: Any) -> int:
     offsets, data = buffers_of(column)
     at = offsets[points, None] + HEADER_BYTES[1] + np.arange(16)
     positions = np.ascontiguousarray(data[at]).view("<f8")
-    return empty + int(np.isnan(positions).any(axis=1).sum())
+    return empty + int(np.isnan(positions).all(axis=1).sum())
 
 
 def _parsed(data: Array, closes_rings: bool) -> Array:
@@ -194,17 +180,23 @@ def _parsed(data: Array, closes_rings: bool) -> Array:
     return geometries
 
 
-def _check_nesting(column: Any) -> None:
-    """Refuse collections in collections without end: GEOS 3.14 crashes at some 20,000 levels."""
+def odd_heads(column: Any) -> Iterator[tuple[int, str]]:
+    """Yield rows that are not for GEOS, and why: it takes any byte order for one of its own.
+
+    It crashes at some 20,000 collections in one another (3.14).
+    """
+    offsets, data = buffers_of(column)
+    some = np.flatnonzero(np.diff(offsets) > 0)
+    orders = data[offsets[some]]
+    for row, order in zip(some[orders > 1].tolist(), orders[orders > 1].tolist(), strict=True):
+        yield row, f"its byte order is {order}"
     found = kinds(column)
     # Zero stands for what is big-endian too.
     for row in np.flatnonzero((found == 7) | (found == 0)).tolist():
-        data = column[row].as_py() or b""
-        count = sum(data.count(head) for head in _COLLECTION_HEADS)
+        each = column[row].as_py() or b""
+        count = sum(each.count(head) for head in _COLLECTION_HEADS)
         if count > _MAX_COLLECTIONS:
-            raise shapely.errors.ShapelyError(
-                f"it holds {count:,} collections; at most {_MAX_COLLECTIONS:,} are read"
-            )
+            yield row, f"it holds {count:,} collections; at most {_MAX_COLLECTIONS:,} are read"
 
 
 def _multi_head(code: int) -> bytes:

@@ -12,6 +12,7 @@ from marinemap.extraction.formats.plan import WritePlan
 from marinemap.extraction.formats.written import WrittenLayer
 from marinemap.extraction.kept import Keeper, Kept, Tally
 from marinemap.extraction.layer import PreparedLayer
+from marinemap.extraction.left_out import LeftOut, check_readable_share
 from marinemap.extraction.prefetch import prefetched
 from marinemap.extraction.reproject import Reprojection
 from marinemap.extraction.sharing.owner import OwnShare
@@ -52,12 +53,13 @@ def write(
     Raises
     ------
     DatasetError
-        If the source is broken.
+        If the source is broken, or more of what lies near the area cannot be read than can.
     ServiceError
         If the result cannot be written.
     """
     source = layer.source
-    tally = Tally(without_position=source.without_position)
+    known = Tally(without_position=source.without_position, unreadable=source.unreadable)
+    tally = Tally()
     expected = source.expected or layer.dataset.feature_count or 1
     writer = format_.writer(plan)
     try:
@@ -68,9 +70,10 @@ def write(
                 advance(min(1.0, done), tally.kept)
                 if kept:
                     writer.write(kept.geometries, kept.attributes)
+        check_readable_share(source.name, tally.unreadable, tally.read)
         if source.counts_not_finite:
-            tally = replace(tally, not_finite=0)
-        return Outcome(tuple(writer.close()), tally)
+            tally = replace(tally, not_finite=LeftOut())
+        return Outcome(tuple(writer.close()), known + tally)
     except BaseException:
         writer.abandon()
         raise

@@ -211,9 +211,9 @@ def test_layer_withdrawn_while_it_is_added_again_stays_withdrawn(
     path = write_points(tmp_path / "p.gpkg", [(1, 1)])
     register("p", path)
 
-    def withdraw_and_check(dataset: Any) -> None:
+    def withdraw_and_check(dataset: Any) -> Any:
         Layer.objects.update(is_published=False, licence="Ours")
-        check_servable(dataset)
+        return check_servable(dataset)
 
     check_servable = reading.check_servable
     monkeypatch.setattr(reading, "check_servable", withdraw_and_check)

@@ -6,6 +6,7 @@ It shares no code with the engine nor with GDAL, and believes nothing but the re
 from __future__ import annotations
 
 import struct
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,12 +24,18 @@ class PlainRow:
         return sorted(self.outline)
 
 
-def read_rows(shp: Path) -> list[PlainRow]:
-    """Return the features of a shapefile of polygons, in the order of its index."""
+def read_rows(shp: Path, passing_over: Collection[int] = ()) -> list[PlainRow]:
+    """Return the features of a shapefile of polygons, in the order of its index.
+
+    Those of some numbers have no corners.
+    """
     data, index = shp.read_bytes(), shp.with_suffix(".shx").read_bytes()[100:]
     places = [place * 2 for place, _ in struct.iter_unpack(">ii", index)]
     table = _read_table(shp.with_suffix(".dbf").read_bytes())
-    return [PlainRow(_outline(data, at), row) for at, row in zip(places, table, strict=True)]
+    return [
+        PlainRow([] if number in passing_over else _outline(data, at), row)
+        for number, (at, row) in enumerate(zip(places, table, strict=True))
+    ]
 
 
 def _outline(data: bytes, at: int) -> list[tuple[float, float]]:

@@ -18,7 +18,7 @@ import shapely
 
 from marinemap.errors import DatasetError
 from marinemap.extraction import ExtractionRequest, SourceLayer, extract
-from marinemap.extraction.shapefile_check import check_records
+from marinemap.extraction.shapefile_records import check_records
 from marinemap.extraction.source_files import unchanged
 from tests.extraction.layers import AREA, read, run, unpack, write_layer
 
@@ -48,11 +48,6 @@ def record_at(path: Path, number: int) -> int:
         (".shx", lambda p: 108, struct.pack(">i", 2**30), "outside of its .shp"),
         (".shp", lambda p: record_at(p, 3) + 4, struct.pack(">i", 99), "differ from its index"),
         (".shp", lambda p: record_at(p, 3) + 8, struct.pack("<i", 3), "differ from its index"),
-        (".shp", lambda p: record_at(p, 3) + 12, struct.pack("<d", 1e6), "box that they state"),
-        (".shp", lambda p: record_at(p, 3) + 12, struct.pack("<d", math.nan), "box that they"),
-        (".shp", lambda p: record_at(p, 3) + 44, struct.pack("<i", 2), "parts and points"),
-        (".shp", lambda p: record_at(p, 3) + 48, struct.pack("<i", -1), "parts and points"),
-        (".shp", lambda p: record_at(p, 3) + 52, struct.pack("<i", 1), "parts and points"),
         (".shp", lambda p: 36, struct.pack("<4d", 60, 60, 61, 61), "extent in its header"),
         (".shp", lambda p: 32, struct.pack("<i", 7), "shape type 7"),
         (".dbf", lambda p: 4, struct.pack("<I", 48), "48 rows for 49 geometries"),
@@ -69,6 +64,42 @@ def test_lie_in_a_shapefile_is_named(
     path = shapefile(tmp_path)
     change(path.with_suffix(suffix), place(path), data)
     with pytest.raises(DatasetError, match=message):
+        run(path, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("place", "data", "why"),
+    [
+        (12, struct.pack("<d", 1e6), "lies outside of the box that it states"),
+        (12, struct.pack("<d", math.nan), "lies outside of the box that it states"),
+        (44, struct.pack("<i", 2), "does not hold the parts and points that it states"),
+        (48, struct.pack("<i", -1), "does not hold the parts and points that it states"),
+        (52, struct.pack("<i", 1), "does not hold the parts and points that it states"),
+        (72, struct.pack("<d", 1e300), "lies outside of the box that it states"),
+    ],
+)
+def test_record_that_contradicts_itself_is_left_out_and_named(
+    tmp_path: Path, place: int, data: bytes, why: str
+) -> None:
+    path = shapefile(tmp_path)
+    change(path, record_at(path, 3) + place, data)
+    (report,) = run(path, tmp_path).layers
+    assert (report.features_written, report.unreadable) == (48, 1)
+    assert [(each.id, each.reason) for each in report.left_out] == [(3, f"it {why}")]
+    geometries, columns = read(unpack(run(path, tmp_path)) / "sea.shp")
+    assert columns["number"] == [number for number in range(49) if number != 3]
+    # Where the area does not reach, it is told of as well: nobody knows where it lies.
+    (report,) = run(path, tmp_path, [6.0, 6.0, 9.0, 9.0]).layers
+    assert (report.features_written, report.unreadable) == (4, 1)
+
+
+def test_shapefile_of_which_most_contradicts_itself_is_damaged(tmp_path: Path) -> None:
+    path = shapefile(tmp_path)
+    for number in range(25):
+        change(path, record_at(path, number) + 44, struct.pack("<i", 2))
+    with pytest.raises(
+        DatasetError, match=r"25 of the 49 geometries .* sea\.shp cannot be read: f"
+    ):
         run(path, tmp_path)
 
 
@@ -111,7 +142,7 @@ def test_sound_records_of_each_shape_type_pass(tmp_path: Path, wkts: list[str], 
         kind=kind,
         driver="ESRI Shapefile",
     )
-    assert check_records(path) == sum("EMPTY" in wkt for wkt in wkts)
+    assert check_records(path).nowhere == sum("EMPTY" in wkt for wkt in wkts)
 
 
 def test_features_of_a_shapefile_that_lie_nowhere_are_counted(tmp_path: Path) -> None:
@@ -167,13 +198,14 @@ def change_geometry(source: Path, change: Callable[[bytes], bytes]) -> None:
     ],
 )
 @pytest.mark.parametrize("kind", ["Polygon", "Unknown"])
-def test_broken_geometry_of_a_geopackage_is_named(
+def test_broken_geometry_of_a_geopackage_is_left_out_and_named(
     tmp_path: Path, kind: str, harm: Callable[[bytes], bytes]
 ) -> None:
     source = write_layer(tmp_path / "sea.gpkg", BOXES, kind=kind)
     change_geometry(source, harm)
-    with pytest.raises(DatasetError, match=r"sea\.gpkg"):
-        run(source, tmp_path)
+    (report,) = run(source, tmp_path).layers
+    assert (report.features_written, report.unreadable) == (48, 1)
+    assert [each.id for each in report.left_out] == [8]
 
 
 def shrink(path: Path) -> None:

@@ -292,6 +292,21 @@ def test_geometries_of_every_type_are_served(
         assert shapely.to_wkt(geometries[0]) == expected
 
 
+def test_geometry_that_cannot_be_read_is_left_out_and_named(
+    database: psycopg.Connection[Any], table_of: Callable[..., Table], tmp_path: Path
+) -> None:
+    database.execute("CREATE TABLE sea.odd (gid serial PRIMARY KEY, geom geometry)")
+    database.execute(
+        "INSERT INTO sea.odd (geom) SELECT ST_SetSRID(ST_MakeLine(points), 4326) FROM (VALUES "
+        "(ARRAY[ST_Point(1, 1), ST_Point(2, 2)]), (ARRAY[ST_Point(1, 1)]), "
+        "(ARRAY[ST_Point(3, 3), ST_Point(4, 2)])) AS lines (points)"
+    )
+    (report,) = run(table_of("odd"), tmp_path).layers
+    assert (report.features_written, report.unreadable) == (2, 1)
+    assert [each.id for each in report.left_out] == [2]
+    assert check_servable(describe(table_of("odd"))).ids == "2"
+
+
 @pytest.mark.parametrize(("srid", "crs"), [(3035, "EPSG:3035"), (2154, "EPSG:2154")])
 def test_crs_is_that_of_the_srid(
     database: psycopg.Connection[Any], table_of: Callable[..., Table], srid: int, crs: str

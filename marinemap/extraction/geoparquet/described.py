@@ -15,7 +15,8 @@ from marinemap.errors import DatasetError, quote
 from marinemap.extraction.geoparquet.file import GeoParquet, opened
 from marinemap.extraction.geoparquet.geometries import shown_types
 from marinemap.extraction.geoparquet.layer import ParquetLayer
-from marinemap.extraction.wkb import dimensions, to_geometries
+from marinemap.extraction.readable import read_column
+from marinemap.extraction.wkb import dimensions
 from marinemap.sentences import say
 
 # A file of any size must be described at once; its first features stand for the rest.
@@ -102,7 +103,7 @@ def _bounds_of_all(place: Path) -> Bounds | None:
     found = []
     layer = ParquetLayer(place, columns=[])
     for batch in layer.stream({}):
-        boxes = shapely.bounds(to_geometries(batch.column(0)))
+        boxes = shapely.bounds(read_column(batch.column(0)).geometries)
         sound = boxes[np.isfinite(boxes).all(axis=1)]
         if len(sound):
             found.append(_around(sound))

@@ -11,7 +11,15 @@ import shapely
 
 from marinemap.errors import DatasetError, quote
 from marinemap.extraction.geoparquet.metadata import NATIVE, GeoColumn
-from marinemap.extraction.wkb import kinds, lengths_of, to_column, type_codes, uint32_at
+from marinemap.extraction.readable import read_column
+from marinemap.extraction.wkb import (
+    kinds,
+    lengths_of,
+    replaced,
+    to_column,
+    type_codes,
+    uint32_at,
+)
 from marinemap.sentences import say
 
 # As WKB numbers them.
@@ -60,10 +68,10 @@ def _plain_wkb(values: Any) -> Any:
     odd = np.flatnonzero(_is_odd(column))
     if not len(odd):
         return column
-    sound = shapely.from_wkb(column.take(pa.array(odd)).to_numpy(zero_copy_only=False))
-    mask = np.zeros(len(column), bool)
-    mask[odd] = True
-    return pc.replace_with_mask(column, pa.array(mask), to_column(sound))
+    read = read_column(column, odd)
+    # What cannot be read stays as it is, and is told of where it is missed.
+    sound = ~shapely.is_missing(read.geometries)
+    return replaced(column, odd[sound], to_column(read.geometries[sound]))
 
 
 def _is_odd(column: Any) -> Array:
@@ -97,7 +105,8 @@ def _native_number(encoding: str) -> int:
 
 def _check_types(column: Any, geometry: GeoColumn, title: str) -> None:
     stated = {type_.removesuffix(" Z") for type_ in geometry.types}
-    unstated = shown_types(column) - stated
+    # What is of no type cannot be read.
+    unstated = shown_types(column) - stated - {"Unknown"}
     if stated and unstated:
         raise DatasetError(
             say(

@@ -17,7 +17,7 @@ from marinemap.extraction.geoparquet.columns import Column
 from marinemap.extraction.geoparquet.file import GeoParquet, opened, reading
 from marinemap.extraction.geoparquet.geometries import to_wkb
 from marinemap.extraction.geoparquet.index import Rows, Touching
-from marinemap.extraction.wkb import to_geometries
+from marinemap.extraction.readable import read_column
 from marinemap.sentences import say
 
 # As GeoArrow marks geometries.
@@ -49,15 +49,12 @@ class ParquetLayer:
     place : Path
     columns : sequence of str, optional
         The fields to read; all by default.
-    with_ids : bool
-        Whether to give the features' places in the file as well, in a column after the fields.
     with_geometry : bool
         Whether to read the geometries; else they are null.
     """
 
     place: Path
     columns: Sequence[str] | None = None
-    with_ids: bool = False
     with_geometry: bool = True
 
     @property
@@ -66,7 +63,7 @@ class ParquetLayer:
         return False
 
     def stream(self, wanted: Mapping[str, Any]) -> Iterator[Any]:
-        """Yield Arrow's batches in the order of the file.
+        """Yield Arrow's batches in the order of the file; features' places are in the last column.
 
         Raises
         ------
@@ -80,6 +77,8 @@ class ParquetLayer:
     def open(self, wanted: Mapping[str, Any], most: int | None) -> Iterator[Any]:
         """Open some features as pyogrio does, at most so many, the first in the file.
 
+        Their places are in the last column.
+
         Raises
         ------
         DatasetError
@@ -92,7 +91,8 @@ class ParquetLayer:
         """Return the attributes (pyarrow.Table) of the features that a condition holds for."""
         layer = replace(self, with_geometry=False)
         with layer.open({"where": condition}, None) as (_, reader):
-            return pa.Table.from_batches(reader, reader.schema).drop_columns([_GEOMETRY_NAME])
+            found = pa.Table.from_batches(reader, reader.schema)
+            return found.drop_columns([_GEOMETRY_NAME, _KEY_NAME])
 
     def table_by_ids(self, wanted: Mapping[str, Any]) -> tuple[str, Any]:
         """Return the name of the column of places, and features (pyarrow.Table) with them.
@@ -106,7 +106,6 @@ class ParquetLayer:
         layer = replace(
             self,
             columns=wanted.get("columns"),
-            with_ids=True,
             with_geometry=wanted.get("read_geometry", True),
         )
         with layer.open(wanted, wanted.get("max_features")) as (_, reader):
@@ -129,12 +128,14 @@ class ParquetLayer:
         Of so many at most; where the file keeps no boxes, its geometries are read for them.
         """
         found, count = [(np.zeros(0, np.int64), np.zeros((0, 4)))], 0
-        layer = replace(self, columns=[], with_ids=True)
+        layer = replace(self, columns=[])
         with opened(self.place) as file, closing(layer._batches(file, {"bbox": box})) as batches:
             for batch in batches:
-                boxes = _bounds(batch.column(batch.num_columns - 2), self.title)
-                found.append((np.asarray(batch.column(batch.num_columns - 1)), boxes))
-                count += batch.num_rows
+                boxes, _ = _bounds(batch.column(batch.num_columns - 2))
+                known = ~np.isnan(boxes).any(axis=1)
+                keys = np.asarray(batch.column(batch.num_columns - 1))
+                found.append((keys[known], boxes[known]))
+                count += int(known.sum())
                 if most is not None and count >= most:
                     break
         keys, boxes = (np.concatenate(parts)[:most] for parts in zip(*found, strict=True))
@@ -156,7 +157,7 @@ class ParquetLayer:
                 if self.with_geometry and ("where" in wanted or "bbox" in wanted):
                     # What lies nowhere lies near nothing.
                     shown = shown.filter(shown.column(len(names)).is_valid())
-                yield shown if box is None else _within(shown, len(names), box, self.title)
+                yield shown if box is None else _within(shown, len(names), box)
 
     def _shown(
         self, file: GeoParquet, batch: Any, fields: Sequence[Column], keys: Array, schema: Any
@@ -168,8 +169,7 @@ class ParquetLayer:
                 columns.append(to_wkb(_plain(stored), file.geometry, self.title))
             else:
                 columns.append(pa.nulls(batch.num_rows, pa.binary()))
-            if self.with_ids:
-                columns.append(pa.array(keys))
+            columns.append(pa.array(keys))
             return pa.RecordBatch.from_arrays(columns, schema=schema)
 
     def _fields(self, file: GeoParquet) -> list[Column]:
@@ -178,8 +178,7 @@ class ParquetLayer:
     def _schema(self, file: GeoParquet) -> Any:
         fields = [pa.field(column.name, column.type) for column in self._fields(file)]
         geometry = pa.field(_GEOMETRY_NAME, pa.binary(), metadata=_MARK)
-        keys = [pa.field(_KEY_NAME, pa.int64())] if self.with_ids else []
-        return pa.schema([*fields, geometry, *keys])
+        return pa.schema([*fields, geometry, pa.field(_KEY_NAME, pa.int64())])
 
 
 def _plain(values: Any) -> Any:
@@ -213,21 +212,19 @@ def _picks(file: GeoParquet, wanted: Mapping[str, Any]) -> Iterator[tuple[int, P
                 yield group, condition.places[low:high] - first
 
 
-def _within(batch: Any, geometry: int, box: Any, title: str) -> Any:
-    boxes = _bounds(batch.column(geometry), title)
+def _within(batch: Any, geometry: int, box: Any) -> Any:
+    """Return the features near a box, and those of which nobody knows where they lie."""
+    boxes, unreadable = _bounds(batch.column(geometry))
     known = ~np.isnan(boxes).any(axis=1)
-    return batch.filter(pa.array(known & Touching([box]).near(boxes)))
+    return batch.filter(pa.array(known & Touching([box]).near(boxes) | unreadable))
 
 
-def _bounds(column: Any, title: str) -> Array:
-    try:
-        found: Array = shapely.bounds(to_geometries(column))
-    except shapely.errors.ShapelyError as error:
-        raise DatasetError(
-            say("a geometry of {title} is broken: {error}", title=title, error=error),
-            field="source",
-        ) from error
-    return found
+def _bounds(column: Any) -> tuple[Array, Array]:
+    """Return the boxes of geometries, of NaN where there is none, and which cannot be read."""
+    read = read_column(column)
+    unreadable = np.zeros(len(column), bool)
+    unreadable[list(read.unreadable)] = True
+    return shapely.bounds(read.geometries), unreadable
 
 
 def _first(batches: Iterator[Any], most: int | None) -> Iterator[Any]:

@@ -15,7 +15,7 @@ from psycopg.sql import SQL, Composable, Identifier, Literal
 from marinemap.errors import DatasetError
 from marinemap.extraction.postgis.columns import Column, Kind, Shape, shape_of
 from marinemap.extraction.postgis.index import TableIndex
-from marinemap.extraction.postgis.rows import batches, empty
+from marinemap.extraction.postgis.rows import batches
 from marinemap.extraction.postgis.session import relation, session
 from marinemap.extraction.postgis.table import Table
 from marinemap.sentences import say
@@ -48,15 +48,12 @@ class TableLayer:
     place : Table
     columns : sequence of str, optional
         The fields to read; all by default.
-    with_ids : bool
-        Whether to read the features' keys as well, in a column after the fields.
     with_geometry : bool
         Whether to read the geometries; else they are null.
     """
 
     place: Table
     columns: Sequence[str] | None = None
-    with_ids: bool = False
     with_geometry: bool = True
 
     @property
@@ -75,14 +72,14 @@ class TableLayer:
             If the server is away.
         """
         with self._opened(wanted, SQL("ORDER BY {}").format(_key_of(self._shape))) as found:
-            yield from (self._shown(batch) for batch in _in_order(found, self.title))
+            yield from _in_order(found, self.title)
 
     @contextmanager
     def open(self, wanted: Mapping[str, Any], most: int | None) -> Iterator[Any]:
         """Open some features as pyogrio does, at most so many, whichever are found first.
 
         They are those of a condition (``where``), those whose box touches another (``bbox``), or
-        those of some keys (``fids``).
+        those of some keys (``fids``). Their keys are in the last column.
 
         Raises
         ------
@@ -90,14 +87,14 @@ class TableLayer:
             As ``stream`` does.
         """
         with self._opened(wanted, SQL("LIMIT {}").format(Literal(most))) as found:
-            shown = (self._shown(batch) for batch in found if batch.num_rows)
-            yield {}, Reader(self._shown(empty(self._schema)).schema, shown)
+            yield {}, Reader(self._schema, (batch for batch in found if batch.num_rows))
 
     def attributes(self, condition: Composable) -> Any:
         """Return the attributes (pyarrow.Table) of the features that a condition holds for."""
         layer = replace(self, with_geometry=False)
         with layer.open({"where": condition}, None) as (_, reader):
-            return pa.Table.from_batches(reader, reader.schema).drop_columns([_GEOMETRY_NAME])
+            found = pa.Table.from_batches(reader, reader.schema)
+            return found.drop_columns([_GEOMETRY_NAME, _KEY_NAME])
 
     def table_by_ids(self, wanted: Mapping[str, Any]) -> tuple[str, Any]:
         """Return the name of the column of keys, and features (pyarrow.Table) with them.
@@ -110,7 +107,6 @@ class TableLayer:
         layer = replace(
             self,
             columns=wanted.get("columns"),
-            with_ids=True,
             with_geometry=wanted.get("read_geometry", True),
         )
         with layer.open(wanted, wanted.get("max_features")) as (_, reader):
@@ -155,10 +151,6 @@ class TableLayer:
         if "bbox" in wanted:
             return index.condition([wanted["bbox"]])
         return index.condition_of(wanted["fids"]) if "fids" in wanted else SQL("true")
-
-    def _shown(self, batch: Any) -> Any:
-        """Return a batch with the keys only where they are wanted."""
-        return batch if self.with_ids else batch.select(list(range(batch.num_columns - 1)))
 
     @cached_property
     def _shape(self) -> Shape:

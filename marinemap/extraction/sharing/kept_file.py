@@ -11,6 +11,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from marinemap.extraction.kept import Kept, Tally
+from marinemap.extraction.left_out import LeftOut
 from marinemap.extraction.measure import Measured
 
 _TALLY = b"tally"
@@ -49,4 +50,5 @@ def read_kept(path: Path) -> Iterator[Kept]:
 
 def _tally(text: bytes) -> Tally:
     counts = json.loads(text)
-    return Tally(**{**counts, "measured": Measured(**counts["measured"])})
+    left_out = {name: LeftOut.from_json(counts[name]) for name in ("not_finite", "unreadable")}
+    return Tally(**{**counts, **left_out, "measured": Measured(**counts["measured"])})

@@ -1,4 +1,4 @@
-"""Shapefiles as sources; ``shapefile_check`` looks at every record."""
+"""Shapefiles as sources; ``shapefile_records`` looks at every record."""
 
 from __future__ import annotations
 

@@ -12,12 +12,13 @@ import pyproj
 import shapely
 
 from marinemap.extraction.layer import prepare
+from marinemap.extraction.left_out import LeftOut, check_readable_share
 from marinemap.extraction.pipeline import Progress
+from marinemap.extraction.readable import read_column
 from marinemap.extraction.request import SourceLayer
 from marinemap.extraction.tiles.generalise import polygon_areas
 from marinemap.extraction.tiles.shapes import POLYGON, Shapes, ends, from_geometries
 from marinemap.extraction.tiles.world import WORLD_BITS, ToWorld
-from marinemap.extraction.wkb import to_geometries
 
 # As many as fit into memory easily.
 _CHUNK_POSITIONS = 2_000_000
@@ -103,30 +104,30 @@ def read(layer: SourceLayer, folder: Path, tell: Progress) -> list[Store]:
     Raises
     ------
     DatasetError
-        If the source is missing, broken or unreadable.
+        If the source is missing, broken or unreadable, or more of it than half.
     """
     prepared = prepare(dataclasses.replace(layer, fields=[], filter=None), None)
     place = ToWorld.of(pyproj.CRS.from_user_input(prepared.dataset.crs))
     stores: dict[int, Store] = {}
-    count = 0
-    for batch in dataclasses.replace(prepared.source, with_ids=True).batches():
-        # No field is read, so that this column is the only one.
-        ids = np.asarray(batch.attributes.column(0)).astype(np.int64)
-        count += len(ids)
-        for shapes in from_geometries(_mended(batch.geometries), ids):
+    count, unreadable = 0, LeftOut()
+    for batch in prepared.source.batches():
+        count += len(batch.ids)
+        read = read_column(batch.geometries)
+        unreadable += LeftOut.of(batch.unreadable_with(read.unreadable))
+        for shapes in from_geometries(_mended(read.geometries), batch.ids):
             if shapes.kind not in stores:
                 stores[shapes.kind] = Store(shapes.kind, folder / f"{shapes.kind}.positions")
             for placed in place.place(shapes):
                 stores[shapes.kind].add(placed)
         tell(min(1.0, count / max(1, prepared.dataset.feature_count)), "Reading")
+    check_readable_share(prepared.source.name, unreadable, count)
     for store in stores.values():
         store.finish()
     return list(stores.values())
 
 
-def _mended(column: Any) -> Array:
-    """Return a column of WKB as geometries, those that are not valid repaired."""
-    geometries = to_geometries(column)
+def _mended(geometries: Array) -> Array:
+    """Return geometries, those that are not valid repaired; None for none."""
     wrong = ~(shapely.is_valid(geometries) | shapely.is_missing(geometries))
     if wrong.any():
         geometries = geometries.copy()
