@@ -61,7 +61,8 @@ class Clipped:
     ``rows`` are the places of the features kept, rising, and ``column`` their geometries as WKB.
     ``repaired`` counts the features mended before they were cut, ``trimmed`` those that lost parts
     of a lower dimension. Left out are the rows ``not_finite``, which have a coordinate that is no
-    number, and those of which ``unreadable`` tells why they cannot be read.
+    number, those ``collapsed``, which lie on the edge as polygons of no area or lines of no length,
+    and those of which ``unreadable`` tells why they cannot be read.
     """
 
     rows: Array
@@ -70,6 +71,7 @@ class Clipped:
     trimmed: int = 0
     not_finite: Array = field(default_factory=lambda: np.zeros(0, np.int64))
     unreadable: Mapping[int, str] = field(default_factory=dict)
+    collapsed: Array = field(default_factory=lambda: np.zeros(0, np.int64))
 
 
 class Clipper:
@@ -119,7 +121,9 @@ class Clipper:
         if len(edge.cut):
             is_cut = pa.array(np.isin(kept, edge.cut_rows, assume_unique=True))
             picked = pc.replace_with_mask(picked, is_cut, to_column(edge.cut))
-        return Clipped(kept, picked, repaired, edge.trimmed, not_finite, read.unreadable)
+        return Clipped(
+            kept, picked, repaired, edge.trimmed, not_finite, read.unreadable, edge.collapsed
+        )
 
     def _by_grid(self, groups: list[PlainRows]) -> tuple[list[Array], list[Array]]:
         """Settle by their boxes what can be; return the rows inside and those left open."""
@@ -151,13 +155,13 @@ class Clipper:
     def _looked_at(self, rows: Array, geometries: Array, local: Array) -> _Edge:
         if self._mode == "within":
             whole = shapely.covers(local, geometries)
-            return _Edge(rows[whole], rows[:0], geometries[:0], 0, 0)
+            return _Edge(rows[whole], rows[:0], geometries[:0], 0, 0, rows[:0])
         within = shapely.contains_properly(local, geometries)
         touching = ~within
         touching[touching] = shapely.intersects(local[touching], geometries[touching])
         if self._mode == "intersects":
             whole = within | touching
-            return _Edge(rows[whole], rows[:0], geometries[:0], 0, 0)
+            return _Edge(rows[whole], rows[:0], geometries[:0], 0, 0, rows[:0])
         found = cut(geometries[touching], local[touching])
         left = ~shapely.is_missing(found.geometries)
         return _Edge(
@@ -166,6 +170,7 @@ class Clipper:
             found.geometries[left],
             found.repaired,
             found.trimmed,
+            rows[touching][found.collapsed],
         )
 
 
@@ -176,6 +181,7 @@ class _Edge:
     cut: Array
     repaired: int
     trimmed: int
+    collapsed: Array
 
 
 def _count_in(rows: Array, some: Array) -> int:
@@ -201,4 +207,5 @@ def _joined(pieces: list[_Edge]) -> _Edge:
         np.concatenate([piece.cut for piece in pieces]),
         sum(piece.repaired for piece in pieces),
         sum(piece.trimmed for piece in pieces),
+        np.concatenate([piece.collapsed for piece in pieces]),
     )

@@ -22,12 +22,15 @@ _COLLECTION = shapely.GeometryType.GEOMETRYCOLLECTION
 class Cut:
     """What is left of geometries, row for row: None where nothing is.
 
-    ``repaired`` counts those mended, ``trimmed`` those that lost parts of a lower dimension.
+    ``repaired`` counts those mended of which something is left, ``trimmed`` those that lost parts
+    of a lower dimension. ``collapsed`` tells which are none of their type: polygons of no area,
+    lines of no length.
     """
 
     geometries: Array
     repaired: int
     trimmed: int
+    collapsed: Array
 
 
 def cut(geometries: Array, local: Array) -> Cut:
@@ -38,14 +41,17 @@ def cut(geometries: Array, local: Array) -> Cut:
     dimensions = shapely.get_dimensions(geometries)
     collections = shapely.get_type_id(geometries) == _COLLECTION
     if shapely.get_num_coordinates(geometries).sum() > _MANY_VERTICES:
-        valid, repaired, pieces = _cut_while_checked(geometries, local, collections)
+        valid, invalid, pieces = _cut_while_checked(geometries, local, collections)
     else:
-        valid, repaired = _valid(geometries)
+        valid, invalid = _valid(geometries)
         pieces = _pieces(valid, local, collections)
     parts, trimmed = _parts_of_dimension(pieces, dimensions)
     for index in np.flatnonzero(collections):
         parts[index] = _cut_collection(geometries[index], local[index])
-    return Cut(parts, repaired, trimmed)
+    repaired = int((invalid & ~shapely.is_missing(parts)).sum())
+    # Mending makes lines of polygons without an area, and points of lines without a length.
+    collapsed = invalid & (shapely.get_dimensions(valid) < dimensions)
+    return Cut(parts, repaired, trimmed, collapsed)
 
 
 def _pieces(valid: Array, local: Array, collections: Array) -> Array:
@@ -56,7 +62,7 @@ def _pieces(valid: Array, local: Array, collections: Array) -> Array:
 
 def _cut_while_checked(
     geometries: Array, local: Array, collections: Array
-) -> tuple[Array, int, Array]:
+) -> tuple[Array, Array, Array]:
     """Cut as if all were valid, while another core looks; cut again if some are not."""
     with ThreadPoolExecutor(1) as pool:
         checking = pool.submit(_valid, geometries)
@@ -65,20 +71,21 @@ def _cut_while_checked(
         except shapely.errors.GEOSException:
             # GEOS may fail on what is not valid: then it is mended, and there is another cut.
             pieces = None
-        valid, repaired = checking.result()
-    if repaired or pieces is None:
+        valid, invalid = checking.result()
+    if invalid.any() or pieces is None:
         pieces = _pieces(valid, local, collections)
-    return valid, repaired, pieces
+    return valid, invalid, pieces
 
 
-def _valid(geometries: Array) -> tuple[Array, int]:
-    invalid = ~shapely.is_valid(geometries)
+def _valid(geometries: Array) -> tuple[Array, Array]:
+    """Return geometries mended, and which were."""
+    invalid: Array = ~shapely.is_valid(geometries)
     if not invalid.any():
-        return geometries, 0
+        return geometries, invalid
     repaired = geometries.copy()
     # The linework method takes seconds on a star of a hundred corners; structure does not.
     repaired[invalid] = shapely.make_valid(geometries[invalid], method="structure")
-    return repaired, int(invalid.sum())
+    return repaired, invalid
 
 
 def _parts_of_dimension(geometries: Array, dimensions: Array) -> tuple[Array, int]:

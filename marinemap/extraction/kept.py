@@ -14,6 +14,7 @@ from marinemap.extraction.measure import Measure, Measured
 from marinemap.extraction.reproject import Reprojection
 
 _NO_NUMBER = "a coordinate is no finite number"
+_NO_EXTENT = "it is a polygon of no area or a line of no length"
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,7 @@ class Tally:
     repaired: int = 0
     not_finite: LeftOut = LeftOut()
     unreadable: LeftOut = LeftOut()
+    collapsed: LeftOut = LeftOut()
     trimmed: int = 0
     without_position: int = 0
     straightened: int = 0
@@ -70,6 +72,7 @@ class Keeper:
             read=len(batch.geometries),
             repaired=cut.repaired,
             not_finite=LeftOut.of(dict.fromkeys(picked.ids[cut.not_finite].tolist(), _NO_NUMBER)),
+            collapsed=LeftOut.of(dict.fromkeys(picked.ids[cut.collapsed].tolist(), _NO_EXTENT)),
             unreadable=LeftOut.of(unreadable),
             trimmed=cut.trimmed,
             without_position=batch.nowhere,

@@ -47,7 +47,12 @@ def report_on(
         repaired=tally.repaired,
         not_finite=tally.not_finite.count,
         unreadable=tally.unreadable.count,
-        left_out=(*tally.unreadable.first, *tally.not_finite.first),
+        collapsed=tally.collapsed.count,
+        left_out=(
+            *tally.unreadable.first,
+            *tally.not_finite.first,
+            *tally.collapsed.first,
+        ),
         trimmed=tally.trimmed,
         without_position=tally.without_position,
         straightened=tally.straightened,
@@ -120,6 +125,11 @@ def _notes(
         notes.append(
             f"{counted(tally.not_finite.count)} left out, for a coordinate is no finite number: "
             f"{tally.not_finite.ids}."
+        )
+    if tally.collapsed.count:
+        notes.append(
+            f"{counted(tally.collapsed.count)} on the edge left out, for a polygon of no area or a "
+            f"line of no length cannot be cut: {tally.collapsed.ids}."
         )
     if tally.without_position:
         notes.append(

@@ -183,7 +183,8 @@ class LayerReport:
     ``losses`` are the same for a program: what the format could not hold as it came. ``repaired``
     counts features mended before they were cut, ``not_finite`` those left out for a coordinate
     that is no number, ``unreadable`` those left out for a geometry that cannot be read, of a
-    shapefile in the whole layer; ``left_out`` names the first ten of each. ``trimmed`` counts those
+    shapefile in the whole layer, ``collapsed`` those left out on the edge as polygons of no area or
+    lines of no length; ``left_out`` names the first ten of each. ``trimmed`` counts those
     that lost parts of a lower dimension. ``transformation``
     names how positions were moved to the output CRS; empty where they were not.
     ``area_transformation`` names how the area was brought to the layer where their datums differ.
@@ -208,6 +209,7 @@ class LayerReport:
     losses: tuple[Loss, ...] = ()
     repaired: int = 0
     not_finite: int = 0
+    collapsed: int = 0
     unreadable: int = 0
     left_out: tuple[NamedFeature, ...] = ()
     trimmed: int = 0

@@ -196,3 +196,18 @@ def test_collections_are_told_one_by_one(tmp_path: Path) -> None:
     )
     (loss,) = run(source, tmp_path).layers[0].losses
     assert loss.detail == "1 collection became a feature for each type of geometry within"
+
+
+def test_what_collapsed_on_the_edge_is_left_out_and_not_called_repaired(tmp_path: Path) -> None:
+    cases = [
+        "POLYGON ((5 5, 15 5, 5 5, 5 5))",
+        "POLYGON ((8 5, 12 9, 12 5, 8 9, 8 5))",
+        "LINESTRING (10 3, 10 3)",
+        "POLYGON ((1 1, 2 2, 1 1, 1 1))",
+    ]
+    source = write_layer(tmp_path / "sea.gpkg", list(shapely.from_wkt(cases)))
+    (report,) = run(source, tmp_path, format="geojson").layers
+    # The second crosses itself; the last lies within, where all is as it is in the source.
+    assert (report.features_written, report.repaired, report.collapsed) == (2, 1, 2)
+    assert [each.id for each in report.left_out] == [1, 3]
+    assert any(note.endswith("cannot be cut: 1, 3.") for note in report.notes)

@@ -15,6 +15,7 @@ from marinemap.extraction.left_out import LeftOut
 from marinemap.extraction.measure import Measured
 
 _TALLY = b"tally"
+_LEFT_OUT = ("not_finite", "unreadable", "collapsed")
 _GEOMETRIES = pa.field("", pa.binary())
 
 
@@ -50,5 +51,5 @@ def read_kept(path: Path) -> Iterator[Kept]:
 
 def _tally(text: bytes) -> Tally:
     counts = json.loads(text)
-    left_out = {name: LeftOut.from_json(counts[name]) for name in ("not_finite", "unreadable")}
+    left_out = {name: LeftOut.from_json(counts[name]) for name in _LEFT_OUT}
     return Tally(**{**counts, **left_out, "measured": Measured(**counts["measured"])})
