@@ -15,6 +15,7 @@ from marinemap.catalogue.data_admin import DataPages
 from marinemap.catalogue.models import Layer, SourceToRead, place_of
 from marinemap.catalogue.new_sources import give, withdraw
 from marinemap.catalogue.reading import READ_FROM_DATA, absolute, is_as_read
+from marinemap.catalogue.review_admin import ReviewPages, map_of
 from marinemap.catalogue.source_looks import check_given
 from marinemap.errors import MarineMapError
 
@@ -123,8 +124,18 @@ class LayerAdmin(_LayerAdmin):
     actions = ("read_again",)
 
     def get_urls(self) -> list[Any]:
-        """Add the pages on which data are chosen."""
-        return [*DataPages(self.admin_site).urls, *super().get_urls()]
+        """Add the pages on which data are chosen, and looked at."""
+        own = (*DataPages(self.admin_site).urls, *ReviewPages(self.admin_site).urls)
+        return [*own, *super().get_urls()]
+
+    def render_change_form(
+        self, request: HttpRequest, context: Any, *args: Any, **more: Any
+    ) -> HttpResponse:
+        """Show a layer on a map above its form, and whether new data of it are held."""
+        layer: Layer | None = more.get("obj")
+        held = getattr(layer, "to_read", None)
+        shown = {"map": map_of(layer) if layer else None, "held": bool(held and held.is_held)}
+        return super().render_change_form(request, {**context, **shown}, *args, **more)
 
     def changeform_view(self, *args: Any, **kwargs: Any) -> HttpResponse:
         """Show a layer's form, and take it."""
@@ -164,6 +175,8 @@ class LayerAdmin(_LayerAdmin):
         if given is None:
             return "Read"
         as_before = f" Served is what was read before, from {layer.source}." * layer.is_read
+        if given.found is not None:
+            return f"{given.source} was read, and is held until somebody has looked.{as_before}"
         if given.refusal:
             return f"{given.source} is refused: {given.refusal}.{as_before}"
         return f"{given.source} {'is being' if given.attempts else 'waits to be'} read.{as_before}"
@@ -181,7 +194,8 @@ class LayerAdmin(_LayerAdmin):
     @admin.action(description="Read again from the data", permissions=["change"])
     def read_again(self, request: HttpRequest, queryset: QuerySet[Layer]) -> None:
         """Have the chosen layers read whose data are not as they were read last."""
-        changed = [layer for layer in queryset if layer.is_read and not is_as_read(layer)]
+        idle = [layer for layer in queryset if layer.is_read and not hasattr(layer, "to_read")]
+        changed = [layer for layer in idle if not is_as_read(layer)]
         for layer in changed:
             give(layer, layer.source, layer.source_layer)
         told = ", ".join(layer.pk for layer in changed) or "none, for no data changed"

@@ -147,12 +147,8 @@ class DataPages:
         except MarineMapError as error:
             messages.error(request, error.message)
             return again
-        give(layer, offers[place].source, offers[place].layer)
-        told = (
-            "The new data are read now, which may take minutes. Until then it is served as it was."
-        )
-        messages.success(request, told)
-        return HttpResponseRedirect(reverse("admin:catalogue_layer_change", args=[layer.pk]))
+        give(layer, offers[place].source, offers[place].layer, is_held=True)
+        return HttpResponseRedirect(reverse("admin:catalogue_layer_review", args=[layer.pk]))
 
     def _discard(self, request: HttpRequest, look: SourceLook) -> HttpResponse:
         if uploads.discard(look):

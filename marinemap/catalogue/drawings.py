@@ -13,9 +13,10 @@ from typing import BinaryIO
 
 from django.conf import settings
 
-from marinemap.catalogue.models import Drawing, Layer
+from marinemap.catalogue.models import Drawing, Layer, SourceToRead
 from marinemap.catalogue.only_one import only_one
 from marinemap.errors import MarineMapError
+from marinemap.extraction.tiles import Drawing as Drawn
 from marinemap.extraction.tiles import draw
 
 # Changes with the way of drawing, so that all is drawn again after an upgrade of it.
@@ -28,11 +29,20 @@ _GRACE_SECONDS = 600
 def draw_missing() -> Iterator[str]:
     """Draw every layer that has no drawing of its present data; yield what became of each.
 
+    Then the data that are held until an operator has looked at them, and drawings.
+
     One process of a site draws at a time; in another this yields nothing.
     """
     with only_one(_folder() / ".drawing") as is_first:
         while is_first and (layer := find_undrawn()) is not None:
             yield f"{layer.pk}: {_draw(layer)}"
+        while is_first and (given := _find_held()) is not None:
+            yield f"{given.layer_id}: {_draw_held(given)}"
+
+
+def is_any_undrawn() -> bool:
+    """Tell whether a layer is to be drawn, or data that are held."""
+    return find_undrawn() is not None or _find_held() is not None
 
 
 def find_undrawn() -> Layer | None:
@@ -59,9 +69,25 @@ def open_drawing(layer: Layer, name: str) -> BinaryIO | None:
         return None
 
 
+def open_held(given: SourceToRead) -> BinaryIO | None:
+    """Open the drawing of data that are held; None if they have none."""
+    try:
+        return (_folder() / given.drawing).open("rb") if given.drawing else None
+    except FileNotFoundError:
+        return None
+
+
+def put(layer: Layer, file: str, message: str) -> None:
+    """Have a drawing of a layer's present data, which was made before they were served."""
+    done = {"progress": 100, "is_finished": True}
+    values = {"key": _key(layer), "file": file, "message": message, **done}
+    Drawing.objects.update_or_create(pk=layer.pk, defaults=values)
+
+
 def remove_stale() -> list[str]:
     """Remove the files that no drawing names any more; return their names."""
     named = set(Drawing.objects.exclude(file="").values_list("file", flat=True))
+    named |= set(SourceToRead.objects.exclude(drawing="").values_list("drawing", flat=True))
     files = _folder().glob("*.p*") if _folder().is_dir() else ()
     stale = [file for file in files if file.name not in named and _is_old(file)]
     for file in stale:
@@ -86,15 +112,39 @@ def _draw(layer: Layer) -> str:
         # Finished, so that it is not tried again until the data are others.
         _note(drawing, message=f"Not drawn: {error}", is_finished=True)
         return drawing.message
-    message = f"Drawn: {drawn.tiles:,} tiles to zoom {drawn.top_zoom}, {drawn.size_bytes:,} bytes"
     _note(
         drawing,
         file=name if drawn.tiles else "",
         progress=100,
-        message=message if drawn.tiles else "Nothing to draw",
+        message=_told(drawn),
         is_finished=True,
     )
     return drawing.message
+
+
+def _told(drawn: Drawn) -> str:
+    if not drawn.tiles:
+        return "Nothing to draw"
+    return f"Drawn: {drawn.tiles:,} tiles to zoom {drawn.top_zoom}, {drawn.size_bytes:,} bytes"
+
+
+def _find_held() -> SourceToRead | None:
+    undrawn = SourceToRead.objects.filter(found__isnull=False, drawing_message="")
+    return undrawn.select_related("layer").order_by("asked_at").first()
+
+
+def _draw_held(given: SourceToRead) -> str:
+    """Draw data that are held under the name that the layer's drawing has when they are served."""
+    layer = given.to_layer()
+    name = f"{_key(layer)}.pmtiles"
+    try:
+        drawn = draw(layer.to_source(), _folder() / name, work_folder=_folder())
+        made = {"drawing": name if drawn.tiles else "", "drawing_message": _told(drawn)}
+    except MarineMapError as error:
+        made = {"drawing_message": f"Not drawn: {error}"}
+    # Another source may have been given meanwhile.
+    SourceToRead.objects.filter(pk=given.pk, asked_at=given.asked_at).update(**made)
+    return made["drawing_message"]
 
 
 class _Report:

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from django.conf import settings
 from django.db import models, transaction
 from django.db.models import F
 from django.utils import timezone
 
+from marinemap.catalogue import drawings
 from marinemap.catalogue.area_names import check_field
 from marinemap.catalogue.freshness import mark
 from marinemap.catalogue.models import Layer, SourceToRead, place_of
@@ -22,6 +24,7 @@ from marinemap.catalogue.reading import READ_FROM_DATA, read
 from marinemap.errors import MarineMapError
 from marinemap.extraction import is_table, list_layers
 
+_GIVEN = ("source", "source_layer")
 # A source that ends its reader each time would keep all others from being read.
 _MOST_ATTEMPTS = 3
 # One answer whatever is there: who may edit layers need not learn which files a server has.
@@ -32,7 +35,7 @@ _CUT_OFF = (
 )
 
 
-def give(layer: Layer, source: str, source_layer: str) -> None:
+def give(layer: Layer, source: str, source_layer: str, *, is_held: bool = False) -> None:
     """Have a source read for a layer, in place of one that waits; one that waits already stays.
 
     Parameters
@@ -42,11 +45,18 @@ def give(layer: Layer, source: str, source_layer: str) -> None:
         An absolute path, or an address of a table.
     source_layer : str
         The layer's name in it; may be empty where it holds one.
+    is_held : bool
+        Whether it is served only when somebody has looked at what was read.
     """
     given = {"source": source, "source_layer": source_layer}
-    if SourceToRead.objects.filter(pk=layer.pk, refusal="", **given).exists():
+    waiting = SourceToRead.objects.filter(pk=layer.pk, refusal="", **given)
+    if is_held:
+        # What was found is wanted as it is now.
+        waiting = waiting.filter(is_held=True, found__isnull=True)
+    if waiting.exists():
         return
-    anew = {"asked_at": timezone.now(), "attempts": 0, "refusal": ""}
+    anew: dict[str, Any] = {"asked_at": timezone.now(), "attempts": 0, "refusal": ""}
+    anew |= {"is_held": is_held, "found": None, "drawing": "", "drawing_message": ""}
     SourceToRead.objects.update_or_create(layer=layer, defaults=given | anew)
 
 
@@ -71,7 +81,7 @@ def read_waiting() -> Iterator[str]:
 
 
 def _waiting() -> SourceToRead | None:
-    waiting = SourceToRead.objects.filter(refusal="").select_related("layer")
+    waiting = SourceToRead.objects.filter(refusal="", found__isnull=True).select_related("layer")
     return waiting.order_by("attempts", "asked_at").first()
 
 
@@ -86,15 +96,30 @@ def _read(given: SourceToRead) -> str:
             check_field(found, given.layer.area_names)
     except MarineMapError as error:
         return _refuse(given, str(error), _shown(given, error))
-    if not _take_over(given, found):
+    values = {name: getattr(found, name) for name in (*_GIVEN, *READ_FROM_DATA)}
+    keep = _hold if given.is_held else _take_over
+    if not keep(given, values):
         return "read, but another source was given meanwhile"
-    return f"read, {found.feature_count:,} features"
+    held = ", and held until somebody has looked at it" * given.is_held
+    return f"read, {found.feature_count:,} features{held}"
 
 
-def _take_over(given: SourceToRead, found: Layer) -> bool:
+def serve_held(given: SourceToRead) -> bool:
+    """Serve a layer from what was read and held; tell whether it was still wanted."""
+    layer, held = given.to_layer(), given.found
+    if held is None or not _take_over(given, held):
+        return False
+    if given.drawing:
+        drawings.put(layer, given.drawing, given.drawing_message)
+    return True
+
+
+def _hold(given: SourceToRead, values: dict[str, Any]) -> bool:
+    return bool(_same(given).update(found=values))
+
+
+def _take_over(given: SourceToRead, values: dict[str, Any]) -> bool:
     """Serve a layer from what was read, unless something else is wanted by now."""
-    names = ("source", "source_layer", *READ_FROM_DATA)
-    values = {name: getattr(found, name) for name in names}
     untroubled = {"trouble": "", "is_trouble_told": False, "updated_at": timezone.now()}
     with transaction.atomic():
         is_wanted = bool(_same(given).delete()[0])

@@ -119,7 +119,7 @@ def read_layers() -> None:
 @shared_task(ignore_result=True)
 def draw_layers() -> None:
     """Draw the layers whose data changed, in a process of its own."""
-    if drawings.find_undrawn() is not None and background.drawing.begin():
+    if drawings.is_any_undrawn() and background.drawing.begin():
         logger.info("Layers are being drawn")
 
 

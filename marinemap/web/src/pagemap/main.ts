@@ -106,9 +106,7 @@ function here(address: string): string {
   return pathname + search;
 }
 
-const place = document.getElementById("page-map");
-if (place) {
-  new PageMap(place);
-  // The picture says the same, smaller.
-  for (const figure of document.querySelectorAll("figure.sketch svg")) figure.remove();
-}
+const places = document.querySelectorAll<HTMLElement>("#page-map, .page-map");
+for (const place of places) new PageMap(place);
+// The picture says the same, smaller.
+if (places.length) for (const figure of document.querySelectorAll("figure.sketch svg")) figure.remove();
