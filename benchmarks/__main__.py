@@ -12,6 +12,7 @@ BENCHMARKS = (
     "dear_areas",
     "drawings",
     "page",
+    "ways",
     "api",
     "broker",
     "jobs",

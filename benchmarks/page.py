@@ -118,9 +118,10 @@ def chromium() -> Iterator[Browser]:
 
 
 @contextmanager
-def slow_page(browser: Browser) -> Iterator[Page]:
+def slow_page(browser: Browser, **options: Any) -> Iterator[Page]:
     """Open a tab with an empty cache behind a slow line."""
-    context = browser.new_context(viewport={"width": _WIDTH, "height": _HEIGHT})
+    whole: dict[str, Any] = {"viewport": {"width": _WIDTH, "height": _HEIGHT}, **options}
+    context = browser.new_context(**whole)
     page = context.new_page()
     bytes_a_second = _BITS_A_SECOND / 8
     line = {
