@@ -11,8 +11,9 @@ import pytest
 from playwright.sync_api import Error, Page, expect, sync_playwright
 
 from tests.postgresql import skip_or_fail
-from tests.running_site import RunningSite
+from tests.running_site import PROJECT, RunningSite
 
+_AXE = PROJECT / "marinemap" / "web" / "node_modules" / "axe-core" / "axe.min.js"
 # No GPU and no calls home; the sandbox needs privileges that a container lacks.
 _ARGUMENTS = [
     "--no-sandbox",
@@ -40,6 +41,27 @@ def german_page() -> Iterator[Page]:
     """The same of somebody in Austria."""
     with _tab(locale="de-AT") as tab:
         yield tab
+
+
+@pytest.fixture(scope="session")
+def axe() -> str:
+    """The source of axe-core."""
+    if not _AXE.is_file():
+        skip_or_fail("axe-core is missing: npm ci in marinemap/web")
+    return _AXE.read_text()
+
+
+def assert_sound(page: Page, state: str) -> None:
+    """Have axe-core, which the page has taken in, judge what is seen."""
+    # The map is pixels to it; what else counts for those who cannot see it is tested elsewhere.
+    judged: dict[str, Any] = page.evaluate("axe.run({preload: false})")
+    assert len(judged["passes"]) > 20
+    told = [
+        f"{each['id']}: {each['help']}: {node['html'][:160]} {node['failureSummary']}"
+        for each in judged["violations"]
+        for node in each["nodes"]
+    ]
+    assert not told, f"{state}: " + "\n".join(told)
 
 
 @contextmanager

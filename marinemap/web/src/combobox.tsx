@@ -31,6 +31,7 @@ export class Combobox<T extends { id: string }> {
   #found: T[] = [];
   #at = -1;
   #timer: number | undefined;
+  #hasTold = false;
   #asked = new AbortController();
 
   constructor(parts: Finding<T>) {
@@ -56,12 +57,16 @@ export class Combobox<T extends { id: string }> {
     try {
       this.#found = await this.#parts.find(text, signal);
       if (signal.aborted) return;
-      clearProblem(part);
+      // What others told of this part is still so.
+      if (this.#hasTold) clearProblem(part);
+      this.#hasTold = false;
       this.#at = this.#found.length > 0 ? 0 : -1;
       this.#show(true);
       announce(this.#found.length > 0 ? counted(this.#found.length) : nothing);
     } catch (error) {
-      if (!signal.aborted) showProblemAt(part, error);
+      if (signal.aborted) return;
+      showProblemAt(part, error);
+      this.#hasTold = true;
     }
   }
 

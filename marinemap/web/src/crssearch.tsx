@@ -20,7 +20,7 @@ export function offerCrs({ bounds, onCrs }: CrsSearchParts): void {
     offersAtOnce: true,
     textOf: ({ id }) => id,
     View: ({ found: { id, title, place, fits } }) => (
-      <><span lang="en">{title}</span> ({id}) <span class="small quiet-text">{fits === false && <>{t("not made for your area")}: </>}<span lang="en">{place}</span></span></>
+      <><span lang="en">{title}</span> ({id}) <span class="place small quiet-text">{fits === false && <>{t("not made for your area")}: </>}<span lang="en">{place}</span></span></>
     ),
     onChoice: onCrs,
     nothing: t("No coordinate system by that name or code."),

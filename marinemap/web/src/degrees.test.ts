@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { parseDegrees, splitBounds } from "./degrees.ts";
+import { latitudeInWords, longitudeInWords, parseDegrees, splitBounds } from "./degrees.ts";
 
 test("degrees are read as people write them", () => {
   const same = ["38.5", "38,5", "38.5N", "38°30'N", "38° 30′ N", "N 38 30", "38:30:00", "38°30'00\"", "+38.5", " 38,5° "];
@@ -26,4 +26,10 @@ test("four bounds in one text are parted", () => {
   }
   assert.equal(splitBounds("38°30'15\"N"), null);
   assert.equal(splitBounds("5,5"), null);
+});
+
+test("lines of the graticule are named with the digits that they have", () => {
+  assert.deepEqual([-12.5, 0, 0.05, 180, -180].map((degrees) => longitudeInWords(degrees)), ["12.5° W", "0°", "0.05° E", "180°", "180°"]);
+  assert.deepEqual([-90, 0, 37.9].map((degrees) => latitudeInWords(degrees)), ["90° S", "0°", "37.9° N"]);
+  assert.equal(longitudeInWords(0, 1), "0.0° E");
 });

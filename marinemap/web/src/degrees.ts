@@ -27,17 +27,30 @@ export function parseDegrees(text: string, axis: Axis): number | null {
 
 /** "38.5° N, 24.1° E", with so many digits. */
 export function placeInWords(longitude: number, latitude: number, digits: number): string {
-  const written = (degrees: number): string => number(Math.abs(degrees), { minimumFractionDigits: digits, maximumFractionDigits: digits });
-  const [y, x] = [written(latitude), written(longitude)];
-  const northSouth = latitude < 0 ? t("{degrees}° S", { degrees: y }) : t("{degrees}° N", { degrees: y });
-  const eastWest = longitude < 0 ? t("{degrees}° W", { degrees: x }) : t("{degrees}° E", { degrees: x });
-  return `${northSouth}, ${eastWest}`;
+  return `${latitudeInWords(latitude, digits)}, ${longitudeInWords(longitude, digits)}`;
+}
+
+/** "38.5° N"; without a number of digits as many as it has. */
+export function latitudeInWords(latitude: number, digits?: number): string {
+  const degrees = written(latitude, digits);
+  if (digits === undefined && latitude === 0) return `${degrees}°`;
+  return latitude < 0 ? t("{degrees}° S", { degrees }) : t("{degrees}° N", { degrees });
+}
+
+export function longitudeInWords(longitude: number, digits?: number): string {
+  const degrees = written(longitude, digits);
+  if (digits === undefined && longitude % 180 === 0) return `${degrees}°`;
+  return longitude < 0 ? t("{degrees}° W", { degrees }) : t("{degrees}° E", { degrees });
 }
 
 /** Take four texts in one, as of a list of bounds that was copied: west, south, east, north. */
 export function splitBounds(text: string): [string, string, string, string] | null {
   const parts = text.trim().replace(/^[[(]|[\])]$/g, "").split(/\s*[;,\t]\s*|\s+/).filter(Boolean);
   return parts.length === 4 ? (parts as [string, string, string, string]) : null;
+}
+
+function written(degrees: number, digits?: number): string {
+  return number(Math.abs(degrees), { minimumFractionDigits: digits ?? 0, maximumFractionDigits: digits ?? 4 });
 }
 
 function sexagesimal(text: string): number | null {

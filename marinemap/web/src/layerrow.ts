@@ -24,7 +24,8 @@ export class LayerRow {
   readonly #events: RowEvents;
   readonly #box: HTMLInputElement;
   readonly #swatch = newSwatch();
-  readonly #title = make("label", { className: "layer-title", dir: "auto" });
+  readonly #label = make("label", { className: "layer-title" });
+  readonly #title = make("bdi");
   readonly #count = make("span");
   readonly #about = make("div", { className: "about", hidden: true });
   readonly #aboutButton = make("button", { type: "button", className: "quiet" }, t("About"));
@@ -39,12 +40,13 @@ export class LayerRow {
     this.#events = events;
     this.#box = make("input", { type: "checkbox", id: `layer-${id}`, testId: `layer-${id}` });
     this.#box.addEventListener("change", events.onTick);
-    this.#title.htmlFor = this.#box.id;
+    this.#label.htmlFor = this.#box.id;
+    this.#label.append(this.#title);
     this.#aboutButton.dataset["testid"] = `about-${id}`;
     this.#aboutButton.addEventListener("click", () => this.#toggleAbout());
     this.#place.append(this.#placeText, " ", this.#goButton(t("Go there"), `go-${id}`));
     const line = make("p", { className: "layer-line" }, this.#count, this.#aboutButton);
-    this.item = make("li", {}, this.#box, this.#swatch, this.#title, line, this.#place, this.#state, this.#about);
+    this.item = make("li", {}, this.#box, this.#swatch, this.#label, line, this.#place, this.#state, this.#about);
     this.describe(collection);
     this.showLook(null);
     this.showPlace("in view");

@@ -238,7 +238,7 @@ function hideEmptyThemes(): void {
 function itemsOf({ theme, members }: Themed<Entry>, index: number): HTMLLIElement[] {
   const items = members.map(({ row }) => row.item);
   if (theme === "" && index === 0) return items;
-  const heading = make("p", { className: "theme-title", id: `theme-${index}`, dir: "auto" }, theme || t("Other layers"));
+  const heading = make("p", { className: "theme-title", id: `theme-${index}` }, make("bdi", {}, theme || t("Other layers")));
   const list = make("ul", {}, ...items);
   list.setAttribute("aria-labelledby", heading.id);
   return [make("li", { className: "theme", testId: "theme" }, heading, list)];

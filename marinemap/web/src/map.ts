@@ -12,18 +12,26 @@ import { transformExtent } from "ol/proj.js";
 
 import type { Bounds } from "./area.ts";
 import { wrapped } from "./crs.ts";
-import { placeInWords } from "./degrees.ts";
+import { latitudeInWords, longitudeInWords, placeInWords } from "./degrees.ts";
 import { element } from "./page.ts";
-import { graticuleStroke } from "./symbols.ts";
+import { graticuleLabel, graticuleStroke } from "./symbols.ts";
 import { t } from "./words.ts";
 
 /** Latitude at which the Web Mercator square ends. */
 export const MERCATOR_LIMIT = 85.0511;
 
 const GRATICULE_LEVEL = 1;
+/** In tenths where others have minutes, as all degrees of this page. */
+const INTERVALS_DEGREES = [90, 45, 30, 20, 10, 5, 2, 1, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001];
 
 export function createMap(): Map {
-  const graticule = new Graticule({ strokeStyle: graticuleStroke, wrapX: true, zIndex: GRATICULE_LEVEL });
+  const graticule = new Graticule({
+    strokeStyle: graticuleStroke, intervals: INTERVALS_DEGREES, wrapX: true, zIndex: GRATICULE_LEVEL,
+    // Above and at the right, where little else stands.
+    showLabels: true, lonLabelPosition: 1, latLabelPosition: 1,
+    lonLabelFormatter: (longitude) => longitudeInWords(wrapped(longitude)), lonLabelStyle: graticuleLabel("top"),
+    latLabelFormatter: (latitude) => latitudeInWords(latitude), latLabelStyle: graticuleLabel("bottom", "right"),
+  });
   const map = new Map({
     target: "map",
     layers: [graticule],
