@@ -40,10 +40,10 @@ function sizeOf(area: AskedArea): string {
   return outline.length > 0 ? areaInWords(km2OfOutline(outline)) : t("bounds in {crs}", { crs: (area as { crs: string }).crs });
 }
 
-/** What is chosen of layers, each named where there are several. */
+/** What is chosen of layers, each named where there are several; a name turns nothing around it. */
 function partsOf({ layers }: Asked, titles: Titles): string[] {
   return layers.filter((layer) => typeof layer !== "string").map((layer) => {
     const words = partInWords(layer);
-    return layers.length > 1 ? `${titles.ofLayer(layer.name)}: ${words}` : words;
+    return layers.length > 1 ? `\u2068${titles.ofLayer(layer.name)}\u2069: ${words}` : words;
   });
 }
