@@ -99,6 +99,24 @@ class LayerForm(_LayerForm):
         cleaned |= {"source": layer.source, "source_layer": layer.source_layer}
 
 
+class ThemeFilter(admin.SimpleListFilter):
+    """Of those layers that stand below a heading; those below none have a name as well."""
+
+    title = "theme"
+    parameter_name = "theme"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        """Return the themes that there are."""
+        themes = Layer.objects.order_by("theme").values_list("theme", flat=True).distinct()
+        return [(f"={theme}", theme or "(none)") for theme in themes]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Layer]) -> QuerySet[Layer]:
+        """Return the layers of the chosen theme."""
+        chosen = self.value()
+        # A NUL is in no theme, and PostgreSQL refuses it.
+        return queryset.filter(theme=chosen[1:].replace("\0", "?")) if chosen else queryset
+
+
 @admin.register(Layer)
 class LayerAdmin(_LayerAdmin):
     """List, edit and read again the layers of the catalogue."""
@@ -110,7 +128,7 @@ class LayerAdmin(_LayerAdmin):
         *("reading", "drawn", "trouble", "updated_at"),
     )
     list_select_related = ("drawing", "to_read")
-    list_filter = ("is_published", "is_restricted", "groups", "theme", "geometry_type")
+    list_filter = ("is_published", "is_restricted", "groups", ThemeFilter, "geometry_type")
     filter_horizontal = ("groups",)
     search_fields = ("id", "title", "description", "theme")
     readonly_fields = _READ_ONLY

@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
 from django.http import HttpRequest
+from django_celery_beat.models import PeriodicTask
 
 from marinemap.jobs.job_admin import JobAdmin
 from marinemap.jobs.models import Alarm, Delivery, Job, LetterWish
+from marinemap.jobs.schedule_admin import ScheduleAdmin
 
 # Django's own class takes a type parameter in its stubs only.
 if TYPE_CHECKING:
@@ -36,6 +38,9 @@ class _LookOnly:
 
 
 admin.site.register(Job, JobAdmin)
+# Registered by the library, whose app comes before this one.
+admin.site.unregister(PeriodicTask)
+admin.site.register(PeriodicTask, ScheduleAdmin)
 
 
 @admin.register(Delivery)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import uuid
 import zipfile
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from django.contrib import admin, messages
+from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
-from django.db.models import QuerySet, TextField
+from django.db.models import DurationField, ExpressionWrapper, F, QuerySet, TextField
 from django.db.models.functions import Cast
 from django.http import FileResponse, Http404, HttpRequest, HttpResponseRedirect
 from django.http.response import HttpResponseBase
@@ -25,11 +27,14 @@ from marinemap.errors import MarineMapError
 from marinemap.jobs import lifecycle, submission
 from marinemap.jobs.artifacts import link_to_stored, open_artifact, open_on_disk
 from marinemap.jobs.models import Job, JobDocuments
-from marinemap.jobs.owners import user_of_owner
+from marinemap.jobs.owners import owner_of_user, user_of_owner
 
 _README = "README.txt"
 # Characters of what was asked, and of a report; either may have megabytes.
 _MOST_SHOWN = 20_000
+
+# Whose names have some words; who seeks "a" seeks nobody.
+_MOST_PEOPLE = 100
 
 # Django's own class takes a type parameter in its stubs only.
 if TYPE_CHECKING:
@@ -57,6 +62,30 @@ class LayerFilter(admin.SimpleListFilter):
         return queryset.annotate(names=names).filter(names__contains=json.dumps(chosen))
 
 
+class DurationFilter(admin.SimpleListFilter):
+    """Of those jobs whose run took so long."""
+
+    title = "duration"
+    parameter_name = "took"
+    _limits = ("10", "60", "600")
+    _names = ("Under 10 s", "10 s to 1 min", "1 to 10 min", "Over 10 min")
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        """Return the durations, by the seconds from which they begin."""
+        return list(zip(("0", *self._limits), self._names, strict=True))
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Job]) -> QuerySet[Job]:
+        """Return the jobs that have ended and took so long."""
+        begins = ("0", *self._limits)
+        chosen = self.value()
+        if chosen not in begins:
+            return queryset
+        took = ExpressionWrapper(F("finished_at") - F("started_at"), DurationField())
+        found = queryset.annotate(took=took).filter(took__gte=timedelta(seconds=int(chosen)))
+        end = dict(zip(begins, self._limits, strict=False)).get(chosen)
+        return found.filter(took__lt=timedelta(seconds=int(end))) if end else found
+
+
 class JobAdmin(_JobAdmin):
     """List jobs, show one with its report, cancel and run again."""
 
@@ -64,7 +93,7 @@ class JobAdmin(_JobAdmin):
         *("short_id", "created_at", "process_id", "status", "reads", "person", "size", "took"),
         "said",
     )
-    list_filter = ("status", "process_id", LayerFilter)
+    list_filter = ("status", "process_id", LayerFilter, DurationFilter)
     search_fields = ("id", "owner", "message", "request_id")
     date_hierarchy = "created_at"
     actions = ("cancel", "run_again")
@@ -74,6 +103,18 @@ class JobAdmin(_JobAdmin):
         *("created_at", "started_at", "finished_at", "took", "expires_at"),
     )
     readonly_fields = fields
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Job], search_term: str
+    ) -> tuple[QuerySet[Job], bool]:
+        """Find jobs by the names of people as well, who are known by their numbers."""
+        found, may_repeat = super().get_search_results(request, queryset, search_term)
+        words = search_term.replace("\0", "").strip()
+        if not words:
+            return found, may_repeat
+        people = User.objects.filter(username__icontains=words)[:_MOST_PEOPLE]
+        owners = [owner_of_user(person.pk) for person in people]
+        return found | queryset.filter(owner__in=owners), may_repeat
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Refuse: a job is made by a request."""

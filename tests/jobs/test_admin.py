@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import io
 import zipfile
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import Permission, User
 from django.test import Client
+from django.utils import timezone
+from django_celery_beat.models import (
+    ClockedSchedule,
+    CrontabSchedule,
+    IntervalSchedule,
+    PeriodicTask,
+)
 
 from marinemap.catalogue.models import Layer
 from marinemap.catalogue.registration import register
@@ -99,3 +107,62 @@ def test_who_may_only_look_changes_nothing(job: Job, action: str) -> None:
     assert str(job.pk) in page(client, LIST)
     client.post(LIST, {"action": action, "_selected_action": [str(job.pk)]})
     assert [each.status for each in Job.objects.all()] == [JobStatus.ACCEPTED]
+
+
+def test_jobs_are_found_by_the_name_of_a_person(admin_client: Client, job: Job) -> None:
+    ann = User.objects.create_user("ann")
+    Job.objects.filter(pk=job.pk).update(owner=owner_of_user(ann.pk))
+    assert str(job.pk) in page(admin_client, f"{LIST}?q=ANN")
+    assert str(job.pk) not in page(admin_client, f"{LIST}?q=bob")
+    assert str(job.pk) in page(admin_client, f"{LIST}?q=")
+    for odd in ("%00", "x" * 300, "%E2%80%AE", "'%22<"):
+        page(admin_client, f"{LIST}?q={odd}")
+
+
+def test_jobs_are_found_by_how_long_they_took(admin_client: Client, job: Job) -> None:
+    started = timezone.now()
+    for seconds, found_by in ((3, "0"), (10, "10"), (599, "60"), (90_000, "600")):
+        ended = started + timedelta(seconds=seconds)
+        Job.objects.filter(pk=job.pk).update(started_at=started, finished_at=ended)
+        for chosen in ("0", "10", "60", "600"):
+            found = str(job.pk) in page(admin_client, f"{LIST}?took={chosen}")
+            assert found == (chosen == found_by), (seconds, chosen)
+    page(admin_client, f"{LIST}?took=x")
+
+
+def test_schedules_are_told_in_words(admin_client: Client) -> None:
+    ten_minutes = IntervalSchedule.objects.create(every=600, period="seconds")
+    at_night = CrontabSchedule.objects.create(minute="15", hour="3")
+    weekly = CrontabSchedule.objects.create(minute="0", hour="12", day_of_week="1")
+    odd = CrontabSchedule.objects.create(minute="*/7", hour="8-18")
+    once = ClockedSchedule.objects.create(clocked_time=datetime(2030, 1, 2, 3, 4, tzinfo=UTC))
+    given = ({"interval": ten_minutes}, {"crontab": at_night}, {"crontab": weekly})
+    more = ({"crontab": odd}, {"clocked": once, "one_off": True})
+    tasks = [
+        PeriodicTask.objects.create(name=f"task {number}", task="x", **when)
+        for number, when in enumerate((*given, *more))
+    ]
+    address = "/admin/django_celery_beat/periodictask/"
+    listed = page(admin_client, address)
+    for words in ("every 10 minutes", "daily at 03:15 (UTC)", "on Mondays at 12:00 (UTC)"):
+        assert words in listed
+    assert "Every 7 minutes" in listed and "once, at 2030-01-02 03:04 UTC" in listed
+    assert "(m/h/dM/MY/d) UTC</td>" not in listed
+    for task in tasks:
+        shown = page(admin_client, f"{address}{task.pk}/change/")
+        assert "daily at 03:15 (UTC)</option>" in shown
+        # The site's policy lets none run that is within a page.
+        assert "readableCrontabs" not in shown
+    assert page(admin_client, f"{address}add/")
+
+
+def test_schedule_is_changed_by_its_form(admin_client: Client) -> None:
+    minute = IntervalSchedule.objects.create(every=60, period="seconds")
+    night = CrontabSchedule.objects.create(minute="15", hour="3")
+    task = PeriodicTask.objects.create(name="clean", task="x", interval=minute)
+    filled = {"name": "clean", "task": "x", "crontab": str(night.pk), "enabled": "on"}
+    filled |= {"args": "[]", "kwargs": "{}", "headers": "{}"}
+    address = f"/admin/django_celery_beat/periodictask/{task.pk}/change/"
+    assert admin_client.post(address, filled).status_code == 302
+    task.refresh_from_db()
+    assert (task.interval, task.crontab) == (None, night)
