@@ -26,7 +26,7 @@ from marinemap.extraction.layer_names import (
 )
 from marinemap.extraction.postgis.table import Place, Table
 from marinemap.extraction.source_files import fingerprint, real_path
-from marinemap.extraction.sources import is_parquet
+from marinemap.extraction.sources import is_parquet, source_format_of
 from marinemap.extraction.table_encoding import encoding_of
 from marinemap.extraction.wkb import dimensions, kinds
 from marinemap.sentences import say
@@ -223,6 +223,7 @@ def _described(path: Path, name: str) -> Dataset:
         encoding=encoding_of(path),
         force_feature_count=True,
         force_total_bounds=True,
+        **source_format_of(path).options(path),
     )
     if info["geometry_type"] is None:
         raise DatasetError(

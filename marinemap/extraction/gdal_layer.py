@@ -18,6 +18,7 @@ from marinemap.extraction.dataset import Dataset
 from marinemap.extraction.feature_ids import are_places, numbered, span_of
 from marinemap.extraction.layer_names import quietly
 from marinemap.extraction.source_files import parts_of, without_folder
+from marinemap.extraction.sources import source_format_of
 from marinemap.extraction.table_encoding import encoding_of
 from marinemap.extraction.zones import Zones, in_their_zones, schema_in_zones, zones_of
 from marinemap.sentences import say
@@ -113,6 +114,7 @@ class GdalLayer:
                             encoding=self._encoding,
                             use_pyarrow=True,
                             datetime_as_string=bool(self._zones),
+                            **self._options,
                             **options,
                         )
                     )
@@ -180,6 +182,7 @@ class GdalLayer:
                     layer=self.dataset.layer,
                     encoding=self._encoding,
                     datetime_as_string=bool(self._zones),
+                    **self._options,
                     **wanted,
                 )
         except (*GDAL_ERRORS, ValueError) as error:
@@ -220,6 +223,10 @@ class GdalLayer:
     @cached_property
     def _rows_at_once(self) -> int:
         return min(_BATCH_FEATURES, rows_within_file(self.dataset, _GDAL_BATCH_BYTES))
+
+    @cached_property
+    def _options(self) -> Mapping[str, str]:
+        return source_format_of(self.dataset.file).options(self.dataset.file)
 
     @cached_property
     def _encoding(self) -> str | None:

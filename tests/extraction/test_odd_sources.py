@@ -17,6 +17,7 @@ import shapely
 from marinemap.errors import DatasetError, MarineMapError
 from marinemap.extraction import FORMATS, check_servable, describe
 from marinemap.extraction.operations import find_operation
+from marinemap.extraction.page import attributes_schema
 from tests.extraction.layers import read, run, unpack, write_layer
 
 POINTS = [shapely.Point(1, 1), shapely.Point(2, 2)]
@@ -231,3 +232,26 @@ def test_layer_named_like_a_path_has_no_style_elsewhere(tmp_path: Path) -> None:
     (report,) = run(source, tmp_path).layers
     assert report.features_written == 2
     assert not any(name.endswith(".qml") for name in report.files)
+
+
+@pytest.mark.parametrize(
+    ("types", "header", "row", "fields"),
+    [
+        (None, "WKT,name", '"LINESTRING (1 1, 20 1)",reef', ["name"]),
+        ('"String","WKT"', "name,shape", 'reef,"LINESTRING (1 1, 20 1)"', ["name"]),
+        ('"CoordX","CoordY","String"', "lon,lat,name", "3,4,reef", ["lon", "lat", "name"]),
+    ],
+)
+def test_text_of_a_csvs_geometry_is_no_field_of_its_own(
+    tmp_path: Path, types: str | None, header: str, row: str, fields: list[str]
+) -> None:
+    source = tmp_path / "sea.csv"
+    source.write_text(f"{header}\n{row}\n")
+    source.with_suffix(".prj").write_text(pyproj.CRS(4326).to_wkt("WKT1_ESRI"))
+    if types:
+        source.with_suffix(".csvt").write_text(f"{types}\n")
+    assert [field.name for field in describe(source).fields] == fields
+    assert attributes_schema(describe(source)).names == fields
+    geometries, columns = read(unpack(run(source, tmp_path)) / "sea.shp")
+    assert (list(columns), columns["name"]) == (fields, ["reef"])
+    assert shapely.get_coordinates(geometries)[:, 0].max() <= 10

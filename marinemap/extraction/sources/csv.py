@@ -69,6 +69,20 @@ def _without_nul(path: Path, lines: Iterator[str]) -> Iterator[str]:
         yield line
 
 
+def _options(path: Path) -> dict[str, str]:
+    """Leave the text of a geometry out of the fields: the feature has it, cut and moved.
+
+    Columns of longitudes and latitudes stay, which are data of their own.
+    """
+    types = path.with_suffix(".csvt")
+    told = types.read_text(errors="replace").lower() if types.is_file() else ""
+    return {} if "coord" in told or "point" in told else {"KEEP_GEOM_COLUMNS": "NO"}
+
+
 SOURCE = SourceFormat(
-    (".csv",), parts=with_suffixes(".csvt", ".prj"), check=_check_csv, opens_safely=True
+    (".csv",),
+    parts=with_suffixes(".csvt", ".prj"),
+    check=_check_csv,
+    opens_safely=True,
+    options=_options,
 )

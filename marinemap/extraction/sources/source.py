@@ -14,6 +14,10 @@ def _alone(path: Path) -> list[Path]:
     return [path]
 
 
+def _none(path: Path) -> Mapping[str, str]:
+    return {}
+
+
 def _trusted(path: Path) -> object:
     return None
 
@@ -43,6 +47,8 @@ class SourceFormat:
         Whether GDAL gives several features one id, so that a feature's place has to be its id.
     is_parquet : bool
         Whether it is read by ``extraction.geoparquet``, and not by GDAL.
+    options : callable
+        Returns what GDAL is told whenever it opens the file.
     environment : mapping
         Options for GDAL that have no other way in.
     """
@@ -56,6 +62,7 @@ class SourceFormat:
     has_one_zone: bool = False
     shares_ids: bool = False
     is_parquet: bool = False
+    options: Callable[[Path], Mapping[str, str]] = _none
     environment: Mapping[str, str] = field(default_factory=dict)
 
 
