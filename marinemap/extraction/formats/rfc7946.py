@@ -39,7 +39,9 @@ def keep_types(column: Any, decimals: int) -> Any:
     for flag in (False, True):
         some = has_z == flag
         near[some] = shapely.transform(given[some], lambda at: at.round(decimals), include_z=flag)
-    broken = shapely.is_valid(given) & ~shapely.is_valid(near)
+    broken = np.flatnonzero(~shapely.is_valid(near))
+    # What is not valid as it came stays so.
+    broken = broken[shapely.is_valid(given[broken])]
     return _replaced(column, rows[broken], [_repaired(each) for each in near[broken]])
 
 
