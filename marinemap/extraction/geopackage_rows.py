@@ -148,7 +148,7 @@ def _wkb(blob: Any) -> bytes | None:
 
 
 def _check(values: Values, *wanted: type) -> None:
-    if not {type(value) for value in values}.issubset((*wanted, type(None))):
+    if not set(map(type, values)).issubset((*wanted, type(None))):
         raise _NotPlain
 
 
@@ -166,9 +166,9 @@ def _flags(values: Values, type_: pa.DataType) -> Any:
 
 def _numbers(values: Values, type_: pa.DataType) -> Any:
     _check(values, float, int)
-    if any(type(value) is int and abs(value) > _MOST_EXACT for value in values):
+    if any(abs(value) > _MOST_EXACT for value in values if type(value) is int):
         raise _NotPlain
-    found = pa.array([None if value is None else float(value) for value in values], pa.float64())
+    found = pa.array(values, pa.float64())
     narrow = found if type_ == pa.float64() else found.cast(type_)
     if not np.isfinite(np.asarray(narrow.drop_null())).all():
         raise _NotPlain
@@ -178,7 +178,7 @@ def _numbers(values: Values, type_: pa.DataType) -> Any:
 def _texts(values: Values, type_: pa.DataType) -> Any:
     _check(values, str)
     # GDAL ends a text there.
-    if any(value and "\0" in value for value in values):
+    if "\0" in "".join(filter(None, values)):
         raise _NotPlain
     return pa.array(values, type_)
 

@@ -136,21 +136,26 @@ def _leaf_keys(database: sqlite3.Connection, table: str, near: Near) -> Iterator
     depth = int.from_bytes(root[:2], "big")
     if depth > _MOST_LEVELS:
         raise ValueError(f"a tree of {depth} levels")
-    nodes = np.array([_ROOT])
+    found = iter([_near_in([root], near)])
     for _ in range(depth):
-        nodes = np.concatenate(list(_near_keys(database, table, nodes, near)))
-    yield from _near_keys(database, table, nodes, near)
+        found = _near_keys(database, table, np.concatenate(list(found)), near)
+    yield from found
 
 
 def _near_keys(
     database: sqlite3.Connection, table: str, nodes: Array, near: Near
 ) -> Iterator[Array]:
     for begin in range(0, max(1, len(nodes)), _NODES_AT_ONCE):
-        blobs = _blobs(database, table, nodes[begin : begin + _NODES_AT_ONCE])
-        cells = _cells(blobs)
-        minx, maxx, miny, maxy = cells["sides"].astype(float).T
-        wanted = near(np.column_stack([minx, miny, maxx, maxy]))
-        yield cells["key"][wanted].astype(np.int64)
+        yield _near_in(_blobs(database, table, nodes[begin : begin + _NODES_AT_ONCE]), near)
+
+
+def _near_in(blobs: list[bytes], near: Near) -> Array:
+    """Return the keys of rows, or the numbers of nodes, that some nodes hold of what is wanted."""
+    cells = _cells(blobs)
+    minx, maxx, miny, maxy = cells["sides"].astype(float).T
+    wanted = near(np.column_stack([minx, miny, maxx, maxy]))
+    found: Array = cells["key"][wanted].astype(np.int64)
+    return found
 
 
 def _blobs(database: sqlite3.Connection, table: str, nodes: Array) -> list[bytes]:

@@ -146,9 +146,11 @@ def _with_links(request: HttpRequest, document: Document, wanted: str) -> dict[s
         return body
     kept = [link for link in body["links"] if link["rel"] not in ("self", "alternate")]
     own = {"json": document.media_type, "html": "text/html", **document.others}
+    address = _address_of(request)
     links = [
         {
-            "href": _address(request, form, wanted),
+            # Programs get JSON without being told.
+            "href": address("" if form == wanted == "json" else form),
             "rel": "self" if form == wanted else "alternate",
             "type": media_type,
             "title": format_lazy(_("As {form}"), form=form.upper()),
@@ -158,14 +160,18 @@ def _with_links(request: HttpRequest, document: Document, wanted: str) -> dict[s
     return body | {"links": [*sorted(links, key=lambda link: link["rel"] != "self"), *kept]}
 
 
-def _address(request: HttpRequest, form: str, wanted: str) -> str:
+def _address_of(request: HttpRequest) -> Callable[[str], str]:
+    """Return what gives the address of a request in a form; all else of the query stays."""
     query = request.GET.copy()
-    query[FORM.name] = form
-    if form == wanted == "json":
-        # Programs get it without being told.
-        del query[FORM.name]
-    text = query.urlencode(safe=":/,")
-    return request.build_absolute_uri(f"{request.path}?{text}" if text else request.path)
+    query.pop(FORM.name, None)
+    rest = query.urlencode(safe=":/,")
+    path = request.build_absolute_uri(request.path)
+
+    def address(form: str) -> str:
+        text = "&".join(filter(None, [rest, form and f"{FORM.name}={form}"]))
+        return f"{path}?{text}" if text else path
+
+    return address
 
 
 def _etag_of(request: HttpRequest, answered: Versioned, form: str) -> str:

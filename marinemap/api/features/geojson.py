@@ -61,16 +61,33 @@ def _rows(features: Features) -> list[dict[str, Any]]:
     columns = [_plain_column(column) for column in table.columns]
     if not columns:
         return [{} for _ in range(len(features))]
-    return [dict(zip(table.column_names, row, strict=True)) for row in zip(*columns, strict=True)]
+    # Arrow makes the names anew each time.
+    names = table.column_names
+    return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
 
 
 def _plain_column(column: Any) -> list[Any]:
+    if types.is_date32(column.type):
+        return _days(column)
     try:
         values: list[Any] = column.to_pylist()
     except (OverflowError, ValueError):
         return _distant_times(column)
-    is_plain = any(at(column.type) for at in _PLAIN)
-    return values if is_plain else [plain(value) for value in values]
+    if any(at(column.type) for at in _PLAIN) or _is_finite(column):
+        return values
+    return [plain(value) for value in values]
+
+
+def _days(column: Any) -> list[str | None]:
+    """Return days as RFC 3339 has them; those beyond the year 9999, too."""
+    days = column.to_numpy()
+    texts = np.datetime_as_string(days).tolist()
+    return [None if is_none else text for text, is_none in zip(texts, np.isnat(days), strict=True)]
+
+
+def _is_finite(column: Any) -> bool:
+    """Tell whether a column is of numbers that JSON has, all of them."""
+    return bool(types.is_floating(column.type) and np.isfinite(column.drop_null()).all())
 
 
 def _distant_times(column: Any) -> list[Any]:
