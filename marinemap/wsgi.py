@@ -5,7 +5,9 @@ import os
 from django.core.wsgi import get_wsgi_application
 
 from marinemap.api.kept import KeptAnswers
+from marinemap.api.mute import WhileMute, limit_waits
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "marinemap.settings")
 
-application = KeptAnswers(get_wsgi_application())
+application = WhileMute(KeptAnswers(get_wsgi_application()))
+limit_waits()

@@ -16,6 +16,7 @@ from marinemap.api.conf import max_body_bytes
 from marinemap.api.declarations.negotiation import NotAcceptableError
 from marinemap.api.error_pages import is_api, page_with, wants_page, words_of
 from marinemap.api.events.limits import TooManyStreamsError
+from marinemap.api.mute import tell_away
 from marinemap.api.readers import in_language_of, retold, title_of
 from marinemap.errors import (
     DatasetError,
@@ -148,6 +149,8 @@ def problem_response(request: HttpRequest, error: Exception) -> HttpResponse:
         if isinstance(error, kind):
             if status == 503:
                 logger.warning("Answered 503: %s", error, exc_info=error)
+            if isinstance(error, DATABASE_AWAY) or isinstance(error.__cause__, DATABASE_AWAY):
+                tell_away(request.META)
             response = _problem(request, status, type_, **_details(error, status))
             for name, value in getattr(error, "headers", {}).items():
                 response.headers[name] = value

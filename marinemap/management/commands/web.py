@@ -17,6 +17,7 @@ from django.core.wsgi import get_wsgi_application
 from django.urls import get_resolver
 
 from marinemap.api.kept import KeptAnswers
+from marinemap.api.mute import WhileMute, limit_waits
 from marinemap.jobs.watch import stand_in
 from marinemap.processes.apart import warm_up
 from marinemap.processes.registry import all_processes
@@ -47,7 +48,8 @@ class Command(BaseCommand):
         _on_end(signal.SIG_DFL)
         _collect_static()
         # Only now: it looks once which static files there are.
-        application = KeptAnswers(get_wsgi_application())
+        application = WhileMute(KeptAnswers(get_wsgi_application()))
+        limit_waits()
         _warm_up()
         # A busy moment is no news.
         logging.getLogger("waitress.queue").setLevel(logging.ERROR)

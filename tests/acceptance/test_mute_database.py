@@ -1,0 +1,60 @@
+"""A database that gives no answer is told at once, and stands in nobody's way."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import requests
+
+from tests.running_site import RunningSite, wait_for
+from tests.transport.interference import Proxy
+
+pytestmark = pytest.mark.parametrize("prepared", ["postgresql"], indirect=True)
+
+# The shortest that libpq knows; a statement waits twice as long.
+_CONNECT_SECONDS = 2
+_CLIENTS = 40
+
+
+@pytest.fixture
+def site(make_site: Callable[..., RunningSite]) -> RunningSite:
+    return make_site()
+
+
+@pytest.fixture
+def network(site: RunningSite) -> Iterator[Proxy]:
+    """Put a network that may fail between a web server and its database."""
+    address, _, name = site.environment["DATABASE_URL"].rpartition("/")
+    before, _, port = address.rpartition(":")
+    proxy = Proxy(int(port))
+    url = f"{before}:{proxy.port}/{name}?connect_timeout={_CONNECT_SECONDS}"
+    site.environment["DATABASE_URL"] = url
+    site.start_web()
+    yield proxy
+    proxy.close()
+
+
+def test_mute_database_holds_up_no_answer_that_needs_none(
+    site: RunningSite, network: Proxy
+) -> None:
+    def ask(_: int = 0) -> int:
+        return requests.get(f"{site.base}/api/jobs", timeout=60).status_code
+
+    with ThreadPoolExecutor(_CLIENTS) as clients:
+        assert set(clients.map(ask, range(_CLIENTS))) == {200}
+        network.mute()
+        # Eight threads, each of which waited until a statement is given up and then for a
+        # connection, five times one after the other: 30 s.
+        begun = time.monotonic()
+        assert set(clients.map(ask, range(_CLIENTS))) == {503}
+        assert time.monotonic() - begun < 20
+        # Those that ask from now on hold no thread.
+        asked = [clients.submit(ask) for _ in range(_CLIENTS)]
+        assert requests.get(f"{site.base}/healthz", timeout=60).json()["status"] == "down"
+        assert {each.result() for each in asked} == {503}
+        network.cut()
+        network.revive()
+        wait_for(lambda: ask() == 200, "an answer", 30)
