@@ -11,6 +11,7 @@ from marinemap.api.declarations.serving import FORM
 from marinemap.api.links import LINKS
 from marinemap.errors import RequestError
 from marinemap.extraction import search_crs
+from marinemap.sentences import say
 
 _TEXT = Parameter(
     "q",
@@ -69,10 +70,10 @@ def _checked(bbox: list[float]) -> tuple[float, float, float, float]:
     is_there = all(abs(longitude) <= _MOST_LONGITUDE for longitude in (west, east))
     if not is_there or not -_MOST_LATITUDE <= south <= north <= _MOST_LATITUDE:
         raise RequestError(
-            "bounds must be west, south, east, north in degrees, south not above north",
+            say("bounds must be west, south, east, north in degrees, south not above north"),
             field="bbox",
             value=bbox,
-            hint="For example bbox=22,35,28,41; across 180: bbox=175,-20,-175,-10.",
+            hint=say("For example bbox=22,35,28,41; across 180: bbox=175,-20,-175,-10."),
         )
     return west, south, east, north
 
