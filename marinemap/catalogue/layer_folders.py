@@ -11,13 +11,13 @@ from pathlib import Path
 
 from django.conf import settings
 
-from marinemap.errors import DatasetError
+from marinemap.errors import DatasetError, quote
 from marinemap.extraction import check_is_file, known_suffixes, parts_of, real_path
 from marinemap.sentences import say
 
 MOST_FILES = 500
 # A folder may have millions of files, on a disk that is elsewhere.
-_MOST_ENTRIES, _SECONDS = 20_000, 2.0
+_MOST_ENTRIES, _MOST_DEPTH, _SECONDS = 20_000, 20, 2.0
 # Mostly something else.
 _NOT_LISTED = {".db", ".xml"}
 _FOLDER_SUFFIX = ".gdb"
@@ -65,6 +65,18 @@ def check_allowed(path: Path) -> None:
                 "MARINEMAP_LAYER_FOLDERS, or adds it by `manage.py addlayer`."
             ),
         )
+    try:
+        _check_parts(path)
+    except OSError as error:
+        # A folder that the site's user may not look into, a name that is too long for the disk.
+        raise DatasetError(
+            say("{name} cannot be opened: {why}", name=quote(path.name), why=error.strerror),
+            field="source",
+            value=str(path),
+        ) from error
+
+
+def _check_parts(path: Path) -> None:
     check_is_file(path)
     # What belongs to it (.dbf) may be a link as well.
     for part in parts_of(real_path(path)):
@@ -94,7 +106,8 @@ def list_files(words: str = "") -> FoundFiles:
     found: list[Path] = []
     for count, path in enumerate(islice(entries, _MOST_ENTRIES), 1):
         is_late = count == _MOST_ENTRIES or time.monotonic() > deadline
-        if path.suffix.lower() in suffixes and all(w in str(path).lower() for w in wanted):
+        is_one = path is not None and path.suffix.lower() in suffixes
+        if path and is_one and all(word in str(path).lower() for word in wanted):
             found.append(path)
         if is_late or len(found) > MOST_FILES:
             return FoundFiles(sorted(found[:MOST_FILES]), is_cut=True)
@@ -102,15 +115,23 @@ def list_files(words: str = "") -> FoundFiles:
 
 
 def _is_allowed(path: Path) -> bool:
-    real = real_path(path)
-    return any(
-        real.is_relative_to(real_path(folder)) and real != real_path(folder)
-        for folder in (*allowed_folders(), upload_folder())
-    )
+    try:
+        real = real_path(path)
+    except OSError:
+        # A link on its way that may not be read.
+        return False
+    # What arrives there may be anything; what of it may be added is told by who looked at it.
+    if real.is_relative_to(real_path(upload_folder())):
+        return False
+    folders = map(real_path, allowed_folders())
+    return any(real.is_relative_to(folder) and real != folder for folder in folders)
 
 
-def _walk(folder: Path) -> Iterator[Path]:
-    """Yield the files below a folder, hidden ones aside; links to folders are not followed."""
+def _walk(folder: Path, depth: int = 0) -> Iterator[Path | None]:
+    """Yield the files below a folder, and None for all else that is there, so that it counts.
+
+    Links to folders are not followed.
+    """
     try:
         entries = sorted(islice(os.scandir(folder), _MOST_ENTRIES), key=lambda entry: entry.name)
     except OSError:
@@ -118,9 +139,17 @@ def _walk(folder: Path) -> Iterator[Path]:
     for entry in entries:
         path = Path(entry.path)
         if entry.name.startswith(".") or (entry.is_symlink() and not _is_allowed(path)):
-            continue
-        is_folder = entry.is_dir(follow_symlinks=False)
-        if is_folder and path.suffix.lower() != _FOLDER_SUFFIX:
-            yield from _walk(path)
+            yield None
+        elif _is_folder(entry) and path.suffix.lower() != _FOLDER_SUFFIX:
+            yield None
+            if depth < _MOST_DEPTH:
+                yield from _walk(path, depth + 1)
         else:
             yield path
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir(follow_symlinks=False)
+    except OSError:
+        return False

@@ -108,8 +108,9 @@ def check_given(source: str, source_layer: str) -> None:
     if isinstance(place, Table):
         server_of(place)
         return
-    check_allowed(place)
     known = _known_layers(source)
+    if not (known and uploads.is_uploaded(source)):
+        check_allowed(place)
     if known:
         pick_among(known, place, source_layer or None)
 

@@ -203,6 +203,43 @@ def test_piece_that_came_twice_or_too_far_is_told_where_to_go_on(admin_client: C
     assert not SourceLook.objects.exists() and list(uploads.upload_folder().iterdir()) == []
 
 
+def test_upload_that_was_not_looked_at_is_no_source(
+    admin_client: Client, marine_gpkg: Path, settings: Any
+) -> None:
+    """GDAL has formats that point at other files: what arrives may be one, and stay half there."""
+    content = b"<OGRVRTDataSource><OGRVRTLayer name='x'><SrcDataSource>/etc/passwd"
+    begun = admin_client.post(f"{DATA}upload/", {"name": "x", "size": str(len(content) + 1)})
+    send_piece(admin_client, begun, 0, content)
+    arriving = uploads.part_of(SourceLook.objects.get())
+    assert arriving.read_bytes() == content
+    # Also where the operator allows a folder that has the site's home within it.
+    settings.MARINEMAP_LAYER_FOLDERS = ["/"]
+    beside = arriving.parent / ".." / arriving.parent.name / arriving.name
+    for path in (arriving, beside, arriving.parent):
+        refused = admin_client.post(ADD, {"id": "x", "title": "x", "source": str(path)})
+        assert "is below none of" in refused.context["adminform"].form.errors["source"][0]
+        assert "is below none of" in text_of(admin_client.post(DATA, {"file": str(path)}))
+    assert not Layer.objects.exists()
+
+
+def test_paths_that_the_disk_refuses_are_told(
+    admin_client: Client, tmp_path: Path, settings: Any
+) -> None:
+    settings.MARINEMAP_LAYER_FOLDERS = [str(tmp_path)]
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    deep = tmp_path
+    for _ in range(40):
+        deep /= "folder"
+        deep.mkdir()
+    (deep / "reefs.gpkg").touch()
+    (tmp_path / ("r" * 250 + ".gpkg")).touch()
+    for name in ("r" * 300, "\u202e'\"<b>.gpkg", "loop", "loop/a.gpkg", "a\nb"):
+        told = text_of(admin_client.post(DATA, {"file": str(tmp_path / name)}))
+        assert 'class="errorlist"' in told
+    offered = admin_client.get(DATA).context["found"]
+    assert [len(path.name) for path in offered.files] == [255] and not offered.is_cut
+
+
 @pytest.mark.parametrize("size", ["0", "-1", "x", "1000001", "9" * 40, ""])
 def test_file_of_no_size_that_is_taken_is_refused_at_once(
     admin_client: Client, settings: Any, size: str
