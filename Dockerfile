@@ -9,9 +9,14 @@ RUN apt-get update \
     && rm -rf /var/lib/apt/lists/*
 WORKDIR /opt/marinemap
 # The libraries first: they change less often than the source.
-COPY requirements.txt requirements-node.txt Makefile ./
+COPY requirements.txt requirements-node.txt pyproject.toml Makefile ./
 COPY scripts ./scripts
 RUN make PYTHON=/usr/bin/python3 .venv/.ready
+# What a site needs beyond, by commas: s3, redis.
+ARG MARINEMAP_EXTRAS=""
+RUN .venv/bin/python scripts/extras.py "$MARINEMAP_EXTRAS" >/tmp/extras.txt \
+    && if [ -s /tmp/extras.txt ]; then \
+        .venv/bin/pip install --no-cache-dir -c requirements.txt -r /tmp/extras.txt; fi
 COPY . .
 RUN make PYTHON=/usr/bin/python3 marinemap/web/static/marinemap/page.js \
     && rm -rf marinemap/web/node_modules \

@@ -1,6 +1,6 @@
 """Read a Dockerfile, and take its steps without an engine: in an empty Debian, by chroot.
 
-It knows what ours uses: no ARG, no ONBUILD, no flags but those of COPY --from.
+It knows what ours uses: of ARG the default, no ONBUILD, no flags but those of COPY --from.
 """
 
 from __future__ import annotations
@@ -72,6 +72,7 @@ class Root:
     def __init__(self, folder: Path, context: Path, others: dict[str, Path]) -> None:
         self.folder, self._context, self._others = folder, context, others
         self._directory = "/"
+        self._arguments: dict[str, str] = {}
 
     def take(self, stage: Stage) -> None:
         """Take each step; what only says how to run the image is left."""
@@ -80,6 +81,9 @@ class Root:
                 self.run([*stage.last("SHELL").command, step.words])
             elif step.name == "COPY":
                 self._copy(step.words.split())
+            elif step.name == "ARG":
+                name, _, value = step.words.partition("=")
+                self._arguments[name] = value.strip('"')
             elif step.name == "WORKDIR":
                 self._directory = step.words
                 self._inside(step.words).mkdir(parents=True, exist_ok=True)
@@ -87,7 +91,8 @@ class Root:
     def run(self, command: list[str], *before: str) -> None:
         """Run a command in it, as root unless what comes before it changes that."""
         enter = ["chroot", str(self.folder), "env", "-C", self._directory, *before]
-        subprocess.run([*enter, *command], check=True, env=_environment())
+        environment = _environment() | self._arguments
+        subprocess.run([*enter, *command], check=True, env=environment)
 
     def _copy(self, words: list[str]) -> None:
         source_root = self._context

@@ -62,8 +62,21 @@ def test_image_has_what_it_is_made_of(tmp_path: Path) -> None:
     # No secret, no test, no home of a site goes into it.
     assert {path.name for path in tmp_path.iterdir()} <= {
         *("LICENSE", "Makefile", "containers", "manage.py", "marinemap", "scripts"),
-        *("requirements.txt", "requirements-node.txt"),
+        *("pyproject.toml", "requirements.txt", "requirements-node.txt"),
     }
+
+
+def test_image_takes_the_extras_that_a_site_names(compose: dict[str, Any]) -> None:
+    """Their names are those of pyproject.toml; one that there is not ends the build."""
+    assert "MARINEMAP_EXTRAS" in compose["services"]["web"]["build"]["args"]
+    found = {}
+    for names in ("", "s3", "s3, redis", "s4"):
+        command = [sys.executable, "scripts/extras.py", names]
+        found[names] = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True)
+    assert found[""].stdout == "" and found[""].returncode == 0
+    assert "boto3" in found["s3"].stdout and "redis" not in found["s3"].stdout
+    assert "boto3" in found["s3, redis"].stdout and "\nredis" in found["s3, redis"].stdout
+    assert found["s4"].returncode == 1 and "no extra 's4'" in found["s4"].stderr
 
 
 def test_compose_file_keeps_to_its_specification(compose: dict[str, Any]) -> None:
