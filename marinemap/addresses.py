@@ -75,6 +75,24 @@ def read_postgis_servers() -> Secrets:
     return found
 
 
+def read_source_prefixes() -> Secrets:
+    """Return ``MARINEMAP_SOURCE_PREFIXES``: beginnings of addresses, with blanks between.
+
+    Raises
+    ------
+    ImproperlyConfigured
+        If one is no address. It is not repeated: it may hold a password.
+    """
+    found = Secrets(read_text("MARINEMAP_SOURCE_PREFIXES", "").split())
+    for number, address in enumerate(found, 1):
+        if not address.startswith(("https://", "http://", "s3://")):
+            raise ImproperlyConfigured(
+                f"MARINEMAP_SOURCE_PREFIXES: number {number} is no address; write "
+                "https://host/folder/ or s3://bucket/prefix/, several with blanks between"
+            )
+    return found
+
+
 def read_broker(database_url: str) -> str:
     """Return ``CELERY_BROKER_URL``, or the URL of the message queue that lives in the database.
 

@@ -41,6 +41,8 @@ from marinemap.settings_catalogue import LOGGING as LOGGING
 from marinemap.settings_catalogue import MARINEMAP_LOG_FORMAT as MARINEMAP_LOG_FORMAT
 from marinemap.settings_catalogue import MARINEMAP_POSTGIS_SECONDS as MARINEMAP_POSTGIS_SECONDS
 from marinemap.settings_catalogue import MARINEMAP_POSTGIS_SERVERS as MARINEMAP_POSTGIS_SERVERS
+from marinemap.settings_catalogue import MARINEMAP_SOURCE_PREFIXES as MARINEMAP_SOURCE_PREFIXES
+from marinemap.settings_catalogue import MARINEMAP_SOURCE_SECONDS as MARINEMAP_SOURCE_SECONDS
 from marinemap.settings_catalogue import USE_TZ as USE_TZ
 
 # --- Who may reach the site --------------------------------------------------------------

@@ -8,7 +8,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from marinemap.addresses import database_in, read_database, read_postgis_servers
+from marinemap.addresses import (
+    database_in,
+    read_database,
+    read_postgis_servers,
+    read_source_prefixes,
+)
 from marinemap.environment import (
     read_choice,
     read_home,
@@ -67,6 +72,12 @@ else:
 MARINEMAP_POSTGIS_SERVERS = read_postgis_servers()
 # How long one may be silent, and a look at a table take.
 MARINEMAP_POSTGIS_SECONDS = read_number("MARINEMAP_POSTGIS_SECONDS", 60, least=1, most=3_600)
+
+# --- The servers that files may be read from ---------------------------------------------------
+
+MARINEMAP_SOURCE_PREFIXES = read_source_prefixes()
+# How long one may be silent.
+MARINEMAP_SOURCE_SECONDS = read_number("MARINEMAP_SOURCE_SECONDS", 30, least=1, most=3_600)
 
 # --- Logging ---------------------------------------------------------------------------------
 

@@ -12,12 +12,13 @@ from django.http import HttpRequest, HttpResponse
 
 from marinemap.catalogue.area_names import check_field
 from marinemap.catalogue.data_admin import DataPages
-from marinemap.catalogue.models import Layer, SourceToRead, place_of
+from marinemap.catalogue.models import Layer, SourceToRead
 from marinemap.catalogue.new_sources import give, withdraw
 from marinemap.catalogue.reading import READ_FROM_DATA, absolute, is_as_read
 from marinemap.catalogue.review_admin import ReviewPages, map_of
 from marinemap.catalogue.source_looks import check_given
 from marinemap.errors import MarineMapError
+from marinemap.extraction import place_of
 
 # Django's own classes take a type parameter in its stubs only.
 if TYPE_CHECKING:

@@ -18,11 +18,11 @@ from django.utils import timezone
 from marinemap.catalogue import drawings
 from marinemap.catalogue.area_names import check_field
 from marinemap.catalogue.freshness import mark
-from marinemap.catalogue.models import Layer, SourceToRead, place_of
+from marinemap.catalogue.models import Layer, SourceToRead
 from marinemap.catalogue.only_one import only_one
 from marinemap.catalogue.reading import READ_FROM_DATA, read
 from marinemap.errors import MarineMapError
-from marinemap.extraction import is_table, list_layers
+from marinemap.extraction import is_address, list_layers, place_of
 
 _GIVEN = ("source", "source_layer")
 # A source that ends its reader each time would keep all others from being read.
@@ -145,7 +145,7 @@ def _same(given: SourceToRead) -> models.QuerySet[SourceToRead]:
 
 def _shown(given: SourceToRead, error: MarineMapError) -> str:
     """Return why a source was refused; of a file that holds no layers nothing is told."""
-    if is_table(given.source):
+    if is_address(given.source):
         return _NO_DATA
     try:
         list_layers(Path(given.source))

@@ -9,7 +9,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from marinemap.extraction import SourceLayer, is_table
+from marinemap.extraction import SourceLayer, is_address
 
 _COLUMNS = (
     "source",
@@ -51,7 +51,7 @@ def find_source(database: Mapping[str, Any], layer_id: str) -> SourceLayer | Non
     except sqlite3.Error:
         return None
     # Which servers may be read, the catalogue knows.
-    if row is None or is_table(row[0]):
+    if row is None or is_address(row[0]):
         return None
     found = dict(zip(_COLUMNS, row, strict=True))
     path, layer = Path(found.pop("source")), found.pop("source_layer")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Callable
+from pathlib import Path
 
 import pyproj
 
@@ -13,7 +14,6 @@ from marinemap.errors import DatasetError, UnavailableError
 from marinemap.extraction import (
     Dataset,
     Place,
-    Table,
     check_servable,
     content_version,
     counted,
@@ -69,7 +69,7 @@ def absolute(source: Place) -> str:
     DatasetError
         If it begins with the home of a user that does not exist.
     """
-    if isinstance(source, Table):
+    if not isinstance(source, Path):
         return str(source)
     try:
         # Not resolved: who switches a link to newer data means the layer to follow.

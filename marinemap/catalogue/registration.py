@@ -49,8 +49,8 @@ def register(
     ----------
     layer_id : str
         Lower-case letters, digits, ``-`` and ``_``.
-    source : Path or Table
-        A vector file that GDAL reads, or a table of PostGIS.
+    source : Path, Table or Remote
+        A vector file, a table of PostGIS, or a file on a server.
     source_layer : str, optional
         The layer's name in the file; may be left out where the file holds one layer.
     text : LayerText, optional

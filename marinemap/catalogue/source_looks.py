@@ -14,17 +14,20 @@ from django.db.models import F
 
 from marinemap.catalogue import uploads
 from marinemap.catalogue.layer_folders import check_allowed, upload_folder
-from marinemap.catalogue.models import SourceLook, place_of
+from marinemap.catalogue.models import SourceLook
 from marinemap.catalogue.only_one import only_one
 from marinemap.catalogue.reading import absolute
 from marinemap.errors import DatasetError, MarineMapError, RequestError
 from marinemap.extraction import (
+    Remote,
     Server,
     Table,
     allowed_servers,
     find_layers,
     look_apart,
     pick_among,
+    place_of,
+    prefix_of,
     server_of,
     unpack_layers,
 )
@@ -107,6 +110,9 @@ def check_given(source: str, source_layer: str) -> None:
     place = place_of(source)
     if isinstance(place, Table):
         server_of(place)
+        return
+    if isinstance(place, Remote):
+        prefix_of(place.url, place.name)
         return
     known = _known_layers(source)
     if not (known and uploads.is_uploaded(source)):

@@ -22,13 +22,16 @@ from marinemap.extraction.opening import find_zones
 from marinemap.extraction.page import Page, Wanted, attributes_schema, read_one, read_page
 from marinemap.extraction.page_files import write_features_as
 from marinemap.extraction.pipeline import extract
+from marinemap.extraction.place import Place, is_address, place_of
 from marinemap.extraction.postgis.servers import (
     Server,
     allow_servers,
     allowed_servers,
     server_of,
 )
-from marinemap.extraction.postgis.table import Place, Table, is_table
+from marinemap.extraction.postgis.table import Table, is_table
+from marinemap.extraction.remote.address import Remote
+from marinemap.extraction.remote.prefixes import Prefix, allow_prefixes, prefix_of
 from marinemap.extraction.request import (
     ExtractionRequest,
     ExtractionResult,
@@ -79,6 +82,9 @@ __all__ = [
     "Server",
     "SourceLayer",
     "Table",
+    "Remote",
+    "Prefix",
+    "allow_prefixes",
     "Wanted",
     "allow_servers",
     "allowed_servers",
@@ -103,6 +109,9 @@ __all__ = [
     "help_extract",
     "is_table",
     "known_suffixes",
+    "is_address",
+    "place_of",
+    "prefix_of",
     "list_layers",
     "look_apart",
     "one_state",

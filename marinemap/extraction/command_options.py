@@ -14,7 +14,7 @@ from marinemap.errors import DatasetError, RequestError
 from marinemap.extraction.dataset import describe
 from marinemap.extraction.formats import FORMATS
 from marinemap.extraction.json_objects import each_once
-from marinemap.extraction.postgis.table import is_table
+from marinemap.extraction.place import is_address
 from marinemap.extraction.request import ExtractionRequest, SourceLayer
 
 
@@ -86,9 +86,9 @@ def read_file(options: Mapping[str, Any]) -> SourceLayer:
     DatasetError
         If it cannot be read, or holds several layers and none is named.
     """
-    if is_table(options["source"]):
+    if is_address(options["source"]):
         raise DatasetError(
-            "a table is extracted by the id of its layer in the catalogue",
+            "a table, or a file on a server, is extracted by the id of its layer in the catalogue",
             field="source",
             hint="Add it first: manage.py addlayer. The catalogue's settings say which servers "
             "may be read.",

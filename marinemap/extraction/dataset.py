@@ -24,9 +24,11 @@ from marinemap.extraction.layer_names import (
     quietly,
     unreadable,
 )
-from marinemap.extraction.postgis.table import Place, Table
-from marinemap.extraction.source_files import fingerprint, real_path
-from marinemap.extraction.sources import is_parquet, source_format_of
+from marinemap.extraction.place import Place
+from marinemap.extraction.postgis.table import Table
+from marinemap.extraction.remote.address import Remote
+from marinemap.extraction.source_files import fingerprint, one_state, real_path
+from marinemap.extraction.sources import source_format_of
 from marinemap.extraction.table_encoding import encoding_of
 from marinemap.extraction.wkb import dimensions, kinds
 from marinemap.sentences import say
@@ -102,7 +104,7 @@ class KnownZones:
 
 @dataclass(frozen=True)
 class Dataset:
-    """One layer of a vector file, or a table.
+    """One layer of a vector file, here or on a server, or a table.
 
     ``bounds`` are (minx, miny, maxx, maxy) in the layer's own CRS, x before y; None where the
     layer is empty or no feature has a geometry. ``crs`` is an authority code such as
@@ -127,8 +129,8 @@ class Dataset:
     @property
     def file(self) -> Path:
         """The file that it is in; only where it is in one."""
-        if isinstance(self.path, Table):
-            raise TypeError(f"{self.title} is a table, not a file")
+        if not isinstance(self.path, Path):
+            raise TypeError(f"{self.title} is in no file here")
         return self.path
 
     @property
@@ -142,9 +144,9 @@ def describe(path: Place, layer: str | None = None) -> Dataset:
 
     Parameters
     ----------
-    path : Path or Table
-        A vector file that GDAL reads, or a table of PostGIS; a link is followed now, so that all
-        that is read of the dataset is of one file even if the link is switched meanwhile.
+    path : Path, Table or Remote
+        A vector file, a table of PostGIS, or a file on a server; a link is followed now, so that
+        all that is read of the dataset is of one file even if the link is switched meanwhile.
     layer : str, optional
         The layer's name; may be left out where the file holds one layer.
 
@@ -154,13 +156,15 @@ def describe(path: Place, layer: str | None = None) -> Dataset:
         If the file or layer is missing or unreadable, a ``.shp`` is shorter or longer than its
         header says, or the layer has no CRS or no geometry.
     UnavailableError
-        If it is a table whose server is away.
+        If it is on a server that is away.
     """
     if isinstance(path, Table):
         return _described_table(path, layer)
+    if isinstance(path, Remote):
+        return _described_remote(path, layer)
     path = real_path(path)
     name = pick_layer(path, layer)
-    if is_parquet(path):
+    if source_format_of(path).is_parquet:
         return _described_parquet(path, name)
     try:
         with quietly():
@@ -202,6 +206,26 @@ def _described_parquet(path: Path, name: str) -> Dataset:
     from marinemap.extraction.geoparquet.described import describe_file
 
     return _as_told(path, name, describe_file(path, fingerprint(path)))
+
+
+def _described_remote(remote: Remote, layer: str | None) -> Dataset:
+    if layer not in (None, remote.stem):
+        raise DatasetError(
+            say(
+                "{name} holds the layer '{known}', not '{layer}'",
+                name=remote.name,
+                known=remote.stem,
+                layer=quote(layer),
+            ),
+            field="layer",
+            value=layer,
+        )
+    # Imported here, as above.
+    from marinemap.extraction.geoparquet.described import describe_file
+
+    with one_state(remote) as place:
+        found = describe_file(place, fingerprint(place))
+    return _as_told(remote, remote.stem, found)
 
 
 def _as_told(path: Place, name: str, found: TableDescription | FileDescription) -> Dataset:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 from marinemap.extraction.dataset import Dataset, KnownZones, describe
 from marinemap.extraction.first_look import take_for_sound
+from marinemap.extraction.postgis.table import Table
+from marinemap.extraction.remote.address import Remote
 from marinemap.extraction.request import SourceLayer
 from marinemap.extraction.source_files import real_path
 
@@ -24,9 +25,10 @@ def describe_source(layer: SourceLayer, is_hurried: bool = False) -> Dataset:
         Whether the zones of its moments may be sought for a second only, where the layer has a
         fingerprint and the file is in another state; without a fingerprint nobody else seeks them.
     """
-    if layer.fingerprint and isinstance(layer.path, Path):
+    if layer.fingerprint and not isinstance(layer.path, Table):
         # Whoever found the mark has read the file in that state.
-        take_for_sound(real_path(layer.path), layer.fingerprint)
+        place = layer.path.url if isinstance(layer.path, Remote) else real_path(layer.path)
+        take_for_sound(place, layer.fingerprint)
     dataset = describe(layer.path, layer.layer)
     if not layer.fingerprint:
         return dataset

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,8 @@ Array = np.ndarray[Any, Any]
 
 def are_places(dataset: Dataset) -> bool:
     """Tell whether a feature's id is its place in the layer, counted from 0."""
-    return source_format_of(dataset.file).shares_ids
+    place = dataset.path
+    return isinstance(place, Path) and source_format_of(place).shares_ids
 
 
 def numbered(rows: Any, id_name: str, first: int) -> Any:

@@ -18,17 +18,25 @@ _CHILD = Path(__file__).with_name("look_child.py")
 _SECONDS = 60
 _REMEMBERED = 1_024
 # Found so by other processes; in the order of being told, as a dictionary keeps them.
-_sound: dict[tuple[Path, str], None] = {}
+_sound: dict[tuple[Path | str, str], None] = {}
 # Where GDAL finds its data and options.
 _PASSED_ON = ("CPL_", "GDAL_", "LANG", "LC_", "LD_", "OGR_", "PROJ_", "S57_", "SHAPE_")
 
 
-def take_for_sound(path: Path, fingerprint: str) -> None:
-    """Look no more at a state of a source that was read before, in whichever process."""
+def take_for_sound(path: Path | str, fingerprint: str) -> None:
+    """Look no more at a state of a source that was read before, in whichever process.
+
+    Of a file on a server ``path`` is its address.
+    """
     _sound[path, fingerprint] = None
     while len(_sound) > _REMEMBERED:
         # Another thread may do the same.
         _sound.pop(next(iter(_sound), (path, "")), None)
+
+
+def is_taken_for_sound(path: Path | str, fingerprint: str) -> bool:
+    """Tell whether nobody need look at a state of a source."""
+    return (path, fingerprint) in _sound
 
 
 @lru_cache(_REMEMBERED)
@@ -52,7 +60,7 @@ def look_first(path: Path, fingerprint: str) -> None:
     ServiceError
         If the child process does not start.
     """
-    if (path, fingerprint) in _sound:
+    if is_taken_for_sound(path, fingerprint):
         return
     source = source_format_of(path)
     source.look(path)

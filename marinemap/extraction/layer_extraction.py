@@ -18,7 +18,6 @@ from marinemap.extraction.formats.written import WrittenLayer
 from marinemap.extraction.layer import PreparedLayer, prepare
 from marinemap.extraction.layer_report import report_on
 from marinemap.extraction.limits import LimitWatch, RunLimits
-from marinemap.extraction.postgis.table import Table
 from marinemap.extraction.reproject import Reprojection
 from marinemap.extraction.request import ExtractionRequest, LayerReport, SourceLayer
 from marinemap.extraction.sharing.division import Division
@@ -90,7 +89,7 @@ class LayerExtraction:
             except SourceChangedError:
                 # Who replaces a file may not be done yet.
                 time.sleep(pause_seconds)
-        if not isinstance(source.path, Table) and is_database(real_path(source.path)):
+        if isinstance(source.path, Path) and is_database(real_path(source.path)):
             within = Path(tempfile.mkdtemp(prefix="source-", dir=self.folder))
             source = replace(source, path=snapshot(real_path(source.path), within))
             # Of the copy others know nothing.

@@ -19,7 +19,7 @@ _FEATURES = 100
 
 
 def _look(path: str) -> None:
-    if path.endswith((".parquet", ".geoparquet")):
+    if path.lower().endswith((".parquet", ".geoparquet")):
         _look_at_footer(path)
         return
     for layer in pyogrio.list_layers(path)[:, 0]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Any, Protocol
 
 import pyogrio
@@ -12,7 +13,8 @@ from marinemap.errors import DatasetError
 from marinemap.extraction.dataset import Dataset
 from marinemap.extraction.gdal_layer import GDAL_ERRORS, GdalLayer, rows_within_file
 from marinemap.extraction.geopackage_index import find_rtree, own_key
-from marinemap.extraction.postgis.table import Place, Table
+from marinemap.extraction.place import Place
+from marinemap.extraction.postgis.table import Table
 from marinemap.extraction.rtree_nodes import KeySet, Near
 from marinemap.extraction.sources import is_parquet
 from marinemap.extraction.zones import Zones, zones_of
@@ -111,7 +113,7 @@ def find_index(place: Place, layer: str) -> SpatialIndex | None:
         from marinemap.extraction.geoparquet.index import BoxColumns
 
         return BoxColumns.of(place)
-    return find_rtree(place, layer)
+    return find_rtree(place, layer) if isinstance(place, Path) else None
 
 
 def find_boxes(dataset: Dataset, box: Box | None, most: int | None = None) -> tuple[Any, Any]:
@@ -128,7 +130,7 @@ def find_boxes(dataset: Dataset, box: Box | None, most: int | None = None) -> tu
     if is_parquet(dataset.path):
         from marinemap.extraction.geoparquet.layer import ParquetLayer
 
-        return ParquetLayer(dataset.file).boxes_in(box, most)
+        return ParquetLayer(dataset.path).boxes_in(box, most)
     keys, found = pyogrio.read_bounds(
         dataset.file, layer=dataset.layer, bbox=box, max_features=most
     )
@@ -150,20 +152,20 @@ def rows_within(dataset: Dataset, most_bytes: int) -> int:
 
 def find_own_key(place: Place, layer: str) -> str | None:
     """Return the column of keys that a layer of a file has among its fields; a table's is one."""
-    return None if isinstance(place, Table) else own_key(place, layer)
+    return own_key(place, layer) if isinstance(place, Path) else None
 
 
 def find_zones(dataset: Dataset) -> Zones:
     """Return the zone of each field of moments of which some bear one; may read all features.
 
-    A table has them in its columns' types.
+    A table and a GeoParquet have them in their columns' types.
 
     Raises
     ------
     DatasetError
         If the layer cannot be read.
     """
-    if isinstance(dataset.path, Table):
+    if not isinstance(dataset.path, Path):
         return {}
     try:
         return zones_of(dataset)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import sqlite3
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from marinemap.extraction.geopackage_index import RTree, open_to_read, own_key_i
 from marinemap.extraction.geopackage_rows import PlainTable, find_plain_table
 from marinemap.extraction.opening import open_layer, rows_within
 from marinemap.extraction.postgis.table import Table
+from marinemap.extraction.remote.address import Remote
 from marinemap.extraction.source_files import fingerprint, one_state, real_path
 from marinemap.sentences import say
 
@@ -30,6 +32,8 @@ _BUSY_SECONDS = 1
 _MOST_LOOKED_AT = 131_072
 _MOST_AT_ONCE = 8_192
 _MOST_BYTES = 8 << 20
+# How long a page may take of a file on a server.
+_REMOTE_SECONDS = 10.0
 # A geometry's arcs become lines that run this close to them, in degrees and in metres.
 _TOLERANCE_DEGREES, _TOLERANCE_METRES = 1e-7, 0.01
 # Which features GDAL is to read, as arguments of pyogrio.
@@ -131,12 +135,14 @@ def opened(dataset: Dataset, mark: str | None = None) -> Iterator[PageSource]:
         If somebody who writes to it lets nobody read.
     """
     with one_state(real_path(dataset.path)) as place:
+        if isinstance(place, Remote):
+            place = place.until(time.monotonic() + _REMOTE_SECONDS)
         dataset = dataclasses.replace(dataset, path=place)
         if isinstance(place, Table):
             yield PageSource(dataset, mark or "")
             return
         mark = fingerprint(place) if mark is None else mark
-        if place.suffix.lower() != ".gpkg":
+        if isinstance(place, Remote) or place.suffix.lower() != ".gpkg":
             yield PageSource(dataset, mark)
             return
         with closing(open_to_read(place)) as database:

@@ -7,6 +7,7 @@ from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -203,7 +204,7 @@ class Source:
         DatasetError
             If the layer cannot be read to its end.
         """
-        if not isinstance(self.dataset.path, Table):
+        if isinstance(self.dataset.path, Path):
             source_format_of(self.dataset.path).check(self.dataset.path)
         with prefetched(self._read(self._filters()), _BATCHES_AHEAD) as batches:
             yield from batches

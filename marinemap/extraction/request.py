@@ -19,7 +19,7 @@ from marinemap.extraction.crs import parse_crs
 from marinemap.extraction.formats import check_format, get_format
 from marinemap.extraction.formats.written import Loss
 from marinemap.extraction.left_out import NamedFeature
-from marinemap.extraction.postgis.table import Place
+from marinemap.extraction.place import Place
 from marinemap.sentences import say
 
 _FILE_NAME = re.compile(r"[A-Za-z0-9_-]{1,100}")
@@ -35,7 +35,7 @@ class SourceLayer:
     ----------
     name : str
         Names the files in the archive; ASCII letters, digits, ``-`` and ``_`` only.
-    path : Path or Table
+    path : Path, Table or Remote
         A vector file that GDAL reads, or a table of PostGIS.
     layer : str, optional
         The layer within the file; may be left out where the file holds one layer.

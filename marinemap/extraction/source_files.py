@@ -10,13 +10,15 @@ from pathlib import Path
 from typing import TypeVar
 
 from marinemap.errors import DatasetError, ServiceError
-from marinemap.extraction.postgis.table import Place, Table
+from marinemap.extraction.place import Place
+from marinemap.extraction.postgis.table import Table
+from marinemap.extraction.remote.address import Mark, Remote
 from marinemap.extraction.sources import source_format_of
 from marinemap.extraction.sqlite_source import watched
 from marinemap.sentences import say
 
 _CHUNK_BYTES = 1 << 20
-P = TypeVar("P", Path, Table, Path | Table)
+P = TypeVar("P", Path, Table, Remote, Place)
 
 
 class SourceChangedError(DatasetError):
@@ -77,6 +79,8 @@ def fingerprint(path: Place) -> str:
         from marinemap.extraction.postgis.described import fingerprint_of
 
         return fingerprint_of(path)
+    if isinstance(path, Remote):
+        return _state_of(path).short
     try:
         found = [(part.name, part.stat()) for part in parts_of(real_path(path))]
     except OSError as error:
@@ -108,6 +112,10 @@ def unchanged(path: Place) -> Iterator[Place]:
         with held(path) as table:
             yield table
         return
+    if isinstance(path, Remote):
+        # Each answer is looked at for its state.
+        yield path.at(_state_of(path, is_fresh=True))
+        return
     before = fingerprint(path)
     with watched(real_path(path)) as has_commits:
         try:
@@ -132,8 +140,21 @@ def one_state(path: Place) -> Iterator[Place]:
 
         with held(path) as table:
             yield table
+    elif isinstance(path, Remote):
+        yield in_its_state(path)
     else:
         yield path
+
+
+def in_its_state(path: Place) -> Place:
+    """Return a file on a server in the state that it has; what else is read is where it is.
+
+    Raises
+    ------
+    DatasetError, UnavailableError
+        If it cannot be read now.
+    """
+    return path.at(_state_of(path)) if isinstance(path, Remote) else path
 
 
 def content_version(path: Place) -> str:
@@ -146,6 +167,8 @@ def content_version(path: Place) -> str:
         from marinemap.extraction.postgis.described import version_of
 
         return version_of(path)
+    if isinstance(path, Remote):
+        return _state_of(path).digest[:12]
     digest = hashlib.sha256()
     for part in parts_of(real_path(path)):
         if part.is_file():
@@ -161,8 +184,16 @@ def without_folder(error: Exception, path: Path) -> str:
 
 
 def real_path(path: P) -> P:
-    """Return where a path leads, links followed; a table is where it is."""
-    return path if isinstance(path, Table) else type(path)(os.path.realpath(path))
+    """Return where a path leads, links followed; what is on a server is where it is."""
+    if isinstance(path, Table | Remote):
+        return path
+    return type(path)(os.path.realpath(path))
+
+
+def _state_of(remote: Remote, *, is_fresh: bool = False) -> Mark:
+    from marinemap.extraction.remote.ranges import state_of
+
+    return remote.mark or state_of(remote, is_fresh=is_fresh)
 
 
 def _check_same(

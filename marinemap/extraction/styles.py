@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from marinemap.extraction.dataset import Dataset
-from marinemap.extraction.postgis.table import Table
 
 # QGIS looks for .qml beside a file of the same name; .sld is OGC 05-078r4.
 _SUFFIXES = (".qml", ".sld")
@@ -16,11 +15,11 @@ _MOST_BYTES = 5_000_000
 def find_styles(dataset: Dataset, stems: Iterable[str]) -> dict[str, Path]:
     """Return the styles of a layer by the names that they have beside the files of an extract.
 
-    A style has the name of the layer or of its file. What is larger than 5 MB is no style, and a
-    table has none.
+    A style has the name of the layer or of its file. What is larger than 5 MB is no style, and what
+    is on a server has none.
     """
     path = dataset.path
-    if isinstance(path, Table):
+    if not isinstance(path, Path):
         return {}
     found: dict[str, Path] = {}
     for suffix in _SUFFIXES:

@@ -1,7 +1,7 @@
 """The layers that people may ask for, and what is kept of each."""
 
 from marinemap.catalogue.models.drawing import Drawing
-from marinemap.catalogue.models.layer import ID_PATTERN, Layer, LayerQuerySet, find_layer, place_of
+from marinemap.catalogue.models.layer import ID_PATTERN, Layer, LayerQuerySet, find_layer
 from marinemap.catalogue.models.name_index import NamedArea, NameIndex, NamePhrase
 from marinemap.catalogue.models.source_look import SourceLook
 from marinemap.catalogue.models.source_to_read import SourceToRead
@@ -17,5 +17,4 @@ __all__ = [
     "SourceLook",
     "SourceToRead",
     "find_layer",
-    "place_of",
 ]

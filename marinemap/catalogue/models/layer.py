@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 from django.contrib.auth.models import Group
@@ -20,8 +19,7 @@ from marinemap.extraction import (
     KnownZones,
     Place,
     SourceLayer,
-    Table,
-    is_table,
+    place_of,
 )
 from marinemap.sentences import say
 
@@ -264,17 +262,6 @@ class Layer(models.Model):
         own_east = own[2] + 360 if own[0] > own[2] else own[2]  # It crosses 180 degrees.
         # Either may be counted on beyond 180 degrees.
         return any(west + t <= own_east and east + t >= own[0] for t in (-360, 0, 360))
-
-
-def place_of(source: str) -> Place:
-    """Return where data are: a path, or a table by its address.
-
-    Raises
-    ------
-    DatasetError
-        If it is an address of a table that cannot be read.
-    """
-    return Table.parse(source) if is_table(source) else Path(source)
 
 
 def find_layer(layer_id: object) -> Layer:

@@ -16,6 +16,7 @@ from marinemap.extraction.geoparquet.file import GeoParquet, opened
 from marinemap.extraction.geoparquet.geometries import shown_types
 from marinemap.extraction.geoparquet.layer import ParquetLayer
 from marinemap.extraction.readable import read_column
+from marinemap.extraction.remote.address import Remote
 from marinemap.extraction.wkb import dimensions
 from marinemap.sentences import say
 
@@ -37,14 +38,14 @@ class FileDescription:
 
 
 @lru_cache(_REMEMBERED)
-def describe_file(place: Path, fingerprint: str) -> FileDescription:
+def describe_file(place: Path | Remote, fingerprint: str) -> FileDescription:
     """Read what a file holds.
 
     Its geometries are read only where neither it nor its statistics say where they lie.
 
     Parameters
     ----------
-    place : Path
+    place : Path or Remote
     fingerprint : str
         Of its state, for which the answer is kept.
 
@@ -54,6 +55,20 @@ def describe_file(place: Path, fingerprint: str) -> FileDescription:
         If it cannot be served.
     """
     with opened(place) as file:
+        if isinstance(place, Remote) and file.geometry.sides is None:
+            raise DatasetError(
+                say(
+                    "{name} keeps no boxes of its features, so that all of it would be fetched for "
+                    "each extract",
+                    name=place.name,
+                ),
+                field="source",
+                hint=say(
+                    "Write it with them, for instance by GeoPandas: to_parquet(..., "
+                    "write_covering_bbox=True, row_group_size=20_000); or keep it on a disk of "
+                    "this machine."
+                ),
+            )
         names = [column.name for column in file.fields]
         _check_differ(file, names)
         return FileDescription(
@@ -80,7 +95,7 @@ def _check_differ(file: GeoParquet, names: list[str]) -> None:
         )
 
 
-def _bounds(file: GeoParquet, place: Path) -> Bounds | None:
+def _bounds(file: GeoParquet, place: Path | Remote) -> Bounds | None:
     """Return the box of all features: as stated, but no smaller than the columns of boxes say."""
     found = [_stated(file.geometry.box)] if file.geometry.box else []
     if file.geometry.sides is not None:
@@ -99,7 +114,7 @@ def _stated(box: Bounds) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
     return np.array([[-180.0, south, 180.0, north] if west > east else box])
 
 
-def _bounds_of_all(place: Path) -> Bounds | None:
+def _bounds_of_all(place: Path | Remote) -> Bounds | None:
     found = []
     layer = ParquetLayer(place, columns=[])
     for batch in layer.stream({}):
@@ -115,7 +130,7 @@ def _around(boxes: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> Bounds:
     return float(minx), float(miny), float(maxx), float(maxy)
 
 
-def _geometry_type(file: GeoParquet, place: Path) -> str:
+def _geometry_type(file: GeoParquet, place: Path | Remote) -> str:
     """Return the type that is stated; where several are or none, what the first features show."""
     stated = {type_.removesuffix(" Z") for type_ in file.geometry.types}
     has_z = any(type_.endswith(" Z") for type_ in file.geometry.types)

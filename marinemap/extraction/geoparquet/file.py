@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,12 +17,14 @@ import pyarrow.parquet as pq
 from marinemap.errors import DatasetError, quote
 from marinemap.extraction.geoparquet.columns import Column
 from marinemap.extraction.geoparquet.metadata import GeoColumn, Leaf, read_geo
+from marinemap.extraction.remote.address import Remote
 from marinemap.sentences import say
 
 # Rows are decoded so many at a time, fewer where they are large.
 _MOST_ROWS, _BATCH_BYTES = 8_192, 6 << 20
 # Of each column so much is read at a time: a row group may be as large as the file.
 _BUFFER_BYTES = 1 << 20
+_REMOTE_BUFFER_BYTES = 4 << 20
 # A byte is kept for each row while they are chosen.
 _ALLOWED_ROWS = 2_000_000_000
 # What damaged files are found by.
@@ -30,6 +32,7 @@ _ERRORS = (pa.ArrowException, OSError, ValueError, OverflowError, UnicodeDecodeE
 _TEXTS = (pa.string(), pa.large_string(), pa.binary(), pa.large_binary())
 
 Array = np.ndarray[Any, Any]
+Announce = Callable[[Sequence[tuple[int, int]]], None]
 
 
 @dataclass(frozen=True)
@@ -42,11 +45,14 @@ class GeoParquet:
     geometry : GeoColumn
     title : str
         What to call it in a message.
+    announce : callable
+        Told which pieces (place, length) are read next.
     """
 
     parquet: Any
     geometry: GeoColumn
     title: str
+    announce: Announce | None = None
 
     @property
     def rows(self) -> int:
@@ -177,6 +183,8 @@ class GeoParquet:
 
     def _decoded(self, group: int, names: Sequence[str], rows: int) -> Generator[Any]:
         with reading(self.title):
+            if self.announce is not None:
+                self.announce(self._places(group, names))
             found = self.parquet.iter_batches(
                 batch_size=rows, row_groups=[group], columns=list(names), use_threads=False
             )
@@ -186,6 +194,18 @@ class GeoParquet:
                     name if name in batch.schema.names else name.split(".")[0] for name in names
                 )
                 yield batch.select(list(tops))
+
+    def _places(self, group: int, names: Sequence[str]) -> list[tuple[int, int]]:
+        """Return where in the file columns of a group are."""
+        row_group = self.parquet.metadata.row_group(group)
+        tops = {name for name in names if "." not in name}
+        wanted = [
+            n for leaf, n in self.leaves.items() if leaf[0] in tops or ".".join(leaf) in names
+        ]
+        columns = [row_group.column(place) for place in wanted]
+        begins = [column.dictionary_page_offset or column.data_page_offset for column in columns]
+        lengths = [column.total_compressed_size for column in columns]
+        return list(zip(begins, lengths, strict=True))
 
     def _rows_at_once(self, group: int) -> int:
         row_group = self.parquet.metadata.row_group(group)
@@ -212,7 +232,7 @@ class GeoParquet:
 
 
 @contextmanager
-def opened(place: Path) -> Iterator[GeoParquet]:
+def opened(place: Path | Remote) -> Iterator[GeoParquet]:
     """Open a file.
 
     Raises
@@ -220,8 +240,7 @@ def opened(place: Path) -> Iterator[GeoParquet]:
     DatasetError
         If it is no GeoParquet, damaged, or cannot be served.
     """
-    with reading(place.name), pa.OSFile(str(place)) as data:
-        metadata = pq.ParquetFile(data).metadata
+    with reading(place.name), _bytes_of(place) as (data, metadata, announce):
         if metadata.num_rows > _ALLOWED_ROWS:
             raise DatasetError(
                 say(
@@ -237,7 +256,7 @@ def opened(place: Path) -> Iterator[GeoParquet]:
             data,
             metadata=metadata,
             read_dictionary=_repeated(metadata),
-            buffer_size=_BUFFER_BYTES,
+            buffer_size=_BUFFER_BYTES if isinstance(place, Path) else _REMOTE_BUFFER_BYTES,
             page_checksum_verification=True,
         )
         if geometry.name not in parquet.schema_arrow.names:
@@ -249,10 +268,28 @@ def opened(place: Path) -> Iterator[GeoParquet]:
                 ),
                 field="source",
             )
-        yield GeoParquet(parquet, geometry, f"layer '{place.stem}' of {place.name}")
+        yield GeoParquet(parquet, geometry, f"layer '{place.stem}' of {place.name}", announce)
 
 
-def bytes_each(place: Path) -> float:
+@contextmanager
+def _bytes_of(place: Path | Remote) -> Iterator[tuple[Any, Any, Announce | None]]:
+    """Yield the bytes of a file, what it says of itself, and whom to announce pieces to."""
+    if isinstance(place, Path):
+        with pa.OSFile(str(place)) as data:
+            yield data, pq.ParquetFile(data).metadata, None
+        return
+    # Imported here: files that lie here need none of it.
+    from marinemap.extraction.remote.file import RemoteFile
+    from marinemap.extraction.remote.footer import footer_of
+    from marinemap.extraction.remote.ranges import reading as reading_ranges
+
+    with reading_ranges(place) as ranges:
+        metadata = footer_of(ranges)
+        file = RemoteFile(ranges)
+        yield pa.PythonFile(file, mode="r"), metadata, file.announce
+
+
+def bytes_each(place: Path | Remote) -> float:
     """Return how many bytes a feature takes, before compression."""
     with opened(place) as file:
         metadata = file.parquet.metadata

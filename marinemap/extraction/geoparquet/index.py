@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from marinemap.extraction.geoparquet.file import GeoParquet, opened
+from marinemap.extraction.remote.address import Remote
 from marinemap.extraction.rtree_nodes import KeySet, Near
 
 Box = tuple[float, float, float, float]
@@ -49,10 +50,10 @@ class BoxColumns:
     A feature without a box there may lie anywhere, and is looked at.
     """
 
-    place: Path
+    place: Path | Remote
 
     @classmethod
-    def of(cls, place: Path) -> BoxColumns | None:
+    def of(cls, place: Path | Remote) -> BoxColumns | None:
         """Look for a file's columns of boxes; None where it has none."""
         with opened(place) as file:
             if file.geometry.sides is None:

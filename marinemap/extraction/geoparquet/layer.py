@@ -18,6 +18,7 @@ from marinemap.extraction.geoparquet.file import GeoParquet, opened, reading
 from marinemap.extraction.geoparquet.geometries import to_wkb
 from marinemap.extraction.geoparquet.index import Rows, Touching
 from marinemap.extraction.readable import read_column
+from marinemap.extraction.remote.address import Remote
 from marinemap.sentences import say
 
 # As GeoArrow marks geometries.
@@ -46,14 +47,14 @@ class ParquetLayer:
 
     Parameters
     ----------
-    place : Path
+    place : Path or Remote
     columns : sequence of str, optional
         The fields to read; all by default.
     with_geometry : bool
         Whether to read the geometries; else they are null.
     """
 
-    place: Path
+    place: Path | Remote
     columns: Sequence[str] | None = None
     with_geometry: bool = True
 

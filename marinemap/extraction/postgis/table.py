@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import TypeAlias
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 from marinemap.errors import DatasetError, did_you_mean
@@ -97,10 +95,6 @@ class Table:
     def as_it_is(self) -> Table:
         """Return the table as it is at any moment, of no snapshot."""
         return replace(self, snapshot="")
-
-
-# Where a layer is.
-Place: TypeAlias = Path | Table
 
 
 def is_table(text: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -20,6 +21,7 @@ from marinemap.extraction.request import ExtractionRequest
 from marinemap.extraction.sharing.kept_file import write_kept
 from marinemap.extraction.sharing.pieces import Claim, Pieces
 from marinemap.extraction.sharing.plan import Plan, find_plans
+from marinemap.extraction.source_files import in_its_state
 
 _BATCHES_AHEAD = 1
 
@@ -108,6 +110,8 @@ class _Help:
         if number >= len(self._request.layers):
             return None
         source = self._request.layers[number]
+        # The owner's, or the plan is another.
+        source = replace(source, path=in_its_state(source.path))
         target = self._request.output_crs(self._area)
         layer = prepare(source, self._area, mode, output=target)
         return layer if Plan.of(number, source, mode, layer) == self._plan else None

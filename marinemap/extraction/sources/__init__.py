@@ -9,17 +9,18 @@ from functools import cache
 from pathlib import Path
 from typing import TypeGuard
 
+from marinemap.extraction.remote.address import Remote
 from marinemap.extraction.sources.source import SourceFormat
 
 
-def source_format_of(path: Path) -> SourceFormat:
+def source_format_of(path: Path | Remote) -> SourceFormat:
     """Return what is known of a file's format, by its suffix; of others, that nothing is known."""
     return _by_suffix().get(path.suffix.lower(), SourceFormat(()))
 
 
-def is_parquet(place: object) -> TypeGuard[Path]:
+def is_parquet(place: object) -> TypeGuard[Path | Remote]:
     """Tell whether a layer is in a GeoParquet, which GDAL does not read here."""
-    return isinstance(place, Path) and source_format_of(place).is_parquet
+    return isinstance(place, Path | Remote) and source_format_of(place).is_parquet
 
 
 def known_suffixes() -> frozenset[str]:

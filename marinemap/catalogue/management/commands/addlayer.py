@@ -9,10 +9,9 @@ from django.contrib.auth.models import Group
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from marinemap.catalogue.area_names import index_missing
-from marinemap.catalogue.models import place_of
 from marinemap.catalogue.registration import LayerText, register
 from marinemap.errors import MarineMapError, UnavailableError, did_you_mean
-from marinemap.extraction import counted
+from marinemap.extraction import counted, place_of
 
 
 class Command(BaseCommand):
@@ -28,9 +27,10 @@ class Command(BaseCommand):
         parser.add_argument("id", help="the layer's id, for example reefs; it names files")
         parser.add_argument(
             "source",
-            help="path of a vector file that GDAL reads, or the address of a table or view of "
-            "PostGIS: 'postgresql://host:5432/database?table=schema.name', its server one of "
-            "MARINEMAP_POSTGIS_SERVERS",
+            help="path of a vector file; or the address of a table or view of PostGIS: "
+            "'postgresql://host:5432/database?table=schema.name', its server one of "
+            "MARINEMAP_POSTGIS_SERVERS; or that of a GeoParquet on a server: "
+            "https://host/folder/file.parquet, below one of MARINEMAP_SOURCE_PREFIXES",
         )
         parser.add_argument("--layer", help="the layer's name in the file, where it has several")
         parser.add_argument("--title", help="what people see; the id by default")
