@@ -10,8 +10,9 @@ import numpy as np
 import pyogrio
 import pytest
 import shapely
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
+from tests.browser.conftest import assert_sound
 from tests.running_site import RunningSite, wait_for
 
 pytestmark = pytest.mark.parametrize("prepared", ["sqlite"], indirect=True)
@@ -91,6 +92,40 @@ def test_page_of_the_api_has_a_map_of_what_it_shows(page: Page, drawn_site: Runn
         expect(page.locator("figure svg")).to_have_count(0)
         place.focus()
         expect(place).to_be_focused()
+
+
+def test_operator_sees_a_layer_and_uploads_another_over_a_bad_line(
+    page: Page, drawn_site: RunningSite, marine_gpkg: Path, axe: str
+) -> None:
+    drawn_site.manage(
+        "shell",
+        "--command",
+        "from django.contrib.auth.models import User\n"
+        "User.objects.create_superuser('operator', password='a long password')",
+    )
+    layers = f"{drawn_site.base}/admin/catalogue/layer/"
+    page.goto(f"{layers}reefs/change/")
+    page.fill("#id_username", "operator")
+    page.fill("#id_password", "a long password")
+    page.click("input[type=submit]")
+    expect(page.get_by_role("application", name="Map of the layer")).to_be_visible()
+    page.wait_for_function(_IS_DRAWN.replace("#page-map", ".page-map"))
+    page.goto(f"{layers}data/")
+    page.evaluate(axe)
+    assert_sound(page, "where the data are")
+    # In many pieces, of which the second is lost on its way.
+    page.evaluate("document.getElementById('upload').dataset.piece = 20000")
+    pieces: list[str] = []
+
+    def lose_the_second(route: Route) -> None:
+        pieces.append(route.request.url.partition("offset=")[2])
+        route.abort() if len(pieces) == 2 else route.continue_()
+
+    page.route("**/piece/**", lose_the_second)
+    page.set_input_files("#upload-file", marine_gpkg)
+    page.get_by_role("button", name="Upload").click()
+    expect(page.get_by_role("status")).to_contain_text("waits to be looked at")
+    assert pieces[:4] == ["0", "20000", "20000", "40000"]
 
 
 def test_page_of_the_api_is_whole_without_a_script(page: Page, drawn_site: RunningSite) -> None:
