@@ -12,11 +12,13 @@ WORKDIR /opt/marinemap
 COPY requirements.txt requirements-node.txt pyproject.toml Makefile ./
 COPY scripts ./scripts
 RUN make PYTHON=/usr/bin/python3 .venv/.ready
-# What a site needs beyond, by commas: s3, redis.
+# What a site needs beyond, by commas: s3, redis. The libraries above stay as they are; of
+# requirements.txt pip would ask hashes for all.
 ARG MARINEMAP_EXTRAS=""
 RUN .venv/bin/python scripts/extras.py "$MARINEMAP_EXTRAS" >/tmp/extras.txt \
     && if [ -s /tmp/extras.txt ]; then \
-        .venv/bin/pip install --no-cache-dir -c requirements.txt -r /tmp/extras.txt; fi
+        .venv/bin/pip freeze >/tmp/kept.txt; \
+        .venv/bin/pip install --no-cache-dir -c /tmp/kept.txt -r /tmp/extras.txt; fi
 COPY . .
 RUN make PYTHON=/usr/bin/python3 marinemap/web/static/marinemap/page.js \
     && rm -rf marinemap/web/node_modules \
