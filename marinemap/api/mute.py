@@ -31,8 +31,8 @@ _PEEK_SECONDS = 1.0
 _KEPT_SECONDS = 1.0
 _MEMBER = "marinemap.database_away"
 _USUAL_CONNECT_SECONDS = 10
-# They tell by themselves how the database is, or need none.
-_GO_ON = ("/healthz", "/readyz", "/static/")
+# What needs the database and waits for it. The page is there without; others look for themselves.
+_IN_NEED = ("/api/", "/admin/")
 
 
 def tell_away(environ: Environ) -> None:
@@ -56,7 +56,7 @@ class WhileMute:
 
     def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
         """Answer; at once where to ask the database is vain."""
-        if environ.get("PATH_INFO", "").startswith(_GO_ON):
+        if not environ.get("PATH_INFO", "").startswith(_IN_NEED):
             return self._application(environ, start_response)
         if self._is_mute and not self._answers():
             return _refuse(start_response)

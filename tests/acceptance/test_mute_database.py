@@ -54,6 +54,7 @@ def test_mute_database_holds_up_no_answer_that_needs_none(
         # Those that ask from now on hold no thread.
         asked = [clients.submit(ask) for _ in range(_CLIENTS)]
         assert requests.get(f"{site.base}/healthz", timeout=60).json()["status"] == "down"
+        assert requests.get(site.base, timeout=60).status_code == 200
         assert {each.result() for each in asked} == {503}
         network.cut()
         network.revive()
