@@ -318,6 +318,26 @@ def test_object_of_a_bucket_is_read_with_a_signature(
     assert (tmp_path / "there.zip").read_bytes() == (tmp_path / "here.zip").read_bytes()
 
 
+def test_server_that_is_away_is_asked_by_few(
+    server: RangeServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else every page of its layers holds a thread until it is given up."""
+    monkeypatch.setattr(ranges_module, "_KNOWN_SECONDS", 60.0)
+    monkeypatch.setattr(ranges_module, "_AWAY_TIMES", 2)
+    server.fail("status", status=503)
+    place = remote(server, "away.parquet")
+    asked = []
+    for _ in range(3):
+        with pytest.raises(UnavailableError, match="answers 503"):
+            fingerprint(place)
+        asked.append(len(server.requests()))
+    assert len(set(asked)) == 1
+    server.mend()
+    # A run looks by itself.
+    with pytest.raises(DatasetError, match="no file"), unchanged(place):
+        pass
+
+
 def test_prefix_that_cannot_be_read_is_not_repeated() -> None:
     for prefix in (
         "https://maps:pa/ss@host/",

@@ -9,8 +9,6 @@ from marinemap.extraction.remote.ranges import Ranges
 
 # What lies between two wanted pieces is read where asking twice would take longer.
 _GAP_BYTES = 64 << 10
-# The end, where a Parquet says what it holds; and the least that is asked for at once.
-TAIL_BYTES = 256 << 10
 _MOST_AHEAD_BYTES = 32 << 20
 
 

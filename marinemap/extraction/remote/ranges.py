@@ -28,6 +28,8 @@ _PIECE_BYTES = 1 << 18
 # A look is what somebody waits for; what it found stands for so long.
 _LOOK_SECONDS, _LOOK_TRIES = 5.0, 2
 _KNOWN_SECONDS, _MOST_KNOWN = 5.0, 1_000
+# That a server is away stands longer: each look at it holds a thread of the web server.
+_AWAY_TIMES = 6
 
 
 @dataclass
@@ -279,7 +281,8 @@ class _Known:
     def get(self, url: str) -> Mark | MarineMapError | None:
         with self._lock:
             at, found = self._found.get(url, (float("-inf"), None))
-        return found if time.monotonic() - at < _KNOWN_SECONDS else None
+        times = _AWAY_TIMES if isinstance(found, UnavailableError) else 1
+        return found if time.monotonic() - at < times * _KNOWN_SECONDS else None
 
     def put(self, url: str, found: Mark | MarineMapError) -> None:
         with self._lock:
