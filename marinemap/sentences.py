@@ -6,6 +6,7 @@ template is looked up and filled in anew.
 
 from __future__ import annotations
 
+import math
 import numbers
 import string
 from collections.abc import Callable, Mapping
@@ -75,8 +76,11 @@ def retold(text: str, translate: Callable[[str], str], point: str = ".", comma: 
 
 
 def kept(text: Value | None) -> dict[str, Any] | None:
-    """Return what a text was made of as JSON values, for :func:`recalled`; None of others."""
-    if not isinstance(text, Sentence):
+    """Return what a text was made of as JSON values, for :func:`recalled`; None of others.
+
+    JSON has no infinity: of a sentence with one the text alone can be kept.
+    """
+    if not isinstance(text, Sentence) or not all(map(_is_finite, text.values.values())):
         return None
     values = {name: kept(each) or each for name, each in text.values.items()}
     return {"template": text.template, "values": values}
@@ -100,6 +104,10 @@ class _Writer(string.Formatter):
     def format_field(self, value: Any, format_spec: str) -> str:
         text: str = super().format_field(value, format_spec)
         return text.translate(self._signs) if format_spec and not isinstance(value, str) else text
+
+
+def _is_finite(value: Value) -> bool:
+    return not isinstance(value, float) or math.isfinite(value)
 
 
 def _plain(value: Any) -> Value:
