@@ -40,7 +40,8 @@ def _extracts_alone(arguments: list[str]) -> bool:
     Django, which an extract does not need, takes longer to start than a small one to make.
     """
     from marinemap.errors import MarineMapError
-    from marinemap.extraction import command_line, command_options
+    from marinemap.extraction.shell import command_line
+    from marinemap.extraction.shell import options as command_options
 
     options = command_line.read_options(arguments)
     if options is None:

@@ -28,9 +28,9 @@ import shapely
 from benchmarks.machine import describe_load, describe_machine
 from marinemap.errors import RequestError
 from marinemap.extraction import parse_area, parse_crs
-from marinemap.extraction.clip import Clipper
-from marinemap.extraction.near import area_near, route_to
-from marinemap.extraction.wkb import to_column
+from marinemap.extraction.areas.clip import Clipper
+from marinemap.extraction.areas.near import area_near, route_to
+from marinemap.extraction.geometry.wkb import to_column
 
 _CRS = "EPSG:3035"
 _BOUNDS = (3.0e6, 2.0e6, 5.5e6, 3.6e6)

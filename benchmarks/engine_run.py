@@ -18,11 +18,11 @@ import pyproj
 import shapely
 
 from marinemap.extraction import Area, ExtractionRequest, SourceLayer, describe, extract, parse_crs
-from marinemap.extraction.archive import new_archive
+from marinemap.extraction.areas.grid import AreaGrid
+from marinemap.extraction.extracts.archive import new_archive
 from marinemap.extraction.formats import get_format
 from marinemap.extraction.formats.plan import NO_DATE, WritePlan
-from marinemap.extraction.grid import AreaGrid
-from marinemap.extraction.read import open_source
+from marinemap.extraction.reading.read import open_source
 
 
 def run_engine(layer: Path, area: Any, destination: Path) -> float:

@@ -11,13 +11,13 @@ import pyproj
 
 from benchmarks.sites import complex_area
 from marinemap.extraction import Area, SourceLayer, parse_crs
-from marinemap.extraction.archive import new_archive
+from marinemap.extraction.extracts.archive import new_archive
+from marinemap.extraction.extracts.verify import verify
 from marinemap.extraction.formats import get_format
 from marinemap.extraction.formats.plan import NO_DATE, WritePlan
-from marinemap.extraction.kept import Keeper
-from marinemap.extraction.layer import prepare
-from marinemap.extraction.reproject import Reprojection
-from marinemap.extraction.verify import verify
+from marinemap.extraction.layers.kept import Keeper
+from marinemap.extraction.layers.layer import prepare
+from marinemap.extraction.projection.reproject import Reprojection
 
 # What several processes can do at once; the others follow the order of all features.
 DIVISIBLE = ("read", "keep")

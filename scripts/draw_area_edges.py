@@ -16,7 +16,7 @@ import shapely
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from marinemap.extraction import parse_area
-from marinemap.extraction.near import area_near, route_to
+from marinemap.extraction.areas.near import area_near, route_to
 
 AREA = (-20.0, 45.0, 40.0, 65.0)
 LAYER = (1.5e6, 0.9e6, 7.5e6, 6.0e6)

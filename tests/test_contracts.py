@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import re
 import shutil
 import subprocess
 import sys
@@ -70,7 +71,12 @@ def test_contracts_are_kept() -> None:
             "import marinemap.transport.consuming.rates",
             "within the transport: the face, operating, consuming, publishing, database",
         ),
-        ("extraction/planted.py", "import django", "extraction knows neither Django nor Celery"),
+        ("extraction/words.py", "import django", "extraction knows neither Django nor Celery"),
+        (
+            "extraction/geometry/planted.py",
+            "import marinemap.extraction.reading.read",
+            "within the engine: extracts, layers, features, areas, geometries",
+        ),
         (
             "catalogue/planted.py",
             "import marinemap.jobs.models",
@@ -114,3 +120,12 @@ def test_planted_violation_is_caught(
         path.unlink() if before is None else path.write_text(before)
     assert code != 0
     assert f"{contract} BROKEN" in output
+
+
+def test_plan_of_the_house_names_each_module() -> None:
+    """Who adds a module finds where it belongs, and who reads the plan finds it."""
+    plan = (ROOT / "docs/architecture.md").read_text()
+    names = set(re.findall(r"\w+", plan))
+    modules = (file.relative_to(ROOT) for file in (ROOT / "marinemap").rglob("*.py"))
+    named = [m for m in modules if m.stem != "__init__" and "migrations" not in m.parts]
+    assert named and [str(m) for m in named if m.stem not in names] == []

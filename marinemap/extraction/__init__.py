@@ -1,27 +1,20 @@
 """The engine: read, clip, reproject, write, verify, zip. Knows neither Django nor Celery."""
 
-from marinemap.extraction.archive import sync_folder
-from marinemap.extraction.area import Area, parse_area
-from marinemap.extraction.clip import MODES
-from marinemap.extraction.crs import CRS84, check_fits, crs_label, parse_crs
-from marinemap.extraction.dataset import Dataset, Field, KnownZones, describe
-from marinemap.extraction.described_source import ZONE_SECONDS
-from marinemap.extraction.estimate import LayerEstimate, estimate
-from marinemap.extraction.feature_names import read_names
-from marinemap.extraction.field_values import FieldValues, count_values
-from marinemap.extraction.filter import Filter, compile_filter
-from marinemap.extraction.filter_spatial import GeometryField
-from marinemap.extraction.follow import follow
+from marinemap.extraction.areas.area import Area, parse_area
+from marinemap.extraction.areas.clip import MODES
+from marinemap.extraction.extracts.archive import sync_folder
+from marinemap.extraction.extracts.pipeline import extract
+from marinemap.extraction.filters.filter import Filter, compile_filter
+from marinemap.extraction.filters.spatial import GeometryField
 from marinemap.extraction.formats import FORMATS, get_format
-from marinemap.extraction.geometries import read_geometries
-from marinemap.extraction.known_crs import KnownCrs, search_crs
-from marinemap.extraction.layer_names import FoundLayer, find_layers, list_layers, pick_among
-from marinemap.extraction.layer_upload import look_apart, unpack_layers
+from marinemap.extraction.layers.estimate import LayerEstimate, estimate
+from marinemap.extraction.layers.feature_names import read_names
+from marinemap.extraction.layers.field_values import FieldValues, count_values
+from marinemap.extraction.layers.geometries import read_geometries
+from marinemap.extraction.layers.servable import check_servable
 from marinemap.extraction.limits import RunLimitError, RunLimits
-from marinemap.extraction.opening import find_zones
-from marinemap.extraction.page import Page, Wanted, attributes_schema, read_one, read_page
-from marinemap.extraction.page_files import write_features_as
-from marinemap.extraction.pipeline import extract
+from marinemap.extraction.pages.files import write_features_as
+from marinemap.extraction.pages.page import Page, Wanted, attributes_schema, read_one, read_page
 from marinemap.extraction.place import Place, is_address, place_of
 from marinemap.extraction.postgis.servers import (
     Server,
@@ -30,6 +23,19 @@ from marinemap.extraction.postgis.servers import (
     server_of,
 )
 from marinemap.extraction.postgis.table import Table, is_table
+from marinemap.extraction.projection.crs import CRS84, check_fits, crs_label, parse_crs
+from marinemap.extraction.projection.follow import follow
+from marinemap.extraction.projection.known_crs import KnownCrs, search_crs
+from marinemap.extraction.reading.dataset import Dataset, Field, KnownZones, describe
+from marinemap.extraction.reading.described_source import ZONE_SECONDS
+from marinemap.extraction.reading.layer_names import (
+    FoundLayer,
+    find_layers,
+    list_layers,
+    pick_among,
+)
+from marinemap.extraction.reading.opening import find_zones
+from marinemap.extraction.reading.selection import check_selection
 from marinemap.extraction.remote.address import Remote
 from marinemap.extraction.remote.prefixes import Prefix, allow_prefixes, prefix_of
 from marinemap.extraction.request import (
@@ -39,11 +45,10 @@ from marinemap.extraction.request import (
     LayerReport,
     SourceLayer,
 )
-from marinemap.extraction.selection import check_selection
-from marinemap.extraction.servable import check_servable
 from marinemap.extraction.sharing.division import Division
 from marinemap.extraction.sharing.helper import help_extract
-from marinemap.extraction.source_files import (
+from marinemap.extraction.sources import known_suffixes
+from marinemap.extraction.sources.source_files import (
     check_is_file,
     content_version,
     fingerprint,
@@ -51,8 +56,8 @@ from marinemap.extraction.source_files import (
     parts_of,
     real_path,
 )
-from marinemap.extraction.sources import known_suffixes
-from marinemap.extraction.upload import read_area_file
+from marinemap.extraction.uploads.layer_upload import look_apart, unpack_layers
+from marinemap.extraction.uploads.upload import read_area_file
 from marinemap.extraction.words import counted
 
 __all__ = [

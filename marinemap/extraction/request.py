@@ -13,13 +13,13 @@ from typing import Any
 import pyproj
 
 from marinemap.errors import RequestError, quote
-from marinemap.extraction.area import Area
-from marinemap.extraction.clip import check_mode
-from marinemap.extraction.crs import parse_crs
+from marinemap.extraction.areas.area import Area
+from marinemap.extraction.areas.clip import check_mode
 from marinemap.extraction.formats import check_format, get_format
 from marinemap.extraction.formats.written import Loss
 from marinemap.extraction.left_out import NamedFeature
 from marinemap.extraction.place import Place
+from marinemap.extraction.projection.crs import parse_crs
 from marinemap.sentences import say
 
 _FILE_NAME = re.compile(r"[A-Za-z0-9_-]{1,100}")

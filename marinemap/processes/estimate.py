@@ -43,7 +43,7 @@ def run(inputs: Mapping[str, Any], context: RunContext) -> RunResult:
     Raises
     ------
     RequestError, DatasetError
-        As :func:`marinemap.extraction.estimate` does, and if it costs more than it may.
+        As :func:`marinemap.extraction.layers.estimate` does, and if it costs more than it may.
     UnavailableError
         If others are being looked at just now.
     """

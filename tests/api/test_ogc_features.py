@@ -162,7 +162,7 @@ def test_pages_go_on_from_an_offset(
     gpkg_grid: Layer, new_client: NewClient, monkeypatch: pytest.MonkeyPatch, query: str
 ) -> None:
     # A page that has no time left leads on, with what is still to be passed over.
-    monkeypatch.setattr("marinemap.extraction.page._MOST_SECONDS", -1.0)
+    monkeypatch.setattr("marinemap.extraction.pages.page._MOST_SECONDS", -1.0)
     seen, _ = all_pages(new_client(), f"?{query}")
     assert seen == list(range(150, COUNT))
 
@@ -450,7 +450,7 @@ def test_paging_reads_on_where_a_filter_finds_little(
     gpkg_grid: Layer, new_client: NewClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # A page that has no time left ends early, empty or not, and leads on.
-    monkeypatch.setattr("marinemap.extraction.page._MOST_SECONDS", -1.0)
+    monkeypatch.setattr("marinemap.extraction.pages.page._MOST_SECONDS", -1.0)
     seen, pages = all_pages(new_client(), "?filter=n IN (3, 150)&limit=10")
     assert seen == [3, 150]
     assert pages > 5

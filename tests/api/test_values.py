@@ -14,7 +14,7 @@ from django.test import Client
 
 from marinemap.catalogue.models import Layer
 from marinemap.catalogue.registration import register
-from marinemap.extraction import field_values
+from marinemap.extraction.layers import field_values
 from tests.api.test_jobs import assert_problem
 
 pytestmark = pytest.mark.django_db

@@ -19,10 +19,10 @@ import shapely
 from marinemap.errors import DatasetError, RequestError, ServiceError
 from marinemap.extraction import FORMATS, estimate, extract
 from marinemap.extraction import ExtractionRequest as Request
+from marinemap.extraction.extracts.verify import verify
 from marinemap.extraction.formats import get_format
 from marinemap.extraction.formats.written import WrittenLayer
 from marinemap.extraction.request import SourceLayer
-from marinemap.extraction.verify import verify
 from tests.extraction.layers import AREA, read, run, unpack, write_layer
 
 MIDDLES = [(x, y) for x in range(-1, 12) for y in range(-1, 12)]

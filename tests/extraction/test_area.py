@@ -11,7 +11,7 @@ import shapely
 
 from marinemap.errors import RequestError
 from marinemap.extraction import parse_area
-from marinemap.extraction.area_geojson import MAX_VERTICES
+from marinemap.extraction.areas.geojson import MAX_VERTICES
 
 SQUARE = [[0, 40], [2, 40], [2, 42], [0, 42], [0, 40]]
 FAR_SQUARE = [[5, 40], [6, 40], [6, 41], [5, 41], [5, 40]]

@@ -14,8 +14,9 @@ import pytest
 import shapely
 
 from marinemap.errors import RequestError
-from marinemap.extraction import read_area_file, upload_child
-from marinemap.extraction.upload_checks import MAX_UPLOAD_BYTES
+from marinemap.extraction import read_area_file
+from marinemap.extraction.uploads import upload_child
+from marinemap.extraction.uploads.checks import MAX_UPLOAD_BYTES
 from tests.extraction.layers import write_layer
 
 SQUARE = shapely.box(3, 43, 4, 44)

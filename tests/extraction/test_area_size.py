@@ -8,7 +8,7 @@ import pyproj
 import pytest
 import shapely
 
-from marinemap.extraction.area import parse_area
+from marinemap.extraction.areas.area import parse_area
 
 GLOBE_M2 = 510_065_621.724e6
 

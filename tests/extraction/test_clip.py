@@ -10,8 +10,8 @@ import pyarrow as pa
 import pytest
 import shapely
 
-from marinemap.extraction.clip import Clipped, Clipper
-from marinemap.extraction.wkb import to_column, to_geometries
+from marinemap.extraction.areas.clip import Clipped, Clipper
+from marinemap.extraction.geometry.wkb import to_column, to_geometries
 
 AREA = shapely.box(0, 0, 10, 10)
 

@@ -11,12 +11,12 @@ import shapely
 from hypothesis import given
 from hypothesis import strategies as st
 
-from marinemap.extraction.clip import Clipper
-from marinemap.extraction.grid import AreaGrid
-from marinemap.extraction.local import LocalParts
-from marinemap.extraction.plain_rows import plain_rows
-from marinemap.extraction.raster import EDGE, INSIDE, OUTSIDE
-from marinemap.extraction.wkb import promoted, to_column, to_geometries
+from marinemap.extraction.areas.clip import Clipper
+from marinemap.extraction.areas.grid import AreaGrid
+from marinemap.extraction.areas.local import LocalParts
+from marinemap.extraction.geometry.plain_rows import plain_rows
+from marinemap.extraction.geometry.raster import EDGE, INSIDE, OUTSIDE
+from marinemap.extraction.geometry.wkb import promoted, to_column, to_geometries
 from tests.extraction.exact import covers
 from tests.extraction.generated import areas, features, of_dimension, rounding
 from tests.extraction.sizes import unhurried

@@ -13,9 +13,9 @@ import shapely
 
 from marinemap.errors import RequestError
 from marinemap.extraction import check_fits, crs_label, parse_crs
-from marinemap.extraction.reproject import Reprojection
-from marinemap.extraction.route import Route
-from marinemap.extraction.wkb import to_column, to_geometries
+from marinemap.extraction.geometry.wkb import to_column, to_geometries
+from marinemap.extraction.projection.reproject import Reprojection
+from marinemap.extraction.projection.route import Route
 
 # Half the earth's girth at the equator of WGS 84, metres (EPSG:3857's sphere of 6378137 m).
 HALF_WORLD_M = math.pi * 6_378_137

@@ -18,8 +18,8 @@ import shapely
 
 from marinemap.errors import DatasetError
 from marinemap.extraction import ExtractionRequest, SourceLayer, extract
-from marinemap.extraction.shapefile_records import check_records
-from marinemap.extraction.source_files import unchanged
+from marinemap.extraction.sources.shapefile_records import check_records
+from marinemap.extraction.sources.source_files import unchanged
 from tests.extraction.layers import AREA, read, run, unpack, write_layer
 
 BOXES = [shapely.box(x, y, x + 0.5, y + 0.5) for x in range(1, 8) for y in range(1, 8)]

@@ -13,10 +13,10 @@ import shapely
 from benchmarks.dear_areas import KINDS, Watch
 from marinemap.errors import RequestError
 from marinemap.extraction import parse_area, parse_crs
-from marinemap.extraction.local import LocalParts
-from marinemap.extraction.near import area_near, route_to
-from marinemap.extraction.raster import EDGE, INSIDE, OUTSIDE, rasterised
-from marinemap.extraction.rectangle import OpenRings, Tangled
+from marinemap.extraction.areas.local import LocalParts
+from marinemap.extraction.areas.near import area_near, route_to
+from marinemap.extraction.geometry.raster import EDGE, INSIDE, OUTSIDE, rasterised
+from marinemap.extraction.geometry.rectangle import OpenRings, Tangled
 
 
 def comb(teeth: int, slant: float = 0.0, *, lying: bool = False) -> Any:

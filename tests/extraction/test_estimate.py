@@ -14,7 +14,7 @@ import shapely
 
 from marinemap.errors import RequestError
 from marinemap.extraction import ExtractionRequest, LayerEstimate, SourceLayer, estimate, extract
-from marinemap.extraction.clip import MODES
+from marinemap.extraction.areas.clip import MODES
 from tests.extraction.layers import AREA, run, write_layer
 
 DRIVERS = {"gpkg": "GPKG", "fgb": "FlatGeobuf", "geojson": "GeoJSON", "shp": "ESRI Shapefile"}

@@ -12,8 +12,8 @@ import shapely
 
 from marinemap.errors import ServiceError
 from marinemap.extraction import FORMATS
-from marinemap.extraction.archive import new_archive
-from marinemap.extraction.read import Source
+from marinemap.extraction.extracts.archive import new_archive
+from marinemap.extraction.reading.read import Source
 from tests.extraction.layers import read, run, unpack, write_layer
 
 BOX = shapely.box(1, 1, 2, 2)

@@ -28,7 +28,7 @@ from marinemap.extraction import (
     parse_area,
     read_geometries,
 )
-from marinemap.extraction.archive import new_archive
+from marinemap.extraction.extracts.archive import new_archive
 from tests.extraction.conftest import Unpack, WriteSource
 
 # An outline that no edge of the fixture's data runs along.

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from marinemap.extraction.fields import (
+from marinemap.extraction.formats.fields import (
     DbfTexts,
     DbfType,
     dbf_type,
@@ -61,7 +61,8 @@ def test_laundered_names_are_unique_without_regard_to_case(names: list[str]) -> 
 
 def test_same_names_give_the_same_result_in_every_process() -> None:
     names = ["habitat_class", "habitat_code", "Name", "NAME", "FID", "珊瑚", "1990", ""]
-    code = f"from marinemap.extraction.fields import launder_names; print(launder_names({names}))"
+    code = "from marinemap.extraction.formats.fields import launder_names;"
+    code += f" print(launder_names({names}))"
     for seed in ("0", "1", "2"):
         said = subprocess.run(
             [sys.executable, "-c", code],

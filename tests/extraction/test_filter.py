@@ -11,8 +11,8 @@ import pytest
 import shapely
 
 from marinemap.errors import RequestError
-from marinemap.extraction.filter import compile_filter
-from marinemap.extraction.filter_spatial import GeometryField
+from marinemap.extraction.filters.filter import compile_filter
+from marinemap.extraction.filters.spatial import GeometryField
 
 LARGE = 2**53
 ROWS = pa.RecordBatch.from_pydict(

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 
 from marinemap.errors import RequestError
-from marinemap.extraction.filter import compile_filter
+from marinemap.extraction.filters.filter import compile_filter
 
 _INTEGERS = [0, 1, -7, 2**53, 2**53 + 1, -(2**53) - 1, 2**63 - 1, -(2**63), 2**62 + 1, None]
 _REALS = [0.0, -0.0, 0.5, 2.0**53, -(2.0**63), 2.0**63, 1e300, -1e300, 5e-324, None]

@@ -14,8 +14,8 @@ import shapely
 
 from marinemap.errors import DatasetError
 from marinemap.extraction import describe, fingerprint, list_layers
-from marinemap.extraction.first_look import look_first
-from marinemap.extraction.sqlite_source import find_damage
+from marinemap.extraction.sources.first_look import look_first
+from marinemap.extraction.sources.sqlite_source import find_damage
 from tests.extraction.layers import write_layer
 from tests.extraction.s57_cell import write_chart
 

@@ -14,8 +14,8 @@ import pytest
 import shapely
 
 from marinemap.errors import DatasetError
-from marinemap.extraction.geopackage_index import RTree, find_rtree
-from marinemap.extraction.rtree_nodes import KeySet
+from marinemap.extraction.geopackage.index import RTree, find_rtree
+from marinemap.extraction.geopackage.rtree_nodes import KeySet
 from tests.extraction.layers import run, unpack, write_layer
 
 # Enough for a tree of three levels: a node holds 51 entries.

@@ -15,12 +15,12 @@ import shapely
 
 from marinemap.errors import DatasetError, UnavailableError
 from marinemap.extraction import describe, read_one
-from marinemap.extraction.geopackage_rows import PlainTable, Rows
-from marinemap.extraction.page import Wanted, read_page
-from marinemap.extraction.page_keys import Candidates
-from marinemap.extraction.page_rows import rows_by_gdal
-from marinemap.extraction.page_source import opened
-from marinemap.extraction.source_files import fingerprint
+from marinemap.extraction.geopackage.rows import PlainTable, Rows
+from marinemap.extraction.pages.keys import Candidates
+from marinemap.extraction.pages.page import Wanted, read_page
+from marinemap.extraction.pages.rows import rows_by_gdal
+from marinemap.extraction.pages.source import opened
+from marinemap.extraction.sources.source_files import fingerprint
 from tests.extraction.difficult import columns, write_difficult
 from tests.extraction.layers import write_layer
 from tests.extraction.test_odd_sources import changed_in

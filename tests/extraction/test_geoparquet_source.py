@@ -26,8 +26,8 @@ from marinemap.extraction import (
 )
 from marinemap.extraction.geoparquet.file import opened
 from marinemap.extraction.geoparquet.layer import ParquetLayer
-from marinemap.extraction.layer import prepare
-from marinemap.extraction.page import Wanted, read_page
+from marinemap.extraction.layers.layer import prepare
+from marinemap.extraction.pages.page import Wanted, read_page
 from tests.extraction.parquet_files import SIDES, squares, write_parquet
 
 COUNT = 1_000

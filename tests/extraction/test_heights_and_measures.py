@@ -14,9 +14,9 @@ import shapely
 
 from marinemap.errors import RequestError
 from marinemap.extraction import ExtractionRequest, SourceLayer, estimate
+from marinemap.extraction.extracts.verify import verify
 from marinemap.extraction.formats.shapefile import ShapefileSet
-from marinemap.extraction.verify import verify
-from marinemap.extraction.wkb import to_column
+from marinemap.extraction.geometry.wkb import to_column
 from tests.extraction.layers import run, unpack, write_layer
 from tests.extraction.test_shapefile_limits import write_plan
 

@@ -11,8 +11,8 @@ import pyproj
 import pytest
 import shapely
 
-from marinemap.extraction.measure import Measure
-from marinemap.extraction.wkb import to_column
+from marinemap.extraction.geometry.wkb import to_column
+from marinemap.extraction.projection.measure import Measure
 from tests.extraction.layers import run, unpack, write_layer
 
 GEOD = pyproj.Geod(ellps="WGS84")

@@ -15,7 +15,7 @@ import shapely
 
 from marinemap.extraction import describe, list_layers
 from marinemap.extraction.formats.one_turn import within_one_turn
-from marinemap.extraction.wkb import to_column, to_geometries
+from marinemap.extraction.geometry.wkb import to_column, to_geometries
 from tests.extraction.layers import read, run, unpack, write_layer
 
 SQUARE = "POLYGON ((4 1, 5 1, 5 2, 4 2, 4 1))"

@@ -16,8 +16,8 @@ import shapely
 
 from marinemap.errors import DatasetError, MarineMapError
 from marinemap.extraction import FORMATS, check_servable, describe
-from marinemap.extraction.operations import find_operation
-from marinemap.extraction.page import attributes_schema
+from marinemap.extraction.pages.page import attributes_schema
+from marinemap.extraction.projection.operations import find_operation
 from tests.extraction.layers import read, run, unpack, write_layer
 
 POINTS = [shapely.Point(1, 1), shapely.Point(2, 2)]

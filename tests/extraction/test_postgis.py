@@ -39,8 +39,8 @@ from marinemap.extraction import (
     read_one,
     read_page,
 )
-from marinemap.extraction.page import attributes_schema
-from marinemap.extraction.source_files import unchanged
+from marinemap.extraction.pages.page import attributes_schema
+from marinemap.extraction.sources.source_files import unchanged
 from marinemap.extraction.tiles import draw
 from tests.extraction.layers import read, run, unpack, write_layer
 from tests.postgis import running_postgis, schema_of_test

@@ -25,11 +25,11 @@ from marinemap.extraction import (
     fingerprint,
     help_extract,
 )
-from marinemap.extraction.page import Wanted, read_page
+from marinemap.extraction.pages.page import Wanted, read_page
 from marinemap.extraction.remote import ranges as ranges_module
 from marinemap.extraction.remote.answers import pause_seconds
 from marinemap.extraction.remote.ranges import Ranges, reading
-from marinemap.extraction.source_files import SourceChangedError, one_state, unchanged
+from marinemap.extraction.sources.source_files import SourceChangedError, one_state, unchanged
 from tests import storage_server
 from tests.extraction.parquet_files import squares, write_parquet
 from tests.extraction.test_geoparquet_source import AREA, named

@@ -16,14 +16,16 @@ import pytest
 import shapely
 
 from marinemap.errors import RequestError
-from marinemap.extraction import read_area_file, sandbox, walls
-from marinemap.extraction.sandbox import Confined, is_sealed, run_confined
+from marinemap.extraction import read_area_file
+from marinemap.extraction.sandbox import runner as sandbox
+from marinemap.extraction.sandbox import walls
+from marinemap.extraction.sandbox.runner import Confined, is_sealed, run_confined
 from tests.extraction.layers import write_layer
 from tests.extraction.test_area_file import SQUARE
 
 LIMIT = (
     "import runpy; runpy.run_path("
-    f"{str(Path(sandbox.__file__).with_name('upload_child.py'))!r})['limit']();"
+    f"{str(Path(sandbox.__file__).parents[1] / 'uploads/upload_child.py')!r})['limit']();"
 )
 sealed = pytest.mark.skipif(not is_sealed(), reason="bubblewrap is not installed")
 
@@ -225,7 +227,8 @@ def test_reader_that_does_not_answer_is_told_with_the_limits(
 ) -> None:
     source = write_layer(tmp_path / "a.gpkg", [SQUARE], kind="Polygon")
     # Python's own "this" prints a poem; the other is not there, so that Python fails.
-    monkeypatch.setattr("marinemap.extraction.upload._CHILD", Path(os.__file__).with_name(name))
+    child = Path(os.__file__).with_name(name)
+    monkeypatch.setattr("marinemap.extraction.uploads.upload._CHILD", child)
     with pytest.raises(RequestError, match="5 seconds of processor time and 224 MiB of memory"):
         read_area_file(source)
 
@@ -242,14 +245,14 @@ def test_without_bubblewrap_the_limits_still_hold(
 
 
 # What the walls alone keep in, run in place of the reader of a file without bubblewrap.
-_CHILD = Path(sandbox.__file__).with_name("upload_child.py")
+_CHILD = Path(sandbox.__file__).parents[1] / "uploads/upload_child.py"
 SHUT_IN = f"""
 import runpy, pathlib, sys
 runpy.run_path({str(_CHILD)!r})["shut_in"](pathlib.Path(sys.argv[1]))
 """
 ESCAPES = {
     "another file": "open('/etc/passwd')",
-    "the service's files": f"open({str(Path(sandbox.__file__).parents[2] / 'manage.py')!r})",
+    "the service's files": f"open({str(Path(sandbox.__file__).parents[3] / 'manage.py')!r})",
     "another process": "open('/proc/1/status')",
     "its own environment": "open('/proc/self/environ')",
     "a new file": "open(sys.argv[1] + '/new', 'w')",
@@ -293,7 +296,7 @@ def test_file_is_read_where_namespaces_are_forbidden(tmp_path: Path) -> None:
     code = f"""
 import pathlib, runpy, sys
 from marinemap.extraction import read_area_file
-from marinemap.extraction.sandbox import is_sealed
+from marinemap.extraction.sandbox.runner import is_sealed
 calls = {{"x86_64": (272, 165), "aarch64": (97, 40)}}
 import platform
 runpy.run_path({walls.__file__!r})["refuse_calls"](calls[platform.machine()])

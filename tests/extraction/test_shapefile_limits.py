@@ -16,11 +16,11 @@ import pytest
 import shapely
 
 from marinemap.errors import RequestError
+from marinemap.extraction.extracts.verify import verify
 from marinemap.extraction.formats.dbf import DbfColumn, DbfWriter
 from marinemap.extraction.formats.plan import NO_DATE, WritePlan
 from marinemap.extraction.formats.shapefile import ShapefileSet
-from marinemap.extraction.verify import verify
-from marinemap.extraction.wkb import to_column
+from marinemap.extraction.geometry.wkb import to_column
 from tests.extraction.layers import read, run, unpack, write_layer
 
 POINT = shapely.Point(5, 5)

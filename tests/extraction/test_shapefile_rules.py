@@ -17,7 +17,7 @@ import shapely
 
 from marinemap.extraction.formats.plan import NO_DATE, WritePlan
 from marinemap.extraction.formats.shapefile import ShapefileSet
-from marinemap.extraction.wkb import to_column
+from marinemap.extraction.geometry.wkb import to_column
 from tests.extraction.layers import read, run, unpack, write_layer
 
 POINT = shapely.Point(5, 5)

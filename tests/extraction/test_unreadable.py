@@ -29,8 +29,8 @@ from marinemap.extraction import (
     help_extract,
     read_geometries,
 )
-from marinemap.extraction.page import Wanted, read_one, read_page
-from marinemap.extraction.servable import check_servable
+from marinemap.extraction.layers.servable import check_servable
+from marinemap.extraction.pages.page import Wanted, read_one, read_page
 from marinemap.extraction.tiles import draw
 from tests.extraction.layers import AREA, read, run, unpack, write_layer
 from tests.extraction.parquet_files import write_parquet

@@ -18,11 +18,11 @@ import pytest
 import shapely
 
 from marinemap.extraction import FORMATS
+from marinemap.extraction.extracts.verify import verify
 from marinemap.extraction.formats import get_format
 from marinemap.extraction.formats.plan import NO_DATE, WritePlan
 from marinemap.extraction.formats.written import WrittenLayer
-from marinemap.extraction.verify import verify
-from marinemap.extraction.wkb import to_column
+from marinemap.extraction.geometry.wkb import to_column
 from tests.extraction.difficult import NAMES, columns, write_difficult
 from tests.extraction.layers import run, unpack, write_layer
 

@@ -30,7 +30,7 @@ from marinemap.extraction import (
     extract,
     fingerprint,
 )
-from marinemap.extraction.read import open_source
+from marinemap.extraction.reading.read import open_source
 from tests.extraction.layers import AREA, read, run, unpack, write_layer
 
 chance = np.random.default_rng(1)

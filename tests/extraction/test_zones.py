@@ -22,7 +22,7 @@ from marinemap.extraction import (
     fingerprint,
     read_page,
 )
-from marinemap.extraction.layer import prepare
+from marinemap.extraction.layers.layer import prepare
 from tests.extraction.layers import run, unpack, write_layer
 
 POINTS = [shapely.Point(1, 1), shapely.Point(2, 2), shapely.Point(3, 3)]

@@ -18,7 +18,7 @@ from marinemap.catalogue import area_names
 from marinemap.catalogue.models import Layer, NamedArea
 from marinemap.errors import RequestError
 from marinemap.extraction import read_one
-from marinemap.extraction.page_rows import Features
+from marinemap.extraction.pages.rows import Features
 from marinemap.sentences import say
 
 

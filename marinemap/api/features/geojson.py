@@ -17,8 +17,8 @@ from pyarrow import types
 
 from marinemap.api.features.crs import FeatureCrs, moved, swapped
 from marinemap.catalogue.models import Layer
-from marinemap.extraction.page_rows import Features
-from marinemap.extraction.wkb import are_finite
+from marinemap.extraction.geometry.wkb import are_finite
+from marinemap.extraction.pages.rows import Features
 
 # A value of these is as JSON has it.
 _PLAIN = (types.is_integer, types.is_string, types.is_large_string, types.is_boolean)

@@ -11,7 +11,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 
-from marinemap.extraction.wkb import are_finite
+from marinemap.extraction.geometry.wkb import are_finite
 
 Array = np.ndarray[Any, Any]
 _WIDTH, _MOST_HEIGHT, _MARGIN = 720.0, 480.0, 8.0

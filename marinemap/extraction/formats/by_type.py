@@ -14,7 +14,7 @@ from marinemap.extraction.formats.ogr import OgrWriter, declared_kind
 from marinemap.extraction.formats.plan import WritePlan
 from marinemap.extraction.formats.wkb_to_shp import split_collections
 from marinemap.extraction.formats.written import WrittenLayer, parted_collections
-from marinemap.extraction.wkb import dimensions, kinds, promoted
+from marinemap.extraction.geometry.wkb import dimensions, kinds, promoted
 
 _KINDS = ["", "Point", "LineString", "Polygon", "MultiPoint", "MultiLineString", "MultiPolygon"]
 _COLLECTION = 7

@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from marinemap.extraction.fields import to_plain_text, type_words, unique_names
+from marinemap.extraction.formats.fields import to_plain_text, type_words, unique_names
 from marinemap.extraction.formats.written import Loss
 
 

@@ -9,8 +9,15 @@ import pyarrow as pa
 import shapely
 
 from marinemap.extraction.formats.written import Loss
-from marinemap.extraction.ragged import ragged
-from marinemap.extraction.wkb import dimensions, kinds, leaves, replaced, to_column, to_geometries
+from marinemap.extraction.geometry.ragged import ragged
+from marinemap.extraction.geometry.wkb import (
+    dimensions,
+    kinds,
+    leaves,
+    replaced,
+    to_column,
+    to_geometries,
+)
 from marinemap.extraction.words import counted
 
 _COLLECTION = 7

@@ -15,7 +15,7 @@ from marinemap.extraction.formats.ogr import OgrWriter, declared_kind, free_name
 from marinemap.extraction.formats.plan import WritePlan
 from marinemap.extraction.formats.weight import Weight
 from marinemap.extraction.formats.written import WrittenLayer
-from marinemap.extraction.wkb import dimensions, kinds, promoted
+from marinemap.extraction.geometry.wkb import dimensions, kinds, promoted
 
 _CODES = {"Point": 1, "MultiPoint": 4, "MultiLineString": 5, "MultiPolygon": 6}
 

@@ -15,7 +15,7 @@ from marinemap.extraction.formats.ogr import free_name
 from marinemap.extraction.formats.plan import WritePlan
 from marinemap.extraction.formats.read_back import Found
 from marinemap.extraction.formats.written import WrittenLayer
-from marinemap.extraction.wkb import kinds
+from marinemap.extraction.geometry.wkb import kinds
 
 _COMPRESSION = "zstd"
 # So much is compressed at most to tell a size, unless one feature is larger.

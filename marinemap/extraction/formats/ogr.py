@@ -18,7 +18,7 @@ from marinemap.extraction.formats.columns import Columns
 from marinemap.extraction.formats.crs_text import check_unit, gdal_wkt
 from marinemap.extraction.formats.plan import WritePlan
 from marinemap.extraction.formats.written import Loss, WrittenLayer
-from marinemap.extraction.wkb import dimensions
+from marinemap.extraction.geometry.wkb import dimensions
 from marinemap.extraction.words import counted
 
 _ERRORS = (DataSourceError, FeatureError, FieldError, GeometryError, RuntimeError, OSError)

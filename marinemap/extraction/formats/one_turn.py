@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import shapely
 
-from marinemap.extraction.multi import as_one
-from marinemap.extraction.wkb import dimensions, leaves, replaced, to_column, to_geometries
+from marinemap.extraction.geometry.multi import as_one
+from marinemap.extraction.geometry.wkb import dimensions, leaves, replaced, to_column, to_geometries
 
 _TURN = 360.0
 # Longitudes of -540 to 540 occur.

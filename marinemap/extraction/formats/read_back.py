@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from marinemap.errors import ServiceError
+from marinemap.extraction.formats.second_reader import fiona
 from marinemap.extraction.formats.written import WrittenLayer
-from marinemap.extraction.second_reader import fiona
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,15 @@ from typing import Any
 import numpy as np
 import shapely
 
-from marinemap.extraction.multi import as_multi, as_one
-from marinemap.extraction.wkb import dimensions, kinds, leaves, replaced, to_column, to_geometries
+from marinemap.extraction.geometry.multi import as_multi, as_one
+from marinemap.extraction.geometry.wkb import (
+    dimensions,
+    kinds,
+    leaves,
+    replaced,
+    to_column,
+    to_geometries,
+)
 
 Array = np.ndarray[Any, Any]
 

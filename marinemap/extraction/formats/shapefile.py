@@ -19,7 +19,7 @@ from marinemap.extraction.formats.table import ShapefileTable
 from marinemap.extraction.formats.weight import Weight
 from marinemap.extraction.formats.wkb_to_shp import split_collections
 from marinemap.extraction.formats.written import Loss, WrittenLayer, parted_collections
-from marinemap.extraction.wkb import kinds
+from marinemap.extraction.geometry.wkb import kinds
 from marinemap.extraction.words import counted
 
 _SUFFIXES = {POINT: "_point", MULTIPOINT: "_point", POLYLINE: "_line", POLYGON: "_polygon"}

@@ -17,7 +17,7 @@ from marinemap.extraction.formats.shp_records import MULTIPOINT, POINT, POLYGON,
 from marinemap.extraction.formats.table import ShapefileTable
 from marinemap.extraction.formats.wkb_to_shp import Records, to_records
 from marinemap.extraction.formats.written import WrittenLayer
-from marinemap.extraction.wkb import dimensions
+from marinemap.extraction.geometry.wkb import dimensions
 
 TYPE_NAMES = {POINT: "Point", POLYLINE: "LineString", POLYGON: "Polygon", MULTIPOINT: "MultiPoint"}
 

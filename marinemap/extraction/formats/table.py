@@ -7,7 +7,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from marinemap.extraction.fields import (
+from marinemap.extraction.formats.dbf import MAX_FIELDS, DbfColumn
+from marinemap.extraction.formats.fields import (
     changes_type,
     dbf_type,
     exceeds_exact_integers,
@@ -15,7 +16,6 @@ from marinemap.extraction.fields import (
     to_texts,
     type_words,
 )
-from marinemap.extraction.formats.dbf import MAX_FIELDS, DbfColumn
 from marinemap.extraction.formats.written import Loss
 
 _TOO_MANY = f"a shapefile holds {MAX_FIELDS} fields"

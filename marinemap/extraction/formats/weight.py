@@ -10,8 +10,8 @@ import numpy as np
 import pyarrow.compute as pc
 import shapely
 
-from marinemap.extraction.fields import to_plain_text
-from marinemap.extraction.wkb import lengths_of, to_geometries
+from marinemap.extraction.formats.fields import to_plain_text
+from marinemap.extraction.geometry.wkb import lengths_of, to_geometries
 
 # Before the coordinates of a geometry come the byte order and its type.
 _HEAD_BYTES = 5

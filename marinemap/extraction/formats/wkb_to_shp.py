@@ -18,9 +18,9 @@ from marinemap.extraction.formats.shp_records import (
     Parts,
     encode_records,
 )
-from marinemap.extraction.multi import as_multi
-from marinemap.extraction.plain_rows import PlainRows, other_rows, plain_rows
-from marinemap.extraction.wkb import dimensions, leaves, to_column, to_geometries
+from marinemap.extraction.geometry.multi import as_multi
+from marinemap.extraction.geometry.plain_rows import PlainRows, other_rows, plain_rows
+from marinemap.extraction.geometry.wkb import dimensions, leaves, to_column, to_geometries
 
 Array = np.ndarray[Any, Any]
 

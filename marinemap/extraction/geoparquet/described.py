@@ -12,12 +12,12 @@ import pyarrow as pa
 import shapely
 
 from marinemap.errors import DatasetError, quote
+from marinemap.extraction.geometry.readable import read_column
+from marinemap.extraction.geometry.wkb import dimensions
 from marinemap.extraction.geoparquet.file import GeoParquet, opened
 from marinemap.extraction.geoparquet.geometries import shown_types
 from marinemap.extraction.geoparquet.layer import ParquetLayer
-from marinemap.extraction.readable import read_column
 from marinemap.extraction.remote.address import Remote
-from marinemap.extraction.wkb import dimensions
 from marinemap.sentences import say
 
 # A file of any size must be described at once; its first features stand for the rest.

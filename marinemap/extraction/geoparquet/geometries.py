@@ -10,9 +10,8 @@ import pyarrow.compute as pc
 import shapely
 
 from marinemap.errors import DatasetError, quote
-from marinemap.extraction.geoparquet.metadata import NATIVE, GeoColumn
-from marinemap.extraction.readable import read_column
-from marinemap.extraction.wkb import (
+from marinemap.extraction.geometry.readable import read_column
+from marinemap.extraction.geometry.wkb import (
     kinds,
     lengths_of,
     replaced,
@@ -20,6 +19,7 @@ from marinemap.extraction.wkb import (
     type_codes,
     uint32_at,
 )
+from marinemap.extraction.geoparquet.metadata import NATIVE, GeoColumn
 from marinemap.sentences import say
 
 # As WKB numbers them.

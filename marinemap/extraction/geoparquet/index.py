@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from marinemap.extraction.geopackage.rtree_nodes import KeySet, Near
 from marinemap.extraction.geoparquet.file import GeoParquet, opened
 from marinemap.extraction.remote.address import Remote
-from marinemap.extraction.rtree_nodes import KeySet, Near
 
 Box = tuple[float, float, float, float]
 Array = np.ndarray[Any, Any]

@@ -13,11 +13,11 @@ import pyarrow as pa
 import shapely
 
 from marinemap.errors import DatasetError
+from marinemap.extraction.geometry.readable import read_column
 from marinemap.extraction.geoparquet.columns import Column
 from marinemap.extraction.geoparquet.file import GeoParquet, opened, reading
 from marinemap.extraction.geoparquet.geometries import to_wkb
 from marinemap.extraction.geoparquet.index import Rows, Touching
-from marinemap.extraction.readable import read_column
 from marinemap.extraction.remote.address import Remote
 from marinemap.sentences import say
 

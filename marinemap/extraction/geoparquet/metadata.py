@@ -11,7 +11,7 @@ import pyproj
 from pyproj.exceptions import CRSError
 
 from marinemap.errors import DatasetError, quote
-from marinemap.extraction.crs import CRS84
+from marinemap.extraction.projection.crs import CRS84
 from marinemap.sentences import say
 
 _KEY = b"geo"

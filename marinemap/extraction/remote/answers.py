@@ -8,7 +8,7 @@ from http.client import HTTPResponse
 
 from marinemap.errors import DatasetError, MarineMapError, UnavailableError, quote
 from marinemap.extraction.remote.address import Mark, Remote
-from marinemap.extraction.source_files import SourceChangedError
+from marinemap.extraction.sources.source_files import SourceChangedError
 from marinemap.sentences import Sentence, say
 
 _RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18})")

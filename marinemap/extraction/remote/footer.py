@@ -11,9 +11,9 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from marinemap.errors import DatasetError
-from marinemap.extraction.first_look import is_taken_for_sound, look_first, take_for_sound
 from marinemap.extraction.remote.address import Remote
 from marinemap.extraction.remote.ranges import Ranges
+from marinemap.extraction.sources.first_look import is_taken_for_sound, look_first, take_for_sound
 from marinemap.sentences import say
 
 # Parquet: its footer, the footer's length in four bytes, these four.

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from marinemap.errors import ServiceError
-from marinemap.extraction.layer import PreparedLayer
+from marinemap.extraction.layers.layer import PreparedLayer
 from marinemap.extraction.request import SourceLayer
 from marinemap.extraction.sharing.owner import OwnShare
 from marinemap.extraction.sharing.pieces import Pieces

@@ -9,19 +9,19 @@ from pathlib import Path
 import pyarrow as pa
 
 from marinemap.errors import ServiceError
-from marinemap.extraction.area import Area, parse_area
-from marinemap.extraction.arrow_batches import Batch
-from marinemap.extraction.kept import Keeper, Kept
-from marinemap.extraction.layer import PreparedLayer, prepare
+from marinemap.extraction.areas.area import Area, parse_area
+from marinemap.extraction.layers.kept import Keeper, Kept
+from marinemap.extraction.layers.layer import PreparedLayer, prepare
 from marinemap.extraction.limits import LimitWatch, RunLimits
 from marinemap.extraction.memory import give_memory_back
-from marinemap.extraction.prefetch import prefetched
-from marinemap.extraction.reproject import Reprojection
+from marinemap.extraction.projection.reproject import Reprojection
+from marinemap.extraction.reading.arrow_batches import Batch
+from marinemap.extraction.reading.prefetch import prefetched
 from marinemap.extraction.request import ExtractionRequest
 from marinemap.extraction.sharing.kept_file import write_kept
 from marinemap.extraction.sharing.pieces import Claim, Pieces
 from marinemap.extraction.sharing.plan import Plan, find_plans
-from marinemap.extraction.source_files import in_its_state
+from marinemap.extraction.sources.source_files import in_its_state
 
 _BATCHES_AHEAD = 1
 

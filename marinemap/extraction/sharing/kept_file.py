@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from marinemap.extraction.kept import Kept, Tally
+from marinemap.extraction.layers.kept import Kept, Tally
 from marinemap.extraction.left_out import LeftOut
-from marinemap.extraction.measure import Measured
+from marinemap.extraction.projection.measure import Measured
 
 _TALLY = b"tally"
 _LEFT_OUT = ("not_finite", "unreadable", "collapsed")

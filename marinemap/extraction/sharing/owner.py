@@ -8,9 +8,9 @@ from collections.abc import Iterator
 
 import pyarrow as pa
 
-from marinemap.extraction.arrow_batches import Batch
-from marinemap.extraction.kept import Kept
-from marinemap.extraction.read import Source
+from marinemap.extraction.layers.kept import Kept
+from marinemap.extraction.reading.arrow_batches import Batch
+from marinemap.extraction.reading.read import Source
 from marinemap.extraction.sharing.kept_file import read_kept
 from marinemap.extraction.sharing.pieces import Pieces
 from marinemap.extraction.sharing.plan import Plan

@@ -17,9 +17,9 @@ import pyproj
 import shapely
 
 from marinemap import __version__
-from marinemap.extraction.layer import PreparedLayer
+from marinemap.extraction.layers.layer import PreparedLayer
 from marinemap.extraction.request import SourceLayer
-from marinemap.extraction.source_files import fingerprint
+from marinemap.extraction.sources.source_files import fingerprint
 
 _NAME = "plan.json"
 # So many files and locks are looked at by all who help.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from marinemap.extraction.sources.source import SourceFormat, damaged
-from marinemap.extraction.sqlite_source import find_damage, write_ahead_log
+from marinemap.extraction.sources.sqlite_source import find_damage, write_ahead_log
 from marinemap.sentences import say
 
 

@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from marinemap.extraction.pipeline import Progress
+from marinemap.extraction.extracts.pipeline import Progress
 from marinemap.extraction.request import SourceLayer
-from marinemap.extraction.source_files import unchanged
+from marinemap.extraction.sources.source_files import unchanged
 from marinemap.extraction.tiles.archive import Archive
 from marinemap.extraction.tiles.bundle import Bundle
 from marinemap.extraction.tiles.coverage import Coverage

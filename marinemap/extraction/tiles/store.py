@@ -11,10 +11,10 @@ import numpy as np
 import pyproj
 import shapely
 
-from marinemap.extraction.layer import prepare
+from marinemap.extraction.extracts.pipeline import Progress
+from marinemap.extraction.geometry.readable import read_column
+from marinemap.extraction.layers.layer import prepare
 from marinemap.extraction.left_out import LeftOut, check_readable_share
-from marinemap.extraction.pipeline import Progress
-from marinemap.extraction.readable import read_column
 from marinemap.extraction.request import SourceLayer
 from marinemap.extraction.tiles.generalise import polygon_areas
 from marinemap.extraction.tiles.shapes import POLYGON, Shapes, ends, from_geometries

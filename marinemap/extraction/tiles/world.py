@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pyproj
 
-from marinemap.extraction.bend import Plane, TooManyCorners, bend
+from marinemap.extraction.projection.bend import Plane, TooManyCorners, bend
 from marinemap.extraction.tiles.shapes import POINT, POLYGON, Shapes, ends
 
 # The world's width in bits: units of 4 cm at the equator.

@@ -9,7 +9,9 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from marinemap.catalogue.models import Layer
 from marinemap.catalogue.viewers import OPERATOR
 from marinemap.errors import MarineMapError, RequestError
-from marinemap.extraction import SourceLayer, command_line, command_options
+from marinemap.extraction import SourceLayer
+from marinemap.extraction.shell import command_line
+from marinemap.extraction.shell import options as command_options
 
 
 class Command(BaseCommand):

@@ -1,0 +1,1 @@
+"""The area of interest, and what lies in it."""

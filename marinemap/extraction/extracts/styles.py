@@ -1,0 +1,40 @@
+"""Styles that lie beside a source, for the programs of whoever gets the extract."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from marinemap.extraction.reading.dataset import Dataset
+
+# QGIS looks for .qml beside a file of the same name; .sld is OGC 05-078r4.
+_SUFFIXES = (".qml", ".sld")
+_MOST_BYTES = 5_000_000
+
+
+def find_styles(dataset: Dataset, stems: Iterable[str]) -> dict[str, Path]:
+    """Return the styles of a layer by the names that they have beside the files of an extract.
+
+    A style has the name of the layer or of its file. What is larger than 5 MB is no style, and what
+    is on a server has none.
+    """
+    path = dataset.path
+    if not isinstance(path, Path):
+        return {}
+    found: dict[str, Path] = {}
+    for suffix in _SUFFIXES:
+        stems_beside = [name for name in (dataset.layer, path.stem) if _is_plain(name)]
+        candidates = (path.with_name(f"{name}{suffix}") for name in stems_beside)
+        style = next((each for each in candidates if _is_style(each)), None)
+        if style is not None:
+            found |= {f"{stem}{suffix}": style for stem in stems}
+    return found
+
+
+def _is_plain(name: str) -> bool:
+    """Tell whether a name leads nowhere else: that of a layer may hold anything."""
+    return "/" not in name and "\0" not in name
+
+
+def _is_style(path: Path) -> bool:
+    return path.is_file() and path.stat().st_size <= _MOST_BYTES

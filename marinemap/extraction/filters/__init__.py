@@ -1,0 +1,1 @@
+"""Filters: CQL2 compiled against the fields of a layer."""

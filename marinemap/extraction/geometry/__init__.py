@@ -1,0 +1,1 @@
+"""Geometries as arrays: columns of WKB, rings, cutting, curves."""

@@ -1,0 +1,1 @@
+"""GeoPackages that need no GDAL: their index of boxes, and their rows."""

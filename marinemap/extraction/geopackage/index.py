@@ -1,0 +1,226 @@
+"""The R-tree of a GeoPackage, asked directly: what lies near an area, in the file's own order."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from marinemap.errors import DatasetError
+from marinemap.extraction.geopackage.rtree_nodes import KeySet, Near, find_keys, quoted
+from marinemap.sentences import say
+
+# Features asked for at once: SQLite makes an index of their keys. The first are few, so that work
+# on them begins while others are read.
+_FIRST_KEYS, _KEYS = 8_192, 32_768
+# Going through all features between two keys takes per feature two fifths of the time that going
+# to each by its key takes.
+_DENSE_SHARE = 0.5
+
+Box = tuple[float, float, float, float]
+
+
+@dataclass(frozen=True)
+class RTree:
+    """The spatial index of one layer (GeoPackage 1.3, annex F.3)."""
+
+    path: Path
+    table: str
+    key: str
+    geometry: str
+
+    def narrowed(self, trees: Sequence[Any]) -> RTree:
+        """Return itself: what filters leave out of a file is seen as it is read."""
+        return self
+
+    def condition(self, boxes: Sequence[Box], most: int | None = None) -> str:
+        """Return an attribute filter for the features whose box touches one of the boxes.
+
+        With ``most`` only so many of them, whichever the index finds first.
+
+        It holds only the names found in the file and our own numbers. The features come in
+        rising order of their key, which reads the table from front to back: over a large area
+        half the time of the index's own order.
+        """
+        ids = self._ids(boxes)
+        if most is None:
+            return f"{quoted(self.key)} IN ({ids} ORDER BY id)"
+        # A feature that touches several boxes would use the limit up.
+        return f"{quoted(self.key)} IN (SELECT DISTINCT id FROM ({ids}) LIMIT {int(most)})"
+
+    def keys_near(self, near: Near) -> KeySet | None:
+        """Return the keys of the features whose box may hold what is wanted.
+
+        None where keys lie far apart.
+
+        Raises
+        ------
+        ValueError, sqlite3.Error
+            If the index is damaged.
+        """
+        with closing(open_to_read(self.path)) as database:
+            return find_keys(database, self.table, near)
+
+    def conditions(self, keys: KeySet, first: int = 0, end: int | None = None) -> Iterator[str]:
+        """Yield attribute filters that together let these features through, in rising order.
+
+        Where most of a range is wanted, all of it passes. With ``first`` and ``end`` only these.
+        """
+        for block in itertools.islice(keys.blocks(_FIRST_KEYS, _KEYS), first, end):
+            lowest, highest = int(block[0]), int(block[-1])
+            if len(block) > _DENSE_SHARE * (highest - lowest + 1):
+                yield self._condition_between(lowest, highest)
+            else:
+                yield self.condition_of(block.tolist())
+
+    def count_conditions(self, keys: KeySet) -> int:
+        """Return how many filters that are."""
+        count = len(keys)
+        return min(count, 1) + math.ceil(max(0, count - _FIRST_KEYS) / _KEYS)
+
+    def _condition_between(self, first: int, last: int) -> str:
+        """Return an attribute filter for features in a range of keys that have a geometry.
+
+        And for those that the index says have one: that it is missing is to be seen.
+        """
+        key, geometry = quoted(self.key), quoted(self.geometry)
+        listed = f"{key} IN (SELECT rowid FROM {quoted(f'{self.table}_rowid')})"
+        return f"{key} BETWEEN {first} AND {last} AND ({geometry} IS NOT NULL OR {listed})"
+
+    def condition_of(self, keys: Sequence[int]) -> str:
+        """Return an attribute filter for the features of these keys."""
+        return f"{quoted(self.key)} IN ({', '.join(str(int(key)) for key in keys)})"
+
+    def count(self, boxes: Sequence[Box]) -> int:
+        """Return about how many features the condition lets through, never too few.
+
+        A feature that touches two boxes is counted twice; telling them apart would take as
+        long as reading them.
+        """
+        with self._asked() as database:
+            (count,) = database.execute(f"SELECT count(*) FROM ({self._ids(boxes)})").fetchone()
+        return int(count)
+
+    def size(self) -> int:
+        """Return how many features the index holds: those without a position are not in it."""
+        # SQLite keeps a row for each entry of an R-tree beside it; counting there is cheap.
+        rows = quoted(f"{self.table}_rowid")
+        with self._asked() as database:
+            (count,) = database.execute(f"SELECT count(*) FROM {rows}").fetchone()
+        return int(count)
+
+    def boxes(self, boxes: Sequence[Box], every: int = 1) -> tuple[Any, Any]:
+        """Return the keys of features and the boxes (minx, miny, maxx, maxy) that the index keeps.
+
+        The boxes, of shape (features, 4), are 32-bit numbers, rounded outward. With ``every``
+        above one only every so many features count.
+        """
+        some = f"id % {int(every)} = 0"
+        queries = [
+            f"{self._rows_in(box, 'id, minx, miny, maxx, maxy')} AND {some}" for box in boxes
+        ]
+        with self._asked() as database:
+            rows = database.execute(" UNION ALL ".join(queries)).fetchall()
+        found = np.array(rows, dtype=float).reshape(-1, 5)
+        # A feature may touch several of the boxes.
+        once = found[np.unique(found[:, 0], return_index=True)[1]]
+        return once[:, 0].astype(np.int64), once[:, 1:]
+
+    @contextmanager
+    def _asked(self) -> Iterator[sqlite3.Connection]:
+        """Open the file; what goes wrong with it is its own fault, as when it has just gone."""
+        try:
+            with closing(open_to_read(self.path)) as database:
+                yield database
+        except sqlite3.Error as error:
+            raise DatasetError(
+                say(
+                    "the spatial index of {name} cannot be read: {error}",
+                    name=self.path.name,
+                    error=error,
+                ),
+                field="source",
+                value=self.path.name,
+            ) from error
+
+    def _ids(self, boxes: Sequence[Box]) -> str:
+        return (
+            "SELECT id FROM (" + " UNION ALL ".join(self._rows_in(box, "id") for box in boxes) + ")"
+        )
+
+    def _rows_in(self, box: Box, columns: str) -> str:
+        minx, miny, maxx, maxy = (repr(float(number)) for number in box)
+        return (
+            f"SELECT {columns} FROM {quoted(self.table)} WHERE maxx >= {minx} AND minx <= {maxx} "
+            f"AND maxy >= {miny} AND miny <= {maxy}"
+        )
+
+
+def find_rtree(path: Path, layer: str) -> RTree | None:
+    """Return the R-tree of a GeoPackage layer, None where it has none or is no GeoPackage."""
+    if path.suffix.lower() != ".gpkg":
+        return None
+    try:
+        with closing(open_to_read(path)) as database:
+            return rtree_in(database, path, layer)
+    except sqlite3.Error:
+        # GDAL says better than SQLite what is wrong with a file.
+        return None
+
+
+def own_key(path: Path, layer: str) -> str | None:
+    """Return the column of keys of a GeoPackage layer where its name is the data's own.
+
+    GDAL hands the keys on as identifiers, so that a column ``reef_id`` of keys would be missing
+    among the fields. ``fid`` and ``ogc_fid`` are names that programs give.
+    """
+    if path.suffix.lower() != ".gpkg":
+        return None
+    try:
+        with closing(open_to_read(path)) as database:
+            return own_key_in(database, layer)
+    except sqlite3.Error:
+        return None
+
+
+def own_key_in(database: sqlite3.Connection, layer: str) -> str | None:
+    """Return what :func:`own_key` does of a GeoPackage that is open."""
+    keys = _keys(database, layer)
+    return keys[0] if len(keys) == 1 and keys[0].lower() not in ("fid", "ogc_fid") else None
+
+
+def _keys(database: sqlite3.Connection, layer: str) -> list[str]:
+    rows = database.execute("SELECT name FROM pragma_table_info(?) WHERE pk", [layer]).fetchall()
+    return [name for (name,) in rows]
+
+
+def rtree_in(database: sqlite3.Connection, path: Path, layer: str) -> RTree | None:
+    """Return what :func:`find_rtree` does of a GeoPackage that is open."""
+    columns = database.execute(
+        "SELECT column_name FROM gpkg_geometry_columns WHERE table_name = ?", [layer]
+    ).fetchall()
+    keys = _keys(database, layer)
+    if len(columns) != 1 or len(keys) != 1:
+        return None
+    ((geometry,),) = columns
+    table = f"rtree_{layer}_{geometry}"
+    exists = database.execute("SELECT 1 FROM sqlite_master WHERE name = ?", [table]).fetchone()
+    return RTree(path, table, keys[0], geometry) if exists else None
+
+
+def open_to_read(path: Path) -> sqlite3.Connection:
+    """Return a connection to a file, through which nothing is written.
+
+    Raises
+    ------
+    sqlite3.Error
+        If it cannot be opened.
+    """
+    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)

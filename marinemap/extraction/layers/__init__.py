@@ -1,0 +1,1 @@
+"""One layer of a request: ready to be read, counted, estimated."""

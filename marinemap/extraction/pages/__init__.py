@@ -1,0 +1,1 @@
+"""Pages of features, for programs that ask for a few at a time."""

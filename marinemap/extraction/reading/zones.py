@@ -1,0 +1,204 @@
+"""Zones of moments, where a file keeps one with each value and GDAL's columns know of none.
+
+GDAL gives such a column as moments without a zone, each with the hours and minutes that it has in
+its own: an hour of Paris and one of London are the same then (3.12; FlatGeobuf, CSV, GML, SQLite).
+As texts it gives them with their zones.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
+from math import inf
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyogrio
+
+from marinemap.errors import DatasetError, UnavailableError, quote
+from marinemap.extraction.reading.dataset import Dataset
+from marinemap.extraction.reading.layer_names import quietly
+from marinemap.extraction.sources import source_format_of
+from marinemap.extraction.sources.source_files import fingerprint
+from marinemap.extraction.sources.table_encoding import encoding_of
+from marinemap.sentences import say
+
+# ISO 8601 as GDAL writes it; years may have a sign, and a second may be the 60th.
+_MOMENT = (
+    r"^(?P<year>-?\d+)-(?P<month>\d+)-(?P<day>\d+)T(?P<hour>\d+):(?P<minute>\d+)"
+    r":(?P<second>\d+)(?:\.(?P<milli>\d+))?(?P<zone>Z|[+-]\d\d:?\d\d)?$"
+)
+_UTC = "UTC"
+Zones = Mapping[str, str]
+# Of those who may look for a limited time only one does: the others wait for what it finds.
+_looking = Lock()
+
+
+def zones_of(dataset: Dataset) -> Zones:
+    """Return the zone of each field of moments of which some bear one.
+
+    The zone that all of them have, such as ``+05:30``; where they differ, or some have none,
+    ``UTC``. Reads these fields of every feature where the dataset does not know the zones of the
+    file's state; a process keeps what it found.
+
+    Raises
+    ------
+    UnavailableError
+        If the dataset limits the time, and it was not enough.
+    OSError, pyogrio's errors or pyarrow.ArrowException
+        If GDAL cannot read them.
+    """
+    path, known = dataset.file, dataset.known_zones
+    if source_format_of(path).has_one_zone:
+        return {}
+    state = fingerprint(path)
+    if known is not None and known.state == state and known.zones is not None:
+        return dict(known.zones)
+    if known is None or known.seconds is None:
+        return _found(path, dataset.layer, state)
+    return _found_within(known.seconds, dataset, state)
+
+
+def in_their_zones(batch: Any, zones: Zones, title: str) -> Any:
+    """Return a batch or table whose moments GDAL gave as texts with moments in their zones.
+
+    Raises
+    ------
+    DatasetError
+        If a text is no moment.
+    """
+    for at, field in enumerate(batch.schema):
+        if _is_moment(field):
+            column = _moments(batch.column(at), zones.get(field.name), f"{title}: {field.name}")
+            batch = batch.set_column(at, pa.field(field.name, column.type), column)
+    return batch
+
+
+def schema_in_zones(schema: Any, zones: Zones) -> Any:
+    """Return the schema of what ``in_their_zones`` returns."""
+    for at, field in enumerate(schema):
+        if _is_moment(field):
+            type_ = pa.timestamp("ms", zones.get(field.name))
+            schema = schema.set(at, pa.field(field.name, type_))
+    return schema
+
+
+def _found_within(seconds: float, dataset: Dataset, state: str) -> Zones:
+    if not _looking.acquire(timeout=seconds):
+        raise _not_read_yet(dataset)
+    try:
+        return _found(dataset.file, dataset.layer, state, seconds)
+    except TimeoutError as error:
+        raise _not_read_yet(dataset) from error
+    finally:
+        _looking.release()
+
+
+def _not_read_yet(dataset: Dataset) -> UnavailableError:
+    return UnavailableError(
+        say(
+            "the data of {title} are others than a moment ago, and not read yet",
+            title=dataset.title,
+        ),
+        field="layers",
+        value=dataset.layer,
+        hint=say("Try again in a minute."),
+    )
+
+
+@lru_cache(maxsize=1024)
+def _found(path: Path, layer: str, state: str, seconds: float = inf) -> Zones:
+    of_layer = {"layer": layer, "encoding": encoding_of(path)}
+    with quietly():
+        info = pyogrio.read_info(path, **of_layer)
+        types = zip(info["fields"].tolist(), info["ogr_types"], strict=True)
+        names = [name for name, type_ in types if type_ == "OFTDateTime"]
+        found = _read(path, names, of_layer, time.monotonic() + seconds) if names else {}
+    return {name: _common(zones) for name, zones in found.items() if zones - {None}}
+
+
+def _read(
+    path: Path, names: list[str], of_layer: dict[str, Any], deadline: float
+) -> dict[str, set[str | None]]:
+    found: dict[str, set[str | None]] = {name: set() for name in names}
+    options = {"read_geometry": False, "use_pyarrow": True, "datetime_as_string": True}
+    with pyogrio.open_arrow(path, columns=names, **of_layer, **options) as (_, reader):
+        for batch in reader:
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{path.name} has more moments than can be read in time")
+            for name in names:
+                found[name] |= _zones_in(batch.column(batch.schema.get_field_index(name)))
+    return found
+
+
+def _zones_in(texts: Any) -> set[str | None]:
+    parts = pc.extract_regex(texts.drop_null(), _MOMENT)
+    return {zone or None for zone in pc.unique(pc.struct_field(parts, "zone")).to_pylist()}
+
+
+def _common(zones: Iterable[str | None]) -> str:
+    first, *others = zones
+    return _UTC if others or first is None or first == "Z" else first
+
+
+def _is_moment(field: Any) -> bool:
+    return (field.metadata or {}).get(b"GDAL:OGR:type") == b"DateTime"
+
+
+def _moments(texts: Any, zone: str | None, title: str) -> Any:
+    parts = pc.extract_regex(texts, _MOMENT)
+    wrong = pc.and_not(pc.is_valid(texts), pc.is_valid(parts))
+    if pc.any(wrong).as_py():
+        found = texts.filter(wrong)[0].as_py()
+        raise DatasetError(
+            say("{title}: '{found}' is no moment", title=title, found=quote(found)),
+            field="source",
+            value=found,
+        )
+    numbers = _milliseconds(parts)
+    return pa.array(numbers, pa.timestamp("ms", zone), mask=np.asarray(pc.is_null(texts)))
+
+
+def _milliseconds(parts: Any) -> Any:
+    """Return moments since 1970, less their offset where they bear one.
+
+    By arithmetic: a second of 60, which GDAL takes, is beyond what libraries of time read.
+    """
+    part = {name: _integers(parts, name) for name in ("year", "month", "day")}
+    months = (part["year"] - 1970) * 12 + part["month"] - 1
+    days = months.astype("datetime64[M]").astype("datetime64[D]").astype(np.int64) + part["day"] - 1
+    seconds = days * 86_400
+    for name, each in (("hour", 3_600), ("minute", 60), ("second", 1)):
+        seconds = seconds + _integers(parts, name) * each
+    milli = pc.utf8_rpad(pc.struct_field(parts, "milli"), 3, "0")
+    fractions = _as_integers(pc.utf8_slice_codeunits(milli, 0, 3))
+    return (seconds - _offsets(parts)) * 1000 + fractions
+
+
+def _offsets(parts: Any) -> Any:
+    """Return the offsets from UTC in seconds; 0 where there is none."""
+    zones = pc.struct_field(parts, "zone").dictionary_encode()
+    zones = zones.combine_chunks() if isinstance(zones, pa.ChunkedArray) else zones
+    seconds = np.array([_seconds(zone) for zone in zones.dictionary.to_pylist()] or [0], np.int64)
+    return seconds[np.asarray(zones.indices.fill_null(0))]
+
+
+def _seconds(zone: str | None) -> int:
+    if not zone or zone == "Z":
+        return 0
+    sign = -1 if zone[0] == "-" else 1
+    return sign * (int(zone[1:3]) * 3_600 + int(zone[-2:]) * 60)
+
+
+def _integers(parts: Any, name: str) -> Any:
+    return _as_integers(pc.struct_field(parts, name))
+
+
+def _as_integers(texts: Any) -> Any:
+    plain = pc.if_else(pc.equal(texts, ""), "0", texts).fill_null("0")
+    return np.asarray(plain.cast(pa.int64()))

@@ -1,0 +1,1 @@
+"""Foreign files looked at apart: a process with no network, one folder and limits."""

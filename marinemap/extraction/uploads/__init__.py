@@ -1,0 +1,1 @@
+"""An area of interest from a file that a person uploaded."""
