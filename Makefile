@@ -30,11 +30,11 @@ test: $(VENV)/.dev $(PAGE) $(CLIENTS)/node_modules/.ready $(CLIENTS)/cuiman/.rea
 	@# of few tests, they would be last, one process at them and two idle.
 	@$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
+# The cache of lint-imports takes an import of a name for one of a module that there was.
 lint: $(VENV)/.dev $(WEB)/node_modules/.ready
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
-	# Its cache takes an import of a name for one of a module that there was.
 	@$(BIN)/lint-imports --no-cache
 	@$(BIN)/python manage.py makemigrations --check --dry-run
 	@$(BIN)/python scripts/node.py run --silent check
