@@ -24,8 +24,8 @@ from marinemap.extraction import (
     extract,
     parse_area,
 )
-from marinemap.extraction.geoparquet.file import opened
 from marinemap.extraction.geoparquet.layer import ParquetLayer
+from marinemap.extraction.geoparquet.opened import opened
 from marinemap.extraction.layers.layer import prepare
 from marinemap.extraction.pages.page import Wanted, read_page
 from tests.extraction.parquet_files import SIDES, squares, write_parquet

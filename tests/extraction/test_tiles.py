@@ -21,7 +21,7 @@ from shapely.geometry import shape
 from marinemap.errors import DatasetError
 from marinemap.extraction import SourceLayer
 from marinemap.extraction.pages.page import read_one
-from marinemap.extraction.reading.dataset import describe
+from marinemap.extraction.reading.describe import describe
 from marinemap.extraction.tiles import draw
 
 # mapbox_vector_tile 2.2.0 calls what shapely 2.2 deprecates.

@@ -14,9 +14,10 @@ import shapely
 from marinemap.errors import DatasetError, quote
 from marinemap.extraction.geometry.readable import read_column
 from marinemap.extraction.geometry.wkb import dimensions
-from marinemap.extraction.geoparquet.file import GeoParquet, opened
+from marinemap.extraction.geoparquet.file import GeoParquet
 from marinemap.extraction.geoparquet.geometries import shown_types
 from marinemap.extraction.geoparquet.layer import ParquetLayer
+from marinemap.extraction.geoparquet.opened import opened
 from marinemap.extraction.remote.address import Remote
 from marinemap.sentences import say
 

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from marinemap.extraction.geopackage.rtree_nodes import KeySet, Near
-from marinemap.extraction.geoparquet.file import GeoParquet, opened
+from marinemap.extraction.geoparquet.file import GeoParquet
+from marinemap.extraction.geoparquet.opened import opened
 from marinemap.extraction.remote.address import Remote
 
 Box = tuple[float, float, float, float]

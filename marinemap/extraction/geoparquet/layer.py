@@ -15,9 +15,11 @@ import shapely
 from marinemap.errors import DatasetError
 from marinemap.extraction.geometry.readable import read_column
 from marinemap.extraction.geoparquet.columns import Column
-from marinemap.extraction.geoparquet.file import GeoParquet, opened, reading
+from marinemap.extraction.geoparquet.failures import reading
+from marinemap.extraction.geoparquet.file import GeoParquet
 from marinemap.extraction.geoparquet.geometries import to_wkb
 from marinemap.extraction.geoparquet.index import Rows, Touching
+from marinemap.extraction.geoparquet.opened import opened
 from marinemap.extraction.remote.address import Remote
 from marinemap.sentences import say
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from marinemap.extraction.postgis.table import Table
-from marinemap.extraction.reading.dataset import Dataset, KnownZones, describe
+from marinemap.extraction.reading.dataset import Dataset, KnownZones
+from marinemap.extraction.reading.describe import describe
 from marinemap.extraction.remote.address import Remote
 from marinemap.extraction.request import SourceLayer
 from marinemap.extraction.sources.first_look import take_for_sound

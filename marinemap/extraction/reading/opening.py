@@ -144,7 +144,7 @@ def rows_within(dataset: Dataset, most_bytes: int) -> int:
 
         return int(max(1, most_bytes // max(1, TableIndex.of(dataset.path).bytes_each())))
     if is_parquet(dataset.path):
-        from marinemap.extraction.geoparquet.file import bytes_each
+        from marinemap.extraction.geoparquet.opened import bytes_each
 
         return int(max(1, most_bytes // max(1, bytes_each(dataset.path))))
     return rows_within_file(dataset, most_bytes)

@@ -14,7 +14,7 @@ from marinemap.errors import DatasetError, RequestError
 from marinemap.extraction.formats import FORMATS
 from marinemap.extraction.json_objects import each_once
 from marinemap.extraction.place import is_address
-from marinemap.extraction.reading.dataset import describe
+from marinemap.extraction.reading.describe import describe
 from marinemap.extraction.request import ExtractionRequest, SourceLayer
 
 

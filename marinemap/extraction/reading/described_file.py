@@ -1,0 +1,164 @@
+"""What a layer of a file holds, as GDAL tells it, and as its first features show it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyogrio
+from pyogrio.errors import DataLayerError
+
+from marinemap.errors import DatasetError, quote
+from marinemap.extraction.geometry.geometry_types import plain_type
+from marinemap.extraction.geometry.wkb import dimensions, kinds
+from marinemap.extraction.geopackage.index import own_key
+from marinemap.extraction.reading.dataset import Bounds, Dataset, Field
+from marinemap.extraction.reading.stated_crs import first_known
+from marinemap.extraction.sources import source_format_of
+from marinemap.extraction.sources.table_encoding import encoding_of
+from marinemap.sentences import say
+
+# A file of any size must be described at once; its first features stand for the rest.
+_LOOKED_AT = 100
+# OGR's types of fields, and its subtypes where they say more, in the words of numpy and Python.
+_TYPES = {
+    "OFTInteger": "int32",
+    "OFTInteger64": "int64",
+    "OFTReal": "float",
+    "OFTString": "str",
+    "OFTDate": "date",
+    "OFTTime": "time",
+    "OFTDateTime": "datetime",
+    "OFTBinary": "bytes",
+    "OFTIntegerList": "list of int32",
+    "OFTInteger64List": "list of int64",
+    "OFTRealList": "list of float",
+    "OFTStringList": "list of str",
+}
+_SUBTYPES = {
+    "OFSTBoolean": "bool",
+    "OFSTInt16": "int16",
+    "OFSTFloat32": "float32",
+    "OFSTJSON": "json",
+    "OFSTUUID": "uuid",
+}
+# As WKB numbers them.
+_KINDS = (
+    "Unknown",
+    "Point",
+    "LineString",
+    "Polygon",
+    "MultiPoint",
+    "MultiLineString",
+    "MultiPolygon",
+    "GeometryCollection",
+)
+
+
+def describe_file(path: Path, name: str) -> Dataset:
+    """Read what a layer holds, as :func:`marinemap.extraction.reading.describe.describe` does.
+
+    Raises
+    ------
+    DatasetError
+        If it cannot be served.
+    """
+    info = pyogrio.read_info(
+        path,
+        layer=name,
+        encoding=encoding_of(path),
+        force_feature_count=True,
+        force_total_bounds=True,
+        **source_format_of(path).options(path),
+    )
+    if info["geometry_type"] is None:
+        raise DatasetError(
+            say(
+                "layer '{name}' of {file} has no geometry: it is a table, not a map layer",
+                name=name,
+                file=path.name,
+            ),
+            field="layer",
+            value=name,
+        )
+    count = int(info["features"])
+    kind, has_z = _found_geometry_type(path, name, info["geometry_type"])
+    return Dataset(
+        path=path,
+        layer=name,
+        crs=first_known((info["crs"],) if info["crs"] else (), path, name),
+        bounds=_bounds(path, name, info["total_bounds"]) if count else None,
+        geometry_type=f"3D {kind}" if has_z else kind,
+        fields=_fields(path, name, info),
+        feature_count=count,
+    )
+
+
+def _fields(path: Path, name: str, info: dict[str, Any]) -> tuple[Field, ...]:
+    key = own_key(path, name)
+    keys = (Field(key, "int64"),) if key else ()
+    types = zip(info["ogr_types"], info["ogr_subtypes"], strict=True)
+    words = [_SUBTYPES.get(subtype, _TYPES.get(type_, "str")) for type_, subtype in types]
+    names = info["fields"].tolist()
+    _check_differ(path, name, names)
+    return (*keys, *map(Field, names, words))
+
+
+def _check_differ(path: Path, layer: str, names: list[str]) -> None:
+    """Refuse fields that nobody can tell apart: a request chooses them by their names."""
+    repeated = [name for name, count in Counter(names).items() if count > 1]
+    if repeated:
+        raise DatasetError(
+            say(
+                "layer '{layer}' of {file} has {count} fields named '{repeated}', which "
+                "nobody can tell apart",
+                layer=layer,
+                file=path.name,
+                count=names.count(repeated[0]),
+                repeated=quote(repeated[0]),
+            ),
+            field="source",
+            value=repeated[0],
+            hint=say("Give each field a name of its own."),
+        )
+
+
+def _bounds(path: Path, name: str, found: Any) -> Bounds | None:
+    if found is None:
+        return None  # GDAL has no extent for a layer in which no feature has a geometry.
+    minx, miny, maxx, maxy = map(float, found)
+    if np.isfinite(found).all():
+        return minx, miny, maxx, maxy
+    return _finite_bounds(path, name)
+
+
+def _finite_bounds(path: Path, name: str) -> Bounds | None:
+    """Return the box of the features that lie somewhere: one at infinity stretches GDAL's."""
+    _, boxes = pyogrio.read_bounds(path, layer=name)
+    sound = boxes[:, np.isfinite(boxes).all(axis=0)]
+    if sound.size == 0:
+        return None
+    (minx, miny), (maxx, maxy) = sound[:2].min(axis=1), sound[2:].max(axis=1)
+    return float(minx), float(miny), float(maxx), float(maxy)
+
+
+def _found_geometry_type(path: Path, name: str, declared: str) -> tuple[str, bool]:
+    """Return the declared type and whether it has heights; where open, what the features show."""
+    plain, declares_z = plain_type(declared)
+    if plain != "Unknown":
+        return plain, declares_z
+    try:
+        _, _, found, _ = pyogrio.raw.read(path, layer=name, columns=[], max_features=_LOOKED_AT)
+    except DataLayerError:
+        # A geometry is broken, which is told with more words when it is read.
+        return "Unknown", declares_z
+    column = pa.array(found, pa.binary())
+    with_z, _ = dimensions(column)
+    bases = np.unique(kinds(column))
+    shown = {_KINDS[base] if base < len(_KINDS) else "Unknown" for base in bases.tolist() if base}
+    if len({kind.removeprefix("Multi") for kind in shown}) != 1:
+        return "Unknown", declares_z or bool(with_z.any())
+    return max(shown, key=len), declares_z or bool(with_z.any())

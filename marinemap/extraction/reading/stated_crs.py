@@ -1,0 +1,71 @@
+"""The CRS that a source states for its positions: one on Earth, or none that can be served."""
+
+from __future__ import annotations
+
+import pyproj
+from pyproj.exceptions import CRSError
+
+from marinemap.errors import DatasetError, quote
+from marinemap.extraction.place import Place
+from marinemap.extraction.projection.crs import is_on_earth
+from marinemap.sentences import say
+
+
+def first_known(stated: tuple[str, ...], path: Place, name: str) -> str:
+    """Return the first of what is stated that is known; an authority's code where there is one.
+
+    Raises
+    ------
+    DatasetError
+        If there is none, or its positions are none on a map of Earth.
+    """
+    text, crs = next(filter(None, map(_known, stated)), ("", None))
+    if crs is None or crs.is_engineering:
+        raise DatasetError(
+            say(
+                "layer '{name}' of {file} has no CRS, so nobody can tell where it lies",
+                name=name,
+                file=path.name,
+            ),
+            field="crs",
+            value=name,
+            hint=say(
+                "Add the CRS to the data, for example with ogr2ogr -a_srs EPSG:4326 (for "
+                "a shapefile: its .prj)."
+            ),
+        )
+    if crs.is_geocentric or crs.type_name == "Vertical CRS":
+        raise DatasetError(
+            say(
+                "the CRS of layer '{name}' of {file} ('{crs}') is a {type_name}: "
+                "its positions are none on a map",
+                name=name,
+                file=path.name,
+                crs=quote(crs.name),
+                type_name=crs.type_name,
+            ),
+            field="crs",
+            value=name,
+            hint=say("Bring the data to a geographic or projected CRS, such as EPSG:4326."),
+        )
+    if not is_on_earth(crs):
+        raise DatasetError(
+            say(
+                "the CRS of layer '{name}' of {file} ('{crs}') cannot be brought "
+                "to degrees on Earth: it is damaged, or of another planet",
+                name=name,
+                file=path.name,
+                crs=quote(crs.name),
+            ),
+            field="crs",
+            value=name,
+        )
+    authority = crs.to_authority(min_confidence=100)
+    return ":".join(authority) if authority else text
+
+
+def _known(stated: str) -> tuple[str, pyproj.CRS] | None:
+    try:
+        return stated, pyproj.CRS.from_user_input(stated)
+    except CRSError:
+        return None
