@@ -18,7 +18,7 @@ pytestmark = pytest.mark.parametrize("prepared", ["sqlite"], indirect=True)
 def test_added_layers_are_drawn_while_the_worker_runs(
     make_site: Callable[..., RunningSite], marine_gpkg: Path
 ) -> None:
-    site = make_site()
+    site = make_site(MARINEMAP_LAYER_FOLDERS=str(marine_gpkg.parent))
     site.start_web()
     site.start_worker("-B")
 

@@ -71,6 +71,7 @@ OPEN_ROUTES = {
     "getJobs": "/api/jobs",
     "getLimits": "/api/limits",
     "searchAreas": "/api/areas?q=sec",
+    "searchCrs": "/api/crs?q=utm",
     "getTileMatrixSetsList": "/api/tileMatrixSets",
     "getTileMatrixSet": "/api/tileMatrixSets/WebMercatorQuad",
 }

@@ -143,7 +143,7 @@ def test_format_in_degrees_leaves_no_coordinate_system_to_choose(
     _tag(page, "layer-ports").check()
     _tag(page, "crs").select_option("EPSG:3857")
     page.get_by_label("Format", exact=True).select_option("geojson")
-    expect(page.get_by_label("Coordinate system")).to_be_disabled()
+    expect(page.get_by_label("Coordinate system", exact=True)).to_be_disabled()
     expect(page.get_by_text("always in degrees")).to_be_visible()
     page.get_by_role("button", name="Get GeoJSON").click()
     expect(_tag(page, "request-choices")).to_contain_text("GeoJSON · ")
