@@ -60,10 +60,10 @@ class RunningSite:
         assert done.returncode == 0, done.stderr
         return done.stdout
 
-    def start_web(self) -> None:
-        """Start the web server and wait until it answers."""
+    def start_web(self, name: str = "web") -> None:
+        """Start a web server at the site's address and wait until it answers."""
         host, _, port = self.base.removeprefix("http://").partition(":")
-        self._start("web", "manage.py", "web", "--host", host, "--port", port)
+        self._start(name, "manage.py", "web", "--host", host, "--port", port)
         wait_for(self._answers, "an answer of the web server")
 
     def start_worker(self, *options: str, name: str = "worker") -> None:

@@ -59,7 +59,7 @@ def rooms_of(sender: Sender) -> Iterator[Room]:
 def check_room_to_wait(sender: Sender, count: int = 1) -> None:
     """Refuse a job, or several, that would be too many; asked in the transaction that stores it.
 
-    On PostgreSQL, jobs that are sent at the same instant may pass together.
+    On PostgreSQL the limit of all may be passed by jobs that are sent at the same instant.
 
     Raises
     ------

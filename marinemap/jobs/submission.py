@@ -19,6 +19,7 @@ from marinemap.jobs.lifecycle import of_batch
 from marinemap.jobs.limits import QueueFullError, check_room_to_wait
 from marinemap.jobs.models import Callback, Job, JobDocuments
 from marinemap.jobs.notify import Subscriber, announce
+from marinemap.jobs.one_by_one import wait_for_turn
 from marinemap.jobs.owners import Sender, viewer_of_owner
 from marinemap.jobs.queue import publish
 from marinemap.jobs.repeats import KeyedRequest
@@ -184,6 +185,7 @@ def submit_batch(
     jobs = [each.job_of(sender) for each in prepared]
     try:
         with _told_truly(jobs[0]), transaction.atomic():
+            wait_for_turn(sender)
             check_allowance(sender, len(jobs))
             check_room_to_wait(sender, len(jobs))
             for place, (job, each) in enumerate(zip(jobs, prepared, strict=True)):
@@ -209,6 +211,7 @@ def _store(sender: Sender, job: Job, prepared: Prepared, has_room: bool = False)
     """
     is_done = take_result(job)
     if not is_done and not has_room:
+        wait_for_turn(sender)
         check_allowance(sender)
         check_room_to_wait(sender)
     job.save(force_insert=True)
