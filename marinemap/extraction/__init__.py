@@ -2,6 +2,7 @@
 
 from marinemap.extraction.areas.area import Area, parse_area
 from marinemap.extraction.areas.clip import MODES
+from marinemap.extraction.dataset import Dataset, Field, KnownZones
 from marinemap.extraction.extracts.archive import sync_folder
 from marinemap.extraction.extracts.pipeline import extract
 from marinemap.extraction.filters.filter import Filter, compile_filter
@@ -26,7 +27,6 @@ from marinemap.extraction.postgis.table import Table, is_table
 from marinemap.extraction.projection.crs import CRS84, check_fits, crs_label, parse_crs
 from marinemap.extraction.projection.follow import follow
 from marinemap.extraction.projection.known_crs import KnownCrs, search_crs
-from marinemap.extraction.reading.dataset import Dataset, Field, KnownZones
 from marinemap.extraction.reading.describe import describe
 from marinemap.extraction.reading.described_source import ZONE_SECONDS
 from marinemap.extraction.reading.layer_names import (

@@ -15,6 +15,7 @@ import pyproj
 from marinemap.errors import RequestError, quote
 from marinemap.extraction.areas.area import Area
 from marinemap.extraction.areas.clip import check_mode
+from marinemap.extraction.dataset import Dataset
 from marinemap.extraction.formats import check_format, get_format
 from marinemap.extraction.formats.written import Loss
 from marinemap.extraction.left_out import NamedFeature
@@ -47,6 +48,9 @@ class SourceLayer:
     zones : mapping, optional
         Of the data of ``fingerprint``: the zone of each field of moments of which some bear one;
         None where they were not sought.
+    known : Dataset, optional
+        What the data of ``fingerprint`` hold: whoever waits for an answer is not kept waiting until
+        a large file or table is counted again.
     fields : sequence of str, optional
         The fields to keep, in the source's order; all by default.
     filter : str or mapping, optional
@@ -68,6 +72,7 @@ class SourceLayer:
     most_features: int | None = None
     most_bytes: int | None = None
     zones: Mapping[str, str] | None = None
+    known: Dataset | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if not _FILE_NAME.fullmatch(self.name):

@@ -16,6 +16,7 @@ from marinemap.errors import RequestError, did_you_mean, quote
 from marinemap.extraction import (
     ZONE_SECONDS,
     Dataset,
+    Field,
     KnownZones,
     Place,
     SourceLayer,
@@ -231,6 +232,7 @@ class Layer(models.Model):
             version=self.version,
             fingerprint=self.fingerprint,
             zones=self.zones,
+            known=self.to_dataset(),
         )
 
     def to_dataset(self) -> Dataset:
@@ -241,7 +243,7 @@ class Layer(models.Model):
             crs=self.crs,
             bounds=tuple(self.bounds) if self.bounds else None,
             geometry_type=self.geometry_type,
-            fields=(),
+            fields=tuple(Field(each["name"], each["type"]) for each in self.fields),
             feature_count=self.feature_count,
             known_zones=self._known_zones,
         )

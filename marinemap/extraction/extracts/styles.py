@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from marinemap.extraction.reading.dataset import Dataset
+from marinemap.extraction.dataset import Dataset
 
 # QGIS looks for .qml beside a file of the same name; .sld is OGC 05-078r4.
 _SUFFIXES = (".qml", ".sld")

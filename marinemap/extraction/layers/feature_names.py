@@ -9,11 +9,11 @@ import numpy as np
 import pyproj
 import shapely
 
+from marinemap.extraction.dataset import Dataset
 from marinemap.extraction.pages.keys import BEGINNING
 from marinemap.extraction.pages.page import Wanted, read_page
 from marinemap.extraction.pages.rows import Features
 from marinemap.extraction.projection.crs import CRS84
-from marinemap.extraction.reading.dataset import Dataset
 
 _AT_A_TIME = 1_000
 # Corners and middles of a box's edges, as parts of its width and height.

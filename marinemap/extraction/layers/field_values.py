@@ -13,11 +13,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from marinemap.errors import RequestError, did_you_mean, quote
+from marinemap.extraction.dataset import Dataset
 from marinemap.extraction.filters.values import family, is_text
 from marinemap.extraction.pages.keys import BEGINNING, keys_of
 from marinemap.extraction.pages.source import PageSource, opened
 from marinemap.extraction.reading.arrow_batches import check_text
-from marinemap.extraction.reading.dataset import Dataset
 from marinemap.sentences import say
 
 # Counting ends with the first of these, and says so.

@@ -14,10 +14,10 @@ import shapely
 from marinemap.extraction.areas.area import Area
 from marinemap.extraction.areas.clip import Clipped, Clipper
 from marinemap.extraction.areas.near import AREA_TOLERANCE_METRES, area_near, route_to
+from marinemap.extraction.dataset import Dataset
 from marinemap.extraction.geometry.raster import INSIDE
 from marinemap.extraction.geometry.readable import read_column
 from marinemap.extraction.projection.route import Route
-from marinemap.extraction.reading.dataset import Dataset
 from marinemap.extraction.reading.described_source import describe_source
 from marinemap.extraction.reading.heights import check_heights, has_heights, height_notes
 from marinemap.extraction.reading.read import Source, open_source

@@ -7,10 +7,10 @@ from dataclasses import replace
 import shapely
 
 from marinemap.errors import DatasetError
+from marinemap.extraction.dataset import Dataset
 from marinemap.extraction.geometry.readable import read_column
 from marinemap.extraction.geometry.wkb import are_finite
 from marinemap.extraction.left_out import LeftOut, check_readable_share
-from marinemap.extraction.reading.dataset import Dataset
 from marinemap.extraction.reading.read import Source, open_source
 from marinemap.sentences import say
 

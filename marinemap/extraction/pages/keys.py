@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from marinemap.extraction.dataset import Dataset
 from marinemap.extraction.filters.filter import Filter
 from marinemap.extraction.geopackage.index import RTree, open_to_read
 from marinemap.extraction.geopackage.rtree_nodes import find_few_keys, quoted
 from marinemap.extraction.pages.source import PageSource
 from marinemap.extraction.postgis.table import Table
-from marinemap.extraction.reading.dataset import Dataset
 from marinemap.extraction.reading.feature_ids import are_places
 from marinemap.extraction.reading.opening import find_boxes
 

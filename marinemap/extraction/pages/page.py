@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from marinemap.extraction.dataset import Dataset
 from marinemap.extraction.filters.filter import Filter
 from marinemap.extraction.pages.keys import BEGINNING, Box, Candidates, keys_of
 from marinemap.extraction.pages.rows import Features, read_features
 from marinemap.extraction.pages.source import PageSource, opened
-from marinemap.extraction.reading.dataset import Dataset
 
 Array = np.ndarray[Any, Any]
 # A page ends early rather than take more than this.

@@ -9,13 +9,13 @@ import numpy as np
 import pyarrow as pa
 
 from marinemap.errors import DatasetError
+from marinemap.extraction.dataset import Dataset
 from marinemap.extraction.geometry.curves import linear
 from marinemap.extraction.geometry.readable import read_column
 from marinemap.extraction.geopackage.rows import Rows
 from marinemap.extraction.pages.keys import Candidates
 from marinemap.extraction.pages.source import PageSource, attributes_of
 from marinemap.extraction.reading.arrow_batches import binary, check_text, geometry_place
-from marinemap.extraction.reading.dataset import Dataset
 from marinemap.sentences import say
 
 Array = np.ndarray[Any, Any]

@@ -15,11 +15,11 @@ import pyarrow as pa
 import pyproj
 
 from marinemap.errors import UnavailableError
+from marinemap.extraction.dataset import Dataset
 from marinemap.extraction.geopackage.index import RTree, open_to_read, own_key_in, rtree_in
 from marinemap.extraction.geopackage.rows import PlainTable, find_plain_table
 from marinemap.extraction.postgis.table import Table
 from marinemap.extraction.reading.arrow_batches import geometry_place
-from marinemap.extraction.reading.dataset import Dataset
 from marinemap.extraction.reading.opening import open_layer, rows_within
 from marinemap.extraction.remote.address import Remote
 from marinemap.extraction.sources.source_files import fingerprint, one_state, real_path

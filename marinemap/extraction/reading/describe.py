@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from marinemap.errors import DatasetError, quote
+from marinemap.extraction.dataset import Dataset, Field
 from marinemap.extraction.place import Place
 from marinemap.extraction.postgis.table import Table
-from marinemap.extraction.reading.dataset import Dataset, Field
 from marinemap.extraction.reading.described_file import describe_file as describe_by_gdal
 from marinemap.extraction.reading.layer_names import (
     OPENING_ERRORS,

@@ -12,10 +12,10 @@ import pyogrio
 from pyogrio.errors import DataLayerError
 
 from marinemap.errors import DatasetError, quote
+from marinemap.extraction.dataset import Bounds, Dataset, Field
 from marinemap.extraction.geometry.geometry_types import plain_type
 from marinemap.extraction.geometry.wkb import dimensions, kinds
 from marinemap.extraction.geopackage.index import own_key
-from marinemap.extraction.reading.dataset import Bounds, Dataset, Field
 from marinemap.extraction.reading.stated_crs import first_known
 from marinemap.extraction.sources import source_format_of
 from marinemap.extraction.sources.table_encoding import encoding_of

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from marinemap.extraction.reading.dataset import Dataset
+from marinemap.extraction.dataset import Dataset
 from marinemap.extraction.sources import source_format_of
 
 Array = np.ndarray[Any, Any]

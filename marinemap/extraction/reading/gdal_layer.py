@@ -14,7 +14,7 @@ import pyogrio
 from pyogrio.errors import DataLayerError, DataSourceError, FieldError, GeometryError
 
 from marinemap.errors import DatasetError
-from marinemap.extraction.reading.dataset import Dataset
+from marinemap.extraction.dataset import Dataset
 from marinemap.extraction.reading.feature_ids import are_places, numbered, span_of
 from marinemap.extraction.reading.layer_names import quietly
 from marinemap.extraction.reading.zones import Zones, in_their_zones, schema_in_zones, zones_of

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pyproj
 
 from marinemap.errors import RequestError
+from marinemap.extraction.dataset import Dataset
 from marinemap.extraction.projection.crs import crs_label, is_same_crs
-from marinemap.extraction.reading.dataset import Dataset
 from marinemap.sentences import say
 
 

@@ -10,11 +10,11 @@ from typing import Any, Protocol
 import pyogrio
 
 from marinemap.errors import DatasetError
+from marinemap.extraction.dataset import Dataset
 from marinemap.extraction.geopackage.index import find_rtree, own_key
 from marinemap.extraction.geopackage.rtree_nodes import KeySet, Near
 from marinemap.extraction.place import Place
 from marinemap.extraction.postgis.table import Table
-from marinemap.extraction.reading.dataset import Dataset
 from marinemap.extraction.reading.gdal_layer import GDAL_ERRORS, GdalLayer, rows_within_file
 from marinemap.extraction.reading.zones import Zones, zones_of
 from marinemap.extraction.sources import is_parquet

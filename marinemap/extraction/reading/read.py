@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyproj
 
 from marinemap.errors import DatasetError
+from marinemap.extraction.dataset import Dataset
 from marinemap.extraction.filters.filter import Filter
 from marinemap.extraction.geopackage.rtree_nodes import KeySet, Near
 from marinemap.extraction.left_out import LeftOut
@@ -26,7 +27,6 @@ from marinemap.extraction.reading.arrow_batches import (
     pieces_of,
     without,
 )
-from marinemap.extraction.reading.dataset import Dataset
 from marinemap.extraction.reading.gdal_layer import Wanted
 from marinemap.extraction.reading.opening import (
     Box,

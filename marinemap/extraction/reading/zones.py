@@ -21,7 +21,7 @@ import pyarrow.compute as pc
 import pyogrio
 
 from marinemap.errors import DatasetError, UnavailableError, quote
-from marinemap.extraction.reading.dataset import Dataset
+from marinemap.extraction.dataset import Dataset
 from marinemap.extraction.reading.layer_names import quietly
 from marinemap.extraction.sources import source_format_of
 from marinemap.extraction.sources.source_files import fingerprint
