@@ -47,26 +47,37 @@ def within() -> Iterator[Server]:
         thread.join()
 
 
-def write(path: Path, server: Server, crs: str, *, is_last: bool = False) -> Path:
-    address = f"http://127.0.0.1:{server.server_port}/secret"
-    link = {"type": "link", "properties": {"href": address, "type": "proj4"}}
-    features = f'"features": [{json.dumps(POINT)}]'
-    member = f"{crs}: {json.dumps(link)}"
-    members = [features, member] if is_last else [member, features]
-    path.write_text(f'{{"type": "FeatureCollection", {", ".join(members)}}}')
-    return path
+FEATURES = f'"features": [{json.dumps(POINT)}]'
 
 
+@pytest.mark.parametrize(
+    "crs",
+    [
+        '"crs": {"type": "link", "properties": {"href": "ADDRESS", "type": "proj4"}}',
+        '"crs": {"properties": {"url": "ADDRESS"}, "type": "URL"}',
+        '"CRS" : {"Type": "Linked", "properties": {"HREF": "ADDRESS"}}',
+        '"c\\u0072\\u0053": {"t\\u0079pe": "lin\\u006b", "properties": {"href": "ADDRESS"}}',
+        '"crs": {"a": {"b": {"c": {}}}, "type": "link", "properties": {"href": "ADDRESS"}}',
+        '"crs": {"type": "name", "type": "link", "properties": {"href": "ADDRESS"}}',
+        '"crs": {"a": "' + 70_000 * "b" + '", "type": "link", "properties": {"href": "ADDRESS"}}',
+    ],
+)
 @pytest.mark.parametrize("is_last", [False, True])
 def test_crs_by_a_link_is_refused_with_what_to_do(
-    tmp_path: Path, within: Server, is_last: bool
+    tmp_path: Path, within: Server, crs: str, is_last: bool
 ) -> None:
+    crs = crs.replace("ADDRESS", f"http://127.0.0.1:{within.server_port}/secret")
+    members = ", ".join([FEATURES, crs] if is_last else [crs, FEATURES])
+    path = tmp_path / "a.geojson"
+    path.write_text(f'{{"type": "FeatureCollection", {members}}}')
     with pytest.raises(DatasetError, match="is a link to a description elsewhere") as refused:
-        describe(write(tmp_path / "a.geojson", within, '"crs"', is_last=is_last))
+        describe(path)
     assert refused.value.field == "crs"
     assert within.asked == []
 
 
-def test_link_in_other_letters_leads_nowhere(tmp_path: Path, within: Server) -> None:
-    describe(write(tmp_path / "a.geojson", within, '"c\\u0072s"'))
-    assert within.asked == []
+def test_crs_by_its_name_is_taken(tmp_path: Path) -> None:
+    path = tmp_path / "a.geojson"
+    name = '"crs": {"type": "name", "properties": {"name": "urn:ogc:def:crs:EPSG::25832"}}'
+    path.write_text(f'{{"type": "FeatureCollection", {name}, {FEATURES}}}')
+    assert describe(path).crs == "EPSG:25832"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import mmap
 import re
 from pathlib import Path
@@ -10,18 +11,27 @@ from marinemap.errors import DatasetError
 from marinemap.extraction.sources.source import SourceFormat
 from marinemap.sentences import say
 
-# The member of GeoJSON of 2008 (3.2): GDAL asks whatever server it names, at each opening.
-_LINKED_CRS = re.compile(rb'"crs"\s*:\s*\{(?:[^{}]|\{[^{}]*\}){0,2000}?"type"\s*:\s*"link"')
-# What writes it otherwise comes no further than this: nothing listens there.
-_NOWHERE = "http://127.0.0.1:0"
+
+def _in_any_letters(word: str) -> str:
+    """Return a pattern of a word as JSON may write it: GDAL takes capitals for small letters."""
+    return "".join(rf"(?:{c}|\\u00{ord(c):02x}|\\u00{ord(c.upper()):02x})" for c in word)
+
+
+_CRS = re.compile(rf'"{_in_any_letters("crs")}"\s*:\s*(?=\{{)'.encode(), re.IGNORECASE)
+# One that is longer is none.
+_MOST_BYTES = 1 << 16
+# GDAL tells them by how they begin.
+_LINKS = ("link", "url")
 
 
 def _refuse_links(path: Path) -> None:
+    """A CRS of GeoJSON of 2008 (3.2) may be a link: GDAL asks its server at each opening."""
     with path.open("rb") as file:
         if not file.seek(0, 2):
             return
         with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            if not _LINKED_CRS.search(data):
+            places = [each.end() for each in _CRS.finditer(data)]
+            if not any(_is_link(data[place : place + _MOST_BYTES]) for place in places):
                 return
     raise DatasetError(
         say(
@@ -37,9 +47,15 @@ def _refuse_links(path: Path) -> None:
     )
 
 
-SOURCE = SourceFormat(
-    (".geojson", ".json"),
-    look=_refuse_links,
-    opens_safely=True,
-    environment={"GDAL_HTTP_PROXY": _NOWHERE, "GDAL_HTTPS_PROXY": _NOWHERE},
-)
+def _is_link(text: bytes) -> bool:
+    """Tell whether the object at the beginning of a text is a link, or nobody can tell."""
+    decoder = json.JSONDecoder(object_pairs_hook=list)
+    try:
+        members, _ = decoder.raw_decode(text.decode(errors="replace"))
+    except (ValueError, RecursionError):
+        return True
+    types = (value for name, value in members if name.lower() == "type")
+    return any(isinstance(each, str) and each.lower().startswith(_LINKS) for each in types)
+
+
+SOURCE = SourceFormat((".geojson", ".json"), look=_refuse_links, opens_safely=True)
