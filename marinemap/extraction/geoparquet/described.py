@@ -13,9 +13,9 @@ import shapely
 
 from marinemap.errors import DatasetError, quote
 from marinemap.extraction.geometry.readable import read_column
+from marinemap.extraction.geometry.type_names import common_type, shown_types
 from marinemap.extraction.geometry.wkb import dimensions
 from marinemap.extraction.geoparquet.file import GeoParquet
-from marinemap.extraction.geoparquet.geometries import shown_types
 from marinemap.extraction.geoparquet.layer import ParquetLayer
 from marinemap.extraction.geoparquet.opened import opened
 from marinemap.extraction.remote.address import Remote
@@ -140,6 +140,4 @@ def _geometry_type(file: GeoParquet, place: Path | Remote) -> str:
             column = pa.Table.from_batches(reader, reader.schema).column(0).combine_chunks()
         column = column.chunk(0) if isinstance(column, pa.ChunkedArray) else column
         stated, has_z = shown_types(column), bool(dimensions(column)[0].any())
-    if len({name.removeprefix("Multi") for name in stated}) != 1:
-        return "3D Unknown" if has_z else "Unknown"
-    return f"3D {max(stated, key=len)}" if has_z else max(stated, key=len)
+    return f"3D {common_type(stated)}" if has_z else common_type(stated)

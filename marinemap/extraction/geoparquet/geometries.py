@@ -11,8 +11,8 @@ import shapely
 
 from marinemap.errors import DatasetError, quote
 from marinemap.extraction.geometry.readable import read_column
+from marinemap.extraction.geometry.type_names import shown_types
 from marinemap.extraction.geometry.wkb import (
-    kinds,
     lengths_of,
     replaced,
     to_column,
@@ -22,17 +22,6 @@ from marinemap.extraction.geometry.wkb import (
 from marinemap.extraction.geoparquet.metadata import NATIVE, GeoColumn
 from marinemap.sentences import say
 
-# As WKB numbers them.
-_KINDS = (
-    "",
-    "Point",
-    "LineString",
-    "Polygon",
-    "MultiPoint",
-    "MultiLineString",
-    "MultiPolygon",
-    "GeometryCollection",
-)
 # What OGC's own numbers stay below; EWKB has bits beyond.
 _BEYOND_ISO = 4_000
 Array = np.ndarray[Any, Any]
@@ -55,12 +44,6 @@ def to_wkb(values: Any, geometry: GeoColumn, title: str) -> Any:
         ) from error
     _check_types(found, geometry, title)
     return found
-
-
-def shown_types(column: Any) -> set[str]:
-    """Return the types of geometries, without heights."""
-    bases = np.unique(kinds(column)).tolist()
-    return {_KINDS[base] if base < len(_KINDS) else "Unknown" for base in bases if base}
 
 
 def _plain_wkb(values: Any) -> Any:

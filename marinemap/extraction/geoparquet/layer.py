@@ -12,7 +12,6 @@ import numpy as np
 import pyarrow as pa
 import shapely
 
-from marinemap.errors import DatasetError
 from marinemap.extraction.geometry.readable import read_column
 from marinemap.extraction.geoparquet.columns import Column
 from marinemap.extraction.geoparquet.failures import reading
@@ -20,50 +19,19 @@ from marinemap.extraction.geoparquet.file import GeoParquet
 from marinemap.extraction.geoparquet.geometries import to_wkb
 from marinemap.extraction.geoparquet.index import Rows, Touching
 from marinemap.extraction.geoparquet.opened import opened
+from marinemap.extraction.own_layer import OwnLayer, Reader, schema_of
 from marinemap.extraction.remote.address import Remote
-from marinemap.sentences import say
 
-# As GeoArrow marks geometries.
-_MARK = {b"ARROW:extension:name": b"geoarrow.wkb"}
-# No column's name has such a sign.
-_GEOMETRY_NAME, _KEY_NAME = "\0geometry", "\0key"
 Array = np.ndarray[Any, Any]
 # Features of a row group by their places in it; None for all.
 Picked = Array | None
 
 
 @dataclass(frozen=True)
-class Reader:
-    """Batches and their schema, as pyogrio hands them on."""
-
-    schema: Any
-    _batches: Iterator[Any]
-
-    def __iter__(self) -> Iterator[Any]:
-        return self._batches
-
-
-@dataclass(frozen=True)
-class ParquetLayer:
-    """Opens a file's features for reading.
-
-    Parameters
-    ----------
-    place : Path or Remote
-    columns : sequence of str, optional
-        The fields to read; all by default.
-    with_geometry : bool
-        Whether to read the geometries; else they are null.
-    """
+class ParquetLayer(OwnLayer):
+    """Opens a file's features for reading."""
 
     place: Path | Remote
-    columns: Sequence[str] | None = None
-    with_geometry: bool = True
-
-    @property
-    def is_shapefile(self) -> bool:
-        """Whether it is read from a shapefile."""
-        return False
 
     def stream(self, wanted: Mapping[str, Any]) -> Iterator[Any]:
         """Yield Arrow's batches in the order of the file; features' places are in the last column.
@@ -90,40 +58,10 @@ class ParquetLayer:
         with opened(self.place) as file, closing(self._batches(file, wanted)) as batches:
             yield {}, Reader(self._schema(file), _first(batches, most))
 
-    def attributes(self, condition: Any) -> Any:
-        """Return the attributes (pyarrow.Table) of the features that a condition holds for."""
-        layer = replace(self, with_geometry=False)
-        with layer.open({"where": condition}, None) as (_, reader):
-            found = pa.Table.from_batches(reader, reader.schema)
-            return found.drop_columns([_GEOMETRY_NAME, _KEY_NAME])
-
-    def table_by_ids(self, wanted: Mapping[str, Any]) -> tuple[str, Any]:
-        """Return the name of the column of places, and features (pyarrow.Table) with them.
-
-        Parameters
-        ----------
-        wanted : mapping
-            As pyogrio has it: ``fids``, or ``skip_features`` and ``max_features``; ``columns``,
-            ``read_geometry``.
-        """
-        layer = replace(
-            self,
-            columns=wanted.get("columns"),
-            with_geometry=wanted.get("read_geometry", True),
-        )
-        with layer.open(wanted, wanted.get("max_features")) as (_, reader):
-            return _KEY_NAME, pa.Table.from_batches(reader, reader.schema)
-
     @property
     def title(self) -> str:
         """What to call it in a message."""
         return f"layer '{self.place.stem}' of {self.place.name}"
-
-    def unreadable(self, error: Exception) -> DatasetError:
-        """Return what to say of a failure of Arrow."""
-        return DatasetError(
-            say("{title} cannot be read: {error}", title=self.title, error=error), field="source"
-        )
 
     def boxes_in(self, box: Any, most: int | None = None) -> tuple[Array, Array]:
         """Return the places and boxes of the features whose box touches another.
@@ -179,9 +117,7 @@ class ParquetLayer:
         return [c for c in file.fields if self.columns is None or c.name in self.columns]
 
     def _schema(self, file: GeoParquet) -> Any:
-        fields = [pa.field(column.name, column.type) for column in self._fields(file)]
-        geometry = pa.field(_GEOMETRY_NAME, pa.binary(), metadata=_MARK)
-        return pa.schema([*fields, geometry, pa.field(_KEY_NAME, pa.int64())])
+        return schema_of((column.name, column.type) for column in self._fields(file))
 
 
 def _plain(values: Any) -> Any:

@@ -9,6 +9,7 @@ import numpy as np
 from psycopg.sql import SQL, Composable, Literal
 
 from marinemap.errors import DatasetError
+from marinemap.extraction.geometry.type_names import TYPE_NAMES, common_type
 from marinemap.extraction.postgis.columns import Shape, shape_of
 from marinemap.extraction.postgis.session import Session, relation, session
 from marinemap.extraction.postgis.table import Table
@@ -35,18 +36,7 @@ SELECT postgis_typmod_type(atttypmod), postgis_typmod_srid(atttypmod)
   FROM pg_attribute WHERE attrelid = {oid} AND attname = {column}
 """
 _CRS = "SELECT auth_name, auth_srid, srtext FROM spatial_ref_sys WHERE srid = {srid}"
-_SIMPLE = {
-    name.upper(): name
-    for name in (
-        "Point",
-        "LineString",
-        "Polygon",
-        "MultiPoint",
-        "MultiLineString",
-        "MultiPolygon",
-        "GeometryCollection",
-    )
-}
+_SIMPLE = {name.upper(): name for name in TYPE_NAMES}
 # What arcs and surfaces become.
 _LINEAR = {
     "CIRCULARSTRING": "LineString",
@@ -140,9 +130,7 @@ def _geometry_type(opened: Session, table: Table, shape: Shape) -> str:
     found = opened.rows(query)
     names = {_simple(str(name)) for name, _ in found}
     has_z = any(flag in ("2", "3") for _, flag in found)
-    if len({name.removeprefix("Multi") for name in names}) != 1:
-        return "3D Unknown" if has_z else "Unknown"
-    return f"3D {max(names, key=len)}" if has_z else max(names, key=len)
+    return f"3D {common_type(names)}" if has_z else common_type(names)
 
 
 def _declared(opened: Session, shape: Shape) -> list[str | None]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -13,6 +13,7 @@ import pyarrow as pa
 from psycopg.sql import SQL, Composable, Identifier, Literal
 
 from marinemap.errors import DatasetError
+from marinemap.extraction.own_layer import OwnLayer, Reader, schema_of
 from marinemap.extraction.postgis.columns import Column, Kind, Shape, shape_of
 from marinemap.extraction.postgis.index import TableIndex
 from marinemap.extraction.postgis.rows import batches
@@ -20,46 +21,15 @@ from marinemap.extraction.postgis.session import relation, session
 from marinemap.extraction.postgis.table import Table
 from marinemap.sentences import say
 
-# As GeoArrow marks geometries.
-_MARK = {b"ARROW:extension:name": b"geoarrow.wkb"}
-# No column's name has such a sign.
-_GEOMETRY_NAME, _KEY_NAME = "\0geometry", "\0key"
 _KEY = Kind("{}::int8", ">i8", pa.int64(), "int64")
 _GEOMETRY = Kind("ST_AsBinary({}, 'NDR')", None, pa.binary(), "bytes")
 
 
 @dataclass(frozen=True)
-class Reader:
-    """Batches and their schema, as pyogrio hands them on."""
-
-    schema: Any
-    _batches: Iterator[Any]
-
-    def __iter__(self) -> Iterator[Any]:
-        return self._batches
-
-
-@dataclass(frozen=True)
-class TableLayer:
-    """Opens a table's features for reading.
-
-    Parameters
-    ----------
-    place : Table
-    columns : sequence of str, optional
-        The fields to read; all by default.
-    with_geometry : bool
-        Whether to read the geometries; else they are null.
-    """
+class TableLayer(OwnLayer):
+    """Opens a table's features for reading."""
 
     place: Table
-    columns: Sequence[str] | None = None
-    with_geometry: bool = True
-
-    @property
-    def is_shapefile(self) -> bool:
-        """Whether it is read from a shapefile."""
-        return False
 
     def stream(self, wanted: Mapping[str, Any]) -> Iterator[Any]:
         """Yield Arrow's batches in the order of the keys, one without rows while there are none.
@@ -89,39 +59,10 @@ class TableLayer:
         with self._opened(wanted, SQL("LIMIT {}").format(Literal(most))) as found:
             yield {}, Reader(self._schema, (batch for batch in found if batch.num_rows))
 
-    def attributes(self, condition: Composable) -> Any:
-        """Return the attributes (pyarrow.Table) of the features that a condition holds for."""
-        layer = replace(self, with_geometry=False)
-        with layer.open({"where": condition}, None) as (_, reader):
-            found = pa.Table.from_batches(reader, reader.schema)
-            return found.drop_columns([_GEOMETRY_NAME, _KEY_NAME])
-
-    def table_by_ids(self, wanted: Mapping[str, Any]) -> tuple[str, Any]:
-        """Return the name of the column of keys, and features (pyarrow.Table) with them.
-
-        Parameters
-        ----------
-        wanted : mapping
-            As of ``open``; ``columns``, ``read_geometry`` and ``max_features`` as pyogrio has them.
-        """
-        layer = replace(
-            self,
-            columns=wanted.get("columns"),
-            with_geometry=wanted.get("read_geometry", True),
-        )
-        with layer.open(wanted, wanted.get("max_features")) as (_, reader):
-            return _KEY_NAME, pa.Table.from_batches(reader, reader.schema)
-
     @property
     def title(self) -> str:
         """What to call it in a message."""
         return f"layer '{self.place.layer}' of the {self.place.name}"
-
-    def unreadable(self, error: Exception) -> DatasetError:
-        """Return what to say of a failure of Arrow."""
-        return DatasetError(
-            say("{title} cannot be read: {error}", title=self.title, error=error), field="source"
-        )
 
     @contextmanager
     def _opened(self, wanted: Mapping[str, Any], order: Composable) -> Iterator[Iterator[Any]]:
@@ -164,9 +105,7 @@ class TableLayer:
 
     @cached_property
     def _schema(self) -> Any:
-        fields = [pa.field(column.name, column.kind.arrow) for column in self._columns]
-        geometry = pa.field(_GEOMETRY_NAME, pa.binary(), metadata=_MARK)
-        return pa.schema([*fields, geometry, pa.field(_KEY_NAME, pa.int64())])
+        return schema_of((column.name, column.kind.arrow) for column in self._columns)
 
 
 def _key_of(shape: Shape) -> Composable:

@@ -14,7 +14,8 @@ from pyogrio.errors import DataLayerError
 from marinemap.errors import DatasetError, quote
 from marinemap.extraction.dataset import Bounds, Dataset, Field
 from marinemap.extraction.geometry.geometry_types import plain_type
-from marinemap.extraction.geometry.wkb import dimensions, kinds
+from marinemap.extraction.geometry.type_names import common_type, shown_types
+from marinemap.extraction.geometry.wkb import dimensions
 from marinemap.extraction.geopackage.index import own_key
 from marinemap.extraction.reading.stated_crs import first_known
 from marinemap.extraction.sources import source_format_of
@@ -45,17 +46,6 @@ _SUBTYPES = {
     "OFSTJSON": "json",
     "OFSTUUID": "uuid",
 }
-# As WKB numbers them.
-_KINDS = (
-    "Unknown",
-    "Point",
-    "LineString",
-    "Polygon",
-    "MultiPoint",
-    "MultiLineString",
-    "MultiPolygon",
-    "GeometryCollection",
-)
 
 
 def describe_file(path: Path, name: str) -> Dataset:
@@ -157,8 +147,4 @@ def _found_geometry_type(path: Path, name: str, declared: str) -> tuple[str, boo
         return "Unknown", declares_z
     column = pa.array(found, pa.binary())
     with_z, _ = dimensions(column)
-    bases = np.unique(kinds(column))
-    shown = {_KINDS[base] if base < len(_KINDS) else "Unknown" for base in bases.tolist() if base}
-    if len({kind.removeprefix("Multi") for kind in shown}) != 1:
-        return "Unknown", declares_z or bool(with_z.any())
-    return max(shown, key=len), declares_z or bool(with_z.any())
+    return common_type(shown_types(column)), declares_z or bool(with_z.any())
