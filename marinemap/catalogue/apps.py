@@ -1,8 +1,13 @@
 """The Django app of the catalogue."""
 
+from collections.abc import Callable
+from typing import TypeVar
+
 from django.apps import AppConfig
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
+
+T = TypeVar("T")
 
 
 class CatalogueConfig(AppConfig):
@@ -16,25 +21,25 @@ class CatalogueConfig(AppConfig):
         # and the models of the catalogue have imported it by now.
         from marinemap.extraction import Prefix, Server, allow_prefixes, allow_servers
 
-        servers = []
-        for number, address in enumerate(settings.MARINEMAP_POSTGIS_SERVERS, 1):
-            try:
-                servers.append(Server.parse(address))
-            except ValueError as error:
-                raise ImproperlyConfigured(
-                    f"MARINEMAP_POSTGIS_SERVERS: number {number}: {error}; write "
-                    "postgresql://user:password@host:5432/database, odd characters of a password "
-                    "as in addresses: # is %23, / is %2F, ? is %3F, % is %25, @ is %40"
-                ) from None
+        servers = _parsed(
+            "MARINEMAP_POSTGIS_SERVERS",
+            Server.parse,
+            "postgresql://user:password@host:5432/database",
+        )
         allow_servers(servers, settings.MARINEMAP_POSTGIS_SECONDS)
-        prefixes = []
-        for number, address in enumerate(settings.MARINEMAP_SOURCE_PREFIXES, 1):
-            try:
-                prefixes.append(Prefix.parse(address))
-            except ValueError as error:
-                raise ImproperlyConfigured(
-                    f"MARINEMAP_SOURCE_PREFIXES: number {number}: {error}; write "
-                    "https://host/folder/, odd characters of a password as in addresses: # is %23, "
-                    "/ is %2F, ? is %3F, % is %25, @ is %40"
-                ) from None
+        prefixes = _parsed("MARINEMAP_SOURCE_PREFIXES", Prefix.parse, "https://host/folder/")
         allow_prefixes(prefixes, settings.MARINEMAP_SOURCE_SECONDS)
+
+
+def _parsed(setting: str, parse: Callable[[str], T], example: str) -> list[T]:
+    """Return what the addresses of a setting are, which may hold passwords: none is repeated."""
+    found = []
+    for number, address in enumerate(getattr(settings, setting), 1):
+        try:
+            found.append(parse(address))
+        except ValueError as error:
+            raise ImproperlyConfigured(
+                f"{setting}: number {number}: {error}; write {example}, odd characters of a "
+                "password as in addresses: # is %23, / is %2F, ? is %3F, % is %25, @ is %40"
+            ) from None
+    return found
