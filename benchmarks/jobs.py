@@ -109,15 +109,8 @@ def one_job(base: str) -> dict[str, float]:
 @contextmanager
 def running_site(home: Path, url: str | None, layer: Path) -> Iterator[str]:
     """Run web server and worker; yield where they answer."""
-    with running_web(home, url, {"sites": layer}) as web:
-        with (home / "log").open("ab") as log:
-            worker = subprocess.Popen(worker_command(), env=web.environment, stdout=log, stderr=log)
-        try:
-            wait_for_worker(web.base)
-            yield web.base
-        finally:
-            worker.terminate()
-            worker.wait(60)
+    with running_web(home, url, {"sites": layer}) as web, running_worker(home, web):
+        yield web.base
 
 
 @dataclass(frozen=True)
@@ -154,6 +147,19 @@ def running_web(
     finally:
         process.terminate()
         process.wait(60)
+
+
+@contextmanager
+def running_worker(home: Path, web: Web) -> Iterator[None]:
+    """Run a worker of a site; it has shown itself."""
+    with (home / "log").open("ab") as log:
+        worker = subprocess.Popen(worker_command(), env=web.environment, stdout=log, stderr=log)
+    try:
+        wait_for_worker(web.base)
+        yield
+    finally:
+        worker.terminate()
+        worker.wait(60)
 
 
 def worker_command() -> list[str]:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import subprocess
 import sys
 import tempfile
 import time
@@ -22,7 +21,7 @@ from typing import Any
 from playwright.sync_api import Browser, Download, Locator, Page
 
 from benchmarks.drawings import tell, wait_for_web
-from benchmarks.jobs import running_web, wait_for_worker, worker_command
+from benchmarks.jobs import running_web, running_worker
 from benchmarks.machine import describe_load, describe_machine
 from benchmarks.page import chromium, prepare, slow_page
 
@@ -168,14 +167,8 @@ def running_site(home: Path) -> Iterator[str]:
     with running_web(home, None, {}) as web:
         wait_for_web(web.base)
         prepare(web.environment)
-        with (home / "log").open("ab") as log:
-            worker = subprocess.Popen(worker_command(), env=web.environment, stdout=log, stderr=log)
-        try:
-            wait_for_worker(web.base)
+        with running_worker(home, web):
             yield web.base
-        finally:
-            worker.terminate()
-            worker.wait(60)
 
 
 def measure(
