@@ -362,4 +362,12 @@ def test_streams_that_people_leave_are_closed_behind_the_front(front: Front) -> 
 def _sockets_of(front: Front) -> int:
     """Return how many connections the application itself has."""
     folder = Path(f"/proc/{front.site.pid('web')}/fd")
-    return sum(os.readlink(each).startswith("socket:") for each in folder.iterdir())
+    return sum(_is_socket(each) for each in folder.iterdir())
+
+
+def _is_socket(descriptor: Path) -> bool:
+    """Say whether a descriptor is one; it may have been closed since it was listed."""
+    try:
+        return os.readlink(descriptor).startswith("socket:")
+    except FileNotFoundError:
+        return False
