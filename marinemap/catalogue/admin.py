@@ -13,6 +13,7 @@ from django.http import HttpRequest, HttpResponse
 from marinemap.catalogue.area_names import check_field
 from marinemap.catalogue.data_admin import DataPages
 from marinemap.catalogue.models import Layer, SourceToRead
+from marinemap.catalogue.naming import check_name_field
 from marinemap.catalogue.new_sources import give, withdraw
 from marinemap.catalogue.reading import READ_FROM_DATA, absolute, is_as_read
 from marinemap.catalogue.review_admin import ReviewPages, map_of
@@ -54,6 +55,7 @@ class LayerForm(_LayerForm):
             "is_published",
             "is_restricted",
             "groups",
+            "name_field",
             "area_names",
             "most_features",
             "most_megabytes",
@@ -91,6 +93,8 @@ class LayerForm(_LayerForm):
             is_served = is_kept and is_as_read(layer)
             if is_served and cleaned["area_names"]:
                 check_field(layer, cleaned["area_names"])
+            if is_served and cleaned["name_field"]:
+                check_name_field(layer.fields, cleaned["name_field"])
         except MarineMapError as error:
             told = f"{error.message}. {error.hint}" if error.hint else error.message
             self.add_error(_FIELDS.get(error.field or "source", error.field), told)
@@ -137,7 +141,8 @@ class LayerAdmin(_LayerAdmin):
         (None, {"fields": ("id", *_WORDS)}),
         ("Data", {"fields": ("source", "source_layer", "reading", "trouble")}),
         ("Who may see it", {"fields": ("is_published", "is_restricted", "groups")}),
-        ("Limits, and areas by name", {"fields": (*_LIMITS, "area_names")}),
+        ("Names on the map, and areas by name", {"fields": ("name_field", "area_names")}),
+        ("Limits", {"fields": _LIMITS}),
         ("What the data hold", {"fields": _HELD, "classes": ("collapse",)}),
     )
     actions = ("read_again",)

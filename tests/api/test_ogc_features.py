@@ -204,8 +204,43 @@ def test_fc_bbox_lets_features_pass_that_lie_nowhere(
 
 
 @pytest.mark.parametrize(
+    ("properties", "fields", "has_geometry"),
+    [
+        ("name", {"name"}, False),
+        ("geometry,name,n", {"n", "name"}, True),
+        ("geometry", set(), True),
+    ],
+)
+def test_fields_that_are_chosen_come_alone(
+    grid: Layer, new_client: NewClient, properties: str, fields: set[str], has_geometry: bool
+) -> None:
+    # Draft 24-019: what is not listed is left out, the geometry as well.
+    query = f"?bbox=2.5,2.5,3.5,3.5&name=point%20063&properties={properties}"
+    feature = get(new_client(), query)["features"][0]
+    assert feature["properties"].keys() == fields
+    assert bool(feature["geometry"]) == has_geometry
+
+
+@pytest.mark.parametrize("form", ["csv", "flatgeobuf"])
+@pytest.mark.parametrize("properties", ["name", "name,geometry"])
+def test_table_of_chosen_fields(
+    gpkg_grid: Layer, new_client: NewClient, tmp_path: Path, form: str, properties: str
+) -> None:
+    query = f"n=63&f={form}&properties={properties}"
+    answer = new_client().get(f"/api/collections/grid/items?{query}")
+    (tmp_path / f"page.{form}").write_bytes(answer.content)
+    meta, _, _, columns = pyogrio.raw.read(tmp_path / f"page.{form}")
+    assert dict(zip(meta["fields"], (column[0] for column in columns), strict=True))["name"] == (
+        "point 063"
+    )
+    assert not {"n", "day"} & set(meta["fields"])
+
+
+@pytest.mark.parametrize(
     ("query", "field", "detail"),
     [
+        ("properties=nmae", "properties", "Did you mean 'name'"),
+        ("properties=", "properties", "has no field ''"),
         ("bbox=1,2,3", "bbox", "fewer parts"),
         ("bbox=1,2,3,4,5", "bbox", "four"),
         ("bbox=1,2,3,x", "bbox", "not a number"),

@@ -122,6 +122,15 @@ def test_theme_is_told_with_the_layer(samples: Layer, client: Client) -> None:
     assert client.get(address).json()["theme"] == "Sea floor"
 
 
+def test_field_of_names_is_told_as_the_operator_chose_it(samples: Layer, client: Client) -> None:
+    address = "/api/collections/samples"
+    before = client.get(address)
+    Layer.objects.update(name_field=samples.fields[0]["name"])
+    again = client.get(address, headers={"If-None-Match": before["ETag"]})
+    assert again.status_code == 200
+    assert again.json()["nameField"] == samples.fields[0]["name"]
+
+
 def test_who_has_the_answer_is_told_so(samples: Layer, client: Client) -> None:
     address = "/api/collections/samples/values?field=kind"
     etag = client.get(address).headers["ETag"]

@@ -91,6 +91,16 @@ def test_words_are_changed_without_reading_the_data(
     assert is_any_waiting()
 
 
+def test_field_of_names_has_to_be_one_of_the_data(
+    admin_client: Client, reefs: Layer, marine_gpkg: Path
+) -> None:
+    address = "/admin/catalogue/layer/reefs/change/"
+    refused = errors(admin_client.post(address, form(marine_gpkg, name_field="nmae")))
+    assert "Did you mean 'name'?" in refused["name_field"][0]
+    assert admin_client.post(address, form(marine_gpkg, name_field="name")).status_code == 302
+    assert Layer.objects.get().name_field == "name"
+
+
 def test_layer_can_be_hidden(admin_client: Client, reefs: Layer, marine_gpkg: Path) -> None:
     edited = form(marine_gpkg)
     del edited["is_published"]

@@ -28,6 +28,7 @@ from marinemap.api.features.positions import (
     write_position,
 )
 from marinemap.api.features.queryables import filters_of
+from marinemap.api.features.selection import select
 from marinemap.api.features.sketch import sketch
 from marinemap.api.features.spatial import checked_boxes, geometry_field, narrowest
 from marinemap.api.links import GEOJSON, link
@@ -62,6 +63,7 @@ def items(
     filter: str | None,
     filter_lang: str,
     filter_crs: str | None,
+    properties: list[str] | None,
     after: str | None,
     offset: int,
     others: Mapping[str, Any],
@@ -78,6 +80,7 @@ def items(
     schema = attributes_schema(dataset) if has_filter else None
     geometry = geometry_field(layer, literals)
     filters = filters_of(layer, schema, filter, filter_lang, others, geometry) if has_filter else []
+    selection = select(layer, properties)
     box, keeps = _in_bbox(layer, bbox, choose_crs(layer, bbox_crs, "bbox-crs"))
     mark = fingerprint(layer.path)
     version = version_of_data(layer, mark)
@@ -97,11 +100,12 @@ def items(
         page = read_page(dataset, mark, wanted)
         check_unchanged(layer, mark)
         matched = _matched(layer, page, is_all, is_first)
+        page = selection.of(page) if selection else page
         found = _page(request, layer, target, page, version, matched)
         return dataclasses.replace(
             found,
             others=FILE_FORMS,
-            encode=lambda form: write_file(form, page, schema, dataset, layer, target),
+            encode=lambda form: write_file(form, page, schema, dataset, layer, target, selection),
             picture=lambda: sketch([moved(part.geometries, layer, target) for part in page.parts]),
         )
 

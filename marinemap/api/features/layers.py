@@ -18,6 +18,7 @@ from marinemap.api.problems import NotFoundError
 from marinemap.catalogue.drawings import progress_of
 from marinemap.catalogue.glance import catalogue_as_it_is, layer_seen_by
 from marinemap.catalogue.models import ID_PATTERN, Drawing, Layer
+from marinemap.catalogue.naming import field_of_names
 from marinemap.errors import did_you_mean, quote
 from marinemap.extraction import get_format
 from marinemap.extraction.tiles import MEDIA_TYPE as DRAWING
@@ -96,6 +97,7 @@ def described(request: HttpRequest, layer: Layer) -> dict[str, Any]:
         "geometryType": layer.geometry_type,
         "featureCount": layer.feature_count,
         "fields": layer.fields,
+        "nameField": field_of_names(layer.fields, layer.name_field),
         "license": layer.licence,
         "attribution": layer.attribution,
         "version": layer.version,

@@ -32,7 +32,7 @@ _TYPES: dict[str, dict[str, Any]] = {
 # Parameters of their own meaning; a field of such a name is filtered by CQL2.
 RESERVED = frozenset(
     ("limit", "bbox", "bbox-crs", "crs", "datetime", "filter", "filter-lang", "filter-crs", "f")
-    + ("after", "offset")
+    + ("after", "offset", "properties")
 )
 
 

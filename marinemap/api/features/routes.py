@@ -24,6 +24,7 @@ _COLLECTION = {
         "id": {"type": "string"},
         "title": {"type": "string"},
         "theme": {"type": "string", "description": "The heading under which people find it."},
+        "nameField": {"type": "string", "description": "The field that names its features."},
         "itemType": {"type": "string"},
         "crs": {"type": "array", "items": {"type": "string"}},
         "links": _LINKS,
@@ -128,6 +129,12 @@ _ITEM_PARAMETERS = (
         "The language of filter.",
     ),
     Parameter("filter-crs", _URI, "The CRS of positions in filter; CRS84 without it."),
+    Parameter(
+        "properties",
+        {"type": "array", "items": {"type": "string", "maxLength": 1000}, "maxItems": 1000},
+        "The fields that features are to have: port_code,port_name. They have a geometry where it "
+        "is listed as well, by its name at /queryables.",
+    ),
     Parameter(
         "after",
         {"type": "string", "maxLength": 64},

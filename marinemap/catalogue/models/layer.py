@@ -130,6 +130,13 @@ class Layer(models.Model):
         help_text="Of a layer of polygons: the field that names them, so that people can search "
         "them and ask for one as their area. Empty: they cannot.",
     )
+    name_field = models.CharField(
+        "field of names",
+        max_length=200,
+        blank=True,
+        help_text="What the map writes beside features, where people want their names. Empty: a "
+        "field of text that is called name, title, port_name or the like.",
+    )
     most_features = models.PositiveBigIntegerField(
         "most features",
         null=True,
