@@ -96,7 +96,7 @@ def compile_filter(
     mask = compiler.condition(tree, 0)
     seen = geometry if compiler.is_spatial else None
     boxes = needed_boxes(tree, seen) if seen else []
-    compiled = Filter(tuple(sorted(compiler.used)), mask, seen, tuple(boxes), tree)
+    compiled = Filter(tuple(sorted(compiler.operands.used)), mask, seen, tuple(boxes), tree)
     try:
         # What Arrow cannot compare is seen on no rows as on a million.
         compiled.passes(pa.RecordBatch.from_pylist([], schema=schema), np.zeros(0, object))

@@ -11,13 +11,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from marinemap.errors import quote
-from marinemap.extraction.filters.values import family
+from marinemap.extraction.filters.values import Columns, family
 from marinemap.sentences import say
 
 _OPEN = ".."
 # Before and after all moments that 64 bits hold in microseconds.
 _EVER = 2**63 - 2
-Columns = Mapping[str, Any]
 # Gives whole numbers that rise with time: days, or microseconds.
 Ticks = Callable[[Columns], Any]
 # Tells the type of a field by its name; refuses what is none.

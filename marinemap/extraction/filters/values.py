@@ -13,6 +13,8 @@ import pyarrow as pa
 from marinemap.errors import quote
 from marinemap.sentences import say
 
+# The columns of some rows, by the names of their fields.
+Columns = Mapping[str, Any]
 # Integers from here on round to no finite double; up to there each is one.
 _BEYOND_DOUBLES = 2**1024 - 2**970
 _EXACT_INTEGERS = 2**53

@@ -1,0 +1,213 @@
+"""Operands of CQL2: fields, literals, CASEI and arithmetic, each compiled to a column."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from marinemap.errors import RequestError, did_you_mean, quote
+from marinemap.extraction.filters.numbers import ARITHMETIC, as_numbers
+from marinemap.extraction.filters.spatial import GeometryField
+from marinemap.extraction.filters.text import MAX_DEPTH, MAX_NODES, too_large
+from marinemap.extraction.filters.values import (
+    Columns,
+    family,
+    how_to_write,
+    is_date,
+    is_text,
+    plain_value,
+    scalar_of,
+    suits,
+    type_of_literal,
+)
+from marinemap.sentences import say
+
+# Gives a value for each row of the columns, or one for all of them.
+Computed = Callable[[Columns], Any]
+
+
+class Operands:
+    """Compiles the operands of one filter; ``used`` are the fields that they need."""
+
+    def __init__(self, schema: Any, field: str, geometry: GeometryField | None) -> None:
+        self._schema = schema
+        self._field = field
+        self._geometry = geometry
+        self._nodes = 0
+        self.used: set[str] = set()
+
+    def pair(self, left: Any, right: Any) -> tuple[Computed, Computed]:
+        """Compile two operands of one type, each literal read as the other's field needs."""
+        type_ = self._type_of(left) or self._type_of(right) or type_of_literal(left)
+        if type_ is None:
+            raise self.refuse(say("{left} is no value for a filter", left=quote(left)))
+        if pa.types.is_timestamp(type_) and (is_date(left) or is_date(right)):
+            # A moment is compared with a day by the day on which it is, in UTC.
+            return self._as_day(left), self._as_day(right)
+        return self.operand(left, type_)[0], self.operand(right, type_)[0]
+
+    def operand(self, node: Any, wanted: Any, depth: int = 0) -> tuple[Computed, Any]:
+        """Compile an operand of a type of Arrow, of any where none is wanted; with its type."""
+        self.count(depth)
+        if name_of(node) == "casei":
+            return self._without_case(node, depth)
+        if name_of(node) in ARITHMETIC:
+            return self._computed(node, wanted, depth)
+        if is_field(node):
+            return self._column(node["property"], wanted)
+        literal = self._literal(node, wanted)
+        return (lambda columns: literal), literal.type
+
+    def flag(self, name: Any) -> Computed:
+        """Compile a field that is true or false by itself."""
+        if not pa.types.is_boolean(self.type_of_field(name)):
+            raise self.refuse(
+                say("'{known}' is neither true nor false; compare it with a value", known=name)
+            )
+        return lambda columns: columns[name]
+
+    def type_of_field(self, name: Any) -> Any:
+        """Return the type of a field that there is, and note that it is needed."""
+        if self._geometry and name == self._geometry.name and name not in self._schema.names:
+            raise self.refuse(
+                say("'{name}' is the geometry", name=name),
+                say("Write S_INTERSECTS({name}, BBOX(5, 42, 10, 45)).", name=name),
+            )
+        if not isinstance(name, str) or name not in self._schema.names:
+            raise self._refuse_name(name)
+        self.used.add(name)
+        return self._schema.field(name).type
+
+    def operator(self, node: Any) -> tuple[str, list[Any]]:
+        """Return an operator and its arguments."""
+        if not isinstance(node, Mapping) or not isinstance(node.get("op"), str):
+            raise self.refuse(say("not a condition; write for example depth > 20"))
+        for member in node:
+            if member not in ("op", "args"):
+                nearest = did_you_mean(quote(member), ("op", "args"))
+                raise self.refuse(
+                    say(
+                        "an operator has no '{member}', but 'args'.{nearest}",
+                        member=quote(member),
+                        nearest=nearest,
+                    )
+                )
+        arguments = node.get("args")
+        return node["op"], arguments if isinstance(arguments, list) else []
+
+    def only(self, arguments: list[Any], count: int) -> list[Any]:
+        """Return arguments of which there have to be so many."""
+        if len(arguments) != count:
+            raise self.refuse(
+                say("an operator has not {count} arguments, as CQL2 asks", count=count)
+            )
+        return arguments
+
+    def count(self, depth: int) -> None:
+        """Take one more part of the filter, so many parts deep."""
+        self._nodes += 1
+        if self._nodes > MAX_NODES or depth > MAX_DEPTH:
+            raise too_large(self._field)
+
+    def refuse(self, message: str, hint: str | None = None) -> RequestError:
+        """Return the error of the input that the filter is."""
+        return RequestError(message, field=self._field, hint=hint)
+
+    def _column(self, name: Any, wanted: Any) -> tuple[Computed, Any]:
+        type_ = self.type_of_field(name)
+        if wanted is not None and family(wanted) != family(type_):
+            raise self.refuse(
+                say(
+                    "'{name}' ({type}) cannot be compared with {wanted}",
+                    name=name,
+                    type=type_,
+                    wanted=wanted,
+                )
+            )
+        return (lambda columns: columns[name]), type_
+
+    def _without_case(self, node: Any, depth: int) -> tuple[Computed, Any]:
+        (plain,) = self.only(self.operator(node)[1], 1)
+        text, type_ = self.operand(plain, pa.string(), depth + 1)
+        if type_ is None or not is_text(type_):
+            raise self.refuse(say("CASEI needs a text"))
+        return (lambda columns: folded(text(columns))), type_
+
+    def _computed(self, node: Any, wanted: Any, depth: int) -> tuple[Computed, Any]:
+        """Compile arithmetic; what is no number is refused by name."""
+        if wanted is not None and family(wanted) != "number":
+            raise self.refuse(
+                say("a computed number cannot be compared with {wanted}", wanted=wanted)
+            )
+        operator, arguments = self.operator(node)
+        compute = ARITHMETIC[operator]
+        left, right = (
+            self.operand(each, pa.float64(), depth + 1)[0] for each in self.only(arguments, 2)
+        )
+        return (
+            lambda columns: compute(as_numbers(left(columns)), as_numbers(right(columns)))
+        ), pa.float64()
+
+    def _as_day(self, node: Any) -> Computed:
+        if is_date(node):
+            return self.operand(node, pa.date32())[0]
+        moment, type_ = self.operand(node, None)
+        unit = pa.timestamp(type_.unit)
+        return lambda columns: moment(columns).cast(unit).cast(pa.date32(), safe=False)
+
+    def _literal(self, node: Any, wanted: Any) -> Any:
+        value = plain_value(node)
+        if value is None or wanted is None or not suits(value, wanted):
+            raise self.refuse(_no_value(node, wanted), how_to_write(value, wanted))
+        try:
+            return scalar_of(value, wanted)
+        except (pa.ArrowException, OverflowError) as error:
+            raise self.refuse(
+                say("{node} does not fit a field of type {wanted}", node=quote(node), wanted=wanted)
+            ) from error
+
+    def _type_of(self, node: Any) -> Any:
+        """Return the type that an operand has by itself; a literal has none."""
+        if name_of(node) == "casei":
+            return pa.string()
+        if name_of(node) in ARITHMETIC:
+            return pa.float64()
+        return self.type_of_field(node["property"]) if is_field(node) else None
+
+    def _refuse_name(self, name: Any) -> RequestError:
+        listed = ", ".join(f"'{known}'" for known in self._schema.names)
+        nearest = did_you_mean(quote(name), self._schema.names)
+        return self.refuse(
+            say(
+                "no field '{name}'; there are {listed}.{nearest}",
+                name=quote(name),
+                listed=listed,
+                nearest=nearest,
+            ),
+            say("If it is a text, write it in single quotes: '{name}'.", name=quote(name)),
+        )
+
+
+def is_field(node: Any) -> bool:
+    """Tell whether a part of a filter names a field."""
+    return isinstance(node, Mapping) and set(node) == {"property"}
+
+
+def name_of(node: Any) -> str:
+    """Return the name of an operator; empty where a part of a filter is none."""
+    name = node.get("op") if isinstance(node, Mapping) else None
+    return name if isinstance(name, str) else ""
+
+
+def folded(text: Any) -> Any:
+    """Return a text without regard to case: some letters have two small forms, such as sigma."""
+    return pc.utf8_lower(pc.utf8_upper(text))
+
+
+def _no_value(node: Any, wanted: Any) -> str:
+    if wanted is None:
+        return say("{node} is no value for a filter", node=quote(node))
+    return say("{node} is no value for a field of type {type}", node=quote(node), type=wanted)
