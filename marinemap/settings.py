@@ -331,60 +331,32 @@ CELERY_TASK_ANNOTATIONS = {
     "marinemap.jobs.tasks.run_short_job": {"rate_limit": "10/s"},
 }
 CELERY_BEAT_SCHEDULER = "marinemap.jobs.schedule:EditableScheduler"
+
+
+def _every(seconds: int, task: str) -> dict[str, object]:
+    """Return the schedule of a periodic task."""
+    # A message lapses before the next is due: a worker that was away finds no heap of them.
+    return {
+        "task": f"marinemap.jobs.periodic.{task}",
+        "schedule": float(seconds),
+        "options": {"expire_seconds": seconds},
+    }
+
+
 # Where a schedule is absent from the database it is created from here; after that the admin
-# site has the last word. Each message lapses before the next is due, so that a worker which
-# was away does not find a heap of them.
+# site has the last word.
 CELERY_BEAT_SCHEDULE = {
-    "clean up temporary files": {
-        "task": "marinemap.jobs.periodic.clean_up_temp_files",
-        "schedule": 30.0,
-        "options": {"expire_seconds": 30},
-    },
-    "remove expired artifacts": {
-        "task": "marinemap.jobs.periodic.remove_expired_artifacts",
-        "schedule": 600.0,
-        "options": {"expire_seconds": 600},
-    },
-    "queue stalled jobs again": {
-        "task": "marinemap.jobs.periodic.requeue_stalled_jobs",
-        "schedule": 20.0,
-        "options": {"expire_seconds": 20},
-    },
-    "send letters": {
-        "task": "marinemap.jobs.periodic.send_letters",
-        "schedule": 10.0,
-        "options": {"expire_seconds": 10},
-    },
-    "tell how jobs go": {
-        "task": "marinemap.jobs.periodic.call_back",
-        "schedule": 5.0,
-        "options": {"expire_seconds": 5},
-    },
-    "watch over the site": {
-        "task": "marinemap.jobs.periodic.watch_site",
-        "schedule": 60.0,
-        "options": {"expire_seconds": 60},
-    },
-    "read layers again that changed": {
-        "task": "marinemap.jobs.periodic.refresh_layers",
-        "schedule": 300.0,
-        "options": {"expire_seconds": 300},
-    },
-    "read layers that were added": {
-        "task": "marinemap.jobs.periodic.read_layers",
-        "schedule": 10.0,
-        "options": {"expire_seconds": 10},
-    },
-    "draw layers that changed": {
-        "task": "marinemap.jobs.periodic.draw_layers",
-        "schedule": 10.0,
-        "options": {"expire_seconds": 10},
-    },
-    "clear old sessions": {
-        "task": "marinemap.jobs.periodic.clear_sessions",
-        "schedule": crontab(hour="12", minute="0"),
-        "options": {"expire_seconds": 3600},
-    },
+    "clean up temporary files": _every(30, "clean_up_temp_files"),
+    "remove expired artifacts": _every(600, "remove_expired_artifacts"),
+    "queue stalled jobs again": _every(20, "requeue_stalled_jobs"),
+    "send letters": _every(10, "send_letters"),
+    "tell how jobs go": _every(5, "call_back"),
+    "watch over the site": _every(60, "watch_site"),
+    "read layers again that changed": _every(300, "refresh_layers"),
+    "read layers that were added": _every(10, "read_layers"),
+    "draw layers that changed": _every(10, "draw_layers"),
+    "clear old sessions": _every(3600, "clear_sessions")
+    | {"schedule": crontab(hour="12", minute="0")},
 }
 
 refuse_unknown()
