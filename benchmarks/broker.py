@@ -14,18 +14,14 @@ import argparse
 import shutil
 import signal
 import sqlite3
-import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-
-import psycopg
 
 from benchmarks import broker_report as report
 from benchmarks.broker_backlog import (
-    Backlog,
     measure_claims,
     measure_held_transaction,
     measure_workers,
@@ -38,18 +34,10 @@ from benchmarks.broker_measures import (
     measure_idle,
     publish_and_drain,
 )
-from benchmarks.broker_processes import Broker
-from benchmarks.broker_servers import (
-    MissingServerError,
-    run_postgresql,
-    run_rabbitmq,
-    run_redis,
-)
+from benchmarks.broker_peers import Brokers
 from benchmarks.broker_strains import measure_connections, measure_neighbours, measure_owners
-from benchmarks.machine import describe_load, describe_machine, read_program_version
+from benchmarks.machine import describe_load, describe_machine
 
-_REPOSITORY = Path(__file__).parent.parent
-_CREATE = {"create_tables": True}
 # A file of more than memory is on the disk; /tmp may be in memory.
 _FOLDER = Path("/var/tmp")
 # What all brokers are measured by; the other parts are about the transport alone.
@@ -76,7 +64,7 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     with _temporary_folder(options.folder) as folder, ExitStack() as servers:
         run = _Run(options, folder, servers)
-        run.start_brokers()
+        run.brokers.start()
         run.print_machine()
         results = run.measure()
         print(f"\n{report.format_figures(results.figures)}\n")
@@ -131,109 +119,31 @@ def _temporary_folder(parent: Path) -> Iterator[Path]:
 
 
 class _Run:
-    """One run: its servers, its brokers and what was measured."""
+    """One run: the brokers that take part, and what is measured of them."""
 
     def __init__(self, options: argparse.Namespace, folder: Path, servers: ExitStack) -> None:
         self.options = options
         self.folder = folder
-        self._servers = servers
-        self._postgresql: int | None = None
-        self.brokers: list[Broker] = []
-        self._programs: list[str] = []
-
-    # -- brokers
-
-    def start_brokers(self) -> None:
-        """Start what is installed; say in a line what is not."""
-        port = self._start(run_postgresql(self.folder / "postgresql"))
-        if port is not None:
-            self._postgresql = port
-            with psycopg.connect(self._database_url("postgres")) as connection:
-                self._programs.append(
-                    f"PostgreSQL {connection.info.parameter_status('server_version')}"
-                )
-            self._add(report.POSTGRESQL, f"marinemap+{self._create_database('broker')}", _CREATE)
-        self._add(report.SQLITE, f"marinemap+sqlite:///{self.folder}/broker.sqlite3", _CREATE)
-        self._start_rabbitmq()
-        self._start_redis()
-        self._add(report.SQLALCHEMY, f"sqla+sqlite:///{self.folder}/kombu.sqlite3")
-
-    def _start_rabbitmq(self) -> None:
-        if not self._is_wanted(report.RABBITMQ, report.CONFIRMED):
-            return
-        # Apart from each other: their workers run at the same time.
-        port = self._start(run_rabbitmq(self.folder / "rabbitmq", "plain", "confirmed"))
-        if port is not None:
-            self._programs.append(f"RabbitMQ {_read_debian_version('rabbitmq-server')}")
-            url = f"amqp://guest:guest@127.0.0.1:{port}"
-            self._add(report.RABBITMQ, f"{url}/plain")
-            self._add(report.CONFIRMED, f"{url}/confirmed", {"confirm_publish": True})
-
-    def _start_redis(self) -> None:
-        if not self._is_wanted(report.REDIS, report.REDIS_ALWAYS):
-            return
-        for name, appendfsync in ((report.REDIS, "everysec"), (report.REDIS_ALWAYS, "always")):
-            port = self._start(run_redis(self.folder / f"redis-{appendfsync}", appendfsync))
-            if port is not None:
-                packages = str(_install_packages())
-                self._add(name, f"redis://127.0.0.1:{port}/0", python_path=packages)
-        if port is not None:
-            self._programs.append(read_program_version("redis-server", "--version"))
-
-    def _start(self, server: AbstractContextManager[int]) -> int | None:
-        try:
-            return self._servers.enter_context(server)
-        except MissingServerError as error:
-            print(f"left out, as it is not installed: {error}")
-            return None
-
-    def _add(
-        self,
-        name: str,
-        url: str,
-        options: dict[str, bool] | None = None,
-        python_path: str = "",
-    ) -> None:
-        if self._is_wanted(name):
-            self.brokers.append(self._make_broker(name, url, options or {}, python_path))
-
-    def _is_wanted(self, *names: str) -> bool:
-        """Tell whether a broker was asked for, and something that all brokers take part in."""
-        words = self.options.brokers.split(",") if self.options.brokers else [""]
-        has_word = any(word.lower() in name.lower() for word in words for name in names)
-        return has_word and (names[0] in report.FLOORS or bool(_SHARED & set(self.options.only)))
-
-    def _make_broker(
-        self, name: str, url: str, options: dict[str, bool], python_path: str = ""
-    ) -> Broker:
-        folder = self.folder / f"records-{name.replace(' ', '-').replace(',', '')}"
-        folder.mkdir()
-        return Broker(name, url, folder, options, python_path, self.options.prefetch)
-
-    def _database_url(self, name: str) -> str:
-        return f"postgresql://postgres@127.0.0.1:{self._postgresql}/{name}"
-
-    def _create_database(self, name: str) -> str:
-        with psycopg.connect(self._database_url("postgres"), autocommit=True) as admin:
-            admin.execute(f"CREATE DATABASE {name}".encode())
-        return self._database_url(name)
+        words = options.brokers.split(",") if options.brokers else [""]
+        is_shared = bool(_SHARED & set(options.only))
+        self.brokers = Brokers(folder, servers, words, is_shared, options.prefetch)
 
     def print_machine(self) -> None:
         """Print what the figures were taken on, and how."""
         packages = ("celery", "kombu", "amqp", "sqlalchemy", "psycopg")
         for line in describe_machine(self.folder, packages):
             print(line)
-        print(", ".join([f"SQLite {sqlite3.sqlite_version}", *self._programs]))
+        print(", ".join([f"SQLite {sqlite3.sqlite_version}", *self.brokers.programs]))
         print(
             f"{self.options.messages:,} messages, {self.options.repetitions} repetitions in turn, "
             f"medians; late acknowledgement, prefetch {self.options.prefetch}, one prefork child"
         )
 
-    # -- measuring
-
     def measure(self) -> report.Results:
         """Measure the parts that were asked for."""
-        self._figures: dict[str, Figures] = {broker.name: Figures() for broker in self.brokers}
+        self._figures: dict[str, Figures] = {
+            broker.name: Figures() for broker in self.brokers.started
+        }
         results = report.Results(self._figures)
         parts: dict[str, Callable[[report.Results], None]] = {
             "rates": self._measure_rates,
@@ -256,7 +166,7 @@ class _Run:
         for name in report.FLOORS.values():
             self._figures[name] = Figures()
         for _ in range(self.options.repetitions):
-            for broker in self.brokers:
+            for broker in self.brokers.started:
                 _say(f"  {broker.name}")
                 self._measure_floor(broker.name)
                 publish_and_drain(broker, self._figures[broker.name], self.options.messages)
@@ -265,7 +175,7 @@ class _Run:
         """Right before the transport on the same database: a shared disk's speed changes."""
         count = self.options.messages
         if name == report.POSTGRESQL:
-            rate = insert_into_postgresql(self._database_url("postgres"), count)
+            rate = insert_into_postgresql(self.brokers.database_url("postgres"), count)
         elif name == report.SQLITE:
             rate = insert_into_sqlite(self.folder / "floor.sqlite3", count)
         else:
@@ -275,25 +185,24 @@ class _Run:
     def _measure_idle(self, results: report.Results) -> None:
         options = self.options
         windows, seconds = options.repetitions, options.idle_seconds
-        measure_idle(self.brokers, self._figures, options.calls, windows, seconds)
+        measure_idle(self.brokers.started, self._figures, options.calls, windows, seconds)
 
     def _measure_publishers(self, results: report.Results) -> None:
-        for broker in self._peers():
+        for broker in self.brokers.peers:
             _say(f"  {broker.name}")
             found = measure_publishers(broker, _PUBLISHERS, self.options.messages)
             results.publisher_rates[broker.name] = found
 
     def _measure_limited(self, results: report.Results) -> None:
-        for broker in self.brokers:
-            if broker.name in report.FLOORS:
-                _say(f"  {broker.name}")
-                count = self.options.messages
-                results.limited_rates[broker.name] = measure_limited(broker, count)
+        for broker in self.brokers.floors:
+            _say(f"  {broker.name}")
+            count = self.options.messages
+            results.limited_rates[broker.name] = measure_limited(broker, count)
 
     def _measure_crowd(self, results: report.Results) -> None:
         options = self.options
         crowds = (2, max(3, options.workers // 2), options.workers)
-        for broker in self._peers():
+        for broker in self.brokers.peers:
             _say(f"  {broker.name}")
             rates, idle = measure_crowd(
                 broker, crowds, options.messages, options.repetitions, options.idle_seconds
@@ -301,72 +210,38 @@ class _Run:
             results.crowd_rates[broker.name] = rates
             results.crowd_idle[broker.name] = idle
 
-    def _peers(self) -> list[Broker]:
-        """Return one of each kind: confirming, or writing always, changes nothing here."""
-        kinds = (report.POSTGRESQL, report.SQLITE, report.CONFIRMED, report.REDIS)
-        return [broker for broker in self.brokers if broker.name in kinds]
-
     def _measure_claims(self, results: report.Results) -> None:
         sizes = (1000, self.options.backlog)
-        for name in (report.POSTGRESQL, report.SQLITE):
-            if any(broker.name == name for broker in self.brokers):
-                backlogs = {size: self._make_backlog(name, size) for size in sizes}
-                rounds = 10 if self.options.backlog > 100_000 else 3
-                results.claims[name] = measure_claims(backlogs, rounds, 200)
-                results.neighbours[name] = measure_neighbours(backlogs, 3 * rounds)
+        rounds = 10 if self.options.backlog > 100_000 else 3
+        for name in [broker.name for broker in self.brokers.floors]:
+            backlogs = {size: self.brokers.make_backlog(name, size) for size in sizes}
+            results.claims[name] = measure_claims(backlogs, rounds, 200)
+            results.neighbours[name] = measure_neighbours(backlogs, 3 * rounds)
 
     def _measure_owners(self, results: report.Results) -> None:
         waiting = self.options.owners
-        for name in (report.POSTGRESQL, report.SQLITE):
-            if any(broker.name == name for broker in self.brokers):
-                backlogs = {many: self._make_backlog(name, many, "o") for many in (1, waiting)}
-                rounds = 3 * self.options.repetitions
-                results.owners[name] = measure_owners(backlogs, waiting, rounds)
+        rounds = 3 * self.options.repetitions
+        for name in [broker.name for broker in self.brokers.floors]:
+            backlogs = {many: self.brokers.make_backlog(name, many, "o") for many in (1, waiting)}
+            results.owners[name] = measure_owners(backlogs, waiting, rounds)
 
     def _measure_connections(self, results: report.Results) -> None:
-        for broker in self.brokers:
+        for broker in self.brokers.floors:
             if broker.name == report.POSTGRESQL:
                 results.connections = measure_connections(broker, self.options.idle_seconds)
 
-    def _make_backlog(self, name: str, number: int, kind: str = "") -> Backlog:
-        number_text = f"{kind}{number}"
-        if name == report.POSTGRESQL:
-            url = self._create_database(f"backlog_{number_text}")
-        else:
-            url = f"sqlite:///{self.folder}/backlog-{number_text}.sqlite3"
-        return Backlog(self._make_broker(f"{name} {number_text}", f"marinemap+{url}", _CREATE))
-
     def _measure_workers(self, results: report.Results) -> None:
-        if self._postgresql:
-            backlog = self._make_backlog(report.POSTGRESQL, 2)
+        if self.brokers.has_postgresql:
+            backlog = self.brokers.make_backlog(report.POSTGRESQL, 2)
             options = self.options
             results.worker_rates = measure_workers(
                 backlog, 2, options.workers, 4 * options.messages, options.repetitions
             )
 
     def _measure_held(self, results: report.Results) -> None:
-        if self._postgresql:
-            backlog = self._make_backlog(report.POSTGRESQL, 3)
+        if self.brokers.has_postgresql:
+            backlog = self.brokers.make_backlog(report.POSTGRESQL, 3)
             results.held_rates = measure_held_transaction(backlog, self.options.held)
-
-
-def _install_packages() -> Path:
-    """Install the peers' client libraries apart from the project's own; return where."""
-    folder = _REPOSITORY / "var/bench-packages"
-    requirements = Path(__file__).with_name("requirements.txt")
-    stamp = folder / "requirements.txt"
-    if not stamp.exists() or stamp.read_text() != requirements.read_text():
-        shutil.rmtree(folder, ignore_errors=True)
-        command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps"]
-        command += ["--disable-pip-version-check", "--require-hashes", "--target", str(folder)]
-        subprocess.run([*command, "--requirement", str(requirements)], check=True)
-        shutil.copy(requirements, stamp)
-    return folder
-
-
-def _read_debian_version(package: str) -> str:
-    # RabbitMQ tells its own only by way of a running Erlang.
-    return read_program_version("dpkg-query", "-W", "-f", "${Version}", package)
 
 
 def _say(text: str) -> None:
