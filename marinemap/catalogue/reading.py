@@ -119,8 +119,10 @@ def is_as_read(layer: Layer) -> bool:
 
 
 def _look(dataset: Dataset) -> None:
-    """Refuse what cannot be served, and tell of features that every extract will be without."""
+    """Refuse what cannot be served; tell what was assumed, and what extracts will be without."""
     lost = check_servable(dataset)
+    if dataset.assumed:
+        _log.warning("%s", dataset.assumed)
     if lost.count:
         _log.warning(
             "%s: %s cannot be read, and will be left out: %s",

@@ -44,7 +44,7 @@ class Dataset:
     ``bounds`` are (minx, miny, maxx, maxy) in the layer's own CRS, x before y; None where the
     layer is empty or no feature has a geometry. ``crs`` is an authority code such as
     ``EPSG:4326``, or WKT where the CRS has none. Without ``known_zones`` whoever needs the zones
-    of its moments reads them all.
+    of its moments reads them all. ``assumed`` is a sentence about what the data leave unsaid.
     """
 
     path: Place
@@ -55,6 +55,7 @@ class Dataset:
     fields: tuple[Field, ...]
     feature_count: int
     known_zones: KnownZones | None = None
+    assumed: str = ""
 
     @property
     def may_hold_collections(self) -> bool:

@@ -312,3 +312,11 @@ def test_zones_of_times_are_read_with_the_data(tmp_path: Path) -> None:
     write_layer(source, points, {"seen": later}, kind="Point", driver="FlatGeobuf")
     refresh(layer)
     assert Layer.objects.get().zones == {"seen": "+01:00"}
+
+
+@pytest.mark.django_db
+def test_crs_that_is_assumed_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    ports = tmp_path / "ports.csv"
+    ports.write_text("lon,lat,name\n24.75,59.44,Tallinn\n")
+    assert "ports, 1 feature (Point), EPSG:4326" in addlayer("ports", ports)
+    assert "'lon' and 'lat' are taken for longitudes and latitudes in WGS 84" in caplog.text

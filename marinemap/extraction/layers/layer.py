@@ -55,7 +55,8 @@ class PreparedLayer:
     @property
     def warnings(self) -> tuple[str, ...]:
         """What a person should know of positions and heights, in sentences."""
-        told = self.route.warnings
+        assumed = self.dataset.assumed
+        told = (*([assumed] if assumed else []), *self.route.warnings)
         if not has_heights(self.dataset):
             return told
         return (*told, *height_notes(self.route.data, self.route.output))

@@ -17,6 +17,7 @@ from marinemap.extraction.geometry.geometry_types import plain_type
 from marinemap.extraction.geometry.type_names import common_type, shown_types
 from marinemap.extraction.geometry.wkb import dimensions
 from marinemap.extraction.geopackage.index import own_key
+from marinemap.extraction.reading.points import Points, points_of
 from marinemap.extraction.reading.stated_crs import first_known
 from marinemap.extraction.sources import source_format_of
 from marinemap.extraction.sources.table_encoding import encoding_of
@@ -24,6 +25,8 @@ from marinemap.sentences import say
 
 # A file of any size must be described at once; its first features stand for the rest.
 _LOOKED_AT = 100
+# Of longitudes and latitudes that say no more.
+_DEGREES = "EPSG:4326"
 # OGR's types of fields, and its subtypes where they say more, in the words of numpy and Python.
 _TYPES = {
     "OFTInteger": "int32",
@@ -56,13 +59,15 @@ def describe_file(path: Path, name: str) -> Dataset:
     DatasetError
         If it cannot be served.
     """
+    points = points_of(path)
     info = pyogrio.read_info(
         path,
         layer=name,
         encoding=encoding_of(path),
-        force_feature_count=True,
-        force_total_bounds=True,
+        force_feature_count=points is None,
+        force_total_bounds=points is None,
         **source_format_of(path).options(path),
+        **(points.columns.names_for_gdal if points else {}),
     )
     if info["geometry_type"] is None:
         raise DatasetError(
@@ -73,18 +78,41 @@ def describe_file(path: Path, name: str) -> Dataset:
             ),
             field="layer",
             value=name,
+            hint=source_format_of(path).table_hint or None,
         )
-    count = int(info["features"])
     kind, has_z = _found_geometry_type(path, name, info["geometry_type"])
+    found = _gdals_extent(path, name, info) if points is None else points.extent(path, name)
+    count, bounds = found
+    stated, assumed = _stated_crs(path, info["crs"], points)
     return Dataset(
         path=path,
         layer=name,
-        crs=first_known((info["crs"],) if info["crs"] else (), path, name),
-        bounds=_bounds(path, name, info["total_bounds"]) if count else None,
+        crs=first_known(stated, path, name),
+        bounds=bounds,
         geometry_type=f"3D {kind}" if has_z else kind,
         fields=_fields(path, name, info),
         feature_count=count,
+        assumed=assumed,
     )
+
+
+def _gdals_extent(path: Path, name: str, info: dict[str, Any]) -> tuple[int, Bounds | None]:
+    count = int(info["features"])
+    return count, _bounds(path, name, info["total_bounds"]) if count else None
+
+
+def _stated_crs(path: Path, crs: str | None, points: Points | None) -> tuple[tuple[str, ...], str]:
+    """Return what states the CRS, and what is to be said where nothing does but names."""
+    if points is None or not points.are_degrees:
+        return (crs,) if crs else (), ""
+    told = say(
+        "No CRS is stated for {file}: columns '{x}' and '{y}' are taken for longitudes and "
+        "latitudes in WGS 84 (EPSG:4326).",
+        file=path.name,
+        x=quote(points.columns.x),
+        y=quote(points.columns.y),
+    )
+    return (_DEGREES,), told
 
 
 def _fields(path: Path, name: str, info: dict[str, Any]) -> tuple[Field, ...]:
@@ -141,7 +169,13 @@ def _found_geometry_type(path: Path, name: str, declared: str) -> tuple[str, boo
     if plain != "Unknown":
         return plain, declares_z
     try:
-        _, _, found, _ = pyogrio.raw.read(path, layer=name, columns=[], max_features=_LOOKED_AT)
+        _, _, found, _ = pyogrio.raw.read(
+            path,
+            layer=name,
+            columns=[],
+            max_features=_LOOKED_AT,
+            **source_format_of(path).options(path),
+        )
     except DataLayerError:
         # A geometry is broken, which is told with more words when it is read.
         return "Unknown", declares_z

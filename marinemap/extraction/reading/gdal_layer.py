@@ -17,6 +17,7 @@ from marinemap.errors import DatasetError
 from marinemap.extraction.dataset import Dataset
 from marinemap.extraction.reading.feature_ids import are_places, numbered, span_of
 from marinemap.extraction.reading.layer_names import quietly
+from marinemap.extraction.reading.points import Points, points_of
 from marinemap.extraction.reading.zones import Zones, in_their_zones, schema_in_zones, zones_of
 from marinemap.extraction.sources import source_format_of
 from marinemap.extraction.sources.source_files import parts_of, without_folder
@@ -115,11 +116,11 @@ class GdalLayer:
                             use_pyarrow=True,
                             datetime_as_string=bool(self._zones),
                             **self._options,
-                            **options,
+                            **self._asked(options),
                         )
                     )
-                ids_last = partial(_ids_last, is_field=self._has_key)
-                batches = _Batches(reader, batch_size, ids_last, self._zones, self.dataset.title)
+                shown = partial(self._shown, options)
+                batches = _Batches(reader, batch_size, shown, self._zones, self.dataset.title)
                 try:
                     yield meta, batches
                 finally:
@@ -183,11 +184,12 @@ class GdalLayer:
                     encoding=self._encoding,
                     datetime_as_string=bool(self._zones),
                     **self._options,
-                    **wanted,
+                    **self._asked(wanted),
                 )
         except (*GDAL_ERRORS, ValueError) as error:
             raise self.unreadable(error) from error
-        return meta, in_their_zones(table, self._zones, self.dataset.title)
+        table = in_their_zones(table, self._zones, self.dataset.title)
+        return meta, table if self._points is None else self._points.made(table, wanted)
 
     def unreadable(self, error: Exception) -> DatasetError:
         """Return what to say of a failure of GDAL or Arrow."""
@@ -208,6 +210,18 @@ class GdalLayer:
                 is_numbered = are_places(self.dataset)
                 yield numbered(batch, ID_NAME, skip_features) if is_numbered else batch
                 skip_features += batch.num_rows
+
+    def _asked(self, wanted: Wanted) -> Wanted:
+        return wanted if self._points is None else self._points.asked(wanted)
+
+    def _shown(self, wanted: Wanted, batch: Any) -> Any:
+        """Return a batch of GDAL's with its geometries, and its ids in the last column."""
+        batch = batch if self._points is None else self._points.made(batch, wanted)
+        return _ids_last(batch, is_field=self._has_key)
+
+    @cached_property
+    def _points(self) -> Points | None:
+        return points_of(self.dataset.file)
 
     @property
     def _has_key(self) -> bool:

@@ -12,7 +12,7 @@ import pyogrio
 from pyogrio.errors import DataLayerError, DataSourceError
 
 from marinemap.errors import DatasetError, did_you_mean
-from marinemap.extraction.sources import is_parquet
+from marinemap.extraction.sources import is_parquet, source_format_of
 from marinemap.extraction.sources.first_look import look_first
 from marinemap.extraction.sources.shapefile_check import check_headers
 from marinemap.extraction.sources.source_files import (
@@ -67,9 +67,20 @@ def find_layers(path: Path) -> list[FoundLayer]:
         if path.suffix.lower() == ".shp":
             check_headers(path)
         with quietly():
-            return [found_layer(name, kind) for name, kind in pyogrio.list_layers(path)]
+            return [found_layer(name, kind) for name, kind in _listed(path)]
     except OPENING_ERRORS as error:
         raise unreadable(path, error) from error
+
+
+def _listed(path: Path) -> Iterator[tuple[str, str | None]]:
+    source = source_format_of(path)
+    options, points = source.options(path), source.points(path)
+    for name, kind in pyogrio.list_layers(path):
+        if options and kind is None:
+            # Without them, which list_layers does not take, it is a table.
+            more = points.names_for_gdal if points else {}
+            kind = pyogrio.read_info(path, layer=name, **options, **more)["geometry_type"]
+        yield name, kind
 
 
 def found_layer(name: object, kind: object) -> FoundLayer:

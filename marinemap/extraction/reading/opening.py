@@ -7,17 +7,21 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
 import pyogrio
+import shapely
 
 from marinemap.errors import DatasetError
 from marinemap.extraction.dataset import Dataset
+from marinemap.extraction.geometry.readable import read_column
 from marinemap.extraction.geopackage.index import find_rtree, own_key
 from marinemap.extraction.geopackage.rtree_nodes import KeySet, Near
 from marinemap.extraction.place import Place
 from marinemap.extraction.postgis.table import Table
+from marinemap.extraction.reading.arrow_batches import binary, geometry_place
 from marinemap.extraction.reading.gdal_layer import GDAL_ERRORS, GdalLayer, rows_within_file
 from marinemap.extraction.reading.zones import Zones, zones_of
-from marinemap.extraction.sources import is_parquet
+from marinemap.extraction.sources import is_parquet, source_format_of
 
 Box = tuple[float, float, float, float]
 
@@ -131,10 +135,27 @@ def find_boxes(dataset: Dataset, box: Box | None, most: int | None = None) -> tu
         from marinemap.extraction.geoparquet.layer import ParquetLayer
 
         return ParquetLayer(dataset.path).boxes_in(box, most)
+    if source_format_of(dataset.file).options(dataset.file):
+        # read_bounds takes none.
+        return _boxes_read(dataset, box, most)
     keys, found = pyogrio.read_bounds(
         dataset.file, layer=dataset.layer, bbox=box, max_features=most
     )
     return keys, found.T
+
+
+def _boxes_read(dataset: Dataset, box: Box | None, most: int | None) -> tuple[Any, Any]:
+    layer = GdalLayer(dataset, columns=[])
+    ids, boxes, left = [np.zeros(0, np.int64)], [np.zeros((0, 4))], most
+    for batch in layer.stream({} if box is None else {"bbox": box}):
+        batch = batch.slice(0, left)
+        column = binary(batch.column(geometry_place(batch.schema)))
+        ids.append(np.asarray(batch.column(batch.num_columns - 1)))
+        boxes.append(shapely.bounds(read_column(column).geometries))
+        left = None if left is None else left - batch.num_rows
+        if left == 0:
+            break
+    return np.concatenate(ids), np.concatenate(boxes)
 
 
 def rows_within(dataset: Dataset, most_bytes: int) -> int:

@@ -31,7 +31,7 @@ def first_known(stated: tuple[str, ...], path: Place, name: str) -> str:
             value=name,
             hint=say(
                 "Add the CRS to the data, for example with ogr2ogr -a_srs EPSG:4326 (for "
-                "a shapefile: its .prj)."
+                "a shapefile: its .prj; for a CSV: a .prj beside it with a line such as EPSG:4326)."
             ),
         )
     if crs.is_geocentric or crs.type_name == "Vertical CRS":

@@ -3,23 +3,41 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from marinemap.errors import DatasetError
+from marinemap.errors import DatasetError, quote
+from marinemap.extraction.sources.csv_columns import LONGEST_CELL, find_columns, separator_in
 from marinemap.extraction.sources.lines import ends_with_newline
-from marinemap.extraction.sources.source import SourceFormat, damaged, with_suffixes
+from marinemap.extraction.sources.source import (
+    PointColumns,
+    SourceFormat,
+    damaged,
+    with_suffixes,
+)
 from marinemap.sentences import say
 
 _CHUNK_BYTES = 1 << 20
-# A cell of a CSV may be the outline of a coast.
-_LONGEST_CELL = 1 << 30
+_UTF_16 = (b"\xff\xfe", b"\xfe\xff")
+_TABLE_HINT = say(
+    "Name its columns of positions lon and lat (degrees), or x and y (with the CRS in a .prj "
+    "beside it, such as EPSG:3035), or its column of well-known texts WKT; or state them in a "
+    ".csvt beside it."
+)
+
+
+def _look(path: Path) -> None:
+    """Refuse a beginning that is in another encoding, of which GDAL makes other columns."""
+    with path.open("rb") as file:
+        line = file.readline(_CHUNK_BYTES)
+    if line.startswith(_UTF_16) or not _is_utf_8(line):
+        raise _in_other_letters(path, 1, line)
 
 
 def _check_csv(path: Path) -> None:
     """A CSV has as many cells in each line as in its first, and ends with a line break."""
-    csv.field_size_limit(_LONGEST_CELL)
+    csv.field_size_limit(LONGEST_CELL)
     if not ends_with_newline(path):
         raise DatasetError(
             say("the last line of {name} does not end: it may be cut", name=path.name),
@@ -28,10 +46,12 @@ def _check_csv(path: Path) -> None:
             hint=say("Ask for a whole copy; if it is whole, put a line break at its end."),
         )
     try:
-        with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
+        with path.open(encoding="utf-8-sig", newline="") as file:
             _check_lines(path, csv.reader(_without_nul(path, file), _dialect(path), strict=True))
     except csv.Error as error:
         raise damaged(path, say("is no CSV: {error}", error=error)) from error
+    except UnicodeDecodeError as error:
+        raise _in_other_letters(path, *_first_odd_line(path)) from error
 
 
 def _check_lines(path: Path, lines: Any) -> None:
@@ -50,13 +70,11 @@ def _check_lines(path: Path, lines: Any) -> None:
 
 
 def _dialect(path: Path) -> type[csv.Dialect]:
-    """Return how the cells are separated, as GDAL's driver settles it: by the first line."""
     with path.open(encoding="utf-8-sig", errors="replace") as file:
         first = file.readline(_CHUNK_BYTES)
-    chosen = max(",;\t|", key=first.count)
 
     class Dialect(csv.excel):
-        delimiter = chosen
+        delimiter = separator_in(first)
 
     return Dialect
 
@@ -69,20 +87,55 @@ def _without_nul(path: Path, lines: Iterator[str]) -> Iterator[str]:
         yield line
 
 
-def _options(path: Path) -> dict[str, str]:
-    """Leave the text of a geometry out of the fields: the feature has it, cut and moved.
+def _first_odd_line(path: Path) -> tuple[int, bytes]:
+    with path.open("rb") as file:
+        return next((n, line) for n, line in enumerate(file, 1) if not _is_utf_8(line))
 
-    Columns of longitudes and latitudes stay, which are data of their own.
-    """
-    types = path.with_suffix(".csvt")
-    told = types.read_text(errors="replace").lower() if types.is_file() else ""
-    return {} if "coord" in told or "point" in told else {"KEEP_GEOM_COLUMNS": "NO"}
+
+def _is_utf_8(line: bytes) -> bool:
+    try:
+        line.decode()
+    except UnicodeDecodeError as error:
+        # A line that was cut for its length may end within a letter.
+        return len(line) == _CHUNK_BYTES and error.end == len(line)
+    return True
+
+
+def _in_other_letters(path: Path, number: int, line: bytes) -> DatasetError:
+    encoding = "UTF-16" if line.startswith(_UTF_16) else "WINDOWS-1252"
+    shown = line.decode("utf-16" if encoding == "UTF-16" else "latin-1", errors="replace")
+    return DatasetError(
+        say(
+            "line {number:,} of {name} is not in UTF-8: '{shown}'",
+            number=number,
+            name=path.name,
+            shown=quote(shown.strip()[:80]),
+        ),
+        field="source",
+        value=path.name,
+        hint=say(
+            "Save it as UTF-8, for instance by iconv -f {encoding} -t UTF-8 if that is its "
+            "encoding.",
+            encoding=encoding,
+        ),
+    )
+
+
+def _options(path: Path) -> Mapping[str, str]:
+    return find_columns(path).options
+
+
+def _points(path: Path) -> PointColumns | None:
+    return find_columns(path).points
 
 
 SOURCE = SourceFormat(
-    (".csv",),
+    (".csv", ".tsv"),
     parts=with_suffixes(".csvt", ".prj"),
+    look=_look,
     check=_check_csv,
     opens_safely=True,
     options=_options,
+    points=_points,
+    table_hint=_TABLE_HINT,
 )

@@ -23,6 +23,27 @@ def _trusted(path: Path) -> object:
 
 
 @dataclass(frozen=True)
+class PointColumns:
+    """Two columns of which positions are made, for GDAL makes wrong ones of some texts.
+
+    ``are_degrees`` where their names say that they are longitudes and latitudes.
+    """
+
+    x: str
+    y: str
+    are_degrees: bool
+
+    @property
+    def names_for_gdal(self) -> dict[str, str]:
+        """What has GDAL make positions of them; it tells their CRS then."""
+        return {"X_POSSIBLE_NAMES": self.x, "Y_POSSIBLE_NAMES": self.y}
+
+
+def _no_points(path: Path) -> PointColumns | None:
+    return None
+
+
+@dataclass(frozen=True)
 class SourceFormat:
     """A format that layers are read from.
 
@@ -51,6 +72,10 @@ class SourceFormat:
         Returns what GDAL is told whenever it opens the file.
     environment : mapping
         Options for GDAL that have no other way in.
+    points : callable
+        Returns the columns of which positions are made, where GDAL reads none.
+    table_hint : str
+        What to do about one in which GDAL finds no geometry.
     """
 
     suffixes: tuple[str, ...]
@@ -64,6 +89,8 @@ class SourceFormat:
     is_parquet: bool = False
     options: Callable[[Path], Mapping[str, str]] = _none
     environment: Mapping[str, str] = field(default_factory=dict)
+    points: Callable[[Path], PointColumns | None] = _no_points
+    table_hint: str = ""
 
 
 def with_suffixes(*wanted: str) -> Callable[[Path], list[Path]]:
