@@ -19,7 +19,7 @@ from marinemap.sentences import say
 # As GeoArrow marks geometries.
 _MARK = {b"ARROW:extension:name": b"geoarrow.wkb"}
 # No column's name has such a sign.
-_GEOMETRY_NAME, _KEY_NAME = "\0geometry", "\0key"
+GEOMETRY_NAME, KEY_NAME = "\0geometry", "\0key"
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class OwnLayer(ABC):
         layer = replace(self, with_geometry=False)
         with layer.open({"where": condition}, None) as (_, reader):
             found = pa.Table.from_batches(reader, reader.schema)
-            return found.drop_columns([_GEOMETRY_NAME, _KEY_NAME])
+            return found.drop_columns([GEOMETRY_NAME, KEY_NAME])
 
     def table_by_ids(self, wanted: Mapping[str, Any]) -> tuple[str, Any]:
         """Return the name of the column of keys, and features (pyarrow.Table) with them.
@@ -85,7 +85,7 @@ class OwnLayer(ABC):
             with_geometry=wanted.get("read_geometry", True),
         )
         with layer.open(wanted, wanted.get("max_features")) as (_, reader):
-            return _KEY_NAME, pa.Table.from_batches(reader, reader.schema)
+            return KEY_NAME, pa.Table.from_batches(reader, reader.schema)
 
     def unreadable(self, error: Exception) -> DatasetError:
         """Return what to say of a failure of Arrow."""
@@ -96,6 +96,6 @@ class OwnLayer(ABC):
 
 def schema_of(fields: Iterable[tuple[str, Any]]) -> Any:
     """Return the schema (pyarrow) of fields, by names and types, then a geometry and a key."""
-    geometry = pa.field(_GEOMETRY_NAME, pa.binary(), metadata=_MARK)
+    geometry = pa.field(GEOMETRY_NAME, pa.binary(), metadata=_MARK)
     plain = [pa.field(name, type_) for name, type_ in fields]
-    return pa.schema([*plain, geometry, pa.field(_KEY_NAME, pa.int64())])
+    return pa.schema([*plain, geometry, pa.field(KEY_NAME, pa.int64())])

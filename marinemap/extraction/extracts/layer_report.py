@@ -39,7 +39,7 @@ def report_on(
         name=source.name,
         files=tuple(members),
         crs=crs_label(route.output),
-        features_read=tally.read,
+        features_read=layer.source.count_near(tally.read),
         features_written=sum(layer.features for layer in written),
         renamed_fields={old: new for old, new in written[0].fields.items() if old != new},
         notes=tuple(_notes(source, layer, tally, written, full)),

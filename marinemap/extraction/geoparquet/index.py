@@ -12,36 +12,11 @@ import numpy as np
 from marinemap.extraction.geopackage.rtree_nodes import KeySet, Near
 from marinemap.extraction.geoparquet.file import GeoParquet
 from marinemap.extraction.geoparquet.opened import opened
+from marinemap.extraction.picked import Rows, Touching, are_unknown
 from marinemap.extraction.remote.address import Remote
 
 Box = tuple[float, float, float, float]
 Array = np.ndarray[Any, Any]
-
-
-@dataclass(frozen=True)
-class Rows:
-    """Features by their places in the file, rising."""
-
-    places: Array
-
-
-@dataclass(frozen=True)
-class Touching:
-    """Features whose box touches one of some boxes."""
-
-    boxes: Sequence[Box]
-
-    def near(self, boxes: Array) -> Array:
-        """Tell of boxes, shape (n, 4), whether they touch one; True where a box is unknown."""
-        found = _unknown(boxes)
-        for west, south, east, north in self.boxes:
-            found |= (
-                (boxes[:, 0] <= east)
-                & (boxes[:, 2] >= west)
-                & (boxes[:, 1] <= north)
-                & (boxes[:, 3] >= south)
-            )
-        return found
 
 
 @dataclass(frozen=True)
@@ -87,7 +62,7 @@ class BoxColumns:
         with opened(self.place) as file:
             found = KeySet(0, max(0, file.rows - 1))
             for group, boxes in _groups_near(file, near):
-                wanted = _unknown(boxes)
+                wanted = are_unknown(boxes)
                 known = np.flatnonzero(~wanted)
                 wanted[known[near(boxes[known])]] = True
                 found.add(np.flatnonzero(wanted) + file.starts[group])
@@ -112,7 +87,7 @@ class BoxColumns:
         ]
         keys = np.concatenate([np.zeros(0, np.int64), *(keys for keys, _ in found)])
         kept = np.concatenate([np.zeros((0, 4)), *(boxes for _, boxes in found)])
-        known = ~_unknown(kept)
+        known = ~are_unknown(kept)
         return keys[known], kept[known]
 
     def _touching(self, boxes: Sequence[Box]) -> Iterator[tuple[Array, Array]]:
@@ -133,12 +108,8 @@ class BoxColumns:
 
 def _groups_near(file: GeoParquet, near: Near) -> Iterator[tuple[int, Array]]:
     """Yield the row groups whose own box may hold what is wanted, and the boxes of their rows."""
-    wanted = _unknown(file.group_boxes)
+    wanted = are_unknown(file.group_boxes)
     known = np.flatnonzero(~wanted)
     wanted[known[near(file.group_boxes[known])]] = True
     for group in np.flatnonzero(wanted).tolist():
         yield group, file.boxes(group)
-
-
-def _unknown(boxes: Array) -> Array:
-    return np.asarray(np.isnan(boxes).any(axis=1))

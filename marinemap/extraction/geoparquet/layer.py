@@ -17,9 +17,9 @@ from marinemap.extraction.geoparquet.columns import Column
 from marinemap.extraction.geoparquet.failures import reading
 from marinemap.extraction.geoparquet.file import GeoParquet
 from marinemap.extraction.geoparquet.geometries import to_wkb
-from marinemap.extraction.geoparquet.index import Rows, Touching
 from marinemap.extraction.geoparquet.opened import opened
 from marinemap.extraction.own_layer import OwnLayer, Reader, schema_of
+from marinemap.extraction.picked import Rows, Touching
 from marinemap.extraction.remote.address import Remote
 
 Array = np.ndarray[Any, Any]

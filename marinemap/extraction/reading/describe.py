@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,6 +27,8 @@ from marinemap.sentences import say
 if TYPE_CHECKING:
     from marinemap.extraction.geoparquet.described import FileDescription
     from marinemap.extraction.postgis.described import TableDescription
+
+_REMEMBERED = 256
 
 
 def describe(path: Place, layer: str | None = None) -> Dataset:
@@ -97,23 +101,45 @@ def _described_parquet(path: Path, name: str) -> Dataset:
 
 
 def _described_remote(remote: Remote, layer: str | None) -> Dataset:
-    if layer not in (None, remote.stem):
-        raise DatasetError(
-            say(
-                "{name} holds the layer '{known}', not '{layer}'",
-                name=remote.name,
-                known=remote.stem,
-                layer=quote(layer),
-            ),
-            field="layer",
-            value=layer,
-        )
+    if not source_format_of(remote).is_parquet:
+        return _described_fetched(remote, layer)
+    _check_layer(remote, remote.stem, layer)
     # Imported here, as above.
     from marinemap.extraction.geoparquet.described import describe_file
 
     with one_state(remote) as place:
         found = describe_file(place, fingerprint(place))
     return _as_told(remote, remote.stem, found)
+
+
+def _described_fetched(remote: Remote, layer: str | None) -> Dataset:
+    with one_state(remote) as place:
+        found = _fetched(place)
+    _check_layer(remote, found.layer, layer)
+    return replace(found, path=remote)
+
+
+@lru_cache(_REMEMBERED)
+def _fetched(place: Remote) -> Dataset:
+    # Imported here, as above.
+    from marinemap.extraction.reading.fetched import first_features
+
+    with first_features(place) as (path, bounds, count):
+        return replace(describe(path), bounds=bounds, feature_count=count)
+
+
+def _check_layer(remote: Remote, known: str, layer: str | None) -> None:
+    if layer not in (None, known):
+        raise DatasetError(
+            say(
+                "{name} holds the layer '{known}', not '{layer}'",
+                name=remote.name,
+                known=quote(known),
+                layer=quote(layer),
+            ),
+            field="layer",
+            value=layer,
+        )
 
 
 def _as_told(path: Place, name: str, found: TableDescription | FileDescription) -> Dataset:

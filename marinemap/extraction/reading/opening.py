@@ -1,4 +1,4 @@
-"""Open what a layer is kept in: a file that GDAL reads, or a table."""
+"""Open what a layer is kept in: a file that GDAL reads, a table, or a file on a server."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from marinemap.extraction.postgis.table import Table
 from marinemap.extraction.reading.arrow_batches import binary, geometry_place
 from marinemap.extraction.reading.gdal_layer import GDAL_ERRORS, GdalLayer, rows_within_file
 from marinemap.extraction.reading.zones import Zones, zones_of
+from marinemap.extraction.remote.address import Remote
 from marinemap.extraction.sources import is_parquet, source_format_of
 
 Box = tuple[float, float, float, float]
@@ -62,7 +63,10 @@ class SpatialIndex(Protocol):
         """Return a condition for the features whose box touches one of the boxes."""
 
     def condition_of(self, keys: Sequence[int]) -> Any:
-        """Return a condition for the features of some keys."""
+        """Return a condition for the features of some keys.
+
+        Of many it may be for some of them, spread evenly, where each takes a request.
+        """
 
     def conditions(self, keys: KeySet, first: int = 0, end: int | None = None) -> Iterator[Any]:
         """Yield conditions that together let the features of some keys through; or some of them."""
@@ -98,6 +102,10 @@ def open_layer(
         from marinemap.extraction.geoparquet.layer import ParquetLayer
 
         return ParquetLayer(dataset.path, columns)
+    if isinstance(dataset.path, Remote):
+        from marinemap.extraction.reading.fetched import FetchedLayer
+
+        return FetchedLayer(dataset.path, columns, dataset=dataset)
     return GdalLayer(dataset, columns, key)
 
 
@@ -117,7 +125,11 @@ def find_index(place: Place, layer: str) -> SpatialIndex | None:
         from marinemap.extraction.geoparquet.index import BoxColumns
 
         return BoxColumns.of(place)
-    return find_rtree(place, layer) if isinstance(place, Path) else None
+    if isinstance(place, Remote):
+        from marinemap.extraction.flatgeobuf.index import PackedIndex
+
+        return PackedIndex(place)
+    return find_rtree(place, layer)
 
 
 def find_boxes(dataset: Dataset, box: Box | None, most: int | None = None) -> tuple[Any, Any]:
@@ -135,6 +147,10 @@ def find_boxes(dataset: Dataset, box: Box | None, most: int | None = None) -> tu
         from marinemap.extraction.geoparquet.layer import ParquetLayer
 
         return ParquetLayer(dataset.path).boxes_in(box, most)
+    if isinstance(dataset.path, Remote):
+        from marinemap.extraction.flatgeobuf.index import PackedIndex
+
+        return PackedIndex(dataset.path).boxes_in(box, most)
     if source_format_of(dataset.file).options(dataset.file):
         # read_bounds takes none.
         return _boxes_read(dataset, box, most)
@@ -168,6 +184,10 @@ def rows_within(dataset: Dataset, most_bytes: int) -> int:
         from marinemap.extraction.geoparquet.opened import bytes_each
 
         return int(max(1, most_bytes // max(1, bytes_each(dataset.path))))
+    if isinstance(dataset.path, Remote):
+        from marinemap.extraction.flatgeobuf.index import PackedIndex
+
+        return int(max(1, most_bytes // max(1, PackedIndex(dataset.path).bytes_each())))
     return rows_within_file(dataset, most_bytes)
 
 
@@ -186,6 +206,10 @@ def find_zones(dataset: Dataset) -> Zones:
     DatasetError
         If the layer cannot be read.
     """
+    if isinstance(dataset.path, Remote) and not is_parquet(dataset.path):
+        from marinemap.extraction.reading.fetched import fetched_zones
+
+        return fetched_zones(dataset)
     if not isinstance(dataset.path, Path):
         return {}
     try:

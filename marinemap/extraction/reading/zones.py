@@ -8,8 +8,8 @@ As texts it gives them with their zones.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
-from functools import lru_cache
+from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache, partial
 from math import inf
 from pathlib import Path
 from threading import Lock
@@ -53,15 +53,54 @@ def zones_of(dataset: Dataset) -> Zones:
     OSError, pyogrio's errors or pyarrow.ArrowException
         If GDAL cannot read them.
     """
-    path, known = dataset.file, dataset.known_zones
+    path = dataset.file
     if source_format_of(path).has_one_zone:
         return {}
     state = fingerprint(path)
+    return known_or_found(dataset, state, partial(_found, path, dataset.layer, state))
+
+
+def known_or_found(dataset: Dataset, state: str, find: Callable[[float], Zones]) -> Zones:
+    """Return the zones that a dataset knows of a state, or those that are found.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    state : str
+        The fingerprint of the data as they are.
+    find : callable
+        Takes how many seconds there are; raises TimeoutError where they are not enough.
+
+    Raises
+    ------
+    UnavailableError
+        If the dataset limits the time, and it was not enough.
+    """
+    known = dataset.known_zones
     if known is not None and known.state == state and known.zones is not None:
         return dict(known.zones)
     if known is None or known.seconds is None:
-        return _found(path, dataset.layer, state)
-    return _found_within(known.seconds, dataset, state)
+        return find(inf)
+    return _found_within(known.seconds, dataset, find)
+
+
+def zones_in_files(paths: Iterable[Path], layer: str, names: list[str], seconds: float) -> Zones:
+    """Return the zones of fields of moments of a layer that comes in several files.
+
+    Raises
+    ------
+    TimeoutError
+        If they are more than can be read in time.
+    OSError, pyogrio's errors or pyarrow.ArrowException
+        If GDAL cannot read them.
+    """
+    found: dict[str, set[str | None]] = {name: set() for name in names}
+    deadline = time.monotonic() + seconds
+    for path in paths:
+        of_layer = {"layer": layer, "encoding": encoding_of(path)}
+        for name, zones in _read(path, names, of_layer, deadline).items():
+            found[name] |= zones
+    return _common_of(found)
 
 
 def in_their_zones(batch: Any, zones: Zones, title: str) -> Any:
@@ -88,11 +127,11 @@ def schema_in_zones(schema: Any, zones: Zones) -> Any:
     return schema
 
 
-def _found_within(seconds: float, dataset: Dataset, state: str) -> Zones:
+def _found_within(seconds: float, dataset: Dataset, find: Callable[[float], Zones]) -> Zones:
     if not _looking.acquire(timeout=seconds):
         raise _not_read_yet(dataset)
     try:
-        return _found(dataset.file, dataset.layer, state, seconds)
+        return find(seconds)
     except TimeoutError as error:
         raise _not_read_yet(dataset) from error
     finally:
@@ -112,13 +151,17 @@ def _not_read_yet(dataset: Dataset) -> UnavailableError:
 
 
 @lru_cache(maxsize=1024)
-def _found(path: Path, layer: str, state: str, seconds: float = inf) -> Zones:
+def _found(path: Path, layer: str, state: str, seconds: float) -> Zones:
     of_layer = {"layer": layer, "encoding": encoding_of(path)}
     with quietly():
         info = pyogrio.read_info(path, **of_layer)
         types = zip(info["fields"].tolist(), info["ogr_types"], strict=True)
         names = [name for name, type_ in types if type_ == "OFTDateTime"]
         found = _read(path, names, of_layer, time.monotonic() + seconds) if names else {}
+    return _common_of(found)
+
+
+def _common_of(found: Mapping[str, set[str | None]]) -> Zones:
     return {name: _common(zones) for name, zones in found.items() if zones - {None}}
 
 

@@ -11,7 +11,7 @@ from marinemap.errors import DatasetError, quote
 from marinemap.sentences import Sentence, say
 
 _SCHEMES = ("https", "http", "s3")
-_SUFFIXES = (".parquet", ".geoparquet")
+_SUFFIXES = (".parquet", ".geoparquet", ".fgb")
 
 
 @dataclass(frozen=True)
@@ -77,8 +77,8 @@ class Remote:
         if remote.suffix.lower() not in _SUFFIXES:
             raise DatasetError(
                 say(
-                    "{name} is no GeoParquet by its name ({suffixes}): no other format is read "
-                    "from a server",
+                    "{name} is neither GeoParquet nor FlatGeobuf by its name ({suffixes}): no "
+                    "other format is read from a server",
                     name=remote.name,
                     suffixes=", ".join(_SUFFIXES),
                 ),

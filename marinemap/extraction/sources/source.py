@@ -5,9 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from marinemap.errors import DatasetError
+from marinemap.extraction.remote.address import Remote
 from marinemap.sentences import say
+
+Array = np.ndarray[Any, Any]
 
 
 def _alone(path: Path) -> list[Path]:
@@ -19,6 +25,10 @@ def _none(path: Path) -> Mapping[str, str]:
 
 
 def _trusted(path: Path) -> object:
+    return None
+
+
+def _unknown(path: Path) -> Array | None:
     return None
 
 
@@ -68,6 +78,9 @@ class SourceFormat:
         Whether GDAL gives several features one id, so that a feature's place has to be its id.
     is_parquet : bool
         Whether it is read by ``extraction.geoparquet``, and not by GDAL.
+    boxes : callable
+        Returns the boxes (minx, miny, maxx, maxy) of all features, by which those near an area are
+        counted where all are read; None where the file keeps none.
     options : callable
         Returns what GDAL is told whenever it opens the file.
     environment : mapping
@@ -87,6 +100,7 @@ class SourceFormat:
     has_one_zone: bool = False
     shares_ids: bool = False
     is_parquet: bool = False
+    boxes: Callable[[Path], Array | None] = _unknown
     options: Callable[[Path], Mapping[str, str]] = _none
     environment: Mapping[str, str] = field(default_factory=dict)
     points: Callable[[Path], PointColumns | None] = _no_points
@@ -107,7 +121,7 @@ def with_suffixes(*wanted: str) -> Callable[[Path], list[Path]]:
     return parts
 
 
-def damaged(path: Path, what: str) -> DatasetError:
+def damaged(path: Path | Remote, what: str) -> DatasetError:
     """Return the error of a file that is cut or damaged."""
     return DatasetError(
         say("{name} {what}: it is cut or damaged; ask for a whole copy", name=path.name, what=what),
