@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+import time
+
 from django.db import transaction
 from django.utils import timezone
 
@@ -9,6 +12,7 @@ from marinemap.errors import RequestError
 from marinemap.jobs.artifacts import remove_artifact
 from marinemap.jobs.conf import job_settings
 from marinemap.jobs.models import Job
+from marinemap.jobs.storage import is_stored
 from marinemap.sentences import say
 
 
@@ -18,6 +22,8 @@ class RenewalError(RequestError):
 
 # In one transaction, which others wait for on SQLite.
 _ROWS_AT_A_TIME = 200
+# How long a storage is asked in a round: others of the schedule wait.
+_ASKED_FOR_SECONDS = 20.0
 # Said after what the job's message tells, which stays: how many features, and what is missing.
 _REMOVED = "The files were removed when their time was over."
 
@@ -25,9 +31,11 @@ _REMOVED = "The files were removed when their time was over."
 def expire_artifacts() -> list[str]:
     """Remove the archives whose time is over; return their names.
 
-    A storage that does not answer is asked once: what it has goes with the orphans.
+    A storage that does not answer is asked once, a slow one for some seconds: what it has goes with
+    the orphans.
     """
     removed, is_answered = [], True
+    deadline = time.monotonic() + _ASKED_FOR_SECONDS if is_stored() else math.inf
     over = Job.objects.filter(expires_at__lte=timezone.now()).exclude(artifact="")
     for job in over:
         name = job.artifact
@@ -38,7 +46,7 @@ def expire_artifacts() -> list[str]:
         if not is_over.update(artifact="", message=message, updated_at=timezone.now()):
             continue
         # Each further one could take its whole patience, and others of the schedule wait.
-        is_answered = is_answered and remove_artifact(name)
+        is_answered = is_answered and remove_artifact(name) and time.monotonic() < deadline
         removed.append(name)
     return removed
 

@@ -24,6 +24,7 @@ _GRACE_SECONDS = 60
 _GRACE_STORED_SECONDS = 600
 # Others of the schedule wait meanwhile; what is left goes with the next round.
 _MOST_STORED = 500
+_STORED_FOR_SECONDS = 30.0
 _ROWS_AT_A_TIME = 200
 # "<job>-<attempt>.zip"; one in the making is ".<job>-<attempt>.zip.<pid>.partial".
 _NAME = re.compile(r"\.?(?P<job>[0-9a-f-]{36})-(?P<attempt>\d+)(?:\..*)?")
@@ -55,6 +56,7 @@ def remove_orphans() -> list[str]:
 
 def _remove_stored(bucket: Bucket) -> list[str]:
     removed: list[str] = []
+    deadline = time.monotonic() + _STORED_FOR_SECONDS
     try:
         # Names that are none of an archive's are somebody else's, whoever put them there.
         stored = (each for each in bucket.objects() if _NAME.fullmatch(each.name))
@@ -62,11 +64,15 @@ def _remove_stored(bucket: Bucket) -> list[str]:
         for name in islice(_unclaimed(old), _MOST_STORED):
             bucket.remove(name)
             removed.append(name)
+            if time.monotonic() >= deadline:
+                return removed
         for one in list(islice(bucket.unfinished(), _MOST_STORED)):
             # Of a run that is alive, however long it takes.
             if any(_unclaimed([one.name])) and _NAME.fullmatch(one.name):
                 bucket.abort(one)
                 removed.append(f"{one.name}, sent in part")
+            if time.monotonic() >= deadline:
+                break
     except StorageAwayError:
         # Told to the log; what was removed is told by the caller.
         return removed

@@ -42,6 +42,8 @@ _MOST_A_DAY = 1_000
 _AT_ONCE_SECONDS = 2.0
 # Others that wait are given it when their turn comes.
 _MOST_AT_ONCE = 200
+# How long a worker gives a result to others before it takes the next job.
+_GIVEN_FOR_SECONDS = 10.0
 # What a job has of the one whose archive it is given.
 _SAME = ("message", "artifact_bytes", "media_type", "file_name", "reuse_key")
 
@@ -128,16 +130,18 @@ def give_to_waiting(first: Job) -> int:
 
     Each has a message of its own in the queue: where this one had failed, been cancelled or
     killed, they are run in their turn, and nobody has to notice. So are those that are left where
-    a storage does not copy the archive.
+    a storage does not copy the archive; where it is slow, they are given it in their turn.
     """
     if not first.reuse_key or not first.artifact:
         return 0
     waiting = Job.objects.filter(reuse_key=first.reuse_key, status=JobStatus.ACCEPTED, attempt=0)
     found = waiting.order_by("created_at")[:_MOST_AT_ONCE]
-    count = 0
+    count, deadline = 0, time.monotonic() + _GIVEN_FOR_SECONDS
     try:
         for job in found:
             count += _may_have(job) and succeed_by(job, first, at_once=False)
+            if time.monotonic() >= deadline:
+                break
     except StorageAwayError as error:
         logger.warning("The result of job %s is given to no others now: %s", first.pk, error)
     return count

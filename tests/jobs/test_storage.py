@@ -490,6 +490,41 @@ def test_first_copy_that_fails_is_the_last(
     assert reuse.give_to_waiting(first) == 2
 
 
+def test_slow_storage_holds_no_worker_with_copies_for_others(
+    bucket: Bucket, messages: Messages, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two hundred that waited had a worker copy for as long as a storage took for all of them."""
+    made = [submission.submit("echo", {"message": "hello"}, Sender(OWNER)) for _ in range(3)]
+    first = keep(begin(made[0]))
+    Job.objects.update(reuse_key="the same")
+    first.refresh_from_db()
+    monkeypatch.setattr(reuse, "_GIVEN_FOR_SECONDS", 0.0)
+    assert reuse.give_to_waiting(first) == 1
+    (left,) = Job.objects.filter(status="accepted")
+    assert reuse.finish_by_another(left.pk)
+
+
+def test_slow_storage_holds_no_schedule_with_removals(
+    bucket: Bucket,
+    all_of_it: Callable[[], list[str]],
+    job: Job,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    again = submission.submit("echo", {"message": "again"}, Sender(OWNER))
+    names = {keep(begin(each)).artifact for each in (job, again)}
+    Job.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
+    monkeypatch.setattr(expiry, "_ASKED_FOR_SECONDS", 0.0)
+    assert set(expiry.expire_artifacts()) == names
+    assert len(all_of_it()) == 1
+    Job.objects.filter(pk=again.pk).update(artifact="")
+    lost = keep(begin(submission.submit("echo", {"message": "lost"}, Sender(OWNER))))
+    Job.objects.filter(pk=lost.pk).update(artifact="")
+    grow_old(monkeypatch)
+    monkeypatch.setattr(orphans, "_STORED_FOR_SECONDS", 0.0)
+    assert [len(orphans.remove_orphans()) for _ in range(3)] == [1, 1, 0]
+    assert all_of_it() == []
+
+
 @pytest.mark.django_db(transaction=True)
 def test_result_is_given_at_once_and_copied_outside_of_transactions(
     bucket: Bucket,
