@@ -13,7 +13,7 @@ import random
 import sys
 import tempfile
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
@@ -36,10 +36,13 @@ _JSON = {"Accept": "application/json"}
 
 @dataclass(frozen=True)
 class Route:
-    """A route of both servers that answers the same question, and what the ratio must be."""
+    """A route of both servers that answers the same question, and what the ratio must be.
+
+    ``own`` gives the paths of one load: an answer that was asked for twice is kept.
+    """
 
     name: str
-    own: Sequence[str]
+    own: Callable[[], Sequence[str]]
     peer: str
     at_least: float | None
     headers: dict[str, str] = field(default_factory=dict)
@@ -83,16 +86,23 @@ def prepare_routes(web: Web, home: Path, peer_job: str, jobs: int) -> list[Route
     peer_items = f"/collections/sites/items?f=json&limit=100&bbox={own_bbox}"
     status, poll = f"/api/jobs/{done}", f"/api/jobs/{waiting}"
     known = {name: {"If-None-Match": _etag(web.base + name)} for name in (status, poll)}
+    chance = random.Random(1)
+
+    def another() -> list[str]:
+        return [items + box for box in _boxes(chance)]
+
     return [
-        Route("items, one bbox", [items + own_bbox], peer_items, 5),
-        Route("items, another bbox each time", [items + box for box in _boxes()], peer_items, 5),
-        Route("status", [status], f"{peer_job}?f=json", 1.5),
-        Route("status of a job that waits", [poll], f"{peer_job}?f=json", None),
-        Route("304 of a job that is done", [status], f"{peer_job}?f=json", 3, known[status]),
-        Route("304 of a job that waits", [poll], f"{peer_job}?f=json", 3, known[poll]),
-        Route("landing", ["/api/"], "/?f=json", 1.5),
-        Route("collections", ["/api/collections"], "/collections?f=json", 1.5),
-        Route("process", ["/api/processes/echo"], "/processes/hello-world?f=json", 1.5),
+        Route("items, one bbox", lambda: [items + own_bbox], peer_items, 5),
+        Route("items, another bbox each time", another, peer_items, 5),
+        Route("status", lambda: [status], f"{peer_job}?f=json", 1.5),
+        Route("status of a job that waits", lambda: [poll], f"{peer_job}?f=json", None),
+        Route(
+            "304 of a job that is done", lambda: [status], f"{peer_job}?f=json", 3, known[status]
+        ),
+        Route("304 of a job that waits", lambda: [poll], f"{peer_job}?f=json", 3, known[poll]),
+        Route("landing", lambda: ["/api/"], "/?f=json", 1.5),
+        Route("collections", lambda: ["/api/collections"], "/collections?f=json", 1.5),
+        Route("process", lambda: ["/api/processes/echo"], "/processes/hello-world?f=json", 1.5),
     ]
 
 
@@ -103,13 +113,13 @@ def read_wrk_version() -> str:
 
 def _compare(route: Route, web: Web, peer: api_peer.Server, options: argparse.Namespace) -> Target:
     def of_own() -> Load:
-        return measure(web.base, route.own, web.pid, options.seconds, _JSON | route.headers)
+        return measure(web.base, route.own(), web.pid, options.seconds, _JSON | route.headers)
 
     def of_peer() -> Load:
         return measure(peer.base, [route.peer], peer.pid, options.seconds, _JSON)
 
     # The first look reads the files.
-    for address in (web.base + route.own[0], peer.base + route.peer):
+    for address in (web.base + route.own()[0], peer.base + route.peer):
         urllib.request.urlopen(urllib.request.Request(address, headers=_JSON)).close()
     pairs = [(of_own(), of_peer()) for _ in range(options.rounds)]
     own, other = (_median([pair[at] for pair in pairs]) for at in (0, 1))
@@ -126,12 +136,11 @@ def _median(loads: Sequence[Load]) -> Load:
     return Load(median(load.rate for load in loads), median(load.cpu_ms for load in loads))
 
 
-def _boxes() -> list[str]:
+def _boxes(chance: random.Random) -> list[str]:
     """Return boxes as a map asks for them that is moved about; each holds some 1,500 points."""
-    chance = random.Random(1)
     west, south, east, north = BOX
     corners = [
-        (chance.uniform(west, east - 1), chance.uniform(south, north - 1)) for _ in range(500)
+        (chance.uniform(west, east - 1), chance.uniform(south, north - 1)) for _ in range(5_000)
     ]
     return [f"{x:.4f},{y:.4f},{x + 1:.4f},{y + 1:.4f}" for x, y in corners]
 

@@ -167,7 +167,7 @@ MIDDLEWARE = [
     "marinemap.api.problems.ProblemMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "csp.middleware.CSPMiddleware",
+    "marinemap.api.content_policy.ContentPolicyMiddleware",
     "marinemap.api.logins.LoginLimitMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",

@@ -51,9 +51,10 @@ def check_value(schema: Schema, value: Any, field: str) -> None:
     RequestError
         Naming the member, what is allowed, and the nearest name.
     """
-    error = best_match(_validator(_Hashed(schema)).iter_errors(value))
-    if error is not None:
-        raise _in_words(error, field)
+    errors = list(_validator(_Hashed(schema)).iter_errors(value))
+    if errors:
+        # Never None of some.
+        raise _in_words(cast(ValidationError, best_match(errors)), field)
 
 
 def unknown(name: str, known: Iterable[str], what: str, field: str | None = None) -> RequestError:

@@ -108,4 +108,4 @@ def _read(request: HttpRequest, area_id: str) -> tuple[Layer, NamedArea, Feature
 
 def _geometry(layer: Layer, feature: Features) -> bytes:
     ((_, geometry, _),) = write_features(feature, layer, choose_crs(layer, None, "crs"))
-    return geometry
+    return geometry.encode()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 
 from django.http import HttpRequest
 
@@ -66,6 +67,8 @@ def takes(request: HttpRequest, media_type: str) -> bool:
     return not header.strip() or _quality(header, media_type) > 0
 
 
+# Most clients send one of a few; a header has up to 32 kB.
+@lru_cache(maxsize=64)
 def _quality(header: str, media_type: str) -> float:
     """Return how much a client wants a media type: the most special range that fits decides."""
     plain = media_type.partition(";")[0]

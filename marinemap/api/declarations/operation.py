@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from django.http import HttpRequest
@@ -59,9 +60,13 @@ class Parameter:
                 raise RequestError(say("this parameter is missing"), field=self.name)
             return self.schema.get("default")
         if self.clamps:
-            unbounded = {name: at for name, at in self.schema.items() if name != "maximum"}
-            return min(read_text(dict(unbounded), texts, self.name), self.schema["maximum"])
+            return min(read_text(self._unbounded, texts, self.name), self.schema["maximum"])
         return read_text(self.schema, texts, self.name)
+
+    @cached_property
+    def _unbounded(self) -> Schema:
+        # Made once: what checks by a schema is kept for that very one.
+        return {name: at for name, at in self.schema.items() if name != "maximum"}
 
 
 @dataclass(frozen=True)

@@ -134,8 +134,10 @@ def _feature(request: HttpRequest, layer: Layer, target: FeatureCrs, feature_id:
             field="featureId",
             value=feature_id,
         )
-    ((number, geometry, properties),) = write_features(found, layer, target)
-    members = {"type": b'"Feature"', "id": number, "geometry": geometry, "properties": properties}
+    ((number, *texts),) = write_features(found, layer, target)
+    geometry, properties = (text.encode(errors="replace") for text in texts)
+    own_id = b"%d" % number
+    members = {"type": b'"Feature"', "id": own_id, "geometry": geometry, "properties": properties}
     # A feature has links as a foreign member beside its own.
     links = [link(request, "collection", "collection", layer.pk, title=layer.title)]
     return Document(
@@ -193,11 +195,11 @@ def _page(
 
 def _written(layer: Layer, target: FeatureCrs, page: Page) -> bytes:
     texts = [
-        b'{"type":"Feature","id":%b,"geometry":%b,"properties":%b}' % members
+        f'{{"type":"Feature","id":{number},"geometry":{geometry},"properties":{properties}}}'
         for part in page.parts
-        for members in write_features(part, layer, target)
+        for number, geometry, properties in write_features(part, layer, target)
     ]
-    return b"[" + b",\n".join(texts) + b"]"
+    return ("[" + ",\n".join(texts) + "]").encode(errors="replace")
 
 
 def _rows(request: HttpRequest, layer: Layer, page: Page) -> list[dict[str, Any]]:

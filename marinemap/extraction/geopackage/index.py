@@ -14,7 +14,13 @@ from typing import Any
 import numpy as np
 
 from marinemap.errors import DatasetError
-from marinemap.extraction.geopackage.rtree_nodes import KeySet, Near, find_keys, quoted
+from marinemap.extraction.geopackage.rtree_nodes import (
+    KeySet,
+    Near,
+    find_few_keys,
+    find_keys,
+    quoted,
+)
 from marinemap.sentences import say
 
 # Features asked for at once: SQLite makes an index of their keys. The first are few, so that work
@@ -24,6 +30,10 @@ _FIRST_KEYS, _KEYS = 8_192, 32_768
 # to each by its key takes.
 _DENSE_SHARE = 0.5
 
+# So many keys are told by SQLite; of more the nodes are read as arrays, which takes two thirds.
+_MOST_AS_TEXT = 10_000
+
+Array = np.ndarray[Any, Any]
 Box = tuple[float, float, float, float]
 
 
@@ -67,6 +77,34 @@ class RTree:
         """
         with closing(open_to_read(self.path)) as database:
             return find_keys(database, self.table, near)
+
+    def keys_in(self, database: sqlite3.Connection, box: Box) -> Array:
+        """Return the keys of the features whose box touches another, rising.
+
+        Parameters
+        ----------
+        database : sqlite3.Connection
+            To the same file.
+        box : (minx, miny, maxx, maxy)
+
+        Raises
+        ------
+        DatasetError
+            If the index is damaged.
+        """
+        minx, miny, maxx, maxy = box
+        touching = (
+            f"SELECT id FROM {quoted(self.table)} "
+            "WHERE maxx >= ? AND minx <= ? AND maxy >= ? AND miny <= ?"
+        )
+        # As one text: a row for each key takes as long again, and a turn at the interpreter's
+        # lock with each.
+        query = f"SELECT count(*), group_concat(id) FROM ({touching} LIMIT {_MOST_AS_TEXT + 1})"
+        with self._told():
+            count, text = database.execute(query, [minx, maxx, miny, maxy]).fetchone()
+            if count > _MOST_AS_TEXT:
+                return find_few_keys(database, self.table, touches(box))
+        return np.sort(np.fromstring(text or "", np.int64, sep=","))
 
     def conditions(self, keys: KeySet, first: int = 0, end: int | None = None) -> Iterator[str]:
         """Yield attribute filters that together let these features through, in rising order.
@@ -136,10 +174,15 @@ class RTree:
     @contextmanager
     def _asked(self) -> Iterator[sqlite3.Connection]:
         """Open the file; what goes wrong with it is its own fault, as when it has just gone."""
+        with self._told(), closing(open_to_read(self.path)) as database:
+            yield database
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """Say of what goes wrong that it is the file's fault."""
         try:
-            with closing(open_to_read(self.path)) as database:
-                yield database
-        except sqlite3.Error as error:
+            yield
+        except (sqlite3.Error, ValueError) as error:
             raise DatasetError(
                 say(
                     "the spatial index of {name} cannot be read: {error}",
@@ -161,6 +204,22 @@ class RTree:
             f"SELECT {columns} FROM {quoted(self.table)} WHERE maxx >= {minx} AND minx <= {maxx} "
             f"AND maxy >= {miny} AND miny <= {maxy}"
         )
+
+
+def touches(box: Box) -> Near:
+    """Return what tells of boxes which touch another one."""
+    west, south, east, north = box
+
+    def near(boxes: Array) -> Array:
+        meets: Array = (
+            (boxes[:, 0] <= east)
+            & (boxes[:, 2] >= west)
+            & (boxes[:, 1] <= north)
+            & (boxes[:, 3] >= south)
+        )
+        return meets
+
+    return near
 
 
 def find_rtree(path: Path, layer: str) -> RTree | None:
@@ -215,12 +274,19 @@ def rtree_in(database: sqlite3.Connection, path: Path, layer: str) -> RTree | No
     return RTree(path, table, keys[0], geometry) if exists else None
 
 
-def open_to_read(path: Path) -> sqlite3.Connection:
+def open_to_read(path: Path, *, is_of_one_thread: bool = True) -> sqlite3.Connection:
     """Return a connection to a file, through which nothing is written.
+
+    Parameters
+    ----------
+    path : Path
+    is_of_one_thread : bool
+        Whether only the thread that opens it uses it; otherwise one at a time.
 
     Raises
     ------
     sqlite3.Error
         If it cannot be opened.
     """
-    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+    address = f"{path.absolute().as_uri()}?mode=ro"
+    return sqlite3.connect(address, uri=True, check_same_thread=is_of_one_thread)

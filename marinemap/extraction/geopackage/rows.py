@@ -13,10 +13,12 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from marinemap.extraction.geopackage.index import RTree
 from marinemap.extraction.geopackage.rtree_nodes import quoted
@@ -24,7 +26,8 @@ from marinemap.extraction.geopackage.rtree_nodes import quoted
 Array = np.ndarray[Any, Any]
 Values = Sequence[Any]
 
-_DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+# 1 January of the year 1, from 1970.
+_FIRST_DAY = date.min.toordinal() - date(1970, 1, 1).toordinal()
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{3})?Z", re.ASCII)
 _MOST_EXACT = 2**53
 # Bytes before the WKB, by the header's byte of flags: of a geometry that is neither empty nor of
@@ -74,7 +77,9 @@ class PlainTable:
     def read(self, database: sqlite3.Connection, keys: Array) -> Rows | None:
         """Return the features of these keys; None where GDAL has to read them."""
         try:
-            found = database.execute(self._query(keys)).fetchall()
+            # As one text: the statement is the same each time, and need not be prepared anew.
+            numbers = ",".join(map(str, keys.tolist()))
+            found = database.execute(self._query, [f"[{numbers}]"]).fetchall()
             columns = list(zip(*found, strict=True)) or [()] * (len(self.schema) + 2)
             attributes = [
                 _READERS[each.type](values, each.type)
@@ -89,12 +94,13 @@ class PlainTable:
             # A text in another encoding, a day that is none, a table that is locked.
             return None
 
-    def _query(self, keys: Array) -> str:
+    @cached_property
+    def _query(self) -> str:
         names = [self.key, self.geometry, *self.schema.names]
         key, columns = quoted(self.key), ", ".join(map(quoted, names))
-        numbers = ",".join(map(str, keys.tolist()))
         return (
-            f"SELECT {columns} FROM {quoted(self.name)} WHERE {key} IN ({numbers}) ORDER BY {key}"
+            f"SELECT {columns} FROM {quoted(self.name)} "
+            f"WHERE {key} IN (SELECT value FROM json_each(?)) ORDER BY {key}"
         )
 
 
@@ -189,7 +195,13 @@ def _blobs(values: Values, type_: pa.DataType) -> Any:
 
 
 def _days(values: Values, type_: pa.DataType) -> Any:
-    return pa.array([_parsed(value, _DAY, date.fromisoformat) for value in values], type_)
+    _check(values, str)
+    # Arrow takes a day of ten characters only, and one more year than Python.
+    found = pa.array(values, pa.string()).cast(type_)
+    first = pc.min(found).value
+    if first is not None and first < _FIRST_DAY:
+        raise _NotPlain
+    return found
 
 
 def _moments(values: Values, type_: pa.DataType) -> Any:

@@ -159,9 +159,13 @@ def _near_in(blobs: list[bytes], near: Near) -> Array:
 
 
 def _blobs(database: sqlite3.Connection, table: str, nodes: Array) -> list[bytes]:
+    # As one text: the statement is the same each time, and need not be prepared anew.
     numbers = ",".join(map(str, nodes.tolist()))
-    table = quoted(f"{table}_node")
-    rows = database.execute(f"SELECT data FROM {table} WHERE nodeno IN ({numbers})")
+    rows = database.execute(
+        f"SELECT data FROM {quoted(f'{table}_node')} "
+        "WHERE nodeno IN (SELECT value FROM json_each(?))",
+        [f"[{numbers}]"],
+    )
     blobs = [blob for (blob,) in rows]
     if len(blobs) != len(nodes):
         raise ValueError("a node is missing")

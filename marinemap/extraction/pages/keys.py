@@ -14,8 +14,8 @@ import numpy as np
 
 from marinemap.extraction.dataset import Dataset
 from marinemap.extraction.filters.filter import Filter
-from marinemap.extraction.geopackage.index import RTree, open_to_read
-from marinemap.extraction.geopackage.rtree_nodes import find_few_keys, quoted
+from marinemap.extraction.geopackage.index import RTree, open_to_read, touches
+from marinemap.extraction.geopackage.rtree_nodes import quoted
 from marinemap.extraction.pages.source import PageSource
 from marinemap.extraction.postgis.table import Table
 from marinemap.extraction.reading.feature_ids import are_places
@@ -195,24 +195,13 @@ _left_out = _Kept()
 
 def _in_box(source: PageSource, box: Box) -> Array:
     database, rtree = source.database, source.index
-    west, south, east, north = box
-
-    def near(boxes: Array) -> Array:
-        meets: Array = (
-            (boxes[:, 0] <= east)
-            & (boxes[:, 2] >= west)
-            & (boxes[:, 1] <= north)
-            & (boxes[:, 3] >= south)
-        )
-        return meets
-
     if are_places(source.dataset):
         _, bounds = find_boxes(source.dataset, None)
-        return np.flatnonzero(near(bounds))
+        return np.flatnonzero(touches(box)(bounds))
     if database is None or rtree is None:
         keys, _ = find_boxes(source.dataset, box)
         return np.unique(keys)
-    found, nowhere = find_few_keys(database, rtree.table, near), _nowhere(source, rtree)
+    found, nowhere = rtree.keys_in(database, box), _nowhere(source, rtree)
     keys = np.unique(np.concatenate([found, nowhere])) if len(nowhere) else found
     # Half the memory where the numbers are small enough.
     is_small = len(keys) == 0 or (keys[0] >= 0 and keys[-1] < 2**32)

@@ -37,16 +37,18 @@ class Features:
         return len(self.ids)
 
     def pick(self, rows: Any) -> Features:
-        """Return some of the rows, by a mask or a slice."""
-        places = np.arange(len(self))[rows]
-        if len(places) == len(self):
+        """Return some of the rows, by a mask or a slice without steps."""
+        ids = self.ids[rows]
+        if len(ids) == len(self):
             return self
-        return Features(
-            self.ids[places],
-            self.geometries[places],
-            self.attributes.take(pa.array(places)),
-            self.cursors[places],
-        )
+        return Features(ids, self.geometries[rows], self._fields_of(rows), self.cursors[rows])
+
+    def _fields_of(self, rows: Any) -> Any:
+        if isinstance(rows, slice):
+            # Copies nothing.
+            first, end, _ = rows.indices(len(self))
+            return self.attributes.slice(first, max(0, end - first))
+        return self.attributes.take(pa.array(np.flatnonzero(rows)))
 
 
 def read_features(source: PageSource, candidates: Candidates) -> tuple[Features, int]:

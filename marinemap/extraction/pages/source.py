@@ -17,6 +17,7 @@ import pyproj
 from marinemap.errors import UnavailableError
 from marinemap.extraction.dataset import Dataset
 from marinemap.extraction.geopackage.index import RTree, open_to_read, own_key_in, rtree_in
+from marinemap.extraction.geopackage.lent import lender
 from marinemap.extraction.geopackage.rows import PlainTable, find_plain_table
 from marinemap.extraction.postgis.table import Table
 from marinemap.extraction.reading.arrow_batches import geometry_place
@@ -145,7 +146,7 @@ def opened(dataset: Dataset, mark: str | None = None) -> Iterator[PageSource]:
         if isinstance(place, Remote) or place.suffix.lower() != ".gpkg":
             yield PageSource(dataset, mark)
             return
-        with closing(open_to_read(place)) as database:
+        with lender.lent(place, mark) as database:
             yield _look_into(database, dataset, mark)
 
 
