@@ -51,6 +51,11 @@ class Handler(BaseHTTPRequestHandler):
         if kind == "mute":
             time.sleep(60)
             return
+        if kind in ("trickling head", "continuing"):
+            endless = b"X" if kind == "trickling head" else b"HTTP/1.1 100 Continue\r\n\r\n"
+            self.wfile.write(b"HTTP/1.1 206 Partial Content\r\n" * (endless == b"X"))
+            while self.wfile.write(endless):
+                time.sleep(0.1)
         if kind == "status":
             self.send_response(fault["status"])
             for name, value in fault.get("headers", {}).items():

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from collections import OrderedDict
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
-from threading import Lock
+from threading import Event, Lock, Timer
 from urllib.parse import SplitResult, urljoin, urlsplit
 
 from marinemap.errors import DatasetError, MarineMapError, UnavailableError
@@ -167,10 +168,10 @@ class Ranges:
             # A weak tag matches nothing (RFC 9110, 13.1.1).
             headers["If-Match"] = mark.tag
         self.requests += 1
-        connection.request(
-            "GET", parts.path + (f"?{parts.query}" if parts.query else ""), headers=headers
-        )
-        return connection.getresponse()
+        target = parts.path + (f"?{parts.query}" if parts.query else "")
+        with _cut_after(self._patience, connection):
+            connection.request("GET", target, headers=headers)
+            return connection.getresponse()
 
     @property
     def _patience(self) -> float:
@@ -200,7 +201,39 @@ class Ranges:
         self.bytes_read += wanted
         if not answer.isclosed() and answer.read1(1):
             raise OSError("more bytes than stated")
+        # Python 3.11 leaves one that was read to its end open: the next request on the connection
+        # would fail.
+        answer.close()
         return b"".join(pieces)
+
+
+@contextmanager
+def _cut_after(seconds: float, connection: HTTPConnection) -> Iterator[None]:
+    """Cut a connection off if what is done with it takes longer.
+
+    A server that sends the beginning of its answer letter by letter is never silent.
+    """
+    if connection.sock is None:
+        connection.connect()
+    is_late = Event()
+    watch = Timer(seconds, _cut, [connection.sock, is_late])
+    watch.daemon = True
+    watch.start()
+    try:
+        yield
+    finally:
+        watch.cancel()
+    if is_late.is_set():
+        # To Python the cut is the end of the headers.
+        raise TimeoutError("too slow")
+
+
+def _cut(connected: socket.socket, is_late: Event) -> None:
+    is_late.set()
+    # It may just have ended by itself.
+    with suppress(OSError):
+        # Of TLS as well: the farewell of the protocol would wait for the other side.
+        socket.socket.shutdown(connected, socket.SHUT_RDWR)
 
 
 def _following(url: str, location: str) -> str:
