@@ -12,7 +12,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import models, transaction
-from django.db.models import F
+from django.db.models import F, Q
 from django.utils import timezone
 
 from marinemap.catalogue import drawings
@@ -25,13 +25,16 @@ from marinemap.errors import MarineMapError
 from marinemap.extraction import is_address, list_layers, place_of
 
 _GIVEN = ("source", "source_layer")
-# A source that ends its reader each time would keep all others from being read.
+_NEW, _BEGUN = Q(attempts=0), Q(attempts__gt=0)
+# How long a source may take at first, while others wait for their turn, and later beside them.
+SECONDS_AT_FIRST = 60
+SECONDS_AGAIN = 3600
 _MOST_ATTEMPTS = 3
 # One answer whatever is there: who may edit layers need not learn which files a server has.
 _NO_DATA = "no map data can be read there; `manage.py addlayer` on the server says why"
 _CUT_OFF = (
-    f"its reading was begun {_MOST_ATTEMPTS} times and ended without an answer each time; "
-    "`manage.py addlayer` on the server says why"
+    f"its reading was begun {_MOST_ATTEMPTS} times and ended without an answer each time, or took "
+    "more than an hour; `manage.py addlayer` on the server says why"
 )
 
 
@@ -66,29 +69,61 @@ def withdraw(layer: Layer) -> None:
 
 
 def is_any_waiting() -> bool:
-    """Tell whether there is a source to be read."""
-    return _waiting() is not None
+    """Tell whether there is a source to be read that was not begun yet."""
+    return _waiting(_NEW).exists()
+
+
+def is_any_unfinished() -> bool:
+    """Tell whether there is a source whose reading was begun and had no end."""
+    return _waiting(_BEGUN).exists()
 
 
 def read_waiting() -> Iterator[str]:
-    """Read every source that waits, and yield what became of each.
+    """Read every source that waits and was not begun yet, and yield what became of each.
 
     One process of a site reads at a time; in another this yields nothing.
     """
-    with only_one(Path(settings.MARINEMAP_HOME) / ".reading") as is_first:
-        while is_first and (given := _waiting()) is not None:
+    with only_one(_lock("")) as is_first:
+        while is_first and (given := _waiting(_NEW).first()) is not None:
+            _note_attempt(given)
             yield f"{given.layer_id}: {_read(given)}"
 
 
-def _waiting() -> SourceToRead | None:
-    waiting = SourceToRead.objects.filter(refusal="", found__isnull=True).select_related("layer")
-    return waiting.order_by("attempts", "asked_at").first()
+def read_unfinished() -> Iterator[str]:
+    """Read what a process was at when it ended or was ended, and yield what became of each.
+
+    Beside :func:`read_waiting`: a source that has no end would keep all others from being read.
+    """
+    with only_one(_lock("-again")) as is_first:
+        while is_first and (given := _take_unfinished()) is not None:
+            spent = given.attempts > _MOST_ATTEMPTS
+            yield f"{given.layer_id}: {_refuse(given, _CUT_OFF) if spent else _read(given)}"
+
+
+def _lock(which: str) -> Path:
+    return Path(settings.MARINEMAP_HOME) / f".reading{which}"
+
+
+def _take_unfinished() -> SourceToRead | None:
+    # While nobody reads for the first time: what is being read looks like what had no end.
+    with only_one(_lock("")) as is_nobody_reading:
+        given = _waiting(_BEGUN).first() if is_nobody_reading else None
+        if given is not None:
+            _note_attempt(given)
+    return given
+
+
+def _waiting(which: Q) -> models.QuerySet[SourceToRead]:
+    waiting = SourceToRead.objects.filter(which, refusal="", found__isnull=True)
+    return waiting.select_related("layer").order_by("attempts", "asked_at")
+
+
+def _note_attempt(given: SourceToRead) -> None:
+    _same(given).update(attempts=F("attempts") + 1)
+    given.attempts += 1
 
 
 def _read(given: SourceToRead) -> str:
-    if given.attempts >= _MOST_ATTEMPTS:
-        return _refuse(given, _CUT_OFF)
-    _same(given).update(attempts=F("attempts") + 1)
     found = Layer(id=given.layer_id)
     try:
         read(found, place_of(given.source), given.source_layer or None)

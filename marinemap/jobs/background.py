@@ -20,12 +20,12 @@ class BackgroundCommand:
 
     Parameters
     ----------
-    name : str
-        The command's.
+    *command : str
+        The command's name, and its options.
     """
 
-    def __init__(self, name: str) -> None:
-        self._name = name
+    def __init__(self, *command: str) -> None:
+        self._command = command
         self._process: subprocess.Popen[bytes] | None = None
         self._begun_at = 0.0
 
@@ -36,7 +36,7 @@ class BackgroundCommand:
                 # The next call finds it ended.
                 self._process.kill()
             return False
-        self._process = start_beside([self._name], is_behind_others=True)
+        self._process = start_beside(self._command, is_behind_others=True)
         self._begun_at = time.monotonic()
         return True
 
@@ -44,4 +44,5 @@ class BackgroundCommand:
 drawing = BackgroundCommand("drawlayers")
 looking = BackgroundCommand("looksources")
 reading = BackgroundCommand("readlayers")
+reading_again = BackgroundCommand("readlayers", "--again")
 refreshing = BackgroundCommand("refreshlayers")

@@ -114,6 +114,8 @@ def read_layers() -> None:
         logger.info("What operators point at is being looked at")
     if new_sources.is_any_waiting() and background.reading.begin():
         logger.info("Sources that were given for layers are being read")
+    if new_sources.is_any_unfinished() and background.reading_again.begin():
+        logger.info("Sources whose reading had no end are being read again")
 
 
 @shared_task(ignore_result=True)

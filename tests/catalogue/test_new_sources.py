@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -16,7 +17,13 @@ from marinemap.catalogue import new_sources
 from marinemap.catalogue.drawings import find_undrawn
 from marinemap.catalogue.freshness import is_any_changed, refresh_all
 from marinemap.catalogue.models import Layer, SourceToRead
-from marinemap.catalogue.new_sources import give, is_any_waiting, read_waiting
+from marinemap.catalogue.new_sources import (
+    give,
+    is_any_unfinished,
+    is_any_waiting,
+    read_unfinished,
+    read_waiting,
+)
 from marinemap.catalogue.only_one import only_one
 from marinemap.catalogue.registration import register
 from marinemap.errors import DatasetError, RequestError
@@ -36,7 +43,7 @@ def later(tmp_path: Path) -> Path:
 
 
 def add(client: Client, source: Path, **changes: str) -> None:
-    filled = form(source, id="reefs", **changes)
+    filled = form(source, **{"id": "reefs", **changes})
     assert client.post("/admin/catalogue/layer/add/", filled).status_code == 302
 
 
@@ -145,12 +152,46 @@ def test_source_that_ends_its_reader_is_given_up(
 
     monkeypatch.setattr(new_sources, "read", end)
     give(reefs, str(marine_gpkg), "ports")
-    for _ in range(3):
+    for read in (read_waiting, read_unfinished, read_unfinished):
         with pytest.raises(SystemExit):
-            list(read_waiting())
-    assert "without an answer" in list(read_waiting())[0]
+            list(read())
+        assert not is_any_waiting() and is_any_unfinished()
+    assert "without an answer" in list(read_unfinished())[0]
+    assert not is_any_unfinished()
     assert "begun 3 times" in SourceToRead.objects.get().refusal
     assert Layer.objects.get().source_layer == "reefs"
+
+
+def test_source_without_an_end_keeps_no_other_from_being_read(
+    admin_client: Client, reefs: Layer, marine_gpkg: Path, home: Path
+) -> None:
+    give(reefs, str(marine_gpkg), "ports")
+    SourceToRead.objects.update(attempts=1)
+    add(admin_client, marine_gpkg, id="other")
+    assert list(read_waiting()) == ["other: read, 100 features"]
+    with only_one(home / ".reading"):
+        # It may be the one that is being read just now, for the first time.
+        assert list(read_unfinished()) == []
+    with only_one(home / ".reading-again"):
+        add(admin_client, marine_gpkg, id="another")
+        assert list(read_waiting()) == ["another: read, 100 features"]
+    assert list(read_unfinished()) == ["reefs: read, 100 features"]
+
+
+def test_reading_without_an_end_is_ended_by_the_kernel() -> None:
+    code = """
+import django, sqlite3
+django.setup()
+from marinemap.catalogue.management.commands.readlayers import _limited
+def read():
+    yield "sound"
+    numbers = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n"
+    sqlite3.connect(":memory:").execute(numbers)
+for told in _limited(read(), 1):
+    print(told, flush=True)
+"""
+    done = subprocess.run([sys.executable, "-c", code], stdout=-1, text=True, timeout=100)
+    assert (done.stdout, done.returncode) == ("sound\n", -signal.SIGALRM)
 
 
 def test_one_process_reads_at_a_time(reefs: Layer, marine_gpkg: Path, home: Path) -> None:

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import signal
+from collections.abc import Iterator
 from typing import Any
 
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandParser
 
 from marinemap.catalogue.area_names import index_missing
-from marinemap.catalogue.new_sources import read_waiting
+from marinemap.catalogue.new_sources import (
+    SECONDS_AGAIN,
+    SECONDS_AT_FIRST,
+    read_unfinished,
+    read_waiting,
+)
 
 
 class Command(BaseCommand):
@@ -17,10 +24,37 @@ class Command(BaseCommand):
         "Read the sources that were given for layers in the admin site, and serve or refuse them."
     )
 
-    def handle(self, *args: Any, **options: Any) -> None:
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Declare the option."""
+        parser.add_argument(
+            "--again",
+            action="store_true",
+            help=f"read those, for {SECONDS_AGAIN} s each, that had no end in {SECONDS_AT_FIRST} s",
+        )
+
+    def handle(self, *args: Any, again: bool = False, **options: Any) -> None:
         """Read, telling of each layer."""
-        for told in read_waiting():
+        reading = (
+            _limited(read_unfinished(), SECONDS_AGAIN)
+            if again
+            else _limited(read_waiting(), SECONDS_AT_FIRST)
+        )
+        for told in reading:
             self.stdout.write(told)
             self.stdout.flush()
         for told in index_missing():
             self.stdout.write(f"Indexed {told}")
+
+
+def _limited(reading: Iterator[str], seconds: int) -> Iterator[str]:
+    """Go on while each step ends in time; else the kernel ends this process.
+
+    A library that reads for ever looks at nothing of Python's meanwhile.
+    """
+    while True:
+        signal.alarm(seconds)
+        told = next(reading, None)
+        signal.alarm(0)
+        if told is None:
+            return
+        yield told
