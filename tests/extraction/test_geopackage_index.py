@@ -16,6 +16,9 @@ import shapely
 from marinemap.errors import DatasetError
 from marinemap.extraction.geopackage.index import RTree, find_rtree
 from marinemap.extraction.geopackage.rtree_nodes import KeySet
+from marinemap.extraction.layers.geometries import read_geometries
+from marinemap.extraction.reading.describe import describe
+from marinemap.extraction.request import SourceLayer
 from tests.extraction.layers import run, unpack, write_layer
 
 # Enough for a tree of three levels: a node holds 51 entries.
@@ -172,3 +175,42 @@ def test_keys_come_in_blocks_in_rising_order() -> None:
     assert len(found) == 5
     with pytest.raises(ValueError, match="outside"):
         found.add(np.array([3_000_001]))
+
+
+DIAGONAL = [shapely.Point(400_000 + n * 10_000, 5_000_000 + n * 10_000) for n in range(10)]
+# No registry says where it is for, so that the extent alone tells where the layer may lie.
+CUSTOM = "+proj=tmerc +lon_0=15 +k=0.9996 +x_0=500000 +ellps=GRS80 +units=m"
+AROUND, FAR = (10.0, 40.0, 20.0, 50.0), (-80.0, 30.0, -70.0, 40.0)
+UNDERSTATED = "UPDATE gpkg_contents SET max_x = 430000, max_y = 5030000"
+
+
+@pytest.mark.parametrize("crs", ["EPSG:32633", CUSTOM])
+@pytest.mark.parametrize("index", ["YES", "NO"])
+def test_features_beyond_the_extent_that_is_stated_are_found(
+    tmp_path: Path, crs: str, index: str
+) -> None:
+    options = {"SPATIAL_INDEX": index}
+    path = write_layer(
+        tmp_path / "sea.gpkg", DIAGONAL, kind="Point", crs=crs, layer_options=options
+    )
+    change(path, UNDERSTATED)
+    assert len(read_geometries(SourceLayer("sea", path), max_vertices=100)) == 10
+    if index == "YES":
+        assert run(path, tmp_path, AROUND).features_written == 10
+        assert describe(path).bounds == pytest.approx((4e5, 5e6, 4.9e5, 5.09e6), rel=1e-6)
+
+
+@pytest.mark.parametrize("index", ["YES", "NO"])
+def test_area_far_from_a_layer_holds_nothing_of_it(tmp_path: Path, index: str) -> None:
+    options = {"SPATIAL_INDEX": index}
+    path = write_layer(
+        tmp_path / "sea.gpkg", DIAGONAL, kind="Point", crs="EPSG:32633", layer_options=options
+    )
+    change(path, UNDERSTATED)
+    assert run(path, tmp_path, FAR).features_written == 0
+
+
+def test_extent_that_is_stated_right_stays_to_the_last_bit(tmp_path: Path) -> None:
+    points = [shapely.Point(0.1, 0.2), shapely.Point(1 / 3, 2 / 3)]
+    path = write_layer(tmp_path / "sea.gpkg", points, kind="Point")
+    assert describe(path).bounds == (0.1, 0.2, 1 / 3, 2 / 3)

@@ -40,6 +40,8 @@ _SECTORS = 4
 
 Box = tuple[float, float, float, float]
 _FARTHEST = 540.0
+# Farther than any place of Earth in any unit.
+_NOWHERE = 1e15
 _WORLD: Box = (-180.0, -90.0, 180.0, 90.0)
 
 
@@ -93,7 +95,7 @@ def area_near(area: Area, route: Route, bounds: Box | None) -> Any:
     reach = _reach(frame, route, bounds)
     near = window(area.degrees, reach)
     if near.is_empty:
-        return _beside(bounds)
+        return _beside()
     # Of floats: what was cut along the sides of the reach may differ by their last digit.
     if near.area >= shapely.union_all(reach).area * (1 - 1e-12):
         return _grown(bounds)
@@ -220,7 +222,6 @@ def _grown(bounds: Box) -> Any:
     return shapely.box(*bounds).buffer(max(maxx - minx, maxy - miny, 1), join_style="mitre")
 
 
-def _beside(bounds: Box) -> Any:
-    minx, miny, maxx, maxy = bounds
-    size = max(maxx - minx, maxy - miny, 1)
-    return shapely.box(maxx + size, maxy + size, maxx + 2 * size, maxy + 2 * size)
+def _beside() -> Any:
+    """Return a square where nothing lies, though bounds may be stated too small."""
+    return shapely.box(_NOWHERE, _NOWHERE, 2 * _NOWHERE, 2 * _NOWHERE)

@@ -15,8 +15,10 @@ import numpy as np
 
 from marinemap.errors import DatasetError
 from marinemap.extraction.geopackage.rtree_nodes import (
+    Box,
     KeySet,
     Near,
+    box_of_all,
     find_few_keys,
     find_keys,
     quoted,
@@ -32,9 +34,10 @@ _DENSE_SHARE = 0.5
 
 # So many keys are told by SQLite; of more the nodes are read as arrays, which takes two thirds.
 _MOST_AS_TEXT = 10_000
+# SQLite rounds the sides of a box outward by some 1e-7 of their size.
+_ROUNDED_SHARE = 1e-6
 
 Array = np.ndarray[Any, Any]
-Box = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True)
@@ -232,6 +235,28 @@ def find_rtree(path: Path, layer: str) -> RTree | None:
     except sqlite3.Error:
         # GDAL says better than SQLite what is wrong with a file.
         return None
+
+
+def bounds_beyond(path: Path, layer: str, stated: Box) -> Box | None:
+    """Return the box of a layer's R-tree where it reaches beyond what the file states.
+
+    What a GeoPackage states of a layer's extent is informative only (OGC 12-128r19, table 1): who
+    adds features need not change it.
+    """
+    if path.suffix.lower() != ".gpkg":
+        return None
+    try:
+        with closing(open_to_read(path)) as database:
+            index = rtree_in(database, path, layer)
+            found = box_of_all(database, index.table) if index else None
+    except (sqlite3.Error, ValueError):
+        # A damaged index is told with more words when it is asked.
+        return None
+    if found is None or not np.isfinite(found).all():
+        return None
+    slack = _ROUNDED_SHARE * np.abs(found).max()
+    beyond = np.subtract(stated, found) * (1, 1, -1, -1)
+    return found if (beyond > slack).any() else None
 
 
 def own_key(path: Path, layer: str) -> str | None:

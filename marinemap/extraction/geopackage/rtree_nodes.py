@@ -31,6 +31,7 @@ _MOST_RANGE = 8
 Array = np.ndarray[Any, Any]
 # Takes boxes (minx, miny, maxx, maxy), shape (n, 4); tells which of them may hold what is wanted.
 Near = Callable[[Array], Array]
+Box = tuple[float, float, float, float]
 
 
 class KeySet:
@@ -123,6 +124,23 @@ def find_few_keys(database: sqlite3.Connection, table: str, near: Near) -> Array
     highest = database.execute(f"SELECT max(rowid) FROM {quoted(f'{table}_rowid')}").fetchone()[0]
     found = [] if highest is None else list(_leaf_keys(database, table, near))
     return np.sort(np.concatenate([np.zeros(0, np.int64), *found]))
+
+
+def box_of_all(database: sqlite3.Connection, table: str) -> Box | None:
+    """Return the box (minx, miny, maxx, maxy) around all entries; None where there are none.
+
+    Its sides are 32-bit numbers, rounded outward.
+
+    Raises
+    ------
+    ValueError
+        If the root is not as described above: the file is damaged.
+    """
+    (root,) = _blobs(database, table, np.array([_ROOT]))
+    if root[2:_HEADER_BYTES] == b"\0\0":
+        return None
+    minx, maxx, miny, maxy = _cells([root])["sides"].astype(float).T
+    return float(minx.min()), float(miny.min()), float(maxx.max()), float(maxy.max())
 
 
 def quoted(name: str) -> str:

@@ -127,4 +127,5 @@ def prepare(
     selection = Selection.of(layer, open_source(dataset, boxes).schema())
     near = clipper.grid.touches if clipper else None
     source = open_source(dataset, boxes, selection.columns, near, selection.filter)
+    source = source if area else source.whole()
     return PreparedLayer(dataset, route, clipper, selection, source)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import shapely
 
 from marinemap.errors import DatasetError
@@ -33,7 +31,7 @@ def check_servable(dataset: Dataset) -> LeftOut:
     """
     source = open_source(dataset, [dataset.bounds or _NOWHERE])
     # Not by the index, which is to be compared.
-    whole = replace(source, rtree=None, near=None)
+    whole = source.whole()
     unreadable, present = whole.unreadable, 0
     for batch in whole.batches():
         read = read_column(batch.geometries)

@@ -16,7 +16,7 @@ from marinemap.extraction.dataset import Bounds, Dataset, Field
 from marinemap.extraction.geometry.geometry_types import plain_type
 from marinemap.extraction.geometry.type_names import common_type, shown_types
 from marinemap.extraction.geometry.wkb import dimensions
-from marinemap.extraction.geopackage.index import own_key
+from marinemap.extraction.geopackage.index import bounds_beyond, own_key
 from marinemap.extraction.reading.points import Points, points_of
 from marinemap.extraction.reading.stated_crs import first_known
 from marinemap.extraction.sources import source_format_of
@@ -149,7 +149,8 @@ def _bounds(path: Path, name: str, found: Any) -> Bounds | None:
         return None  # GDAL has no extent for a layer in which no feature has a geometry.
     minx, miny, maxx, maxy = map(float, found)
     if np.isfinite(found).all():
-        return minx, miny, maxx, maxy
+        stated = minx, miny, maxx, maxy
+        return bounds_beyond(path, name, stated) or stated
     return _finite_bounds(path, name)
 
 

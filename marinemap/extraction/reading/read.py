@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -66,6 +66,8 @@ class Source:
         The source's spatial index, if any that is asked here.
     key : str, optional
         The column of keys, where it has a name of the data's own: then it is a field.
+    is_whole : bool
+        Whether all features are read, wherever they lie; see :meth:`whole`.
     """
 
     dataset: Dataset
@@ -74,6 +76,11 @@ class Source:
     near: Near | None = None
     rtree: SpatialIndex | None = None
     key: str | None = None
+    is_whole: bool = False
+
+    def whole(self) -> Source:
+        """Return the layer to be read without asking any index, beyond its stated box as well."""
+        return replace(self, near=None, rtree=None, is_whole=True)
 
     @property
     def name(self) -> str:
@@ -303,7 +310,7 @@ class Source:
 
     def _filters(self) -> Iterator[Wanted]:
         """Yield what to ask GDAL for, part by part, so that it begins to answer at once."""
-        if self._is_read_whole:
+        if self._is_read_whole or self.is_whole:
             yield {}
         elif self.rtree is None:
             yield {"bbox": self.box}
