@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -166,6 +167,7 @@ def test_reals_are_exact_or_the_loss_is_counted(tmp_path: Path, name: str) -> No
         ("geopackage", "text_changed", ["a\0b", "c", None], 1),
         ("csv", "text_changed", ["a\0b", "c", None], 1),
         ("csv", "text_quoted", ["=1", "-2", "x"], 2),
+        ("shapefile", "text_changed", ["a\0b", "c", None], 1),
     ],
 )
 def test_value_that_a_format_cannot_hold_is_counted(
@@ -173,6 +175,60 @@ def test_value_that_a_format_cannot_hold_is_counted(
 ) -> None:
     (written,) = written_alone(tmp_path, name, {"v": values})
     assert [(loss.kind, loss.count, loss.field) for loss in written.losses] == [(kind, count, "v")]
+
+
+NOON = 1_577_880_000_123_456
+AFTER_NOON = {"us": [NOON, NOON + 544, None], "ms": [NOON // 1000, NOON // 1000 + 1, None]}
+
+
+@pytest.mark.parametrize("zone", [None, "UTC", "+05:30"])
+@pytest.mark.parametrize(
+    ("name", "unit", "count", "kept"),
+    [
+        *((name, "us", 1, [123, 124]) for name in ("geopackage", "flatgeobuf", "geojson", "kml")),
+        ("geopackage", "ms", 0, [123, 124]),
+        ("filegdb", "us", 2, [0, 0]),
+        ("filegdb", "ms", 2, [0, 0]),
+    ],
+)
+def test_moments_are_kept_or_their_rounding_is_counted(
+    tmp_path: Path, name: str, unit: str, count: int, kept: list[int], zone: str | None
+) -> None:
+    column = pa.array(AFTER_NOON[unit], pa.timestamp(unit, zone))
+    (written,) = written_alone(tmp_path, name, {"v": column})
+    losses = [(loss.kind, loss.count) for loss in written.losses if loss.count]
+    assert losses == ([("value_rounded", count)] if count else [])
+    _, table = pyogrio.read_arrow(written.path, columns=["v"], datetime_as_string=True)
+    found = sorted(filter(None, table.column("v").to_pylist()))
+    parts = [re.search(r":00(?:\.(\d{3}))?(?!\d)", text[16:]) for text in found]
+    assert [int(part[1] or 0) for part in parts if part] == kept
+
+
+def test_name_of_a_field_is_no_formula_in_a_csv(tmp_path: Path) -> None:
+    (written,) = written_alone(tmp_path, "csv", {"=1+1": ["x"], "@now": ["y"], "-": ["z"]})
+    assert list(written.fields.values()) == ["'=1+1", "'@now", "'-"]
+    assert written.path.read_text().startswith('"WKT","\'=1+1","\'@now","\'-"\n')
+
+
+@pytest.mark.parametrize(
+    ("wkts", "types"),
+    [
+        (["POINT (1 1)", "POINT Z (1 1 5)"], ["Point", "Point Z"]),
+        (WKTS["collections"], ["GeometryCollection", "Point"]),
+        # The standard has no word for measures, and an empty list says that nobody knows.
+        (WKTS["measures in some"], []),
+    ],
+)
+def test_geoparquet_names_the_types_of_all_its_geometries(
+    tmp_path: Path, wkts: list[str], types: list[str]
+) -> None:
+    batch = pa.RecordBatch.from_pydict({"number": list(range(len(wkts)))})
+    plan = WritePlan(tmp_path, "sea", batch.schema, pyproj.CRS(4326), "Unknown", True, NO_DATE)
+    writer = get_format("geoparquet").writer(plan)
+    writer.write(to_column(shapely.from_wkt(wkts)), batch)
+    (written,) = writer.close()
+    geo = json.loads(pq.read_schema(written.path).metadata[b"geo"])
+    assert geo["columns"]["geometry"]["geometry_types"] == types
 
 
 def test_integer_called_ogc_fid_stays_a_field_of_geojson(tmp_path: Path) -> None:

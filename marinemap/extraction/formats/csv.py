@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pyarrow as pa
@@ -120,7 +121,7 @@ class CSVWriter:
 
 def _name(name: str) -> str:
     # GDAL takes a line with a cell that is empty for data, not for names.
-    return name or "field"
+    return f"'{name}" if re.match(_FORMULA, name) else name or "field"
 
 
 def _keeps(type_: Any) -> bool:

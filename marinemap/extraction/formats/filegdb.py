@@ -19,6 +19,7 @@ from marinemap.extraction.formats.columns import (
     Columns,
     Rule,
     holds_by_gdal,
+    rounded_to,
 )
 from marinemap.extraction.formats.finite_heights import FiniteHeights
 from marinemap.extraction.formats.format import Format
@@ -50,6 +51,15 @@ _ROUNDED = Rule(
 )
 
 
+_SECONDS = Rule(
+    "value_rounded",
+    pa.types.is_timestamp,
+    rounded_to("second"),
+    "{count} values of '{field}' are rounded to seconds, the finest that all readers of a file "
+    "geodatabase know",
+)
+
+
 def _is_exact(column: Any) -> Any:
     most = 2**53
     return pc.and_(pc.greater_equal(column, -most), pc.less_equal(column, most))
@@ -65,7 +75,7 @@ class FileGDBWriter(ByType):
             plan.schema,
             reserved=_RESERVED,
             clean=_name,
-            rules=[NO_NUL, NO_NAN, CALENDAR, _ROUNDED],
+            rules=[NO_NUL, NO_NAN, CALENDAR, _ROUNDED, _SECONDS],
             keep=holds_by_gdal,
         )
         self._heights = FiniteHeights(with_measures=True)

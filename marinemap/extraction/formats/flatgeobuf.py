@@ -7,7 +7,7 @@ import dataclasses
 import pyarrow as pa
 
 from marinemap.extraction.formats.by_type import ByType
-from marinemap.extraction.formats.columns import CALENDAR, NO_NUL, Columns
+from marinemap.extraction.formats.columns import CALENDAR, MILLISECONDS, NO_NUL, Columns
 from marinemap.extraction.formats.format import Format
 from marinemap.extraction.formats.ogr import OgrWriter
 from marinemap.extraction.formats.plan import WritePlan
@@ -19,7 +19,7 @@ class FlatGeobufWriter(ByType):
     """Writes a layer as a FlatGeobuf for each type: one of an open type has no heights."""
 
     def __init__(self, plan: WritePlan) -> None:
-        columns = Columns(plan.schema, reserved=["ogc_fid"], rules=[NO_NUL, CALENDAR])
+        columns = Columns(plan.schema, reserved=["ogc_fid"], rules=[NO_NUL, CALENDAR, MILLISECONDS])
         super().__init__(plan, columns, self._open)
 
     def close(self) -> list[WrittenLayer]:

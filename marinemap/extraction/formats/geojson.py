@@ -7,6 +7,7 @@ from typing import Any
 
 from marinemap.extraction.formats.columns import (
     CALENDAR,
+    MILLISECONDS,
     NO_NUL,
     ONLY_FINITE,
     Columns,
@@ -31,7 +32,7 @@ class GeoJSONWriter(OgrWriter):
 
     def __init__(self, plan: WritePlan) -> None:
         # GDAL takes a field of that name for the identifier.
-        rules = [NO_NUL, ONLY_FINITE, CALENDAR]
+        rules = [NO_NUL, ONLY_FINITE, CALENDAR, MILLISECONDS]
         columns = Columns(plan.schema, reserved=["ogc_fid"], rules=rules, keep=holds_but_bytes)
         options = {
             "RFC7946": "YES",

@@ -9,7 +9,13 @@ from typing import Any
 import numpy as np
 import pyogrio
 
-from marinemap.extraction.formats.columns import CALENDAR, NO_NAN, NO_NUL, Columns
+from marinemap.extraction.formats.columns import (
+    CALENDAR,
+    MILLISECONDS,
+    NO_NAN,
+    NO_NUL,
+    Columns,
+)
 from marinemap.extraction.formats.format import Format
 from marinemap.extraction.formats.ogr import OgrWriter, declared_kind, free_name, multi_type
 from marinemap.extraction.formats.plan import WritePlan
@@ -30,7 +36,7 @@ class GeoPackageWriter(OgrWriter):
     def __init__(self, plan: WritePlan) -> None:
         # GDAL writes the time of the last change into the file, which would differ each time.
         pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": f"{plan.made_on}T00:00:00.000Z"})
-        columns = Columns(plan.schema, rules=[NO_NUL, NO_NAN, CALENDAR])
+        columns = Columns(plan.schema, rules=[NO_NUL, NO_NAN, CALENDAR, MILLISECONDS])
         self._kind = _CODES.get(declared_kind(plan))
         self._found = {"kind": False, "z": False, "m": False}
         options = {

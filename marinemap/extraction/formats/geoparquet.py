@@ -15,7 +15,7 @@ from marinemap.extraction.formats.ogr import free_name
 from marinemap.extraction.formats.plan import WritePlan
 from marinemap.extraction.formats.read_back import Found
 from marinemap.extraction.formats.written import WrittenLayer
-from marinemap.extraction.geometry.wkb import kinds
+from marinemap.extraction.geometry.wkb import dimensions, kinds
 
 _COMPRESSION = "zstd"
 # So much is compressed at most to tell a size, unless one feature is larger.
@@ -24,7 +24,10 @@ _LOOKED_BYTES = 4_000_000
 _UNNAMED = ""
 # The description of a CRS in PROJJSON, mostly between 1 and 3 kB.
 _CRS_BYTES = 2_000
-_TYPES = ("", "Point", "LineString", "Polygon", "MultiPoint", "MultiLineString", "MultiPolygon")
+_TYPES = (
+    *("", "Point", "LineString", "Polygon", "MultiPoint", "MultiLineString", "MultiPolygon"),
+    "GeometryCollection",
+)
 
 
 class GeoParquetWriter:
@@ -40,7 +43,8 @@ class GeoParquetWriter:
             self._path, self._schema, compression=_COMPRESSION, store_schema=False
         )
         self._features = 0
-        self._kinds: set[int] = set()
+        # The kind of geometries, and whether they have heights and measures.
+        self._found: set[tuple[int, bool, bool]] = set()
 
     def write(self, geometries: Any, attributes: Any) -> None:
         """Append features.
@@ -51,7 +55,8 @@ class GeoParquetWriter:
             If the disk is full or fails.
         """
         batch = pa.RecordBatch.from_arrays([*attributes.columns, geometries], schema=self._schema)
-        self._kinds |= set(np.unique(kinds(geometries)).tolist())
+        found = np.column_stack([kinds(geometries), *dimensions(geometries)])
+        self._found |= {(k, bool(z), bool(m)) for k, z, m in np.unique(found, axis=0).tolist()}
         self._features += len(batch)
         try:
             self._file.write_batch(batch)
@@ -80,10 +85,9 @@ class GeoParquetWriter:
         self._file.close()
 
     def _geo(self) -> dict[str, Any]:
-        z = " Z" if self._plan.has_z else ""
         column = {
             "encoding": "WKB",
-            "geometry_types": sorted(f"{_TYPES[k]}{z}" for k in self._kinds if 0 < k < 7),
+            "geometry_types": self._types(),
             "crs": self._plan.crs.to_json_dict(),
         }
         return {
@@ -91,6 +95,12 @@ class GeoParquetWriter:
             "primary_column": self._geometry,
             "columns": {self._geometry: column},
         }
+
+    def _types(self) -> list[str]:
+        """Return the types of all geometries; none where the standard has no word for one."""
+        if any(has_m for _, _, has_m in self._found):
+            return []
+        return sorted(f"{_TYPES[kind]}{' Z' if has_z else ''}" for kind, has_z, _ in self._found)
 
 
 def _read_back(written: WrittenLayer) -> Found:

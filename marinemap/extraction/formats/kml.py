@@ -10,7 +10,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from marinemap.extraction.formats.columns import CALENDAR, Columns, Rule, holds_but_bytes, is_text
+from marinemap.extraction.formats.columns import (
+    CALENDAR,
+    MILLISECONDS,
+    Columns,
+    Rule,
+    holds_but_bytes,
+    is_text,
+)
 from marinemap.extraction.formats.finite_heights import FiniteHeights
 from marinemap.extraction.formats.format import Format
 from marinemap.extraction.formats.ogr import MeasureCount, OgrWriter
@@ -44,6 +51,7 @@ def _fifteen_digits(column: Any) -> Any:
 
 _RULES = [
     CALENDAR,
+    MILLISECONDS,
     Rule(
         "text_changed",
         is_text,

@@ -6,7 +6,9 @@ from collections import Counter
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from marinemap.extraction.formats.columns import NO_NUL
 from marinemap.extraction.formats.dbf import MAX_FIELDS, DbfColumn
 from marinemap.extraction.formats.fields import (
     changes_type,
@@ -38,6 +40,7 @@ class ShapefileTable:
         self._types = {name: dbf_type(schema.field(name).type) for name in kept}
         self._cut: Counter[str] = Counter()
         self._lost: Counter[str] = Counter()
+        self._nul: Counter[str] = Counter()
         self._longest: Counter[str] = Counter()
 
     def columns(self) -> list[DbfColumn]:
@@ -79,6 +82,11 @@ class ShapefileTable:
             for name, count in self._lost.items()
             if count
         ]
+        lost += [
+            Loss(NO_NUL.kind, name, count, NO_NUL.words.format(count=f"{count:,}", field=name))
+            for name, count in self._nul.items()
+            if count
+        ]
         return lost + [
             Loss("field_dropped", name, 0, f"'{name}' is left out: {_TOO_MANY}")
             for name in self._schema.names[MAX_FIELDS:]
@@ -87,11 +95,18 @@ class ShapefileTable:
     def _column(self, name: str, column: Any) -> Any:
         if exceeds_exact_integers(column):
             self._large.add(name)
-        texts = to_texts(column, self._types[name])
+        texts = to_texts(self._without_nul(name, column), self._types[name])
         self._cut[name] += texts.cut
         self._lost[name] += texts.lost
         self._longest[name] = max(self._longest[name], texts.longest)
         return texts.texts
+
+    def _without_nul(self, name: str, column: Any) -> Any:
+        if not NO_NUL.applies(column.type):
+            return column
+        count = pc.sum(pc.match_substring(column, "\0")).as_py() or 0
+        self._nul[name] += count
+        return NO_NUL.change(column) if count else column
 
 
 def _identifiers(first: int, count: int) -> Any:

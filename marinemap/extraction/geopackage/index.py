@@ -31,7 +31,6 @@ _FIRST_KEYS, _KEYS = 8_192, 32_768
 # Going through all features between two keys takes per feature two fifths of the time that going
 # to each by its key takes.
 _DENSE_SHARE = 0.5
-
 # So many keys are told by SQLite; of more the nodes are read as arrays, which takes two thirds.
 _MOST_AS_TEXT = 10_000
 # SQLite rounds the sides of a box outward by some 1e-7 of their size.
