@@ -63,10 +63,15 @@ def test_result_is_shared_kept_and_removed(page: Page, working_site: RunningSite
     refused = requests.get(link, headers={"Accept": "text/html"}, timeout=30)
     assert refused.status_code == 410 and "was revoked" in refused.text
     # Of a minute ago: there is nothing to add to the days that it has.
-    _tag(page, "renew").click()
-    expect(_tag(page, "request-state")).to_contain_text("Ready, kept until")
+    held: list[Route] = []
+    page.route("**/renew", lambda route: held.append(route))
+    with page.expect_request("**/renew"):
+        _tag(page, "renew").click()
     _tag(page, "remove").click()
     _tag(page, "remove-yes").press("Enter")
+    # The service is at work on the first wish still; the second is not lost.
+    expect(_tag(page, "request-row")).to_have_attribute("aria-busy", "true")
+    held.pop().continue_()
     expect(_tag(page, "request-state")).to_contain_text("No longer kept")
     expect(_tag(page, "download")).to_have_count(0)
     expect(page.get_by_role("heading", name="ports")).to_be_focused()
@@ -254,9 +259,19 @@ def test_person_who_wishes_is_notified_of_what_is_ready(
     """)
     _open(page, working_site, f"layers=ports&{SOUTH_WEST}")
     _tag(page, "notify").check()
+    # The request is done sooner than the page is told what it was for.
+    held: list[Route] | None = []
+
+    def hold(route: Route) -> None:
+        route.continue_() if held is None else held.append(route)
+
+    page.route("**/request", hold)
     _tag(page, "submit").click()
     expect(_tag(page, "download")).to_have_count(1)
-    shown: list[Any] = page.evaluate("shown")
+    so_far, held = held, None
+    for route in so_far:
+        route.continue_()
+    shown: list[Any] = wait_for(lambda: page.evaluate("shown"), "a notification")
     assert len(shown) == 1 and shown[0][0] == "ports"
     assert shown[0][1].startswith("Ready, kept until")
     page.reload()

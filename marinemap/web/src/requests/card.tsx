@@ -23,8 +23,8 @@ export interface Entry {
   problem?: string;
   /** Whether that was the connection, which is told elsewhere for as long as it is so. */
   isUnanswered?: boolean;
-  /** Whether the service is at work on a wish. */
-  isBusy?: boolean;
+  /** What the service is at work on, or will be last. */
+  wish?: { name: keyof CardEvents; ended: Promise<void> };
 }
 
 export interface CardEvents {
@@ -49,7 +49,7 @@ export function Card({ entry, titles, events }: CardProps): JSX.Element {
   const reason = job.status === "failed" ? job.message : "";
   const headingId = `request-${job.jobID}`;
   return (
-    <li class="card" data-testid="request-row" data-job={job.jobID} data-status={job.status} data-ready={isReady(job)} aria-labelledby={headingId} aria-busy={entry.isBusy}>
+    <li class="card" data-testid="request-row" data-job={job.jobID} data-status={job.status} data-ready={isReady(job)} aria-labelledby={headingId} aria-busy={entry.wish !== undefined}>
       {asked ? <AreaPicture area={asked.area} /> : <span class="area-picture" />}
       <div class="card-what">
         <h3 id={headingId} tabIndex={-1}>{asked ? <Names of={layerIds(asked).map(titles.ofLayer)} /> : title}</h3>

@@ -90,8 +90,9 @@ export class RequestList {
     const before = entry.job;
     this.#entries.set(job.jobID, Object.assign(entry, { job }));
     if (isReady(job) && !entry.report) void this.#learn(entry, readReport(job.jobID).then((report) => ({ report })));
-    if (!entry.asked) void this.#learn(entry, readRequest(job.jobID).then((asked) => ({ asked })));
-    if (job.status !== before.status && isOver(job)) this.#tell(entry);
+    const named = entry.asked ?? this.#learn(entry, readRequest(job.jobID).then((asked) => ({ asked })));
+    // A quick one is over before its name is known.
+    if (job.status !== before.status && isOver(job)) void Promise.resolve(named).then(() => this.#tell(entry));
     this.#following.heed();
     this.#heedExpiry();
     this.refresh();
@@ -124,29 +125,37 @@ export class RequestList {
   }
 
   readonly #events: CardEvents = {
-    cancel: (entry) => void this.#do(entry, async ({ job }) => this.#take(await cancelJob(job.jobID))),
-    askAgain: (entry) => void this.#do(entry, async ({ asked }) => this.add(await submitOrder(asked!, newKey()), layerIds(asked!))),
+    cancel: (entry) => this.#wish("cancel", entry, async ({ job }) => this.#take(await cancelJob(job.jobID))),
+    askAgain: (entry) => this.#wish("askAgain", entry, async ({ asked }) => this.add(await submitOrder(asked!, newKey()), layerIds(asked!))),
     change: ({ asked }) => this.#parts.onChange(asked!),
-    renew: (entry) => void this.#do(entry, async ({ job }) => this.#takeRenewed(await renewJob(job.jobID))),
-    share: (entry) => void this.#do(entry, async ({ job }) => Object.assign(entry, { link: await shareJob(job.jobID) })),
-    revoke: (entry) => void this.#do(entry, async ({ job }) => (await revokeLinks(job.jobID), delete entry.link)),
-    remove: (entry) => void this.#do(entry, async ({ job }) => (await cancelJob(job.jobID), this.load())),
+    renew: (entry) => this.#wish("renew", entry, async ({ job }) => this.#takeRenewed(await renewJob(job.jobID))),
+    share: (entry) => this.#wish("share", entry, async ({ job }) => Object.assign(entry, { link: await shareJob(job.jobID) })),
+    revoke: (entry) => this.#wish("revoke", entry, async ({ job }) => (await revokeLinks(job.jobID), delete entry.link)),
+    remove: (entry) => this.#wish("remove", entry, async ({ job }) => (await cancelJob(job.jobID), this.load())),
   };
 
+  /** Do one wish after the other; the same again is a double click. */
+  #wish(name: keyof CardEvents, entry: Entry, fulfil: (entry: Entry) => Promise<unknown>): void {
+    if (entry.wish?.name === name) return;
+    const ended = Promise.resolve(entry.wish?.ended).then(() => this.#do(entry, fulfil));
+    const wish = (entry.wish = { name, ended });
+    void ended.then(() => {
+      if (entry.wish === wish) delete entry.wish;
+      this.refresh();
+    });
+  }
+
   /** Do what was wished for; what goes wrong is told on the card. */
-  async #do(entry: Entry, wish: (entry: Entry) => Promise<unknown>): Promise<void> {
-    if (entry.isBusy) return;
+  async #do(entry: Entry, fulfil: (entry: Entry) => Promise<unknown>): Promise<void> {
     delete entry.problem;
-    entry.isBusy = true;
     this.refresh();
     try {
-      await wish(entry);
+      await fulfil(entry);
       this.#tabs.postMessage(entry.job.jobID);
     } catch (error) {
       entry.problem = problemInWords(error);
       entry.isUnanswered = error instanceof ProblemError && isTold(error.problem);
     }
-    entry.isBusy = false;
     this.refresh();
     // The button may be gone, and the keyboard with it.
     if (document.activeElement === document.body) this.#focus(entry.job.jobID);

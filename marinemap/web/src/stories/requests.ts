@@ -40,5 +40,5 @@ export const REQUESTS: Record<string, Entry> = {
   "has failed": { job: job("failed", { message: "reefs: the file is damaged" }), asked },
   "was cancelled": { job: job("dismissed"), asked: acrossTheLine },
   "refused a wish": { job: ready, asked, problem: "Renewed to the full already." },
-  "works on a wish": { job: ready, asked, isBusy: true },
+  "works on a wish": { job: ready, asked, wish: { name: "renew", ended: Promise.resolve() } },
 };
