@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import pwd
+import random
 import shutil
 import socket
 import subprocess
@@ -19,13 +21,32 @@ import pytest
 
 # Neither server runs as root; Debian's packages make this user.
 _USER = "postgres"
+# A busy machine is no fault.
+_DEADLINE_SECONDS = 120.0
+
+
+# Below those that the kernel gives to whoever connects: else one would be taken before the server
+# that it was chosen for listens, or while that is down. Each process of pytest-xdist has its own.
+_PORTS_OF_A_PROCESS = 2_000
+_process = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 11
+_own_ports = list(range(10_000, 32_000))[_process * _PORTS_OF_A_PROCESS :][:_PORTS_OF_A_PROCESS]
+random.SystemRandom().shuffle(_own_ports)
+_ports = itertools.cycle(_own_ports)
 
 
 def free_port() -> int:
-    """Return a loopback port that nothing listens on."""
+    """Return a loopback port that nothing listens on, and that no other test is given."""
+    return next(port for port in _ports if _is_free(port))
+
+
+def _is_free(port: int) -> bool:
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+        # As servers have it: a connection that has ended keeps nobody away.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        with contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return True
+    return False
 
 
 def skip_or_fail(reason: str) -> None:
@@ -73,7 +94,7 @@ class Cluster:
             connection.execute("ALTER SYSTEM SET synchronous_standby_names = '*'")
             connection.execute("SELECT pg_reload_conf()")
             synchronous = "SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'sync'"
-            deadline = time.monotonic() + 30
+            deadline = time.monotonic() + _DEADLINE_SECONDS
             while connection.execute(synchronous).fetchone() != (1,):
                 assert time.monotonic() < deadline
                 time.sleep(0.1)
@@ -106,7 +127,7 @@ class Cluster:
     def wait_settled(self) -> None:
         """Wait until the queue gives out messages: not in the first seconds of a server."""
         settled = "SELECT now() > pg_postmaster_start_time() + interval '3.1 seconds'"
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + _DEADLINE_SECONDS
         with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
             while connection.execute(settled).fetchone() != (True,):
                 assert time.monotonic() < deadline
@@ -184,11 +205,11 @@ def pgbouncer(cluster: Cluster) -> Iterator[int]:
         yield port
     finally:
         server.terminate()
-        server.wait(10)
+        server.wait(_DEADLINE_SECONDS)
 
 
 def _wait_for_port(port: int) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + _DEADLINE_SECONDS
     while True:
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
             return

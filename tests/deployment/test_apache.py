@@ -15,7 +15,7 @@ import pytest
 import requests
 
 from tests.deployment.installation import BOOT_ENVIRONMENT, PROJECT, Site, replaced
-from tests.postgresql import skip_or_fail
+from tests.postgresql import free_port, skip_or_fail
 
 MODULES = Path("/usr/lib/apache2/modules")
 HOST = "maps.example.org"
@@ -61,7 +61,7 @@ class Apache:
             headers=headers,
             verify=str(self.certificate),
             allow_redirects=False,
-            timeout=30,
+            timeout=120,
             **options,
         )
 
@@ -86,7 +86,9 @@ def start(
 
     def run(more_environment: str = "", **changes: str) -> Apache:
         site = install()
-        apache = Apache(*_free_ports(), site.root / "certificate.pem", site.log, site.home)
+        apache = Apache(
+            free_port(), free_port(), site.root / "certificate.pem", site.log, site.home
+        )
         with (site.etc / "environment").open("a") as file:
             file.write(more_environment)
         processes.append(
@@ -103,7 +105,7 @@ def start(
     for process in processes:
         process.terminate()
     for process in processes:
-        process.wait(30)
+        process.wait(120)
 
 
 @pytest.fixture(scope="module")
@@ -124,13 +126,6 @@ def _require_mod_wsgi() -> None:
             f"this machine's mod_wsgi is built for Python {built_for}, .venv has {ours}: "
             "make it with /usr/bin/python3"
         )
-
-
-def _free_ports() -> tuple[int, int]:
-    with socket.socket() as one, socket.socket() as other:
-        one.bind(("127.0.0.1", 0))
-        other.bind(("127.0.0.1", 0))
-        return one.getsockname()[1], other.getsockname()[1]
 
 
 def _listens(port: int, process: subprocess.Popen[bytes]) -> bool:
@@ -240,7 +235,7 @@ def test_plain_http_is_sent_to_https(apache: Apache) -> None:
         f"http://127.0.0.1:{apache.http_port}/api/jobs/1?x=a%20b",
         headers={"Host": HOST},
         allow_redirects=False,
-        timeout=30,
+        timeout=120,
     )
     assert answer.status_code == 301
     assert answer.headers["Location"] == f"https://{HOST}/api/jobs/1?x=a%20b"
