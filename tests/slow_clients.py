@@ -82,7 +82,7 @@ def _connect(base: str) -> socket.socket:
     # So small a window that a few packets of the answer fill it.
     plain = socket.socket()
     plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-    plain.settimeout(30)
+    plain.settimeout(120)
     plain.connect((parts.hostname, parts.port))
     if parts.scheme != "https":
         return plain
@@ -90,7 +90,7 @@ def _connect(base: str) -> socket.socket:
 
 
 def _wait_until_answered(held: list[socket.socket]) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 180
     waiting = set(held)
     while waiting:
         assert time.monotonic() < deadline, f"{len(waiting)} downloads did not begin"

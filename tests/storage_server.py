@@ -73,7 +73,7 @@ def running_server() -> Iterator[str]:
 
 def _answers(port: int) -> bool:
     with contextlib.suppress(requests.ConnectionError):
-        return requests.get(f"http://127.0.0.1:{port}/", timeout=5).status_code == 403
+        return requests.get(f"http://127.0.0.1:{port}/", timeout=60).status_code == 403
     return False
 
 

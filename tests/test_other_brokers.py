@@ -46,7 +46,7 @@ def tell(site: RunningSite, part: str, **environment: str) -> dict[str, Any]:
         env={**site.environment, **environment},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
     )
     assert done.returncode == 0, done.stderr[-3000:]
     told: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])

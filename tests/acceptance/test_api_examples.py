@@ -48,7 +48,7 @@ def test_commands_answer_what_is_shown(site: RunningSite, tmp_path: Path) -> Non
     site.manage("createsuperuser", "--noinput", "--username", "me", "--email", "me@example.org")
     script = script.replace("mmt_...", site.manage("token", "make", "me", "examples").strip())
     done = subprocess.run(
-        ["sh", "-e", "-c", script], cwd=tmp_path, capture_output=True, text=True, timeout=120
+        ["sh", "-e", "-c", script], cwd=tmp_path, capture_output=True, text=True, timeout=1200
     )
     assert done.returncode == 0, done.stdout + done.stderr
     shown = [
@@ -73,7 +73,7 @@ def test_python_script_fetches_an_archive(site: RunningSite, tmp_path: Path) -> 
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=1200,
     )
     assert done.stdout.startswith("successful "), done.stdout + done.stderr
     assert (tmp_path / "ports-3857.zip").read_bytes().startswith(b"PK")
@@ -82,7 +82,7 @@ def test_python_script_fetches_an_archive(site: RunningSite, tmp_path: Path) -> 
 @pytest.mark.parametrize("name", ["curl", "Python", "ogr2ogr"])
 def test_snippets_of_the_process_page_run(site: RunningSite, tmp_path: Path, name: str) -> None:
     answer = requests.get(
-        f"{site.base}/api/processes/extract", headers={"Accept": "text/html"}, timeout=30
+        f"{site.base}/api/processes/extract", headers={"Accept": "text/html"}, timeout=120
     )
     found = re.search(rf"<h2>{name}</h2>\s*<pre>(.*?)</pre>", answer.text, re.DOTALL)
     assert found is not None, answer.text
@@ -90,7 +90,7 @@ def test_snippets_of_the_process_page_run(site: RunningSite, tmp_path: Path, nam
     if name == "ogr2ogr" and not shutil.which(name):
         pytest.skip("GDAL's programs are not installed")
     command = [sys.executable, "-c", text] if name == "Python" else ["sh", "-ec", text]
-    subprocess.run(command, cwd=tmp_path, check=True, timeout=120)
+    subprocess.run(command, cwd=tmp_path, check=True, timeout=1200)
     (made,) = tmp_path.iterdir()
     assert made.stat().st_size > 1000
     assert made.read_bytes().startswith(b"PK" if made.suffix == ".zip" else b"SQLite format 3")

@@ -42,14 +42,14 @@ def test_change_is_told_as_it_happens_and_streams_end(make_site: MakeSite) -> No
     first, second = site.manage("shell", "-v", "0", "-c", _MAKE).split()
     site.start_web()
     address = f"{site.base}/api/jobs/{first}/events"
-    with requests.get(address, stream=True, timeout=20) as stream:
+    with requests.get(address, stream=True, timeout=120) as stream:
         lines = stream.iter_lines(decode_unicode=True)
         assert told(lines)["status"] == "running"
         site.manage("shell", "-v", "0", "-c", _END.format(first))
         assert told(lines)["status"] == "successful"
         # It ends as an answer in chunks has to: requests would raise otherwise.
         assert [line for line in lines if line] == []
-    with requests.get(f"{site.base}/api/jobs/{second}/events", stream=True, timeout=20) as stream:
+    with requests.get(f"{site.base}/api/jobs/{second}/events", stream=True, timeout=120) as stream:
         lines = stream.iter_lines(decode_unicode=True)
         assert told(lines)["status"] == "running"
         site.signal("web", signal.SIGTERM)

@@ -32,7 +32,7 @@ def test_requests_at_once_do_not_pass_a_limit_together(
         url = f"{bases[number % 2]}/api/processes/echo/execution"
         body = {"inputs": {"message": f"number {number}"}}
         headers = {"Prefer": "respond-async"}
-        return requests.post(url, json=body, headers=headers, timeout=60).status_code
+        return requests.post(url, json=body, headers=headers, timeout=180).status_code
 
     with ThreadPoolExecutor(_AT_ONCE) as clients:
         answers = Counter(clients.map(ask, range(_AT_ONCE)))

@@ -61,7 +61,7 @@ def test_job_waits_for_a_worker_and_runs_when_one_starts(make_site: MakeSite) ->
     site.start_web()
     client = Client(site)
     job = client.submit(layers=["reefs"], area=AREA)
-    assert site.health()["workers"] == 0
+    wait_for(lambda: site.health().get("workers") == 0, "a look that finds no worker")
     assert client.status(job)["status"] == "accepted"
     site.start_worker()
     assert client.wait(job)["status"] == "successful"
@@ -94,9 +94,9 @@ def test_run_that_hangs_in_a_step_is_ended_and_the_worker_goes_on(
     client = Client(site)
     with held_open(marine_gpkg):
         job = client.submit(layers=["reefs"], area=AREA)
-        info = client.wait(job, 40)
+        info = client.wait(job)
         following = client.post_execution({"inputs": {"message": "x"}}, process="echo")
-        assert client.wait(following.headers["Location"], 40)["status"] == "successful"
+        assert client.wait(following.headers["Location"])["status"] == "successful"
     assert info["status"] == "failed"
     assert "took over 4 seconds, the most that this site allows" in info["message"]
     assert "MARINEMAP_MAX_RUN_SECONDS" in info["message"]
@@ -114,10 +114,12 @@ def test_cancelled_run_that_hangs_in_a_step_frees_its_worker(
     with held_open(marine_gpkg):
         job = client.submit(layers=["reefs"], area=AREA)
         wait_for(lambda: client.status(job)["status"] == "running", "the start of the job")
-        assert client.session.delete(job, timeout=30).ok
+        assert client.session.delete(job, timeout=120).ok
         following = client.post_execution({"inputs": {"message": "x"}}, process="echo")
-        assert client.wait(following.headers["Location"], 35)["status"] == "successful"
+        assert client.wait(following.headers["Location"])["status"] == "successful"
     assert client.status(job)["status"] == "dismissed"
+    # The file is held for some time only: it would have ended then.
+    assert "is cancelled and does not stop" in site.log("worker")
 
 
 def test_geometries_come_through_the_queue_as_geometries(make_site: MakeSite) -> None:
@@ -127,7 +129,7 @@ def test_geometries_come_through_the_queue_as_geometries(make_site: MakeSite) ->
     script = (
         "from marinemap.jobs.tasks import get_shps\n"
         "task = get_shps.delay('reefs')\n"
-        "print(task.get(timeout=60) == get_shps('reefs'), task.status, task.ready())\n"
+        "print(task.get(timeout=180) == get_shps('reefs'), task.status, task.ready())\n"
         "print(type(task.result[0]).__module__, len(task.result))\n"
     )
     told = site.manage("shell", "--no-imports", "--command", script)
@@ -147,7 +149,7 @@ def test_fifth_job_of_a_burst_starts_no_sooner_than_the_rate_allows(make_site: M
     wait_seconds = _seconds(told["created"], told["earliestStart"])
     assert 30 < wait_seconds < 65
     starts = sorted(
-        datetime.fromisoformat(client.wait(job, seconds=150)["started"]) for job in jobs
+        datetime.fromisoformat(client.wait(job, seconds=300)["started"]) for job in jobs
     )
     # Four a minute: the fifth and the first are a whole window apart. The stamps are set a
     # moment after the queue hands a job out, by up to half a second.
@@ -175,10 +177,10 @@ def test_another_browser_does_not_see_the_job(make_site: MakeSite) -> None:
     job = owner.submit(layers=["ports"], area=AREA)
     stranger.submit(layers=["ports"], area=AREA)
     assert owner.status(job)["status"] == "accepted"
-    assert stranger.session.get(job, timeout=10).status_code == 404
-    assert stranger.session.delete(job, timeout=10).status_code == 404
-    assert stranger.session.get(f"{job}/results", timeout=10).status_code == 404
-    listed = stranger.session.get(f"{site.base}/api/jobs", timeout=10).json()["jobs"]
+    assert stranger.session.get(job, timeout=120).status_code == 404
+    assert stranger.session.delete(job, timeout=120).status_code == 404
+    assert stranger.session.get(f"{job}/results", timeout=120).status_code == 404
+    listed = stranger.session.get(f"{site.base}/api/jobs", timeout=120).json()["jobs"]
     assert job.rpartition("/")[2] not in {entry["jobID"] for entry in listed}
 
 
@@ -187,10 +189,10 @@ def test_client_without_cookies_reaches_its_job_by_its_address(make_site: MakeSi
     site.start_web()
     body = {"inputs": {"layers": ["ports"], "area": AREA}}
     url = f"{site.base}/api/processes/extract/execution"
-    job = requests.post(url, json=body, timeout=10).headers["Location"]
-    assert requests.get(job, timeout=10).status_code == 200
+    job = requests.post(url, json=body, timeout=120).headers["Location"]
+    assert requests.get(job, timeout=120).status_code == 200
     browser = {"User-Agent": "Mozilla/5.0"}
-    assert requests.get(job, headers=browser, timeout=10).status_code == 404
+    assert requests.get(job, headers=browser, timeout=120).status_code == 404
 
 
 def _seconds(start: str, end: str) -> float:

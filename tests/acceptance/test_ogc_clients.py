@@ -106,7 +106,7 @@ def _ask_by_node(script: str, site: RunningSite) -> dict[str, Any]:
         [node, CLIENTS / script, f"{site.base}/api", "grid"],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=240,
     )
     assert done.returncode == 0, done.stderr
     answer: dict[str, Any] = json.loads(done.stdout)
@@ -114,7 +114,7 @@ def _ask_by_node(script: str, site: RunningSite) -> dict[str, Any]:
 
 
 def test_curl_asks_as_the_page_for_people_shows(site: RunningSite) -> None:
-    page = requests.get(f"{site.base}/api/openapi.html", timeout=30)
+    page = requests.get(f"{site.base}/api/openapi.html", timeout=120)
     assert "/api/processes/{processId}/execution" in page.text
     answer = subprocess.run(
         [
@@ -127,7 +127,7 @@ def test_curl_asks_as_the_page_for_people_shows(site: RunningSite) -> None:
             f"{site.base}/api/processes/echo/execution",
         ],
         capture_output=True,
-        timeout=60,
+        timeout=240,
         check=True,
     )
     assert answer.stdout == b"hi"
@@ -140,9 +140,9 @@ def test_jobs_of_a_client_without_cookies_are_listed_on_a_site_for_one_machine(
         f"{site.base}/api/processes/echo/execution",
         json={"inputs": {"message": "a"}},
         headers={"Prefer": "respond-async"},
-        timeout=30,
+        timeout=120,
     )
-    listed = requests.get(f"{site.base}/api/jobs", timeout=30).json()["jobs"]
+    listed = requests.get(f"{site.base}/api/jobs", timeout=120).json()["jobs"]
     assert [job["jobID"] for job in listed] == [answer.json()["jobID"]]
 
 
@@ -151,7 +151,7 @@ def test_cuiman_lists_describes_runs_and_cancels(site: RunningSite, tmp_path: Pa
     site.start_worker()
     script = str(CLIENTS / "cuiman_client.py")
     done = subprocess.run(
-        [str(CUIMAN), script, f"{site.base}/api"], capture_output=True, text=True, timeout=120
+        [str(CUIMAN), script, f"{site.base}/api"], capture_output=True, text=True, timeout=300
     )
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)

@@ -18,9 +18,9 @@ def test_static_files_are_fingerprinted_compressed_and_kept(
 ) -> None:
     site = make_site()
     site.start_web()
-    page = requests.get(f"{site.base}/admin/login/", timeout=30)
+    page = requests.get(f"{site.base}/admin/login/", timeout=120)
     (name,) = re.findall(r'href="(/static/admin/css/base\.[0-9a-f]{12}\.css)"', page.text)
-    style = requests.get(site.base + name, timeout=30)
+    style = requests.get(site.base + name, timeout=120)
     assert style.headers["Content-Encoding"] == "gzip"
     assert style.headers["Cache-Control"] == "max-age=315360000, public, immutable"
     assert page.headers["Content-Encoding"] == "gzip"

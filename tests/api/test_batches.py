@@ -249,7 +249,7 @@ def test_same_batch_twice_at_once_is_made_once(new_client: NewClient) -> None:
     barrier = threading.Barrier(4)
 
     def ask() -> None:
-        barrier.wait(30)
+        barrier.wait(120)
         try:
             answers.append(send(new_client(), echoes(3), headers=KEYED))
         finally:
@@ -259,7 +259,7 @@ def test_same_batch_twice_at_once_is_made_once(new_client: NewClient) -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(60)
+        thread.join(180)
     assert [answer.status_code for answer in answers] == [201] * 4
     assert len({answer["Location"] for answer in answers}) == 1
     assert Job.objects.count() == 3

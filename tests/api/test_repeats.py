@@ -131,7 +131,7 @@ def test_two_at_once_are_one_job(
 
         def ask(number: int, at: Any = (key, answers, barrier)) -> None:
             key, answers, barrier = at
-            barrier.wait(30)
+            barrier.wait(120)
             try:
                 answers.append(send(new_client(), bodies[number % len(bodies)], key))
             finally:
@@ -141,7 +141,7 @@ def test_two_at_once_are_one_job(
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join(60)
+            thread.join(180)
         statuses = sorted(answer.status_code for answer in answers)
         assert statuses == ([201] * 4 if len(bodies) == 1 else [201, 201, 409, 409])
         assert len({json.loads(a.content)["jobID"] for a in answers if a.status_code == 201}) == 1

@@ -90,11 +90,11 @@ def results(job: Job) -> str:
 def test_download_is_a_link_that_names_the_file(client: Client, job: Job) -> None:
     answer = client.get(results(job))
     assert (answer.status_code, answer["Cache-Control"]) == (302, "private, no-store")
-    file = requests.get(answer["Location"], timeout=10)
+    file = requests.get(answer["Location"], timeout=120)
     assert (file.status_code, len(file.content)) == (200, job.artifact_bytes)
     assert file.headers["Content-Type"] == "application/zip"
     assert "filename*=utf-8''R%C3%A9cif.zip" in file.headers["Content-Disposition"]
-    part = requests.get(answer["Location"], headers={"Range": "bytes=0-3"}, timeout=10)
+    part = requests.get(answer["Location"], headers={"Range": "bytes=0-3"}, timeout=120)
     assert (part.status_code, part.content) == (206, b"PK\x03\x04")
     output = client.get(f"{results(job)}/archive")
     assert (output.status_code, "X-Amz-Signature" in output["Location"]) == (302, True)
@@ -106,7 +106,7 @@ def test_head_and_conditions_are_answered_here(client: Client, job: Job) -> None
     assert head["Content-Length"] == str(job.artifact_bytes)
     assert (head["Accept-Ranges"], head["Content-Type"]) == ("bytes", "application/zip")
     assert "R%C3%A9cif.zip" in head["Content-Disposition"]
-    sent = requests.get(client.get(results(job))["Location"], timeout=10)
+    sent = requests.get(client.get(results(job))["Location"], timeout=120)
     assert (head["ETag"], head["Last-Modified"]) == (
         sent.headers["ETag"],
         sent.headers["Last-Modified"],
@@ -124,7 +124,7 @@ def test_link_of_a_share_ends_with_it(client: Client, job: Job) -> None:
     address = urlsplit(made.json()["href"]).path
     shared = Client().get(address)
     assert shared.status_code == 302
-    assert requests.get(shared["Location"], timeout=10).content[:2] == b"PK"
+    assert requests.get(shared["Location"], timeout=120).content[:2] == b"PK"
     SharedResult.objects.update(expires_at=timezone.now() + timedelta(seconds=20))
     asked = parse_qs(urlsplit(Client().get(address)["Location"]).query)
     assert int(asked["X-Amz-Expires"][0]) <= 20
@@ -134,7 +134,7 @@ def test_who_waited_is_sent_to_the_file(job: Job) -> None:
     """By 303: what was posted is not to be posted to the storage."""
     answer = answer_results(RequestFactory().post("/"), job, wanted={})
     assert answer.status_code == 303
-    assert requests.get(answer.headers["Location"], timeout=10).content[:2] == b"PK"
+    assert requests.get(answer.headers["Location"], timeout=120).content[:2] == b"PK"
 
 
 def test_report_is_read_out_of_the_storage(client: Client, job: Job) -> None:
@@ -147,7 +147,7 @@ def test_report_is_read_out_of_the_storage(client: Client, job: Job) -> None:
     page = staff.get(reverse("admin:jobs_job_change", args=[job.pk]))
     assert b"reefs" in page.content and b"cannot be read" not in page.content
     archive = staff.get(reverse("admin:jobs_job_archive", args=[job.pk]))
-    assert requests.get(archive["Location"], timeout=10).content[:2] == b"PK"
+    assert requests.get(archive["Location"], timeout=120).content[:2] == b"PK"
 
 
 def test_storage_that_is_away_is_no_file_that_is_gone(

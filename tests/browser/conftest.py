@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -26,7 +27,19 @@ _ARGUMENTS = [
 ]
 
 # What is said of how soon something comes is said where it is tested; a busy machine is no fault.
-expect.set_options(timeout=30_000)
+expect.set_options(timeout=90_000)
+
+
+# So many milliseconds pass before the page has any answer: what a test reads too early fails.
+_ANSWERS_WAIT_MS = int(os.environ.get("PAGE_ANSWERS_WAIT_MS", "0"))
+_WAIT = f"""
+    const whole = fetch;
+    window.fetch = async (...given) => {{
+        const answer = await whole(...given);
+        await new Promise((resume) => setTimeout(resume, {_ANSWERS_WAIT_MS}));
+        return answer;
+    }};
+"""
 
 
 @pytest.fixture
@@ -73,7 +86,9 @@ def _tab(**options: Any) -> Iterator[Page]:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=_ARGUMENTS)
         tab = browser.new_context(viewport={"width": 1280, "height": 800}, **options).new_page()
-        tab.set_default_timeout(60_000)
+        if _ANSWERS_WAIT_MS:
+            tab.context.add_init_script(_WAIT)
+        tab.set_default_timeout(180_000)
         tab.on("pageerror", lambda error: troubles.append(str(error)))
         tab.on(
             "console",

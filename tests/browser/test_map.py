@@ -53,11 +53,8 @@ def test_ticked_layers_look_unlike_and_lines_lie_on_polygons(
     _tag(page, "layer-coastline").check()
     _tag(page, "layer-reefs").check()
     wait_for(lambda: _is_seen(page, "rose"), "the reefs on the map, in another colour")
-    expect(_tag(page, "map-loading")).to_be_hidden()
     # Ten lines, each through the middle of a row of reefs.
-    # A line below the tint would be 30 away at the least.
-    column = _colours_along(page, longitude=0.25)
-    assert min(math.dist(colour, INDIGO) for colour in column) < 12
+    wait_for(lambda: _is_line_seen(page, longitude=0.25), "a line on the reefs")
 
 
 def test_layer_that_lies_elsewhere_is_offered_to_be_gone_to(
@@ -167,7 +164,7 @@ def test_data_that_change_are_seen_without_a_reload(
     # As for a person who comes back to the tab; else it takes a quarter of a minute.
     page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
     wait_for(lambda: _is_tinted(page, longitude=7), "the second square")
-    assert not _is_tinted(page, longitude=1)
+    wait_for(lambda: not _is_tinted(page, longitude=1), "a map without the first")
     drawn_site.manage("removelayer", "wrecks")
     page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
     expect(_tag(page, "layer-wrecks")).to_have_count(0)
@@ -210,6 +207,12 @@ def _is_tinted(page: Page, longitude: float) -> bool:
     """Tell whether the map is tinted in indigo along a meridian."""
     tint = np.array(TINTS["indigo"])
     return bool((np.abs(_colours_along(page, longitude) - tint).max(axis=1) < 8).sum() > 50)
+
+
+def _is_line_seen(page: Page, longitude: float) -> bool:
+    """Tell whether a line lies on top along a meridian; one below a tint is 30 away at least."""
+    colours = _colours_along(page, longitude)
+    return min(math.dist(colour, INDIGO) for colour in colours) < 12
 
 
 def _colours_along(page: Page, longitude: float) -> np.ndarray:

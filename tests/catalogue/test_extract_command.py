@@ -48,7 +48,7 @@ def manage(
         env=clean | {"MARINEMAP_HOME": str(home)} | (variables or {}),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=180,
         check=False,
     )
     assert code in (None, done.returncode), done.stderr
@@ -80,7 +80,7 @@ def test_file_needs_no_database(marine_gpkg: Path, tmp_path: Path, url: str) -> 
         },
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=180,
         check=False,
     )
     assert done.returncode == 0, done.stderr

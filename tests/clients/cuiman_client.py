@@ -17,7 +17,7 @@ def main(address: str) -> None:
     # Its results are read as JSON: a link in place of the zip.
     request = ProcessRequest(inputs=inputs, response="document")
     job = client.execute_process("extract", request)
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 180
     while client.get_job(job.jobID).status not in ENDS and time.monotonic() < deadline:
         time.sleep(0.1)
     other = client.execute_process("extract", request)

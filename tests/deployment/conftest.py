@@ -42,7 +42,7 @@ def as_root() -> None:
 def wait_until() -> Callable[..., None]:
     """Return a function that waits for a condition."""
 
-    def wait(condition: Callable[[], object], what: str, seconds: float = 30) -> None:
+    def wait(condition: Callable[[], object], what: str, seconds: float = 180) -> None:
         deadline = time.monotonic() + seconds
         while not condition():
             assert time.monotonic() < deadline, f"not within {seconds} s: {what}"

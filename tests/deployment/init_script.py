@@ -37,7 +37,7 @@ class InitScript:
             env={**os.environ, **environment},
             capture_output=True,
             text=True,
-            timeout=150,
+            timeout=300,
         )
 
     @property

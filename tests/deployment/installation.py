@@ -80,7 +80,7 @@ def install_source(site: Site) -> None:
         _offer(PROJECT / name, site.opt / name)
     # --without-pip: Debian keeps that in another package, and the libraries are there already.
     subprocess.run(
-        [_interpreter(), "-m", "venv", "--without-pip", site.opt / ".venv"], check=True, timeout=60
+        [_interpreter(), "-m", "venv", "--without-pip", site.opt / ".venv"], check=True, timeout=300
     )
     libraries = f"lib/python{_version(sys.executable)}/site-packages"
     (site.opt / ".venv" / libraries).rmdir()
@@ -141,7 +141,7 @@ def migrate(site: Site) -> None:
             cwd=PROJECT,
             env={**BOOT_ENVIRONMENT, "MARINEMAP_HOME": str(site.home)},
             check=True,
-            timeout=60,
+            timeout=300,
         )
     for path in (site.home, *site.home.rglob("*")):
         os.chown(path, USER.pw_uid, USER.pw_gid)

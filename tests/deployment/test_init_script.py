@@ -79,7 +79,7 @@ def test_two_starts_at_once_give_one_worker(celeryd: InitScript, stub: Path) -> 
     starts = [
         subprocess.Popen([celeryd.path, "start"], stdout=subprocess.DEVNULL) for _ in range(4)
     ]
-    assert [start.wait(30) for start in starts] == [0] * 4
+    assert [start.wait(180) for start in starts] == [0] * 4
     assert celeryd.log.read_text() == "stub ready.\n", "one line a worker"
 
 
@@ -343,7 +343,7 @@ def test_rotated_log_goes_on(
 def test_script_is_clean_shell(require: Callable[[str, str], str]) -> None:
     shellcheck = require("shellcheck", "shellcheck")
     subprocess.run(
-        [shellcheck, "--external-sources", "celeryd/celeryd"], cwd=PROJECT, check=True, timeout=50
+        [shellcheck, "--external-sources", "celeryd/celeryd"], cwd=PROJECT, check=True, timeout=180
     )
 
 

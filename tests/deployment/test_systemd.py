@@ -24,7 +24,7 @@ def analyze(require: Callable[[str, str], str]) -> Callable[..., str]:
 
     def run(*arguments: str | Path) -> str:
         done = subprocess.run(
-            [program, "--no-pager", *arguments], capture_output=True, text=True, timeout=50
+            [program, "--no-pager", *arguments], capture_output=True, text=True, timeout=180
         )
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout + done.stderr

@@ -126,5 +126,6 @@ def test_database_that_is_locked_is_not_damaged(tmp_path: Path) -> None:
         database.execute("BEGIN EXCLUSIVE")
         began = time.monotonic()
         assert find_damage(source) is None
-        assert time.monotonic() - began < 2
+        # Far below the 60 s of a look that is waited for.
+        assert time.monotonic() - began < 20
     assert fingerprint(source)

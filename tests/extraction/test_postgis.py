@@ -458,7 +458,8 @@ def test_mute_server_is_named_and_waited_for(
     finally:
         for pid in stopped:
             os.kill(pid, signal.SIGCONT)
-    assert stopped and time.monotonic() - began < 20
+    # For ever, where nothing is given up.
+    assert stopped and time.monotonic() - began < 120
     assert extract(request).features_written > 0
 
 
@@ -491,8 +492,9 @@ def test_work_that_stops_ends_its_query(
     layer = SourceLayer("sea", slow, fingerprint=fingerprint(slow))
     with pytest.raises(CalledOff):
         extract(ExtractionRequest([layer], AREA, tmp_path / "out.zip"), progress=stop)
-    assert time.monotonic() - began < 15
-    deadline = time.monotonic() + 10
+    # Sooner than its twenty rows are there.
+    assert time.monotonic() - began < 20
+    deadline = time.monotonic() + 120
     query = (
         "SELECT count(*) FROM pg_stat_activity "
         "WHERE application_name = 'MarineMap' AND state = 'active'"
@@ -531,7 +533,7 @@ def test_threads_share_no_connection(
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join(180)
     assert counts == [20] * 8
 
 

@@ -192,7 +192,7 @@ time.sleep(1_000)
     mark = f"idle-{os.getpid()}-{time.monotonic_ns()}"
     done = run_hostile(f"'{mark}'\n{code}", tmp_path, seconds=1)
     assert done.is_late
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 120
     while running(mark) and time.monotonic() < deadline:
         time.sleep(0.02)
     assert not running(mark)

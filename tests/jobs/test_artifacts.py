@@ -71,7 +71,7 @@ def test_folder_of_a_killed_process_goes_after_the_grace(
     folder: Path, holder: subprocess.Popen[str]
 ) -> None:
     holder.kill()
-    holder.wait(10)
+    holder.wait(120)
     assert orphans.remove_abandoned() == []
     grow_old(folder)
     assert orphans.remove_abandoned() == [folder.name]

@@ -34,7 +34,7 @@ def test_caretaker_ends_where_a_task_never_returns(tmp_path: Path) -> None:
         env=RunningSite(tmp_path).environment,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
     )
     assert (done.returncode, done.stdout) == (-signal.SIGKILL, "lives\n"), done.stderr
     assert "a look at a folder that is away hangs" in done.stderr

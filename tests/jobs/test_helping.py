@@ -135,9 +135,9 @@ def test_cancelling_reaches_who_helps(
     ended: list[str] = []
     helper = threading.Thread(target=lambda: ended.append(in_thread(job)), daemon=True)
     helper.start()
-    assert has_begun.wait(60)
+    assert has_begun.wait(180)
     lifecycle.dismiss(job)
-    helper.join(60)
+    helper.join(240)
     assert ended == ["stopped"]
 
 

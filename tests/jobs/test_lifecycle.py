@@ -69,7 +69,7 @@ def test_two_deliveries_at_once_start_one_run(job: Job) -> None:
     together = threading.Barrier(4)
 
     def deliver() -> None:
-        together.wait(10)
+        together.wait(120)
         try:
             begun.append(runs.start(job.pk, is_redelivered=False))
         finally:
@@ -79,7 +79,7 @@ def test_two_deliveries_at_once_start_one_run(job: Job) -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(60)
+        thread.join(180)
     assert len(begun) == 4
     assert [found.attempt for found in begun if found] == [1]
 

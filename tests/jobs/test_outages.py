@@ -45,13 +45,13 @@ class Lock:
 
     def take(self) -> None:
         self._thread.start()
-        assert self._taken.wait(30)
+        assert self._taken.wait(120)
 
     def _hold(self) -> None:
-        with closing(sqlite3.connect(self._path, timeout=30, isolation_level=None)) as other:
+        with closing(sqlite3.connect(self._path, timeout=120, isolation_level=None)) as other:
             other.execute("BEGIN EXCLUSIVE")
             self._taken.set()
-            self._released.wait(60)
+            self._released.wait(240)
 
     def emit(self, record: logging.LogRecord) -> None:
         if self._release_at in record.getMessage():
@@ -84,7 +84,7 @@ def locked(release_at: str, logger: logging.Logger) -> Iterator[Lock]:
     finally:
         logger.removeHandler(handler)
         lock._released.set()
-        lock._thread.join(30)
+        lock._thread.join(120)
 
 
 def run(job: Job) -> str:
@@ -117,7 +117,7 @@ def test_progress_that_cannot_be_written_fails_no_job(impatient: None) -> None:
         other = threading.Thread(target=lock_once_it_runs)
         other.start()
         assert run(job) == "successful"
-        other.join(30)
+        other.join(120)
         assert lock.was_felt
     assert Job.objects.get().attempt == 1
 
@@ -144,7 +144,7 @@ def test_queue_that_takes_no_message_delays_putting_off(job_to_put_off: Job) -> 
         cursor.execute("ALTER TABLE broker_messages RENAME TO lost")
 
     def bring_back() -> None:
-        assert noticed.wait(30)
+        assert noticed.wait(120)
         with closing(connection.cursor()) as cursor:
             cursor.execute("ALTER TABLE lost RENAME TO broker_messages")
         connection.close()
@@ -159,7 +159,7 @@ def test_queue_that_takes_no_message_delays_putting_off(job_to_put_off: Job) -> 
         assert runs.put_off(job_to_put_off, "no room", is_own_doing=False) == "put off"
     finally:
         outages.logger.removeHandler(handler)
-        other.join(60)
+        other.join(180)
     assert Job.objects.get().status == JobStatus.ACCEPTED
 
 

@@ -18,7 +18,6 @@ from marinemap.jobs.models import Callback, Delivery, Job
 from marinemap.jobs.notify import Subscriber
 from marinemap.jobs.owners import Sender
 from marinemap.jobs.periodic import call_back
-from marinemap.jobs.posting import Posts
 from marinemap.jobs.signing import secrets_for, sign
 from marinemap.jobs.states import JobStatus
 from marinemap.jobs.tasks import run_job
@@ -31,10 +30,8 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture
-def receiver(tmp_path: Path, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Receiver]:
+def receiver(tmp_path: Path, settings: Any, posts: None) -> Iterator[Receiver]:
     settings.MARINEMAP_CALLBACK_PRIVATE = True
-    monkeypatch.setattr(notify, "_posts", Posts())
-    monkeypatch.setattr(notify, "_taken", {})
     found = Receiver(tmp_path / "notes")
     yield found
     found.stop()

@@ -20,20 +20,13 @@ from marinemap.jobs.alarms import tell_of
 from marinemap.jobs.models import Alarm, Callback, Delivery, Job, WorkerSighting
 from marinemap.jobs.owners import Sender
 from marinemap.jobs.periodic import call_back, watch_site
-from marinemap.jobs.posting import Posts
 from marinemap.jobs.signing import secrets_for
 from tests.jobs.conftest import OWNER, begin
 from tests.jobs.test_notify import Receiver
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("posts")]
 
 Told = Callable[[], list[dict[str, Any]]]
-
-
-@pytest.fixture(autouse=True)
-def posts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(notify, "_posts", Posts())
-    monkeypatch.setattr(notify, "_taken", {})
 
 
 @pytest.fixture(autouse=True)

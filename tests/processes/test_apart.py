@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -23,9 +22,9 @@ from tests.running_site import wait_for
 
 
 @pytest.fixture(autouse=True)
-def short(settings: Any) -> None:
-    """Two seconds for each call."""
-    settings.MARINEMAP_LOOK_SECONDS = 2
+def patient(settings: Any) -> None:
+    """A minute for each call: a busy machine is no fault."""
+    settings.MARINEMAP_LOOK_SECONDS = 60
 
 
 def double(number: int) -> int:
@@ -77,12 +76,12 @@ def test_users_error_comes_back_whole() -> None:
 
 
 @pytest.mark.parametrize("function", [hang_in_c, take_all_memory, die])
-def test_what_takes_too_much_is_refused_in_words(function: Any) -> None:
+def test_what_takes_too_much_is_refused_in_words(function: Any, settings: Any) -> None:
     call_apart(double, 1)
-    begun = time.monotonic()
+    settings.MARINEMAP_LOOK_SECONDS = 2
     with pytest.raises(RequestError, match="looking at this request takes"):
         call_apart(function)
-    assert time.monotonic() - begun < 5
+    settings.MARINEMAP_LOOK_SECONDS = 60
     assert call_apart(double, 1) == 2
 
 
@@ -92,7 +91,8 @@ def test_bug_is_logged_and_not_told(caplog: pytest.LogCaptureFixture) -> None:
     assert "TypeError" in caplog.text
 
 
-def test_child_is_killed_when_its_time_is_over(tmp_path: Any) -> None:
+def test_child_is_killed_when_its_time_is_over(tmp_path: Any, settings: Any) -> None:
+    settings.MARINEMAP_LOOK_SECONDS = 5
     path = tmp_path / "pid"
     with pytest.raises(UnavailableError, match="waiting for its data"):
         call_apart(tell_pid_and_hang, str(path))
@@ -101,26 +101,36 @@ def test_child_is_killed_when_its_time_is_over(tmp_path: Any) -> None:
 
 
 @pytest.fixture
-def held() -> Iterator[list[threading.Thread]]:
+def held(tmp_path: Path) -> Iterator[list[threading.Thread]]:
     """Have as many calls run and wait as are let in."""
-    threads = [threading.Thread(target=_hang) for _ in range(4)]
+    go = tmp_path / "go"
+    threads = [threading.Thread(target=_wait_apart, args=[str(go)]) for _ in range(4)]
     for thread in threads:
         thread.start()
+    # Those that wait for their turn do so for five seconds.
+    wait_for(lambda: apart._admitted._value == 0, "that all are let in")
     yield threads
+    go.touch()
     for thread in threads:
         thread.join()
 
 
-def _hang() -> None:
-    with pytest.raises((RequestError, UnavailableError)):
-        call_apart(hang_in_c)
+def _wait_apart(go: str) -> None:
+    with contextlib.suppress(UnavailableError):
+        call_apart(wait_to_go, go)
+
+
+def wait_to_go(path: str) -> None:
+    """Wait until a file is there."""
+    while not os.path.exists(path):
+        threading.Event().wait(0.02)
 
 
 def test_one_more_than_may_wait_is_told_to_come_again(held: list[threading.Thread]) -> None:
-    begun = time.monotonic()
     with pytest.raises(UnavailableError, match="just now"):
         call_apart(double, 1)
-    assert time.monotonic() - begun < 1
+    # At once: none of those that wait for their turn has given up.
+    assert all(thread.is_alive() for thread in held)
 
 
 def test_killed_caller_leaves_no_process(tmp_path: Path) -> None:
@@ -136,7 +146,7 @@ def test_killed_caller_leaves_no_process(tmp_path: Path) -> None:
         # Itself, the tracker of resources, the server of forks and the fork that sleeps.
         wait_for(lambda: len(_marked(mark)) >= 4, "the fork")
         caller.kill()
-    wait_for(lambda: not _marked(mark), "the end of all", 20)
+    wait_for(lambda: not _marked(mark), "the end of all")
 
 
 def _marked(mark: str) -> list[str]:
@@ -148,6 +158,7 @@ def _marked(mark: str) -> list[str]:
     return found
 
 
-def test_lower_limits_of_the_site_stand() -> None:
+def test_lower_limits_of_the_site_stand(settings: Any) -> None:
     """Only root may raise them: for any other user no larger area could be looked at."""
+    settings.MARINEMAP_LOOK_SECONDS = 2
     assert call_apart(ask_for_more) == (3, 3)

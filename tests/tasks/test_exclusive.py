@@ -109,11 +109,11 @@ def test_of_many_at_once_one_runs() -> None:
     @exclusive("quay")
     def run() -> str:
         ran.append(1)
-        may_end.wait(20)
+        may_end.wait(120)
         return "ran"
 
     def call(answers: list[str]) -> None:
-        begun.wait(20)
+        begun.wait(120)
         answers.append(run())
         if len(answers) == 5:
             may_end.set()
@@ -124,7 +124,7 @@ def test_of_many_at_once_one_runs() -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join(240)
     assert len(ran) == 1 and sorted(answers) == [ALREADY_RUNNING] * 5 + ["ran"]
 
 

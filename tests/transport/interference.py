@@ -174,11 +174,6 @@ def descriptors() -> set[str]:
     return set(os.listdir("/proc/self/fd"))
 
 
-def children_of(pid: int) -> list[int]:
-    """Return the processes that a process has started."""
-    return [int(n) for n in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-
-
 class FakeClock:
     """A clock for other processes, which a test sets; elapsed time goes on as it is."""
 

@@ -16,6 +16,8 @@ from kombu.exceptions import ChannelError
 from marinemap.transport.errors import QueueFullError, TransportError
 from tests.transport.conftest import TASKS, Broker, Inbox, WorkerStarter, publish, wait_until
 
+pytestmark = pytest.mark.usefixtures("patient_statements")
+
 
 @pytest.fixture
 def channel(broker: Broker) -> Any:

@@ -10,6 +10,8 @@ import pytest
 from marinemap.transport.database import postgresql_resuming as resuming
 from tests.transport.conftest import Broker, Inbox, publish, wait_until
 
+pytestmark = pytest.mark.usefixtures("patient_statements")
+
 
 @pytest.fixture(params=["from the beginning", "resuming"])
 def way_of_claiming(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:

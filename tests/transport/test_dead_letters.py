@@ -24,6 +24,8 @@ from marinemap.transport.operating.dead_letters import (
 )
 from tests.transport.conftest import TASKS, Broker, Inbox, publish, wait_until
 
+pytestmark = pytest.mark.usefixtures("patient_statements")
+
 ALL = Selection()
 
 
@@ -185,7 +187,7 @@ def test_waiting_consumer_is_woken(broker: Broker) -> None:
     inbox = Inbox(broker.connect(poll_seconds=60))
     assert inbox.receives_nothing(0.3)
     requeue_dead_letters(broker.database, ALL)
-    assert inbox.receive(1, seconds=10) == ["x"]
+    assert inbox.receive(1, seconds=50) == ["x"]
 
 
 @pytest.mark.parametrize(

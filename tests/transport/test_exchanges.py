@@ -9,6 +9,8 @@ from marinemap.transport.publishing.routes import Route, Routes, matches_topic
 from tests.transport.conftest import Broker, Inbox, publish, wait_until
 from tests.transport.test_leases import start_holder, stop
 
+pytestmark = pytest.mark.usefixtures("patient_statements")
+
 
 @pytest.mark.parametrize(
     ("binding", "key", "expected"),

@@ -75,7 +75,7 @@ def test_connections_opened_and_closed_leave_no_descriptors(broker: Broker) -> N
     for _ in range(10):
         use()
     gc.collect()
-    wait_until(lambda: len(descriptors()) <= before + 2, "closing what was opened", 5)
+    wait_until(lambda: len(descriptors()) <= before + 2, "closing what was opened")
 
 
 @needs_server
@@ -89,7 +89,7 @@ def test_connections_lost_again_and_again_leave_no_descriptors(broker: Broker) -
         cut_connections(broker)
         publish(publisher, number, retry=True, retry_policy={"max_retries": 5})
         inbox.receive(number + 1)
-    wait_until(lambda: len(descriptors()) <= before + 2, "closing what was lost", 5)
+    wait_until(lambda: len(descriptors()) <= before + 2, "closing what was lost")
 
 
 def test_process_with_thousands_of_descriptors_publishes_and_consumes(broker: Broker) -> None:
@@ -139,11 +139,11 @@ def test_a_hiccup_of_the_database_gives_nothing_back(broker: Broker, way: str) -
         now = broker.rows("SELECT consumer_id, lease_expires_at_ms FROM broker_consumers")
         return any(a[0] == b[0] and b[1] > a[1] for a in consumers for b in now)
 
-    wait_until(is_renewed, "a renewal under the same id", 10)
+    wait_until(is_renewed, "a renewal under the same id")
     publish(broker.connect(), "for the rival")
     assert rival.receive(1) == ["for the rival"]
     inbox.messages[0].ack()
-    wait_until(lambda: broker.count("broker_messages") == 1, "writing the acknowledgement", 10)
+    wait_until(lambda: broker.count("broker_messages") == 1, "writing the acknowledgement")
     assert rival.bodies == ["for the rival"]
 
 
@@ -176,7 +176,7 @@ def test_writer_that_holds_the_file_for_longer_than_a_lease_kills_nobody(broker:
         writer.close()
         # So many that whoever waited to give back its messages has had its turn.
         for _ in range(3):
-            wait_until(lambda before=seen: broker.rows(lease) > before, "a renewal", 10)
+            wait_until(lambda before=seen: broker.rows(lease) > before, "a renewal")
             seen = broker.rows(lease)
         publish(broker.connect(), "for the rival")
         assert rival.receive(1) == ["for the rival"]
@@ -192,7 +192,7 @@ def test_living_consumer_whose_row_was_removed_blocks_nobody(broker: Broker) -> 
     holder = start_holder(broker, lease_seconds=600)
     try:
         broker.rows("DELETE FROM broker_consumers")
-        inbox = connect_within(broker, seconds=10)
+        inbox = connect_within(broker, seconds=60)
         publish(broker.connect(), "yours")
         inbox.receive(1)
     finally:
@@ -256,10 +256,10 @@ def test_queue_with_a_living_consumer_never_expires(broker: Broker) -> None:
         "several looks of the janitor",
     )
     publish(broker.connect(), "heard", exchange="", routing_key="brief", declare=[])
-    assert inbox.receive(1, seconds=5) == ["heard"]
+    assert inbox.receive(1) == ["heard"]
     assert broker.count("broker_queues", "queue_name = 'brief'") == 1
     inbox.connection.release()
-    wait_until(lambda: not broker.count("broker_queues", "queue_name = 'brief'"), "expiring", 10)
+    wait_until(lambda: not broker.count("broker_queues", "queue_name = 'brief'"), "expiring")
     other.connection.release()
 
 
@@ -270,7 +270,7 @@ def test_subscription_of_one_who_was_taken_for_dead_keeps_no_queue(broker: Broke
     )
     Queue("brief", expires=0.1)(broker.connect().default_channel).declare()
     janitor = Inbox(broker.connect(lease_seconds=1.0))
-    wait_until(lambda: not broker.count("broker_queues", "queue_name = 'brief'"), "expiring", 15)
+    wait_until(lambda: not broker.count("broker_queues", "queue_name = 'brief'"), "expiring")
     janitor.connection.release()
 
 
@@ -283,7 +283,7 @@ def test_dead_are_found_while_a_lock_holds_up_the_rest_of_tidying(broker: Broker
     with psycopg.connect(broker.url) as other:
         other.execute("SELECT 1 FROM broker_queues WHERE queue_name = 'idle' FOR UPDATE")
         inbox = Inbox(broker.connect(lease_seconds=1.0))
-        assert inbox.receive(1, seconds=15) == ["survivor"]
+        assert inbox.receive(1) == ["survivor"]
 
 
 @needs_server
@@ -302,10 +302,10 @@ def test_consumer_survives_a_restart_under_its_own_id(
         cluster.start()
     publish(broker.connect(), "after", retry=True, retry_policy={"max_retries": 5})
     rival = Inbox(broker.connect())
-    assert rival.receive(1, seconds=10) == ["after"]
+    assert rival.receive(1) == ["after"]
     for message in inbox.messages:
         message.ack()
-    wait_until(lambda: broker.count("broker_messages") == 1, "writing the acknowledgements", 10)
+    wait_until(lambda: broker.count("broker_messages") == 1, "writing the acknowledgements")
     assert len(rival.messages) == 1
 
 
@@ -324,7 +324,7 @@ def test_connection_lost_while_leaving_keeps_nothing_back(broker: Broker) -> Non
         leaving.start()
         wait_until(lambda: count_waiting_at_gate(broker), "leaving")
         cut_connections(broker)
-    leaving.join(10)
+    leaving.join(120)
     assert broker.rows("SELECT claimed_by FROM broker_messages") == [(None,)]
     assert broker.count("broker_consumers") == 0
 
@@ -338,4 +338,4 @@ def test_stopping_while_the_server_is_mute_comes_to_an_end(broker: Broker) -> No
         proxy.mute()
         begun = time.monotonic()
         inbox.connection.release()
-        assert time.monotonic() - begun < 12
+        assert time.monotonic() - begun < 60

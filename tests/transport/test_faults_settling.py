@@ -52,7 +52,7 @@ def test_message_whose_burial_passes_a_claim_is_not_lost(exhausted: Broker) -> N
     def total() -> int:
         return broker.count("broker_messages") + broker.count("broker_dead_letters")
 
-    wait_until(lambda: broker.count("broker_dead_letters") == 3, "burying all three", 15)
+    wait_until(lambda: broker.count("broker_dead_letters") == 3, "burying all three")
     assert total() == 3
     assert inbox.messages == []
 
@@ -82,7 +82,7 @@ def test_what_a_cancelled_consumer_has_not_seen_goes_to_others(broker: Broker) -
     wait_until(lambda: broker.count("broker_messages", claimed) == 2, "the claim")
     inbox.consumer.cancel_by_queue(TASKS.name)
     heir = Inbox(broker.connect(), prefetch_count=2)
-    assert heir.receive(2, seconds=10) == ["a", "b"]
+    assert heir.receive(2) == ["a", "b"]
     # Nobody had seen them: these were no deliveries.
     assert [message.delivery_info["attempts"] for message in heir.messages] == [1, 1]
     assert inbox.messages == []
@@ -107,7 +107,7 @@ def test_one_taken_for_dead_takes_nothing_from_the_next_who_has_it(
     transport = zombie.connection.transport
     if way == "unseen":
         zombie.channel._subscriptions.remove(zombie.channel._subscriptions.tags)
-        zombie.connection.drain_events(timeout=10)
+        zombie.connection.drain_events(timeout=120)
     else:
         getattr(zombie.messages[0], way)()
     transport.settle_now()
@@ -132,7 +132,7 @@ def test_recovered_messages_come_once_though_they_wait_to_be_delivered(broker: B
     inbox.receives_nothing(0.3)
     for message in inbox.messages:
         message.ack()
-    wait_until(lambda: broker.count("broker_messages") == 0, "deleting all", 5)
+    wait_until(lambda: broker.count("broker_messages") == 0, "deleting all")
     assert sorted(inbox.bodies) == list(range(5))
 
 
@@ -146,7 +146,7 @@ def cancelled(broker: Broker) -> Inbox:
         wait_until(lambda: count_waiting_at_gate(broker), "the claim")
         cancelling = threading.Thread(target=inbox.consumer.cancel)
         cancelling.start()
-    cancelling.join(10)
+    cancelling.join(120)
     return inbox
 
 
@@ -160,7 +160,7 @@ def test_message_claimed_for_a_cancelled_consumer_comes_once_to_the_next(
     # A claim follows, and whatever it brings has come once its acknowledgement is written.
     publish(broker.connect(), "last")
     while "last" not in cancelled.bodies:
-        cancelled.connection.drain_events(timeout=10)
+        cancelled.connection.drain_events(timeout=120)
     assert sorted(cancelled.bodies) == ["in between", "last"]
 
 
@@ -169,7 +169,7 @@ def test_message_claimed_for_a_cancelled_consumer_goes_to_others(
     broker: Broker, cancelled: Inbox
 ) -> None:
     """It came into the inbox after that was emptied, and stayed there unseen."""
-    assert Inbox(broker.connect()).receive(1, seconds=10) == ["in between"]
+    assert Inbox(broker.connect()).receive(1) == ["in between"]
 
 
 @pytest.mark.parametrize("count", [500, 700, 1000, 1001])
@@ -182,11 +182,12 @@ def test_any_number_of_acknowledgements_is_written_soon(broker: Broker, count: i
                 producer.publish(
                     body, exchange=TASKS.exchange, routing_key="tasks", declare=[TASKS]
                 )
-    inbox = Inbox(broker.connect())
+    # Nothing else wakes it for long.
+    inbox = Inbox(broker.connect(poll_seconds=60, lease_seconds=600))
     inbox.receive(count)
     for message in inbox.messages:
         message.ack()
-    wait_until(lambda: broker.count("broker_messages") == 0, "writing them", 5)
+    wait_until(lambda: broker.count("broker_messages") == 0, "writing them", 50)
 
 
 @needs_server
@@ -197,8 +198,8 @@ def test_message_whose_claim_was_never_answered_is_delivered(broker: Broker) -> 
         assert inbox.receives_nothing(0.1)
         proxy.lose_answer(b"precious")
         publish(broker.connect(), "precious", correlation_id="precious")
-        assert proxy.lost.wait(10)
-        assert inbox.receive(1, seconds=15) == ["precious"]
+        assert proxy.lost.wait(120)
+        assert inbox.receive(1) == ["precious"]
         inbox.messages[0].ack()
         wait_until(lambda: broker.count("broker_messages") == 0, "deleting the message")
 
@@ -233,8 +234,8 @@ def test_limited_message_whose_claim_was_never_answered_is_delivered(broker: Bro
         proxy.lose_answer(b"precious")
         headers = {"task": "clip"}
         publish(broker.connect(), "precious", headers=headers, correlation_id="precious")
-        assert proxy.lost.wait(10)
-        assert inbox.receive(2, seconds=15) == ["unlimited", "precious"]
+        assert proxy.lost.wait(120)
+        assert inbox.receive(2) == ["unlimited", "precious"]
 
 
 @needs_server
@@ -248,8 +249,8 @@ def test_message_given_back_is_not_given_back_again_from_under_its_next_claim(
         inbox.receive(1)
         proxy.lose_answer(b"COMMIT\0")
         inbox.messages.pop().requeue()
-        assert proxy.lost.wait(10)
-        inbox.receive(1, seconds=15)
+        assert proxy.lost.wait(120)
+        inbox.receive(1)
         rival = Inbox(broker.connect(), prefetch_count=1)
         assert rival.receives_nothing(1.0)
         inbox.messages[0].ack()
@@ -270,5 +271,5 @@ def test_acknowledgements_outlast_the_loss_of_every_connection(broker: Broker) -
     rival = Inbox(broker.connect(), prefetch_count=10)
     for message in inbox.messages:
         message.ack()
-    wait_until(lambda: broker.count("broker_messages") == 0, "writing the acknowledgements", 10)
+    wait_until(lambda: broker.count("broker_messages") == 0, "writing the acknowledgements")
     assert rival.messages == []

@@ -19,6 +19,8 @@ from marinemap.transport.database.sqlite_session import write_sql as write_sqlit
 from marinemap.transport.publishing import queues
 from tests.transport.conftest import TASKS, Broker, Inbox, publish, wait_until
 
+pytestmark = pytest.mark.usefixtures("patient_statements")
+
 # Whatever is asked about one queue.
 ABOUT_A_QUEUE = [queues.COUNT_WAITING, *queues._PURGE, queues._DELETE_CLAIMED]
 

@@ -52,9 +52,9 @@ def test_unlimited_messages_come_while_another_holds_the_row_of_a_rate(broker: B
         publish(broker.connect(), "limited", headers={"task": "clip"})
         publish(broker.connect(), "free", headers={"task": "other"})
         inbox = Inbox(broker.connect(), prefetch_count=2)
-        assert inbox.receive(1, seconds=5) == ["free"]
+        assert inbox.receive(1) == ["free"]
         frozen.rollback()
-        assert inbox.receive(2, seconds=5) == ["free", "limited"]
+        assert inbox.receive(2) == ["free", "limited"]
 
 
 @needs_server
@@ -70,7 +70,7 @@ def test_worker_frozen_amid_counting_is_passed_by(broker: Broker) -> None:
     try:
         publish(broker.connect(), "second", headers={"task": "clip"})
         inbox = Inbox(broker.connect(), prefetch_count=5)
-        inbox.receive(2, seconds=15)
+        inbox.receive(2)
         assert sorted(inbox.bodies) == ["first", "second"]
     finally:
         os.kill(holder, signal.SIGKILL)
@@ -100,9 +100,9 @@ def test_mute_server_is_left_and_found_again(broker: Broker) -> None:
         # New connections pass; those that are open stay mute.
         proxy.revive()
         inbox.messages[0].ack()
-        wait_until(lambda: broker.count("broker_messages") == 0, "the acknowledgement", 10)
+        wait_until(lambda: broker.count("broker_messages") == 0, "the acknowledgement")
         publish(broker.connect(), 2)
-        assert inbox.receive(2, seconds=10) == [1, 2]
+        assert inbox.receive(2) == [1, 2]
         assert inbox.messages[1].delivery_info["redelivered"] is False
 
 
@@ -116,7 +116,7 @@ def test_publishing_to_a_mute_server_fails_in_time(broker: Broker) -> None:
         begun = time.monotonic()
         with pytest.raises((OperationalError, *connection.connection_errors)):
             publish(connection, 2, retry=False)
-        assert time.monotonic() - begun < 10
+        assert time.monotonic() - begun < 60
 
 
 @needs_server
@@ -138,7 +138,7 @@ def test_server_that_turns_read_only_is_waited_for(broker: Broker, cluster: Clus
             admin.execute(f"{set_read_only}off")
         demoted.database.close()
         publish(demoted.connect(), 3)
-        assert inbox.receive(2, seconds=10) == [1, 3]
+        assert inbox.receive(2) == [1, 3]
     finally:
         demoted.close()
 
@@ -160,8 +160,8 @@ def test_commit_kept_waiting_by_a_long_reader_is_undone_and_tried_again(broker: 
         inbox.connection.drain_events(timeout=1.5)
     reader.execute("COMMIT")
     reader.close()
-    publishing.join(30)
-    assert inbox.receive(2, seconds=10) == [1, 2]
+    publishing.join(120)
+    assert inbox.receive(2) == [1, 2]
 
 
 @needs_server
@@ -189,7 +189,8 @@ def test_message_that_others_lock_and_leave_is_found_soon(
         wait_until(
             lambda: count_waiting_at_gate(broker) == 2 or broker.rows(latest) > seen, "a look"
         )
-    deadline = time.monotonic() + 10
+    # Below the slow poll.
+    deadline = time.monotonic() + 25
     while len(first.bodies) + len(second.bodies) < 2 and time.monotonic() < deadline:
         for inbox in (first, second):
             inbox.receives_nothing(0.01)
@@ -228,7 +229,7 @@ def test_one_slow_commit_holds_up_no_other_publisher(broker: Broker, cluster: Cl
         ) as admin:
             admin.execute("ALTER SYSTEM RESET synchronous_standby_names")
             admin.execute("SELECT pg_reload_conf()")
-        publishing.join(20)
+        publishing.join(120)
         quick.close()
 
 
@@ -278,16 +279,16 @@ def test_any_number_of_expired_messages_is_cleared(broker: Broker, count: int) -
             )
     publish(connection, "fresh")
     inbox = Inbox(broker.connect())
-    assert inbox.receive(1, seconds=10) == ["fresh"]
-    wait_until(lambda: broker.count("broker_messages") == 1, "clearing", 15)
+    assert inbox.receive(1) == ["fresh"]
+    wait_until(lambda: broker.count("broker_messages") == 1, "clearing")
     # The rest of tidying goes on: what the dead held comes back.
     broker.rows("UPDATE broker_messages SET claimed_by = 'somebody dead'")
-    assert inbox.receive(2, seconds=10) == ["fresh", "fresh"]
+    assert inbox.receive(2) == ["fresh", "fresh"]
     # The lease is renewed, and the next round of clearing does its work too.
     seen = broker.rows("SELECT lease_expires_at_ms FROM broker_consumers")[0][0]
     # Nobody consumes these: what expires in a moment may be claimed before.
     producer.publish("later", routing_key="others", declare=[Queue("others")], expiration=0.001)
-    wait_until(lambda: broker.count("broker_messages") == 1, "clearing again", 15)
+    wait_until(lambda: broker.count("broker_messages") == 1, "clearing again")
     wait_until(
         lambda: broker.rows("SELECT lease_expires_at_ms FROM broker_consumers")[0][0] > seen,
         "renewing",
@@ -327,7 +328,7 @@ def test_due_message_that_another_has_locked_costs_no_processor(broker: Broker) 
         statements = broker.rows(count)[0][0] - before
         # Some 20 a second are for asking anew, the lease, tidying and this test.
         assert statements / (time.monotonic() - begun) < 100
-    assert inbox.receive(1, seconds=5) == ["due"]
+    assert inbox.receive(1) == ["due"]
 
 
 def test_ten_refusals_of_a_full_queue_open_one_connection(broker: Broker) -> None:
@@ -358,7 +359,7 @@ def test_worker_whose_tables_are_gone_says_so_seldom_and_ends_when_told(
     wait_until(workers.journal, "a task, once the tables are back")
     drop_tables(broker)
     worker.process.send_signal(signal.SIGTERM)
-    assert worker.process.wait(30) == 0
+    assert worker.process.wait(120) == 0
     log = worker.read_log()
     assert "Traceback" not in log
     assert log.count("trying again") <= 2

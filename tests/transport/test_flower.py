@@ -32,12 +32,12 @@ def flower(workers: WorkerStarter, tmp_path: Path) -> Iterator[str]:
         )
         yield f"http://127.0.0.1:{port}"
         process.terminate()
-        process.wait(20)
+        process.wait(120)
 
 
 def fetch(address: str, **parameters: str) -> Any:
     with suppress(requests.ConnectionError):
-        answer = requests.get(address, params=parameters, timeout=20)
+        answer = requests.get(address, params=parameters, timeout=120)
         return answer.json() if answer.ok else None
 
 
@@ -53,7 +53,7 @@ def test_flower_shows_workers_and_tasks(
         return [queue["name"] for queue in found.get("active_queues", ())]
 
     wait_until(lambda: queues() == ["celery"], "an answer of the worker")
-    assert requests.get(f"{flower}/worker/{worker.name}", timeout=20).ok
+    assert requests.get(f"{flower}/worker/{worker.name}", timeout=120).ok
 
     # What it learns from events.
     workers.call("record.delay('seen'); flaky.delay('retried')")
@@ -64,4 +64,4 @@ def test_flower_shows_workers_and_tasks(
 
     done = {"record": "SUCCESS", "flaky": "SUCCESS"}
     wait_until(lambda: states() == done, "both tasks in its list")
-    assert requests.get(f"{flower}/tasks", timeout=20).ok
+    assert requests.get(f"{flower}/tasks", timeout=120).ok

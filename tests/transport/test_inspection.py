@@ -8,7 +8,7 @@ from tests.transport.conftest import Broker, WorkerStarter, wait_until
 
 _SCHEDULED = """
 import json
-print(json.dumps(app.control.inspect(timeout=20, limit=1).scheduled()))
+print(json.dumps(app.control.inspect(timeout=120, limit=1).scheduled()))
 """
 
 

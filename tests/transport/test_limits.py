@@ -19,7 +19,9 @@ from marinemap.transport import (
 from marinemap.transport.consuming.starts import PERMIT_HEADER
 from marinemap.transport.consuming.window import Rate, parse_rate
 from marinemap.transport.errors import TransportError
-from tests.transport.conftest import Broker, Inbox, publish, wait_until
+from tests.transport.conftest import DEADLINE_SECONDS, Broker, Inbox, publish, wait_until
+
+pytestmark = pytest.mark.usefixtures("patient_statements")
 
 RATES: dict[str, str | float | None] = {}
 
@@ -38,7 +40,10 @@ def send(broker: Broker, label: str, owner: str | None = None, **options: Any) -
 
 
 def drain(
-    inboxes: list[Inbox], count: int, seconds: float = 30, note: Callable[[Any], Any] = str
+    inboxes: list[Inbox],
+    count: int,
+    seconds: float = DEADLINE_SECONDS,
+    note: Callable[[Any], Any] = str,
 ) -> list[tuple[str, float]]:
     """Return label and time of each message that the consumers receive, in order."""
     received: list[tuple[str, float]] = []

@@ -13,6 +13,8 @@ import pytest
 
 from tests.transport.conftest import Broker, wait_until
 
+pytestmark = pytest.mark.usefixtures("patient_statements")
+
 
 @contextmanager
 def counting_calls() -> Iterator[list[int]]:

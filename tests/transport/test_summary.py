@@ -20,6 +20,8 @@ from marinemap.transport.operating.summary import (
 )
 from tests.transport.conftest import Broker, Inbox, publish, wait_until
 
+pytestmark = pytest.mark.usefixtures("patient_statements")
+
 
 def test_empty_broker_has_an_empty_summary(broker: Broker) -> None:
     assert summarize(broker.database) == Summary((), (), ())

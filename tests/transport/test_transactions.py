@@ -14,6 +14,8 @@ from marinemap.transport import CallerTransaction, use_caller_transaction
 from marinemap.transport.errors import TransportError
 from tests.transport.conftest import Broker, Inbox, publish, wait_until
 
+pytestmark = pytest.mark.usefixtures("patient_statements")
+
 
 class Caller:
     """An application with a connection of its own to the broker's database."""

@@ -16,10 +16,8 @@ def labels(workers: WorkerStarter) -> list[str]:
     return [words[0] for words in workers.journal()]
 
 
-def wait_for_labels(workers: WorkerStarter, *expected: str, seconds: float = 40) -> None:
-    wait_until(
-        lambda: set(expected) <= set(labels(workers)), f"running {', '.join(expected)}", seconds
-    )
+def wait_for_labels(workers: WorkerStarter, *expected: str) -> None:
+    wait_until(lambda: set(expected) <= set(labels(workers)), f"running {', '.join(expected)}")
 
 
 def answer(workers: WorkerStarter, expression: str) -> Any:
@@ -37,7 +35,7 @@ from celery import chord, group, chain
 summed = chord([add.s(n, n) for n in range(4)])(total.s())
 chained = chain(add.s(1, 2), add.s(10))()
 flaky.delay('retried'); record.apply_async(('expired',), expires=-1)
-print(summed.get(timeout=30), chained.get(timeout=30))
+print(summed.get(timeout=120), chained.get(timeout=120))
 """
     assert workers.call(code) == "12 13"
     retried = ["retried", "2"]
@@ -45,7 +43,7 @@ print(summed.get(timeout=30), chained.get(timeout=30))
     assert "expired" not in labels(workers)
 
     # Remote control, with its replies, and events to whoever listens.
-    inspect = "app.control.inspect(timeout=10, limit=1)"
+    inspect = "app.control.inspect(timeout=120, limit=1)"
     assert answer(workers, f"{inspect}.ping()") == {worker.name: {"ok": "pong"}}
     assert list(answer(workers, f"{inspect}.active_queues()")) == [worker.name]
     code = """
@@ -58,16 +56,16 @@ with app.connection_for_read() as connection:
     with receiver.consumer_context() as (connection, channel, consumers):
         record.delay('watched')
         while 'task-succeeded' not in seen:
-            connection.drain_events(timeout=20)
+            connection.drain_events(timeout=120)
 print('task-started' in seen)
 """
     assert workers.call(code) == "True"
-    grow = "app.control.pool_grow(1, reply=True, timeout=10, limit=1)"
+    grow = "app.control.pool_grow(1, reply=True, timeout=120, limit=1)"
     assert answer(workers, grow) == [{worker.name: {"ok": "pool will grow"}}]
 
     # A warm shutdown leaves nothing behind.
     workers.call("app.control.shutdown()")
-    assert worker.process.wait(30) == 0
+    assert worker.process.wait(120) == 0
     for table in ("messages", "consumers"):
         assert broker.count(f"broker_{table}") == 0
     assert broker.count("broker_queues", "queue_name LIKE '%pidbox'") == 0
@@ -79,7 +77,7 @@ def test_killed_workers_task_runs_again_on_another(broker: Broker, workers: Work
     wait_for_labels(workers, "begin-job")
     victim.kill()
     workers.start("-c", "2", "--without-mingle", "--without-gossip")
-    wait_until(lambda: labels(workers).count("begin-job") == 2, "the second start", 30)
+    wait_until(lambda: labels(workers).count("begin-job") == 2, "the second start")
     wait_for_labels(workers, "task0", "task1", "task2")
     assert [words[2] for words in workers.journal() if words[0] == "begin-job"] == ["False", "True"]
 
@@ -97,12 +95,16 @@ def test_revoked_task_is_terminated_and_not_run_again(
 
 
 def test_countdown_is_held_in_the_database_and_kept(broker: Broker, workers: WorkerStarter) -> None:
+    options = {"create_tables": True, "lease_seconds": 2.0, "poll_seconds": 60.0}
+    settings = json.dumps({"broker_transport_options": options})
+    workers.environment["CELERY_SETTINGS"] = settings
     workers.start("-c", "1", "--without-mingle", "--without-gossip")
     workers.call("record.apply_async(('later',), countdown=3)")
     (due_at_ms,) = broker.rows("SELECT due_at_ms FROM broker_messages WHERE claimed_by IS NULL")[0]
     wait_for_labels(workers, "later")
     lateness = float(workers.journal()[0][1]) - due_at_ms / 1000
-    assert 0 <= lateness < 2
+    # Sooner than the slow poll.
+    assert 0 <= lateness < 50
 
 
 def test_rate_holds_over_two_workers_and_follows_control(
@@ -114,9 +116,10 @@ def test_rate_holds_over_two_workers_and_follows_control(
     wait_until(lambda: len(workers.journal()) == 13, "running 13 tasks")
     times = sorted(float(words[1]) for words in workers.journal())
     # Claims are 1.25 s apart; the rest is for a loaded machine to start the tasks.
-    assert all(later - earlier >= 0.9 for earlier, later in zip(times, times[4:], strict=False))
+    assert all(later - earlier >= 0.5 for earlier, later in zip(times, times[4:], strict=False))
 
-    changed = answer(workers, "app.control.rate_limit('limited', '1/h', reply=True, timeout=5)")
+    replies = "reply=True, timeout=120, limit=2"
+    changed = answer(workers, f"app.control.rate_limit('limited', '1/h', {replies})")
     assert len(changed) == 2
     wait_until(lambda: broker.rows("SELECT rate FROM broker_rates") == [("1/h",)], "the new rate")
     wait_until(lambda: not broker.count("broker_messages"), "an empty queue")
@@ -159,13 +162,13 @@ def test_worker_comes_back_after_postgresql_was_restarted(
     cluster.stop("immediate")
     cluster.start()
     workers.call("record.delay('after the restart')")
-    wait_until(lambda: workers.journal(), "running a task", 10)
+    wait_until(lambda: workers.journal(), "running a task")
     broker.database.close()
     broker.rows(
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
         " AND application_name = 'marinemap-queue'"
     )
     workers.call("record.delay('after the cut')")
-    wait_until(lambda: len(workers.journal()) == 2, "running a task", 10)
+    wait_until(lambda: len(workers.journal()) == 2, "running a task")
     worker.send(signal.SIGTERM)
-    assert worker.process.wait(30) == 0
+    assert worker.process.wait(120) == 0

@@ -74,7 +74,7 @@ class WorkerStarter:
         return worker
 
     def wait_ready(self, worker: Worker) -> None:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 180
         while not worker.is_ready():
             if worker.process.poll() is not None or time.monotonic() > deadline:
                 raise AssertionError(f"the worker did not start:\n{worker.read_log()}")
@@ -88,7 +88,7 @@ class WorkerStarter:
             env=self.environment,
             capture_output=True,
             text=True,
-            timeout=90,
+            timeout=240,
         )
         assert result.returncode == 0, result.stderr
         return result.stdout.strip()
