@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import signal
 import sys
 from importlib.util import find_spec
 
@@ -30,6 +31,8 @@ def main() -> None:
         sys.exit(f"no benchmark '{given[0]}'; there are {', '.join(known)}")
     if given and not is_named:
         sys.exit(f"name the benchmark that {given[0]} is for: {', '.join(known)}")
+    # As of Ctrl-C: servers and workers are ended, and folders removed.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     for name in given[:1] or known:
         sys.argv = [f"benchmarks {name}", *given[1:]]
         importlib.import_module(f"benchmarks.{name}").main()

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.broker_servers import find_free_port, wait_until
+from benchmarks.processes import bound
 
 _PACKAGES = ("pygeoapi", "gunicorn", "gevent")
 # Its extra installs what workers of that kind need besides.
@@ -72,7 +73,7 @@ def running(programs: Path, folder: Path, points: Path) -> Iterator[Server]:
     serve = ["--workers", "1", "--worker-class", "gevent", "--bind", f"127.0.0.1:{port}"]
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
-            [str(programs / "gunicorn"), *serve, "pygeoapi.flask_app:APP"],
+            bound([str(programs / "gunicorn"), *serve, "pygeoapi.flask_app:APP"]),
             env=environment,
             stdout=log,
             stderr=log,

@@ -16,7 +16,7 @@ from typing import Any
 
 from benchmarks.broker_app import QUEUE, RECORD
 from benchmarks.broker_servers import wait_until
-from benchmarks.processes import find_family
+from benchmarks.processes import bound, find_family
 
 _REPOSITORY = Path(__file__).parent.parent
 
@@ -75,7 +75,7 @@ class Broker:
     def publishing(self) -> Iterator[Publisher]:
         """Run a process that publishes."""
         process = subprocess.Popen(
-            [sys.executable, "-W", "ignore", "-m", "benchmarks.broker_app"],
+            bound([sys.executable, "-W", "ignore", "-m", "benchmarks.broker_app"]),
             cwd=_REPOSITORY,
             env=self.environment,
             stdin=subprocess.PIPE,
@@ -104,7 +104,7 @@ class Broker:
         command += ["worker", "-c", "1", "-Q", queue, "-l", "WARNING", "-n", f"{name}@benchmark"]
         with log.open("wb") as output:
             process = subprocess.Popen(
-                command,
+                bound(command),
                 cwd=_REPOSITORY,
                 env={**self.environment, "BENCHMARK_READY": str(ready)},
                 stdout=output,

@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
+from benchmarks.processes import bound
+
 _START_SECONDS = 60
 _RABBITMQ = Path("/usr/lib/rabbitmq/bin")
 _POSTGRESQL = Path(os.environ.get("MARINEMAP_POSTGRESQL_BIN", "/usr/lib/postgresql/15/bin"))
@@ -128,13 +130,12 @@ def _running(
     log = folder / f"{Path(command[0]).name}.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
-            command,
+            bound(command, stop, user),
             cwd=folder,
             env={**os.environ, **environment},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
-            user=user,
             start_new_session=True,
         )
     try:

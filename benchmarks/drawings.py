@@ -33,7 +33,7 @@ from benchmarks.dear_areas import comb, wave
 from benchmarks.drawing_picture import make_picture
 from benchmarks.jobs import manage, running_web
 from benchmarks.machine import describe_machine
-from benchmarks.processes import processor_seconds
+from benchmarks.processes import bound, processor_seconds
 from benchmarks.sites import make_layer
 
 _LAYER = "sites"
@@ -93,7 +93,7 @@ def draw(home: Path, environment: dict[str, str]) -> Cost:
     """Draw the layer of a site in a process of its own; return what it cost."""
     begun = time.monotonic()
     command = manage("drawlayers")
-    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
+    process = subprocess.Popen(bound(command), env=environment, stdout=subprocess.DEVNULL)
     first = 0.0
     while True:
         ended, _, used = os.wait4(process.pid, os.WNOHANG)

@@ -25,6 +25,7 @@ from typing import Any
 
 from benchmarks.broker_servers import MissingServerError, find_free_port, run_postgresql
 from benchmarks.machine import describe_machine
+from benchmarks.processes import bound
 from benchmarks.sites import make_layer
 from marinemap.extraction import ExtractionRequest, SourceLayer, extract
 
@@ -141,7 +142,7 @@ def running_web(
     port = find_free_port()
     web = manage("web", "--host", "127.0.0.1", "--port", str(port))
     with (home / "log").open("ab") as log:
-        process = subprocess.Popen(web, env=environment, stdout=log, stderr=log)
+        process = subprocess.Popen(bound(web), env=environment, stdout=log, stderr=log)
     try:
         yield Web(f"http://127.0.0.1:{port}", process.pid, environment)
     finally:
@@ -153,7 +154,9 @@ def running_web(
 def running_worker(home: Path, web: Web) -> Iterator[None]:
     """Run a worker of a site; it has shown itself."""
     with (home / "log").open("ab") as log:
-        worker = subprocess.Popen(worker_command(), env=web.environment, stdout=log, stderr=log)
+        worker = subprocess.Popen(
+            bound(worker_command()), env=web.environment, stdout=log, stderr=log
+        )
     try:
         wait_for_worker(web.base)
         yield

@@ -1,12 +1,33 @@
-"""Processes and all that they have started, and the processor time that those used."""
+"""Processes of a benchmark: they end with it, and tell what processor time they used."""
 
 from __future__ import annotations
 
 import os
+import signal
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
 _TICKS_A_SECOND = os.sysconf("SC_CLK_TCK")
+
+
+def bound(
+    command: Sequence[str], stop: signal.Signals = signal.SIGTERM, user: str | None = None
+) -> list[str]:
+    """Return a command whose process is sent a signal when who starts it is gone, even by SIGKILL.
+
+    The kernel sends it (``PR_SET_PDEATHSIG``) when the thread that starts it ends.
+
+    Parameters
+    ----------
+    command : sequence of str
+    stop : signal
+        By which it ends.
+    user : str, optional
+        As whom it runs.
+    """
+    as_user = ["--reuid", user, "--regid", user, "--init-groups"] if user else []
+    return ["setpriv", *as_user, "--pdeathsig", stop.name.removeprefix("SIG"), "--", *command]
 
 
 def find_family(pid: int) -> list[int]:

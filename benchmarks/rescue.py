@@ -30,6 +30,7 @@ from benchmarks.jobs import (
     worker_command,
 )
 from benchmarks.machine import describe_machine
+from benchmarks.processes import bound
 from benchmarks.sites import make_layer
 from tests.slow_source import held_open
 
@@ -98,7 +99,7 @@ def _start(home: Path, environment: dict[str, str]) -> subprocess.Popen[bytes]:
     # A group of its own, to be killed whole.
     with (home / "log").open("ab") as log:
         return subprocess.Popen(
-            worker_command(),
+            bound(worker_command()),
             env=environment,
             stdout=log,
             stderr=log,

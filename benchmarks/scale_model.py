@@ -1,9 +1,8 @@
-"""Workers, processors and a database as a small discrete-event simulation.
+"""Workers and processors as a small discrete-event simulation; the database is PostgreSQL.
 
-A worker takes the job that has waited longest. It waits for what the queue needs, writes to the
-database, which one at a time may do on SQLite, and computes. Who computes shares the cores evenly
-with all others that do. Nothing else is in the model; how far it is from what was measured tells
-what that leaves out.
+A worker takes the job that has waited longest. It waits for what the queue needs, and computes.
+Who computes shares the cores evenly with all others that do. Nothing else is in the model; how far
+it is from what was measured tells what that leaves out.
 """
 
 from __future__ import annotations
@@ -25,16 +24,13 @@ class Demand:
     computing : float
         Of processors, all processes of the site together; spread over the threads it may use.
     waiting : float
-        Neither computing nor writing: the queue, the disk, the reader's thread.
-    writing : float
-        Alone with the database, where that has one writer at a time.
+        Not computing: the queue, the database, the disk, the reader's thread.
     width : float
         On how many cores one job computes at once, at most.
     """
 
     computing: float
     waiting: float
-    writing: float = 0.0
     width: float = 1.0
 
 
@@ -81,9 +77,7 @@ class Simulation:
         self._now = 0.0
         self._idle = workers
         self._queue: deque[int] = deque()
-        self._writers: deque[int] = deque()
-        self._is_writing = False
-        # What happens when: who comes, has waited, has written.
+        # What happens when: who comes, has waited.
         self._events = [(each.comes_at, number, "comes") for number, each in enumerate(orders)]
         # How much computing there is left, by the request.
         self._computing: dict[int, float] = {}
@@ -103,23 +97,16 @@ class Simulation:
         return self._ends
 
     def _begin(self) -> None:
-        """Let workers take what waits, and one writer write."""
+        """Let workers take what waits."""
         while self._idle and self._queue:
             self._idle -= 1
             number = self._queue.popleft()
             self._later(self._orders[number].demand.waiting, number, "waited")
-        if self._writers and not self._is_writing:
-            self._is_writing = True
-            number = self._writers.popleft()
-            self._later(self._orders[number].demand.writing, number, "written")
 
     def _happen(self, number: int, what: str) -> None:
         if what == "comes":
             self._queue.append(number)
-        elif what == "waited":
-            self._writers.append(number)
         else:
-            self._is_writing = False
             self._computing[number] = self._orders[number].demand.computing
 
     def _end(self, number: int) -> None:
@@ -149,8 +136,6 @@ def fit(
     computing: float,
     cores: Mapping[int, float],
     jobs: int,
-    *,
-    one_writer: bool,
 ) -> Demand:
     """Return the demand that gives the measured times best: the least sum of squared ratios.
 
@@ -163,18 +148,14 @@ def fit(
     cores : mapping of int to float
         How many cores there were to be had, by the number of workers.
     jobs : int
-    one_writer : bool
-        Whether writes exclude one another.
     """
     alone = measured[min(measured)] / jobs
     best, least = Demand(computing, 0.0), math.inf
     for width in (1.0, 1.25, 1.5, 1.75, 2.0):
-        rest = max(0.0, alone - computing / width)
-        for share in (0.0, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0) if one_writer else (0.0,):
-            demand = Demand(computing, rest * (1 - share), rest * share, width)
-            error = _error(demand, measured, cores, jobs)
-            if error < least:
-                best, least = demand, error
+        demand = Demand(computing, max(0.0, alone - computing / width), width)
+        error = _error(demand, measured, cores, jobs)
+        if error < least:
+            best, least = demand, error
     return _refined(best, measured, cores, jobs)
 
 
@@ -187,7 +168,7 @@ def _refined(
     while step > 0.005:
         moved = [
             replace(demand, **{name: getattr(demand, name) * factor})
-            for name in ("computing", "waiting", "writing")
+            for name in ("computing", "waiting")
             for factor in (1 - step, 1 + step)
         ]
         error, found = min(

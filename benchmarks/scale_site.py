@@ -16,7 +16,7 @@ from urllib.error import URLError
 import psycopg
 
 from benchmarks.jobs import get, manage, running_web, stamp
-from benchmarks.processes import processor_seconds
+from benchmarks.processes import bound, processor_seconds
 
 # Of a layer of sites: some 25 of 1,000.
 SMALL_AREA = [10.0, 35.0, 14.0, 39.0]
@@ -90,7 +90,9 @@ def _workers(home: Path, environment: dict[str, str], base: str, count: int) -> 
         for number in range(count):
             name = ("-n", f"worker{number}@%h")
             command = manage("celeryd", "-c", "1", "-l", "WARNING", *name)
-            started.append(subprocess.Popen(command, env=environment, stdout=log, stderr=log))
+            started.append(
+                subprocess.Popen(bound(command), env=environment, stdout=log, stderr=log)
+            )
     try:
         deadline = time.monotonic() + _READY_SECONDS
         while _count_workers(base) != count:

@@ -1,6 +1,6 @@
 """Read a Dockerfile, and take its steps without an engine: in an empty Debian, by chroot.
 
-It knows what ours uses: of ARG the default, no ONBUILD, no flags but those of COPY --from.
+It knows what ours uses: no ONBUILD, no flags but those of COPY --from.
 """
 
 from __future__ import annotations
@@ -67,10 +67,26 @@ def read_dockerfile(path: Path) -> list[Stage]:
 
 
 class Root:
-    """A root file system in a folder, in which the steps of a stage are taken."""
+    """A root file system in a folder, in which the steps of a stage are taken.
 
-    def __init__(self, folder: Path, context: Path, others: dict[str, Path]) -> None:
+    Parameters
+    ----------
+    folder, context : Path
+    others : dict
+        The roots of other stages, by their names.
+    arguments : dict, optional
+        What a build is told (``--build-arg``); of others the default counts.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        context: Path,
+        others: dict[str, Path],
+        arguments: dict[str, str] | None = None,
+    ) -> None:
         self.folder, self._context, self._others = folder, context, others
+        self._told = arguments or {}
         self._directory = "/"
         self._arguments: dict[str, str] = {}
 
@@ -83,7 +99,7 @@ class Root:
                 self._copy(step.words.split())
             elif step.name == "ARG":
                 name, _, value = step.words.partition("=")
-                self._arguments[name] = value.strip('"')
+                self._arguments[name] = self._told.get(name, value.strip('"'))
             elif step.name == "WORKDIR":
                 self._directory = step.words
                 self._inside(step.words).mkdir(parents=True, exist_ok=True)
