@@ -2,11 +2,55 @@
 
 from __future__ import annotations
 
+import struct
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
+import shapely
+
 from benchmarks.memory import MOST_MEGABYTES, peak_megabytes
+from marinemap.errors import DatasetError
+from marinemap.extraction.sources import source_format_of
+from marinemap.extraction.sources.flatgeobuf_check import feature_places
+from tests.extraction.layers import write_layer
+
+# 128 MB.
+_PAGES = 1 << 15
+_MOST_MEGABYTES_LOOKED_AT = 64
 
 
 def test_large_texts_stay_within_the_memory_of_a_run(tmp_path: Path) -> None:
     # 200 MB of texts; slow, for a process makes them and another extracts them.
     assert peak_megabytes("texts", tmp_path) < MOST_MEGABYTES
+
+
+def test_files_that_are_looked_through_are_not_kept_in_memory(tmp_path: Path) -> None:
+    source = write_layer(
+        tmp_path / "sea.fgb",
+        [shapely.Point(1, 1)] * 2,
+        driver="FlatGeobuf",
+        layer_options={"SPATIAL_INDEX": "NO"},
+    )
+    with source.open("ab") as file:
+        # Features of a page each, of which the check reads the lengths.
+        file.write((struct.pack("<I", 4_092) + bytes(4_092)) * _PAGES)
+    text = tmp_path / "sea.geojson"
+    text.write_bytes((b'"' + b" " * 4_095) * _PAGES)
+    assert _megabytes_of(lambda: feature_places(source)) < _MOST_MEGABYTES_LOOKED_AT
+    assert _megabytes_of(lambda: source_format_of(text).look(text)) < _MOST_MEGABYTES_LOOKED_AT
+
+
+def _megabytes_of(work: Callable[[], object]) -> float:
+    """Return by how much the memory of this process grows at its peak meanwhile."""
+    # As proc(5) has it: the peak begins anew.
+    Path("/proc/self/clear_refs").write_text("5")
+    before = _status("VmRSS")
+    with suppress(DatasetError):
+        work()
+    return (_status("VmHWM") - before) / 1024
+
+
+def _status(name: str) -> int:
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(name))

@@ -93,6 +93,19 @@ def without(batch: Batch, ids: Collection[int]) -> Batch:
     return replace(batch, geometries=replaced(batch.geometries, rows, nothing))
 
 
+def without_geometries(unreadable: Mapping[int, str], schema: Any) -> Batch:
+    """Return features of which nothing is known but why their geometries cannot be read.
+
+    ``schema`` (pyarrow) is that of the attributes.
+    """
+    ids = np.array(list(unreadable), np.int64)
+    # With their ids, for without any field there would be no rows.
+    columns = [*(pa.nulls(len(ids), field.type) for field in schema), pa.array(ids)]
+    rows = pa.RecordBatch.from_arrays(columns, schema=schema.append(pa.field("ids", pa.int64())))
+    attributes = rows.select(range(len(schema)))
+    return Batch(pa.nulls(len(ids), pa.binary()), attributes, ids, unreadable=unreadable)
+
+
 def check_texts(batch: Batch, title: str) -> None:
     """Refuse texts that GDAL hands on as they are in the file, in another encoding.
 

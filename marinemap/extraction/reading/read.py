@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyproj
 
 from marinemap.errors import DatasetError
 from marinemap.extraction.dataset import Dataset
 from marinemap.extraction.filters.filter import Filter
+from marinemap.extraction.geometry.wkb import Array
 from marinemap.extraction.geopackage.rtree_nodes import KeySet, Near
 from marinemap.extraction.left_out import LeftOut
 from marinemap.extraction.postgis.table import Table
@@ -26,6 +28,7 @@ from marinemap.extraction.reading.arrow_batches import (
     make_batch,
     pieces_of,
     without,
+    without_geometries,
 )
 from marinemap.extraction.reading.gdal_layer import Wanted
 from marinemap.extraction.reading.opening import (
@@ -270,26 +273,48 @@ class Source:
             ) from error
 
     def _read(self, filters: Iterable[Wanted]) -> Iterator[Batch]:
-        count = 0
+        count, ids = 0, [np.zeros(0, np.int64)]
         skipped = self._records.unreadable if self._layer.is_shapefile else ()
         for wanted in filters:
             for batch in self._layer.stream(wanted):
                 count += batch.num_rows
                 for piece in pieces_of(batch):
                     read = self._batch(piece)
+                    if self._passes_over:
+                        ids.append(read.ids)
                     check_texts(read, self.name)
                     yield without(read, skipped) if skipped else read
         if self._is_read_whole and count != self.dataset.feature_count:
-            raise DatasetError(
-                say(
-                    "{name} gives {count:,} features where {feature_count:,} are stated: it "
-                    "is cut or damaged; ask for a whole copy",
-                    name=self.name,
-                    count=count,
-                    feature_count=self.dataset.feature_count,
-                ),
-                field="source",
-            )
+            yield self._passed_over(count, np.concatenate(ids))
+
+    @property
+    def _passes_over(self) -> Callable[[Path, str, Array], Mapping[int, str]] | None:
+        if isinstance(self.dataset.path, Table) or not self._is_read_whole:
+            return None
+        return source_format_of(self.dataset.path).passed_over
+
+    def _passed_over(self, count: int, read: Array) -> Batch:
+        """Return the features that were stated and did not come, as unreadable ones.
+
+        Raises
+        ------
+        DatasetError
+            If these are not what the format is known to pass over.
+        """
+        find, stated = self._passes_over, self.dataset.feature_count
+        found = find(self.dataset.file, self.dataset.layer, read) if find else {}
+        if count + len(found) == stated:
+            return without_geometries(found, self.schema())
+        raise DatasetError(
+            say(
+                "{name} gives {count:,} features where {feature_count:,} are stated: it "
+                "is cut or damaged; ask for a whole copy",
+                name=self.name,
+                count=count,
+                feature_count=stated,
+            ),
+            field="source",
+        )
 
     def _batch(self, batch: Any) -> Batch:
         try:

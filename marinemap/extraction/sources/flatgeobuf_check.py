@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,10 @@ from marinemap.extraction.sources.flatgeobuf_header import (
     node_size,
     number,
 )
+from marinemap.extraction.sources.mapped import Mapped, mapped
 from marinemap.extraction.sources.source import damaged
+
+_FEATURES_AT_ONCE = 1 << 14
 
 Array = np.ndarray[Any, Any]
 
@@ -36,7 +40,9 @@ def feature_places(path: Path) -> Array:
             raise damaged(path, "does not begin as a FlatGeobuf")
     try:
         # Mapped, so that no more of it is read than the lengths of the features.
-        return _places(path, np.memmap(path, np.uint8, "r"))
+        with mapped(path) as file:
+            assert file is not None, "it has a beginning"
+            return _places(path, file)
     except HEADER_ERRORS as error:
         raise damaged(path, f"has a header that cannot be read ({error})") from error
 
@@ -51,42 +57,53 @@ def leaf_boxes(path: Path) -> Array | None:
     return nodes["box"][len(nodes) - count :]
 
 
-def _places(path: Path, data: Array) -> Array:
+def _places(path: Path, file: Mapped) -> Array:
+    data = file.array
     index, count, size = header_end(data), feature_count(data), node_size(data)
     nodes = sum(level_sizes(count, size)) if size > 1 else 0
     features = index + nodes * NODE.itemsize
     if features > len(data):
         raise damaged(path, "ends within its index")
     if nodes:
-        found = np.frombuffer(data, NODE, nodes, index)
-        starts = found["offset"][nodes - count :].astype(np.int64) + features
-        places = _followed(path, data, np.append(starts, len(data)))
+        leaves = index + (nodes - count) * NODE.itemsize
+        places = _followed(path, file, _starts(data[leaves:features]) + features)
     else:
-        places = _walked(path, data, features)
+        places = _walked(path, file, features)
     if count and len(places) - 1 != count:
         raise damaged(path, f"holds {len(places) - 1:,} features where it states {count:,}")
     return places
 
 
-def _followed(path: Path, data: Array, places: Array) -> Array:
+def _starts(leaves: Array) -> Array:
+    """Return where features begin, from the first, as the leaves of an index tell."""
+    return leaves.view(NODE)["offset"].astype(np.int64)
+
+
+def _followed(path: Path, file: Mapped, starts: Array) -> Array:
     """Look whether each feature's length leads to the next one, and the last to the end."""
+    places = np.append(starts, len(file.array))
     if (np.diff(places) < 4).any():
         raise damaged(path, "has an index that points outside of it, or twice at one place")
-    at = places[:-1, None] + np.arange(4)
-    lengths = np.ascontiguousarray(data[at]).view("<u4").ravel().astype(np.int64)
-    odd = np.flatnonzero(places[:-1] + 4 + lengths != places[1:])
-    if len(odd):
-        raise damaged(path, f"ends within feature {int(odd[0]) + 1:,}, or its index lies")
+    for first in range(0, len(starts), _FEATURES_AT_ONCE):
+        part = places[first : first + _FEATURES_AT_ONCE + 1]
+        at = part[:-1, None] + np.arange(4)
+        lengths = np.ascontiguousarray(file.array[at]).view("<u4").ravel().astype(np.int64)
+        odd = np.flatnonzero(part[:-1] + 4 + lengths != part[1:])
+        if len(odd):
+            which = first + int(odd[0]) + 1
+            raise damaged(path, f"ends within feature {which:,}, or its index lies")
+        file.let_go(int(part[-1]))
     return places
 
 
-def _walked(path: Path, data: Array, at: int) -> Array:
-    places = [at]
+def _walked(path: Path, file: Mapped, at: int) -> Array:
+    data, places = file.array, array("q", [at])
     while at < len(data):
         if at + 4 > len(data):
             raise damaged(path, f"ends within feature {len(places):,}")
         at += 4 + number(data, "<I", at)
         places.append(at)
+        file.let_go(at)
     if at > len(data):
         raise damaged(path, f"ends within feature {len(places) - 1:,}")
     return np.array(places, np.int64)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import mmap
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 from marinemap.errors import DatasetError
+from marinemap.extraction.sources.mapped import mapped
 from marinemap.extraction.sources.source import SourceFormat
 from marinemap.sentences import say
 
@@ -17,7 +19,8 @@ def _in_any_letters(word: str) -> str:
     return "".join(rf"(?:{c}|\\u00{ord(c):02x}|\\u00{ord(c.upper()):02x})" for c in word)
 
 
-_CRS = re.compile(rf'"{_in_any_letters("crs")}"\s*:\s*(?=\{{)'.encode(), re.IGNORECASE)
+_CRS = re.compile(rf'"{_in_any_letters("crs")}"'.encode(), re.IGNORECASE)
+_OBJECT = re.compile(rb"\s*:\s*(?=\{)")
 # One that is longer is none.
 _MOST_BYTES = 1 << 16
 # GDAL tells them by how they begin.
@@ -26,13 +29,14 @@ _LINKS = ("link", "url")
 
 def _refuse_links(path: Path) -> None:
     """A CRS of GeoJSON of 2008 (3.2) may be a link: GDAL asks its server at each opening."""
-    with path.open("rb") as file:
-        if not file.seek(0, 2):
+    with mapped(path) as file:
+        # A member's name may hold no quotation mark, so that none lies on an edge.
+        if file is None or not any(
+            _is_link(file.data[place : place + _MOST_BYTES])
+            for begin, end in file.windows(b'"')
+            for place in _places_of_crs(file.data, begin, end + 1)
+        ):
             return
-        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            places = [each.end() for each in _CRS.finditer(data)]
-            if not any(_is_link(data[place : place + _MOST_BYTES]) for place in places):
-                return
     raise DatasetError(
         say(
             "the CRS of {name} is a link to a description elsewhere, which nobody follows",
@@ -45,6 +49,12 @@ def _refuse_links(path: Path) -> None:
             "ogr2ogr -t_srs EPSG:4326."
         ),
     )
+
+
+def _places_of_crs(data: mmap.mmap, begin: int, end: int) -> Iterator[int]:
+    for name in _CRS.finditer(data, begin, end):
+        if found := _OBJECT.match(data, name.end()):
+            yield found.end()
 
 
 def _is_link(text: bytes) -> bool:

@@ -89,6 +89,9 @@ class SourceFormat:
         Returns the columns of which positions are made, where GDAL reads none.
     table_hint : str
         What to do about one in which GDAL finds no geometry.
+    passed_over : callable, optional
+        Returns the features of a layer that GDAL passes over, each with the reason, from the ids
+        of those that it gave.
     """
 
     suffixes: tuple[str, ...]
@@ -105,6 +108,7 @@ class SourceFormat:
     environment: Mapping[str, str] = field(default_factory=dict)
     points: Callable[[Path], PointColumns | None] = _no_points
     table_hint: str = ""
+    passed_over: Callable[[Path, str, Array], Mapping[int, str]] | None = None
 
 
 def with_suffixes(*wanted: str) -> Callable[[Path], list[Path]]:

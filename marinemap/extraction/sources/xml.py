@@ -1,4 +1,4 @@
-"""GML and GPX as sources."""
+"""GPX and KML as sources; of all XML, whether it is whole."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from marinemap.extraction.sources.source import SourceFormat, damaged
 from marinemap.sentences import say
 
 
-def _check_xml(path: Path) -> None:
-    """GDAL's readers of GML and GPX end at what is not well-formed, without a word."""
+def check_xml(path: Path) -> None:
+    """Refuse what is not well-formed: GDAL's readers of GML and GPX end there without a word."""
     parser = expat.ParserCreate()
     try:
         with path.open("rb") as file:
@@ -19,4 +19,4 @@ def _check_xml(path: Path) -> None:
         raise damaged(path, say("is not well-formed XML: {error}", error=error)) from error
 
 
-SOURCE = SourceFormat((".gml", ".xml", ".gpx", ".kml"), check=_check_xml, opens_safely=True)
+SOURCE = SourceFormat((".gpx", ".kml"), check=check_xml, opens_safely=True)
