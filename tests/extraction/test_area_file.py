@@ -17,6 +17,7 @@ from marinemap.errors import RequestError
 from marinemap.extraction import read_area_file
 from marinemap.extraction.uploads import upload_child
 from marinemap.extraction.uploads.checks import MAX_UPLOAD_BYTES
+from marinemap.extraction.uploads.zips import unzip_shapefile
 from tests.extraction.layers import write_layer
 
 SQUARE = shapely.box(3, 43, 4, 44)
@@ -44,6 +45,28 @@ def shapefile_parts(folder: Path, crs: str = "EPSG:4326") -> dict[str, bytes]:
 
 def test_zipped_shapefile_is_an_area(tmp_path: Path) -> None:
     assert read_area_file(zipped(tmp_path, shapefile_parts(tmp_path))).geometry.equals(SQUARE)
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_zip_with_another_byte_is_damaged_or_the_same(tmp_path: Path, method: int) -> None:
+    path, folder, parts = tmp_path / "upload.zip", tmp_path / "out", shapefile_parts(tmp_path)
+    folder.mkdir()
+    with zipfile.ZipFile(path, "w", method) as archive:
+        for name, data in parts.items():
+            archive.writestr(name, data)
+    whole = path.read_bytes()
+    with zipfile.ZipFile(path) as archive:
+        first = archive.getinfo("a.dbf")
+    # Behind the header of the member and its name.
+    begin = first.header_offset + 30 + len(first.filename)
+    for at in range(begin, begin + first.compress_size):
+        path.write_bytes(whole[:at] + bytes([whole[at] ^ 0xFF]) + whole[at + 1 :])
+        try:
+            unzip_shapefile(path, folder, "file")
+        except RequestError as error:
+            assert "damaged or encrypted" in error.message
+        else:
+            assert (folder / "area.dbf").read_bytes() == parts["a.dbf"]
 
 
 def test_shapefile_in_a_folder_is_taken_as_macos_packs_it(tmp_path: Path) -> None:

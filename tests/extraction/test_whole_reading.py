@@ -139,6 +139,7 @@ for line in sys.stdin:
 def test_geopackage_that_is_edited_gives_all_of_one_version(tmp_path: Path, edits: int) -> None:
     many = [POINTS[i % 500] for i in range(40_000)]
     path = in_wal_mode(write_layer(tmp_path / "sea.gpkg", many, kind="Point"))
+    path.with_suffix(".qml").write_text("<qgis/>")
     made = 0
     # In a process of its own: SQLite's locks are the process's, whichever of its libraries asks.
     with subprocess.Popen(
@@ -161,6 +162,7 @@ def test_geopackage_that_is_edited_gives_all_of_one_version(tmp_path: Path, edit
     _, columns = read(unpack(result) / "sea.shp")
     assert len(set(columns["number"])) == 1
     assert made > 0
+    assert "sea.qml" in result.layers[0].files
 
 
 def test_commit_beside_a_geopackage_changes_its_mark(tmp_path: Path) -> None:

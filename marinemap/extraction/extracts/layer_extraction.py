@@ -118,7 +118,10 @@ class LayerExtraction:
                 full = self._write_as(FULL_FORMAT, layer, folder, self._stay, share).written
         written = (*outcome.written, *full)
         members = {name: path for each in written for name, path in each.members.items()}
-        members |= find_styles(layer.dataset, [each.path.stem for each in outcome.written])
+        # Beside a copy of the source there are none.
+        place = request.layers[self.number].path
+        stems = [each.path.stem for each in outcome.written]
+        members |= find_styles(place, layer.dataset.layer, stems)
         report = report_on(source, version, layer, outcome, full, members)
         return LayerFiles(report, written, members)
 

@@ -5,25 +5,26 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from marinemap.extraction.dataset import Dataset
+from marinemap.extraction.place import Place
+from marinemap.extraction.sources.source_files import real_path
 
 # QGIS looks for .qml beside a file of the same name; .sld is OGC 05-078r4.
 _SUFFIXES = (".qml", ".sld")
 _MOST_BYTES = 5_000_000
 
 
-def find_styles(dataset: Dataset, stems: Iterable[str]) -> dict[str, Path]:
+def find_styles(source: Place, layer: str, stems: Iterable[str]) -> dict[str, Path]:
     """Return the styles of a layer by the names that they have beside the files of an extract.
 
-    A style has the name of the layer or of its file. What is larger than 5 MB is no style, and what
-    is on a server has none.
+    A style has the name of the layer or of its file, and lies where links to that lead. What is
+    larger than 5 MB is no style, and what is on a server has none.
     """
-    path = dataset.path
+    path = real_path(source)
     if not isinstance(path, Path):
         return {}
     found: dict[str, Path] = {}
     for suffix in _SUFFIXES:
-        stems_beside = [name for name in (dataset.layer, path.stem) if _is_plain(name)]
+        stems_beside = [name for name in (layer, path.stem) if _is_plain(name)]
         candidates = (path.with_name(f"{name}{suffix}") for name in stems_beside)
         style = next((each for each in candidates if _is_style(each)), None)
         if style is not None:

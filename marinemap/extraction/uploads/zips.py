@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import lzma
 import stat
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +24,11 @@ _MAX_SHP_BYTES = 24 * 2**20
 _MAX_PRJ_BYTES = 64 * 2**10
 _SHAPEFILE_PARTS = {".shp", ".shx", ".dbf", ".prj", ".cpg"}
 _CHUNK_BYTES = 1 << 16
+# zipfile lets through what its libraries say of damaged bytes.
+_DAMAGED = (
+    *(zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError),
+    *(zlib.error, lzma.LZMAError),
+)
 _PARTS = {".shx": say("the index"), ".dbf": say("the table"), ".prj": say("the CRS")}
 
 
@@ -78,7 +85,7 @@ def opened(path: Path, field: str) -> Iterator[zipfile.ZipFile]:
     try:
         with zipfile.ZipFile(path) as archive:
             yield archive
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError) as error:
+    except _DAMAGED as error:
         raise RequestError(
             say("the zip is damaged or encrypted: {error}", error=error), field=field
         ) from error
