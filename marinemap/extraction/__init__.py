@@ -5,6 +5,7 @@ from marinemap.extraction.areas.clip import MODES
 from marinemap.extraction.dataset import Dataset, Field, KnownZones
 from marinemap.extraction.extracts.archive import sync_folder
 from marinemap.extraction.extracts.pipeline import extract
+from marinemap.extraction.extracts.styles import mark_of_styles
 from marinemap.extraction.filters.filter import Filter, compile_filter
 from marinemap.extraction.filters.spatial import GeometryField
 from marinemap.extraction.formats import FORMATS, get_format
@@ -126,6 +127,7 @@ __all__ = [
     "parts_of",
     "pick_among",
     "read_area_file",
+    "mark_of_styles",
     "read_geometries",
     "read_names",
     "read_one",

@@ -13,12 +13,14 @@ from marinemap.catalogue.viewers import EVERYONE, Viewer
 from marinemap.errors import DatasetError, UnavailableError
 from marinemap.extraction import (
     ExtractionResult,
+    SourceLayer,
     check_selection,
     counted,
     estimate,
     extract,
     fingerprint,
     help_extract,
+    mark_of_styles,
 )
 from marinemap.processes.apart import call_apart, is_small
 from marinemap.processes.choices import extract_inputs
@@ -116,7 +118,7 @@ def help_run(inputs: Mapping[str, Any], context: RunContext) -> None:
 
 
 def data_version(inputs: Mapping[str, Any]) -> list[str] | None:
-    """Tell which data a run would read now, and the words that it would write about them.
+    """Tell which data and styles a run would read now, and what it would write about them.
 
     None where a layer is gone, or its data are others than the catalogue knows of as yet.
     """
@@ -126,7 +128,11 @@ def data_version(inputs: Mapping[str, Any]) -> list[str] | None:
         known = [fingerprint(layers[name].path) == layers[name].fingerprint for name in names]
     except (KeyError, DatasetError, UnavailableError):
         return None
-    return [repr(layers[name].to_source()) for name in names] if all(known) else None
+    return [_named(layers[name].to_source()) for name in names] if all(known) else None
+
+
+def _named(source: SourceLayer) -> str:
+    return f"{source!r} {mark_of_styles(source.path, source.layer or '')}"
 
 
 def _summary(result: ExtractionResult) -> str:

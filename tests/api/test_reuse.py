@@ -190,6 +190,15 @@ def test_words_about_a_layer_are_part_of_its_archive(
     assert is_run(post(new_client(BROWSER), REQUEST))
 
 
+def test_style_beside_a_layer_is_part_of_its_archive(
+    reefs: Layer, new_client: NewClient, post: Post
+) -> None:
+    run(post(new_client(BROWSER), REQUEST).json()["jobID"])
+    assert not is_run(post(new_client(BROWSER), REQUEST))
+    Path(reefs.source).with_suffix(".qml").write_text("<qgis/>")
+    assert is_run(post(new_client(BROWSER), REQUEST))
+
+
 def test_result_that_lacks_a_layer_is_given_to_nobody(
     reefs: Layer, new_client: NewClient, post: Post, tmp_path: Path
 ) -> None:

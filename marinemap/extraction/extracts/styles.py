@@ -19,17 +19,24 @@ def find_styles(source: Place, layer: str, stems: Iterable[str]) -> dict[str, Pa
     A style has the name of the layer or of its file, and lies where links to that lead. What is
     larger than 5 MB is no style, and what is on a server has none.
     """
+    beside = _beside(source, layer)
+    return {f"{stem}{style.suffix}": style for style in beside for stem in stems}
+
+
+def mark_of_styles(source: Place, layer: str) -> str:
+    """Return what changes with the styles of a layer, cheaply."""
+    marks = [(style.name, style.stat()) for style in _beside(source, layer)]
+    return repr([(name, at.st_size, at.st_mtime_ns, at.st_ino) for name, at in marks])
+
+
+def _beside(source: Place, layer: str) -> list[Path]:
     path = real_path(source)
     if not isinstance(path, Path):
-        return {}
-    found: dict[str, Path] = {}
-    for suffix in _SUFFIXES:
-        stems_beside = [name for name in (layer, path.stem) if _is_plain(name)]
-        candidates = (path.with_name(f"{name}{suffix}") for name in stems_beside)
-        style = next((each for each in candidates if _is_style(each)), None)
-        if style is not None:
-            found |= {f"{stem}{suffix}": style for stem in stems}
-    return found
+        return []
+    stems = [name for name in (layer, path.stem) if _is_plain(name)]
+    candidates = ([path.with_name(f"{stem}{suffix}") for stem in stems] for suffix in _SUFFIXES)
+    found = (next(filter(_is_style, each), None) for each in candidates)
+    return [style for style in found if style is not None]
 
 
 def _is_plain(name: str) -> bool:
