@@ -44,6 +44,7 @@ _CQL2_CLASSES = (
     "basic-cql2",
     "advanced-comparison-operators",
     "case-insensitive-comparison",
+    "accent-insensitive-comparison",
     "basic-spatial-functions",
     "basic-spatial-functions-plus",
     "spatial-functions",

@@ -218,3 +218,35 @@ def test_service_doc_describes_every_route_without_a_script(new_client: NewClien
     assert links.scripts == 0
     for route in all_routes():
         assert f"/api{route.path}" in text
+
+
+@pytest.mark.parametrize(
+    ("asked", "media_type"),
+    [
+        ({}, "multipart/related"),
+        ({"outputs": {"message": {}}}, "text/plain"),
+        ({"outputs": {"text": {}}}, "text/xml"),
+        ({"response": "document"}, "application/json"),
+        ({"outputs": {"none": {}}}, "application/problem+json"),
+    ],
+)
+def test_media_type_of_each_answer_of_a_process_is_described(
+    new_client: NewClient, asked: dict[str, Any], media_type: str
+) -> None:
+    body = {"inputs": {"message": "a", "text": "<b/>"}, **asked}
+    client = new_client()
+    answer = client.post("/api/processes/echo/execution", body, "application/json")
+    assert answer["Content-Type"].partition(";")[0] == media_type
+    paths = client.get("/api/openapi.json").json()["paths"]
+    responses = paths["/processes/{processId}/execution"]["post"]["responses"]
+    declared = responses.get(str(answer.status_code), responses["default"])
+    assert media_type in declared["content"]
+    of_results = paths["/jobs/{jobId}/results"]["get"]["responses"]
+    assert media_type in {**of_results["200"]["content"], **of_results["404"]["content"]}
+
+
+def test_options_tells_the_methods_of_a_route(new_client: NewClient) -> None:
+    answer = new_client().options("/api/jobs")
+    assert (answer.status_code, answer["Allow"], answer.content) == (204, "GET, HEAD, OPTIONS", b"")
+    # A method that is not taken is still refused with the same.
+    assert new_client().put("/api/jobs")["Allow"] == "GET, HEAD"

@@ -438,6 +438,7 @@ def test_filter_by_what_is_no_place_is_refused(
         ("n = 3 && n = 4", "from '&& n = 4' on", "AND"),
         ('name = "point 001"', "no field 'point 001'", "single quotes: 'point 001'"),
         ("CASEI(name)", "not supported as a condition", "CASEI(name) = CASEI("),
+        ("ACCENTI(name)", "not supported as a condition", "ACCENTI(name) = ACCENTI("),
         ("CASEI name = 'x'", "not CQL2", "CASEI takes brackets"),
         ("n = '3'", "no value for a field of type int64", "number without quotes"),
         ("name = 3", "no value for a field of type string", "single quotes: '3'"),
@@ -451,6 +452,20 @@ def test_slips_of_newcomers_are_told_what_to_write(
     response = new_client().get("/api/collections/grid/items", {"filter": text})
     problem = assert_problem(response, 400)
     assert detail in problem["detail"] and hint in problem["hint"]
+
+
+def test_function_that_is_none_is_told_by_its_name(gpkg_grid: Layer, new_client: NewClient) -> None:
+    response = new_client().get("/api/collections/grid/items", {"filter": "upper(name) = 'A'"})
+    detail = assert_problem(response, 400)["detail"]
+    assert detail.startswith("'upper' gives no value") and "CASEI, ACCENTI, +" in detail
+
+
+@pytest.mark.parametrize(("text", "count"), [("true", 3), ("false", 0)])
+def test_condition_may_be_true_or_false_by_itself(
+    gpkg_grid: Layer, new_client: NewClient, text: str, count: int
+) -> None:
+    asked = {"filter": text, "filter-lang": "cql2-json", "limit": "3"}
+    assert new_client().get("/api/collections/grid/items", asked).json()["numberReturned"] == count
 
 
 def test_queryables(grid: Layer, new_client: NewClient) -> None:

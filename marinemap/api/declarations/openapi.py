@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Mapping, Sequence
+from http import HTTPStatus
 from typing import Any
 
 from django.http import HttpRequest
@@ -126,11 +127,13 @@ def _operation(
         "tags": [operation.tag],
         "parameters": [_parameter(each) for each in declared],
         "security": list(_SECURITY.get(operation.access, _OPTIONAL)),
-        "responses": {str(status): _answer(answer) for status, answer in operation.answers.items()},
+        "responses": {
+            str(status): _answer(status, answer) for status, answer in operation.answers.items()
+        },
     }
     described["responses"]["default"] = {
         "description": "What is wrong, in words, with the field at fault.",
-        "content": {PROBLEM: {"schema": {"$ref": _REF}}},
+        "content": _problem_content(),
     }
     if operation.body:
         described["requestBody"] = _body(operation.body)
@@ -166,8 +169,15 @@ def _parameter(parameter: Parameter) -> dict[str, Any]:
     return described
 
 
-def _answer(answer: Answer) -> dict[str, Any]:
+def _problem_content() -> dict[str, Any]:
+    # As plain JSON it comes to who takes nothing else.
+    return {kind: {"schema": {"$ref": _REF}} for kind in (PROBLEM, JSON)}
+
+
+def _answer(status: int, answer: Answer) -> dict[str, Any]:
     described: dict[str, Any] = {"description": answer.description}
+    if status >= HTTPStatus.BAD_REQUEST:
+        return described | {"content": _problem_content()}
     schema = {} if answer.schema is None else copy.deepcopy(dict(answer.schema))
     if answer.media_types:
         described["content"] = {

@@ -44,6 +44,11 @@ def serve(route: Route) -> Callable[..., HttpResponseBase]:
 
     def view(request: HttpRequest, **path: str) -> HttpResponseBase:
         operation = route.operation(request.method)
+        if request.method == "OPTIONS":
+            # What may be asked for here (RFC 9110, 9.3.7); it tells of no data.
+            return HttpResponse(
+                status=204, headers={"Allow": ", ".join([*route.methods, "OPTIONS"])}
+            )
         if operation is None:
             return HttpResponseNotAllowed(route.methods)
         check_access(request, operation.access)

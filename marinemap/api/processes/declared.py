@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from marinemap.api.declarations import Parameter
+from marinemap.api.declarations.operation import JSON
 from marinemap.api.links import LINKS
 from marinemap.jobs.states import JobStatus
+from marinemap.processes.registry import all_processes
 from marinemap.processes.values import Schema
 
 JOB_ID = Parameter("jobId", {"type": "string"}, "The id of a job.", "path")
@@ -52,6 +54,17 @@ STATUS = {
         "links": LINKS,
     },
 }
+
+
+def output_types() -> tuple[str, ...]:
+    """Return the media types in which outputs are answered: one as it is, several together."""
+    each = [
+        process.media_type_of(name)
+        for process in all_processes().values()
+        for name in process.outputs
+    ]
+    # Texts among the outputs that are JSON are sent as texts.
+    return tuple(dict.fromkeys([JSON, "text/plain", *sorted(each), "multipart/related"]))
 
 
 def list_of(name: str, item: Schema) -> dict[str, object]:

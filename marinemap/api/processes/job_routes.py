@@ -6,7 +6,16 @@ from marinemap.api.access import Access
 from marinemap.api.declarations import Answer, Operation, Parameter, Route
 from marinemap.api.declarations.serving import FORM
 from marinemap.api.processes import jobs, listing, records, shares
-from marinemap.api.processes.declared import AFTER, COUNT, JOB_ID, LIMIT, STATUS, TEXT, list_of
+from marinemap.api.processes.declared import (
+    AFTER,
+    COUNT,
+    JOB_ID,
+    LIMIT,
+    STATUS,
+    TEXT,
+    list_of,
+    output_types,
+)
 from marinemap.jobs.states import JobStatus
 
 _OUTPUT_ID = Parameter("outputId", {"type": "string"}, "The id of an output.", "path")
@@ -69,7 +78,7 @@ _REPORT = {
     },
 }
 _RESULTS = {
-    200: Answer("The outputs, or the file", {}, ("application/json", "application/zip")),
+    200: Answer("The outputs, or the file", {}, output_types()),
     302: Answer("Where results lie in a storage: a link to the file", media_types=()),
     204: Answer("Links to the outputs, in the header Link", media_types=()),
     404: Answer("Unknown, not ready, or gone", media_types=()),

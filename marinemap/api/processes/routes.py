@@ -7,7 +7,16 @@ from marinemap.api.declarations import Answer, Operation, Parameter, Route
 from marinemap.api.declarations.serving import FORM
 from marinemap.api.links import LINKS
 from marinemap.api.processes import execution, listing
-from marinemap.api.processes.declared import AFTER, CACHE, KEY, LIMIT, STATUS, TEXT, list_of
+from marinemap.api.processes.declared import (
+    AFTER,
+    CACHE,
+    KEY,
+    LIMIT,
+    STATUS,
+    TEXT,
+    list_of,
+    output_types,
+)
 from marinemap.api.processes.requests import BODY
 
 _PROCESS_ID = Parameter("processId", {"type": "string"}, "The id of a process.", "path")
@@ -69,7 +78,8 @@ ROUTES = (
                 (_PREFER, KEY, CACHE),
                 BODY,
                 {
-                    200: Answer("The outputs, run at once", {}, ("application/json",)),
+                    200: Answer("The outputs, run at once", {}, output_types()),
+                    204: Answer("Links to the outputs, in the header Link", media_types=()),
                     201: Answer(
                         "A job", STATUS, ("application/json",), {"Location": "Where it is"}
                     ),

@@ -13,9 +13,9 @@ import shapely
 from marinemap.errors import RequestError, quote
 from marinemap.extraction.filters.numbers import ARITHMETIC, exactly
 from marinemap.extraction.filters.operands import (
+    FOLDS,
     Computed,
     Operands,
-    folded,
     is_field,
     name_of,
 )
@@ -36,8 +36,8 @@ _COMPARISONS: dict[str, Callable[[Any, Any], Any]] = {
     ">=": pc.greater_equal,
 }
 _ALLOWED = (
-    "and, or, not, =, <>, <, <=, >, >=, BETWEEN, IN, LIKE, IS NULL, CASEI, DATE, TIMESTAMP, "
-    + ", ".join(ARITHMETIC)
+    "and, or, not, =, <>, <, <=, >, >=, BETWEEN, IN, LIKE, IS NULL, CASEI, ACCENTI, DATE, "
+    + ", ".join(["TIMESTAMP", *ARITHMETIC])
 )
 # What no geometry is to itself.
 _NEVER_TO_ITSELF = ("s_disjoint", "s_touches", "s_overlaps", "s_crosses")
@@ -116,8 +116,9 @@ class Compiler:
 
     def _like(self, value: Any, pattern: Any) -> Mask:
         text, type_ = self.operands.operand(value, pa.string())
-        ignores_case = name_of(pattern) == "casei"
-        if ignores_case:
+        folds = []
+        while name_of(pattern) in FOLDS:
+            folds.append(FOLDS[name_of(pattern)])
             (pattern,) = self.operands.only(self.operands.operator(pattern)[1], 1)
         plain = plain_value(pattern)
         if not isinstance(plain, str) or not (type_ and is_text(type_)):
@@ -130,8 +131,9 @@ class Compiler:
                     most=_MAX_PATTERN_CHARACTERS,
                 )
             )
-        wanted = folded(pa.scalar(plain)).as_py() if ignores_case else plain
-        return lambda columns: matches(text(columns), wanted)
+        for fold in reversed(folds):
+            plain = fold(pa.scalar(plain)).as_py()
+        return lambda columns: matches(text(columns), plain)
 
     def _spatial(self, function: str, geometry: GeometryField, left: Any, right: Any) -> Mask:
         """Compile a function of the geometry and a literal, of either twice."""
@@ -174,10 +176,13 @@ class Compiler:
         return joined
 
     def _unknown(self, operator: str) -> RequestError:
-        if operator == "casei":
+        if operator in FOLDS:
             return self.operands.refuse(
-                say("'casei' by itself is not supported as a condition"),
-                say("Compare with it: CASEI(name) = CASEI('Reef')."),
+                say("'{operator}' by itself is not supported as a condition", operator=operator),
+                say(
+                    "Compare with it: {operator}(name) = {operator}('Reef').",
+                    operator=operator.upper(),
+                ),
             )
         known = [*TEMPORAL, *(SPATIAL if self._geometry else ())]
         return self.operands.refuse(

@@ -1,4 +1,4 @@
-"""Operands of CQL2: fields, literals, CASEI and arithmetic, each compiled to a column."""
+"""Operands of CQL2: fields, literals, CASEI, ACCENTI and arithmetic, each compiled to a column."""
 
 from __future__ import annotations
 
@@ -43,6 +43,7 @@ class Operands:
         """Compile two operands of one type, each literal read as the other's field needs."""
         type_ = self._type_of(left) or self._type_of(right) or type_of_literal(left)
         if type_ is None:
+            self._check_gives_value(left)
             raise self.refuse(say("{left} is no value for a filter", left=quote(left)))
         if pa.types.is_timestamp(type_) and (is_date(left) or is_date(right)):
             # A moment is compared with a day by the day on which it is, in UTC.
@@ -52,8 +53,8 @@ class Operands:
     def operand(self, node: Any, wanted: Any, depth: int = 0) -> tuple[Computed, Any]:
         """Compile an operand of a type of Arrow, of any where none is wanted; with its type."""
         self.count(depth)
-        if name_of(node) == "casei":
-            return self._without_case(node, depth)
+        if name_of(node) in FOLDS:
+            return self._folded(node, depth)
         if name_of(node) in ARITHMETIC:
             return self._computed(node, wanted, depth)
         if is_field(node):
@@ -129,12 +130,14 @@ class Operands:
             )
         return (lambda columns: columns[name]), type_
 
-    def _without_case(self, node: Any, depth: int) -> tuple[Computed, Any]:
-        (plain,) = self.only(self.operator(node)[1], 1)
+    def _folded(self, node: Any, depth: int) -> tuple[Computed, Any]:
+        operator, arguments = self.operator(node)
+        (plain,) = self.only(arguments, 1)
         text, type_ = self.operand(plain, pa.string(), depth + 1)
         if type_ is None or not is_text(type_):
-            raise self.refuse(say("CASEI needs a text"))
-        return (lambda columns: folded(text(columns))), type_
+            raise self.refuse(say("{function} needs a text", function=operator.upper()))
+        fold = FOLDS[operator]
+        return (lambda columns: fold(text(columns))), type_
 
     def _computed(self, node: Any, wanted: Any, depth: int) -> tuple[Computed, Any]:
         """Compile arithmetic; what is no number is refused by name."""
@@ -159,6 +162,7 @@ class Operands:
         return lambda columns: moment(columns).cast(unit).cast(pa.date32(), safe=False)
 
     def _literal(self, node: Any, wanted: Any) -> Any:
+        self._check_gives_value(node)
         value = plain_value(node)
         if value is None or wanted is None or not suits(value, wanted):
             raise self.refuse(_no_value(node, wanted), how_to_write(value, wanted))
@@ -169,9 +173,21 @@ class Operands:
                 say("{node} does not fit a field of type {wanted}", node=quote(node), wanted=wanted)
             ) from error
 
+    def _check_gives_value(self, node: Any) -> None:
+        """Refuse an operator that is none, or only true or false."""
+        if name_of(node):
+            allowed = ", ".join([*FOLDS, *ARITHMETIC]).upper()
+            raise self.refuse(
+                say(
+                    "'{operator}' gives no value to compare with; those that do are {allowed}",
+                    operator=quote(name_of(node)),
+                    allowed=allowed,
+                )
+            )
+
     def _type_of(self, node: Any) -> Any:
         """Return the type that an operand has by itself; a literal has none."""
-        if name_of(node) == "casei":
+        if name_of(node) in FOLDS:
             return pa.string()
         if name_of(node) in ARITHMETIC:
             return pa.float64()
@@ -205,6 +221,16 @@ def name_of(node: Any) -> str:
 def folded(text: Any) -> Any:
     """Return a text without regard to case: some letters have two small forms, such as sigma."""
     return pc.utf8_lower(pc.utf8_upper(text))
+
+
+def without_accents(text: Any) -> Any:
+    """Return a text without the marks that stand over and under its letters."""
+    parted = pc.utf8_normalize(text, "NFD")
+    return pc.utf8_normalize(pc.replace_substring_regex(parted, r"\p{Mn}+", ""), "NFC")
+
+
+# What texts are made of to be compared without regard to something (OGC 21-065r2).
+FOLDS: dict[str, Callable[[Any], Any]] = {"casei": folded, "accenti": without_accents}
 
 
 def _no_value(node: Any, wanted: Any) -> str:

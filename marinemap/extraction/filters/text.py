@@ -37,7 +37,7 @@ def parse(text: Any, field: str) -> Any:
 
     Parameters
     ----------
-    text : str or mapping
+    text : str, mapping or bool
         CQL2 text, or JSON, which is not looked at.
     field : str
         The name of the input, for messages.
@@ -47,7 +47,7 @@ def parse(text: Any, field: str) -> Any:
     RequestError
         If it is neither, does not parse, or is larger or deeper than may be.
     """
-    if isinstance(text, Mapping):
+    if isinstance(text, Mapping | bool):
         # The library's JSON parser recurses; what is nested too deep never reaches it.
         return text
     if not isinstance(text, str):
