@@ -84,6 +84,8 @@ def test_passive_declarations_tell_what_is_not_there(channel: Any) -> None:
         lambda c: c.queue_declare("q", arguments={"x-overflow": "drop-head"}),
         lambda c: c.queue_declare("q", arguments={"x-max-priority": 255}),
         lambda c: c.queue_declare("q", arguments={"x-expires": -1}),
+        # More than the databases can count to.
+        lambda c: c.queue_declare("q", arguments={"x-message-ttl": 2**63}),
     ],
 )
 def test_argument_that_is_not_offered_is_refused(channel: Any, call: Callable[[Any], None]) -> None:
@@ -234,7 +236,7 @@ def test_time_to_live_is_the_shorter_of_queue_and_message(broker: Broker, channe
 # -- messages
 
 
-@pytest.mark.parametrize("expiration", ["soon", "-1", 1.5])
+@pytest.mark.parametrize("expiration", ["soon", "-1", 1.5, 2**63])
 def test_expiration_that_is_none_is_refused(channel: Any, expiration: Any) -> None:
     message = channel.prepare_message("1", properties={"expiration": expiration})
     with pytest.raises(PreconditionFailed, match="expiration"):

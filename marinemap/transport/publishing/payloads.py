@@ -34,6 +34,8 @@ _PROPERTIES = frozenset(
         "user_id",
     }
 )
+# Of messages or milliseconds: added to a time it is a number of both databases, and of JSON.
+MOST = 2**53
 # How kombu marks a value that JSON has not: a date, a UUID, bytes (kombu.utils.json).
 _KOMBU_TYPE = '"__type__"'
 
@@ -96,6 +98,7 @@ def read_time_ms(text: Any) -> int | None:
 
 def read_expiration_ms(expiration: Any) -> int | None:
     """Return the property `expiration`, which AMQP writes as text, in milliseconds."""
-    return (
-        int(expiration) if isinstance(expiration, int | str) and str(expiration).isdigit() else None
-    )
+    if isinstance(expiration, str) and expiration.isdecimal() and len(expiration) < 20:
+        expiration = int(expiration)
+    is_number = isinstance(expiration, int) and not isinstance(expiration, bool)
+    return expiration if is_number and 0 <= expiration <= MOST else None

@@ -14,7 +14,7 @@ from ..errors import AwayError, BusyError, NotStoredError, QueueFullError, quote
 from ..providers import find_caller_transaction
 from ..refusals import precondition_failed
 from . import statements
-from .payloads import read_expiration_ms, read_time_ms, write_payload
+from .payloads import MOST, read_expiration_ms, read_time_ms, write_payload
 from .routes import Route, Routes
 
 _PRIORITIES = range(10)
@@ -243,6 +243,7 @@ def _read_ttl_ms(expiration: Any) -> int | None:
     ttl_ms = read_expiration_ms(expiration)
     if ttl_ms is None and expiration is not None:
         raise precondition_failed(
-            f"expiration '{quote(expiration)}' is no number of milliseconds, 0 or more", _PUBLISH
+            f"expiration '{quote(expiration)}' is no number of milliseconds, 0 to {MOST:,}",
+            _PUBLISH,
         )
     return ttl_ms

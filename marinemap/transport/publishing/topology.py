@@ -10,6 +10,7 @@ from kombu.exceptions import ChannelError
 from ..database import Database
 from ..errors import TransportError, did_you_mean
 from ..refusals import not_found, precondition_failed
+from .payloads import MOST
 from .routes import EXCHANGE_TYPES, FIND_QUEUE, PREDECLARED, Routes, read_type
 
 # Arguments of a queue, and the columns that keep them. Others are refused: whoever asks for a
@@ -178,8 +179,8 @@ class Topology:
 def _check_arguments(name: str, arguments: Mapping[str, Any]) -> None:
     for given, value in arguments.items():
         if given in _ARGUMENTS:
-            if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-                raise _refuse(name, given, value, "takes a whole number, 0 or more")
+            if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= MOST:
+                raise _refuse(name, given, value, f"takes a whole number, 0 to {MOST:,}")
         elif given not in _GIVEN:
             known = [*_ARGUMENTS, *_GIVEN]
             hint = did_you_mean(given, known)
