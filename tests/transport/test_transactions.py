@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import psycopg
@@ -11,6 +11,7 @@ import pytest
 from kombu import Exchange, Producer, Queue
 
 from marinemap.transport import CallerTransaction, use_caller_transaction
+from marinemap.transport.database.postgresql import PostgresDatabase
 from marinemap.transport.errors import TransportError
 from tests.transport.conftest import Broker, Inbox, publish, wait_until
 
@@ -145,3 +146,25 @@ def test_publish_waits_for_another_writer(broker: Broker, caller: Caller) -> Non
     caller.end("COMMIT")
     published.join()
     assert wait_until(lambda: broker.count("broker_messages") == 2, "the publish")
+
+
+@pytest.mark.parametrize("broker", ["postgresql"], indirect=True)
+def test_consumer_that_falls_asleep_before_the_callers_commit_is_woken_by_it(
+    broker: Broker, caller: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody slept as the message was stored, and so nobody was told: a poll found it, 5 s on."""
+    monkeypatch.setattr(PostgresDatabase, "settling_seconds", 0.0)
+    publish(broker.connect(), "declares")
+    caller.begin()
+    after_commit: list[Callable[[], None]] = []
+    use_caller_transaction(lambda _: CallerTransaction(caller.connection, after_commit.append))
+    publish(broker.connect(), "woken")
+    use_caller_transaction(None)
+    inbox = Inbox(broker.connect(poll_seconds=60))
+    inbox.receive(1)
+    sleeping = "SELECT 1 FROM pg_locks WHERE locktype = 'advisory'"
+    wait_until(lambda: broker.rows(sleeping), "falling asleep")
+    caller.end("COMMIT")
+    for tell in after_commit:
+        tell()
+    assert inbox.receive(2, seconds=10) == ["declares", "woken"]

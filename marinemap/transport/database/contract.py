@@ -38,11 +38,20 @@ class Session(Protocol):
 
 @dataclass(frozen=True)
 class Stored:
-    """How many messages an insert has stored, and whom to tell of them after the commit."""
+    """How many messages an insert has stored, where, and who slept, to be told after the commit."""
 
-    count: int
+    count: int = 0
+    queue_names: frozenset[str] = frozenset()
     expected_in: frozenset[str] = frozenset()
     is_delayed: bool = False
+
+    def __add__(self, other: Stored) -> Stored:
+        return Stored(
+            self.count + other.count,
+            self.queue_names | other.queue_names,
+            self.expected_in | other.expected_in,
+            self.is_delayed or other.is_delayed,
+        )
 
 
 @dataclass(frozen=True)

@@ -114,8 +114,9 @@ class PostgresDatabase(Database):
 
     def store(self, session: Session, insert: str, **parameters: Any) -> Stored:
         rows = session.run(_STORE.replace("{insert}", insert), **parameters)
+        names = frozenset(row.queue_name for row in rows)
         expected = frozenset(row.queue_name for row in rows if row.is_expected or row.is_delayed)
-        return Stored(len(rows), expected, any(row.is_delayed for row in rows))
+        return Stored(len(rows), names, expected, any(row.is_delayed for row in rows))
 
     def claim(
         self,

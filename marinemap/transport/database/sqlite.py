@@ -113,8 +113,9 @@ class SqliteDatabase(Database):
 
     def store(self, session: Session, insert: str, **parameters: Any) -> Stored:
         rows = session.run(insert, **parameters)
+        names = frozenset(row.queue_name for row in rows)
         is_delayed = any(row.due_at_ms is not None for row in rows)
-        return Stored(len(rows), frozenset(row.queue_name for row in rows), is_delayed)
+        return Stored(len(rows), names, names, is_delayed)
 
     def claim(
         self,

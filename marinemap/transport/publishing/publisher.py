@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from typing import Any
@@ -115,7 +115,7 @@ class Publisher:
         """
         routes = self._routes.find(session, "", queue_name)
         self._check_room(session, len(outgoing), routes[0])
-        return _add(self._insert(session, one, routes) for one in outgoing)
+        return sum((self._insert(session, one, routes) for one in outgoing), Stored())
 
     def prepare(self, message: Mapping[str, Any]) -> Outgoing:
         """Return a kombu message as a row."""
@@ -139,9 +139,8 @@ class Publisher:
             # A single statement is a transaction of its own.
             with nullcontext() if is_single else session.begin():
                 self._check_rooms(session, routed)
-                stored = _add(
-                    self._insert(session, one, routes, is_again=is_again) for one, routes in routed
-                )
+                each = (self._insert(session, *one, is_again=is_again) for one in routed)
+                stored = sum(each, Stored())
             self._tell(session, stored)
         return stored.count
 
@@ -173,18 +172,18 @@ class Publisher:
 
     def _tell(self, session: Session, stored: Stored) -> None:
         """Wake who expects the messages, once they are committed."""
-        if not stored.expected_in:
+        if not stored.count:
             return
         caller = find_caller_transaction(self._database.url)
         if caller is not None and caller.on_commit is not None:
             caller.on_commit(lambda: self._notify_after_commit(stored))
-        else:
+        elif stored.expected_in:
             self._database.notify(session, stored.expected_in, is_delayed=stored.is_delayed)
 
     def _notify_after_commit(self, stored: Stored) -> None:
-        # A hint only: without it a message is found a few seconds later.
+        # To all: who was awake as it was stored may sleep by now. Untold, they find it by a poll.
         with suppress(AwayError), self._database.session() as session:
-            self._database.notify(session, stored.expected_in, is_delayed=stored.is_delayed)
+            self._database.notify(session, stored.queue_names, is_delayed=stored.is_delayed)
 
     def _needs_counting(self, routed: list[tuple[Outgoing, list[Route]]]) -> bool:
         return any(self._find_limit(route) is not None for _, routes in routed for route in routes)
@@ -214,12 +213,6 @@ class Publisher:
 
     def _find_limit(self, route: Route) -> int | None:
         return route.max_length or self._database.options.max_queue_length
-
-
-def _add(each: Iterable[Stored]) -> Stored:
-    stored = list(each)
-    names = frozenset[str]().union(*(one.expected_in for one in stored))
-    return Stored(sum(one.count for one in stored), names, any(one.is_delayed for one in stored))
 
 
 def _not_stored(error: BusyError, seconds: float) -> NotStoredError:
