@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from time import monotonic
 
 from ..database import Database
 from ..database.contract import Session
@@ -14,6 +15,8 @@ logger = logging.getLogger(__name__)
 _DAY_MS = 24 * 3600 * 1000
 # A long backlog is cleared in pieces: one big delete would hold SQLite's only write lock.
 _BATCH = 1000
+# What is forgotten can wait for the next round; the messages of the dead are looked for meanwhile.
+_BURYING_SECONDS = 2.0
 
 _EXPIRED = (
     "DELETE FROM broker_messages WHERE id IN (SELECT id FROM (SELECT id FROM broker_messages "
@@ -45,8 +48,9 @@ SELECT queue_name FROM names WHERE queue_name IS NOT NULL AND NOT EXISTS
     (SELECT 1 FROM broker_queues AS q WHERE q.queue_name = names.queue_name)
 """
 _FORGOTTEN = (
-    "queue_name = :queue_name AND {ready} "
-    "AND published_at_ms < {now_once} - CAST(:forgotten_ms AS BIGINT)"
+    "SELECT id FROM broker_messages WHERE queue_name = :queue_name AND {ready} "
+    "AND published_at_ms < {now_once} - CAST(:forgotten_ms AS BIGINT) "
+    f"ORDER BY priority DESC, (id + 0) LIMIT {_BATCH} {{skip_locked}}"
 )
 
 
@@ -67,11 +71,19 @@ def bury_forgotten(database: Database) -> None:
     """Bury what has waited for a day in queues that nobody declares, as replies to the dead."""
     with database.session() as session:
         names = [row.queue_name for row in session.run(_UNDECLARED)]
+    until = monotonic() + _BURYING_SECONDS
     for name in names:
-        with database.transaction() as session:
-            reason = f"nobody has declared queue '{name}' for a day"
-            dead = database.bury(session, _FORGOTTEN, reason, queue_name=name, forgotten_ms=_DAY_MS)
-        report_dead((row.message_id for row in dead), reason)
+        while _bury_some(database, name) == _BATCH and monotonic() < until:
+            pass
+
+
+def _bury_some(database: Database, queue_name: str) -> int:
+    with database.transaction() as session:
+        found = session.run(_FORGOTTEN, queue_name=queue_name, forgotten_ms=_DAY_MS)
+        reason = f"nobody has declared queue '{queue_name}' for a day"
+        dead = database.bury(session, "id {in_ids}", reason, ids=[row.id for row in found])
+    report_dead((row.message_id for row in dead), reason)
+    return len(dead)
 
 
 def _delete_expired(session: Session) -> None:

@@ -160,7 +160,7 @@ def reclaim(database: Database, dead: list[Row]) -> int:
     of a claim that was under way meanwhile, are given back as well.
     """
     removed, released = _release_orphans(database, dead)
-    while released % _BATCH == 0 and (more := _release_orphans(database, [])[1]):
+    while released and released % _BATCH == 0 and (more := _release_orphans(database, [])[1]):
         released += more
     _unsubscribe_dead(database)
     if removed or released:

@@ -60,11 +60,14 @@ _BEGIN_LIMITING = (
     "UPDATE broker_messages SET rate_key = task_name, turn = numbered.turn FROM numbered "
     "WHERE broker_messages.id = numbered.id AND {ready} RETURNING queue_name"
 )
+_LIMITED_NO_MORE = (
+    "SELECT id FROM broker_messages WHERE {limited} AND rate_key IN "
+    "(SELECT task_name FROM broker_rates WHERE max_starts IS NULL)"
+)
+_HAS_LIMITED_NO_MORE = f"{_LIMITED_NO_MORE} LIMIT 1"
 _END_LIMITING = (
     "UPDATE broker_messages SET rate_key = NULL WHERE id IN (SELECT id FROM "
-    "(SELECT id FROM broker_messages WHERE {limited} AND rate_key IN "
-    f"(SELECT task_name FROM broker_rates WHERE max_starts IS NULL) LIMIT {_BATCH} "
-    "{skip_locked}) AS picked) RETURNING queue_name"
+    f"({_LIMITED_NO_MORE} LIMIT {_BATCH} {{skip_locked}}) AS picked) RETURNING queue_name"
 )
 
 
@@ -174,12 +177,14 @@ def limit_waiting(database: Database, task_name: str) -> None:
 
 def free_waiting(database: Database) -> None:
     """Let what waits of tasks whose rate was lifted be claimed like all others."""
-    while True:
-        with database.session() as session:
+    with database.session() as session:
+        # An update takes SQLite's only write lock, also where it finds nothing.
+        while session.run(_HAS_LIMITED_NO_MORE):
             freed = session.run(_END_LIMITING)
             database.notify(session, {row.queue_name for row in freed})
-        if len(freed) < _BATCH:
-            return
+            if not freed:
+                # Others have them locked.
+                return
 
 
 class RateStatements:
