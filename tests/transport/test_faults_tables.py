@@ -10,13 +10,14 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from kombu import Connection, Producer
+from kombu import Connection, Exchange, Producer, Queue
 
 from marinemap.transport import use_task_rates
 from marinemap.transport.consuming.delayed import promote
 from marinemap.transport.database import schema
 from marinemap.transport.database.sqlite_session import write_sql as write_sqlite
 from marinemap.transport.publishing import queues
+from tests.postgresql import Cluster
 from tests.transport.conftest import TASKS, Broker, Inbox, publish, wait_until
 
 pytestmark = pytest.mark.usefixtures("patient_statements")
@@ -128,3 +129,20 @@ def test_property_that_is_not_of_amqp_is_left_out(broker: Broker) -> None:
     properties = inbox.messages[0].properties
     assert properties["correlation_id"] == "kept"
     assert "chord" not in properties
+
+
+@pytest.mark.parametrize("broker", ["postgresql"], indirect=True)
+def test_queue_of_a_name_beyond_ascii_is_consumed_whatever_the_servers_encoding(
+    broker: Broker, cluster: Cluster
+) -> None:
+    """By the server's own encoding its messages came under another name, and went back for ever."""
+    with psycopg.connect(broker.url, autocommit=True) as admin:
+        admin.execute("DROP DATABASE IF EXISTS latin")
+        admin.execute("CREATE DATABASE latin ENCODING LATIN1 LOCALE 'C' TEMPLATE template0")
+    latin = Broker(cluster.url("latin"), broker.options)
+    coast = Queue("küste", Exchange("küste"), "küste")
+    names = {"exchange": coast.exchange, "routing_key": "küste", "declare": [coast]}
+    publish(latin.connect(), "found", **names)
+    assert Inbox(latin.connect(), coast).receive(1, seconds=10) == ["found"]
+    assert latin.rows("SELECT queue_name FROM broker_messages") == [("küste",)]
+    latin.close()

@@ -7,8 +7,11 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
+from marinemap.transport.database import verify
+from marinemap.transport.errors import AwayError
 from tests.postgresql import Cluster, make_database, pgbouncer
 from tests.transport.conftest import Broker, Inbox, publish
+from tests.transport.test_faults_waits import RATE
 
 BODIES = list(range(40))
 
@@ -52,3 +55,14 @@ def test_no_session_is_left_less_durable_or_planning_otherwise(pooled: Broker) -
         names = ("synchronous_commit", "plan_cache_mode", "enable_seqscan", "jit")
         found = [other.execute(f"SHOW {name}").fetchone() for name in names * 4]
     assert found == [("on",), ("auto",), ("on",), ("on",)] * 4
+
+
+def test_who_is_frozen_amid_a_transaction_is_ended_behind_a_pooler_too(pooled: Broker) -> None:
+    """It held its rows until somebody ended it: only sessions of one's own had the limits."""
+    verify(pooled.database)
+    pooled.rows(RATE)
+    with pytest.raises(AwayError), pooled.database.transaction() as frozen:
+        frozen.run("SELECT * FROM broker_rates FOR UPDATE")
+        with psycopg.connect(pooled.url, autocommit=True, prepare_threshold=None) as other:
+            other.execute("SET statement_timeout TO '20s'")
+            other.execute("UPDATE broker_rates SET max_starts = 2")

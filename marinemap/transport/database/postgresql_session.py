@@ -46,6 +46,11 @@ _PLANNING = (
     # A role's own default might count with an old snapshot.
     "SET default_transaction_isolation TO 'read committed'",
 )
+_LIMITS = ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout")
+# Of one transaction: behind a pooler a setting of the session's would go on to others.
+_LIMIT_TRANSACTION = "SELECT " + ", ".join(
+    f"set_config('{name}', CAST(:ms AS TEXT), true)" for name in _LIMITS
+)
 
 
 class PostgresSession:
@@ -62,6 +67,7 @@ class PostgresSession:
 
     def __init__(self, url: str, statement_seconds: float) -> None:
         self._seconds = statement_seconds
+        self._ms = round(statement_seconds * 1000)
         with translating():
             self.connection = _connect(url, statement_seconds)
             try:
@@ -89,6 +95,8 @@ class PostgresSession:
     def begin(self) -> Iterator[None]:
         self.run("BEGIN")
         try:
+            if self.is_pooled:
+                self.run(_LIMIT_TRANSACTION, ms=self._ms)
             yield
             self.run("COMMIT")
         except BaseException:
@@ -119,16 +127,7 @@ class PostgresSession:
         if row[1] == "on":
             raise psycopg.OperationalError("the server is read-only: a standby, or demoted")
         if not self.is_pooled:
-            ms = round(self._seconds * 1000)
-            limits = (
-                f"SET {name} TO {ms}"
-                for name in (
-                    "statement_timeout",
-                    "lock_timeout",
-                    "idle_in_transaction_session_timeout",
-                    "tcp_user_timeout",
-                )
-            )
+            limits = (f"SET {name} TO {self._ms}" for name in (*_LIMITS, "tcp_user_timeout"))
             self._ask("; ".join((*_PLANNING, *limits)))
 
     def _ask(self, sql: str) -> list[str]:
@@ -209,7 +208,8 @@ def _connect(url: str, statement_seconds: float) -> psycopg.Connection:
     waits = {"connect_timeout": max(2, round(statement_seconds)), "tcp_user_timeout": ms}
     given = conninfo_to_dict(url)
     reaching: dict[str, Any] = {n: v for n, v in (_REACHED | waits).items() if n not in given}
-    return psycopg.connect(url, autocommit=True, **reaching)
+    # In UTF-8 parameters are sent, whatever the database or PGCLIENTENCODING would have.
+    return psycopg.connect(url, autocommit=True, **{**reaching, "client_encoding": "UTF8"})
 
 
 _makers: dict[str, Callable[[Sequence[Any]], Row]] = {}
