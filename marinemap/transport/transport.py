@@ -29,7 +29,8 @@ from .publishing.publisher import Publisher
 from .publishing.topology import Topology
 from .refusals import refuse
 
-_PASSWORD = re.compile(r"(//[^:/@]*:)[^/]*@")
+# libpq takes them before the host, and in the query.
+_PASSWORD = re.compile(r"(//[^:/@]*:)[^/]*(?=@)|([?&](?:ssl)?password=)[^&]*")
 # Connections to close when the process ends without having done so.
 _consuming: WeakSet[Transport] = WeakSet()
 
@@ -128,7 +129,7 @@ class Transport(KombuTransport):
     def as_uri(self, uri: str, include_password: bool = False, mask: str = "**") -> str:
         """Return the address for display, its password masked."""
         # Not by a library: an address of several hosts is read by libpq alone.
-        hidden = _PASSWORD.sub(rf"\g<1>{mask}@", self.database.url)
+        hidden = _PASSWORD.sub(lambda found: (found[1] or found[2]) + mask, self.database.url)
         return f"{SCHEME}+{self.database.url if include_password else hidden}"
 
     # -- receiving

@@ -299,6 +299,13 @@ def test_address_is_shown_without_its_password() -> None:
     assert connection.as_uri() == "marinemap+postgresql://user:**@localhost:1/db"
 
 
+def test_address_is_shown_without_the_passwords_in_its_query() -> None:
+    """libpq takes them there, too; Celery writes the address at a worker's start."""
+    address = "marinemap+postgresql:///db?host=/run&password={0}&user=me&sslpassword={0}"
+    shown = Connection(address.format("secret%26")).as_uri()
+    assert shown == address.format("**")
+
+
 def test_acknowledgement_is_due_by_the_first_of_those_that_wait(
     broker: Broker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
