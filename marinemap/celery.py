@@ -98,6 +98,9 @@ def find_transaction(address: str) -> transport.CallerTransaction | None:
         return None
     if any(str(ours[part]) != str(theirs[part]) for part in ("NAME", "HOST", "PORT")):
         return None
+    # Such as another search_path: tables of the same names stand in another schema.
+    if ours["OPTIONS"].get("options") != theirs.get("OPTIONS", {}).get("options"):
+        return None
     on_commit = connection.on_commit if connection.in_atomic_block else None
     return transport.CallerTransaction(connection.connection, on_commit)
 

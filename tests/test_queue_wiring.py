@@ -14,7 +14,7 @@ import psycopg
 import pytest
 from django.db import connection, transaction
 
-from marinemap.celery import app
+from marinemap.celery import app, find_transaction
 from marinemap.jobs import lifecycle, submission
 from marinemap.jobs.models import Job
 from marinemap.jobs.owners import Sender
@@ -38,6 +38,17 @@ def test_message_is_stored_in_the_transaction_that_makes_the_job() -> None:
         job = submission.submit("echo", {"message": "x"}, Sender("someone"))
         assert _waiting() == [str(job.pk)]
     assert _waiting() == [str(job.pk)]
+
+
+def test_queue_in_another_schema_is_not_written_by_the_callers_connection(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Messages went into tables of the same names in the site's schema, where nobody consumes."""
+    with transaction.atomic(), monkeypatch.context() as changed:
+        for part, value in {"NAME": "db", "HOST": "h", "PORT": "", "OPTIONS": {}}.items():
+            changed.setitem(connection.settings_dict, part, value)
+        assert find_transaction("postgresql://me@h/db?sslmode=require") is not None
+        assert find_transaction("postgresql://me@h/db?options=-csearch_path%3Dqueue") is None
 
 
 def test_message_goes_with_a_transaction_that_is_rolled_back() -> None:
