@@ -114,7 +114,11 @@ def _is_plain(file: Path) -> bool:
 
 
 def _is_old(file: Path) -> bool:
-    return time.time() - file.stat().st_mtime >= _GRACE_SECONDS
+    try:
+        return time.time() - file.stat().st_mtime >= _GRACE_SECONDS
+    except FileNotFoundError:
+        # Its run has given it another name since, or somebody has dismissed the job.
+        return False
 
 
 def _is_abandoned(folder: Path) -> bool:

@@ -94,12 +94,18 @@ class Pulse:
             logger.warning("Job %s is cancelled and does not stop; its process ends", self._job.pk)
             os.kill(os.getpid(), signal.SIGKILL)
 
+    def _look(self) -> None:
+        """See whether the job is this run's still: it may be cancelled amid a long step."""
+        if not runs.is_current(self._job):
+            raise runs.JobStoppedError("the job is no longer this run's")
+
     def _write(self) -> None:
         told = self._told
         is_due = time.monotonic() - self._last_sign >= _ALIVE_EVERY_SECONDS
-        if told == self._written and not is_due:
-            return
         try:
+            if told == self._written and not is_due:
+                self._look()
+                return
             if told is None:
                 runs.keep_alive(self._job)
             else:

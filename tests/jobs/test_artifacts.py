@@ -133,6 +133,23 @@ def test_archives_that_no_job_has_go(job: Job) -> None:
     assert [path.exists() for path in [*lost, *kept]] == [False] * 5 + [True] * 2
 
 
+def test_archive_that_goes_while_it_is_looked_at_spoils_no_cleaning(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A run that named its archive, or its owner's DELETE, failed the whole task."""
+    archive("a going.zip"), archive("orphan.zip")
+    is_plain = orphans._is_plain
+
+    def look_and_go(file: Path) -> bool:
+        found = is_plain(file)
+        if file.name == "a going.zip":
+            file.unlink()
+        return found
+
+    monkeypatch.setattr(orphans, "_is_plain", look_and_go)
+    assert orphans.remove_orphans() == ["orphan.zip"]
+
+
 def test_archive_of_a_finished_job_stays(job: Job) -> None:
     path = archive(f"{job.pk}-1.zip")
     Job.objects.update(status="successful", attempt=1, artifact=path.name)

@@ -11,7 +11,7 @@ import pytest
 from django.db import connection, transaction
 
 from marinemap.errors import RequestError, ServiceError
-from marinemap.jobs import artifacts, lifecycle, queue, runs, submission
+from marinemap.jobs import artifacts, lifecycle, pulse, queue, runs, submission
 from marinemap.jobs.models import Job
 from marinemap.jobs.owners import Sender
 from marinemap.jobs.states import FINISHED, JobStatus
@@ -262,3 +262,17 @@ def test_finished_job_never_starts_again(job: Job, end: str) -> None:
 
 def test_states_that_are_final_lead_nowhere() -> None:
     assert {JobStatus.SUCCESSFUL, JobStatus.FAILED, JobStatus.DISMISSED} == FINISHED
+
+
+@pytest.mark.django_db(transaction=True)
+def test_cancelled_run_that_tells_nothing_new_notices_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Amid a long step it did so with its next sign of life, up to 10 s later."""
+    monkeypatch.setattr(pulse, "_ALIVE_EVERY_SECONDS", 3600)
+    job = submission.submit("echo", {"message": "x"}, Sender(OWNER))
+    started = runs.start(job.pk, is_redelivered=False)
+    assert started is not None
+    with pulse.Pulse(started) as signs:
+        lifecycle.dismiss(job)
+        assert signs._is_lost.wait(30)
