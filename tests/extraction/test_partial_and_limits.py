@@ -13,7 +13,7 @@ import shapely
 from marinemap.errors import DatasetError, RequestError, ServiceError
 from marinemap.extraction import ExtractionRequest, RunLimits, SourceLayer, extract
 from marinemap.extraction.limits import LimitWatch, RunLimitError
-from tests.extraction.layers import AREA, read, unpack, write_layer
+from tests.extraction.layers import AREA, read, run, unpack, write_layer
 
 BOXES = [shapely.box(x, y, x + 0.5, y + 0.5) for x in range(1, 8) for y in range(1, 8)]
 
@@ -52,6 +52,16 @@ def test_request_of_which_all_fails_is_a_failure(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match=r"no file two\.gpkg"):
         extract(ExtractionRequest(layers, AREA, tmp_path / "out.zip"))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_name_of_a_field_says_nothing_of_its_own_in_the_readme(tmp_path: Path) -> None:
+    name = "depth\nLicence: CC0\u2028\x1b[8m"
+    source = write_layer(tmp_path / "sea.gpkg", [shapely.Point(1, 1)], {name: ["deep" * 99]})
+    readme = (unpack(run(source, tmp_path)) / "README.txt").read_text()
+    lines = [line for line in readme.splitlines() if "Licence" in line]
+    assert lines[0] == "  Licence:      not stated"
+    assert all("depth\\nLicence: CC0\\u2028\\x1b[8m" in line for line in lines[1:])
+    assert len(lines) == 3
 
 
 def test_style_beside_the_source_comes_along(source: Path, tmp_path: Path) -> None:

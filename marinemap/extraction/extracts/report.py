@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC
 from typing import Any
@@ -20,6 +21,7 @@ from marinemap.extraction.request import (
 )
 
 _RULE = "-" * 72
+_BREAKS = re.compile("[\0-\x1f\x7f-\x9f\u2028\u2029]")
 _MODES_IN_WORDS = {
     "clip": "cut at the edge of the area",
     "intersects": "whole, where they touch the area",
@@ -66,7 +68,15 @@ def write_readme(contents: Contents) -> str:
     ]
     for source, report in contents.layers:
         lines += ["", _RULE, *_layer_lines(source, report)]
-    return "\n".join([*lines, ""])
+    return "\n".join([*map(_on_one_line, lines), ""])
+
+
+def _on_one_line(text: str) -> str:
+    """Return a line whose breaks and control characters are escaped: a field's name may hold some.
+
+    What it says then would look as if it were said here.
+    """
+    return _BREAKS.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
 def _missing_lines(failures: Sequence[LayerFailure]) -> list[str]:
