@@ -1,14 +1,12 @@
 """One connection of the web server: how its requests arrive, and how answers leave.
 
 What waitress leaves open: how long a request may take to arrive, answers to HEAD, two lengths of
-one body, errors of the server's own as problem documents (RFC 9457), and the end of a connection
-whose request was refused before all of it was read.
+one body, and the end of a connection whose request was refused before all of it was read.
 """
 
 from __future__ import annotations
 
 import contextlib
-import json
 import logging
 import select
 import socket
@@ -19,9 +17,9 @@ from typing import Any
 
 from waitress.channel import HTTPChannel
 from waitress.parser import HTTPRequestParser, ParsingError
-from waitress.task import ErrorTask, WSGITask
-from waitress.utilities import Error
+from waitress.task import WSGITask
 
+from marinemap.webserver_problems import LATE, ProblemTask, RequestTimeout
 from marinemap.webserver_streams import OpenConnection
 
 logger = logging.getLogger(__name__)
@@ -70,13 +68,6 @@ class ServerLimits:
     arrival_bytes_per_second: int = 4096
 
 
-class RequestTimeout(Error):  # type: ignore[misc] # the library has no types
-    """The request did not arrive in time."""
-
-    code = 408
-    reason = "Request Timeout"
-
-
 class _Parser(HTTPRequestParser):  # type: ignore[misc] # the library has no types
     """Reads requests, of which each has one end."""
 
@@ -123,31 +114,6 @@ class _Task(WSGITask):  # type: ignore[misc] # the library has no types
         super().finish()
 
 
-class _ProblemTask(ErrorTask):  # type: ignore[misc] # the library has no types
-    """Answers an error of the server's own as a problem document."""
-
-    def execute(self) -> None:
-        error = self.request.error
-        code, title, detail = error.code, error.reason, str(error.body)
-        most = self.channel.adj
-        if code == 431 and not self.channel.has_first_line:
-            code, title = 414, "URI Too Long"
-            detail = f"The address has more than {most.max_request_header_size:,} bytes."
-        elif code == 431:
-            detail = f"The headers have more than {most.max_request_header_size:,} bytes."
-        elif code == 413:
-            # The limit itself is one too many for the library.
-            detail = f"The body has more than {most.max_request_body_size - 1:,} bytes."
-        body = {"type": "about:blank", "title": title, "status": code, "detail": detail}
-        content = json.dumps(body).encode()
-        self.status = f"{code} {title}"
-        self.response_headers.append(("Content-Type", "application/problem+json"))
-        self.set_close_on_finish()
-        self.channel.is_refusing = True
-        self.content_length = len(content)
-        self.write(content)
-
-
 class Channel(HTTPChannel):  # type: ignore[misc] # the library has no types
     """One connection, which knows how long its present request has been arriving.
 
@@ -157,7 +123,7 @@ class Channel(HTTPChannel):  # type: ignore[misc] # the library has no types
 
     parser_class = _Parser
     task_class = _Task
-    error_task_class = _ProblemTask
+    error_task_class = ProblemTask
     # What is arriving, None between requests.
     request: Any
     # Since when a request has been arriving, and what of it has come.
@@ -272,7 +238,7 @@ class Channel(HTTPChannel):  # type: ignore[misc] # the library has no types
             self.arriving_since = None
             if request is None or self.requests:
                 return
-            request.error = RequestTimeout("The request did not arrive in time; send it again.")
+            request.error = RequestTimeout(LATE)
             request.completed = True
             self.requests.append(request)
         self.server.add_task(self)

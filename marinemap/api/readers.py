@@ -20,14 +20,18 @@ _TITLES = {
     404: say("Not Found"),
     405: say("Method Not Allowed"),
     406: say("Not Acceptable"),
+    408: say("Request Timeout"),
     409: say("Conflict"),
     410: say("Gone"),
     412: say("Precondition Failed"),
     413: say("Content Too Large"),
+    414: say("URI Too Long"),
     415: say("Unsupported Media Type"),
     416: say("Range Not Satisfiable"),
     429: say("Too Many Requests"),
+    431: say("Request Header Fields Too Large"),
     500: say("Internal Server Error"),
+    501: say("Not Implemented"),
     503: say("Service Unavailable"),
 }
 

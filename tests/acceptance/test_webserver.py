@@ -203,6 +203,31 @@ def test_what_the_server_refuses_itself_is_a_problem_document(
     assert problem["title"] and problem["detail"]
 
 
+_GERMAN = b"Accept-Language: de-AT, en;q=0.5\r\n"
+
+
+@pytest.mark.parametrize(
+    ("request_bytes", "title", "words"),
+    [
+        (
+            b"POST / HTTP/1.1\r\n" + _GERMAN + b"Content-Length: 2000\r\n\r\n",
+            "zu gro",
+            "1.000 Bytes",
+        ),
+        (b"GET / HTTP/1.1\r\n" + _GERMAN + b"X: " + b"x" * 40_000 + b"\r\n\r\n", "zu gro", "Kopf"),
+        (b"GET / HTTP/1.1\r\n" + _GERMAN, "Zeit", "nicht rechtzeitig"),
+        (b"POST / HTTP/1.1\r\n" + _GERMAN + b"Content-Length: 9\r\n\r\nx", "Zeit", "nicht recht"),
+    ],
+    ids=["body", "header", "late header", "late body"],
+)
+def test_what_the_server_refuses_itself_is_told_in_the_readers_language(
+    start: Start, send: Send, request_bytes: bytes, title: str, words: str
+) -> None:
+    port = start(body_bytes=1000, arrival_seconds=1)
+    _, problem = _answer(send(port, request_bytes))
+    assert title in problem["title"] and words in problem["detail"]
+
+
 def test_body_of_exactly_the_limit_is_taken(start: Start) -> None:
     base = f"http://127.0.0.1:{start(body_bytes=1000)}/"
     assert requests.post(base, data=b"x" * 1000, timeout=120).json()["read"] == 1000
