@@ -16,7 +16,8 @@ from tests.postgresql import free_port
 from tests.running_site import wait_for
 
 # Told through a file beside the data, which is read anew for each request: a fault stands for so
-# many requests (``times``), after some are passed over (``after``).
+# many requests (``times``), after some are passed over (``after``), of the bytes from a place on
+# (``beyond``).
 _SERVE = r"""
 import base64, hashlib, json, os, re, sys, time
 from email.utils import formatdate
@@ -38,6 +39,9 @@ class Handler(BaseHTTPRequestHandler):
         with lock:
             text = TOLD.read_text() if TOLD.exists() else "{}"
             told = json.loads(text)
+            first = int(re.match(r"bytes=(\d+)|", self.headers.get("Range", ""))[1] or 0)
+            if first < told.get("beyond", 0):
+                return {}
             used[text] = used.get(text, 0) + 1
             number = used[text] - told.get("after", 0)
         return told if 0 < number <= told.get("times", 1 << 30) else {}
@@ -123,7 +127,10 @@ class RangeServer:
     log: Path
 
     def fail(self, kind: str, **details: Any) -> None:
-        """Let requests go wrong from now on: ``times`` of them, after some (``after``)."""
+        """Let requests go wrong from now on: ``times`` of them, after some (``after``).
+
+        With ``beyond`` those for bytes from there on.
+        """
         self.told.write_text(json.dumps({"kind": kind, **details, "at": self._count()}))
 
     def mend(self) -> None:

@@ -219,7 +219,8 @@ def _is_for_its_size(error: Exception) -> bool:
 
 def _lack(error: Exception, is_own_doing: bool) -> str:
     """Return what was lacking, in a few words for the job's owner."""
-    if isinstance(error, storage.StorageAwayError):
+    if isinstance(error, UnavailableError):
+        # Of the storage, or of a server that a layer is on.
         return error.message
     if is_folder_gone(error):
         return "a folder on the server was gone"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import zipfile
 from collections.abc import Callable
@@ -9,12 +10,15 @@ from datetime import datetime
 from pathlib import Path
 
 import fiona
+import numpy as np
 import pyproj
 import pytest
 import requests
 import shapely
 from shapely.geometry import shape
 
+from tests.extraction.layers import write_layer
+from tests.range_server import running_server
 from tests.running_site import Client, RunningSite, wait_for
 from tests.slow_source import held_open
 
@@ -65,6 +69,37 @@ def test_job_waits_for_a_worker_and_runs_when_one_starts(make_site: MakeSite) ->
     assert client.status(job)["status"] == "accepted"
     site.start_worker()
     assert client.wait(job)["status"] == "successful"
+
+
+# How jobs are kept and put off on each database is looked at elsewhere.
+@pytest.mark.parametrize("prepared", ["sqlite"], indirect=True)
+def test_job_whose_layer_is_on_a_server_that_stops_amid_it_is_done_later(
+    make_site: MakeSite, tmp_path: Path
+) -> None:
+    with running_server(tmp_path) as server:
+        # Its features lie beyond what is fetched first.
+        x, y = (each.ravel() for each in np.meshgrid(np.arange(100) * 0.1, np.arange(100) * 0.1))
+        squares = shapely.box(x, 40 + y, x + 0.05, 40 + y + 0.05)
+        write_layer(server.folder / "far.fgb", squares, driver="FlatGeobuf")
+        site = make_site(MARINEMAP_SOURCE_PREFIXES=f"{server.address}/")
+        site.manage("addlayer", "far", f"{server.address}/far.fgb")
+        site.start_web()
+        site.start_worker()
+        client = Client(site)
+        server.fail("cut", beyond=600_000)
+        job = client.submit(layers=["far"], area=[1, 41, 3, 43])
+        told = wait_for(
+            lambda: client.status(job) if "another try" in client.status(job)["message"] else None,
+            "that the job is put off",
+        )
+        assert told["status"] == "accepted"
+        assert "the server of far.fgb is away, silent, or ended its answer too soon" in str(told)
+        server.mend()
+        info = client.wait(job)
+        assert info["status"] == "successful", info
+        with zipfile.ZipFile(client.download(job, tmp_path)) as members:
+            (report,) = json.loads(members.read("report.json"))["layers"]
+    assert report["features_written"] == 400
 
 
 def test_run_over_a_limit_is_told_before_and_ends_alone(make_site: MakeSite) -> None:

@@ -12,12 +12,17 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import shapely
 from django.db import OperationalError, connection, connections, transaction
 
 from marinemap.catalogue.models import Layer
+from marinemap.catalogue.registration import register
 from marinemap.celery import app
 from marinemap.errors import UnavailableError
+from marinemap.extraction import Prefix, Remote, allow_prefixes
+from marinemap.extraction.remote import ranges
 from marinemap.jobs import pulse, results, runs, submission, tasks
 from marinemap.jobs.conf import job_settings
 from marinemap.jobs.models import Job
@@ -25,7 +30,9 @@ from marinemap.jobs.owners import Sender
 from marinemap.jobs.states import JobStatus
 from marinemap.jobs.tasks import run_job
 from marinemap.tasks import outages
+from tests.extraction.layers import write_layer
 from tests.jobs.conftest import AREA, OWNER, Messages
+from tests.range_server import RangeServer, running_server
 from tests.running_site import wait_for
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -302,6 +309,45 @@ def test_folder_that_goes_during_a_run_delays_the_job(
     assert run(job) == "put off"
     told = Job.objects.get().message
     assert told == "Waiting for another try: a folder on the server was gone."
+    assert run(job) == "successful"
+
+
+@pytest.fixture
+def far(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[RangeServer]:
+    """A server of which the site has the layer ``far``, a FlatGeobuf."""
+    monkeypatch.setattr(ranges, "_KNOWN_SECONDS", 0.0)
+    monkeypatch.setattr(ranges, "_PAUSES_SECONDS", (0.0, 0.0, 0.0))
+    with running_server(tmp_path) as server:
+        squares = shapely.box(np.arange(10), 40, np.arange(10) + 0.5, 41)
+        write_layer(server.folder / "far.fgb", squares, driver="FlatGeobuf")
+        allow_prefixes([Prefix.parse(f"{server.address}/")], 10)
+        register("far", Remote.parse(f"{server.address}/far.fgb"))
+        yield server
+        allow_prefixes([])
+
+
+@pytest.mark.parametrize(
+    ("kind", "details", "words"),
+    [
+        ("status", {"status": 503}, "the server of far.fgb answers 503"),
+        (
+            "cut",
+            {"after": 1},
+            "the server of far.fgb is away, silent, or ended its answer too soon",
+        ),
+    ],
+    ids=["away", "amid the run"],
+)
+def test_layer_on_a_server_that_goes_away_delays_the_job(
+    far: RangeServer, kind: str, details: dict[str, Any], words: str
+) -> None:
+    """Its owner was told that "the site lacks something"."""
+    asked = {"layers": ["far"], "area": AREA}
+    job = submission.submit("extract", asked, Sender(OWNER))
+    far.fail(kind, **details)
+    assert run(job) == "put off"
+    assert Job.objects.get().message == f"Waiting for another try: {words}."
+    far.mend()
     assert run(job) == "successful"
 
 
