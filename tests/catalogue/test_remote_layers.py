@@ -12,7 +12,7 @@ from django.test import Client
 from marinemap.catalogue.freshness import is_any_changed, refresh_all
 from marinemap.catalogue.models import Layer
 from marinemap.extraction import Prefix, allow_prefixes
-from marinemap.extraction.remote import ranges
+from marinemap.extraction.remote import ranges, states
 from tests.extraction.layers import write_layer
 from tests.extraction.parquet_files import squares, write_parquet
 from tests.extraction.test_geoparquet_source import named
@@ -28,7 +28,7 @@ def name(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def server(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[RangeServer]:
-    monkeypatch.setattr(ranges, "_KNOWN_SECONDS", 0.0)
+    monkeypatch.setattr(states, "_KNOWN_SECONDS", 0.0)
     monkeypatch.setattr(ranges, "_PAUSES_SECONDS", (0.0, 0.0, 0.0))
     with running_server(tmp_path) as server:
         write(server, name, 200)

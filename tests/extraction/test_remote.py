@@ -27,6 +27,7 @@ from marinemap.extraction import (
 )
 from marinemap.extraction.pages.page import Wanted, read_page
 from marinemap.extraction.remote import ranges as ranges_module
+from marinemap.extraction.remote import states
 from marinemap.extraction.remote.answers import pause_seconds
 from marinemap.extraction.remote.ranges import Ranges, reading
 from marinemap.extraction.sources.source_files import SourceChangedError, one_state, unchanged
@@ -57,7 +58,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RangeServer]:
 def server(running: RangeServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[RangeServer]:
     """The server in order, allowed, and asked again without a pause."""
     monkeypatch.setattr(ranges_module, "_PAUSES_SECONDS", (0.0, 0.0, 0.0))
-    monkeypatch.setattr(ranges_module, "_KNOWN_SECONDS", 0.0)
+    monkeypatch.setattr(states, "_KNOWN_SECONDS", 0.0)
     allow(running, "/")
     yield running
     running.mend()
@@ -308,7 +309,7 @@ def test_password_and_signature_go_to_the_server_and_nowhere_else(server: RangeS
 def test_object_of_a_bucket_is_read_with_a_signature(
     running: RangeServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ranges_module, "_KNOWN_SECONDS", 0.0)
+    monkeypatch.setattr(states, "_KNOWN_SECONDS", 0.0)
     here = running.folder / "reefs.parquet"
     with storage_server.running_server() as endpoint:
         bucket = storage_server.make_bucket(endpoint, "maps")
@@ -331,8 +332,8 @@ def test_server_that_is_away_is_asked_by_few(
     server: RangeServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Else every page of its layers holds a thread until it is given up."""
-    monkeypatch.setattr(ranges_module, "_KNOWN_SECONDS", 60.0)
-    monkeypatch.setattr(ranges_module, "_AWAY_TIMES", 2)
+    monkeypatch.setattr(states, "_KNOWN_SECONDS", 60.0)
+    monkeypatch.setattr(states, "_AWAY_TIMES", 2)
     server.fail("status", status=503)
     place = remote(server, "away.parquet")
     asked = []

@@ -31,6 +31,7 @@ from marinemap.extraction.flatgeobuf.index import PackedIndex
 from marinemap.extraction.layers.servable import check_servable
 from marinemap.extraction.pages.page import Wanted, read_page
 from marinemap.extraction.remote import ranges as ranges_module
+from marinemap.extraction.remote import states
 from marinemap.extraction.sources.flatgeobuf_header import (
     NODE,
     feature_count,
@@ -62,7 +63,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RangeServer]:
 def server(running: RangeServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[RangeServer]:
     """The server in order, allowed, and asked again without a pause."""
     monkeypatch.setattr(ranges_module, "_PAUSES_SECONDS", (0.0, 0.0, 0.0))
-    monkeypatch.setattr(ranges_module, "_KNOWN_SECONDS", 0.0)
+    monkeypatch.setattr(states, "_KNOWN_SECONDS", 0.0)
     allow(running, "/")
     yield running
     running.mend()

@@ -22,7 +22,7 @@ from marinemap.catalogue.registration import register
 from marinemap.celery import app
 from marinemap.errors import UnavailableError
 from marinemap.extraction import Prefix, Remote, allow_prefixes
-from marinemap.extraction.remote import ranges
+from marinemap.extraction.remote import ranges, states
 from marinemap.jobs import pulse, results, runs, submission, tasks
 from marinemap.jobs.conf import job_settings
 from marinemap.jobs.models import Job
@@ -315,7 +315,7 @@ def test_folder_that_goes_during_a_run_delays_the_job(
 @pytest.fixture
 def far(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[RangeServer]:
     """A server of which the site has the layer ``far``, a FlatGeobuf."""
-    monkeypatch.setattr(ranges, "_KNOWN_SECONDS", 0.0)
+    monkeypatch.setattr(states, "_KNOWN_SECONDS", 0.0)
     monkeypatch.setattr(ranges, "_PAUSES_SECONDS", (0.0, 0.0, 0.0))
     with running_server(tmp_path) as server:
         squares = shapely.box(np.arange(10), 40, np.arange(10) + 0.5, 41)

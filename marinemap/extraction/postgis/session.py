@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import select
-import threading
 import time
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import psycopg
@@ -16,22 +14,11 @@ from psycopg import pq
 from psycopg.sql import SQL, Composable, Identifier, Literal
 
 from marinemap.errors import DatasetError, MarineMapError, UnavailableError, quote
+from marinemap.extraction.postgis.connections import away, connect, end, idle
 from marinemap.extraction.postgis.servers import Server, server_of, silent_seconds
 from marinemap.extraction.postgis.table import Table
 from marinemap.sentences import say
 
-# A server that is gone without a word (its machine, the network) is noticed by the system.
-_WAITS = {
-    "connect_timeout": 10,
-    "keepalives_idle": 10,
-    "keepalives_interval": 5,
-    "keepalives_count": 3,
-    "tcp_user_timeout": 20_000,
-    "application_name": "MarineMap",
-}
-# Connections that wait for the next request: a page makes several looks one after the other.
-_MOST_IDLE, _IDLE_SECONDS = 4, 30.0
-_CANCEL_SECONDS = 5.0
 # While a server thinks, so often whoever waits may look whether the work is still wanted.
 _TICK_SECONDS = 1.0
 # Rows come in the order of the key, or of the table: not of whichever process was first. Functions
@@ -169,13 +156,13 @@ def session(table: Table) -> Iterator[Session]:
         if is_done:
             opened.rows(SQL("ROLLBACK"))
     except BaseException:
-        _end(connection)
+        end(connection)
         raise
     if is_done:
-        _idle.give(server, connection)
+        idle.give(server, connection)
     else:
         # What was begun is not wanted to its end.
-        _end(connection)
+        end(connection)
 
 
 @contextmanager
@@ -196,19 +183,19 @@ def relation(table: Table) -> Composable:
 
 def _begun(server: Server, table: Table) -> psycopg.Connection[Any]:
     """Return a connection in a transaction, one that was kept if it has outlasted its rest."""
-    kept = _idle.take(server)
-    connection = kept or _connect(server, table)
+    kept = idle.take(server)
+    connection = kept or connect(server, table)
     try:
         _begin(Session(connection, table), table)
     except UnavailableError as error:
         is_told = isinstance(error.__cause__, _ENDED)
         is_lost = is_told or connection.pgconn.status != pq.ConnStatus.OK
-        _end(connection)
+        end(connection)
         if kept is None or not is_lost:
             raise
         return _begun(server, table)
     except BaseException:
-        _end(connection)
+        end(connection)
         raise
     return connection
 
@@ -220,7 +207,7 @@ def _begin(opened: Session, table: Table) -> None:
             opened.rows(SQL("SET TRANSACTION SNAPSHOT {}").format(Literal(table.snapshot)))
         except DatasetError as error:
             # Whoever held it has lost the server.
-            raise _away(table) from error
+            raise away(table) from error
     timeout = Literal(str(round(1000 * silent_seconds())))
     if not opened.rows(SQL(_BEGIN).format(timeout=timeout)):
         raise DatasetError(
@@ -230,24 +217,6 @@ def _begin(opened: Session, table: Table) -> None:
         )
 
 
-def _connect(server: Server, table: Table) -> psycopg.Connection[Any]:
-    parameters = {**_WAITS, **server.parameters, "client_encoding": "UTF8"}
-    try:
-        return psycopg.connect(**parameters, autocommit=True)
-    except psycopg.Error as error:
-        raise _away(table) from error
-
-
-def _end(connection: psycopg.Connection[Any]) -> None:
-    """Close a connection; the server ends what it was doing for it."""
-    is_active = connection.pgconn.transaction_status == pq.TransactionStatus.ACTIVE
-    if is_active:
-        with suppress(psycopg.Error):
-            connection.cancel_safe(timeout=_CANCEL_SECONDS)
-    with suppress(psycopg.Error):
-        connection.close()
-
-
 def _texts(result: Any, row: int) -> list[str | None]:
     values = (result.get_value(row, column) for column in range(result.nfields))
     return [None if value is None else value.decode() for value in values]
@@ -255,7 +224,7 @@ def _texts(result: Any, row: int) -> list[str | None]:
 
 def _told(table: Table, error: psycopg.Error) -> MarineMapError:
     if isinstance(error, _AWAY):
-        return _away(table)
+        return away(table)
     what = quote(str(error.diag.message_primary or error))
     return DatasetError(
         say(
@@ -266,61 +235,3 @@ def _told(table: Table, error: psycopg.Error) -> MarineMapError:
         ),
         field="source",
     )
-
-
-def _away(table: Table) -> UnavailableError:
-    """Return what people are told; where the server is, and what it said, is for the log."""
-    return UnavailableError(
-        say("the {name} is away, silent, or busy for too long", name=table.name),
-        field="source",
-        hint=say("Try again later."),
-    )
-
-
-@dataclass
-class _Waiting:
-    connection: psycopg.Connection[Any]
-    since: float
-
-
-class _Idle:
-    """Connections between two uses, few and not for long; none goes to a forked child."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._waiting: dict[tuple[object, ...], list[_Waiting]] = {}
-
-    def take(self, server: Server) -> psycopg.Connection[Any] | None:
-        with self._lock:
-            waiting = self._waiting.get(_name_of(server), [])
-            while waiting:
-                found = waiting.pop()
-                if self._is_fresh(found):
-                    return found.connection
-                _end(found.connection)
-        return None
-
-    def give(self, server: Server, connection: psycopg.Connection[Any]) -> None:
-        with self._lock:
-            waiting = self._waiting.setdefault(_name_of(server), [])
-            waiting.append(_Waiting(connection, time.monotonic()))
-            while len(waiting) > _MOST_IDLE or not self._is_fresh(waiting[0]):
-                _end(waiting.pop(0).connection)
-
-    @staticmethod
-    def _is_fresh(found: _Waiting) -> bool:
-        """Tell whether a connection is as it was left: a server that has ended it said so."""
-        pg = found.connection.pgconn
-        is_young = time.monotonic() - found.since < _IDLE_SECONDS
-        if not is_young or pg.status != pq.ConnStatus.OK:
-            return False
-        poll = select.poll()
-        poll.register(pg.socket, select.POLLIN)
-        return not poll.poll(0)
-
-
-def _name_of(server: Server) -> tuple[object, ...]:
-    return os.getpid(), server.host, server.port, server.database, server.user
-
-
-_idle = _Idle()

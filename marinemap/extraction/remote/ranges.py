@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import socket
 import time
-from collections import OrderedDict
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
-from threading import Event, Lock, Timer
 from urllib.parse import SplitResult, urljoin, urlsplit
 
-from marinemap.errors import DatasetError, MarineMapError, UnavailableError
+from marinemap.errors import DatasetError
 from marinemap.extraction.remote.address import Mark, Remote
 from marinemap.extraction.remote.answers import PASSING, answered, away, pause_seconds, read_mark
+from marinemap.extraction.remote.cut import cut_after
 from marinemap.extraction.remote.prefixes import Prefix, find_prefix, prefix_of, silent_seconds
 from marinemap.sentences import Sentence, say
 
@@ -26,11 +24,6 @@ _MOST_REDIRECTS = 5
 # A server that is slower than this is taken for away: a trickle would hold a worker for days.
 _LEAST_BYTES_A_SECOND = 20_000
 _PIECE_BYTES = 1 << 18
-# A look is what somebody waits for; what it found stands for so long.
-_LOOK_SECONDS, _LOOK_TRIES = 5.0, 2
-_KNOWN_SECONDS, _MOST_KNOWN = 5.0, 1_000
-# That a server is away stands longer: each look at it holds a thread of the web server.
-_AWAY_TIMES = 6
 
 
 @dataclass
@@ -169,7 +162,7 @@ class Ranges:
             headers["If-Match"] = mark.tag
         self.requests += 1
         target = parts.path + (f"?{parts.query}" if parts.query else "")
-        with _cut_after(self._patience, connection):
+        with cut_after(self._patience, connection):
             connection.request("GET", target, headers=headers)
             return connection.getresponse()
 
@@ -205,35 +198,6 @@ class Ranges:
         # would fail.
         answer.close()
         return b"".join(pieces)
-
-
-@contextmanager
-def _cut_after(seconds: float, connection: HTTPConnection) -> Iterator[None]:
-    """Cut a connection off if what is done with it takes longer.
-
-    A server that sends the beginning of its answer letter by letter is never silent.
-    """
-    if connection.sock is None:
-        connection.connect()
-    is_late = Event()
-    watch = Timer(seconds, _cut, [connection.sock, is_late])
-    watch.daemon = True
-    watch.start()
-    try:
-        yield
-    finally:
-        watch.cancel()
-    if is_late.is_set():
-        # To Python the cut is the end of the headers.
-        raise TimeoutError("too slow")
-
-
-def _cut(connected: socket.socket, is_late: Event) -> None:
-    is_late.set()
-    # It may just have ended by itself.
-    with suppress(OSError):
-        # Of TLS as well: the farewell of the protocol would wait for the other side.
-        socket.socket.shutdown(connected, socket.SHUT_RDWR)
 
 
 def _following(url: str, location: str) -> str:
@@ -276,53 +240,3 @@ def reading(remote: Remote) -> Iterator[Ranges]:
         if remote.mark is None:
             ranges.remote = remote.at(ranges.look())
         yield ranges
-
-
-def state_of(remote: Remote, *, is_fresh: bool = False) -> Mark:
-    """Return the state that a file has, or had some seconds ago, unless it is to be fresh.
-
-    Raises
-    ------
-    DatasetError, UnavailableError
-        If it cannot be read; that stands for as long.
-    """
-    found = None if is_fresh else _known.get(remote.url)
-    if found is None:
-        found = _looked(remote)
-        _known.put(remote.url, found)
-    if isinstance(found, MarineMapError):
-        raise type(found)(found.message, field=found.field, value=found.value, hint=found.hint)
-    return found
-
-
-def _looked(remote: Remote) -> Mark | MarineMapError:
-    seconds = min(_LOOK_SECONDS, silent_seconds())
-    with closing(Ranges(remote.at(None), seconds, _LOOK_TRIES)) as ranges:
-        try:
-            return ranges.look()
-        except (DatasetError, UnavailableError) as error:
-            return error
-
-
-class _Known:
-    """What was found last of some files."""
-
-    def __init__(self) -> None:
-        self._lock = Lock()
-        self._found: OrderedDict[str, tuple[float, Mark | MarineMapError]] = OrderedDict()
-
-    def get(self, url: str) -> Mark | MarineMapError | None:
-        with self._lock:
-            at, found = self._found.get(url, (float("-inf"), None))
-        times = _AWAY_TIMES if isinstance(found, UnavailableError) else 1
-        return found if time.monotonic() - at < times * _KNOWN_SECONDS else None
-
-    def put(self, url: str, found: Mark | MarineMapError) -> None:
-        with self._lock:
-            self._found[url] = (time.monotonic(), found)
-            self._found.move_to_end(url)
-            while len(self._found) > _MOST_KNOWN:
-                self._found.popitem(last=False)
-
-
-_known = _Known()

@@ -191,7 +191,7 @@ def real_path(path: P) -> P:
 
 
 def _state_of(remote: Remote, *, is_fresh: bool = False) -> Mark:
-    from marinemap.extraction.remote.ranges import state_of
+    from marinemap.extraction.remote.states import state_of
 
     return remote.mark or state_of(remote, is_fresh=is_fresh)
 
