@@ -24,7 +24,7 @@ from django.utils import timezone
 
 from marinemap.errors import MarineMapError
 from marinemap.jobs.models import Callback, Delivery, Job
-from marinemap.jobs.posting import Call, Posts
+from marinemap.jobs.posting import GONE, Call, Posts
 from marinemap.jobs.signing import sign
 from marinemap.jobs.states import FINISHED, JobStatus
 from marinemap.jobs.told import body_of
@@ -172,11 +172,19 @@ def _settle_ended(seconds: float) -> list[str]:
 
 def _settle(callback: Callback, wrong: str) -> str:
     _record(callback, wrong)
+    if wrong == GONE:
+        return _forget_address(callback)
     if wrong:
         return _try_later(callback, f"{callback.named_uri} was not told: {wrong}")
     if callback.status == JobStatus.RUNNING and callback.job:
         return _keep_for_next_step(callback)
     return _end(callback, f"{callback.named_uri} was told")
+
+
+def _forget_address(callback: Callback) -> str:
+    """Tell an address nothing more of what was asked for so far."""
+    Callback.objects.filter(host=callback.host, uri=callback.uri).delete()
+    return f"{callback.subject}: {callback.named_uri} wants to be told no more (410)"
 
 
 def _record(callback: Callback, wrong: str) -> None:

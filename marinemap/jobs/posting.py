@@ -15,6 +15,8 @@ from marinemap.jobs.egress import post_json
 # that of a host with none.
 _MOST = 32
 _MOST_OF_A_HOST = 4
+# Of who wants to be told no more (Standard Webhooks, "Deliverability and reliability").
+GONE = "it answers 410"
 
 
 @dataclass(frozen=True)

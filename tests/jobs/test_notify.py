@@ -116,6 +116,20 @@ def test_receiver_that_does_not_take_it_is_told_again_later(
     assert not any("redirected" in told["path"] for told in receiver.told())
 
 
+def test_receiver_that_answers_gone_is_told_no_more(
+    submit: Callable[..., Job], receiver: Receiver
+) -> None:
+    waiting = submit(410)
+    run_job.apply(args=[str(submit(410).pk)]).get()
+    assert sorted(told.rpartition(" wants ")[2] for told in notify.tell_due()) == 2 * [
+        "to be told no more (410)"
+    ]
+    assert len(receiver.told()) == 2
+    assert [each.status for each in Callback.objects.all()] == ["failed"]
+    run_job.apply(args=[str(waiting.pk)]).get()
+    assert notify.tell_due() == []
+
+
 def test_receiver_that_is_gone_is_given_up_at_last(submit: Callable[..., Job]) -> None:
     job = submit()
     Callback.objects.filter(job=job).update(uri="http://127.0.0.1:9/", attempts=31)
