@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyogrio
@@ -14,6 +17,25 @@ import shapely
 from tests.postgresql import make_database, running_cluster
 from tests.running_site import RunningSite
 from tests.storage_server import running_server
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path, settings: Any) -> Iterator[Callable[[str], Path]]:
+    """Put the site's files on a disk of a few hundred kilobytes."""
+    if os.geteuid() != 0:
+        pytest.skip("only root may mount a small disk")
+    folder = tmp_path / "small"
+    folder.mkdir()
+
+    def mount(size: str) -> Path:
+        command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "none", str(folder)]
+        if subprocess.run(command, capture_output=True).returncode:
+            pytest.skip("nothing can be mounted here")
+        settings.MARINEMAP_HOME = folder
+        return folder
+
+    yield mount
+    subprocess.run(["umount", "--lazy", str(folder)], capture_output=True)
 
 
 @pytest.fixture(scope="session")

@@ -5,19 +5,22 @@ In the web server a large file, a damaged one or a database that is away would h
 
 from __future__ import annotations
 
+import errno
+import shutil
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from django.conf import settings
 from django.db.models import F
+from django.utils import timezone
 
 from marinemap.catalogue import uploads
 from marinemap.catalogue.layer_folders import check_allowed, upload_folder
 from marinemap.catalogue.models import SourceLook
 from marinemap.catalogue.only_one import only_one
 from marinemap.catalogue.reading import absolute
-from marinemap.errors import DatasetError, MarineMapError, RequestError
+from marinemap.errors import DatasetError, MarineMapError, RequestError, UnavailableError
 from marinemap.extraction import (
     Remote,
     Server,
@@ -40,6 +43,7 @@ _CUT_OFF = (
     "be damaged"
 )
 _MOST_LAYERS = 1_000
+_DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 # What a zip may unpack to, in sizes of the largest upload: shapefiles are packed to a fifth.
 _UNPACKED = 5
 
@@ -162,10 +166,24 @@ def _look(look: SourceLook) -> str:
             raise DatasetError(say("no layers were found there"))
     except MarineMapError as error:
         return _refuse(look, error.message)
+    except OSError as error:
+        if error.errno not in _DISK_FULL:
+            raise
+        _put_off(look)
+        raise UnavailableError(say("the disk is full; try again later"), field="file") from error
     same.update(layers=[asdict(each) for each in found])
     if look.kind == SourceLook.Kind.UPLOAD:
         uploads.end_arrival(look)
     return f"{len(found)} layers"
+
+
+def _put_off(look: SourceLook) -> None:
+    """Have it looked at again by a later process: a full disk is no fault of what was uploaded."""
+    # What was unpacked so far would keep the disk full for all others.
+    shutil.rmtree(uploads.begin_data_folder(look), ignore_errors=True)
+    # Behind the others, which may have room.
+    again = {"attempts": look.attempts, "asked_at": timezone.now()}
+    SourceLook.objects.filter(pk=look.pk).update(**again)
 
 
 def _refuse(look: SourceLook, why: str) -> str:

@@ -132,6 +132,8 @@ def take(look: SourceLook, offset: int, content: bytes) -> int:
         fcntl.flock(file, fcntl.LOCK_EX)
         received = os.fstat(file).st_size
         if offset != received:
+            # The last piece, where it was written and nobody could be told.
+            _end_if_whole(look, received)
             raise WrongPlaceError(received)
         if received + len(content) > look.size_bytes:
             raise RequestError(
@@ -142,10 +144,15 @@ def take(look: SourceLook, offset: int, content: bytes) -> int:
     finally:
         os.close(file)
     received += len(content)
+    _end_if_whole(look, received)
+    return received
+
+
+def _end_if_whole(look: SourceLook, received: int) -> None:
     if received == look.size_bytes:
         sync_folder(folder_of(look))
-        SourceLook.objects.filter(pk=look.pk).update(is_whole=True, asked_at=timezone.now())
-    return received
+        arrived = SourceLook.objects.filter(pk=look.pk, is_whole=False)
+        arrived.update(is_whole=True, asked_at=timezone.now())
 
 
 def _write(file: int, content: bytes, before: int) -> None:

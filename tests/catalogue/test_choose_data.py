@@ -6,6 +6,7 @@ import io
 import re
 import shutil
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from marinemap.catalogue.layer_ids import suggest_id
 from marinemap.catalogue.models import Layer, SourceLook, SourceToRead
 from marinemap.catalogue.new_sources import read_waiting
 from marinemap.catalogue.source_looks import look_waiting, offered_by
+from marinemap.errors import UnavailableError
 
 pytestmark = pytest.mark.django_db
 DATA = "/admin/catalogue/layer/data/"
@@ -50,6 +52,12 @@ def shapefile(marine_gpkg: Path, tmp_path_factory: pytest.TempPathFactory) -> di
         crs=meta["crs"],
     )
     return {file.suffix: file.read_bytes() for file in folder.iterdir()}
+
+
+def garbled(content: bytes) -> bytes:
+    """Return a zip whose first file begins with no block that there is (RFC 1951, 3.2.3)."""
+    at = 30 + int.from_bytes(content[26:28], "little") + int.from_bytes(content[28:30], "little")
+    return content[:at] + b"\x07" + content[at + 1 :]
 
 
 def send(client: Client, name: str, content: bytes, piece: int = 100_000, **more: str) -> Any:
@@ -160,6 +168,14 @@ def overlapping(shapefile: dict[str, bytes]) -> bytes:
         (lambda s: zip_of(**{"a.gpkg": b"\x00" * 60_000_000}), "unpacks to 60,000,000 bytes"),
         (overlapping, "damaged"),
         (
+            lambda s: garbled(zip_of(**{f"a{x}": p for x, p in s.items()})),
+            "the zip is damaged or encrypted",
+        ),
+        (
+            lambda s: zip_of(**{f"a{x}": p for x, p in s.items()}, **{"A.SHP": b"another"}),
+            "the zip holds two files a.shp",
+        ),
+        (
             lambda s: zip_of(**{f"a{x}": p[: len(p) // 2] for x, p in s.items()}),
             "but its header says",
         ),
@@ -185,6 +201,31 @@ def test_zip_that_lies_about_its_size_is_cut_short(
     found = look(admin_client, send(admin_client, "a.zip", lying))
     assert "is refused" in found
     assert list(uploads.upload_folder().iterdir()) == []
+
+
+def test_full_disk_refuses_no_upload_for_good(
+    admin_client: Client, shapefile: dict[str, bytes], small_disk: Callable[[str], Path]
+) -> None:
+    disk = small_disk("1m")
+    begun = send(
+        admin_client, "a.zip", zip_of(**{f"a{name}": part for name, part in shapefile.items()})
+    )
+    (disk / "full").write_bytes(bytes(shutil.disk_usage(disk).free - 4_096))
+    for _ in range(4):
+        with pytest.raises(UnavailableError, match="disk is full"):
+            list(look_waiting())
+    assert not SourceLook.objects.get().refusal
+    (disk / "full").unlink()
+    assert "Add a as a layer" in look(admin_client, begun)
+
+
+def test_piece_whose_answer_was_lost_ends_the_upload(admin_client: Client) -> None:
+    begun = admin_client.post(f"{DATA}upload/", {"name": "a.zip", "size": "5"})
+    assert send_piece(admin_client, begun, 0, b"12345").status_code == 200
+    # As where the database was away then.
+    SourceLook.objects.update(is_whole=False)
+    assert send_piece(admin_client, begun, 0, b"12345").json() == {"received": 5}
+    assert SourceLook.objects.get().is_whole
 
 
 def test_piece_that_came_twice_or_too_far_is_told_where_to_go_on(admin_client: Client) -> None:

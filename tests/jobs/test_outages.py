@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import logging
-import os
 import sqlite3
-import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -208,25 +206,6 @@ def job_to_put_off(transactional_db: None, messages: Messages) -> Job:
     started = runs.start(job.pk, is_redelivered=False)
     assert started is not None
     return started
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path, settings: Any) -> Iterator[Callable[[str], Path]]:
-    """Put the site's files on a disk of a few hundred kilobytes."""
-    if os.geteuid() != 0:
-        pytest.skip("only root may mount a small disk")
-    folder = tmp_path / "small"
-    folder.mkdir()
-
-    def mount(size: str) -> Path:
-        command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "none", str(folder)]
-        if subprocess.run(command, capture_output=True).returncode:
-            pytest.skip("nothing can be mounted here")
-        settings.MARINEMAP_HOME = folder
-        return folder
-
-    yield mount
-    subprocess.run(["umount", "--lazy", str(folder)], capture_output=True)
 
 
 def extract() -> Job:

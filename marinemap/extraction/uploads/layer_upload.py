@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -61,6 +62,8 @@ def unpack_layers(path: Path, name: str, folder: Path, most_bytes: int) -> list[
     RequestError
         If it is none of the formats that are taken, or damaged, or a zip with links, names that
         lead out of it, or more bytes.
+    OSError
+        If the disk has no room, or cannot be written.
     """
     suffix = _suffix_of(path)
     if suffix != ".zip":
@@ -174,9 +177,10 @@ def _member_suffix(member: zipfile.ZipInfo) -> str:
 
 def _check_size(members: Sequence[zipfile.ZipInfo], folder: Path, most_bytes: int) -> None:
     size = sum(member.file_size for member in members)
-    most = min(most_bytes, shutil.disk_usage(folder).free // 2)
-    if size > most:
-        raise _refused(f"the zip unpacks to {size:,} bytes; at most {most:,} are taken")
+    if size > most_bytes:
+        raise _refused(f"the zip unpacks to {size:,} bytes; at most {most_bytes:,} are taken")
+    if size > shutil.disk_usage(folder).free // 2:
+        raise OSError(errno.ENOSPC, f"the zip unpacks to {size:,} bytes", str(folder))
 
 
 def _unpacked(
@@ -191,9 +195,16 @@ def _unpacked(
         own = folder / str(number)
         own.mkdir()
         stem = _plain(Path(parts[0].filename).stem)
+        names = [_member_suffix(part) for part in parts]
+        if len(set(names)) < len(names):
+            raise _refused(f"the zip holds two files {stem}{_first_twice(names)}, in any case")
         for part in parts:
             left -= _unpack(archive, part, own / f"{stem}{_member_suffix(part)}", left)
         yield _sound(own, stem)
+
+
+def _first_twice(names: Sequence[str]) -> str:
+    return next(name for name in names if names.count(name) > 1)
 
 
 def _sound(folder: Path, stem: str) -> Path:
@@ -206,7 +217,6 @@ def _sound(folder: Path, stem: str) -> Path:
 
 def _unpack(archive: zipfile.ZipFile, member: zipfile.ZipInfo, target: Path, most: int) -> int:
     count = 0
-    # Not over another of the same name: .SHP beside .shp.
     with archive.open(member) as source, target.open("xb") as file:
         while chunk := source.read(_CHUNK_BYTES):
             count += len(chunk)

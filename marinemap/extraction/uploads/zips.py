@@ -86,6 +86,9 @@ def opened(path: Path, field: str) -> Iterator[zipfile.ZipFile]:
         with zipfile.ZipFile(path) as archive:
             yield archive
     except _DAMAGED as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            # Of the disk; what the unpackers find has no number.
+            raise
         raise RequestError(
             say("the zip is damaged or encrypted: {error}", error=error), field=field
         ) from error

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
 
 from marinemap.catalogue.source_looks import look_waiting
+from marinemap.errors import UnavailableError
 
 
 class Command(BaseCommand):
@@ -16,6 +17,9 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Look, telling of each."""
-        for told in look_waiting():
-            self.stdout.write(told)
-            self.stdout.flush()
+        try:
+            for told in look_waiting():
+                self.stdout.write(told)
+                self.stdout.flush()
+        except UnavailableError as error:
+            raise CommandError(str(error)) from error
