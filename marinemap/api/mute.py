@@ -29,6 +29,7 @@ _MUTE_AFTER_SECONDS = 1.5
 # A database that is there answers by then, on a busy machine too.
 _PEEK_SECONDS = 1.0
 _KEPT_SECONDS = 1.0
+_LOCKED_SECONDS = 5.0
 _MEMBER = "marinemap.database_away"
 _USUAL_CONNECT_SECONDS = 10
 # What needs the database and waits for it. The page is there without; others look for themselves.
@@ -79,17 +80,23 @@ class WhileMute:
 
 
 def limit_waits() -> None:
-    """Let no statement of this process wait longer for PostgreSQL than twice a connection may.
+    """Let no statement of this process wait longer than somebody who asked does.
 
-    TCP notices a machine that is gone, not a server that stands still or a proxy before it.
+    For PostgreSQL twice as long as a connection may: TCP notices a machine that is gone, not a
+    server that stands still or a proxy before it. For SQLite five seconds: a worker has time to
+    wait for a lock, a person is told to ask again.
     """
+    if connection.vendor == "sqlite":
+        # Of all threads' connections, from their first statement on.
+        connection.settings_dict["OPTIONS"]["timeout"] = _LOCKED_SECONDS
+        return
     connection_created.connect(_limit, dispatch_uid="limit_waits")
 
 
 def _limit(connection: BaseDatabaseWrapper, **_: Any) -> None:
     driver: Any = connection.connection
     # Psycopg has it since 3.3.
-    if connection.vendor == "postgresql" and "timeout" in signature(driver.wait).parameters:
+    if "timeout" in signature(driver.wait).parameters:
         options = settings.DATABASES["default"].get("OPTIONS", {})
         seconds = 2 * int(options.get("connect_timeout", _USUAL_CONNECT_SECONDS))
         driver.wait = partial(driver.wait, timeout=seconds)

@@ -25,6 +25,11 @@ _database = Lookout(
 _queue = Lookout(check_queue, _ANSWER_WITHIN_SECONDS, "queue-health")
 
 
+def keep_a_connection() -> None:
+    """Let this process keep a connection to the database to look by: of a web server."""
+    _database.keep_connection()
+
+
 def health_of_site() -> dict[str, Any]:
     """Return the state of database, queue, workers, disk and schedule, the worst as ``status``.
 

@@ -6,9 +6,12 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
+from queue import SimpleQueue
 from typing import Generic, TypeVar
 
 from django.db import connection
+
+from marinemap.tasks.outages import DATABASE_AWAY, drop_connection
 
 T = TypeVar("T")
 
@@ -19,7 +22,8 @@ class Lookout(Generic[T]):
     Parameters
     ----------
     look : callable
-        Called in a thread of its own, whose connection to the database is closed at the end.
+        Called in a thread of its own, whose connection to the database is closed at the end,
+        unless it is to be kept.
     seconds : float
         How long whoever asks waits for the answer.
     name : str
@@ -38,6 +42,26 @@ class Lookout(Generic[T]):
         self._seconds = seconds
         self._lock = threading.Lock()
         self._last: Future[T] | None = None
+        self._asked: SimpleQueue[Future[T] | None] | None = None
+
+    def keep_connection(self) -> None:
+        """Keep one thread and its connection to the database from now on.
+
+        Where others have taken all of the database's connections, it is there all the same.
+        """
+        with self._lock:
+            if self._asked is None:
+                self._asked = SimpleQueue()
+                threading.Thread(
+                    target=self._answer_all, args=[self._asked], name=self._name, daemon=True
+                ).start()
+
+    def end(self) -> None:
+        """Let the thread that is kept go, and its connection."""
+        with self._lock:
+            if self._asked is not None:
+                self._asked.put(None)
+                self._asked = None
 
     def ask(self) -> T:
         """Return what was found, or raise what was raised.
@@ -54,21 +78,49 @@ class Lookout(Generic[T]):
         with self._lock:
             if self._last is None or (self._last.done() and not self._is_kept()):
                 self._last = Future()
-                # A daemon: the end of the process does not wait for the database.
-                threading.Thread(
-                    target=self._answer, args=[self._last], name=self._name, daemon=True
-                ).start()
+                self._have_answered(self._last)
             return self._last
+
+    def _have_answered(self, answer: Future[T]) -> None:
+        if self._asked is not None:
+            self._asked.put(answer)
+            return
+        # A daemon: the end of the process does not wait for the database.
+        threading.Thread(
+            target=self._answer_once, args=[answer], name=self._name, daemon=True
+        ).start()
 
     def _is_kept(self) -> bool:
         return time.monotonic() - self._ended_at < self._keep_seconds
 
+    def _answer_all(self, asked: SimpleQueue[Future[T] | None]) -> None:
+        while (answer := asked.get()) is not None:
+            self._answer(answer)
+        connection.close()
+
+    def _answer_once(self, answer: Future[T]) -> None:
+        try:
+            self._answer(answer)
+        finally:
+            connection.close()
+
     def _answer(self, answer: Future[T]) -> None:
         try:
-            found = self._look()
+            found = self._found()
             self._ended_at = time.monotonic()
             answer.set_result(found)
         except Exception as error:
+            # Whatever it was at, the next look begins anew.
+            drop_connection()
             answer.set_exception(error)
-        finally:
-            connection.close()
+
+    def _found(self) -> T:
+        is_kept = connection.connection is not None
+        try:
+            return self._look()
+        except DATABASE_AWAY:
+            if not is_kept:
+                raise
+        # The database may have been restarted since.
+        drop_connection()
+        return self._look()

@@ -13,13 +13,16 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection
 from django.test import Client
 from django.utils import timezone
 
+from marinemap.api import mute
 from marinemap.catalogue.models import Layer
 from marinemap.jobs import health
+from marinemap.jobs.lookout import Lookout
 from marinemap.jobs.models import BeatSighting, Job, WorkerSighting
+from marinemap.jobs.workers import count_alive
 from tests.api.conftest import AREA, Post
 from tests.api.test_jobs import assert_problem
 from tests.running_site import wait_for
@@ -323,6 +326,70 @@ def test_health_answers_while_the_database_is_locked(
         # However many ask, one looks.
         assert [thread.name for thread in threading.enumerate()].count("health") == 1
     wait_for(lambda: client.get("/healthz").json()["database"] == "ok", "the end of the lock")
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.skipif("connection.vendor != 'sqlite'", reason="PostgreSQL locks no whole database")
+def test_request_waits_seconds_for_a_lock(
+    reefs: Layer, new_client: NewClient, post: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert mute._LOCKED_SECONDS <= 5
+    monkeypatch.setattr(mute, "_LOCKED_SECONDS", 0.3)
+    asked = {"inputs": {"layers": ["reefs"], "area": [0, 40, 5, 45]}}
+    with locked_by_another(), limited_waits():
+        begun = time.monotonic()
+        answer = post(new_client(), asked)
+        # The connection alone would wait for 30 s at each step.
+        assert time.monotonic() - begun < 20
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
+    assert post(new_client(), asked).status_code == 201
+
+
+@contextlib.contextmanager
+def limited_waits() -> Iterator[None]:
+    options = connection.settings_dict["OPTIONS"]
+    before = options["timeout"]
+    mute.limit_waits()
+    try:
+        yield
+    finally:
+        options["timeout"] = before
+        connection.close()
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.skipif("connection.vendor != 'postgresql'", reason="SQLite has none to run out of")
+def test_health_is_told_where_no_connection_is_to_be_had() -> None:
+    kept = Lookout(count_alive, 20, "kept")
+    kept.keep_connection()
+    try:
+        assert kept.ask() == 0
+        with no_new_connections():
+            assert kept.ask() == 0
+            with pytest.raises(OperationalError):
+                Lookout(count_alive, 20, "new").ask()
+        with connection.cursor() as cursor:
+            others = "FROM pg_stat_activity WHERE datname = %s AND pid <> pg_backend_pid()"
+            cursor.execute(
+                f"SELECT pg_terminate_backend(pid) {others}", [connection.settings_dict["NAME"]]
+            )
+        # As after a restart of the database.
+        assert kept.ask() == 0
+    finally:
+        kept.end()
+    wait_for(lambda: "kept" not in [each.name for each in threading.enumerate()], "its end")
+
+
+@contextlib.contextmanager
+def no_new_connections() -> Iterator[None]:
+    """Have the database refuse them, as when all are taken: to superusers as well."""
+    name = connection.ops.quote_name(connection.settings_dict["NAME"])
+    with connection._nodb_cursor() as cursor:
+        cursor.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
+        try:
+            yield
+        finally:
+            cursor.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
 
 
 @contextlib.contextmanager

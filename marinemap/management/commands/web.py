@@ -18,6 +18,7 @@ from django.urls import get_resolver
 
 from marinemap.api.kept import KeptAnswers
 from marinemap.api.mute import WhileMute, limit_waits
+from marinemap.jobs.health import keep_a_connection
 from marinemap.jobs.watch import stand_in
 from marinemap.processes.apart import warm_up
 from marinemap.processes.registry import all_processes
@@ -50,6 +51,7 @@ class Command(BaseCommand):
         # Only now: it looks once which static files there are.
         application = WhileMute(KeptAnswers(get_wsgi_application()))
         limit_waits()
+        keep_a_connection()
         _warm_up()
         # A busy moment is no news.
         logging.getLogger("waitress.queue").setLevel(logging.ERROR)
