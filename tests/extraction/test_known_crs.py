@@ -5,6 +5,7 @@ from __future__ import annotations
 import pyproj
 import pytest
 
+from marinemap.errors import RequestError
 from marinemap.extraction import KnownCrs, parse_crs, search_crs
 
 AEGEAN = (22.6, 35.4, 28.2, 40.6)
@@ -16,6 +17,24 @@ AEGEAN = (22.6, 35.4, 28.2, 40.6)
 )
 def test_code_and_words_find_what_is_meant_first(text: str, code: str) -> None:
     assert search_crs(text)[0].code == code
+
+
+@pytest.mark.parametrize(("text", "code"), [("WGS 84", "4326"), ("etrs89", "4258")])
+def test_whole_name_is_meant_before_those_that_begin_with_it(text: str, code: str) -> None:
+    assert search_crs(text, AEGEAN)[0].code == code
+    assert "4326" in [each.code for each in search_crs("wgs84 4326")]
+
+
+def test_what_proj_cannot_compute_is_neither_found_nor_taken() -> None:
+    assert not {"32600", "32700", "3145"} & {each.code for each in search_crs("utm", limit=100)}
+    assert search_crs("Faroe Lambert") == search_crs("32600") == []
+    with pytest.raises(RequestError, match=r"EPSG:32600 \(WGS 84 / UTM grid system"):
+        parse_crs("EPSG:32600")
+
+
+def test_signs_without_a_word_find_nothing() -> None:
+    assert search_crs("🐟") == search_crs(" % ") == []
+    assert search_crs(" ") == search_crs("")
 
 
 def test_all_words_count_in_any_order_and_only_as_beginnings() -> None:

@@ -72,7 +72,35 @@ def parse_crs(text: str, *, field: str = "crs") -> pyproj.CRS:
             field=field,
             value=text,
         )
+    if not is_computable(match[1]):
+        raise RequestError(
+            say(
+                "EPSG:{code} ({name}) has a projection that cannot be computed here",
+                code=match[1],
+                name=crs.name,
+            ),
+            field=field,
+            value=text,
+            hint=say("Choose a CRS for the area, or EPSG:4326, which fits everywhere."),
+        )
     return crs
+
+
+@lru_cache(maxsize=10_000)
+def is_computable(code: str) -> bool:
+    """Tell whether PROJ can move positions into a CRS of the EPSG registry.
+
+    Of 23 it knows the name and not the method, such as of EPSG:32600, which is all zones of UTM.
+    """
+    crs = _authority_crs("EPSG", code)
+    flat = crs.sub_crs_list[0] if crs.is_compound else crs
+    if not flat.is_projected or flat.geodetic_crs is None:
+        return True
+    try:
+        pyproj.Transformer.from_crs(flat.geodetic_crs, flat, always_xy=True)
+    except ProjError:
+        return False
+    return True
 
 
 def crs_label(crs: pyproj.CRS) -> str:

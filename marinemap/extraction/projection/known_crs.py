@@ -7,9 +7,12 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice, pairwise
 
 from pyproj.database import query_crs_info
 from pyproj.enums import PJType
+
+from marinemap.extraction.projection.crs import is_computable
 
 # Who decides how long it takes is whoever writes the words.
 _MOST_WORDS = 8
@@ -67,7 +70,10 @@ def search_crs(text: str, bounds_4326: Bounds | None = None, limit: int = 10) ->
     limit : int
         At most so many. A search takes some milliseconds, the first one a second.
     """
-    sought = sorted(set(_words(text)), key=len, reverse=True)[:_MOST_WORDS]
+    said = _words(text)
+    if text.strip() and not said:
+        return []
+    sought = sorted(set(said), key=len, reverse=True)[:_MOST_WORDS]
     found = [each for each, words in _registry() if _has(words, sought)]
 
     def rank(known: KnownCrs) -> tuple[bool, bool, bool, float, int, int]:
@@ -77,7 +83,10 @@ def search_crs(text: str, bounds_4326: Bounds | None = None, limit: int = 10) ->
         last = known.datum_rank, int(known.code)
         return not is_meant, not fits, not known.is_projected, width, *last
 
-    return sorted(found, key=rank)[:limit]
+    # Whoever names a CRS in full means that one, before those that are built on it.
+    named = [each for each in found if said and _words(each.name) == said]
+    ranked = (each for each in [*named, *sorted(found, key=rank)] if is_computable(each.code))
+    return list(islice(dict.fromkeys(ranked), limit))
 
 
 def _has(words: Sequence[str], sought: Sequence[str]) -> bool:
@@ -96,7 +105,10 @@ def _registry() -> tuple[tuple[KnownCrs, tuple[str, ...]], ...]:
         is_projected = info.type == PJType.PROJECTED_CRS
         place = (area.name or "").rstrip(".")
         known = KnownCrs(info.code, info.name, place, area.bounds, is_projected)
-        words = tuple(_words(f"{info.code} epsg {info.name} {place}"))
+        named = _words(info.name)
+        # "wgs84" as well as "WGS 84".
+        joined = [one + two for one, two in pairwise(named) if one.isalpha() and two.isdigit()]
+        words = (info.code, "epsg", *named, *joined, *_words(place))
         # A few have a second area of use, within or beside the first.
         if info.code not in found or found[info.code][0].width < known.width:
             found[info.code] = (known, words)
