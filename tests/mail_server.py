@@ -19,7 +19,7 @@ class MailServer:
         self.port = int(self._process.stdout.readline())
 
     def behave(self, mode: str) -> None:
-        """Be sound, mute, refusing or cutting (take letters, and hang up) from now on."""
+        """Be sound, mute, trickling, refusing or cutting (it takes letters, and hangs up)."""
         self._mode.write_text(mode)
 
     def letters(self) -> list[dict[str, Any]]:

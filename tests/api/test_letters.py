@@ -46,7 +46,7 @@ def anyone(settings: Any) -> None:
 def letters(tmp_path: Path, settings: Any) -> Iterator[Letters]:
     """Send what is due; return the letters that the server has, once there are so many."""
     server = MailServer(tmp_path)
-    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    settings.EMAIL_BACKEND = "marinemap.mail.backend.Backend"
     settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", server.port
 
     def sent(count: int) -> list[dict[str, Any]]:

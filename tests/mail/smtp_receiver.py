@@ -1,4 +1,4 @@
-"""A mail server of a process of its own: notes letters, or is mute, refuses them, or hangs up."""
+"""A mail server of its own: notes letters, or is mute, trickles, refuses them, or hangs up."""
 
 from __future__ import annotations
 
@@ -15,6 +15,9 @@ class _Session(socketserver.StreamRequestHandler):
         mode = Path(sys.argv[2]).read_text().strip()
         if mode == "mute":
             time.sleep(600)
+        if mode == "trickling":
+            while self.wfile.write(b"2"):
+                time.sleep(0.1)
         self._say("220 ready")
         while line := self.rfile.readline():
             word = line.decode().split(None, 1)[0].upper()

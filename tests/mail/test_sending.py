@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 from django.db import transaction
 from django.utils import timezone
 
-from marinemap.mail import sending
+from marinemap.mail import backend, sending
 from marinemap.mail.letters import write, write_to_admins
 from marinemap.mail.models import Letter
 from tests.mail_server import MailServer
@@ -23,7 +24,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 @pytest.fixture
 def server(tmp_path: Path, settings: Any) -> Iterator[MailServer]:
     found = MailServer(tmp_path)
-    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    settings.EMAIL_BACKEND = "marinemap.mail.backend.Backend"
     settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", found.port
     yield found
     found.stop()
@@ -71,6 +72,25 @@ def test_mute_server_holds_up_nobody(server: MailServer, monkeypatch: pytest.Mon
     _make_due()
     sending.send_due()
     wait_for(server.letters, "the letter")
+
+
+def test_server_that_trickles_is_cut_off(
+    server: MailServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(backend, "_CONVERSATION_SECONDS", 1.0)
+    server.behave("trickling")
+    write(["ann@example.org"], "Ready", "")
+    sending.send_due()
+    wait_for(lambda: Letter.objects.exclude(trouble="").exists(), "that it is noted")
+    wait_for(_is_idle, "the end of the sender")
+    server.behave("sound")
+    # Within its time, which each letter has anew.
+    monkeypatch.setattr(backend, "_CONVERSATION_SECONDS", 60.0)
+    _make_due()
+    sending.send_due()
+    wait_for(server.letters, "the letter")
+    wait_for(_is_idle, "the end of the sender")
+    assert not [each for each in threading.enumerate() if isinstance(each, threading.Timer)]
 
 
 def test_letter_that_is_refused_delays_no_other(server: MailServer) -> None:
