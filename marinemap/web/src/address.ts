@@ -1,7 +1,7 @@
 /** What the page's address holds after "#": view, layers, area and choices, to be kept and given away. */
 
 import type { Position, Ring } from "./antimeridian.ts";
-import type { Mode } from "./api.ts";
+import type { Mode } from "./api/requests.ts";
 import { boundsOf, ringOfBounds } from "./area.ts";
 import { readParts, type LayerInput } from "./parts/part.ts";
 

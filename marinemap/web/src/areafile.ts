@@ -1,6 +1,7 @@
 /** An area from a file, chosen or dropped on the map; the service reads it. */
 
-import { ProblemError, uploadArea, type KnownArea } from "./api.ts";
+import { uploadArea, type KnownArea } from "./api/areas.ts";
+import { ProblemError } from "./api/call.ts";
 import { element } from "./page.ts";
 import { isTold, problemInWords, showAt } from "./problems.ts";
 import { t, tn } from "./words.ts";

@@ -3,10 +3,13 @@
 import type Map from "ol/Map.js";
 
 import type { Ring } from "./antimeridian.ts";
-import { ProblemError, readArea, type AskedArea, type KnownArea } from "./api.ts";
+import { readArea, type KnownArea } from "./api/areas.ts";
+import { ProblemError } from "./api/call.ts";
+import type { AskedArea } from "./api/requests.ts";
 import { boundsOf, type Bounds } from "./area.ts";
 import { AreaFile } from "./areafile.ts";
 import { offerAreas } from "./areasearch.tsx";
+import { showTool, TOOLS } from "./areatools.ts";
 import type { SharedArea } from "./address.ts";
 import { askedBefore, cornersOf, editableRing, given, km2OfChosen, km2OfDrawn, type ChosenArea } from "./chosenarea.ts";
 import { AreaDrawing, type Tool } from "./drawing.ts";
@@ -18,17 +21,10 @@ import { Undo } from "./undo.ts";
 import { areaInWords } from "./units.ts";
 import { SERVICE_LANGUAGE, t } from "./words.ts";
 
-const HELP: Record<Tool, string> = {
-  rectangle: t("Drag from one corner to the opposite one, or click both."),
-  polygon: t("Click each corner; double-click the last one to finish."),
-  circle: t("Click the middle, then how far it reaches."),
-  move: t("Drag the area, or move it by the arrow keys."),
-};
 const NO_AREA = t("No area yet.");
 const NOT_SHOWN = t("The area of that request is given in coordinates that this page cannot show. Choose it anew, or ask for the same again on the card.");
 const GONE = t("The area in this page’s address is not here any more. Choose another.");
 const NOT_FOUND = 404;
-const TOOLS = ["rectangle", "polygon", "circle", "move"] as const;
 const ARROWS: Record<string, [right: number, up: number]> = {
   ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1],
 };
@@ -56,7 +52,7 @@ export class AreaForm {
     this.#drawing = new AreaDrawing(map, {
       onArea: (area) => this.#heed(area),
       onSketch: (ring) => this.#showSize(km2OfDrawn(ring)),
-      onTool: (tool) => this.#showTool(tool),
+      onTool: (tool) => this.#heedTool(tool),
     });
     offerAreas({ titleOfLayer: events.titleOfLayer, onArea: (area) => this.#takeKnown(area) });
     new AreaFile((area) => this.#takeKnown(area));
@@ -227,15 +223,10 @@ export class AreaForm {
     element("area-size").textContent = title ? `${title}: ${size}` : t("Area: {size}", { size });
   }
 
-  #showTool(tool: Tool | null): void {
-    for (const each of TOOLS) element(`draw-${each}`).setAttribute("aria-pressed", String(tool === each));
-    element("undo-corner").hidden = tool !== "polygon";
-    element("drawing-help").hidden = tool === null;
-    element("drawing-help-text").textContent = tool ? HELP[tool] : "";
+  #heedTool(tool: Tool | null): void {
+    showTool(tool);
     // What was sketched and left does not count.
     if (tool === null) this.#showArea(this.#area);
-    // On a phone the buttons may be a screen away from the map.
-    if (tool) element("map").scrollIntoView({ block: "nearest" });
   }
 }
 

@@ -1,6 +1,6 @@
 /** Areas by their names. */
 
-import { readArea, searchAreas, type KnownArea } from "./api.ts";
+import { readArea, searchAreas, type KnownArea } from "./api/areas.ts";
 import { Combobox } from "./combobox.tsx";
 import { t, tn } from "./words.ts";
 

@@ -1,6 +1,6 @@
 /** Keeps the page's layers as the service has them: new ones, new drawings, new data. */
 
-import { listCollections, type Collection } from "./api.ts";
+import { listCollections, type Collection } from "./api/layers.ts";
 
 /** While something is being drawn or could not be read, and otherwise. */
 const HURRIED_MILLISECONDS = 3000;

@@ -2,7 +2,7 @@
 
 import { normaliseArea, type AreaGeometry, type Position, type Ring } from "./antimeridian.ts";
 import { areaKm2, crossesItself, densified, isRectangle } from "./area.ts";
-import type { AskedArea } from "./api.ts";
+import type { AskedArea } from "./api/requests.ts";
 import { outlineOf, type Outline } from "./requests/outline.ts";
 
 export interface DrawnArea {

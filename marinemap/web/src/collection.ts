@@ -1,6 +1,6 @@
 /** What the page says of a layer, from its description by the service. */
 
-import type { Collection } from "./api.ts";
+import type { Collection } from "./api/layers.ts";
 import type { Bounds } from "./area.ts";
 import { locale, t, tn } from "./words.ts";
 

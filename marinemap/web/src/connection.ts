@@ -1,6 +1,7 @@
 /** Whether the service is reached, and works: looked at again and again, told for as long as it is not so. */
 
-import { readHealth, UNREACHABLE, type Health } from "./api.ts";
+import { UNREACHABLE } from "./api/call.ts";
+import { readHealth, type Health } from "./api/health.ts";
 import { announce, element } from "./page.ts";
 import { t } from "./words.ts";
 

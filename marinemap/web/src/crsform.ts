@@ -1,7 +1,7 @@
 /** Step 3 of the form: the coordinate systems that suit the area. */
 
 import type { Ring } from "./antimeridian.ts";
-import type { FoundCrs } from "./api.ts";
+import type { FoundCrs } from "./api/areas.ts";
 import { boundsOf, type Bounds } from "./area.ts";
 import { epsgCode, isInEurope, utmZone, wrappedBounds } from "./crs.ts";
 import { offerCrs } from "./crssearch.tsx";

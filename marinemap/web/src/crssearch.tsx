@@ -1,6 +1,6 @@
 /** Coordinate systems by name, place or code, those that fit the area first. */
 
-import { searchCrs, type FoundCrs } from "./api.ts";
+import { searchCrs, type FoundCrs } from "./api/areas.ts";
 import type { Bounds } from "./area.ts";
 import { Combobox } from "./combobox.tsx";
 import { t, tn } from "./words.ts";

@@ -2,7 +2,9 @@
 
 import { render, type JSX } from "preact";
 
-import { estimateOrder, ProblemError, readLimits, type Limits, type Order } from "./api.ts";
+import { ProblemError } from "./api/call.ts";
+import { estimateOrder, readLimits, type Limits } from "./api/estimates.ts";
+import type { Order } from "./api/requests.ts";
 import { bytesInWords, countInWords, estimateInWords, type Estimate } from "./estimate.ts";
 import { excessInWords, excessOf, usedUp, type Limit } from "./limits.ts";
 import { element } from "./page.ts";

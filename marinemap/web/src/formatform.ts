@@ -1,6 +1,6 @@
 /** Step 3 of the form: the format, and whether features are cut at the edge. */
 
-import type { Mode } from "./api.ts";
+import type { Mode } from "./api/requests.ts";
 import { SHAPEFILE, type Format } from "./formats.ts";
 import { element, make } from "./page.ts";
 import { clearProblem } from "./problems.ts";

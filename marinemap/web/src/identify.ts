@@ -7,7 +7,7 @@ import VectorLayer from "ol/layer/Vector.js";
 import type { Pixel } from "ol/pixel.js";
 import VectorSource from "ol/source/Vector.js";
 
-import { readFeature, type ReadFeature } from "./api.ts";
+import { readFeature, type ReadFeature } from "./api/layers.ts";
 import { fieldsInWords } from "./fields.ts";
 import { element, make } from "./page.ts";
 import { problemInWords } from "./problems.ts";

@@ -1,6 +1,6 @@
 /** Which of many layers are shown first, and which are meant by a few letters. */
 
-import type { Collection } from "./api.ts";
+import type { Collection } from "./api/layers.ts";
 import type { Bounds } from "./area.ts";
 import { boundsOfCollection } from "./collection.ts";
 

@@ -1,6 +1,6 @@
 /** One layer in the list: its box, what it is, and what there is to say of it now. */
 
-import type { Collection } from "./api.ts";
+import type { Collection } from "./api/layers.ts";
 import type { Bounds } from "./area.ts";
 import { boundsOfCollection, countInWords, facts, kindOf, type Place } from "./collection.ts";
 import { make } from "./page.ts";

@@ -2,7 +2,7 @@
 
 import type Map from "ol/Map.js";
 
-import { drawingUrl, type Collection } from "./api.ts";
+import { drawingUrl, type Collection } from "./api/layers.ts";
 import { boundsOfCollection, kindOf, placeOf, type Kind } from "./collection.ts";
 import type { Bounds } from "./area.ts";
 import { DrawnLayer } from "./drawn.ts";

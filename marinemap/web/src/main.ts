@@ -1,6 +1,7 @@
 /** Puts the page together. */
 
-import { listFormats, type Asked } from "./api.ts";
+import { listFormats } from "./api/estimates.ts";
+import type { Asked } from "./api/requests.ts";
 import { boundsOf } from "./area.ts";
 import { arrive } from "./arrival.ts";
 import { AreaForm } from "./areaform.ts";

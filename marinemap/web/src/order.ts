@@ -1,6 +1,7 @@
 /** The form as a whole: whether it can be sent, and sending it. */
 
-import { newKey, ProblemError, submitOrder, type Job, type Order } from "./api.ts";
+import { ProblemError } from "./api/call.ts";
+import { newKey, submitOrder, type Job, type Order } from "./api/requests.ts";
 import type { AreaForm } from "./areaform.ts";
 import { inputOf } from "./chosenarea.ts";
 import type { CrsForm } from "./crsform.ts";

@@ -1,6 +1,6 @@
 /** What went wrong, told next to the part of the form it is about, else across the map. */
 
-import { ProblemError, type Problem } from "./api.ts";
+import { ProblemError, type Problem } from "./api/call.ts";
 import { element } from "./page.ts";
 import { t } from "./words.ts";
 

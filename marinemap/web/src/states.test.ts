@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import type { Job } from "./api.ts";
+import type { Job } from "./api/requests.ts";
 import { now, setClock } from "./clock.ts";
 import { isReady, stateInWords, timeInWords, waitInWords } from "./states.ts";
 

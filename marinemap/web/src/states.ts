@@ -1,6 +1,6 @@
 /** The state of a request in plain words. */
 
-import type { Job } from "./api.ts";
+import type { Job } from "./api/requests.ts";
 import { now as serviceNow } from "./clock.ts";
 import { isServiceLanguage, locale, t, tn } from "./words.ts";
 

@@ -3,7 +3,7 @@
 import type { JSX } from "preact";
 import { useState } from "preact/hooks";
 
-import type { FieldValues } from "../api.ts";
+import type { FieldValues } from "../api/layers.ts";
 import { OPERATORS, valuesOf, type Condition, type Operator } from "./draft.ts";
 import { kindOf, type Field, type Kind } from "./part.ts";
 import type { KnownValues } from "./values.ts";

@@ -2,7 +2,7 @@
 
 import { render } from "preact";
 
-import type { Collection } from "../api.ts";
+import type { Collection } from "../api/layers.ts";
 import { element } from "../page.ts";
 import { clearProblem } from "../problems.ts";
 import { draftOf, filterOf, type Draft, type KindOfField } from "./draft.ts";

@@ -1,6 +1,6 @@
 /** The values that fields have, asked from the service when somebody is to choose among them. */
 
-import { readValues, type FieldValues } from "../api.ts";
+import { readValues, type FieldValues } from "../api/layers.ts";
 
 /** Of a field whose values the service could not tell. */
 const UNKNOWN: FieldValues = { values: [], distinct: 0, missing: 0, lookedAt: 0, complete: false };

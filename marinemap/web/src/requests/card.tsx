@@ -3,7 +3,7 @@
 import type { ComponentChild, JSX } from "preact";
 import { useRef, useState } from "preact/hooks";
 
-import { resultsUrl, type Asked, type Job, type Report, type ShareLink } from "../api.ts";
+import { resultsUrl, type Asked, type Job, type Report, type ShareLink } from "../api/requests.ts";
 import { now } from "../clock.ts";
 import { bytesInWords } from "../estimate.ts";
 import { isOver, isReady, stateInWords, timeInWords, waitInWords } from "../states.ts";

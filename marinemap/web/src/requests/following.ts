@@ -1,6 +1,6 @@
 /** Follows how requests stand: told by the service as it happens, asked for where that fails. */
 
-import { EVENTS_URL, listJobs, type Job } from "../api.ts";
+import { EVENTS_URL, listJobs, type Job } from "../api/requests.ts";
 
 const SOONEST_MILLISECONDS = 1000;
 const LATEST_MILLISECONDS = 5000;

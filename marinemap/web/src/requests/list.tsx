@@ -2,7 +2,8 @@
 
 import { render } from "preact";
 
-import { cancelJob, listJobs, newKey, ProblemError, readReport, readRequest, renewJob, revokeLinks, shareJob, submitOrder, type Asked, type Job } from "../api.ts";
+import { ProblemError } from "../api/call.ts";
+import { cancelJob, listJobs, newKey, readReport, readRequest, renewJob, revokeLinks, shareJob, submitOrder, type Asked, type Job } from "../api/requests.ts";
 import { now } from "../clock.ts";
 import { announce, element } from "../page.ts";
 import { isTold, problemInWords } from "../problems.ts";

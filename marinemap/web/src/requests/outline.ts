@@ -1,7 +1,7 @@
 /** The outline of an area that was asked for, in one piece where it lies over the 180th meridian. */
 
 import type { Position, Ring } from "../antimeridian.ts";
-import type { AskedArea } from "../api.ts";
+import type { AskedArea } from "../api/requests.ts";
 import { ringOfBounds } from "../area.ts";
 
 /** A polygon: its outer ring, then its holes; no first corner is repeated. */

@@ -3,7 +3,7 @@
 import type { JSX } from "preact";
 
 import type { Ring } from "../antimeridian.ts";
-import type { AskedArea } from "../api.ts";
+import type { AskedArea } from "../api/requests.ts";
 import { boundsOf } from "../area.ts";
 import { wrapped } from "../crs.ts";
 import { placeInWords as degreesInWords } from "../degrees.ts";

@@ -1,6 +1,6 @@
 /** What became of each layer, in plain words. */
 
-import type { Report } from "../api.ts";
+import type { Report } from "../api/requests.ts";
 import { t, tn } from "../words.ts";
 
 export interface LayerWords {

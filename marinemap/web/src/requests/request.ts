@@ -1,6 +1,6 @@
 /** What was asked for with a request, as the service keeps it, in words. */
 
-import type { Asked, AskedArea } from "../api.ts";
+import type { Asked, AskedArea } from "../api/requests.ts";
 import { km2OfOutline } from "../chosenarea.ts";
 import { partInWords } from "../parts/words.ts";
 import { areaInWords } from "../units.ts";

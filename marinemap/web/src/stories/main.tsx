@@ -2,7 +2,7 @@
 
 import { render, type ComponentChild } from "preact";
 
-import type { Collection, FieldValues } from "../api.ts";
+import type { Collection, FieldValues } from "../api/layers.ts";
 import { setClock } from "../clock.ts";
 import { LayerRow } from "../layerrow.ts";
 import { element, make } from "../page.ts";

@@ -1,6 +1,6 @@
 /** Requests in each of their states, as the service would tell of them. */
 
-import type { Asked, Job, Report } from "../api.ts";
+import type { Asked, Job, Report } from "../api/requests.ts";
 import type { Entry } from "../requests/card.tsx";
 
 const RESULTS = [{ rel: "http://www.opengis.net/def/rel/ogc/1.0/results", href: "/api/jobs/1/results" }];
