@@ -53,8 +53,70 @@ def test_ticked_layers_look_unlike_and_lines_lie_on_polygons(
     _tag(page, "layer-coastline").check()
     _tag(page, "layer-reefs").check()
     wait_for(lambda: _is_seen(page, "rose"), "the reefs on the map, in another colour")
-    # Ten lines, each through the middle of a row of reefs.
-    wait_for(lambda: _is_line_seen(page, longitude=0.25), "a line on the reefs")
+    # A line below the tint would be 30 away at the least.
+    wait_for(lambda: _nearest_to_indigo(page) < 12, "a line on the reefs")
+
+
+def test_layer_is_laid_lower_and_stays_there(page: Page, drawn_site: RunningSite) -> None:
+    page.goto(drawn_site.base)
+    _zoom_to(page, "reefs")
+    _tag(page, "layer-coastline").check()
+    _tag(page, "layer-reefs").check()
+    wait_for(lambda: _is_seen(page, "rose"), "the reefs on the map, in another colour")
+    wait_for(lambda: _nearest_to_indigo(page) < 12, "the lines above")
+    _tag(page, "about-coastline").click()
+    lower = page.get_by_role("button", name="Lay lower: coastline")
+    lower.press("Enter")
+    # A line below the tint is mixed with it.
+    wait_for(lambda: 12 < _nearest_to_indigo(page) < 80, "the lines below")
+    # It can go no lower, and the keyboard is on what is left to do.
+    expect(lower).to_be_disabled()
+    expect(page.get_by_role("button", name="Lay higher: coastline")).to_be_focused()
+    expect(page).to_have_url(re.compile("&order=coastline,reefs(&|$)"))
+    page.reload()
+    wait_for(lambda: 12 < _nearest_to_indigo(page) < 80, "the lines below after a reload")
+
+
+def test_names_are_on_the_map_where_they_are_wanted(page: Page, drawn_site: RunningSite) -> None:
+    asked: list[str] = []
+    page.on("request", lambda each: asked.append(each.url) if "/items?" in each.url else None)
+    page.goto(drawn_site.base)
+    _zoom_to(page, "reefs")
+    _tag(page, "layer-reefs").check()
+    wait_for(lambda: _is_seen(page, "indigo"), "the reefs on the map")
+    expect(_tag(page, "map-loading")).to_be_hidden()
+    assert asked == []
+    _tag(page, "names-reefs").check()
+    wait_for(lambda: _ink(page) > 500, "names on the map")
+    # Of names and nothing else; what is known is not asked again.
+    assert all("?properties=name&limit=200&bbox=" in address for address in asked)
+    count = len(asked)
+    expect(page).to_have_url(re.compile("&names=reefs(&|$)"))
+    _tag(page, "names-reefs").uncheck()
+    wait_for(lambda: _ink(page) == 0, "a map without names")
+    _tag(page, "names-reefs").check()
+    wait_for(lambda: _ink(page) > 500, "the names again")
+    assert len(asked) == count
+    # Its fields have no names.
+    _tag(page, "layer-ports").check()
+    _tag(page, "about-ports").click()
+    expect(_tag(page, "names-ports")).to_be_hidden()
+
+
+def test_names_are_given_up_where_the_map_moves_on(page: Page, drawn_site: RunningSite) -> None:
+    held: list[Route] = []
+    page.route("**/items?properties=**", lambda route: held.append(route))
+    page.goto(drawn_site.base)
+    _zoom_to(page, "reefs")
+    _tag(page, "layer-reefs").check()
+    with page.expect_request("**/items?properties=**"):
+        _tag(page, "names-reefs").check()
+    with page.expect_event("requestfailed", lambda each: "/items?properties=" in each.url):
+        _tag(page, "map").press("ArrowRight")
+    page.unroute("**/items?properties=**")
+    # Asked for once more, where the map is now.
+    _tag(page, "map").press("ArrowLeft")
+    wait_for(lambda: _ink(page) > 500, "names on the map")
 
 
 def test_layer_that_lies_elsewhere_is_offered_to_be_gone_to(
@@ -209,10 +271,17 @@ def _is_tinted(page: Page, longitude: float) -> bool:
     return bool((np.abs(_colours_along(page, longitude) - tint).max(axis=1) < 8).sum() > 50)
 
 
-def _is_line_seen(page: Page, longitude: float) -> bool:
-    """Tell whether a line lies on top along a meridian; one below a tint is 30 away at least."""
-    colours = _colours_along(page, longitude)
-    return min(math.dist(colour, INDIGO) for colour in colours) < 12
+def _nearest_to_indigo(page: Page) -> float:
+    """Return how far the colour of the lines is from indigo: ten, each through a row of reefs."""
+    return min(math.dist(colour, INDIGO) for colour in _colours_along(page, longitude=0.25))
+
+
+def _ink(page: Page) -> int:
+    """Return how many pixels of the map are as dark as letters."""
+    frame = _tag(page, "map").bounding_box()
+    assert frame is not None
+    dark: int = page.evaluate(f"({_INK})({int(frame['width'])}, {int(frame['height'])})")
+    return dark
 
 
 def _colours_along(page: Page, longitude: float) -> np.ndarray:
@@ -248,6 +317,17 @@ _TINTED = f"""(colour) => {{
         tinted += colour.every((part, n) => Math.abs(part - seen[at + n]) < 8);
     }}
     return tinted > 1000;
+}}"""
+
+
+# Counted there: a million numbers take their time on the way.
+_INK = f"""(width, height) => {{
+    const seen = ({_DRAWN})(0, 0, width, height);
+    let dark = 0;
+    for (let at = 0; at < seen.length; at += 4) {{
+        dark += Math.max(seen[at], seen[at + 1], seen[at + 2]) < 70;
+    }}
+    return dark;
 }}"""
 
 

@@ -3,12 +3,13 @@ import { test } from "node:test";
 
 import { readAddress, unreadIn, writeAddress, type Shared } from "./address.ts";
 
-const NOTHING: Shared = { view: null, layers: [], area: null, format: null, mode: "clip", crs: null, parts: [], hasCopy: true };
+const NOTHING: Shared = { view: null, layers: [], shown: { order: [], names: [] }, area: null, format: null, mode: "clip", crs: null, parts: [], hasCopy: true };
 
 test("what is written is read", () => {
   const shared: Shared = {
     view: { zoom: 5.25, latitude: 38.2, longitude: 384.5 },
     layers: ["ports", "habitat_survey"],
+    shown: { order: ["ports", "habitat_survey"], names: ["ports"] },
     area: { ring: [[170, -20], [190, -20], [190, -15], [170, -15]], isRectangle: true },
     format: "geopackage",
     mode: "within",
@@ -30,6 +31,11 @@ test("what is odd is passed over", () => {
     `area=${"1,2;".repeat(501)}1,2`, "format=a b", "crs=EPSG:1", "crs=urn:x", "mode=other", "mode=clipped", "parts=[", "parts={}", "parts=[{\"name\":\"ports\"}]", "copy=maybe", "parts=[{\"name\":\"ports\",\"fields\":[]}]", "%", "%E0%A4%A", "=&=&&",
   ];
   for (const fragment of odd) assert.deepEqual(readAddress(`#${fragment}`), NOTHING, fragment);
+});
+
+test("what is shown of layers that are not there is passed over", () => {
+  const { shown } = readAddress("#layers=ports,lanes&order=wrecks,lanes,%00,ports&names=wrecks,lanes");
+  assert.deepEqual(shown, { order: ["lanes", "ports"], names: ["lanes"] });
 });
 
 test("the good parts of a damaged address count", () => {

@@ -14,10 +14,19 @@ export interface SharedView {
 /** Drawn corners, or the id of an area that the service knows. */
 export type SharedArea = { ring: Ring; isRectangle: boolean } | { id: string };
 
+/** How layers are shown on the map. */
+export interface ShownLayers {
+  /** The lowest first; empty where it is the usual order. */
+  order: readonly string[];
+  /** Those with names. */
+  names: readonly string[];
+}
+
 /** A part that is null was not told, or makes no sense. */
 export interface Shared {
   view: SharedView | null;
   layers: string[];
+  shown: ShownLayers;
   area: SharedArea | null;
   format: string | null;
   mode: Mode;
@@ -53,10 +62,13 @@ export function unreadIn(fragment: string): Unread[] {
 export function readAddress(fragment: string): Shared {
   const parts = membersOf(fragment);
   const text = (name: string, pattern: RegExp): string | null => pattern.exec(parts.get(name) ?? "")?.[0] ?? null;
-  const layers = (parts.get("layers") ?? "").split(",").filter((id) => LAYER_ID.test(id));
+  const ids = (name: string): string[] => (parts.get(name) ?? "").split(",").filter((id) => LAYER_ID.test(id));
+  const layers = ids("layers");
+  const chosen = (name: string): string[] => ids(name).filter((id) => layers.includes(id)).slice(0, MOST_LAYERS);
   return {
     view: readView(parts.get("map") ?? ""),
     layers: [...new Set(layers)].slice(0, MOST_LAYERS),
+    shown: { order: chosen("order"), names: chosen("names") },
     area: readArea(parts.get("area") ?? ""),
     format: text("format", FORMAT_ID),
     mode: (text("mode", MODE) ?? "clip") as Mode,
@@ -67,10 +79,12 @@ export function readAddress(fragment: string): Shared {
   };
 }
 
-export function writeAddress({ view, layers, area, format, mode, crs, parts, hasCopy }: Shared): string {
+export function writeAddress({ view, layers, shown, area, format, mode, crs, parts, hasCopy }: Shared): string {
   const members = [
     view && `map=${Number(view.zoom.toFixed(2))}/${short(view.latitude)}/${short(view.longitude)}`,
     layers.length > 0 && `layers=${layers.join(",")}`,
+    shown.order.length > 0 && `order=${shown.order.join(",")}`,
+    shown.names.length > 0 && `names=${shown.names.join(",")}`,
     area && `area=${areaText(area)}`,
     format && `format=${format}`,
     mode !== "clip" && `mode=${mode}`,

@@ -18,6 +18,13 @@ export function kindOf({ geometryType = "" }: Collection): Kind {
   return geometryType.endsWith("Point") ? "points" : "features";
 }
 
+/** What covers least lies on top. */
+const LEVELS: Record<Kind, number> = { polygons: 2, features: 3, lines: 4, points: 5 };
+
+export function levelOf(collection: Collection): number {
+  return LEVELS[kindOf(collection)];
+}
+
 /** In a bbox over the 180th meridian west is greater than east (RFC 7946, section 5.2). */
 export function boundsOfCollection(collection: Collection): Bounds | null {
   const bbox = collection.extent?.spatial.bbox[0];
@@ -49,6 +56,12 @@ export function countInWords(collection: Collection): string {
   const kind = kindOf(collection);
   const { featureCount } = collection;
   return featureCount === undefined ? KINDS[kind] : COUNTS[kind](featureCount);
+}
+
+/** What is to be said of a layer's drawing; nothing while all is well. */
+export function stateInWords({ drawing }: Collection, isBroken: boolean): string {
+  if (isBroken) return t("Cannot be shown at the moment; this page keeps trying.");
+  return drawing ? t("Is being drawn ({progress} %); it can be asked for already.", { progress: Math.round(drawing.progress) }) : "";
 }
 
 export function facts(collection: Collection): string[] {

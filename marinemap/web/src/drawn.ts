@@ -6,14 +6,10 @@ import type { StyleLike } from "ol/style/Style.js";
 import { PMTilesVectorSource } from "ol-pmtiles";
 import { FetchSource, type RangeResponse } from "pmtiles";
 
-import { Turns } from "./turns.ts";
+import { mapTurns } from "./turns.ts";
 
 /** A tile two zooms further out, stretched to four times its size, tells of nothing that is there. */
 const MOST_ZOOMS_STRETCHED = 1;
-/** A browser has six connections to a host; what people ask for must not wait until tiles are there. */
-const MOST_RANGES_AT_ONCE = 4;
-
-const turns = new Turns(MOST_RANGES_AT_ONCE);
 
 interface Source {
   url: string;
@@ -27,8 +23,8 @@ export class DrawnLayer {
   #wantedUrl: string | undefined;
   #source: Source | null = null;
 
-  constructor(map: Map, level: number, onTrouble: () => void) {
-    this.layer = new SharpLayer({ visible: false, zIndex: level });
+  constructor(map: Map, onTrouble: () => void) {
+    this.layer = new SharpLayer({ visible: false, zIndex: 0 });
     this.#onTrouble = onTrouble;
     map.addLayer(this.layer);
   }
@@ -46,6 +42,11 @@ export class DrawnLayer {
     this.layer.setStyle(style);
     this.layer.setVisible(true);
     this.#renew();
+  }
+
+  /** Lie above all layers of a lower level. */
+  lie(level: number): void {
+    this.layer.setZIndex(level);
   }
 
   hide(): void {
@@ -99,7 +100,7 @@ class ToldSource extends FetchSource {
 
   override async getBytes(...range: Parameters<FetchSource["getBytes"]>): Promise<RangeResponse> {
     try {
-      return await turns.take(() => super.getBytes(...range), range[2]);
+      return await mapTurns.take(() => super.getBytes(...range), range[2]);
     } catch (error) {
       this.#onFailure();
       // Nobody catches what goes wrong with the header, which comes first.

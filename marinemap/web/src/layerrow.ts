@@ -16,6 +16,9 @@ const PLACES: Record<Place, string> = {
 
 export interface RowEvents {
   onTick: () => void;
+  onNames: () => void;
+  /** A step up, or down (-1). */
+  onMove: (step: 1 | -1) => void;
   onGo: (bounds: Bounds) => void;
 }
 
@@ -32,6 +35,11 @@ export class LayerRow {
   readonly #place = make("p", { className: "layer-place", hidden: true });
   readonly #placeText = make("span");
   readonly #state = make("p", { className: "layer-state" });
+  readonly #names = make("input", { type: "checkbox" });
+  readonly #namesNote = make("p", { className: "note small" });
+  readonly #moves = ([1, -1] as const).map((step) => this.#moveButton(step));
+  readonly #options = make("div", { className: "layer-options", hidden: true });
+  readonly #facts = make("div");
   #collection: Collection;
 
   constructor(collection: Collection, events: RowEvents) {
@@ -44,6 +52,8 @@ export class LayerRow {
     this.#label.append(this.#title);
     this.#aboutButton.dataset["testid"] = `about-${id}`;
     this.#aboutButton.addEventListener("click", () => this.#toggleAbout());
+    this.#fillOptions(id);
+    this.#about.append(this.#options, this.#facts);
     this.#place.append(this.#placeText, " ", this.#goButton(t("Go there"), `go-${id}`));
     const line = make("p", { className: "layer-line" }, this.#count, this.#aboutButton);
     this.item = make("li", {}, this.#box, this.#swatch, this.#label, line, this.#place, this.#state, this.#about);
@@ -54,6 +64,29 @@ export class LayerRow {
 
   get isTicked(): boolean {
     return this.#box.checked;
+  }
+
+  get hasNames(): boolean {
+    return this.#names.checked;
+  }
+
+  /** Want the names of its features on the map, or not; nobody is told. */
+  wantNames(isWanted: boolean): void {
+    this.#names.checked = isWanted;
+  }
+
+  /** Say how far the names are there. */
+  showNamesNote(text: string): void {
+    if (this.#namesNote.textContent !== text) this.#namesNote.textContent = text;
+  }
+
+  /** Offer to lay it higher or lower, where others are on the map. */
+  showMoves(canRise: boolean, canSink: boolean): void {
+    const focused = this.#moves.findIndex((button) => button === document.activeElement);
+    [canRise, canSink].forEach((can, n) => (this.#moves[n]!.disabled = !can));
+    this.#moves[0]!.parentElement!.hidden = !canRise && !canSink;
+    // A button that goes would take the keyboard with it.
+    if (focused >= 0 && this.#moves[focused]!.disabled) (this.#moves.find(({ disabled }) => !disabled) ?? this.#aboutButton).focus({ preventScroll: true });
   }
 
   tick(isTicked: boolean): void {
@@ -68,12 +101,17 @@ export class LayerRow {
     this.#aboutButton.setAttribute("aria-expanded", String(!this.#about.hidden));
     // Made anew only when it says something else: the keyboard may be in it.
     const paragraphs = facts(collection);
+    this.#names.setAttribute("aria-label", t("Names on the map: {layer}", { layer: title }));
+    this.#moves.forEach((button) => button.setAttribute("aria-label", `${button.textContent}: ${title}`));
+    this.#names.parentElement!.hidden = collection.nameField === undefined;
     if (this.#about.dataset["says"] === paragraphs.join("\n")) return;
     this.#about.dataset["says"] = paragraphs.join("\n");
-    this.#about.replaceChildren(...paragraphs.map((fact) => make("p", {}, fact)), this.#goButton(t("Zoom to"), `zoom-${id}`));
+    this.#facts.replaceChildren(...paragraphs.map((fact) => make("p", {}, fact)), this.#goButton(t("Zoom to"), `zoom-${id}`));
   }
 
   showLook(look: Look | null): void {
+    // What is not on the map has no names there, and lies nowhere.
+    this.#options.hidden = look === null;
     drawSwatch(this.#swatch, kindOf(this.#collection), look);
   }
 
@@ -99,6 +137,19 @@ export class LayerRow {
       // The offer goes once it is taken, and the keyboard would be lost with it.
       this.#box.focus({ preventScroll: true });
     });
+    return button;
+  }
+
+  #fillOptions(id: string): void {
+    this.#names.dataset["testid"] = `names-${id}`;
+    this.#names.addEventListener("change", this.#events.onNames);
+    const names = make("label", { className: "choice" }, this.#names, t("Names on the map"));
+    this.#options.append(names, this.#namesNote, make("p", { className: "buttons small-buttons" }, ...this.#moves));
+  }
+
+  #moveButton(step: 1 | -1): HTMLButtonElement {
+    const button = make("button", { type: "button" }, step > 0 ? t("Lay higher") : t("Lay lower"));
+    button.addEventListener("click", () => this.#events.onMove(step));
     return button;
   }
 

@@ -2,24 +2,27 @@
 
 import type Map from "ol/Map.js";
 
+import type { ShownLayers } from "./address.ts";
 import { drawingUrl, type Collection } from "./api/layers.ts";
-import { boundsOfCollection, kindOf, placeOf, type Kind } from "./collection.ts";
+import { boundsOfCollection, levelOf, placeOf, stateInWords } from "./collection.ts";
 import type { Bounds } from "./area.ts";
 import { DrawnLayer } from "./drawn.ts";
-import { byTheme, isMeant, MANY_LAYERS, mayTouch, type Themed } from "./layerorder.ts";
+import { LayerPanel } from "./layerpanel.ts";
 import { LayerRow } from "./layerrow.ts";
 import { viewOf, zoomTo } from "./map.ts";
-import { announce, element, make } from "./page.ts";
+import { NamesOnMap } from "./names.ts";
+import { announce, element } from "./page.ts";
 import { freeLook, type Look } from "./palette.ts";
 import { showAt, showBanner } from "./problems.ts";
+import { moved, stacked, type Lying } from "./stack.ts";
 import { landStyle, layerStyle } from "./symbols.ts";
-import { number, t, tn } from "./words.ts";
+import { t } from "./words.ts";
 
 /** This collection, where it exists, is the ground under all others. */
 const BASE_COLLECTION = "land";
-const BASE_LEVEL = 0;
-/** What covers least lies on top. */
-const LEVELS: Record<Kind, number> = { polygons: 2, features: 3, lines: 4, points: 5 };
+/** Layers lie between the graticule and what is drawn upon them. */
+const LOWEST = 2;
+const STEP = 0.01;
 
 const ZOOM_MILLISECONDS = 400;
 
@@ -32,6 +35,8 @@ interface Entry {
 
 export interface LayerEvents {
   onChange: () => void;
+  /** What the map shows of the layers is another; what is asked for is not. */
+  onChoice: () => void;
   /** A drawing cannot be read: it may have been made anew. */
   onTrouble: () => void;
 }
@@ -40,22 +45,21 @@ export class LayerList {
   readonly #map: Map;
   readonly #events: LayerEvents;
   readonly #ground: DrawnLayer;
+  readonly #panel = new LayerPanel();
+  readonly #names: NamesOnMap;
   #entries: Entry[] = [];
+  #awaitedShown: ShownLayers = { order: [], names: [] };
   /** Chosen before the service has told of its layers. */
   #awaited: string[] | null = [];
-  /** Of the area; what lies within comes first. */
-  #bounds: Bounds | null = null;
-  /** Of the rows as they stand. */
-  #order = "";
+  /** Ids of layers in the order that somebody chose, the lowest first. */
+  #stack: string[] = [];
 
   constructor(map: Map, events: LayerEvents) {
     this.#map = map;
     this.#events = events;
-    this.#ground = new DrawnLayer(map, BASE_LEVEL, events.onTrouble);
+    this.#ground = new DrawnLayer(map, events.onTrouble);
     this.#ground.show(landStyle);
-    element("layer-search").addEventListener("input", () => this.#filter());
-    element("layer-search").addEventListener("keydown", keepFromSending);
-    element("layers").addEventListener("focusout", () => setTimeout(() => this.#arrange()));
+    this.#names = new NamesOnMap(map, (id, text) => this.#find(id)?.row.showNamesNote(text));
     map.on("moveend", () => this.#entries.forEach((entry) => this.#refreshPlace(entry)));
   }
 
@@ -66,14 +70,12 @@ export class LayerList {
     const sorted = [...collections].sort((a, b) => Number(a.id === BASE_COLLECTION) - Number(b.id === BASE_COLLECTION));
     const gone = this.#entries.filter(({ collection: { id } }) => !sorted.some((each) => each.id === id));
     for (const { drawn } of gone) this.#map.removeLayer(drawn.layer);
-    const isSame = sorted.length === this.#entries.length && sorted.every(({ id }, n) => id === this.#entries[n]!.collection.id);
     this.#entries = sorted.map((collection) => this.#find(collection.id) ?? this.#entry(collection));
     this.#entries.forEach((entry, index) => this.#heed(entry, sorted[index]!));
-    this.#arrange(!isSame || sorted.length === 0);
-    this.#filter();
+    this.#panel.show(this.#entries);
     this.#ground.setDrawing(drawingUrl(sorted.find(({ id }) => id === BASE_COLLECTION) ?? {}));
     this.#takeAwaited();
-    this.#refreshAttribution();
+    this.#refreshMap();
     if (this.ticked().join() !== ticked) this.#events.onChange();
     const missed = gone.filter(({ row }) => row.isTicked).map(({ collection: { title } }) => title);
     if (missed.length > 0) showBanner(t("Not offered any more, and no longer ticked: {layers}.", { layers: missed.join(", ") }));
@@ -81,8 +83,7 @@ export class LayerList {
 
   /** Put those layers first that may have something in these bounds. */
   preferWithin(bounds: Bounds | null): void {
-    this.#bounds = bounds;
-    this.#arrange();
+    this.#panel.preferWithin(bounds);
   }
 
   /** Ids of the ticked layers. */
@@ -106,6 +107,21 @@ export class LayerList {
     return this.#awaited ?? this.ticked();
   }
 
+  /** How the chosen layers are shown, as far as that is not as usual. */
+  get shown(): ShownLayers {
+    if (this.#awaited) return this.#awaitedShown;
+    const order = stacked(this.#lying(), this.#stack);
+    const isUsual = order.join() === stacked(this.#lying()).join();
+    const names = this.#entries.filter(({ row }) => row.isTicked && row.hasNames).map(({ collection }) => collection.id);
+    return { order: isUsual ? [] : order, names };
+  }
+
+  /** Show the layers so, as soon as it is known which there are. */
+  showAs(shown: ShownLayers): void {
+    this.#awaitedShown = shown;
+    if (!this.#awaited) this.#takeShown();
+  }
+
   titleOf(id: string): string {
     return this.#find(id)?.collection.title ?? id;
   }
@@ -115,36 +131,17 @@ export class LayerList {
     return this.#entries.find(({ drawn }) => drawn.layer === layer)?.collection.id;
   }
 
-  /** Lay out the rows; never while the keyboard is among them, unless there are others. */
-  #arrange(mustBe = false): void {
-    const list = element("layers");
-    if (!mustBe && list.contains(document.activeElement)) return;
-    const isWithin = ({ collection }: Entry): boolean => this.#bounds === null || mayTouch(collection, this.#bounds);
-    const within = this.#entries.filter(isWithin);
-    const arranged = [...within, ...this.#entries.filter((entry) => !within.includes(entry))];
-    for (const entry of this.#entries) entry.row.item.classList.toggle("outside", !within.includes(entry));
-    const themes = byTheme(arranged, (entry) => !within.includes(entry));
-    const order = JSON.stringify(themes.map(({ theme, members }) => [theme, ...members.map(({ collection }) => collection.id)]));
-    if (order === this.#order) return;
-    this.#order = order;
-    list.replaceChildren(...(arranged.length > 0 ? themes.flatMap((theme, index) => itemsOf(theme, index)) : [nothingYet()]));
-    hideEmptyThemes();
-  }
-
-  #filter(): void {
-    const text = element<HTMLInputElement>("layer-search").value;
-    element("layer-search-row").hidden = this.#entries.length < MANY_LAYERS;
-    // What is ticked stays in sight: it is asked for.
-    for (const { row, collection } of this.#entries) row.item.hidden = !row.isTicked && !isMeant(collection, text);
-    hideEmptyThemes();
-    const [all, shown] = [this.#entries.length, this.#entries.filter(({ row }) => !row.item.hidden).length];
-    const count = text.trim() ? tn("{shown} of {count} layer", "{shown} of {count} layers", all, { shown: number(shown) }) : tn("{count} layer.", "{count} layers; those that lie in your area come first.", all);
-    if (element("layer-count").textContent !== count) element("layer-count").textContent = count;
+  #takeShown(): void {
+    const { order, names } = this.#awaitedShown;
+    this.#stack = [...order];
+    for (const { row, collection } of this.#entries) row.wantNames(names.includes(collection.id));
+    this.#refreshMap();
   }
 
   #takeAwaited(): void {
     const ids = this.#awaited;
     this.#awaited = null;
+    if (ids) this.#takeShown();
     if (ids && ids.length > 0) this.#tickOnly(ids);
   }
 
@@ -152,7 +149,7 @@ export class LayerList {
     const changed = this.#entries.filter(({ row, collection: { id } }) => row.isTicked !== ids.includes(id));
     for (const { row } of changed) row.tick(!row.isTicked);
     changed.forEach((entry) => this.#showOnMap(entry));
-    this.#refreshAttribution();
+    this.#refreshMap();
     if (changed.length > 0) this.#events.onChange();
     const strange = ids.filter((id) => !this.#find(id));
     if (strange.length > 0) showAt("layers", t("The address names layers that are not here: {layers}.", { layers: strange.join(", ") }));
@@ -163,12 +160,14 @@ export class LayerList {
   }
 
   #entry(collection: Collection): Entry {
-    const drawn = new DrawnLayer(this.#map, LEVELS[kindOf(collection)], () => {
+    const drawn = new DrawnLayer(this.#map, () => {
       this.#refreshState(entry);
       this.#events.onTrouble();
     });
     const row = new LayerRow(collection, {
       onTick: () => this.#tick(entry),
+      onNames: () => this.#heedChoice(),
+      onMove: (step) => this.#move(entry, step),
       onGo: (bounds) => zoomTo(this.#map, bounds, ZOOM_MILLISECONDS),
     });
     const entry: Entry = { collection, row, drawn, look: null };
@@ -184,22 +183,18 @@ export class LayerList {
 
   #tick(entry: Entry): void {
     this.#showOnMap(entry);
-    this.#refreshAttribution();
+    this.#refreshMap();
     if (entry.row.isTicked) this.#tellPlace(entry);
     this.#events.onChange();
   }
 
   #showOnMap(entry: Entry): void {
-    entry.look = entry.row.isTicked ? freeLook(this.#looks()) : null;
+    entry.look = entry.row.isTicked ? freeLook(this.#entries.flatMap(({ look }) => look ?? [])) : null;
     entry.row.showLook(entry.look);
     if (entry.look) entry.drawn.show(layerStyle(entry.look));
     else entry.drawn.hide();
     this.#refreshPlace(entry);
     this.#refreshState(entry);
-  }
-
-  #looks(): Look[] {
-    return this.#entries.map(({ look }) => look).filter((look) => look !== null);
   }
 
   #refreshPlace({ collection, row }: Entry): void {
@@ -214,40 +209,41 @@ export class LayerList {
   }
 
   #refreshState({ collection, drawn, row }: Entry): void {
-    const { drawing } = collection;
-    const isOn = row.isTicked;
-    if (isOn && drawn.isBroken) row.showState(t("Cannot be shown at the moment; this page keeps trying."));
-    else if (isOn && drawing) row.showState(t("Is being drawn ({progress} %); it can be asked for already.", { progress: Math.round(drawing.progress) }));
-    else row.showState("");
+    row.showState(row.isTicked ? stateInWords(collection, drawn.isBroken) : "");
   }
 
-  #refreshAttribution(): void {
-    const shown = this.#entries.filter(({ row, collection: { id } }) => row.isTicked || id === BASE_COLLECTION);
-    const texts = shown.map(({ collection }) => collection.attribution).filter(Boolean);
-    element("attribution").textContent = [...new Set(texts)].join(" · ");
+  /** Lay the ticked layers in their order, with the names that are wanted. */
+  #refreshMap(): void {
+    showAttribution(this.#entries.filter(({ row, collection: { id } }) => row.isTicked || id === BASE_COLLECTION));
+    const order = stacked(this.#lying(), this.#stack);
+    for (const { collection: { id }, drawn, row } of this.#entries) {
+      const at = order.indexOf(id);
+      drawn.lie(LOWEST + at * STEP);
+      row.showMoves(at >= 0 && at < order.length - 1, at > 0);
+    }
+    const named = this.#entries.filter(({ row, collection }) => row.isTicked && row.hasNames && collection.nameField);
+    this.#names.show(named.map(({ collection: { id, nameField = "", version = "" }, drawn }) => ({ id, field: nameField, version, drawn: drawn.layer })));
+  }
+
+  #lying(): Lying[] {
+    return this.tickedCollections().map((collection) => ({ id: collection.id, level: levelOf(collection) }));
+  }
+
+  #move({ collection: { id, title } }: Entry, step: 1 | -1): void {
+    const before = stacked(this.#lying(), this.#stack);
+    this.#stack = moved(before, id, step);
+    const other = this.titleOf(before[before.indexOf(id) + step] ?? id);
+    announce(step > 0 ? t("{layer} lies above {other} now.", { layer: title, other }) : t("{layer} lies below {other} now.", { layer: title, other }));
+    this.#heedChoice();
+  }
+
+  #heedChoice(): void {
+    this.#refreshMap();
+    this.#events.onChoice();
   }
 }
 
-function hideEmptyThemes(): void {
-  for (const theme of element("layers").querySelectorAll<HTMLElement>(":scope > .theme")) {
-    theme.hidden = theme.querySelector("li:not([hidden])") === null;
-  }
-}
-
-/** A theme with its layers is an item with a list; without any theme the layers are the items. */
-function itemsOf({ theme, members }: Themed<Entry>, index: number): HTMLLIElement[] {
-  const items = members.map(({ row }) => row.item);
-  if (theme === "" && index === 0) return items;
-  const heading = make("p", { className: "theme-title", id: `theme-${index}` }, make("bdi", {}, theme || t("Other layers")));
-  const list = make("ul", {}, ...items);
-  list.setAttribute("aria-labelledby", heading.id);
-  return [make("li", { className: "theme", testId: "theme" }, heading, list)];
-}
-
-function nothingYet(): HTMLLIElement {
-  return make("li", { className: "note" }, t("There are no layers on this service yet."));
-}
-
-function keepFromSending(event: KeyboardEvent): void {
-  if (event.key === "Enter") event.preventDefault();
+function showAttribution(shown: readonly Pick<Entry, "collection">[]): void {
+  const texts = shown.map(({ collection }) => collection.attribution).filter(Boolean);
+  element("attribution").textContent = [...new Set(texts)].join(" · ");
 }

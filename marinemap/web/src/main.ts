@@ -49,6 +49,7 @@ const layers = new LayerList(map, {
     more.show(layers.tickedCollections());
     heed();
   },
+  onChoice: () => sharing.keep(),
   onTrouble: () => catalogue.hasten(),
 });
 const catalogue = new CatalogueWatch((collections) => {

@@ -62,6 +62,7 @@ export class Sharing {
     if (shared.view) this.#show(shared.view);
     area.restore(shared.area);
     more.choose(shared.parts, shared.hasCopy);
+    layers.showAs(shared.shown);
     layers.choose(shared.layers);
     format.choose(shared.format ?? SHAPEFILE.id, shared.mode);
     // Last: which are offered depends on the area.
@@ -84,6 +85,7 @@ export class Sharing {
     return {
       view: { zoom: view.getZoom()!, latitude, longitude },
       layers: layers.chosen(),
+      shown: layers.shown,
       area: area.shared,
       format: chosen === SHAPEFILE.id ? null : chosen,
       mode: format.mode,

@@ -1,5 +1,6 @@
 /** How things look on the map: colours and line widths. */
 
+import type { FeatureLike } from "ol/Feature.js";
 import { getWidth } from "ol/extent.js";
 import CircleStyle from "ol/style/Circle.js";
 import Fill from "ol/style/Fill.js";
@@ -25,8 +26,20 @@ export function graticuleLabel(textBaseline: CanvasTextBaseline, textAlign: Canv
   return new Text({ font: "11px system-ui, sans-serif", fill: new Fill({ color: "#4a6577" }), stroke: halo, textBaseline, textAlign });
 }
 
+const nameText = new Text({ font: "12px system-ui, sans-serif", fill: new Fill({ color: "#14252f" }), stroke: new Stroke({ color: "rgba(255, 255, 255, 0.9)", width: 3 }), overflow: true });
+const nameLook = new Style({ text: nameText });
+
+/** The name of a feature: above a point, amid anything else. */
+export function nameStyle(feature: FeatureLike): Style {
+  nameText.setText(String(feature.get("name")));
+  nameText.setOffsetY(feature.get("isPoint") ? -NAME_PIXELS : 0);
+  return nameLook;
+}
+
 /** Polygons narrower than this are drawn without outlines, which would hide the map. */
 const SMALL_PIXELS = 6;
+/** Its name stands clear of a point. */
+const NAME_PIXELS = 11;
 /** From here outwards, whole oceans are seen: finer lines and dots. */
 const OVERVIEW_METRES_PER_PIXEL = 3000;
 

@@ -1,5 +1,8 @@
 /** So many at once, the others in turn. */
 
+/** A browser has six connections to a host; what people ask for must not wait until the map is there. */
+const MOST_AT_ONCE = 4;
+
 export class Turns {
   readonly #most: number;
   readonly #waiting: (() => void)[] = [];
@@ -28,3 +31,6 @@ export class Turns {
     else this.#taken -= 1;
   }
 }
+
+/** Whatever the map reads takes turns here. */
+export const mapTurns = new Turns(MOST_AT_ONCE);

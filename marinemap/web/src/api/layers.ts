@@ -1,5 +1,7 @@
 /** Layers, their drawings and what their features say. */
 
+import type { Bounds } from "../area.ts";
+import { wrappedBounds } from "../crs.ts";
 import type { Field } from "../parts/part.ts";
 import { api, call, pathOf } from "./call.ts";
 
@@ -13,6 +15,8 @@ export interface Collection {
   geometryType?: string;
   featureCount?: number;
   fields?: Field[];
+  /** The field that names its features, where one does. */
+  nameField?: string;
   license?: string;
   attribution?: string;
   version?: string;
@@ -46,6 +50,16 @@ export function drawingUrl({ links = [] }: Pick<Collection, "links">): string | 
 
 export async function readFeature(layerId: string, featureId: number, signal: AbortSignal): Promise<ReadFeature> {
   return call<ReadFeature>(`${api}/collections/${encodeURIComponent(layerId)}/items/${featureId}`, { signal });
+}
+
+/** Read the names of features in some bounds, by their ids, without their geometries. */
+export async function readNames(layerId: string, field: string, bounds: Bounds, limit: number, signal: AbortSignal): Promise<Map<number, string>> {
+  const { west, south, east, north } = wrappedBounds(bounds);
+  const bbox = [west, Math.max(-90, south), east, Math.min(90, north)].join(",");
+  const query = `properties=${encodeURIComponent(field)}&limit=${limit}&bbox=${bbox}`;
+  const init = { signal, cache: "default", priority: "low" } as const;
+  const { features } = await call<{ features: ReadFeature[] }>(`${api}/collections/${encodeURIComponent(layerId)}/items?${query}`, init);
+  return new Map(features.map(({ id, properties }) => [Number(id), String(properties?.[field] ?? "")]));
 }
 
 /** The values that a field has, the most frequent first. */

@@ -65,7 +65,8 @@ class PageMap {
   }
 
   #draw(address: string, level: number, style: Parameters<DrawnLayer["show"]>[0]): void {
-    const drawn = new DrawnLayer(this.#map, level, () => {});
+    const drawn = new DrawnLayer(this.#map, () => {});
+    drawn.lie(level);
     drawn.setDrawing(here(address));
     drawn.show(style);
   }

@@ -47,7 +47,7 @@ showRow("is a speck", (row) => (row.tick(true), row.showPlace("tiny")));
 showRow("is being drawn", (row) => (row.tick(true), row.showState("Is being drawn (40 %); it can be asked for already.")));
 
 function showRow(name: string, change: (row: LayerRow) => void): void {
-  const row = new LayerRow({ ...LAYER, id: name.replaceAll(" ", "-") }, { onTick: nothing, onGo: nothing });
+  const row = new LayerRow({ ...LAYER, id: name.replaceAll(" ", "-") }, { onTick: nothing, onNames: nothing, onMove: nothing, onGo: nothing });
   change(row);
   frame("Layers", name).append(make("ul", { className: "layers" }, row.item));
 }
