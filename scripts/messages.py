@@ -11,6 +11,7 @@ Two catalogues, as Django has them: ``django`` is what the server says, ``django
 from __future__ import annotations
 
 import io
+import json
 import os
 import sys
 from collections.abc import Iterator, Mapping
@@ -24,6 +25,7 @@ from babel.messages.pofile import read_po, write_po
 
 ROOT = Path(__file__).resolve().parents[1]
 LOCALE = ROOT / "marinemap" / "locale"
+SEAS = ROOT / "marinemap" / "web" / "src" / "seas.json"
 LANGUAGES = ("de",)
 DOMAINS = ("django", "djangojs")
 _HEADER = "# Translations of MarineMap into this language."
@@ -130,6 +132,8 @@ def _of_page() -> Iterator[Message]:
         yield from in_script(file)
     for text in _told_by_the_service():
         yield "marinemap/api/routes.py", 0, text, []
+    for name, *_ in json.loads(SEAS.read_text(encoding="utf-8")):
+        yield str(SEAS.relative_to(ROOT)), 0, name, []
 
 
 def _told_by_the_service() -> Iterator[str]:

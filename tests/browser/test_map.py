@@ -32,7 +32,9 @@ _IS_DRAWN = """() => [...document.querySelectorAll('#page-map canvas')].some((ca
 def test_nothing_is_on_the_map_until_it_is_ticked(page: Page, drawn_site: RunningSite) -> None:
     drawings: list[str] = []
     page.on("request", lambda request: drawings.append(request.url.rpartition("/")[2]))
-    page.goto(drawn_site.base)
+    with page.expect_response(re.compile(r"/seas\.[^/]*json$")) as seas:
+        page.goto(drawn_site.base)
+    assert seas.value.ok
     _zoom_to(page, "reefs")
     expect(_tag(page, "layer-reefs")).not_to_be_checked()
     expect(_tag(page, "map-loading")).to_be_hidden()

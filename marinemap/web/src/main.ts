@@ -22,6 +22,7 @@ import { clearProblem, hideBanner, showBanner, showProblem } from "./problems.ts
 import { RequestList } from "./requests/list.tsx";
 import { offerNotifications } from "./requests/notifying.ts";
 import { layerIds } from "./requests/request.ts";
+import { nameSeas } from "./seas.ts";
 import { Sharing } from "./sharing.ts";
 import { offerUnits } from "./units.ts";
 import { t } from "./words.ts";
@@ -119,6 +120,7 @@ sharing.start();
 watchLoading(map);
 arrive([catalogue.start().catch(showProblem), loadFormats(), requests.load().catch(showProblem)]);
 offerNotifications();
+window.addEventListener("load", () => void nameSeas(map));
 offerUnits(() => {
   area.refreshSize();
   requests.refresh();

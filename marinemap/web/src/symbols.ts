@@ -26,6 +26,17 @@ export function graticuleLabel(textBaseline: CanvasTextBaseline, textAlign: Canv
   return new Text({ font: "11px system-ui, sans-serif", fill: new Fill({ color: "#4a6577" }), stroke: halo, textBaseline, textAlign });
 }
 
+const seaText = new Text({ fill: new Fill({ color: "#4a6577" }), stroke: new Stroke({ color: "rgba(223, 234, 240, 0.7)", width: 2 }) });
+const seaLook = new Style({ text: seaText });
+const OCEAN_ZOOM = 1;
+
+/** The name of a sea, an ocean's larger: as quiet as the graticule's. */
+export function seaStyle(sea: FeatureLike): Style {
+  seaText.setText(String(sea.get("name")));
+  seaText.setFont(`italic ${sea.get("zoom") === OCEAN_ZOOM ? 14 : 12}px system-ui, sans-serif`);
+  return seaLook;
+}
+
 const nameText = new Text({ font: "12px system-ui, sans-serif", fill: new Fill({ color: "#14252f" }), stroke: new Stroke({ color: "rgba(255, 255, 255, 0.9)", width: 3 }), overflow: true });
 const nameLook = new Style({ text: nameText });
 
