@@ -40,7 +40,7 @@ _WATCH = """
         for (const entry of list.getEntries()) if (!entry.hadRecentInput) told.shift += entry.value;
     }).observe({type: "layout-shift", buffered: true});
     const look = () => {
-        const isThere = document.querySelectorAll("#layers input").length >= %d;
+        const isThere = document.querySelectorAll("#layers .layer-title").length >= %d;
         const isSeen = !document.body?.classList.contains("arriving");
         if (isThere && isSeen) told.usable = performance.now();
         else requestAnimationFrame(look);

@@ -26,7 +26,7 @@ _PHONE = {"width": 390, "height": 844}
 _QUALITY = 80
 _MOST_BYTES = 300_000
 _AEGEAN = "map=6.2/37.9/24.6&layers=countries,ports&area=22.6,35.4,28.2,40.6"
-_GULF = "map=5.2/57/20&layers=countries,ports,shipping_lanes"
+_GULF = "map=5.2/57/20&layers=countries,ports,shipping_lanes&names=countries"
 _PART = (
     '[{"name":"ports","fields":["port_name"],"filter":{"op":"in",'
     '"args":[{"property":"country_name"},["Greece"]]}}]'
@@ -90,10 +90,11 @@ def _look(page: Page) -> None:
 
 
 def _describe(page: Page) -> None:
-    """Have three layers on the map, and what one of them is."""
-    _go(page, page.url.partition("/#")[0], _GULF)
+    """Have three layers on the map, the names of one, and what another is."""
+    with page.expect_response("**/items?properties=**"):
+        _go(page, page.url.partition("/#")[0], _GULF)
     page.get_by_test_id("about-shipping_lanes").click()
-    page.get_by_test_id("zoom-shipping_lanes").scroll_into_view_if_needed()
+    page.get_by_test_id("layer-ports").evaluate("box => box.closest('li').scrollIntoView()")
 
 
 def _identify(page: Page) -> None:

@@ -106,7 +106,7 @@ def test_keyboard_alone_leads_from_arrival_to_the_download(
 ) -> None:
     copy_layer(working_site, "ports", 17)
     page.goto(working_site.base)
-    expect(page.locator("#layers input")).to_have_count(20)
+    expect(page.locator("#layers .layer-title")).to_have_count(20)
     keys = _Keys(page)
     keys.press("Tab")
     # Past the map, to the form.
