@@ -55,11 +55,15 @@ class Attention:
             self._expected.discard(queue_name)
             self._watcher.dismiss({queue_name})
 
-    def note_empty(self, queue_names: set[str]) -> None:
-        """Cool queues down that a look found empty; those newly expected after another look."""
+    def note_empty(self, queue_names: set[str]) -> bool:
+        """Cool queues down that a look found empty; those newly expected after another look.
+
+        Tell whether there are any of these.
+        """
         for name in queue_names:
             self._busy_since.pop(name, None)
         new = (queue_names & self._followed) - self._expected
         needs_look = bool(new) and self._watcher.expect(new)
         self._hot -= queue_names if not needs_look else queue_names - new
         self._expected |= new
+        return needs_look

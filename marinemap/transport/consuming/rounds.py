@@ -25,6 +25,9 @@ logger = logging.getLogger(__name__)
 _RATES_SECONDS = 1.0
 # Where a rate is new, what waits already is put in turns first, unless that takes longer.
 _LIMITING_SECONDS = 2.0
+# After it has run out of work a consumer looks again so soon, and then each time later: who stored
+# a message before it was expected, and has yet to commit it, tells nobody.
+_FIRST_POLL_SECONDS = 0.1
 # What needs a lock that another holds is tried again after this.
 _BUSY_RETRY_SECONDS = 0.1
 
@@ -61,6 +64,7 @@ class Rounds:
         self._attention = Attention(self._watcher)
         self._due_at: float | None = None
         self._poll_at = self._rates_at = 0.0
+        self._poll_pause = _FIRST_POLL_SECONDS
         self._settled_at = monotonic() + database.settling_seconds
         # When the thread looks again by itself; 0 while it is awake.
         self.looks_at = 0.0
@@ -128,8 +132,9 @@ class Rounds:
                 empty.add(demand.queue_name)
             else:
                 self._attention.note_messages(demand.queue_name)
-        if empty:
-            self._attention.note_empty(empty)
+        if empty and self._attention.note_empty(empty):
+            self._poll_pause = _FIRST_POLL_SECONDS
+            self._poll_at = min(self._poll_at, monotonic() + self._poll_pause)
 
     def _should_look(self, demand: Demand) -> bool:
         if not self._attention.is_hot(demand.queue_name) or demand.room() <= 0:
@@ -153,8 +158,9 @@ class Rounds:
         if is_polling:
             # Once more when a database that has just started gives out messages again.
             is_settled = now > self._settled_at
-            poll_at = now + self._watcher.poll_seconds
+            poll_at = now + self._poll_pause
             self._poll_at = poll_at if is_settled else self._settled_at + 0.1
+            self._poll_pause = min(2 * self._poll_pause, self._watcher.poll_seconds)
         if notice.is_any or is_polling:
             self._attention.heat(find_waiting(self._session, self._attention.followed))
         else:
