@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -41,21 +40,21 @@ def test_mute_database_holds_up_no_answer_that_needs_none(
     site: RunningSite, network: Proxy
 ) -> None:
     def ask(_: int = 0) -> int:
-        return requests.get(f"{site.base}/api/jobs", timeout=60).status_code
+        return requests.get(f"{site.base}/api/jobs", timeout=180).status_code
 
     with ThreadPoolExecutor(_CLIENTS) as clients:
         assert set(clients.map(ask, range(_CLIENTS))) == {200}
         network.mute()
-        # Eight threads, each of which waited until a statement is given up and then for a
-        # connection, five times one after the other: 30 s.
-        begun = time.monotonic()
+        before = network.made
         assert set(clients.map(ask, range(_CLIENTS))) == {503}
-        assert time.monotonic() - begun < 20
+        # Eight threads, each of which waited until a statement is given up and then for a
+        # connection: the others waited for one of their own after them, and do not now.
+        assert network.made - before < _CLIENTS / 2
         # Those that ask from now on hold no thread.
         asked = [clients.submit(ask) for _ in range(_CLIENTS)]
-        assert requests.get(f"{site.base}/healthz", timeout=60).json()["status"] == "down"
-        assert requests.get(site.base, timeout=60).status_code == 200
+        assert requests.get(f"{site.base}/healthz", timeout=180).json()["status"] == "down"
+        assert requests.get(site.base, timeout=180).status_code == 200
         assert {each.result() for each in asked} == {503}
         network.cut()
         network.revive()
-        wait_for(lambda: ask() == 200, "an answer", 30)
+        wait_for(lambda: ask() == 200, "an answer")

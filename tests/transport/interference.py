@@ -30,7 +30,8 @@ class Proxy:
         self.port = int(self._listener.getsockname()[1])
         # Connections made up to this number are mute.
         self._mute_up_to = -1
-        self._made = 0
+        # How many connections there have been.
+        self.made = 0
         self._cuts = 0
         self._losing: bytes | None = None
         self.lost = threading.Event()
@@ -42,7 +43,7 @@ class Proxy:
 
     def revive(self) -> None:
         """Let new connections pass; those that are open stay mute."""
-        self._mute_up_to = self._made
+        self._mute_up_to = self.made
 
     def lose_answer(self, part: bytes) -> None:
         """Cut the connection on which the server next answers with `part`, in its place."""
@@ -70,8 +71,8 @@ class Proxy:
 
     def _serve(self, client: socket.socket) -> None:
         cuts = self._cuts
-        self._made += 1
-        number = self._made
+        self.made += 1
+        number = self.made
         with client, contextlib.suppress(OSError):
             server = socket.create_connection(("127.0.0.1", self._server_port))
             with server:

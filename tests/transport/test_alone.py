@@ -26,7 +26,7 @@ _ENVIRONMENT = {
 }
 
 
-def run(*command: str | Path, folder: Path, seconds: float = 300) -> str:
+def run(*command: str | Path, folder: Path, seconds: float = 900) -> str:
     done = subprocess.run(
         list(map(str, command)),
         cwd=folder,
@@ -64,9 +64,9 @@ def python(wheel: Path) -> Path:
 
 
 def _skip_offline(folder: Path) -> None:
-    command = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--retries", "0"]
-    command += ["--timeout", "20", "--dest", str(folder / "probe"), _CELERY]
-    probe = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    command = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--retries", "3"]
+    command += ["--timeout", "60", "--dest", str(folder / "probe"), _CELERY]
+    probe = subprocess.run(command, capture_output=True, text=True, timeout=600)
     if probe.returncode:
         skip_or_fail(f"no package registry to install from: {probe.stderr.strip()[-200:]}")
 
@@ -100,9 +100,9 @@ def test_readme_example_runs_a_worker_with_celery_alone(python: Path, tmp_path: 
             stdin=subprocess.DEVNULL,
         )
     try:
-        call = "from example import add; print(add.delay(1, 2).get(timeout=90))"
-        assert run(python, "-c", call, folder=tmp_path, seconds=120) == "3"
+        call = "from example import add; print(add.delay(1, 2).get(timeout=240))"
+        assert run(python, "-c", call, folder=tmp_path, seconds=300) == "3"
     finally:
         worker.terminate()
-        worker.wait(60)
+        worker.wait(180)
     assert "Traceback" not in (tmp_path / "worker.log").read_text()

@@ -71,7 +71,7 @@ def test_claim_does_not_step_over_deleted_rows_again_and_again(
 def take(inbox: Inbox, count: int) -> list[Any]:
     """Receive and acknowledge until there have been `count` messages; return their bodies."""
     while len(inbox.messages) < count:
-        inbox.connection.drain_events(timeout=30)
+        inbox.connection.drain_events(timeout=120)
         for message in inbox.messages[-4:]:
             if not message.acknowledged:
                 message.ack()
