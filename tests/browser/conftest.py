@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 import pytest
-from playwright.sync_api import Error, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Error, Page, expect, sync_playwright
 
 from tests.postgresql import skip_or_fail
 from tests.running_site import PROJECT, RunningSite
@@ -42,17 +42,32 @@ _WAIT = f"""
 """
 
 
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A browser, started once a module: for a test that takes as long as a page does.
+
+    Not once a run: its loop of events would be in the way of Django's own tests.
+    """
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+    if chromium is None:
+        skip_or_fail("Chromium is missing: sudo apt install chromium")
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=chromium, args=_ARGUMENTS)
+        yield started
+        started.close()
+
+
 @pytest.fixture
-def page() -> Iterator[Page]:
-    """A tab of a fresh browser that fails the test on any script error or refused resource."""
-    with _tab() as tab:
+def page(browser: Browser) -> Iterator[Page]:
+    """A tab of a new person's that fails the test on any script error or refused resource."""
+    with _tab(browser) as tab:
         yield tab
 
 
 @pytest.fixture
-def german_page() -> Iterator[Page]:
+def german_page(browser: Browser) -> Iterator[Page]:
     """The same of somebody in Austria."""
-    with _tab(locale="de-AT") as tab:
+    with _tab(browser, locale="de-AT") as tab:
         yield tab
 
 
@@ -78,25 +93,24 @@ def assert_sound(page: Page, state: str) -> None:
 
 
 @contextmanager
-def _tab(**options: Any) -> Iterator[Page]:
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
-    if chromium is None:
-        skip_or_fail("Chromium is missing: sudo apt install chromium")
+def _tab(browser: Browser, **options: Any) -> Iterator[Page]:
     troubles: list[str] = []
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=_ARGUMENTS)
-        tab = browser.new_context(viewport={"width": 1280, "height": 800}, **options).new_page()
-        if _ANSWERS_WAIT_MS:
-            tab.context.add_init_script(_WAIT)
-        tab.set_default_timeout(180_000)
-        tab.on("pageerror", lambda error: troubles.append(str(error)))
-        tab.on(
-            "console",
-            lambda entry: troubles.append(entry.text) if "Security Policy" in entry.text else None,
-        )
+    tab = browser.new_context(viewport={"width": 1280, "height": 800}, **options).new_page()
+    if _ANSWERS_WAIT_MS:
+        tab.context.add_init_script(_WAIT)
+    tab.set_default_timeout(180_000)
+    tab.on("pageerror", lambda error: troubles.append(str(error)))
+    tab.on(
+        "console",
+        lambda entry: troubles.append(entry.text) if "Security Policy" in entry.text else None,
+    )
+    try:
         yield tab
         _tell_jobs(tab)
-        browser.close()
+    finally:
+        # That of another person, too, whom a test may have let in.
+        for context in browser.contexts:
+            context.close()
     assert troubles == []
 
 

@@ -23,12 +23,9 @@ pytestmark = pytest.mark.parametrize("prepared", ["sqlite"], indirect=True)
 
 
 def test_person_draws_a_rectangle_and_downloads_its_shapefiles(
-    page: Page, make_site: MakeSite, tmp_path: Path
+    page: Page, working_site: RunningSite, tmp_path: Path
 ) -> None:
-    site = make_site()
-    site.start_web()
-    site.start_worker()
-    page.goto(site.base)
+    page.goto(working_site.base)
     _zoom_to_reefs(page)
     expect(_tag(page, "submit")).to_be_disabled()
     _drag_rectangle(page)
@@ -46,12 +43,9 @@ def test_person_draws_a_rectangle_and_downloads_its_shapefiles(
 
 
 def test_typed_coordinates_give_exactly_that_area(
-    page: Page, make_site: MakeSite, tmp_path: Path
+    page: Page, working_site: RunningSite, tmp_path: Path
 ) -> None:
-    site = make_site()
-    site.start_web()
-    site.start_worker()
-    page.goto(site.base)
+    page.goto(working_site.base)
     _type_bounds(page, west=2, south=42, east=4, north=43)
     _tag(page, "layer-ports").check()
     _tag(page, "submit").click()
@@ -67,12 +61,9 @@ def test_typed_coordinates_give_exactly_that_area(
 
 
 def test_person_chooses_a_format_and_whole_features(
-    page: Page, make_site: MakeSite, tmp_path: Path
+    page: Page, working_site: RunningSite, tmp_path: Path
 ) -> None:
-    site = make_site()
-    site.start_web()
-    site.start_worker()
-    page.goto(site.base)
+    page.goto(working_site.base)
     # The east side cuts the second reef in two.
     _type_bounds(page, west=0, south=40, east=1.5, north=41)
     _tag(page, "layer-reefs").check()
@@ -91,12 +82,10 @@ def test_person_chooses_a_format_and_whole_features(
         assert source.bounds[2] == pytest.approx(1.9)
 
 
-def test_formats_are_those_that_the_service_describes(page: Page, make_site: MakeSite) -> None:
-    site = make_site()
-    site.start_web()
-    page.goto(site.base)
+def test_formats_are_those_that_the_service_describes(page: Page, drawn_site: RunningSite) -> None:
+    page.goto(drawn_site.base)
     select = page.get_by_label("Format", exact=True)
-    description = requests.get(f"{site.base}/api/processes/extract", timeout=30).json()
+    description = requests.get(f"{drawn_site.base}/api/processes/extract", timeout=120).json()
     told = description["inputs"]["format"]
     formats = told["schema"]["oneOf"]
     in_degrees = {each["name"] for each in told["additionalParameters"]["parameters"]}
@@ -109,10 +98,8 @@ def test_formats_are_those_that_the_service_describes(page: Page, make_site: Mak
         expect(_tag(page, "crs")).to_be_enabled(enabled=is_free)
 
 
-def test_count_and_losses_are_told_before_sending(page: Page, make_site: MakeSite) -> None:
-    site = make_site()
-    site.start_web()
-    page.goto(site.base)
+def test_count_and_losses_are_told_before_sending(page: Page, drawn_site: RunningSite) -> None:
+    page.goto(drawn_site.base)
     estimate = _tag(page, "estimate")
     expect(_tag(page, "estimate-text")).to_be_empty()
     _type_bounds(page, west=0, south=40, east=5, north=45)
@@ -131,15 +118,13 @@ def test_count_and_losses_are_told_before_sending(page: Page, make_site: MakeSit
     _tag(page, "clear-area").click()
     expect(_tag(page, "estimate-details")).to_be_hidden()
     expect(_tag(page, "estimate-text")).to_be_empty()
-    assert not list((site.home / "artifacts").glob("*"))
+    assert not list((drawn_site.home / "artifacts").glob("*"))
 
 
 def test_format_in_degrees_leaves_no_coordinate_system_to_choose(
-    page: Page, make_site: MakeSite
+    page: Page, drawn_site: RunningSite
 ) -> None:
-    site = make_site()
-    site.start_web()
-    page.goto(site.base)
+    page.goto(drawn_site.base)
     _type_bounds(page, west=0, south=40, east=5, north=45)
     _tag(page, "layer-ports").check()
     _tag(page, "crs").select_option("EPSG:3857")
@@ -155,11 +140,9 @@ def test_format_in_degrees_leaves_no_coordinate_system_to_choose(
 
 
 def test_mistake_is_told_once_beside_the_part_of_the_form_at_fault(
-    page: Page, make_site: MakeSite
+    page: Page, drawn_site: RunningSite
 ) -> None:
-    site = make_site()
-    site.start_web()
-    page.goto(site.base)
+    page.goto(drawn_site.base)
     _type_bounds(page, west=100, south=10, east=101, north=11)
     _tag(page, "layer-reefs").check()
     problem = _tag(page, "problem-area")
@@ -233,11 +216,9 @@ def test_lost_connection_is_told_and_heals_by_itself(page: Page, make_site: Make
 
 
 def test_request_is_kept_over_a_reload_and_can_be_cancelled(
-    page: Page, make_site: MakeSite
+    page: Page, drawn_site: RunningSite
 ) -> None:
-    site = make_site()
-    site.start_web()
-    page.goto(site.base)
+    page.goto(drawn_site.base)
     expect(_tag(page, "paused")).to_be_visible()
     _zoom_to_reefs(page)
     _drag_rectangle(page)
