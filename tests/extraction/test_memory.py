@@ -7,17 +7,21 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+import numpy as np
 import shapely
 
 from benchmarks.memory import MOST_MEGABYTES, peak_megabytes
 from marinemap.errors import DatasetError
+from marinemap.extraction.geoparquet.layer import ParquetLayer
 from marinemap.extraction.sources import source_format_of
 from marinemap.extraction.sources.flatgeobuf_check import feature_places
 from tests.extraction.layers import write_layer
+from tests.extraction.parquet_files import write_parquet
 
 # 128 MB.
 _PAGES = 1 << 15
 _MOST_MEGABYTES_LOOKED_AT = 64
+_LINES, _CORNERS = 50_000, 100
 
 
 def test_large_texts_stay_within_the_memory_of_a_run(tmp_path: Path) -> None:
@@ -39,6 +43,15 @@ def test_files_that_are_looked_through_are_not_kept_in_memory(tmp_path: Path) ->
     text.write_bytes((b'"' + b" " * 4_095) * _PAGES)
     assert _megabytes_of(lambda: feature_places(source)) < _MOST_MEGABYTES_LOOKED_AT
     assert _megabytes_of(lambda: source_format_of(text).look(text)) < _MOST_MEGABYTES_LOOKED_AT
+
+
+def test_row_group_of_a_whole_file_is_not_kept_in_memory(tmp_path: Path) -> None:
+    # 80 MB of lines, as pyarrow writes them: all in one group, which begins with a dictionary.
+    corners = np.random.default_rng(0).uniform(0, 9, (_LINES * _CORNERS, 2))
+    lines = shapely.linestrings(corners, indices=np.repeat(np.arange(_LINES), _CORNERS))
+    source = write_parquet(tmp_path / "sea.parquet", lines, types=(), group_rows=_LINES)
+    layer = ParquetLayer(source)
+    assert _megabytes_of(lambda: sum(1 for _ in layer.stream({}))) < _MOST_MEGABYTES_LOOKED_AT
 
 
 def _megabytes_of(work: Callable[[], object]) -> float:

@@ -20,6 +20,8 @@ from marinemap.sentences import say
 # Of each column so much is read at a time: a row group may be as large as the file.
 _BUFFER_BYTES = 1 << 20
 _REMOTE_BUFFER_BYTES = 4 << 20
+# Of a row that is the number of a value: 32 bits, one for whether there is one, the heads of pages.
+_MOST_BYTES_NUMBERED = 4.25
 # A byte is kept for each row while they are chosen.
 _ALLOWED_ROWS = 2_000_000_000
 
@@ -50,6 +52,8 @@ def opened(place: Path | Remote) -> Iterator[GeoParquet]:
             metadata=metadata,
             read_dictionary=_repeated(metadata),
             buffer_size=_BUFFER_BYTES if isinstance(place, Path) else _REMOTE_BUFFER_BYTES,
+            # Otherwise all that is read of a row group is in memory before its first row.
+            pre_buffer=not isinstance(place, Path),
             page_checksum_verification=True,
         )
         if geometry.name not in parquet.schema_arrow.names:
@@ -101,4 +105,16 @@ def _repeated(metadata: Any) -> list[str]:
     places = [n for n in range(len(schema.names)) if schema.column(n).max_repetition_level == 0]
     of_bytes = [n for n in places if schema.column(n).physical_type == "BYTE_ARRAY"]
     flat = [n for n in of_bytes if "." not in schema.column(n).path]
-    return [schema.column(n).path for n in flat if first.column(n).has_dictionary_page]
+    return [schema.column(n).path for n in flat if _is_repeated(first.column(n))]
+
+
+def _is_repeated(chunk: Any) -> bool:
+    """Tell whether the rows of a column may be numbers of values, and not the values themselves.
+
+    Writers begin with a list of values and leave it when it is large: read as such, all values of
+    a row group would be kept for it to grow, geometries above all.
+    """
+    if not chunk.has_dictionary_page:
+        return False
+    listed = chunk.data_page_offset - chunk.dictionary_page_offset
+    return bool(chunk.total_compressed_size - listed <= _MOST_BYTES_NUMBERED * chunk.num_values)
