@@ -60,6 +60,8 @@ def measure(
         script.write(_SCRIPT.format(paths=", ".join(f"[[{path}]]" for path in paths)))
         script.flush()
         load = ["-t", "1", "-c", str(_CONNECTIONS), "-d", f"{seconds:g}s", "-s", script.name]
+        # Beside other work an answer may take longer than the two seconds that wrk waits.
+        load += ["--timeout", "30s"]
         before = processor_seconds(server)
         done = subprocess.run(
             ["wrk", *load, *given, base], check=True, capture_output=True, text=True

@@ -50,7 +50,7 @@ class ProblemTask(ErrorTask):  # type: ignore[misc] # the library has no types
         self.set_close_on_finish()
         self.channel.is_refusing = True
         self.content_length = len(content)
-        self.write(content)
+        self.write(b"" if _is_head(self.request) else content)
 
     def _what(self) -> tuple[int, str]:
         error, most = self.request.error, self.channel.adj
@@ -65,6 +65,13 @@ class ProblemTask(ErrorTask):  # type: ignore[misc] # the library has no types
             return 413, say("The body has more than {most:,} bytes.", most=most_bytes)
         # Of others the library's own words.
         return error.code, LATE if error.code == 408 else str(error.body)
+
+
+def _is_head(request: Any) -> bool:
+    """Tell whether HEAD was asked; of what is refused early the library says GET."""
+    # There is none before the header has come whole.
+    line: bytes = getattr(request, "first_line", b"")
+    return any(each.startswith(b"HEAD ") for each in (line, request.header_plus.lstrip()))
 
 
 def _asked(request: Any) -> str:

@@ -203,6 +203,20 @@ def test_what_the_server_refuses_itself_is_a_problem_document(
     assert problem["title"] and problem["detail"]
 
 
+@pytest.mark.parametrize(
+    ("target", "status"),
+    [(b"/\xc3\xa9", b"400"), (b"/" + b"x" * 40_000, b"414")],
+    ids=["letters", "address"],
+)
+def test_head_that_the_server_refuses_itself_has_no_body(
+    start: Start, send: Send, target: bytes, status: bytes
+) -> None:
+    connection = send(start(), b"HEAD " + target + b" HTTP/1.1\r\n\r\n")
+    answer = b"".join(iter(lambda: connection.recv(4096), b""))
+    assert answer.split(b" ")[1] == status
+    assert answer.endswith(b"\r\n\r\n")
+
+
 _GERMAN = b"Accept-Language: de-AT, en;q=0.5\r\n"
 
 
