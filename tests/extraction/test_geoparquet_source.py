@@ -19,6 +19,7 @@ from marinemap.errors import DatasetError, MarineMapError
 from marinemap.extraction import (
     ExtractionRequest,
     SourceLayer,
+    check_servable,
     describe,
     estimate,
     extract,
@@ -28,6 +29,7 @@ from marinemap.extraction.geoparquet.layer import ParquetLayer
 from marinemap.extraction.geoparquet.opened import opened
 from marinemap.extraction.layers.layer import prepare
 from marinemap.extraction.pages.page import Wanted, read_page
+from tests.extraction.layers import run
 from tests.extraction.parquet_files import SIDES, squares, write_parquet
 
 COUNT = 1_000
@@ -338,3 +340,20 @@ def test_row_groups_are_pruned_by_their_boxes(tmp_path: Path) -> None:
         truth = shapely.bounds(squares(COUNT))[100:200]
         assert (file.boxes(1)[:, :2] <= truth[:, :2]).all()
         assert (file.boxes(1)[:, 2:] >= truth[:, 2:]).all()
+
+
+def test_native_line_of_one_position_is_left_out_and_named(tmp_path: Path) -> None:
+    lines = [[(1, 1), (2, 2)], [(3, 3)], [(4, 4), (5, 5)], None, [(6, 6), (7, 7)]]
+    position = pa.struct([pa.field(axis, pa.float64(), nullable=False) for axis in "xy"])
+    rows = [line and [{"x": float(x), "y": float(y)} for x, y in line] for line in lines]
+    source = write_parquet(
+        tmp_path / "sea.parquet",
+        [],
+        geometry=pa.array(rows, pa.list_(position)),
+        types=["LineString"],
+        column={"encoding": "linestring"},
+    )
+    (report,) = run(source, tmp_path).layers
+    assert (report.features_written, report.unreadable) == (3, 1)
+    assert [each.id for each in report.left_out] == [1]
+    assert check_servable(describe(source)).ids == "1"

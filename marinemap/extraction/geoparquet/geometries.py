@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from typing import Any
 
 import numpy as np
@@ -36,7 +37,8 @@ def to_wkb(values: Any, geometry: GeoColumn, title: str) -> Any:
         If one is broken, or of a type that the file says it has not.
     """
     try:
-        found = _plain_wkb(values) if geometry.encoding == "WKB" else _from_native(values, geometry)
+        is_wkb = geometry.encoding == "WKB"
+        found = _plain_wkb(values) if is_wkb else _readable_native(values, geometry)
     except (shapely.errors.ShapelyError, pa.ArrowException, ValueError, TypeError) as error:
         raise DatasetError(
             say("a geometry of {title} is broken: {error}", title=title, error=quote(error)),
@@ -63,6 +65,19 @@ def _is_odd(column: Any) -> Array:
     odd: Array = np.zeros(len(column), bool)
     odd[rows] = (type_codes(column)[rows] == 0) | (uint32_at(column, rows, 1) >= _BEYOND_ISO)
     return odd
+
+
+def _readable_native(values: Any, geometry: GeoColumn) -> Any:
+    """Return native geometries as WKB; of one that cannot be made, what nobody can read."""
+    try:
+        return _from_native(values, geometry)
+    except shapely.errors.ShapelyError:
+        if len(values) > 1:
+            half = len(values) // 2
+            parts = (values.slice(0, half), values.slice(half))
+            return pa.concat_arrays([_readable_native(part, geometry) for part in parts])
+    # The head of a geometry of one part, which does not come: it is counted where it is missed.
+    return pa.array([struct.pack("<BII", 1, NATIVE.index(geometry.encoding) + 1, 1)])
 
 
 def _from_native(values: Any, geometry: GeoColumn) -> Any:
