@@ -156,7 +156,7 @@ def _bounds(path: Path, name: str, found: Any) -> Bounds | None:
 
 def _finite_bounds(path: Path, name: str) -> Bounds | None:
     """Return the box of the features that lie somewhere: one at infinity stretches GDAL's."""
-    _, boxes = pyogrio.read_bounds(path, layer=name)
+    _, boxes = pyogrio.read_bounds(source_format_of(path).name_for_gdal(path), layer=name)
     sound = boxes[:, np.isfinite(boxes).all(axis=0)]
     if sound.size == 0:
         return None

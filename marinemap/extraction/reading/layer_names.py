@@ -75,7 +75,7 @@ def find_layers(path: Path) -> list[FoundLayer]:
 def _listed(path: Path) -> Iterator[tuple[str, str | None]]:
     source = source_format_of(path)
     options, points = source.options(path), source.points(path)
-    for name, kind in pyogrio.list_layers(path):
+    for name, kind in pyogrio.list_layers(source.name_for_gdal(path)):
         if options and kind is None:
             # Without them, which list_layers does not take, it is a table.
             more = points.names_for_gdal if points else {}

@@ -97,8 +97,7 @@ def zones_in_files(paths: Iterable[Path], layer: str, names: list[str], seconds:
     found: dict[str, set[str | None]] = {name: set() for name in names}
     deadline = time.monotonic() + seconds
     for path in paths:
-        of_layer = {"layer": layer, "encoding": encoding_of(path)}
-        for name, zones in _read(path, names, of_layer, deadline).items():
+        for name, zones in _read(path, names, _opened_as(path, layer), deadline).items():
             found[name] |= zones
     return _common_of(found)
 
@@ -152,13 +151,18 @@ def _not_read_yet(dataset: Dataset) -> UnavailableError:
 
 @lru_cache(maxsize=1024)
 def _found(path: Path, layer: str, state: str, seconds: float) -> Zones:
-    of_layer = {"layer": layer, "encoding": encoding_of(path)}
+    of_layer = _opened_as(path, layer)
     with quietly():
         info = pyogrio.read_info(path, **of_layer)
         types = zip(info["fields"].tolist(), info["ogr_types"], strict=True)
         names = [name for name, type_ in types if type_ == "OFTDateTime"]
         found = _read(path, names, of_layer, time.monotonic() + seconds) if names else {}
     return _common_of(found)
+
+
+def _opened_as(path: Path, layer: str) -> dict[str, Any]:
+    options = source_format_of(path).options(path)
+    return {"layer": layer, "encoding": encoding_of(path), **options}
 
 
 def _common_of(found: Mapping[str, set[str | None]]) -> Zones:

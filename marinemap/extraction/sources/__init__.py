@@ -10,12 +10,20 @@ from pathlib import Path
 from typing import TypeGuard
 
 from marinemap.extraction.remote.address import Remote
+from marinemap.extraction.sources.gml import SOURCE as GML
+from marinemap.extraction.sources.gml import is_gml
 from marinemap.extraction.sources.source import SourceFormat
 
 
 def source_format_of(path: Path | Remote) -> SourceFormat:
-    """Return what is known of a file's format, by its suffix; of others, that nothing is known."""
-    return _by_suffix().get(path.suffix.lower(), SourceFormat(()))
+    """Return what is known of a file's format, by its suffix; of others, that nothing is known.
+
+    A GML is known by its content as well: of any name GDAL would write beside it.
+    """
+    found = _by_suffix().get(path.suffix.lower())
+    if found is None and isinstance(path, Path) and is_gml(path):
+        return GML
+    return found or SourceFormat(())
 
 
 def is_parquet(place: object) -> TypeGuard[Path | Remote]:

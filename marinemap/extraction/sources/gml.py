@@ -1,14 +1,42 @@
-"""GML as a source; of what GDAL makes no geometry it passes over the feature."""
+"""GML as a source; of what GDAL makes no geometry it passes over the feature.
+
+Where a GML comes without its schema GDAL writes what it found beside it (``.gfs``), and takes
+that for true when it opens the file again. Nothing is written into the folder of a source here.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
+from urllib.parse import quote as quote_address
 
 from marinemap.errors import DatasetError, quote
 from marinemap.extraction.sources.gml_features import find_odd_coordinates, passed_over
-from marinemap.extraction.sources.source import SourceFormat
+from marinemap.extraction.sources.source import SourceFormat, with_suffixes
 from marinemap.extraction.sources.xml import check_xml
 from marinemap.sentences import say
+
+# By it, in so many bytes, GDAL knows a GML of any name.
+_SPACE, _LOOKED_AT_BYTES = b"opengis.net/gml", 4_096
+
+
+def is_gml(path: Path) -> bool:
+    """Tell whether GDAL takes a file for a GML, whatever its name."""
+    with suppress(OSError):
+        if path.is_file():
+            with path.open("rb") as file:
+                return _SPACE in file.read(_LOOKED_AT_BYTES)
+    return False
+
+
+def _without_schema(path: Path) -> Mapping[str, str]:
+    return {"WRITE_GFS": "NO"}
+
+
+def _read_only(path: Path) -> str:
+    """Return a name under which GDAL has no way to write, and finds the schema beside."""
+    return f"/vsicached?file={quote_address(str(path))}"
 
 
 def _check_gml(path: Path) -> None:
@@ -31,9 +59,17 @@ def _check_gml(path: Path) -> None:
 
 SOURCE = SourceFormat(
     (".gml", ".xml"),
+    # They say which fields there are.
+    parts=with_suffixes(".gfs", ".xsd"),
     check=_check_gml,
     opens_safely=True,
+    options=_without_schema,
+    name_for_gdal=_read_only,
     passed_over=passed_over,
-    # Otherwise one broken geometry ends the reading of all.
-    environment={"GML_SKIP_CORRUPTED_FEATURES": "YES"},
+    environment={
+        # Otherwise one broken geometry ends the reading of all.
+        "GML_SKIP_CORRUPTED_FEATURES": "YES",
+        # Otherwise the size of one that is compressed is noted beside it.
+        "CPL_VSIL_GZIP_WRITE_PROPERTIES": "NO",
+    },
 )

@@ -20,6 +20,10 @@ def _alone(path: Path) -> list[Path]:
     return [path]
 
 
+def _itself(path: Path) -> str:
+    return str(path)
+
+
 def _none(path: Path) -> Mapping[str, str]:
     return {}
 
@@ -83,6 +87,8 @@ class SourceFormat:
         counted where all are read; None where the file keeps none.
     options : callable
         Returns what GDAL is told whenever it opens the file.
+    name_for_gdal : callable
+        Returns the name by which GDAL opens the file where it cannot be told options.
     environment : mapping
         Options for GDAL that have no other way in.
     points : callable
@@ -105,6 +111,7 @@ class SourceFormat:
     is_parquet: bool = False
     boxes: Callable[[Path], Array | None] = _unknown
     options: Callable[[Path], Mapping[str, str]] = _none
+    name_for_gdal: Callable[[Path], str] = _itself
     environment: Mapping[str, str] = field(default_factory=dict)
     points: Callable[[Path], PointColumns | None] = _no_points
     table_hint: str = ""

@@ -180,7 +180,11 @@ def content_version(path: Place) -> str:
 
 def without_folder(error: Exception, path: Path) -> str:
     """Return an error's text with the file's name in place of its path, which users never see."""
-    return str(error).replace(str(path.absolute()), path.name).replace(str(path), path.name)
+    names = (source_format_of(path).name_for_gdal(path), str(path.absolute()), str(path))
+    text = str(error)
+    for name in names:
+        text = text.replace(name, path.name)
+    return text
 
 
 def real_path(path: P) -> P:
