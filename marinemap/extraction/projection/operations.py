@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+import threading
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -21,6 +22,10 @@ _HUB_IN_EPSG = pyproj.CRS.from_epsg(4326)
 BALLPARK_METRES = 1_000
 # Neighbouring requests share operations that were found before: finding one takes up to 0.3 s.
 _KEPT = 256
+# An operation that is known so well, in metres, is looked for no further.
+_EXACT = 0.1
+# So many positions each way are looked at of a region, and on each edge of a box.
+_GRID, _EDGE_CORNERS = 33, 51
 
 Array = np.ndarray[Any, Any]
 Box = tuple[float, float, float, float]
@@ -33,6 +38,8 @@ class Operation:
     ``accuracy_m`` is what the registry states, None where it states nothing. A ballpark operation
     leaves out the shift between two datums, for none is known. ``better`` describes an operation
     that is more accurate but needs a grid that is not installed; empty where there is none.
+    ``uses`` are the boxes (west, south, east, north) in degrees that its steps are made for, west
+    beyond east across 180 degrees; none where the registry states none.
     """
 
     steps: tuple[tuple[pyproj.Transformer, bool], ...]
@@ -40,6 +47,7 @@ class Operation:
     accuracy_m: float | None
     is_ballpark: bool
     better: str
+    uses: tuple[Box, ...] = ()
 
     @property
     def shifts(self) -> bool:
@@ -57,12 +65,35 @@ class Operation:
                 return np.full(positions.shape, math.inf)
         return np.column_stack([x, y])
 
+    def move_box(self, box: Box, *, back: bool = False) -> Box | None:
+        """Return a box (minx, miny, maxx, maxy) around all that lies in one; None where none is.
+
+        Of longitudes the first is larger than the third across 180 degrees.
+        """
+        for transformer, is_turned in reversed(self.steps) if back else self.steps:
+            way = TransformDirection.INVERSE if back != is_turned else TransformDirection.FORWARD
+            try:
+                box = transformer.transform_bounds(*box, densify_pts=_EDGE_CORNERS, direction=way)
+            except ProjError:
+                return None
+        return box if np.isfinite(box).all() else None
+
+    def is_made_for(self, places: Array) -> Array:
+        """Tell of places in degrees, shape (n, 2), whether they lie in all areas of use."""
+        inside = np.ones(len(places), bool)
+        for west, south, east, north in self.uses:
+            width = 360.0 if east - west >= 360 else (east - west) % 360
+            inside &= ((places[:, 0] - west) % 360 <= width) | (width == 360)
+            inside &= (places[:, 1] >= south) & (places[:, 1] <= north)
+        return inside
+
 
 def find_operation(source: pyproj.CRS, target: pyproj.CRS, region: Box | None) -> Operation:
     """Return the best operation that can be used, by PROJ's order for a region.
 
-    A ballpark operation is taken only where there is no other: neither for the region, nor for
-    elsewhere, nor by way of WGS 84.
+    Of several the first is taken that is made for all of the region, and the first of all where
+    none is. A ballpark operation is taken only where there is no other: neither for the region,
+    nor for elsewhere, nor by way of WGS 84.
 
     Parameters
     ----------
@@ -71,7 +102,27 @@ def find_operation(source: pyproj.CRS, target: pyproj.CRS, region: Box | None) -
     region : tuple of float or None
         (west, south, east, north) in degrees; west is larger than east across 180 degrees.
     """
-    return _find(source, target, None if region is None else _rounded(region))
+    around = None if region is None else _rounded(region)
+    # pyproj's group of operations is not to be used by two threads at a time.
+    found = _find(source, target, around, threading.get_ident())
+    best = found.operations[0]
+    if region is not None:
+        places = grid_of(region)
+        best = next((o for o in found.operations if o.is_made_for(places).all()), best)
+    return replace(best, better=best.better or _better(found.missing, best.accuracy_m))
+
+
+def projs_choice(source: pyproj.CRS, target: pyproj.CRS) -> Operation:
+    """Return the operation that PROJ makes, which differs from place to place."""
+    return _projs_choice(source, target, threading.get_ident())
+
+
+def grid_of(region: Box) -> Array:
+    """Return positions all over a region in degrees, its corners among them."""
+    west, south, east, north = region
+    x = np.linspace(west, east if west <= east else east + 360, _GRID)
+    y = np.linspace(south, north, _GRID)
+    return np.column_stack([axis.ravel() for axis in np.meshgrid(x, y)])
 
 
 def horizontal(crs: pyproj.CRS) -> pyproj.CRS:
@@ -104,22 +155,55 @@ def _rounded(region: Box) -> Box:
     )
 
 
+@dataclass(frozen=True)
+class _Found:
+    """Operations in PROJ's order, one at least, and those whose grids are not installed."""
+
+    operations: tuple[Operation, ...]
+    missing: tuple[Any, ...] = ()
+
+
 @lru_cache(maxsize=_KEPT)
-def _find(source: pyproj.CRS, target: pyproj.CRS, region: Box | None) -> Operation:
+def _find(source: pyproj.CRS, target: pyproj.CRS, region: Box | None, thread: int) -> _Found:
     if source.equals(target, ignore_axis_order=True):
-        return Operation((), "", 0.0, False, "")
-    near, anywhere = (_group(source, target, where) for where in (region, None))
-    for group in (near, anywhere):
-        if group is not None and group.transformers:
-            return _of_group(group, region)
+        return _Found((Operation((), "", 0.0, False, ""),))
+    near = _group(source, target, region)
+    if near is not None and near.transformers:
+        return _of_group(near, region)
+    anywhere = _group(source, target, None) if region else None
+    if anywhere is not None and anywhere.transformers:
+        return _of_group(anywhere, region)
     by_hub = _through_hub(source, target, region)
     if by_hub is not None:
-        return by_hub
-    return _ballpark(source, target, _better(near, None))
+        return _Found((by_hub,))
+    return _Found((_ballpark(source, target),), _missing(near))
+
+
+@lru_cache(maxsize=_KEPT)
+def _projs_choice(source: pyproj.CRS, target: pyproj.CRS, thread: int) -> Operation:
+    return _ballpark(source, target)
 
 
 def _group(source: pyproj.CRS, target: pyproj.CRS, region: Box | None) -> TransformerGroup | None:
     """Return the operations between two CRSs, None where there is none."""
+    if not (source.equals(_HUB) or target.equals(_HUB)):
+        return _group_of(source, target, region)
+    # To CRS84 PROJ looks through all CRSs on the way: up to a second, of the ITRF's for instance.
+    # To the same degrees by their name in EPSG that takes a tenth, and finds less.
+    quick = _group_of(_in_epsg(source), _in_epsg(target), region, "any")
+    if _has_exact(quick):
+        return quick
+    full = _group_of(source, target, region)
+    return full if full is not None and full.transformers else quick
+
+
+def _has_exact(group: TransformerGroup | None) -> bool:
+    return bool(group and group.transformers and 0 <= group.transformers[0].accuracy <= _EXACT)
+
+
+def _group_of(
+    source: pyproj.CRS, target: pyproj.CRS, region: Box | None, authority: str | None = None
+) -> TransformerGroup | None:
     with warnings.catch_warnings():
         # That a better operation exists whose grid is not installed is told in the report.
         warnings.simplefilter("ignore")
@@ -129,6 +213,7 @@ def _group(source: pyproj.CRS, target: pyproj.CRS, region: Box | None) -> Transf
                 target,
                 always_xy=True,
                 area_of_interest=AreaOfInterest(*region) if region else None,
+                authority=authority,
                 allow_ballpark=False,
             )
         except IndexError:
@@ -136,18 +221,33 @@ def _group(source: pyproj.CRS, target: pyproj.CRS, region: Box | None) -> Transf
             return None
 
 
-def _of_group(group: TransformerGroup, region: Box | None) -> Operation:
-    best = group.transformers[0]
-    accuracy = best.accuracy if best.accuracy is not None and best.accuracy >= 0 else None
-    better = _better(group, accuracy) if region else ""
-    return Operation(((best, False),), _plain_name(best.description), accuracy, False, better)
+def _in_epsg(crs: pyproj.CRS) -> pyproj.CRS:
+    return _HUB_IN_EPSG if crs.equals(_HUB) else crs
 
 
-def _better(group: TransformerGroup | None, accuracy: float | None) -> str:
+def _of_group(group: TransformerGroup, region: Box | None) -> _Found:
+    return _Found(
+        tuple(_of_transformer(each) for each in group.transformers),
+        _missing(group) if region else (),
+    )
+
+
+def _of_transformer(found: pyproj.Transformer) -> Operation:
+    accuracy = found.accuracy if found.accuracy is not None and found.accuracy >= 0 else None
+    use = found.area_of_use
+    uses = () if use is None else (use.bounds,)
+    return Operation(((found, False),), _plain_name(found.description), accuracy, False, "", uses)
+
+
+def _missing(group: TransformerGroup | None) -> tuple[Any, ...]:
+    return tuple(group.unavailable_operations) if group else ()
+
+
+def _better(missing: tuple[Any, ...], accuracy: float | None) -> str:
     """Describe the most accurate operation that needs a grid which is not installed."""
     found = [
         operation
-        for operation in (group.unavailable_operations if group else ())
+        for operation in missing
         if operation.accuracy >= 0 and (accuracy is None or operation.accuracy < accuracy)
     ]
     if not found:
@@ -160,7 +260,7 @@ def _better(group: TransformerGroup | None, accuracy: float | None) -> str:
 def _through_hub(source: pyproj.CRS, target: pyproj.CRS, region: Box | None) -> Operation | None:
     if source.equals(_HUB) or target.equals(_HUB):
         return None
-    there, back = (_find(crs, _HUB, region) for crs in (source, target))
+    there, back = (find_operation(crs, _HUB, region) for crs in (source, target))
     if there.is_ballpark or back.is_ballpark:
         return None
     known = [leg.accuracy_m for leg in (there, back)]
@@ -170,17 +270,17 @@ def _through_hub(source: pyproj.CRS, target: pyproj.CRS, region: Box | None) -> 
         None if None in known else sum(accuracy or 0.0 for accuracy in known),
         False,
         there.better or back.better,
+        (*there.uses, *back.uses),
     )
 
 
-def _ballpark(source: pyproj.CRS, target: pyproj.CRS, better: str) -> Operation:
+def _ballpark(source: pyproj.CRS, target: pyproj.CRS) -> Operation:
     # From EPSG:9006 to OGC:CRS84 PROJ makes one that moves nothing; to the same degrees by their
     # other name it makes one that does.
-    start, end = (_HUB_IN_EPSG if crs.equals(_HUB) else crs for crs in (source, target))
-    transformer = pyproj.Transformer.from_crs(start, end, always_xy=True)
+    transformer = pyproj.Transformer.from_crs(_in_epsg(source), _in_epsg(target), always_xy=True)
     # Where PROJ would choose between several at each position, there is no description.
     name = f"Ballpark geographic offset from {source.name} to {target.name}"
-    return Operation(((transformer, False),), name, None, True, better)
+    return Operation(((transformer, False),), name, None, True, "")
 
 
 def _plain_name(name: str) -> str:

@@ -13,6 +13,7 @@ import numpy as np
 import pyproj
 
 from marinemap.errors import RequestError
+from marinemap.extraction.projection.beyond import beyond_note
 from marinemap.extraction.projection.crs import crs_label, is_same_crs
 from marinemap.extraction.projection.fit import stretch_note
 from marinemap.extraction.projection.operations import (
@@ -20,6 +21,7 @@ from marinemap.extraction.projection.operations import (
     Operation,
     find_operation,
     geographic,
+    grid_of,
     horizontal,
 )
 from marinemap.sentences import say
@@ -148,7 +150,24 @@ class Route:
         """What a person should know of the way, in sentences."""
         stretched = stretch_note(self.output, self.region) if self.moves else ""
         told = [text for o in self._shifting for text in _warnings(o)]
-        return tuple([*told, stretched] if stretched else told)
+        return (*told, *self._beyond, *([stretched] if stretched else []))
+
+    @property
+    def _beyond(self) -> list[str]:
+        """What operations are worth where the region reaches beyond what they are made for."""
+        if self.region is None:
+            return []
+        places, between = grid_of(self.region), geographic(horizontal(self.output))
+        ends = [
+            (self.to_degrees, horizontal(self.data), between, self.area_to_data),
+            (self.to_area, between, self.area, lambda p: self.to_area.move(p, back=True)),
+        ]
+        notes = [
+            beyond_note(operation, source, target, start(places), places)
+            for operation, source, target, start in ends
+            if operation.shifts
+        ]
+        return [note for note in notes if note]
 
     @property
     def _shifting(self) -> list[Operation]:
