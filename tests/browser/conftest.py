@@ -139,10 +139,18 @@ def drawn_site(
 def working_site(
     prepared: RunningSite, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[RunningSite]:
-    """A site with a worker that starts what is asked for at once, and writes to anyone."""
+    """A site with a worker that starts what is asked for at once, and writes to anyone.
+
+    All layers as they come have a feature more than one extract may.
+    """
     home = tmp_path_factory.mktemp("working") / "home"
     shutil.copytree(prepared.home, home)
-    site = RunningSite(home, MARINEMAP_EXTRACT_RATE="600/m", MARINEMAP_LETTERS="anyone")
+    site = RunningSite(
+        home,
+        MARINEMAP_EXTRACT_RATE="600/m",
+        MARINEMAP_LETTERS="anyone",
+        MARINEMAP_MAX_RUN_FEATURES="209",
+    )
     site.start_web()
     site.start_worker()
     yield site

@@ -296,6 +296,35 @@ def test_letter_is_asked_for_with_the_request(page: Page, working_site: RunningS
     expect(_tag(page, "email")).to_have_value("ann@example.org")
 
 
+def test_failed_request_says_why_in_the_readers_language(
+    german_page: Page, working_site: RunningSite
+) -> None:
+    page, asked = german_page, list[str]()
+    page.on("request", lambda each: each.url.endswith("/results") and asked.append(each.url))
+    # The service has no time for it: the card says what it knows.
+    page.route("**/results", lambda route: route.fulfill(status=503, json={"detail": "busy"}))
+    _open(page, working_site, "layers=reefs,ports,coastline&area=-1,39,11,51")
+    with page.expect_request("**/results"):
+        _tag(page, "submit").click()
+    state = _tag(page, "request-state")
+    english = "the extract has over 209 features, the most that this site allows one request"
+    expect(state).to_have_text(re.compile(f"^Fehlgeschlagen: features: {english}"))
+    expect(state.locator("span")).to_have_attribute("lang", "en")
+    page.unroute("**/results")
+    _open(page, working_site, f"layers=ports&{SOUTH_WEST}")
+    german = re.compile(r"^Fehlgeschlagen: Der Auszug hat über 209 Objekte, mehr erlaubt .+\.$")
+    expect(state).to_have_text(german)
+    expect(state.locator("span")).to_have_attribute("lang", "de")
+    # News of all requests, and another that does not fail: nothing is asked again.
+    _tag(page, "submit").click()
+    expect(_tag(page, "download")).to_have_count(1)
+    for _ in range(2):
+        with page.expect_response("**/api/jobs?*"):
+            page.evaluate("new BroadcastChannel('marinemap.requests').postMessage('')")
+    expect(state).to_have_text([re.compile("^Fertig"), german])
+    assert len(asked) == 2
+
+
 def test_double_click_asks_once_and_does_nothing_else(
     page: Page, working_site: RunningSite
 ) -> None:

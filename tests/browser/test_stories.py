@@ -27,6 +27,7 @@ def test_each_state_of_a_component_stands_without_a_service(page: Page, axe: str
     assert len(told) == stories.count() > 20
     assert "3 requests are ahead; it starts in 30 s" in told["waits behind others"]
     assert "Working 42 %" in told["runs"]
+    assert "Failed: The file of 'reefs' is damaged. Ask" in told["has failed, and it is known why"]
     assert "1 layer is missing" in told["is ready, with a report"]
     assert "Lies elsewhere on the map." in told["lies elsewhere"]
     for scheme in ("light", "dark"):

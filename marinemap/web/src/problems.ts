@@ -115,8 +115,12 @@ function isText(text: string | undefined): text is string {
 }
 
 function sentence(text: string): string {
-  const ended = /[.!?…]$/.test(text) ? text : `${text}.`;
-  return ended[0]!.toUpperCase() + ended.slice(1);
+  return text[0]!.toUpperCase() + ended(text).slice(1);
+}
+
+/** The text with a full stop, where it has none. */
+export function ended(text: string): string {
+  return /[.!?…]$/.test(text) ? text : `${text}.`;
 }
 
 function problemIn(error: unknown): Problem {

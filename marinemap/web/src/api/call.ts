@@ -5,6 +5,7 @@ import { SERVICE_LANGUAGE, t } from "../words.ts";
 
 /** An answer by RFC 9457, with the field at fault and what to do about it. */
 export interface Problem {
+  type?: string;
   title?: string;
   status?: number;
   detail?: string;

@@ -2,7 +2,7 @@
 
 import type { AreaGeometry } from "../antimeridian.ts";
 import type { LayerInput } from "../parts/part.ts";
-import { api, call, pathOf } from "./call.ts";
+import { api, call, pathOf, ProblemError, type Problem } from "./call.ts";
 
 /** Cut at the edge of the area, whole where they touch it, or whole where they lie in it. */
 export type Mode = "clip" | "intersects" | "within";
@@ -63,6 +63,8 @@ export interface Job {
 }
 
 const JOBS_A_PAGE = 20;
+const EXCEPTIONS = "http://www.opengis.net/def/rel/ogc/1.0/exceptions";
+const JOB_FAILED = "urn:marinemap:problem:job-failed";
 
 /** Ask for an extract; inputs that were kept are taken as they are. */
 export async function submitOrder(order: Order | Asked, key: string, email?: string): Promise<Job> {
@@ -95,6 +97,17 @@ export async function readRequest(id: string): Promise<Asked> {
 
 export async function readReport(id: string): Promise<Report> {
   return call<Report>(`${jobUrl(id)}/report`);
+}
+
+/** Why a request failed, in the reader's language; nothing where the service tells of something else, such as being busy. */
+export async function readFailure({ links = [] }: Job): Promise<Problem | undefined> {
+  const link = links.find(({ rel }) => rel === EXCEPTIONS);
+  return link && call(pathOf(link.href)).then(() => undefined, failureIn);
+}
+
+function failureIn(error: unknown): Problem | undefined {
+  if (!(error instanceof ProblemError) || error.problem.isUnreachable) throw error;
+  return error.problem.type === JOB_FAILED ? error.problem : undefined;
 }
 
 export async function renewJob(id: string): Promise<Job> {

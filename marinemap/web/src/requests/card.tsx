@@ -3,10 +3,12 @@
 import type { ComponentChild, JSX } from "preact";
 import { useRef, useState } from "preact/hooks";
 
+import type { Problem } from "../api/call.ts";
 import { resultsUrl, type Asked, type Job, type Report, type ShareLink } from "../api/requests.ts";
 import { now } from "../clock.ts";
 import { bytesInWords } from "../estimate.ts";
 import { isOver, isReady, stateInWords, timeInWords, waitInWords } from "../states.ts";
+import { reasonOf } from "./failure.ts";
 import { AreaPicture } from "./picture.tsx";
 import { reportInWords, summaryOf } from "./report.ts";
 import { choicesOf, layerIds, titleOf, type Titles } from "./request.ts";
@@ -19,6 +21,8 @@ export interface Entry {
   asked?: Asked;
   report?: Report;
   link?: ShareLink;
+  /** Which failure the service was asked about, by when it was, and why it was where that is told by now. */
+  failure?: { updated: string | undefined; problem?: Problem | undefined } | undefined;
   /** What went wrong with what was wished for last. */
   problem?: string;
   /** Whether that was the connection, which is told elsewhere for as long as it is so. */
@@ -46,7 +50,7 @@ interface CardProps {
 export function Card({ entry, titles, events }: CardProps): JSX.Element {
   const { job, asked, report, link, problem } = entry;
   const title = asked ? titleOf(asked, titles) : t("Request");
-  const reason = job.status === "failed" ? job.message : "";
+  const reason = reasonOf(entry);
   const headingId = `request-${job.jobID}`;
   return (
     <li class="card" data-testid="request-row" data-job={job.jobID} data-status={job.status} data-ready={isReady(job)} aria-labelledby={headingId} aria-busy={entry.wish !== undefined}>
@@ -56,7 +60,7 @@ export function Card({ entry, titles, events }: CardProps): JSX.Element {
         <p class="small" data-testid="request-choices">{asked ? choicesOf(asked, titles).join(" · ") : t("Reading what was asked for …")}</p>
         <p class="small quiet-text">{timeInWords(job.created)}</p>
       </div>
-      <p class="state" data-testid="request-state">{stateInWords(reason ? { ...job, message: "" } : job)}{reason && <span lang={SERVICE_LANGUAGE}>: {reason}</span>}</p>
+      <p class="state" data-testid="request-state">{stateInWords({ ...job, message: "" })}{reason.text && <span lang={reason.language}>: {reason.text}</span>}</p>
       {isOver(job) || <Progress job={job} />}
       {isReady(job) && <Ready job={job} title={title} />}
       {isReady(job) && report && <ReportView report={report} titles={titles} />}

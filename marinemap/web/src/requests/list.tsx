@@ -3,12 +3,13 @@
 import { render } from "preact";
 
 import { ProblemError } from "../api/call.ts";
-import { cancelJob, listJobs, newKey, readReport, readRequest, renewJob, revokeLinks, shareJob, submitOrder, type Asked, type Job } from "../api/requests.ts";
+import { cancelJob, listJobs, newKey, readFailure, readReport, readRequest, renewJob, revokeLinks, shareJob, submitOrder, type Asked, type Job } from "../api/requests.ts";
 import { now } from "../clock.ts";
 import { announce, element } from "../page.ts";
-import { isTold, problemInWords } from "../problems.ts";
+import { ended, isTold, problemInWords } from "../problems.ts";
 import { isOver, isReady, stateInWords } from "../states.ts";
 import { Card, type CardEvents, type Entry } from "./card.tsx";
+import { reasonOf } from "./failure.ts";
 import { Following } from "./following.ts";
 import { notify } from "./notifying.ts";
 import { layerIds, titleOf, type Titles } from "./request.ts";
@@ -92,8 +93,9 @@ export class RequestList {
     this.#entries.set(job.jobID, Object.assign(entry, { job }));
     if (isReady(job) && !entry.report) void this.#learn(entry, readReport(job.jobID).then((report) => ({ report })));
     const named = entry.asked ?? this.#learn(entry, readRequest(job.jobID).then((asked) => ({ asked })));
+    const explained = this.#askWhy(entry);
     // A quick one is over before its name is known.
-    if (job.status !== before.status && isOver(job)) void Promise.resolve(named).then(() => this.#tell(entry));
+    if (job.status !== before.status && isOver(job)) void Promise.all([named, explained]).then(() => this.#tell(entry));
     this.#following.heed();
     this.#heedExpiry();
     this.refresh();
@@ -104,16 +106,27 @@ export class RequestList {
     announce(`${stateInWords(job)}.`);
   }
 
+  /** Ask once of each failure: what is run again may fail for another reason. Without a connection it is asked at the next news. */
+  async #askWhy(entry: Entry): Promise<void> {
+    const { status, updated } = entry.job;
+    if (status !== "failed" || (entry.failure && entry.failure.updated === updated)) return;
+    entry.failure = { updated };
+    const told = readFailure(entry.job).then((problem) => ({ updated, problem }), () => undefined);
+    await this.#learn(entry, told.then((failure) => ({ failure })));
+  }
+
   /** Take over what the service tells of a request besides; the card does without where it fails. */
   async #learn(entry: Entry, told: Promise<Partial<Entry>>): Promise<void> {
     Object.assign(entry, await told.catch(() => ({})));
     this.refresh();
   }
 
-  #tell({ job, asked }: Entry): void {
+  #tell(entry: Entry): void {
+    const { job, asked } = entry;
     const title = asked ? titleOf(asked, this.#parts.titles) : t("Your request");
-    announce(`${title}: ${stateInWords(job)}.`);
-    notify(job.jobID, title, stateInWords(job));
+    const state = stateInWords({ ...job, message: reasonOf(entry).text });
+    announce(ended(`${title}: ${state}`));
+    notify(job.jobID, title, state);
   }
 
   // What is no longer kept must not be offered.

@@ -38,6 +38,7 @@ export const REQUESTS: Record<string, Entry> = {
   "is shared": { job: ready, asked, link: { href: "https://maps.example.org/api/shared/x7Zk", expires: LATER } },
   "is kept no longer": { job: job("successful", { expires: CREATED }), asked },
   "has failed": { job: job("failed", { message: "reefs: the file is damaged" }), asked },
+  "has failed, and it is known why": { job: job("failed", { updated: LATER }), asked, failure: { updated: LATER, problem: { detail: "the file of 'reefs' is damaged", hint: "Ask whoever keeps this site.", language: "en" } } },
   "was cancelled": { job: job("dismissed"), asked: acrossTheLine },
   "refused a wish": { job: ready, asked, problem: "Renewed to the full already." },
   "works on a wish": { job: ready, asked, wish: { name: "renew", ended: Promise.resolve() } },
