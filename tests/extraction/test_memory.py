@@ -12,7 +12,9 @@ import shapely
 
 from benchmarks.memory import MOST_MEGABYTES, peak_megabytes
 from marinemap.errors import DatasetError
+from marinemap.extraction.geoparquet.index import BoxColumns
 from marinemap.extraction.geoparquet.layer import ParquetLayer
+from marinemap.extraction.picked import Touching
 from marinemap.extraction.sources import source_format_of
 from marinemap.extraction.sources.flatgeobuf_check import feature_places
 from tests.extraction.layers import write_layer
@@ -22,6 +24,7 @@ from tests.extraction.parquet_files import write_parquet
 _PAGES = 1 << 15
 _MOST_MEGABYTES_LOOKED_AT = 64
 _LINES, _CORNERS = 50_000, 100
+_POINTS = 1_200_000
 
 
 def test_large_texts_stay_within_the_memory_of_a_run(tmp_path: Path) -> None:
@@ -52,6 +55,32 @@ def test_row_group_of_a_whole_file_is_not_kept_in_memory(tmp_path: Path) -> None
     source = write_parquet(tmp_path / "sea.parquet", lines, types=(), group_rows=_LINES)
     layer = ParquetLayer(source)
     assert _megabytes_of(lambda: sum(1 for _ in layer.stream({}))) < _MOST_MEGABYTES_LOOKED_AT
+
+
+def test_boxes_of_a_row_group_are_not_kept_in_memory(tmp_path: Path) -> None:
+    # 38 MB of boxes, all in one group.
+    places = np.random.default_rng(0).uniform(0, 9, (_POINTS, 2))
+    # One lies near, beyond the rows that are looked at first.
+    places[_POINTS // 2] = 50
+    points = shapely.points(places)
+    source = write_parquet(
+        tmp_path / "sea.parquet",
+        points,
+        types=(),
+        boxes="double",
+        group_rows=_POINTS,
+        use_dictionary=False,
+        compression="none",
+    )
+    near, found = (49.0, 49.0, 51.0, 51.0), []
+
+    def look() -> None:
+        assert BoxColumns(source).count([near]) == 1
+        found.extend(ParquetLayer(source, columns=[]).stream({"where": Touching([near])}))
+
+    # Less than the boxes would take.
+    assert _megabytes_of(look) < _POINTS * 32 / 1e6
+    assert [batch[batch.num_columns - 1].to_pylist() for batch in found] == [[_POINTS // 2]]
 
 
 def _megabytes_of(work: Callable[[], object]) -> float:

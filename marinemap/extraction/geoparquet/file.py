@@ -121,16 +121,22 @@ class GeoParquet:
         found = (metadata.row_group(g).column(place).statistics for g in range(self.groups))
         return sum(int(s.null_count) for s in found if s is not None and s.has_null_count)
 
-    def boxes(self, group: int) -> Array:
-        """Return the boxes (minx, miny, maxx, maxy) of a group's features, NaN for none."""
+    def boxes(self, group: int) -> Iterator[tuple[int, Array]]:
+        """Yield the boxes (minx, miny, maxx, maxy) of a group's features, NaN for none.
+
+        Some at a time, for a group may hold all of a file; each time with the place in the group
+        of the first.
+        """
         sides = self.geometry.sides or ()
         _ = self.side_places
         names = list(dict.fromkeys(".".join(side) for side in sides))
-        parts = [_sides(batch, sides) for batch in self._decoded(group, names, _MOST_ROWS * 8)]
-        found = np.concatenate([np.zeros((0, 4)), *parts])
-        across = found[:, 0] > found[:, 2]
-        found[across, 0], found[across, 2] = -180.0, 180.0
-        return self._outward(found)
+        done = 0
+        for batch in self._decoded(group, names, _MOST_ROWS * 8):
+            found = _sides(batch, sides)
+            across = found[:, 0] > found[:, 2]
+            found[across, 0], found[across, 2] = -180.0, 180.0
+            yield done, self._outward(found)
+            done += len(found)
 
     def batches(self, group: int, names: Sequence[str], within: Array | None) -> Iterator[Any]:
         """Yield rows of a group as they are stored, some megabytes at a time.

@@ -61,11 +61,11 @@ class BoxColumns:
         """Return the keys of the features whose box may hold what is wanted."""
         with opened(self.place) as file:
             found = KeySet(0, max(0, file.rows - 1))
-            for group, boxes in _groups_near(file, near):
+            for first, boxes in _boxes_near(file, near):
                 wanted = are_unknown(boxes)
                 known = np.flatnonzero(~wanted)
                 wanted[known[near(boxes[known])]] = True
-                found.add(np.flatnonzero(wanted) + file.starts[group])
+                found.add(np.flatnonzero(wanted) + first)
             return found
 
     def count(self, boxes: Sequence[Box]) -> int:
@@ -93,9 +93,9 @@ class BoxColumns:
     def _touching(self, boxes: Sequence[Box]) -> Iterator[tuple[Array, Array]]:
         near = Touching(boxes).near
         with opened(self.place) as file:
-            for group, kept in _groups_near(file, near):
+            for first, kept in _boxes_near(file, near):
                 rows = np.flatnonzero(near(kept))
-                yield rows + file.starts[group], kept[rows]
+                yield rows + first, kept[rows]
 
     def _parts(self, keys: KeySet) -> list[Rows]:
         with opened(self.place) as file:
@@ -106,10 +106,14 @@ class BoxColumns:
         return [Rows(part) for part in parts if len(part)]
 
 
-def _groups_near(file: GeoParquet, near: Near) -> Iterator[tuple[int, Array]]:
-    """Yield the row groups whose own box may hold what is wanted, and the boxes of their rows."""
+def _boxes_near(file: GeoParquet, near: Near) -> Iterator[tuple[int, Array]]:
+    """Yield the boxes of row groups whose own box may hold what is wanted, some at a time.
+
+    Each time with the place in the file of the first.
+    """
     wanted = are_unknown(file.group_boxes)
     known = np.flatnonzero(~wanted)
     wanted[known[near(file.group_boxes[known])]] = True
     for group in np.flatnonzero(wanted).tolist():
-        yield group, file.boxes(group)
+        for start, boxes in file.boxes(group):
+            yield int(file.starts[group]) + start, boxes

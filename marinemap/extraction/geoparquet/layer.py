@@ -143,12 +143,17 @@ def _picks(file: GeoParquet, wanted: Mapping[str, Any]) -> Iterator[tuple[int, P
             yield group, None
         elif isinstance(condition, Touching):
             if condition.near(file.group_boxes[group : group + 1]).any():
-                rows = np.flatnonzero(condition.near(file.boxes(group)))
-                yield group, rows
+                yield group, _rows_touching(file, group, condition)
         else:
             low, high = np.searchsorted(condition.places, [first, end])
             if high > low:
                 yield group, condition.places[low:high] - first
+
+
+def _rows_touching(file: GeoParquet, group: int, condition: Touching) -> Array:
+    near = ((start, condition.near(boxes)) for start, boxes in file.boxes(group))
+    found = [np.flatnonzero(touching) + start for start, touching in near]
+    return np.concatenate([np.zeros(0, np.int64), *found])
 
 
 def _within(batch: Any, geometry: int, box: Any) -> Any:
