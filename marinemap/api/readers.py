@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import http
+from typing import Any
 
-from django.http import HttpRequest, HttpResponse
-from django.utils import formats
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from django.utils import formats, translation
 from django.utils.cache import patch_vary_headers
 from django.utils.translation import gettext
 
@@ -47,7 +49,21 @@ def retold(text: str) -> str:
     return sentences.retold(text, gettext, point, comma)
 
 
-def in_language_of(request: HttpRequest, response: HttpResponse) -> None:
+def told_to(request: HttpRequest, values: Any) -> Any:
+    """Return JSON values in which the site's own sentences are in the language of whoever asked."""
+    with translation.override(request.LANGUAGE_CODE):
+        return _all_retold(values)
+
+
+def in_language_of(request: HttpRequest, response: HttpResponseBase) -> None:
     """Say that an answer is in the language of whoever asked, and another's for others."""
     response.headers["Content-Language"] = request.LANGUAGE_CODE
     patch_vary_headers(response, ["Accept-Language"])
+
+
+def _all_retold(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _all_retold(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_all_retold(each) for each in value]
+    return retold(value) if isinstance(value, str) else value

@@ -80,7 +80,8 @@ def _layer(layer: LayerEstimate) -> dict[str, Any]:
         "features_at_most": layer.features_at_most,
         "exact": layer.is_exact,
         "size_bytes": layer.size_bytes,
-        "warnings": list(layer.warnings),
+        # English whoever asks, as in the extract's report: only some of them could be retold.
+        "warnings": [str(each) for each in layer.warnings],
     }
 
 

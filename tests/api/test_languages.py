@@ -264,6 +264,23 @@ def test_error_page_is_in_the_language_of_the_reader(new_client: NewClient) -> N
     assert problem["Content-Language"] == "de" and "Accept-Language" in problem["Vary"]
 
 
+def test_notes_of_an_estimate_are_told_whole_in_the_language_of_the_reader(
+    reefs: Layer, new_client: NewClient, post: Callable[..., Any], marked: None, settings: Any
+) -> None:
+    settings.MARINEMAP_MAX_RUN_FEATURES = 1.0
+    Layer.objects.update(most_features=2)
+    corners = [[0, 40], [5, 45], [5, 40], [0, 45], [0, 40]]
+    area = {"type": "Polygon", "coordinates": [corners]}
+    body = {"inputs": {"layers": ["reefs"], "area": {"value": area}}}
+    english, told = (post(new_client(each), body, "estimate") for each in ({}, _MARKED))
+    assert (told["Content-Language"], english["Content-Language"]) == ("eo", "en")
+    plain, notes = english.json()["notes"], told.json()["notes"]
+    # The area is repaired, the layer gives less, and so does the site.
+    assert len(plain) == 3
+    assert all(re.match(r"⟦.*⟧$", each) for each in notes)
+    assert [re.sub("[⟦⟧]", "", each) for each in notes] == plain
+
+
 REFUSED: list[tuple[str, Any]] = [
     ("/api/jobs/00000000-0000-0000-0000-000000000000", None),
     ("/api/jobs?limit=0", None),

@@ -32,6 +32,7 @@ from marinemap.api.processes.repeats import keyed_request
 from marinemap.api.processes.requests import ExecuteRequest, read_execute_request
 from marinemap.api.processes.results import answer_outputs
 from marinemap.api.processes.waiting import ended_within, turn_to_wait
+from marinemap.api.readers import in_language_of, told_to
 from marinemap.errors import RequestError, UnavailableError
 from marinemap.jobs import submission
 from marinemap.jobs.conf import job_settings
@@ -145,7 +146,12 @@ def _run(request: HttpRequest, process: Process, asked: ExecuteRequest) -> HttpR
             job_settings().run_limits,
             viewer_of(request),
         )
-    return answer_outputs(process, outputs, asked.wanted)
+    # What others make is their own: it holds no sentence of the site's, and may be long.
+    if not process.is_immediate:
+        return answer_outputs(process, outputs, asked.wanted)
+    response = answer_outputs(process, told_to(request, outputs), asked.wanted)
+    in_language_of(request, response)
+    return response
 
 
 def _resolved(request: HttpRequest, asked: ExecuteRequest) -> Mapping[str, Any]:

@@ -29,7 +29,7 @@ from marinemap.sentences import say
 
 # Beyond any coordinate on Earth in any unit, and still far from where arithmetic overflows.
 _MAX_COORDINATE = 1e12
-REPAIRED = (
+REPAIRED = say(
     "The outline of the area crosses itself or overlaps; it was repaired, and the repaired area "
     "was used."
 )

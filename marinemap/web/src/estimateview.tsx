@@ -79,7 +79,7 @@ export class EstimateView {
     if (place.textContent !== text) place.textContent = text;
     const excess = estimate ? excessInWords(excessOf(estimate, limits)) : "";
     const own = [excess, ...usedUp(limits)].filter(Boolean);
-    render(<><Notes texts={estimate?.notes ?? []} lang={SERVICE_LANGUAGE} /><Notes texts={own} /></>, element("estimate-notes"));
+    render(<Notes texts={[...(estimate?.notes ?? []), ...own]} />, element("estimate-notes"));
     const hasLayers = estimate !== undefined && estimate.layers.some(({ warnings }) => warnings.length > 0 || estimate.layers.length > 1);
     const details = element<HTMLDetailsElement>("estimate-details");
     details.hidden = !hasLayers;
@@ -89,8 +89,8 @@ export class EstimateView {
   }
 }
 
-function Notes({ texts, lang }: { texts: string[]; lang?: string }): JSX.Element {
-  return <>{texts.map((text) => <li key={text} lang={lang}>{text}</li>)}</>;
+function Notes({ texts }: { texts: string[] }): JSX.Element {
+  return <>{texts.map((text) => <li key={text}>{text}</li>)}</>;
 }
 
 function Layers({ estimate, titleOf }: { estimate: Estimate; titleOf: (id: string) => string }): JSX.Element {
