@@ -14,6 +14,7 @@ from marinemap.errors import DatasetError, UnavailableError
 from marinemap.extraction import (
     Dataset,
     Place,
+    bounds_in_degrees,
     check_servable,
     content_version,
     counted,
@@ -178,8 +179,5 @@ def _keep_extent(layer: Layer, dataset: Dataset) -> None:
 def _in_degrees(dataset: Dataset) -> list[float] | None:
     if dataset.bounds is None:
         return None
-    crs = pyproj.CRS.from_user_input(dataset.crs)
-    mover = pyproj.Transformer.from_crs(crs, "OGC:CRS84", always_xy=True)
-    # The edges of a box bend; 51 points along each keep the result within the true box.
-    west, south, east, north = mover.transform_bounds(*dataset.bounds, densify_pts=51)
-    return [west, south, east, north]
+    found = bounds_in_degrees(pyproj.CRS.from_user_input(dataset.crs), dataset.bounds)
+    return list(found) if found else None

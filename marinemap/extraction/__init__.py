@@ -2,6 +2,7 @@
 
 from marinemap.extraction.areas.area import Area, parse_area
 from marinemap.extraction.areas.clip import MODES
+from marinemap.extraction.areas.near import route_to
 from marinemap.extraction.dataset import Dataset, Field, KnownZones
 from marinemap.extraction.extracts.archive import sync_folder
 from marinemap.extraction.extracts.pipeline import extract
@@ -26,8 +27,10 @@ from marinemap.extraction.postgis.servers import (
 )
 from marinemap.extraction.postgis.table import Table, is_table
 from marinemap.extraction.projection.crs import CRS84, check_fits, crs_label, parse_crs
+from marinemap.extraction.projection.degrees import bounds_in_degrees
 from marinemap.extraction.projection.follow import follow
 from marinemap.extraction.projection.known_crs import KnownCrs, search_crs
+from marinemap.extraction.projection.route import Route
 from marinemap.extraction.reading.describe import describe
 from marinemap.extraction.reading.described_source import ZONE_SECONDS
 from marinemap.extraction.reading.layer_names import (
@@ -90,12 +93,14 @@ __all__ = [
     "SourceLayer",
     "Table",
     "Remote",
+    "Route",
     "Prefix",
     "allow_prefixes",
     "Wanted",
     "allow_servers",
     "allowed_servers",
     "attributes_schema",
+    "bounds_in_degrees",
     "check_fits",
     "check_is_file",
     "check_selection",
@@ -127,6 +132,7 @@ __all__ = [
     "parts_of",
     "pick_among",
     "read_area_file",
+    "route_to",
     "mark_of_styles",
     "read_geometries",
     "read_names",

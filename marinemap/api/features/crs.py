@@ -13,7 +13,7 @@ import pyproj
 import shapely
 
 from marinemap.catalogue.models import Layer
-from marinemap.extraction import follow, parse_crs
+from marinemap.extraction import Route, follow, parse_crs, route_to
 from marinemap.processes.values import unknown
 
 _CRS = "http://www.opengis.net/def/crs/"
@@ -22,13 +22,12 @@ _WGS84 = f"{_CRS}EPSG/0/4326"
 _WEB = f"{_CRS}EPSG/0/3857"
 # Web Mercator ends here, degrees of latitude.
 _WEB_EDGE = 85.06
-_TRANSFORMERS = 64
-# A box in another CRS: corners along each edge, and what is added around it, as its share.
-_BOX_CORNERS, _BOX_MARGIN = 101, 1e-3
+_WAYS = 256
+# What is added around a box in another CRS, as its share.
+_BOX_MARGIN = 1e-3
 
 Array = np.ndarray[Any, Any]
 Box = tuple[float, float, float, float]
-_local = threading.local()
 
 
 @dataclass(frozen=True)
@@ -116,11 +115,10 @@ def followed(geometries: Array, corners: Array, layer: Layer, target: FeatureCrs
 
 
 def _mover(layer: Layer, target: FeatureCrs) -> Callable[[Array], Array]:
-    transformer = _transformer(layer.crs, target.uri)
+    way = _way(layer, target)
 
     def move(coordinates: Array) -> Array:
-        x, y = transformer.transform(coordinates[:, 0], coordinates[:, 1])
-        return np.column_stack([x, y, *coordinates[:, 2:].T])
+        return np.column_stack([way.moved(coordinates[:, :2]), coordinates[:, 2:]])
 
     return move
 
@@ -152,12 +150,13 @@ def box_in_layer(boxes: Sequence[Box], layer: Layer, crs: FeatureCrs) -> Box | N
     (box,) = boxes
     if _is_same(layer.crs, crs.uri):
         return box
-    found = _transformer(crs.uri, layer.crs).transform_bounds(*box, densify_pts=_BOX_CORNERS)
-    west, south, east, north = map(float, found)
-    is_sound = np.isfinite(found).all() and west <= east
+    found = _way(layer, crs).box_to_data(box)
+    if found is None or found[0] > found[2]:
+        return None
+    west, south, east, north = found
     # An edge of the box bends between its corners; whatever is found too much is tested.
     x, y = (east - west) * _BOX_MARGIN, (north - south) * _BOX_MARGIN
-    return (west - x, south - y, east + x, north + y) if is_sound else None
+    return west - x, south - y, east + x, north + y
 
 
 @lru_cache(maxsize=1024)
@@ -169,13 +168,16 @@ def _pyproj(text: str) -> pyproj.CRS:
     return _crs_of(text).crs if text.startswith("http") else pyproj.CRS.from_user_input(text)
 
 
-def _transformer(source: str, target: str) -> pyproj.Transformer:
-    """Return a transformer of this thread: one is not to be used by two at a time."""
-    kept: dict[tuple[str, str], pyproj.Transformer] = _local.__dict__.setdefault("kept", {})
-    if (source, target) not in kept:
-        if len(kept) >= _TRANSFORMERS:
-            kept.clear()
-        kept[source, target] = pyproj.Transformer.from_crs(
-            _pyproj(source), _pyproj(target), always_xy=True
-        )
-    return kept[source, target]
+def _way(layer: Layer, crs: FeatureCrs) -> Route:
+    """Return the way from a layer to a CRS: that of an extract of the whole layer.
+
+    So a page and the zip agree to the last digit.
+    """
+    bounds = tuple(layer.bounds) if layer.bounds else None
+    # What a thread found is its own: PROJ's operations are not to be used by two at a time.
+    return _way_of(layer.crs, crs.uri, bounds, threading.get_ident())
+
+
+@lru_cache(maxsize=_WAYS)
+def _way_of(source: str, target: str, bounds: Box | None, thread: int) -> Route:
+    return route_to(None, _pyproj(source), _pyproj(target), bounds)

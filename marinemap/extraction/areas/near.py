@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 import pyproj
 import shapely
-from pyproj.exceptions import ProjError
 
 from marinemap.errors import RequestError
 from marinemap.extraction.areas.area import Area
@@ -21,8 +20,8 @@ from marinemap.extraction.areas.outline import check_bent
 from marinemap.extraction.geometry.surface import filled, rings_of, window, with_rings
 from marinemap.extraction.projection.bend import Plane, TooManyCorners, bend
 from marinemap.extraction.projection.crs import CRS84, crs_label, parse_crs
+from marinemap.extraction.projection.degrees import rough_degrees
 from marinemap.extraction.projection.frame import Frame
-from marinemap.extraction.projection.operations import horizontal
 from marinemap.extraction.projection.route import Route
 from marinemap.sentences import say
 
@@ -105,7 +104,7 @@ def area_near(area: Area, route: Route, bounds: Box | None) -> Any:
 
 def _region(area: Area | None, data: pyproj.CRS, bounds: Box | None) -> Box | None:
     """Return about where the area and the layer both lie, in degrees."""
-    layer = None if bounds is None else _in_degrees(data, bounds)
+    layer = None if bounds is None else rough_degrees(data, bounds)
     if area is None or layer is None:
         return layer
     boxes = [shapely.box(*layer)] if layer[0] <= layer[2] else _both_sides(layer)
@@ -114,16 +113,6 @@ def _region(area: Area | None, data: pyproj.CRS, bounds: Box | None) -> Box | No
         return layer
     west, south, east, north = shared.bounds
     return west, south, east, north
-
-
-def _in_degrees(crs: pyproj.CRS, bounds: Box) -> Box | None:
-    """Return bounds in degrees; west is larger than east where they cross 180 degrees."""
-    transformer = pyproj.Transformer.from_crs(horizontal(crs), CRS84, always_xy=True)
-    try:
-        found: Box = transformer.transform_bounds(*bounds)
-    except ProjError:
-        return None
-    return found if np.isfinite(found).all() else None
 
 
 def _both_sides(box: Box) -> list[Any]:

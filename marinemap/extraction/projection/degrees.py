@@ -28,6 +28,7 @@ _SAMPLES = 9
 _CRS84 = pyproj.CRS.from_authority("OGC", "CRS84")
 
 Array = np.ndarray[Any, Any]
+Box = tuple[float, float, float, float]
 
 
 def are_plain_degrees(crs: pyproj.CRS) -> bool:
@@ -43,6 +44,21 @@ def degrees_of(crs: pyproj.CRS) -> pyproj.CRS:
     """Return the degrees on which a CRS is built: its own where they are plain, else CRS84."""
     base = crs if crs.is_geographic else geographic(horizontal(crs))
     return base if are_plain_degrees(base) else _CRS84
+
+
+def bounds_in_degrees(crs: pyproj.CRS, bounds: Box) -> Box | None:
+    """Return bounds of a CRS in degrees (OGC:CRS84), None where they cannot be told.
+
+    The first is larger than the third across 180 degrees.
+    """
+    region = rough_degrees(crs, bounds)
+    return find_operation(horizontal(crs), _CRS84, region).move_box(bounds)
+
+
+def rough_degrees(crs: pyproj.CRS, bounds: Box) -> Box | None:
+    """Return about the same, to a kilometre: without a shift of datums, so without a search."""
+    plain = horizontal(crs)
+    return find_operation(plain, degrees_of(plain), None).move_box(bounds)
 
 
 def to_degrees(geometry: Any, source: pyproj.CRS, target: pyproj.CRS, field: str) -> Any:

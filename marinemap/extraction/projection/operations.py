@@ -25,7 +25,7 @@ _KEPT = 256
 # An operation that is known so well, in metres, is looked for no further.
 _EXACT = 0.1
 # So many positions each way are looked at of a region, and on each edge of a box.
-_GRID, _EDGE_CORNERS = 33, 51
+_GRID, _EDGE_CORNERS = 33, 101
 
 Array = np.ndarray[Any, Any]
 Box = tuple[float, float, float, float]

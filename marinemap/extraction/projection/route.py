@@ -120,10 +120,19 @@ class Route:
         RequestError
             If one has no finite coordinates there.
         """
-        moved = self.to_output.move(self.to_degrees.move(positions))
+        moved = self.moved(positions)
         if not np.isfinite(moved).all():
             raise does_not_fit(self.output)
         return moved
+
+    def moved(self, positions: Array) -> Array:
+        """Return positions of the data in the output's CRS; infinite where there is no place."""
+        return self.to_output.move(self.to_degrees.move(positions))
+
+    def box_to_data(self, box: Box) -> Box | None:
+        """Return a box of the output's CRS in that of the data, None where it has none."""
+        between = self.to_output.move_box(box, back=True)
+        return None if between is None else self.to_degrees.move_box(between, back=True)
 
     @property
     def name(self) -> str:
