@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -24,20 +24,33 @@ _WAY = "3"
 _REPORT_EVERY_SECONDS = 1.0
 # A file may be put in place a moment before its row names it.
 _GRACE_SECONDS = 600
+# Told whenever a drawing has come on.
+Alive = Callable[[], object]
 
 
-def draw_missing() -> Iterator[str]:
+def draw_missing(alive: Alive = lambda: None) -> Iterator[str]:
     """Draw every layer that has no drawing of its present data; yield what became of each.
 
-    Then the data that are held until an operator has looked at them, and drawings.
+    Then the data that are held until an operator has looked at them, and drawings; then what was
+    begun before and had no end.
 
     One process of a site draws at a time; in another this yields nothing.
+
+    Parameters
+    ----------
+    alive : callable
+        Called before each drawing, and whenever one has come on.
     """
     with only_one(_folder() / ".drawing") as is_first:
-        while is_first and (layer := find_undrawn()) is not None:
-            yield f"{layer.pk}: {_draw(layer)}"
+        while is_first and (layer := _find_new()) is not None:
+            alive()
+            yield f"{layer.pk}: {_draw(layer, alive)}"
         while is_first and (given := _find_held()) is not None:
-            yield f"{given.layer_id}: {_draw_held(given)}"
+            alive()
+            yield f"{given.layer_id}: {_draw_held(given, alive)}"
+        while is_first and (layer := find_undrawn()) is not None:
+            alive()
+            yield f"{layer.pk}: {_draw(layer, alive)}"
 
 
 def is_any_undrawn() -> bool:
@@ -46,10 +59,25 @@ def is_any_undrawn() -> bool:
 
 
 def find_undrawn() -> Layer | None:
-    """Return a layer that is to be drawn, None where all are; the smallest come first."""
-    keys = dict(Drawing.objects.filter(is_finished=True).values_list("layer_id", "key"))
+    """Return a layer that is to be drawn, None where all are; the smallest come first.
+
+    Last come those whose drawing was begun and had no end, the one of longest ago first: it may
+    have none again.
+    """
+    return _find_new() or _find_cut_off()
+
+
+def _find_new() -> Layer | None:
+    begun = set(Drawing.objects.values_list("layer_id", "key"))
     layers = Layer.objects.served().order_by("feature_count")
-    return next((layer for layer in layers if keys.get(layer.pk) != _key(layer)), None)
+    return next((layer for layer in layers if (layer.pk, _key(layer)) not in begun), None)
+
+
+def _find_cut_off() -> Layer | None:
+    unfinished = Drawing.objects.filter(is_finished=False).order_by("updated_at")
+    layers = Layer.objects.served().in_bulk([drawing.pk for drawing in unfinished])
+    found = (layers[drawing.pk] for drawing in unfinished if drawing.pk in layers)
+    return next(found, None)
 
 
 def progress_of(layer: Layer, drawing: Drawing | None) -> int | None:
@@ -95,7 +123,7 @@ def remove_stale() -> list[str]:
     return [file.name for file in stale]
 
 
-def _draw(layer: Layer) -> str:
+def _draw(layer: Layer, alive: Alive) -> str:
     key = _key(layer)
     drawing, _ = Drawing.objects.get_or_create(pk=layer.pk)
     name = f"{key}.pmtiles"
@@ -105,7 +133,7 @@ def _draw(layer: Layer) -> str:
             layer.to_source(),
             _folder() / name,
             work_folder=_folder(),
-            progress=_Report(drawing),
+            progress=_Report(drawing, alive),
             on_first_picture=lambda low: _note(drawing, file=low.name),
         )
     except MarineMapError as error:
@@ -133,12 +161,16 @@ def _find_held() -> SourceToRead | None:
     return undrawn.select_related("layer").order_by("asked_at").first()
 
 
-def _draw_held(given: SourceToRead) -> str:
+def _draw_held(given: SourceToRead, alive: Alive) -> str:
     """Draw data that are held under the name that the layer's drawing has when they are served."""
     layer = given.to_layer()
     name = f"{_key(layer)}.pmtiles"
+
+    def note(fraction: float, message: str) -> None:
+        alive()
+
     try:
-        drawn = draw(layer.to_source(), _folder() / name, work_folder=_folder())
+        drawn = draw(layer.to_source(), _folder() / name, work_folder=_folder(), progress=note)
         made = {"drawing": name if drawn.tiles else "", "drawing_message": _told(drawn)}
     except MarineMapError as error:
         made = {"drawing_message": f"Not drawn: {error}"}
@@ -150,11 +182,13 @@ def _draw_held(given: SourceToRead) -> str:
 class _Report:
     """Keeps how far a drawing has come, once a second."""
 
-    def __init__(self, drawing: Drawing) -> None:
+    def __init__(self, drawing: Drawing, alive: Alive) -> None:
         self._drawing = drawing
+        self._alive = alive
         self._last = float("-inf")
 
     def __call__(self, fraction: float, message: str) -> None:
+        self._alive()
         if time.monotonic() - self._last >= _REPORT_EVERY_SECONDS:
             self._last = time.monotonic()
             _note(self._drawing, progress=min(99, int(fraction * 100)), message=message)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import fcntl
 import os
+import signal
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
+from django.core.management import call_command
 from django.test import Client
 from pmtiles.reader import Reader
 
@@ -57,6 +60,62 @@ def test_layer_that_cannot_be_drawn_is_told_of_and_not_tried_again(
     (told,) = drawings.draw_missing()
     assert "Not drawn: " in told and "gone.gpkg" in told
     assert drawings.find_undrawn() is None
+
+
+def cut_off_a_drawing(monkeypatch: pytest.MonkeyPatch) -> None:
+    def end(*_: object, **__: object) -> None:
+        raise SystemExit
+
+    with monkeypatch.context() as ending:
+        ending.setattr(drawings, "draw", end)
+        with pytest.raises(SystemExit):
+            list(drawings.draw_missing())
+
+
+def test_drawing_without_an_end_comes_after_the_others(
+    reefs: Layer, marine_gpkg: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cut_off_a_drawing(monkeypatch)
+    register("ports", marine_gpkg, "ports")
+    Layer.objects.filter(pk="ports").update(feature_count=1_000)
+    told = [each.partition(":")[0] for each in drawings.draw_missing()]
+    assert told == ["ports", "reefs"]
+
+
+def test_drawings_without_an_end_take_turns(
+    reefs: Layer, marine_gpkg: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cut_off_a_drawing(monkeypatch)
+    register("ports", marine_gpkg, "ports")
+    Layer.objects.filter(pk="ports").update(feature_count=1)
+    cut_off_a_drawing(monkeypatch)
+    assert drawings.find_undrawn() == reefs
+    cut_off_a_drawing(monkeypatch)
+    assert drawings.find_undrawn() == Layer.objects.get(pk="ports")
+
+
+def test_drawing_that_comes_on_says_so(reefs: Layer) -> None:
+    told: list[str] = []
+    list(drawings.draw_missing(lambda: told.append(Drawing.objects.count() * "begun")))
+    assert told[0] == "" and "begun" in told
+
+
+def test_drawing_that_is_silent_is_ended_by_the_kernel(
+    reefs: Layer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left: list[float] = []
+    draw = drawings.draw
+
+    def look(*arguments: Any, **options: Any) -> Any:
+        # An alarm that nobody takes up ends the process, by the kernel.
+        left.append(signal.getitimer(signal.ITIMER_REAL)[0])
+        return draw(*arguments, **options)
+
+    monkeypatch.setattr(drawings, "draw", look)
+    call_command("drawlayers")
+    assert 0 < left[0] <= 3600
+    assert signal.getsignal(signal.SIGALRM) == signal.SIG_DFL
+    assert signal.getitimer(signal.ITIMER_REAL)[0] == 0
 
 
 def test_second_process_leaves_the_drawing_to_the_first(reefs: Layer, home: Path) -> None:
