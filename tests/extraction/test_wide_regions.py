@@ -104,3 +104,16 @@ def test_operations_are_not_shared_between_threads() -> None:
     (first, _), (second, _) = (operation.steps[0] for operation in found)
     assert first is not second
     assert found[0].name == found[1].name
+
+
+def test_layer_far_from_where_its_crs_is_used_is_estimated(tmp_path: Path) -> None:
+    # Degrees that are said to be metres of UTM lie off Africa; ETRS89 is of Europe.
+    source = write_layer(
+        tmp_path / "sea.gpkg", [shapely.Point(7, 52)], kind="Point", crs="EPSG:25832"
+    )
+    request = ExtractionRequest(
+        [SourceLayer("sea", source)], [-180, -90, 180, 90], tmp_path / "out.zip"
+    )
+    assert estimate(request)[0].features == 1
+    result = run(source, tmp_path, [-180, -90, 180, 90], full_copy=False)
+    assert result.layers[0].transformation == ""

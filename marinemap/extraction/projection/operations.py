@@ -216,8 +216,9 @@ def _group_of(
                 authority=authority,
                 allow_ballpark=False,
             )
-        except IndexError:
-            # pyproj 3.7 looks for the first of none, for instance from EPSG:9006.
+        except (IndexError, ProjError):
+            # pyproj 3.7 looks for the first of none, for instance from EPSG:9006; from ETRS89 to
+            # CRS84 off Africa PROJ finds one that moves nothing, and takes it for no operation.
             return None
 
 
