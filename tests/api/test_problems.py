@@ -165,7 +165,6 @@ def test_unknown_address_is_not_found(reefs: Layer, new_client: NewClient, addre
         ("get", "/api/processes/extract/execution", "POST"),
         ("put", "/api/processes/extract/execution", "POST"),
         ("patch", "/api/jobs/00000000-0000-4000-8000-000000000000", "GET, HEAD, DELETE"),
-        ("options", "/api/", "GET, HEAD"),
     ],
 )
 def test_method_that_is_not_allowed_is_a_problem_with_those_that_are(

@@ -195,8 +195,13 @@ def test_style_beside_a_layer_is_part_of_its_archive(
 ) -> None:
     run(post(new_client(BROWSER), REQUEST).json()["jobID"])
     assert not is_run(post(new_client(BROWSER), REQUEST))
-    Path(reefs.source).with_suffix(".qml").write_text("<qgis/>")
-    assert is_run(post(new_client(BROWSER), REQUEST))
+    style = Path(reefs.source).with_suffix(".qml")
+    style.write_text("<qgis/>")
+    try:
+        assert is_run(post(new_client(BROWSER), REQUEST))
+    finally:
+        # The layer's file is that of other tests as well.
+        style.unlink()
 
 
 def test_result_that_lacks_a_layer_is_given_to_nobody(

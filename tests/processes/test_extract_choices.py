@@ -81,7 +81,7 @@ def read(path: Path) -> tuple[Any, dict[str, list[Any]]]:
         ({"filter": "depth_m > "}, "filter", "not CQL2"),
         ({"filter": ""}, "filter", "not CQL2"),
         ({"filter": {}}, "filter", "not a condition"),
-        ({"filter": True}, "filter", "CQL2 text"),
+        ({"filter": 7}, "filter", "CQL2 text"),
         ({"filter": ["depth_m > 1"]}, "filter", "CQL2 text"),
         ({"filter": "depth_m = 'deep'"}, "filter", "no value for a field of type double"),
         ({"filter": {"op": "=", "arg": []}}, "filter", r"Did you mean 'args'\?"),

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sqlite3
 import sys
 import uuid
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ import django
 
 django.setup()
 
+from django.db import connection  # noqa: E402
 from django_celery_results.models import TaskResult  # noqa: E402
 
 from marinemap.celery import app  # noqa: E402
@@ -81,7 +84,7 @@ def tell_of_locks() -> None:
     wait_for(lambda: len(noted("first")) == 2, "the first one's second run")
     told["token after the kill"] = ExclusiveLock.objects.get().token
     frozen_id = int(noted("first")[1].split()[1])
-    os.kill(frozen_id, signal.SIGSTOP)
+    freeze(frozen_id)
     try:
         (FOLDER / "third-go").touch()
         wait_for(take_over, "that another takes over")
@@ -89,6 +92,23 @@ def tell_of_locks() -> None:
         (FOLDER / "first-go").touch()
         os.kill(frozen_id, signal.SIGCONT)
     told["zombie"] = [end_of(first), first.state, noted("first wrote")]
+
+
+def freeze(process_id: int) -> None:
+    """Stop a process that is not amid a write: on SQLite it would hold up all others."""
+
+    def is_frozen_alone() -> bool:
+        os.kill(process_id, signal.SIGSTOP)
+        file = sqlite3.connect(connection.settings_dict["NAME"], timeout=2, isolation_level=None)
+        with closing(file):
+            try:
+                file.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError:
+                os.kill(process_id, signal.SIGCONT)
+                return False
+        return True
+
+    wait_for(is_frozen_alone, "that the file is free while one is stopped")
 
 
 def take_over() -> bool:

@@ -48,7 +48,6 @@ from marinemap.sentences import say
 _BATCHES_AHEAD = 1
 # Of a sample, though it be one feature.
 _SAMPLED_BYTES = 8 << 20
-_BOXES_AT_ONCE = 65_536
 
 
 @dataclass(frozen=True)
@@ -141,16 +140,18 @@ class Source:
         """Return how many features lie near the area, of so many that were read.
 
         Where all of a sound file are read, by the boxes that it keeps, if any.
+
+        Raises
+        ------
+        DatasetError
+            If the file changes meanwhile.
         """
         if not self._is_read_whole or not isinstance(self.dataset.path, Path):
             return read
         boxes = source_format_of(self.dataset.path).boxes(self.dataset.path)
         if boxes is None or self.near is None:
             return read
-        return sum(
-            int(self.near(boxes[first : first + _BOXES_AT_ONCE].astype(float)).sum())
-            for first in range(0, len(boxes), _BOXES_AT_ONCE)
-        )
+        return sum(int(self.near(some).sum()) for some in boxes)
 
     def schema(self) -> Any:
         """Return the pyarrow.Schema of the attributes.

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from array import array
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,7 @@ from marinemap.extraction.sources.mapped import Mapped, mapped
 from marinemap.extraction.sources.source import damaged
 
 _FEATURES_AT_ONCE = 1 << 14
+_BOXES_AT_ONCE = 1 << 16
 
 Array = np.ndarray[Any, Any]
 
@@ -47,14 +50,42 @@ def feature_places(path: Path) -> Array:
         raise damaged(path, f"has a header that cannot be read ({error})") from error
 
 
-def leaf_boxes(path: Path) -> Array | None:
-    """Return the boxes of all features, as the index of a sound file has them; None without one."""
-    data = np.memmap(path, np.uint8, "r")
-    begin, count, size = header_end(data), feature_count(data), node_size(data)
+def leaf_boxes(path: Path) -> Iterator[Array] | None:
+    """Return the boxes of all features, some at a time, as the index of a sound file has them.
+
+    None without an index. Read and not mapped: a file that is cut meanwhile would end the process.
+
+    Raises
+    ------
+    DatasetError
+        If it is no longer the file that was found sound; so does the next of the boxes.
+    """
+    with _still_sound(path), path.open("rb") as file:
+        first = file.read(HEADER)
+        head = first + file.read(header_end(np.frombuffer(first, np.uint8)) - HEADER)
+        data = np.frombuffer(head, np.uint8)
+        count, size = feature_count(data), node_size(data)
     if not count or size < 2:
         return None
-    nodes = np.frombuffer(data, NODE, sum(level_sizes(count, size)), begin)
-    return nodes["box"][len(nodes) - count :]
+    above = sum(level_sizes(count, size)) - count
+    return _boxes(path, len(head) + above * NODE.itemsize, count)
+
+
+def _boxes(path: Path, begin: int, count: int) -> Iterator[Array]:
+    with _still_sound(path), path.open("rb") as file:
+        file.seek(begin)
+        for first in range(0, count, _BOXES_AT_ONCE):
+            some = min(_BOXES_AT_ONCE, count - first)
+            # Of fewer bytes than asked for no whole nodes are made: a ValueError.
+            yield np.frombuffer(file.read(some * NODE.itemsize), NODE, some)["box"].astype(float)
+
+
+@contextmanager
+def _still_sound(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, *HEADER_ERRORS) as error:
+        raise damaged(path, f"can no longer be read ({error})") from error
 
 
 def _places(path: Path, file: Mapped) -> Array:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,7 @@ def _trusted(path: Path) -> object:
     return None
 
 
-def _unknown(path: Path) -> Array | None:
+def _unknown(path: Path) -> Iterator[Array] | None:
     return None
 
 
@@ -83,8 +83,8 @@ class SourceFormat:
     is_parquet : bool
         Whether it is read by ``extraction.geoparquet``, and not by GDAL.
     boxes : callable
-        Returns the boxes (minx, miny, maxx, maxy) of all features, by which those near an area are
-        counted where all are read; None where the file keeps none.
+        Returns the boxes (minx, miny, maxx, maxy) of all features, some at a time, by which those
+        near an area are counted where all are read; None where the file keeps none.
     options : callable
         Returns what GDAL is told whenever it opens the file.
     name_for_gdal : callable
@@ -109,7 +109,7 @@ class SourceFormat:
     has_one_zone: bool = False
     shares_ids: bool = False
     is_parquet: bool = False
-    boxes: Callable[[Path], Array | None] = _unknown
+    boxes: Callable[[Path], Iterator[Array] | None] = _unknown
     options: Callable[[Path], Mapping[str, str]] = _none
     name_for_gdal: Callable[[Path], str] = _itself
     environment: Mapping[str, str] = field(default_factory=dict)
