@@ -31,6 +31,10 @@ def server(tmp_path: Path, settings: Any) -> Iterator[MailServer]:
     wait_for(_is_idle, "the end of the sender")
 
 
+def _timers() -> set[threading.Thread]:
+    return {each for each in threading.enumerate() if isinstance(each, threading.Timer)}
+
+
 def _is_idle() -> bool:
     return sending._sender is None or not sending._sender.is_alive()
 
@@ -84,13 +88,13 @@ def test_server_that_trickles_is_cut_off(
     wait_for(lambda: Letter.objects.exclude(trouble="").exists(), "that it is noted")
     wait_for(_is_idle, "the end of the sender")
     server.behave("sound")
-    # Within its time, which each letter has anew.
-    monkeypatch.setattr(backend, "_CONVERSATION_SECONDS", 60.0)
+    # Within its time, which each letter has anew; longer than this waits for its end.
+    monkeypatch.setattr(backend, "_CONVERSATION_SECONDS", 600.0)
+    before = set(threading.enumerate())
     _make_due()
     sending.send_due()
     wait_for(server.letters, "the letter")
-    wait_for(_is_idle, "the end of the sender")
-    assert not [each for each in threading.enumerate() if isinstance(each, threading.Timer)]
+    wait_for(lambda: not _timers() - before, "the end of the watch over the conversation")
 
 
 def test_letter_that_is_refused_delays_no_other(server: MailServer) -> None:
