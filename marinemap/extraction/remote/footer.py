@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import tempfile
-from collections import OrderedDict
 from pathlib import Path
-from threading import Lock
 from typing import Any
 
 import pyarrow.parquet as pq
 
 from marinemap.errors import DatasetError
 from marinemap.extraction.remote.address import Remote
+from marinemap.extraction.remote.kept import Kept
 from marinemap.extraction.remote.ranges import Ranges
 from marinemap.extraction.sources.first_look import is_taken_for_sound, look_first, take_for_sound
 from marinemap.sentences import say
@@ -21,7 +20,6 @@ _MAGIC, _END_BYTES = b"PAR1", 8
 # Mostly all of it is in so much of the file's end.
 _TAIL_BYTES = 128 << 10
 _MOST_BYTES = 64 << 20
-_MOST_KEPT = 16
 # Of a file's name on the disk.
 _MOST_LETTERS = 60
 
@@ -34,12 +32,11 @@ def footer_of(ranges: Ranges) -> Any:
     DatasetError, UnavailableError
         If it cannot be read, or is none.
     """
-    remote = ranges.remote
-    found = _kept.get(remote)
-    if found is None:
-        found = _parsed(remote, _fetched(ranges))
-        _kept.put(remote, found)
-    return found
+    return _kept.of(ranges)
+
+
+def _found(ranges: Ranges) -> Any:
+    return _parsed(ranges.remote, _fetched(ranges))
 
 
 def _fetched(ranges: Ranges) -> bytes:
@@ -71,22 +68,4 @@ def _parsed(remote: Remote, footer: bytes) -> Any:
         return pq.read_metadata(path)
 
 
-class _Kept:
-    """Those that were read last."""
-
-    def __init__(self) -> None:
-        self._lock = Lock()
-        self._found: OrderedDict[Remote, Any] = OrderedDict()
-
-    def get(self, remote: Remote) -> Any:
-        with self._lock:
-            return self._found.get(remote)
-
-    def put(self, remote: Remote, metadata: Any) -> None:
-        with self._lock:
-            self._found[remote] = metadata
-            while len(self._found) > _MOST_KEPT:
-                self._found.popitem(last=False)
-
-
-_kept = _Kept()
+_kept: Kept[Any] = Kept(_found)
