@@ -7,6 +7,7 @@ from collections.abc import Generator, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,6 @@ import numpy as np
 import pyarrow as pa
 import shapely
 
-from marinemap.errors import DatasetError
 from marinemap.extraction.dataset import Bounds, Dataset, KnownZones
 from marinemap.extraction.flatgeobuf.features import Fetched, fetch
 from marinemap.extraction.flatgeobuf.layout import Layout
@@ -25,12 +25,12 @@ from marinemap.extraction.own_layer import GEOMETRY_NAME, KEY_NAME, OwnLayer, Re
 from marinemap.extraction.picked import Rows, Touching
 from marinemap.extraction.reading.arrow_batches import geometry_place
 from marinemap.extraction.reading.gdal_layer import GDAL_ERRORS, GdalLayer
+from marinemap.extraction.reading.passed_over import miscounted
 from marinemap.extraction.reading.zones import Zones, known_or_found, zones_in_files
 from marinemap.extraction.remote.address import Remote
 from marinemap.extraction.remote.ranges import Ranges
 from marinemap.extraction.sources.source import damaged
 from marinemap.extraction.sources.source_files import fingerprint, in_its_state
-from marinemap.sentences import say
 
 # As many as GDAL's own description looks at.
 _LOOKED_AT = 100
@@ -88,7 +88,7 @@ class FetchedLayer(OwnLayer):
                 if begun is None:
                     yield {}, Reader(self._schema(ranges, layout), iter(()))
                 else:
-                    yield {}, Reader(begun.schema, _followed(begun, batches))
+                    yield {}, Reader(begun.schema, chain([begun], batches))
 
     def _batches(self, ranges: Ranges, layout: Layout, places: Iterator[Array]) -> Generator[Any]:
         for some in places:
@@ -106,16 +106,7 @@ class FetchedLayer(OwnLayer):
                 yield named
                 done += batch.num_rows
         if done != len(fetched.places):
-            raise DatasetError(
-                say(
-                    "{name} gives {count:,} features where {feature_count:,} are stated: it "
-                    "is cut or damaged; ask for a whole copy",
-                    name=self.title,
-                    count=done,
-                    feature_count=len(fetched.places),
-                ),
-                field="source",
-            )
+            raise miscounted(self.title, done, len(fetched.places))
 
     def _schema(self, ranges: Ranges, layout: Layout) -> Any:
         """Return the schema of what is read, where nothing is wanted."""
@@ -220,11 +211,6 @@ def _first(places: Iterator[Array], most: int | None) -> Iterator[Array]:
         left = None if left is None else left - len(some)
         if left is not None and left <= 0:
             return
-
-
-def _followed(begun: Any, others: Iterator[Any]) -> Iterator[Any]:
-    yield begun
-    yield from others
 
 
 def _named(batch: Any, places: Array) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -17,7 +17,6 @@ import pyproj
 from marinemap.errors import DatasetError
 from marinemap.extraction.dataset import Dataset
 from marinemap.extraction.filters.filter import Filter
-from marinemap.extraction.geometry.wkb import Array
 from marinemap.extraction.geopackage.rtree_nodes import KeySet, Near
 from marinemap.extraction.left_out import LeftOut
 from marinemap.extraction.postgis.table import Table
@@ -39,6 +38,7 @@ from marinemap.extraction.reading.opening import (
     find_own_key,
     open_layer,
 )
+from marinemap.extraction.reading.passed_over import finder_of, passed_over
 from marinemap.extraction.reading.prefetch import prefetched
 from marinemap.extraction.sources import source_format_of
 from marinemap.extraction.sources.shapefile_check import check_rows
@@ -146,10 +146,11 @@ class Source:
         DatasetError
             If the file changes meanwhile.
         """
-        if not self._is_read_whole or not isinstance(self.dataset.path, Path):
+        path = self.dataset.path
+        if self.near is None or not self._is_read_whole or not isinstance(path, Path):
             return read
-        boxes = source_format_of(self.dataset.path).boxes(self.dataset.path)
-        if boxes is None or self.near is None:
+        boxes = source_format_of(path).boxes(path)
+        if boxes is None:
             return read
         return sum(int(self.near(some).sum()) for some in boxes)
 
@@ -274,48 +275,21 @@ class Source:
             ) from error
 
     def _read(self, filters: Iterable[Wanted]) -> Iterator[Batch]:
-        count, ids = 0, [np.zeros(0, np.int64)]
+        is_whole, count, ids = self._is_read_whole, 0, [np.zeros(0, np.int64)]
+        find = finder_of(self.dataset) if is_whole else None
         skipped = self._records.unreadable if self._layer.is_shapefile else ()
         for wanted in filters:
             for batch in self._layer.stream(wanted):
                 count += batch.num_rows
                 for piece in pieces_of(batch):
                     read = self._batch(piece)
-                    if self._passes_over:
+                    if find is not None:
                         ids.append(read.ids)
                     check_texts(read, self.name)
                     yield without(read, skipped) if skipped else read
-        if self._is_read_whole and count != self.dataset.feature_count:
-            yield self._passed_over(count, np.concatenate(ids))
-
-    @property
-    def _passes_over(self) -> Callable[[Path, str, Array], Mapping[int, str]] | None:
-        if isinstance(self.dataset.path, Table) or not self._is_read_whole:
-            return None
-        return source_format_of(self.dataset.path).passed_over
-
-    def _passed_over(self, count: int, read: Array) -> Batch:
-        """Return the features that were stated and did not come, as unreadable ones.
-
-        Raises
-        ------
-        DatasetError
-            If these are not what the format is known to pass over.
-        """
-        find, stated = self._passes_over, self.dataset.feature_count
-        found = find(self.dataset.file, self.dataset.layer, read) if find else {}
-        if count + len(found) == stated:
-            return without_geometries(found, self.schema())
-        raise DatasetError(
-            say(
-                "{name} gives {count:,} features where {feature_count:,} are stated: it "
-                "is cut or damaged; ask for a whole copy",
-                name=self.name,
-                count=count,
-                feature_count=stated,
-            ),
-            field="source",
-        )
+        if is_whole and count != self.dataset.feature_count:
+            missing = passed_over(self.dataset, count, find, np.concatenate(ids))
+            yield without_geometries(missing, self.schema())
 
     def _batch(self, batch: Any) -> Batch:
         try:
