@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pyproj
 import shapely
 
 from marinemap.extraction.projection.crs import crs_label
+from marinemap.extraction.projection.operations import Array, Box, grid_of
 
 _SAMPLES = 9
 # Less is the projection's own: UTM has 0.04 % in its middle and 0.1 % at its edge.
 _TELLING_SHARE = 0.01
-
-Box = tuple[float, float, float, float]
-Array = np.ndarray[Any, Any]
 
 
 def stretch_note(crs: pyproj.CRS, region: Box | None) -> str:
@@ -54,10 +50,8 @@ def stretch_note(crs: pyproj.CRS, region: Box | None) -> str:
 
 def _samples(region: Box) -> Array:
     west, south, east, north = region
-    x = np.linspace(west, east if west <= east else east + 360, _SAMPLES)
     # At a pole itself no projection has a scale along the parallel.
-    y = np.linspace(max(south, -89.9), min(north, 89.9), _SAMPLES)
-    return np.column_stack([axis.ravel() for axis in np.meshgrid(x, y)])
+    return grid_of((west, max(south, -89.9), east, min(north, 89.9)), _SAMPLES)
 
 
 def _scales(crs: pyproj.CRS, places: Array) -> Array:

@@ -118,11 +118,11 @@ def projs_choice(source: pyproj.CRS, target: pyproj.CRS) -> Operation:
     return _projs_choice(source, target, threading.get_ident())
 
 
-def grid_of(region: Box) -> Array:
-    """Return positions all over a region in degrees, its corners among them."""
+def grid_of(region: Box, each_way: int = _GRID) -> Array:
+    """Return positions all over a region in degrees, so many each way, its corners among them."""
     west, south, east, north = region
-    x = np.linspace(west, east if west <= east else east + 360, _GRID)
-    y = np.linspace(south, north, _GRID)
+    x = np.linspace(west, east if west <= east else east + 360, each_way)
+    y = np.linspace(south, north, each_way)
     return np.column_stack([axis.ravel() for axis in np.meshgrid(x, y)])
 
 
