@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -54,15 +55,21 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RangeServer]:
         yield server
 
 
-@pytest.fixture
-def server(running: RangeServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[RangeServer]:
-    """The server in order, allowed, and asked again without a pause."""
+@contextmanager
+def in_order(running: RangeServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[RangeServer]:
+    """Have a server in order, allowed, and asked again without a pause."""
     monkeypatch.setattr(ranges_module, "_PAUSES_SECONDS", (0.0, 0.0, 0.0))
     monkeypatch.setattr(states, "_KNOWN_SECONDS", 0.0)
     allow(running, "/")
     yield running
     running.mend()
     allow_prefixes([])
+
+
+@pytest.fixture
+def server(running: RangeServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[RangeServer]:
+    with in_order(running, monkeypatch):
+        yield running
 
 
 def allow(server: RangeServer, *paths: str, seconds: float = 10.0) -> None:

@@ -20,7 +20,6 @@ from marinemap.extraction import (
     ExtractionRequest,
     Remote,
     SourceLayer,
-    allow_prefixes,
     describe,
     estimate,
     extract,
@@ -30,8 +29,6 @@ from marinemap.extraction import (
 from marinemap.extraction.flatgeobuf.index import PackedIndex
 from marinemap.extraction.layers.servable import check_servable
 from marinemap.extraction.pages.page import Wanted, read_page
-from marinemap.extraction.remote import ranges as ranges_module
-from marinemap.extraction.remote import states
 from marinemap.extraction.sources.flatgeobuf_header import (
     NODE,
     feature_count,
@@ -41,7 +38,7 @@ from marinemap.extraction.sources.flatgeobuf_header import (
 from marinemap.extraction.sources.source_files import SourceChangedError, unchanged
 from tests.extraction.parquet_files import squares
 from tests.extraction.test_geoparquet_source import AREA, named
-from tests.extraction.test_remote import FAULTS, allow
+from tests.extraction.test_remote import FAULTS, in_order
 from tests.range_server import RangeServer, running_server
 
 # Their index has more nodes than are fetched with the header.
@@ -61,13 +58,8 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RangeServer]:
 
 @pytest.fixture
 def server(running: RangeServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[RangeServer]:
-    """The server in order, allowed, and asked again without a pause."""
-    monkeypatch.setattr(ranges_module, "_PAUSES_SECONDS", (0.0, 0.0, 0.0))
-    monkeypatch.setattr(states, "_KNOWN_SECONDS", 0.0)
-    allow(running, "/")
-    yield running
-    running.mend()
-    allow_prefixes([])
+    with in_order(running, monkeypatch):
+        yield running
 
 
 def write(path: Path, count: int, *, geometries: Any = None, **options: Any) -> Path:
