@@ -125,6 +125,15 @@ def keep(job: Job, content: bytes = b"zip") -> Job:
     return Job.objects.get(pk=job.pk)
 
 
+def first_of_three() -> Job:
+    """Return the first of three jobs of the same inputs, done; the others wait."""
+    made = [submission.submit("echo", {"message": "hello"}, Sender(OWNER)) for _ in range(3)]
+    first = keep(begin(made[0]))
+    Job.objects.update(reuse_key="the same")
+    first.refresh_from_db()
+    return first
+
+
 def grow_old(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(orphans, "_GRACE_STORED_SECONDS", -5)
 
@@ -472,10 +481,7 @@ def test_first_copy_that_fails_is_the_last(
     bucket: Bucket, messages: Messages, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each of those that waited had the storage's whole time."""
-    made = [submission.submit("echo", {"message": "hello"}, Sender(OWNER)) for _ in range(3)]
-    first = keep(begin(made[0]))
-    Job.objects.update(reuse_key="the same")
-    first.refresh_from_db()
+    first = first_of_three()
     copy, tried = Bucket.copy, []
 
     def fail(self: Bucket, *arguments: Any, **options: Any) -> None:
@@ -494,10 +500,7 @@ def test_slow_storage_holds_no_worker_with_copies_for_others(
     bucket: Bucket, messages: Messages, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Two hundred that waited had a worker copy for as long as a storage took for all of them."""
-    made = [submission.submit("echo", {"message": "hello"}, Sender(OWNER)) for _ in range(3)]
-    first = keep(begin(made[0]))
-    Job.objects.update(reuse_key="the same")
-    first.refresh_from_db()
+    first = first_of_three()
     monkeypatch.setattr(reuse, "_GIVEN_FOR_SECONDS", 0.0)
     assert reuse.give_to_waiting(first) == 1
     (left,) = Job.objects.filter(status="accepted")
