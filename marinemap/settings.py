@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 
-from celery.schedules import crontab
 from csp.constants import NONE, SELF
 from kombu import Exchange, Queue
 
@@ -44,6 +43,7 @@ from marinemap.settings_catalogue import MARINEMAP_POSTGIS_SERVERS as MARINEMAP_
 from marinemap.settings_catalogue import MARINEMAP_SOURCE_PREFIXES as MARINEMAP_SOURCE_PREFIXES
 from marinemap.settings_catalogue import MARINEMAP_SOURCE_SECONDS as MARINEMAP_SOURCE_SECONDS
 from marinemap.settings_catalogue import USE_TZ as USE_TZ
+from marinemap.settings_schedule import CELERY_BEAT_SCHEDULE as CELERY_BEAT_SCHEDULE
 
 # --- Who may reach the site --------------------------------------------------------------
 
@@ -332,32 +332,5 @@ CELERY_TASK_ANNOTATIONS = {
     "marinemap.jobs.tasks.run_short_job": {"rate_limit": "10/s"},
 }
 CELERY_BEAT_SCHEDULER = "marinemap.jobs.schedule:EditableScheduler"
-
-
-def _every(seconds: int, task: str) -> dict[str, object]:
-    """Return the schedule of a periodic task."""
-    # A message lapses before the next is due: a worker that was away finds no heap of them.
-    return {
-        "task": f"marinemap.jobs.periodic.{task}",
-        "schedule": float(seconds),
-        "options": {"expire_seconds": seconds},
-    }
-
-
-# Where a schedule is absent from the database it is created from here; after that the admin
-# site has the last word.
-CELERY_BEAT_SCHEDULE = {
-    "clean up temporary files": _every(30, "clean_up_temp_files"),
-    "remove expired artifacts": _every(600, "remove_expired_artifacts"),
-    "queue stalled jobs again": _every(20, "requeue_stalled_jobs"),
-    "send letters": _every(10, "send_letters"),
-    "tell how jobs go": _every(5, "call_back"),
-    "watch over the site": _every(60, "watch_site"),
-    "read layers again that changed": _every(300, "refresh_layers"),
-    "read layers that were added": _every(10, "read_layers"),
-    "draw layers that changed": _every(10, "draw_layers"),
-    "clear old sessions": _every(3600, "clear_sessions")
-    | {"schedule": crontab(hour="12", minute="0")},
-}
 
 refuse_unknown()
