@@ -90,11 +90,14 @@ class Hold:
         Raises
         ------
         LockLostError
-            If another has it.
+            If another has it, as the task's work is done.
         """
         self._is_over.set()
-        if not patiently(lambda: self._own().update(seen_at=None, holder="")):
+        # Asked by itself: of a release whose answer was lost, and after which another took the
+        # lock, the next try could not tell that it had been done.
+        if not patiently(self._own().exists):
             raise self._lost()
+        patiently(lambda: self._own().update(seen_at=None, holder=""))
 
     def _own(self) -> Any:
         return ExclusiveLock.objects.filter(pk=self.lock_id, token=self.token)

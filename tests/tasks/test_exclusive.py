@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from contextlib import ExitStack
 from datetime import timedelta
+from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection
 from django.db.models.functions import Now
 
 from marinemap.errors import ServiceError
@@ -95,6 +97,30 @@ def test_who_lost_the_lock_neither_writes_nor_ends_as_holder(
     with pytest.raises(LockLostError):
         zombie()
     assert not Fault.objects.exists()
+
+
+def test_end_whose_answer_is_lost_is_an_end_though_another_has_the_lock_by_then() -> None:
+    """The connection breaks after the commit, and another takes the lock before the next try."""
+    to_lose, taken = ["the first"], []
+
+    def lose_answer(execute: Any, sql: str, *others: Any) -> Any:
+        answer = execute(sql, *others)
+        if sql.startswith("UPDATE") and to_lose:
+            to_lose.clear()
+            taken.append(locks._take("quay", "another"))
+            raise OperationalError("server closed the connection unexpectedly")
+        return answer
+
+    @exclusive("quay")
+    def work() -> str:
+        losing.enter_context(connection.execute_wrapper(lose_answer))
+        return "done"
+
+    with ExitStack() as losing:
+        assert work() == "done"
+    assert taken == [2]
+    # Nor is it let go from under the other.
+    assert ExclusiveLock.objects.get(holder="another").seen_at is not None
 
 
 def test_lock_taken_before_the_clock_was_set_back_expires() -> None:
