@@ -112,7 +112,7 @@ $(CLIENTS)/cuiman/.ready: $(CLIENTS)/cuiman.txt $(CLIENTS)/cuiman-needs.txt $(VE
 	@$(CLIENTS)/cuiman/bin/pip install --quiet --no-deps -r $(CLIENTS)/cuiman.txt
 	@touch $@
 
-$(PAGE): $(WEB)/node_modules/.ready $(shell find $(WEB)/src -type f)
+$(PAGE): $(WEB)/node_modules/.ready $(WEB)/build.mjs $(shell find $(WEB)/src -type f)
 	@echo "Building the page"
 	@$(PYTHON) scripts/node.py run --silent build
 	@touch $@
