@@ -15,7 +15,8 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet
 
-from marinemap.catalogue.models import Layer, NamedArea, NameIndex, NamePhrase
+from marinemap.catalogue import begun
+from marinemap.catalogue.models import BegunWork, Layer, NamedArea, NameIndex, NamePhrase
 from marinemap.catalogue.names import digits_of, fold, slug_of
 from marinemap.catalogue.viewers import Viewer
 from marinemap.errors import DatasetError, MarineMapError, did_you_mean
@@ -74,17 +75,43 @@ def check_field(layer: Layer, field: str) -> None:
 
 
 def index_missing() -> Iterator[str]:
-    """Index the names of every layer whose data or field changed; yield what became of each."""
+    """Index the names of every layer whose data or field changed; yield what became of each.
+
+    What was begun before and had no end is left to :func:`index_unfinished`.
+    """
     for layer in list(_unindexed()):
-        try:
-            yield f"{layer.pk}: {index(layer):,} names"
-        except MarineMapError as error:
-            yield f"{layer.pk}: its names cannot be read: {error}"
+        if not begun.is_begun(layer.pk, begun.Kind.NAMES, _key(layer)):
+            yield _index_and_tell(layer)
+
+
+def index_unfinished() -> Iterator[str]:
+    """Index what a process was at when it ended or was ended; yield as :func:`index_missing`."""
+    for work in _unfinished():
+        yield _index_and_tell(Layer.objects.get(pk=work.layer_id))
 
 
 def is_any_unindexed() -> bool:
-    """Tell whether there is a layer whose names are to be indexed."""
-    return next(_unindexed(), None) is not None
+    """Tell whether there is a layer whose names are to be indexed, and were not begun."""
+    return any(
+        not begun.is_begun(layer.pk, begun.Kind.NAMES, _key(layer)) for layer in _unindexed()
+    )
+
+
+def is_any_unfinished() -> bool:
+    """Tell whether there is a layer whose names are to be indexed beside the others."""
+    return bool(_unfinished())
+
+
+def _unfinished() -> list[BegunWork]:
+    return begun.find_due(begun.Kind.NAMES, ago=begun.SURELY_ENDED)
+
+
+def _index_and_tell(layer: Layer) -> str:
+    try:
+        with begun.noted(layer.pk, begun.Kind.NAMES, _key(layer)):
+            return f"{layer.pk}: {index(layer):,} names"
+    except MarineMapError as error:
+        return f"{layer.pk}: its names cannot be read: {error}"
 
 
 def index(layer: Layer) -> int:
@@ -95,6 +122,8 @@ def index(layer: Layer) -> int:
     DatasetError
         If the data cannot be read.
     """
+    # Of readings that had no end.
+    _remove(NameIndex.objects.filter(layer=layer, is_current=False))
     made = NameIndex.objects.create(layer=layer, key=_key(layer))
     count = 0
     if layer.area_names:

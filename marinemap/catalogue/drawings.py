@@ -1,11 +1,10 @@
 """The drawings of the layers: made by a process of their own, served as files.
 
-What is to be done is derived: a layer whose drawing is not of its present data is to be drawn.
+What is to be drawn, and in which order, :mod:`marinemap.catalogue.undrawn` tells.
 """
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,14 +12,13 @@ from typing import BinaryIO
 
 from django.conf import settings
 
+from marinemap.catalogue import begun, undrawn
 from marinemap.catalogue.models import Drawing, Layer, SourceToRead
 from marinemap.catalogue.only_one import only_one
 from marinemap.errors import MarineMapError
 from marinemap.extraction.tiles import Drawing as Drawn
 from marinemap.extraction.tiles import draw
 
-# Changes with the way of drawing, so that all is drawn again after an upgrade of it.
-_WAY = "3"
 _REPORT_EVERY_SECONDS = 1.0
 # A file may be put in place a moment before its row names it.
 _GRACE_SECONDS = 600
@@ -31,9 +29,6 @@ Alive = Callable[[], object]
 def draw_missing(alive: Alive = lambda: None) -> Iterator[str]:
     """Draw every layer that has no drawing of its present data; yield what became of each.
 
-    Then the data that are held until an operator has looked at them, and drawings; then what was
-    begun before and had no end.
-
     One process of a site draws at a time; in another this yields nothing.
 
     Parameters
@@ -42,47 +37,15 @@ def draw_missing(alive: Alive = lambda: None) -> Iterator[str]:
         Called before each drawing, and whenever one has come on.
     """
     with only_one(_folder() / ".drawing") as is_first:
-        while is_first and (layer := _find_new()) is not None:
+        while is_first and (found := undrawn.find_next()) is not None:
             alive()
-            yield f"{layer.pk}: {_draw(layer, alive)}"
-        while is_first and (given := _find_held()) is not None:
-            alive()
-            yield f"{given.layer_id}: {_draw_held(given, alive)}"
-        while is_first and (layer := find_undrawn()) is not None:
-            alive()
-            yield f"{layer.pk}: {_draw(layer, alive)}"
-
-
-def is_any_undrawn() -> bool:
-    """Tell whether a layer is to be drawn, or data that are held."""
-    return find_undrawn() is not None or _find_held() is not None
-
-
-def find_undrawn() -> Layer | None:
-    """Return a layer that is to be drawn, None where all are; the smallest come first.
-
-    Last come those whose drawing was begun and had no end, the one of longest ago first: it may
-    have none again.
-    """
-    return _find_new() or _find_cut_off()
-
-
-def _find_new() -> Layer | None:
-    begun = set(Drawing.objects.values_list("layer_id", "key"))
-    layers = Layer.objects.served().order_by("feature_count")
-    return next((layer for layer in layers if (layer.pk, _key(layer)) not in begun), None)
-
-
-def _find_cut_off() -> Layer | None:
-    unfinished = Drawing.objects.filter(is_finished=False).order_by("updated_at")
-    layers = Layer.objects.served().in_bulk([drawing.pk for drawing in unfinished])
-    found = (layers[drawing.pk] for drawing in unfinished if drawing.pk in layers)
-    return next(found, None)
+            told = _draw(found, alive) if isinstance(found, Layer) else _draw_held(found, alive)
+            yield f"{found.pk}: {told}"
 
 
 def progress_of(layer: Layer, drawing: Drawing | None) -> int | None:
     """Return how far the drawing of a layer's present data is, percent; None once it is done."""
-    if drawing is None or drawing.key != _key(layer):
+    if drawing is None or drawing.key != undrawn.key_of(layer):
         return 0
     return None if drawing.is_finished else drawing.progress
 
@@ -108,7 +71,7 @@ def open_held(given: SourceToRead) -> BinaryIO | None:
 def put(layer: Layer, file: str, message: str) -> None:
     """Have a drawing of a layer's present data, which was made before they were served."""
     done = {"progress": 100, "is_finished": True}
-    values = {"key": _key(layer), "file": file, "message": message, **done}
+    values = {"key": undrawn.key_of(layer), "file": file, "message": message, **done}
     Drawing.objects.update_or_create(pk=layer.pk, defaults=values)
 
 
@@ -124,18 +87,19 @@ def remove_stale() -> list[str]:
 
 
 def _draw(layer: Layer, alive: Alive) -> str:
-    key = _key(layer)
+    key = undrawn.key_of(layer)
     drawing, _ = Drawing.objects.get_or_create(pk=layer.pk)
     name = f"{key}.pmtiles"
     _note(drawing, key=key, progress=0, message="Reading", is_finished=False)
     try:
-        drawn = draw(
-            layer.to_source(),
-            _folder() / name,
-            work_folder=_folder(),
-            progress=_Report(drawing, alive),
-            on_first_picture=lambda low: _note(drawing, file=low.name),
-        )
+        with begun.noted(layer.pk, begun.Kind.DRAWING, key):
+            drawn = draw(
+                layer.to_source(),
+                _folder() / name,
+                work_folder=_folder(),
+                progress=_Report(drawing, alive),
+                on_first_picture=lambda low: _note(drawing, file=low.name),
+            )
     except MarineMapError as error:
         # Finished, so that it is not tried again until the data are others.
         _note(drawing, message=f"Not drawn: {error}", is_finished=True)
@@ -156,21 +120,17 @@ def _told(drawn: Drawn) -> str:
     return f"Drawn: {drawn.tiles:,} tiles to zoom {drawn.top_zoom}, {drawn.size_bytes:,} bytes"
 
 
-def _find_held() -> SourceToRead | None:
-    undrawn = SourceToRead.objects.filter(found__isnull=False, drawing_message="")
-    return undrawn.select_related("layer").order_by("asked_at").first()
-
-
 def _draw_held(given: SourceToRead, alive: Alive) -> str:
     """Draw data that are held under the name that the layer's drawing has when they are served."""
     layer = given.to_layer()
-    name = f"{_key(layer)}.pmtiles"
+    name = f"{undrawn.key_of(layer)}.pmtiles"
 
     def note(fraction: float, message: str) -> None:
         alive()
 
     try:
-        drawn = draw(layer.to_source(), _folder() / name, work_folder=_folder(), progress=note)
+        with begun.noted(layer.pk, begun.Kind.HELD_DRAWING, undrawn.state_of(given)):
+            drawn = draw(layer.to_source(), _folder() / name, work_folder=_folder(), progress=note)
         made = {"drawing": name if drawn.tiles else "", "drawing_message": _told(drawn)}
     except MarineMapError as error:
         made = {"drawing_message": f"Not drawn: {error}"}
@@ -199,12 +159,6 @@ def _note(drawing: Drawing, **values: object) -> None:
         setattr(drawing, name, value)
     # An update, so that the row of a layer that was deleted meanwhile does not come back.
     drawing.save(update_fields=[*values, "updated_at"])
-
-
-def _key(layer: Layer) -> str:
-    # The version is the file's; another layer of the same file is another picture.
-    place = f"{_WAY}\0{layer.source}\0{layer.source_layer}"
-    return f"{layer.pk}-{layer.version}-{hashlib.sha256(place.encode()).hexdigest()[:8]}"
 
 
 def _folder() -> Path:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from django.utils import timezone
 
-from marinemap.catalogue.models import Layer
+from marinemap.catalogue import begun
+from marinemap.catalogue.models import BegunWork, Layer
 from marinemap.catalogue.reading import READ_FROM_DATA, describe_into, is_as_read
 from marinemap.errors import DatasetError, UnavailableError
 from marinemap.extraction import fingerprint
@@ -38,19 +39,69 @@ def is_any_changed() -> bool:
     )
 
 
-def refresh_all() -> dict[str, str]:
-    """Refresh every layer; return what is wrong, by id, with those that cannot be read.
+def refresh_all() -> Iterator[tuple[str, str]]:
+    """Refresh every layer whose data changed; yield of all the id, and what is wrong with it.
 
-    A layer is marked with it until it can be read again.
+    A layer is marked with that until it can be read again. What was begun before and had no end is
+    left to :func:`refresh_unfinished`, and marked once that has given it up. Those that are marked
+    come last: their server may be mute. One process of a site is about it at a time.
     """
-    wrong = {}
-    for layer in Layer.objects.served().iterator():
-        try:
+    with begun.first_turn() as is_first:
+        for layer in (
+            Layer.objects.served().order_by("trouble", "feature_count") if is_first else ()
+        ):
+            state = _state_of(layer)
+            if begun.is_begun(layer.pk, begun.Kind.DATA, state):
+                yield layer.pk, _mark_given_up(layer, state)
+            elif layer.trouble or state != layer.fingerprint:
+                yield layer.pk, _refresh_and_mark(layer, state)
+            else:
+                yield layer.pk, ""
+
+
+def refresh_unfinished() -> Iterator[tuple[str, str]]:
+    """Refresh what a process was at when it ended or was ended; yield as :func:`refresh_all`."""
+    with begun.later_turn() as is_first:
+        while is_first and (due := _unfinished()):
+            layer = Layer.objects.get(pk=due[0].layer_id)
+            yield layer.pk, _refresh_and_mark(layer, _state_of(layer))
+
+
+def is_any_unfinished() -> bool:
+    """Tell whether there is a layer whose data are to be read again beside the others."""
+    return bool(_unfinished())
+
+
+def _unfinished() -> list[BegunWork]:
+    return begun.find_due(begun.Kind.DATA, ago=begun.SURELY_ENDED)
+
+
+def _refresh_and_mark(layer: Layer, state: str) -> str:
+    wrong = ""
+    try:
+        with begun.noted(layer.pk, begun.Kind.DATA, state):
             refresh(layer)
-        except (DatasetError, UnavailableError) as error:
-            wrong[layer.pk] = str(error)
-        mark(layer, wrong.get(layer.pk, ""))
+    except (DatasetError, UnavailableError) as error:
+        wrong = str(error)
+    mark(layer, wrong)
     return wrong
+
+
+def _mark_given_up(layer: Layer, state: str) -> str:
+    # One that is being read just now may come to an end.
+    with begun.later_turn() as is_nobody:
+        if is_nobody and begun.is_given_up(layer.pk, begun.Kind.DATA, state):
+            mark(layer, begun.CUT_OFF)
+            return begun.CUT_OFF
+    return layer.trouble
+
+
+def _state_of(layer: Layer) -> str:
+    """Return the fingerprint of a layer's data, nothing where they are gone."""
+    try:
+        return fingerprint(layer.path)
+    except (DatasetError, UnavailableError):
+        return ""
 
 
 def check_readable(layers: Sequence[Layer]) -> None:

@@ -15,7 +15,7 @@ from django.db import models, transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
-from marinemap.catalogue import drawings
+from marinemap.catalogue import begun, drawings
 from marinemap.catalogue.area_names import check_field
 from marinemap.catalogue.freshness import mark
 from marinemap.catalogue.models import Layer, SourceToRead
@@ -26,16 +26,8 @@ from marinemap.extraction import is_address, list_layers, place_of
 
 _GIVEN = ("source", "source_layer")
 _NEW, _BEGUN = Q(attempts=0), Q(attempts__gt=0)
-# How long a source may take at first, while others wait for their turn, and later beside them.
-SECONDS_AT_FIRST = 60
-SECONDS_AGAIN = 3600
-_MOST_ATTEMPTS = 3
 # One answer whatever is there: who may edit layers need not learn which files a server has.
 _NO_DATA = "no map data can be read there; `manage.py addlayer` on the server says why"
-_CUT_OFF = (
-    f"its reading was begun {_MOST_ATTEMPTS} times and ended without an answer each time, or took "
-    "more than an hour; `manage.py addlayer` on the server says why"
-)
 
 
 def give(layer: Layer, source: str, source_layer: str, *, is_held: bool = False) -> None:
@@ -96,8 +88,8 @@ def read_unfinished() -> Iterator[str]:
     """
     with only_one(_lock("-again")) as is_first:
         while is_first and (given := _take_unfinished()) is not None:
-            spent = given.attempts > _MOST_ATTEMPTS
-            yield f"{given.layer_id}: {_refuse(given, _CUT_OFF) if spent else _read(given)}"
+            spent = given.attempts > begun.MOST_ATTEMPTS
+            yield f"{given.layer_id}: {_refuse(given, begun.CUT_OFF) if spent else _read(given)}"
 
 
 def _lock(which: str) -> Path:

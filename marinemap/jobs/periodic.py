@@ -12,6 +12,7 @@ from marinemap.catalogue import (
     freshness,
     new_sources,
     source_looks,
+    undrawn,
 )
 from marinemap.catalogue import uploads as layer_uploads
 from marinemap.jobs import (
@@ -101,6 +102,9 @@ def refresh_layers() -> None:
     is_due = freshness.is_any_changed() or area_names.is_any_unindexed()
     if is_due and background.refreshing.begin():
         logger.info("Layers whose data changed are being read")
+    is_unfinished = freshness.is_any_unfinished() or area_names.is_any_unfinished()
+    if is_unfinished and background.refreshing_again.begin():
+        logger.info("Layers whose reading had no end are being read again")
     # Found by an earlier round's reading.
     for layer in freshness.take_untold_troubles():
         logger.error("The data of layer %s cannot be read: %s", layer.pk, layer.trouble)
@@ -121,7 +125,7 @@ def read_layers() -> None:
 @shared_task(ignore_result=True)
 def draw_layers() -> None:
     """Draw the layers whose data changed, in a process of its own."""
-    if drawings.is_any_undrawn() and background.drawing.begin():
+    if undrawn.find_next() is not None and background.drawing.begin():
         logger.info("Layers are being drawn")
 
 

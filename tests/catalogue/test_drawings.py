@@ -12,10 +12,12 @@ from typing import Any
 import pytest
 from django.core.management import call_command
 from django.test import Client
+from django.utils import timezone
 from pmtiles.reader import Reader
 
-from marinemap.catalogue import drawings
-from marinemap.catalogue.models import Drawing, Layer
+from marinemap.catalogue import begun, drawings, undrawn
+from marinemap.catalogue.models import BegunWork, Drawing, Layer
+from marinemap.catalogue.new_sources import give, read_waiting
 from marinemap.catalogue.registration import register
 
 pytestmark = pytest.mark.django_db
@@ -27,13 +29,13 @@ def files(home: Path) -> set[str]:
 
 
 def test_layer_is_drawn_once(reefs: Layer, home: Path) -> None:
-    assert drawings.find_undrawn() == reefs
+    assert undrawn.find_next() == reefs
     (told,) = drawings.draw_missing()
     assert told.startswith("reefs: Drawn: ")
     drawing = Drawing.objects.get()
     assert (drawing.is_finished, drawing.progress) == (True, 100)
     assert files(home) == {drawing.file}
-    assert drawings.find_undrawn() is None
+    assert undrawn.find_next() is None
     assert list(drawings.draw_missing()) == []
 
 
@@ -43,7 +45,7 @@ def test_other_data_are_drawn_again_and_the_old_drawing_stays_until_then(
     list(drawings.draw_missing())
     before = files(home)
     register("reefs", marine_gpkg, "ports")
-    assert drawings.find_undrawn() is not None
+    assert undrawn.find_next() is not None
     assert files(home) == before
     list(drawings.draw_missing())
     assert files(home) > before
@@ -59,7 +61,7 @@ def test_layer_that_cannot_be_drawn_is_told_of_and_not_tried_again(
     Layer.objects.update(source=str(marine_gpkg.with_name("gone.gpkg")))
     (told,) = drawings.draw_missing()
     assert "Not drawn: " in told and "gone.gpkg" in told
-    assert drawings.find_undrawn() is None
+    assert undrawn.find_next() is None
 
 
 def cut_off_a_drawing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -89,9 +91,45 @@ def test_drawings_without_an_end_take_turns(
     register("ports", marine_gpkg, "ports")
     Layer.objects.filter(pk="ports").update(feature_count=1)
     cut_off_a_drawing(monkeypatch)
-    assert drawings.find_undrawn() == reefs
+    assert undrawn.find_next() == reefs
     cut_off_a_drawing(monkeypatch)
-    assert drawings.find_undrawn() == Layer.objects.get(pk="ports")
+    assert undrawn.find_next() == Layer.objects.get(pk="ports")
+
+
+def test_drawing_without_an_end_is_not_begun_without_pause(
+    reefs: Layer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(begun.MOST_ATTEMPTS):
+        assert undrawn.find_next() == reefs
+        cut_off_a_drawing(monkeypatch)
+    assert undrawn.find_next() is None
+    BegunWork.objects.update(begun_at=timezone.now() - begun.PAUSE)
+    assert list(drawings.draw_missing())[0].startswith("reefs: Drawn")
+    assert not BegunWork.objects.exists()
+
+
+def test_held_drawing_without_an_end_keeps_no_other_from_its_turn(
+    reefs: Layer, marine_gpkg: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    list(drawings.draw_missing())
+    give(reefs, str(marine_gpkg), "ports", is_held=True)
+    list(read_waiting())
+    cut_off_a_drawing(monkeypatch)
+    register("ports", marine_gpkg, "ports")
+    cut_off_a_drawing(monkeypatch)
+    # Two that had no end take turns; what is new comes before both.
+    register("coastline", marine_gpkg, "coastline")
+    told = [each.partition(":")[0] for each in drawings.draw_missing()]
+    assert told == ["coastline", "reefs", "ports"]
+
+
+def test_small_held_data_are_drawn_before_a_large_layer(reefs: Layer, marine_gpkg: Path) -> None:
+    list(drawings.draw_missing())
+    give(reefs, str(marine_gpkg), "ports", is_held=True)
+    list(read_waiting())
+    register("coastline", marine_gpkg, "coastline")
+    Layer.objects.filter(pk="coastline").update(feature_count=10_000_000)
+    assert [each.partition(":")[0] for each in drawings.draw_missing()] == ["reefs", "coastline"]
 
 
 def test_drawing_that_comes_on_says_so(reefs: Layer) -> None:

@@ -14,7 +14,6 @@ from django.core.management import call_command
 from django.test import Client
 
 from marinemap.catalogue import new_sources
-from marinemap.catalogue.drawings import find_undrawn
 from marinemap.catalogue.freshness import is_any_changed, refresh_all
 from marinemap.catalogue.models import Layer, SourceToRead
 from marinemap.catalogue.new_sources import (
@@ -26,6 +25,7 @@ from marinemap.catalogue.new_sources import (
 )
 from marinemap.catalogue.only_one import only_one
 from marinemap.catalogue.registration import register
+from marinemap.catalogue.undrawn import find_next
 from marinemap.errors import DatasetError, RequestError
 from marinemap.jobs import submission
 from tests.catalogue.test_admin import form
@@ -87,8 +87,8 @@ def test_layer_that_was_not_read_troubles_nobody(
     admin_client: Client, later: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     add(admin_client, later)
-    assert find_undrawn() is None
-    assert not is_any_changed() and refresh_all() == {}
+    assert find_next() is None
+    assert not is_any_changed() and not any(dict(refresh_all()).values())
     call_command("listlayers")
     listed = capsys.readouterr().out
     assert "not yet" in listed and "later.gpkg" in listed
@@ -182,12 +182,12 @@ def test_reading_without_an_end_is_ended_by_the_kernel() -> None:
     code = """
 import django, sqlite3
 django.setup()
-from marinemap.catalogue.management.commands.readlayers import _limited
+from marinemap.catalogue.time_limit import limited
 def read():
     yield "sound"
     numbers = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n"
     sqlite3.connect(":memory:").execute(numbers)
-for told in _limited(read(), 1):
+for told in limited(read(), 1):
     print(told, flush=True)
 """
     done = subprocess.run([sys.executable, "-c", code], stdout=-1, text=True, timeout=100)

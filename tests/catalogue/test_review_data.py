@@ -12,7 +12,7 @@ import pytest
 from django.contrib.auth.models import Permission, User
 from django.test import Client
 
-from marinemap.catalogue import drawings
+from marinemap.catalogue import drawings, undrawn
 from marinemap.catalogue.changes import compare
 from marinemap.catalogue.models import Drawing, Layer, SourceToRead
 from marinemap.catalogue.new_sources import give, is_any_waiting, read_waiting
@@ -70,7 +70,7 @@ def test_drawing_of_held_data_is_the_layers_once_they_are_served(
     assert drawings.remove_stale() == []
     answer_to(admin_client, serve="1")
     assert Drawing.objects.get().file == file
-    assert not drawings.is_any_undrawn()
+    assert not undrawn.find_next()
 
 
 def test_discarded_data_change_nothing(admin_client: Client, held: SourceToRead) -> None:

@@ -44,7 +44,7 @@ def ask(*layers: str) -> Any:
 def test_layer_without_its_file_is_marked_and_refused(source: Path, client: Client) -> None:
     ask("reefs")
     away = source.rename(source.with_suffix(".away"))
-    refresh_all()
+    list(refresh_all())
     assert "there is no file marine.gpkg" in Layer.objects.get().trouble
     told = client.get("/api/collections/reefs", HTTP_ACCEPT="application/json").json()
     assert "cannot be read now" in told["trouble"] and "marine.gpkg" not in told["trouble"]
@@ -54,7 +54,7 @@ def test_layer_without_its_file_is_marked_and_refused(source: Path, client: Clie
     away.rename(source)
     ask("reefs")
     assert is_any_changed()
-    refresh_all()
+    list(refresh_all())
     assert Layer.objects.get().trouble == "" and not is_any_changed()
 
 
@@ -63,13 +63,13 @@ def test_layer_that_is_there_is_delivered_beside_one_that_is_not(
 ) -> None:
     register("ports", marine_gpkg, "ports")
     source.unlink()
-    refresh_all()
+    list(refresh_all())
     ask("reefs", "ports")
 
 
 def test_file_that_cannot_be_read_is_trouble(source: Path) -> None:
     source.write_bytes(b"no GeoPackage")
-    refresh_all()
+    list(refresh_all())
     assert Layer.objects.get().trouble
     with pytest.raises(UnavailableError):
         ask("reefs")
@@ -79,13 +79,13 @@ def test_administrators_are_told_once_each_time(source: Path) -> None:
     away = source.with_suffix(".away")
     for round_ in (1, 2):
         source.rename(away)
-        refresh_all()
+        list(refresh_all())
         refresh_layers()
-        refresh_all()
+        list(refresh_all())
         refresh_layers()
         assert Letter.objects.count() == round_
         away.rename(source)
-        refresh_all()
+        list(refresh_all())
         refresh_layers()
     letter = Letter.objects.order_by("pk")[0]
     assert letter.subject == "[MarineMap] layer reefs cannot be read"

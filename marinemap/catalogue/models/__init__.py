@@ -1,5 +1,6 @@
 """The layers that people may ask for, and what is kept of each."""
 
+from marinemap.catalogue.models.begun_work import BegunWork
 from marinemap.catalogue.models.drawing import Drawing
 from marinemap.catalogue.models.layer import ID_PATTERN, Layer, LayerQuerySet, find_layer
 from marinemap.catalogue.models.name_index import NamedArea, NameIndex, NamePhrase
@@ -8,6 +9,7 @@ from marinemap.catalogue.models.source_to_read import SourceToRead
 
 __all__ = [
     "ID_PATTERN",
+    "BegunWork",
     "Drawing",
     "Layer",
     "LayerQuerySet",

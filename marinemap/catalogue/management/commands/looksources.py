@@ -6,7 +6,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from marinemap.catalogue.begun import SECONDS_AGAIN
 from marinemap.catalogue.source_looks import look_waiting
+from marinemap.catalogue.time_limit import limited
 from marinemap.errors import UnavailableError
 
 
@@ -16,9 +18,9 @@ class Command(BaseCommand):
     help = "Find the layers in the uploads, files and databases that operators point at."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Look, telling of each."""
+        """Look, telling of each; what takes an hour ends the process, and comes last then."""
         try:
-            for told in look_waiting():
+            for told in limited(look_waiting(), SECONDS_AGAIN):
                 self.stdout.write(told)
                 self.stdout.flush()
         except UnavailableError as error:

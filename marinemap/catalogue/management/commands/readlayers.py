@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import signal
-from collections.abc import Iterator
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
 from marinemap.catalogue.area_names import index_missing
-from marinemap.catalogue.new_sources import (
-    SECONDS_AGAIN,
-    SECONDS_AT_FIRST,
-    read_unfinished,
-    read_waiting,
-)
+from marinemap.catalogue.begun import SECONDS_AGAIN, SECONDS_AT_FIRST
+from marinemap.catalogue.new_sources import read_unfinished, read_waiting
+from marinemap.catalogue.time_limit import limited
 
 
 class Command(BaseCommand):
@@ -35,26 +30,12 @@ class Command(BaseCommand):
     def handle(self, *args: Any, again: bool = False, **options: Any) -> None:
         """Read, telling of each layer."""
         reading = (
-            _limited(read_unfinished(), SECONDS_AGAIN)
+            limited(read_unfinished(), SECONDS_AGAIN)
             if again
-            else _limited(read_waiting(), SECONDS_AT_FIRST)
+            else limited(read_waiting(), SECONDS_AT_FIRST)
         )
         for told in reading:
             self.stdout.write(told)
             self.stdout.flush()
-        for told in index_missing():
+        for told in limited(index_missing(), SECONDS_AT_FIRST):
             self.stdout.write(f"Indexed {told}")
-
-
-def _limited(reading: Iterator[str], seconds: int) -> Iterator[str]:
-    """Go on while each step ends in time; else the kernel ends this process.
-
-    A library that reads for ever looks at nothing of Python's meanwhile.
-    """
-    while True:
-        signal.alarm(seconds)
-        told = next(reading, None)
-        signal.alarm(0)
-        if told is None:
-            return
-        yield told

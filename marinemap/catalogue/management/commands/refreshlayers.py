@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandParser
 
-from marinemap.catalogue.area_names import index_missing
-from marinemap.catalogue.freshness import refresh_all
+from marinemap.catalogue.area_names import index_missing, index_unfinished
+from marinemap.catalogue.begun import SECONDS_AGAIN, SECONDS_AT_FIRST
+from marinemap.catalogue.freshness import refresh_all, refresh_unfinished
+from marinemap.catalogue.time_limit import limited
 
 
 class Command(BaseCommand):
@@ -18,9 +21,28 @@ class Command(BaseCommand):
         "names of their areas."
     )
 
-    def handle(self, *args: Any, **options: Any) -> None:
-        """Read, telling of each layer that cannot be."""
-        for layer_id, wrong in refresh_all().items():
-            self.stderr.write(f"Layer {layer_id} cannot be read: {wrong}")
-        for told in index_missing():
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Declare the option."""
+        parser.add_argument(
+            "--again",
+            action="store_true",
+            help=f"read those, for {SECONDS_AGAIN} s each, that had no end in {SECONDS_AT_FIRST} s",
+        )
+
+    def handle(self, *args: Any, again: bool = False, **options: Any) -> None:
+        """Read, telling of each layer."""
+        seconds = SECONDS_AGAIN if again else SECONDS_AT_FIRST
+        refreshed = refresh_unfinished() if again else refresh_all()
+        indexed = index_unfinished() if again else index_missing()
+        for told in limited(_in_words(refreshed), seconds):
+            if told:
+                self.stderr.write(told)
+                self.stderr.flush()
+        for told in limited(indexed, seconds):
             self.stdout.write(f"Indexed {told}")
+            self.stdout.flush()
+
+
+def _in_words(refreshed: Iterator[tuple[str, str]]) -> Iterator[str]:
+    for layer_id, wrong in refreshed:
+        yield f"Layer {layer_id} cannot be read: {wrong}" if wrong else ""
