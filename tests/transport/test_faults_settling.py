@@ -204,6 +204,28 @@ def test_message_whose_claim_was_never_answered_is_delivered(broker: Broker) -> 
         wait_until(lambda: broker.count("broker_messages") == 0, "deleting the message")
 
 
+@needs_server
+@pytest.mark.usefixtures("patient_statements")
+def test_message_whose_claim_was_under_way_as_its_connection_was_cut_is_delivered(
+    broker: Broker,
+) -> None:
+    """The server goes on with the claim after the consumer has looked at what it holds."""
+    publish(broker.connect(), "precious")
+    with proxied(broker) as (far, proxy):
+        with held_up(broker, "UPDATE", "broker_messages", "NEW.id = 1"):
+            inbox = Inbox(far.connect())
+            wait_until(lambda: count_waiting_at_gate(broker), "the claim")
+            proxy.cut()
+            # Delivered by another connection, after a look at what the first one left.
+            publish(broker.connect(), "another")
+            inbox.receive(1)
+            assert count_waiting_at_gate(broker) == 1
+        assert inbox.receive(2) == ["another", "precious"]
+        for message in inbox.messages:
+            message.ack()
+        wait_until(lambda: broker.count("broker_messages") == 0, "deleting the messages")
+
+
 def test_one_taken_for_dead_does_not_say_again_what_it_held(broker: Broker) -> None:
     """It took its messages back, or deleted them by an acknowledgement that was refused."""
     for body in ("held", "acknowledged too late"):

@@ -188,6 +188,7 @@ class Rounds:
             self._rates_at - now,
             self._work.lease.seconds_left,
             self._work.settlements.seconds_left,
+            self._work.seconds_left,
         ]
         if self._due_at is not None:
             waits.append(self._due_at - now)

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from time import monotonic
 from uuid import uuid4
 
 from ..database import Database
 from ..database.contract import Session
-from ..errors import AwayError
+from ..errors import AwayError, BusyError
 from .claims import Claims, Look
 from .demand import Demand
 from .lease import Lease
 from .settlements import Settlements
+
+# Cut off from a consumer, a server goes on with its statement: until its limit, and to the commit.
+_LONGEST_STATEMENTS = 3
+# Meanwhile what it may have claimed is looked for so often.
+_LOOK_AGAIN_SECONDS = 1.0
 
 
 class Work:
@@ -27,6 +34,10 @@ class Work:
         self._lock = threading.Lock()
         # A statement failed, and the database may have done it all the same.
         self._is_unsure = False
+        # Or is still doing it.
+        self._goes_on_seconds = _LONGEST_STATEMENTS * database.options.statement_seconds
+        self._goes_on_until = 0.0
+        self._looks_again_at = math.inf
 
     @contextmanager
     def begin(self) -> Iterator[None]:
@@ -34,8 +45,10 @@ class Work:
         with self._lock:
             try:
                 yield
-            except AwayError:
+            except AwayError as error:
                 self._is_unsure = True
+                if not isinstance(error, BusyError):
+                    self._goes_on_until = monotonic() + self._goes_on_seconds
                 raise
 
     def doubt(self) -> None:
@@ -47,8 +60,15 @@ class Work:
         if self._is_unsure:
             self.settlements.write(session)
             self.settlements.say_again(session)
-            self.settlements.give_back_unheard(session)
+            self._look_for_unheard(session)
             self._is_unsure = False
+        elif self.seconds_left <= 0:
+            self._look_for_unheard(session)
+
+    @property
+    def seconds_left(self) -> float:
+        """How long until it should be made sure once more; infinite where nothing is in doubt."""
+        return self._looks_again_at - monotonic()
 
     def claim(self, session: Session, demand: Demand) -> Look:
         """Claim what a demand has room for, and hand it over."""
@@ -57,6 +77,11 @@ class Work:
             self.settlements.hold(one.message_id for one in look.claimed if not one.is_taken)
             demand.hand_over(look.claimed)
         return look
+
+    def _look_for_unheard(self, session: Session) -> None:
+        goes_on = monotonic() < self._goes_on_until
+        self.settlements.give_back_unheard(session)
+        self._looks_again_at = monotonic() + _LOOK_AGAIN_SECONDS if goes_on else math.inf
 
     def release(self, session: Session) -> None:
         """Write what was settled, give back the rest, be a consumer no more."""
