@@ -254,6 +254,16 @@ def _write(job: Job, **columns: Any) -> None:
         raise JobStoppedError(say("the job was cancelled, or another run took it over"))
 
 
+def _find_locked(job: Job, *columns: str) -> dict[str, Any] | None:
+    """Return columns of a job's row, locked: an earlier try's commit may be under way still.
+
+    Its connection was cut, and the server went on; unlocked it would be overlooked.
+    """
+    locked = Job.objects.select_for_update().filter(pk=job.pk)
+    found: dict[str, Any] | None = locked.values(*columns).first()
+    return found
+
+
 def _end(job: Job, outputs: dict[str, Any] | None, **columns: Any) -> None:
     """Write the end of a run, however long the database is away."""
     now = timezone.now()
@@ -264,7 +274,7 @@ def _end(job: Job, outputs: dict[str, Any] | None, **columns: Any) -> None:
 
     def write() -> None:
         with transaction.atomic():
-            if Job.objects.filter(pk=job.pk, **traces).exists():
+            if _find_locked(job, *traces) == traces:
                 return
             _write(job, **columns)
             announce(job, columns["status"])

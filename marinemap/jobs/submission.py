@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import logging
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, transaction
 
 from marinemap.catalogue.viewers import EVERYONE, Viewer
-from marinemap.errors import RequestError, UnavailableError
 from marinemap.jobs.allowance import check_allowance
 from marinemap.jobs.correspondence import Correspondent, wish
 from marinemap.jobs.lifecycle import of_batch
-from marinemap.jobs.limits import QueueFullError, check_room_to_wait
+from marinemap.jobs.limits import check_room_to_wait
 from marinemap.jobs.models import Callback, Job, JobDocuments
 from marinemap.jobs.notify import Subscriber, announce
 from marinemap.jobs.one_by_one import wait_for_turn
@@ -25,17 +22,11 @@ from marinemap.jobs.queue import publish
 from marinemap.jobs.repeats import KeyedRequest
 from marinemap.jobs.reuse import finish_at_once, key_of, take_result
 from marinemap.jobs.states import JobStatus
+from marinemap.jobs.stored import told_truly
 from marinemap.logs import request_id
 from marinemap.processes.given import unwrap_inputs
 from marinemap.processes.process import Process
 from marinemap.processes.registry import get_process
-from marinemap.sentences import say
-from marinemap.tasks.outages import DATABASE_AWAY, drop_connection, patiently
-
-logger = logging.getLogger(__name__)
-
-# How long whoever asked is kept waiting for the answer whether the job was stored after all.
-_ANSWER_WITHIN_SECONDS = 5
 
 
 @dataclass(frozen=True)
@@ -126,7 +117,7 @@ def submit(
     prepared = prepare(process_id, inputs, wanted, subscriber, viewer, is_fresh)
     job = prepared.job_of(sender)
     try:
-        with _told_truly(job), transaction.atomic():
+        with told_truly(job), transaction.atomic():
             _store(sender, job, prepared)
             if correspondent:
                 wish(sender, job, correspondent)
@@ -184,7 +175,7 @@ def submit_batch(
     batch = uuid.uuid4()
     jobs = [each.job_of(sender) for each in prepared]
     try:
-        with _told_truly(jobs[0]), transaction.atomic():
+        with told_truly(jobs[0]), transaction.atomic():
             wait_for_turn(sender)
             check_allowance(sender, len(jobs))
             check_room_to_wait(sender, len(jobs))
@@ -222,37 +213,3 @@ def _store(sender: Sender, job: Job, prepared: Prepared, has_room: bool = False)
         announce(job, JobStatus.SUCCESSFUL)
     else:
         publish(job)
-
-
-@contextmanager
-def _told_truly(job: Job) -> Iterator[None]:
-    """Fail only where a job was not stored: who asked is told the truth.
-
-    Much may fail after the commit, or on the way back from it. A message that another broker did
-    not take is sent again by requeue_stalled.
-    """
-    try:
-        yield
-    except (RequestError, QueueFullError, IntegrityError):
-        raise
-    except Exception as error:
-        if not _was_kept(job):
-            if isinstance(error, (*DATABASE_AWAY, UnavailableError)):
-                raise UnavailableError(
-                    say("the request could not be stored; send it again in a moment")
-                ) from error
-            raise
-        logger.warning("Job %s was stored, although: %s", job.pk, error, exc_info=True)
-
-
-def _was_kept(job: Job) -> bool:
-    """Tell whether a job is stored whose transaction ended in an error: it may yet be."""
-    if connection.in_atomic_block:
-        return False
-    drop_connection()
-    try:
-        return patiently(
-            lambda: Job.objects.filter(pk=job.pk).exists(), seconds=_ANSWER_WITHIN_SECONDS
-        )
-    except DATABASE_AWAY:
-        return False

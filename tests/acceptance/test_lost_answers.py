@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -18,6 +19,8 @@ MakeSite = Callable[..., RunningSite]
 on_postgresql = pytest.mark.parametrize("prepared", ["postgresql"], indirect=True)
 on_sqlite = pytest.mark.parametrize("prepared", ["sqlite"], indirect=True)
 AREA = [0, 40, 5, 45]
+# The key of the advisory lock that holds up commits; any number will do.
+_GATE = 20261122
 
 
 @pytest.fixture
@@ -35,6 +38,33 @@ def behind(site: RunningSite, proxy: LossyProxy) -> RunningSite:
     return site
 
 
+@contextmanager
+def held_at_commit(url: str, status: str) -> Iterator[None]:
+    """Hold up every commit that writes a job of a status, until the end."""
+    with psycopg.connect(url, autocommit=True) as holder:
+        holder.execute(f"SELECT pg_advisory_lock({_GATE})")
+        holder.execute(
+            "CREATE FUNCTION wait_at_gate() RETURNS trigger LANGUAGE plpgsql AS $$"
+            f"BEGIN PERFORM pg_advisory_xact_lock_shared({_GATE}); RETURN NULL; END $$"
+        )
+        holder.execute(
+            "CREATE CONSTRAINT TRIGGER gate AFTER INSERT OR UPDATE ON jobs_job "
+            "DEFERRABLE INITIALLY DEFERRED FOR EACH ROW "
+            f"WHEN (NEW.status = '{status}') EXECUTE FUNCTION wait_at_gate()"
+        )
+        try:
+            yield
+        finally:
+            holder.execute(f"SELECT pg_advisory_unlock({_GATE})")
+            holder.execute("DROP TRIGGER gate ON jobs_job")
+
+
+def count_waiting_for_commit(database: psycopg.Connection) -> int:
+    """Return how many statements wait for another's transaction to end."""
+    waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'transactionid' AND NOT granted"
+    return int(database.execute(waiting).fetchone()[0])
+
+
 @on_postgresql
 def test_request_whose_commit_was_done_unheard_is_answered_with_its_job(
     make_site: MakeSite, proxy: LossyProxy
@@ -45,6 +75,28 @@ def test_request_whose_commit_was_done_unheard_is_answered_with_its_job(
     proxy.lose_answer_to_commit_after(b'INSERT INTO "jobs_job"')
     answer = client.post_execution({"inputs": {"layers": ["reefs"], "area": AREA}})
     assert proxy.has_cut.is_set()
+    assert answer.status_code == 201
+    assert client.status(answer.headers["Location"])["status"] == "accepted"
+
+
+@on_postgresql
+def test_request_whose_commit_is_under_way_unheard_is_answered_with_its_job(
+    make_site: MakeSite, proxy: LossyProxy
+) -> None:
+    """It was told that nothing was stored: asked too early, the server was not done yet."""
+    site = make_site()
+    direct = site.environment["DATABASE_URL"]
+    behind(site, proxy).start_web()
+    client = Client(site)
+    body = {"inputs": {"layers": ["reefs"], "area": AREA}}
+    proxy.lose_answer_to_commit_after(b'INSERT INTO "jobs_job"')
+    with ThreadPoolExecutor() as pool, psycopg.connect(direct, autocommit=True) as database:
+        with held_at_commit(direct, "accepted"):
+            asked = pool.submit(client.post_execution, body)
+            what = "an answer, or waiting for the commit"
+            wait_for(lambda: asked.done() or count_waiting_for_commit(database), what)
+        answer = asked.result(180)
+        wait_for(proxy.has_cut.is_set, "the cut")
     assert answer.status_code == 201
     assert client.status(answer.headers["Location"])["status"] == "accepted"
 
@@ -82,6 +134,28 @@ def test_run_whose_end_was_written_unheard_keeps_its_archive(
     wait_for(proxy.has_cut.is_set, "the cut")
     # What the run makes of it comes after that; an archive that was taken for another's would go.
     wait_for(lambda: "is ready: " in site.log("worker"), "the end of the run as it sees it")
+    client.download(job, tmp_path)
+
+
+@on_postgresql
+def test_run_whose_end_is_being_written_unheard_keeps_its_archive(
+    make_site: MakeSite, proxy: LossyProxy, tmp_path: Path
+) -> None:
+    """It took its own end for another's, and removed the archive of a job that is ready."""
+    site = make_site()
+    direct = site.environment["DATABASE_URL"]
+    behind(site, proxy).start_web()
+    site.start_worker()
+    client = Client(site)
+    proxy.lose_answer_to_commit_after(b"\"status\" = 'successful'")
+    with psycopg.connect(direct, autocommit=True) as database:
+        with held_at_commit(direct, "successful"):
+            job = client.submit(layers=["reefs"], area=AREA)
+            wait_for(lambda: count_waiting_for_commit(database), "another try")
+        wait_for(proxy.has_cut.is_set, "the cut")
+    assert client.wait(job)["status"] == "successful"
+    seen = ("is ready: ", "is no longer this run's")
+    wait_for(lambda: any(each in site.log("worker") for each in seen), "the end as the run sees it")
     client.download(job, tmp_path)
 
 
