@@ -15,6 +15,9 @@ from marinemap.jobs.models import Job, JobDocuments
 from marinemap.jobs.queue import publish, withdraw
 from marinemap.jobs.states import JobStatus
 
+# What says of a job that nothing has become of it since somebody looked.
+_SEEN = ("status", "attempt", "alive_at")
+
 
 def dismiss(job: Job) -> Job:
     """Cancel a job that waits or runs; remove the files of a finished one, which stays as it is.
@@ -58,11 +61,15 @@ def of_batch(batch: uuid.UUID) -> QuerySet[Job]:
 def queue_again(job: Job) -> bool:
     """Queue a job whose run died or whose message was lost; tell whether that was still so.
 
+    A run that has given a sign of life since the job was read keeps it.
+
     A second message for a job does no harm: :func:`start` lets one run have it.
     """
     with transaction.atomic():
         found = Job.objects.select_for_update().get(pk=job.pk)
-        if (found.status, found.attempt) != (job.status, job.attempt) or found.is_finished:
+        # Between that look and this one whoever looks may have been stopped, for long.
+        is_as_seen = all(getattr(found, each) == getattr(job, each) for each in _SEEN)
+        if not is_as_seen or found.is_finished:
             return False
         if found.status == JobStatus.RUNNING:
             found.message = "Interrupted; waiting for another try."

@@ -144,6 +144,18 @@ def test_job_that_ended_meanwhile_is_not_queued_again(job: Job, messages: Messag
     assert messages() == []
 
 
+def test_run_that_showed_life_meanwhile_keeps_its_job(job: Job, messages: Messages) -> None:
+    """Whoever looks for the dead may be stopped itself between the look and what it does."""
+    running = begin(job)
+    messages()
+    age(job, 50)
+    seen = Job.objects.get()
+    runs.keep_alive(running)
+    assert not lifecycle.queue_again(seen)
+    assert runs.is_current(running)
+    assert messages() == []
+
+
 class TestBrokerThatCannotBeAsked:
     """RabbitMQ and Redis tell neither where a message is nor whether it is there."""
 
