@@ -19,6 +19,10 @@ LINKS = {"type": "array", "items": {"type": "object", "required": ["href"]}}
 _AS_JSON, _AS_HTML = _("As JSON"), _("As HTML")
 
 
+class ToFeature(dict[str, Any]):
+    """A link among what a layer's data hold: a value that looks like one is none."""
+
+
 class Asker(Protocol):
     """Who is given links: a request, or what is known of one that is still being answered."""
 

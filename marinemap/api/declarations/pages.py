@@ -23,7 +23,7 @@ from django.utils.translation import gettext as _
 
 from marinemap.api.declarations.documents import Document
 from marinemap.api.declarations.labels import IN_ENGLISH, LABELS, MOMENTS, OF_OTHERS, WORDS
-from marinemap.api.links import GEOJSON
+from marinemap.api.links import GEOJSON, ToFeature
 from marinemap.api.times import in_words
 from marinemap.extraction.tiles import MEDIA_TYPE as DRAWING
 
@@ -38,6 +38,7 @@ _MOST_PLAIN = 200
 def page_of(request: HttpRequest, document: Document, body: Mapping[str, Any]) -> str:
     """Return the page of a document, whose body has its links."""
     rest = {name: value for name, value in body.items() if name not in ("title", "links")}
+    description = rest.pop("description", "")
     return render_to_string(
         "api/document.html",
         {
@@ -47,9 +48,10 @@ def page_of(request: HttpRequest, document: Document, body: Mapping[str, Any]) -
             "land": reverse("api:collection", args=[_LAND]),
             "snippets": document.snippets(),
             "root": reverse("api:landing"),
-            "description": rest.pop("description", ""),
+            "description": description,
             "extent": _extent(body),
-            "content": as_html(rest, is_data=document.is_data),
+            # What a layer calls its fields is no member of the document, whatever the name.
+            "content": as_html(rest | dict(document.shown()), is_data=document.is_data),
             "links": body.get("links", []),
         },
         request,
@@ -132,8 +134,13 @@ def _name(name: str, is_data: bool) -> SafeString:
     return format_html('<span title="{}">{}</span>', name, LABELS[name])
 
 
+def _is_link(value: Any, is_data: bool) -> bool:
+    """Tell whether a value is a link of the site's own: a layer may call a field ``href``."""
+    return isinstance(value, ToFeature if is_data else Mapping) and "href" in value
+
+
 def _terms(value: Mapping[str, Any], is_data: bool) -> SafeString:
-    if "href" in value:
+    if _is_link(value, is_data):
         return format_html(
             '<a href="{}" rel="{}" type="{}">{}</a>',
             value["href"],
@@ -148,7 +155,7 @@ def _terms(value: Mapping[str, Any], is_data: bool) -> SafeString:
 def _listed(value: Sequence[Any], is_data: bool) -> SafeString:
     if not value:
         return format_html("{}", _("none"))
-    if all(isinstance(each, Mapping) and "href" not in each for each in value):
+    if all(isinstance(each, Mapping) and not _is_link(each, is_data) for each in value):
         return _table(value, is_data)
     if all(isinstance(each, int | float | str) for each in value):
         text = ", ".join(str(each) for each in value)

@@ -121,7 +121,7 @@ def write_json(body: Any) -> bytes:
 
 def _page(request: HttpRequest, document: Document, body: dict[str, Any]) -> bytes:
     with translation.override(request.LANGUAGE_CODE):
-        return page_of(request, document, {**body, **document.shown()}).encode()
+        return page_of(request, document, body).encode()
 
 
 def _as_header(links: list[dict[str, Any]]) -> str:

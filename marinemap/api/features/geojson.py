@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from json.encoder import encode_basestring
@@ -66,18 +66,28 @@ def _written(values: list[Any]) -> list[str]:
     return list(map(_ENCODE, values))
 
 
-def rows_of(features: Features) -> list[dict[str, Any]]:
-    """Return features as the rows of a table, without their geometries."""
-    ids = features.ids.tolist()
-    return [{"id": number} | row for number, row in zip(ids, _rows(features), strict=True)]
+def rows_of(
+    features: Features, shown: Callable[[int], Any] = lambda number: number
+) -> list[dict[str, Any]]:
+    """Return features as the rows of a table, without their geometries.
 
-
-def _rows(features: Features) -> list[dict[str, Any]]:
-    """Return the fields of each feature as JSON has them."""
+    Parameters
+    ----------
+    features : Features
+    shown : callable
+        Gives what stands for a feature's id: first, as ``id``, or ``#id`` beside a field ``id``.
+    """
     names, columns = _plain_columns(features)
-    if not columns:
-        return [{} for _ in range(len(features))]
-    return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
+    ids = [shown(number) for number in features.ids.tolist()]
+    names = [_name_of_id(names), *names]
+    return [dict(zip(names, row, strict=True)) for row in zip(ids, *columns, strict=True)]
+
+
+def _name_of_id(names: list[str]) -> str:
+    name = "id"
+    while name in names:
+        name = f"#{name}"
+    return name
 
 
 def _plain_columns(features: Features) -> tuple[list[str], list[list[Any]]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -31,7 +32,7 @@ from marinemap.api.features.queryables import filters_of
 from marinemap.api.features.selection import select
 from marinemap.api.features.sketch import sketch
 from marinemap.api.features.spatial import checked_boxes, geometry_field, narrowest
-from marinemap.api.links import GEOJSON, link
+from marinemap.api.links import GEOJSON, ToFeature, link
 from marinemap.api.problems import NotFoundError
 from marinemap.api.times import parse_interval
 from marinemap.catalogue.glance import layer_as_it_is
@@ -203,13 +204,15 @@ def _written(layer: Layer, target: FeatureCrs, page: Page) -> bytes:
 
 
 def _rows(request: HttpRequest, layer: Layer, page: Page) -> list[dict[str, Any]]:
-    rows = [row for part in page.parts for row in rows_of(part)]
-    return [row | _self(request, layer, row["id"]) for row in rows]
+    to_feature = partial(_to_feature, request, layer)
+    return [row for part in page.parts for row in rows_of(part, to_feature)]
 
 
-def _self(request: HttpRequest, layer: Layer, feature_id: int) -> dict[str, Any]:
-    found = link(request, "item", "item", layer.pk, feature_id, title=str(feature_id))
-    return {"id": found | {"href": f"{found['href']}?f=html"}}
+def _to_feature(request: HttpRequest, layer: Layer, feature_id: int) -> ToFeature:
+    title = str(feature_id)
+    return ToFeature(
+        link(request, "item", "item", layer.pk, feature_id, title=title, query="?f=html")
+    )
 
 
 def _next(request: HttpRequest, after: str, to_skip: int) -> dict[str, Any]:
