@@ -181,6 +181,43 @@ def test_own_jobs_are_told_of_and_no_others(feed: Feed) -> None:
     assert line.is_open
 
 
+def test_who_has_no_jobs_keeps_nobody_from_being_told(
+    feed: Feed, new_client: NewClient, post: Post, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feeds, "_MOST_ROWS", 10)
+    monkeypatch.setattr("marinemap.api.events.views.feed", feed)
+    someone = new_client(BROWSER)
+    Job.objects.filter(pk=post(someone, ECHO, "echo").json()["jobID"]).delete()
+    kept = {"marinemap.keep_open": lambda heir: heir(Line())}
+    answer = someone.get("/api/jobs/events", headers={"Last-Event-ID": "0-0"}, **kept)
+    assert answer.status_code == 200
+    long_ago = timezone.now() - timedelta(days=1)
+    for _ in range(20):
+        Job.objects.filter(pk=made(status="successful").pk).update(updated_at=long_ago)
+    line = Line()
+    feed.add(watch(owners=Owners(("browser:me",))), line)
+    job = made(status="running")
+    feed._tell()
+    assert [each["jobID"] for each in line.take()] == [str(job.pk)]
+
+
+def test_of_more_jobs_than_are_looked_at_the_latest_are_told(
+    feed: Feed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feeds, "_MOST_ROWS", 10)
+    waiting, one = made(), Line()
+    feed.add(watch(job_id=waiting.pk), one)
+    line = Line()
+    feed.add(watch(owners=Owners(("browser:me",))), line)
+    for _ in range(20):
+        made()
+    job = made(status="running")
+    feed._tell()
+    assert str(job.pk) in [each["jobID"] for each in line.take()]
+    # It is not among those that were looked at, and waits all the same.
+    assert one.is_open
+
+
 def test_who_is_behind_is_told_the_latest_only(feed: Feed) -> None:
     job, line = made(status="running"), Line()
     feed.add(watch(job_id=job.pk), line)

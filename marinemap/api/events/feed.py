@@ -145,7 +145,10 @@ class Feed:
         with self._lock:
             streams = dict(self._streams)
         found = list(_found(list(streams)))
-        unfinished = {job.pk for job in found if not job.is_finished}
+        ended = {job.pk for job in found if job.is_finished}
+        if len(found) < _MOST_ROWS:
+            # What was looked for and is not there was removed.
+            ended |= {watch.job_id for watch in streams if watch.job_id} - {j.pk for j in found}
         looked = _Looked(self._with_known_places(found))
         places = find_places(looked.by_id.values())
         for at, (watch, stream) in enumerate(streams.items()):
@@ -156,8 +159,7 @@ class Feed:
             if stream.is_behind:
                 continue
             _tell_one(watch, stream, looked, places)
-            # It has ended, or is gone.
-            if watch.job_id is not None and watch.job_id not in unfinished:
+            if watch.job_id in ended:
                 stream.end()
             watch.forget_old(looked.by_id)
 
@@ -171,7 +173,7 @@ class Feed:
 
 
 def _found(watches: Sequence[Watch]) -> QuerySet[Job]:
-    """Return the jobs that are to be looked at, in the order in which they changed."""
+    """Return the jobs that are to be looked at; of very many those that changed last."""
     wanted = Q(pk__in={watch.job_id for watch in watches if watch.job_id is not None})
     own = [(watch.owners, watch.since) for watch in watches if watch.owners is not None]
     if own:
@@ -181,7 +183,7 @@ def _found(watches: Sequence[Watch]) -> QuerySet[Job]:
         whose = Q(owner__in=names) | Q(is_owner_known=False, address__in=addresses)
         since = min(since for _, since in own) - _OVERLAP
         wanted |= whose & (Q(updated_at__gte=since) | Q(status=JobStatus.ACCEPTED))
-    return Job.objects.filter(wanted).order_by("updated_at")[:_MOST_ROWS]
+    return Job.objects.filter(wanted).order_by("-updated_at")[:_MOST_ROWS]
 
 
 class _Looked:

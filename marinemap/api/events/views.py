@@ -58,8 +58,8 @@ def of_all(request: HttpRequest, last_event_id: str | None) -> HttpResponseBase:
     jobs = Job.objects.filter(owners.jobs)
     if last_event_id:
         watch.last = read_version(last_event_id)
-        watch.since = watch.last.updated_at
-        jobs = jobs.filter(updated_at__gte=watch.since)
+        # Told at once, and never looked for again: the feed looks from when this began.
+        jobs = jobs.filter(updated_at__gte=watch.last.updated_at)
     else:
         jobs = jobs.exclude(status__in=FINISHED)
     return _stream(request, watch, _newest(jobs), goes_on=True)
