@@ -12,14 +12,14 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import Exists, OuterRef, QuerySet
 
 from marinemap.catalogue import begun
 from marinemap.catalogue.models import BegunWork, Layer, NamedArea, NameIndex, NamePhrase
 from marinemap.catalogue.names import digits_of, fold, slug_of
 from marinemap.catalogue.viewers import Viewer
-from marinemap.errors import DatasetError, MarineMapError, did_you_mean
+from marinemap.errors import DatasetError, MarineMapError, UnavailableError, did_you_mean
 from marinemap.extraction import fingerprint, read_names
 from marinemap.sentences import say
 
@@ -117,23 +117,56 @@ def _index_and_tell(layer: Layer) -> str:
 def index(layer: Layer) -> int:
     """Index the names of a layer; return how many. The old ones are found until it is done.
 
+    Two processes may be about it at once: what was begun last counts.
+
     Raises
     ------
     DatasetError
         If the data cannot be read.
+    UnavailableError
+        If another has done so meanwhile, or the layer is gone.
     """
-    # Of readings that had no end.
+    # Of readings that had no end, and of another process that began before this.
     _remove(NameIndex.objects.filter(layer=layer, is_current=False))
     made = NameIndex.objects.create(layer=layer, key=_key(layer))
-    count = 0
-    if layer.area_names:
-        found = read_names(layer.to_dataset(), fingerprint(layer.path), layer.area_names)
-        count = _keep(made, found)
-    with transaction.atomic():
-        NameIndex.objects.filter(layer=layer, is_current=True).update(is_current=False)
-        NameIndex.objects.filter(pk=made.pk).update(is_current=True)
-    _remove(NameIndex.objects.filter(layer=layer, is_current=False))
+    try:
+        count = _keep(made, _names_of(layer))
+        _make_current(made)
+    except Exception as error:
+        # Each try would leave what it had read.
+        _remove(NameIndex.objects.filter(pk=made.pk))
+        if isinstance(error, IntegrityError):
+            why = "another process has read them, or the layer is gone"
+            raise UnavailableError(why) from error
+        raise
+    # The one before; another process may be at a later one.
+    _remove(NameIndex.objects.filter(layer=layer, is_current=False, pk__lt=made.pk))
     return count
+
+
+def _names_of(layer: Layer) -> Iterable[tuple[int, str, list[float] | None]]:
+    if not layer.area_names:
+        return ()
+    # New data may be without it.
+    check_field(layer, layer.area_names)
+    return read_names(layer.to_dataset(), fingerprint(layer.path), layer.area_names)
+
+
+def _make_current(made: NameIndex) -> None:
+    """Have an index searched in place of the one before.
+
+    Raises
+    ------
+    IntegrityError
+        If another process, which began later, has removed it.
+    """
+    with transaction.atomic():
+        # One after the other.
+        Layer.objects.select_for_update().filter(pk=made.layer_id).first()
+        if not NameIndex.objects.filter(pk=made.pk).exists():
+            raise IntegrityError("the index is gone")
+        NameIndex.objects.filter(layer=made.layer_id, is_current=True).update(is_current=False)
+        NameIndex.objects.filter(pk=made.pk).update(is_current=True)
 
 
 def search(text: str, viewer: Viewer, limit: int) -> list[FoundName]:
@@ -160,9 +193,10 @@ def search(text: str, viewer: Viewer, limit: int) -> list[FoundName]:
 
 def find(area_id: str, viewer: Viewer) -> tuple[Layer, NamedArea] | None:
     """Return the layer and the entry of an area by its id, None where there is none for them."""
-    layer_id, _, slug = area_id.partition(":")
-    if "\0" in area_id:
+    # No id has such signs, and no database takes a NUL or half a pair of surrogates.
+    if not area_id.isprintable():
         return None
+    layer_id, _, slug = area_id.partition(":")
     area = NamedArea.objects.filter(
         slug=slug, index__is_current=True, index__layer__in=_visible(viewer).filter(pk=layer_id)
     )
@@ -175,7 +209,12 @@ def is_name(area: NamedArea, attributes: Any, field: str) -> bool:
     if field not in attributes.column_names:
         return False
     (name,) = attributes.column(field).to_pylist()
-    return name is not None and str(name).strip()[:_MOST_NAME] == area.name
+    return name is not None and _as_kept(str(name)) == area.name
+
+
+def _as_kept(name: str) -> str:
+    # NUL is no character of a text for PostgreSQL.
+    return name.replace("\0", " ").strip()[:_MOST_NAME]
 
 
 def _visible(viewer: Viewer) -> QuerySet[Layer]:
@@ -233,8 +272,8 @@ def _keep(index: NameIndex, found: Iterable[tuple[int, str, list[float] | None]]
             slugs[slug] += 1
             # What has a name of its own has it as its address; the others bear a number.
             slug = slug if slugs[slug] == 1 else f"{slug}~{feature}"
-            name = name.strip()[:_MOST_NAME]
-            area = NamedArea(index=index, slug=slug, name=name, feature=feature, bounds=bounds)
+            kept = _as_kept(name)
+            area = NamedArea(index=index, slug=slug, name=kept, feature=feature, bounds=bounds)
             made.append((area, words))
         with transaction.atomic():
             NamedArea.objects.bulk_create(area for area, _ in made)

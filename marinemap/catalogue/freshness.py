@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from django.utils import timezone
 
 from marinemap.catalogue import begun
-from marinemap.catalogue.models import BegunWork, Layer
+from marinemap.catalogue.models import BegunWork, Layer, LayerQuerySet
 from marinemap.catalogue.reading import READ_FROM_DATA, describe_into, is_as_read
 from marinemap.errors import DatasetError, UnavailableError
 from marinemap.extraction import fingerprint
@@ -23,12 +23,13 @@ def refresh(layer: Layer) -> Layer:
         If the data are gone or can no longer be served.
     """
     if fingerprint(layer.path) != layer.fingerprint:
+        # Somebody may have pointed it elsewhere meanwhile, such as at another layer of the file,
+        # or had it read: what was read here is of neither.
+        same = _same(layer).filter(fingerprint=layer.fingerprint)
         describe_into(layer, layer.source_layer)
         read = {name: getattr(layer, name) for name in READ_FROM_DATA}
-        # Nothing else: an administrator may have withdrawn or pointed it elsewhere meanwhile.
-        Layer.objects.filter(pk=layer.pk, source=layer.source).update(
-            **read, updated_at=timezone.now()
-        )
+        # Nothing else: an administrator may have withdrawn it.
+        same.update(**read, updated_at=timezone.now())
     return layer
 
 
@@ -144,6 +145,10 @@ def mark(layer: Layer, trouble: str) -> None:
     if trouble == layer.trouble:
         return
     # Of another source since nothing is known.
-    same = Layer.objects.filter(pk=layer.pk, source=layer.source)
     is_told = bool(trouble and layer.trouble) and layer.is_trouble_told
-    same.update(trouble=trouble, is_trouble_told=is_told, updated_at=timezone.now())
+    _same(layer).update(trouble=trouble, is_trouble_told=is_told, updated_at=timezone.now())
+
+
+def _same(layer: Layer) -> LayerQuerySet:
+    """Return the layer's row while it is served from where it was."""
+    return Layer.objects.filter(pk=layer.pk, source=layer.source, source_layer=layer.source_layer)

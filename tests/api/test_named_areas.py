@@ -19,10 +19,12 @@ from marinemap.catalogue import area_names
 from marinemap.catalogue.freshness import refresh
 from marinemap.catalogue.models import Layer, NameIndex, NamePhrase
 from marinemap.catalogue.registration import register
-from marinemap.errors import DatasetError
+from marinemap.catalogue.viewers import EVERYONE
+from marinemap.errors import DatasetError, UnavailableError
 from marinemap.jobs.models import JobDocuments
 from tests.api.conftest import BROWSER, Post
 from tests.api.test_jobs import assert_problem
+from tests.extraction.parquet_files import write_parquet
 
 pytestmark = pytest.mark.django_db
 NewClient = Callable[..., Client]
@@ -190,6 +192,63 @@ def test_layer_that_is_no_longer_marked_is_searched_no_more(
     assert names("aegean") == []
     assert list(area_names.index_missing()) == ["seas: 0 names"]
     assert not NamePhrase.objects.exists()
+
+
+@pytest.mark.parametrize("odd", ["\ud800", "seas:\ud800", "\0", "seas:\0"])
+def test_text_that_no_database_takes_is_no_area(
+    seas: Layer, new_client: NewClient, post: Post, odd: str
+) -> None:
+    body = {"inputs": {"layers": ["seas"], "area": odd}}
+    problem = assert_problem(post(new_client(), body), 400)
+    assert problem["field"] == "area"
+
+
+def test_names_that_cannot_be_read_leave_nothing_behind(seas: Layer) -> None:
+    Layer.objects.update(version="another")
+    seas.path.unlink()
+    for _ in range(3):
+        (told,) = area_names.index_missing()
+        assert told.startswith("seas: its names cannot be read: ")
+    assert NameIndex.objects.count() == 1
+
+
+def test_field_of_names_that_is_gone_holds_up_no_other_layer(seas: Layer, tmp_path: Path) -> None:
+    other = write_seas(tmp_path / "other.gpkg", [*NAMES, "Red Sea"])
+    register("other", other, area_names="name")
+    Layer.objects.filter(pk="seas").update(area_names="gone")
+    refused, done = area_names.index_missing()
+    assert "has no field 'gone'" in refused
+    assert done == "other: 11 names"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_that_index_at_once_leave_one_index(
+    seas: Layer, names: Callable[..., list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = area_names.read_names
+
+    def read_while_another_does(*asked: Any) -> Any:
+        monkeypatch.setattr(area_names, "read_names", read)
+        rows = read(*asked)
+        yield next(rows)
+        assert area_names.index(seas) == 10
+        yield from rows
+
+    monkeypatch.setattr(area_names, "read_names", read_while_another_does)
+    with pytest.raises(UnavailableError, match="another process"):
+        area_names.index(seas)
+    assert NameIndex.objects.count() == 1
+    assert names("crete") == ["Sea of Crete"]
+
+
+def test_nul_in_a_name_is_a_blank(tmp_path: Path, names: Callable[..., list[str]]) -> None:
+    areas = shapely.box([0, 2], 0, [1, 3], 1)
+    path = write_parquet(tmp_path / "odd.parquet", areas, {"name": ["Dead\0Sea", "Red Sea"]})
+    register("odd", path, area_names="name")
+    assert list(area_names.index_missing()) == ["odd: 2 names"]
+    assert names("dead sea") == ["Dead Sea"]
+    (found,) = area_names.search("dead", EVERYONE, 1)
+    assert found.bounds == [0.0, 0.0, 1.0, 1.0]
 
 
 def test_index_that_was_cut_off_is_made_again(seas: Layer, names: Callable[..., list[str]]) -> None:

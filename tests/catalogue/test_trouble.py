@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from marinemap.catalogue.freshness import is_any_changed, refresh_all
+from marinemap.catalogue.freshness import is_any_changed, mark, refresh, refresh_all
 from marinemap.catalogue.models import Layer
 from marinemap.catalogue.registration import register
 from marinemap.errors import UnavailableError
@@ -90,3 +90,14 @@ def test_administrators_are_told_once_each_time(source: Path) -> None:
     letter = Letter.objects.order_by("pk")[0]
     assert letter.subject == "[MarineMap] layer reefs cannot be read"
     assert str(source) in letter.body and "checklayers" in letter.body
+
+
+def test_layer_that_was_pointed_elsewhere_meanwhile_is_left_alone(source: Path) -> None:
+    stale = Layer.objects.get()
+    register("reefs", source, "ports")
+    wanted = Layer.objects.values().get()
+    # As of before the file was written, whose reading began then.
+    stale.fingerprint = "before"
+    refresh(stale)
+    mark(stale, "its data are gone")
+    assert Layer.objects.values().get() == wanted
