@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from django.db.models import Sum
+from django.db.models import Q, Sum
 from django.utils import timezone
 
 from marinemap.errors import RequestError
@@ -15,9 +15,11 @@ from marinemap.processes.uploaded_area import FoundArea, read_uploaded_area
 from marinemap.sentences import say
 
 KEPT = timedelta(days=1)
-# Of one person, or from one network address.
+# Of one person; from one network address, which may be that of many, twice as many.
 MOST_AREAS = 100
+_MOST_TIMES = {"person": 1, "address": 2}
 _MOST_KEPT_BYTES = 64 * 2**20
+_WHOSE = {"person": say("of yours"), "address": say("from your network address")}
 
 
 class TooManyAreasError(RequestError):
@@ -27,24 +29,32 @@ class TooManyAreasError(RequestError):
 
 
 def check_room(sender: Sender) -> None:
-    """Refuse one area more than are kept of a person.
+    """Refuse one area more than are kept of a person, or from a network address.
 
     Raises
     ------
     TooManyAreasError
         With the limit.
     """
-    kept = UploadedArea.objects.filter(sender.own, expires_at__gt=timezone.now())
+    # A cookie costs nothing: who has many is one address all the same.
+    for whose, own in sender.counted():
+        _check(own, _WHOSE[whose], _MOST_TIMES[whose])
+
+
+def _check(own: Q, whose: str, times: int) -> None:
+    kept = UploadedArea.objects.filter(own, expires_at__gt=timezone.now())
     count, size = kept.count(), kept.aggregate(all=Sum("bytes"))["all"] or 0
-    if count >= MOST_AREAS or size >= _MOST_KEPT_BYTES:
+    most, most_bytes = times * MOST_AREAS, times * _MOST_KEPT_BYTES
+    if count >= most or size >= most_bytes:
         raise TooManyAreasError(
             say(
-                "{count} areas of yours with {size:,} bytes are kept; at most "
+                "{count} areas {whose} with {size:,} bytes are kept; at most "
                 "{most} are, with {most_bytes:,} bytes",
                 count=count,
+                whose=whose,
                 size=size,
-                most=MOST_AREAS,
-                most_bytes=_MOST_KEPT_BYTES,
+                most=most,
+                most_bytes=most_bytes,
             ),
             field="file",
             hint=say("DELETE one that you no longer need, or wait: each is kept for a day."),

@@ -224,6 +224,20 @@ def test_so_many_areas_are_kept_of_a_person(
     assert refused["Retry-After"]
 
 
+def test_so_many_areas_are_kept_from_an_address_whatever_cookies_it_shows(
+    new_client: NewClient, send: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(uploads, "MOST_AREAS", 2)
+    for _ in range(4):
+        client = new_client()
+        # Whose cookie is shown is known by that from then on.
+        assert client.get(send(client)["Location"]).status_code == 200
+    refused = send(new_client())
+    problem = assert_problem(refused, 429)
+    assert "4 areas from your network address" in problem["detail"]
+    assert "at most 4 are" in problem["detail"]
+
+
 def test_page_of_an_area_has_a_picture(new_client: NewClient, send: Any) -> None:
     client = new_client(BROWSER)
     address = send(client)["Location"]
