@@ -26,8 +26,16 @@ _PORTS = {"http": 80, "https": 443}
 _STEP_SECONDS = 5.0
 _ALL_SECONDS = 10.0
 _MOST_OF_A_NAME = 253
+# What of IPv6 is given to networks on the Internet (IANA, IPv6 Address Space), and that by which
+# addresses of IPv4 are reached (RFC 6052). Others are reserved, or of one's own network.
+_GLOBAL_V6 = ipaddress.IPv6Network("2000::/3")
+_TRANSLATED_V6 = ipaddress.IPv6Network("64:ff9b::/96")
 # Look-ups that nobody waits for any more go on until the resolver gives them up.
 _looking_up = threading.BoundedSemaphore(32)
+
+
+class NotOnInternetError(OSError):
+    """A name is not known, or leads into a private network: for the operator to be told which."""
 
 
 def check_uri(uri: object, field: str) -> str:
@@ -90,6 +98,9 @@ def fetch(uri: str, most_bytes: int) -> bytes:
 
     Raises
     ------
+    NotOnInternetError
+        If its name is not known, or leads into a private network. Which of the two, and where it
+        leads, is not for strangers: they would learn what is called how in the site's network.
     OSError
         As :func:`post_json` does; or if it answers another status than 200, or more bytes.
     """
@@ -112,6 +123,8 @@ def _call(
     # Wrapped, a socket is another object: that one is closed, and cut off.
     with closing(_secured(plain, parts)) as connected:
         watch = threading.Timer(_ALL_SECONDS, _cut, [connected])
+        # The end of the process waits for nobody.
+        watch.daemon = True
         watch.start()
         try:
             if isinstance(connected, ssl.SSLSocket):
@@ -167,7 +180,7 @@ def _address_of(host: str, port: int, is_trusted: bool) -> str:
     addresses = _look_up(host, port)
     for address in addresses:
         if not is_trusted and not _may_be_called(ipaddress.ip_address(address.partition("%")[0])):
-            raise OSError(f"{host} is {address}, an address of a private network")
+            raise NotOnInternetError(f"{host} is {address}, an address of a private network")
     return addresses[0]
 
 
@@ -202,7 +215,7 @@ def _resolve(
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         answer.put([str(entry[4][0]) for entry in found])
     except (OSError, UnicodeError) as error:
-        answer.put(error if isinstance(error, OSError) else OSError(str(error)))
+        answer.put(NotOnInternetError(str(error)))
     finally:
         turns.release()
 
@@ -231,8 +244,9 @@ def _may_be_called(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bo
     # By such an address of IPv6 one of IPv4 is reached: what that one is counts.
     inner = None
     if isinstance(address, ipaddress.IPv6Address):
-        translated = ipaddress.IPv6Network("64:ff9b::/96")
-        inner = address.ipv4_mapped or address.sixtofour
-        if address in translated:
+        inner = address.sixtofour
+        if address in _TRANSLATED_V6:
             inner = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+        elif address not in _GLOBAL_V6:
+            return False
     return address.is_global and not address.is_multicast and (inner is None or inner.is_global)

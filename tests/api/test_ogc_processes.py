@@ -383,6 +383,19 @@ def test_execute_inputs_by_reference(
     assert "private network" in assert_problem(ask(f"{afar}/value/200"), 400)["detail"]
 
 
+def test_stranger_does_not_learn_what_a_name_means_here(
+    new_client: NewClient, post: Post, settings: Any
+) -> None:
+    settings.MARINEMAP_CALLBACK_PRIVATE = False
+    told = set()
+    # One that is known here alone, one that nobody knows.
+    for name in ("localhost", "nobody.invalid"):
+        body = {"inputs": {"message": {"href": f"http://{name}/"}}, "outputs": {"message": {}}}
+        problem = assert_problem(post(new_client(), body, "echo", headers=SYNC), 400)
+        told.add(problem["detail"].replace(name, "..."))
+    assert told == {"the link cannot be followed: no host on the Internet is known by its name"}
+
+
 @pytest.mark.parametrize(
     ("outputs", "field", "detail"),
     [

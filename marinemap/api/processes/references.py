@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Mapping
 from typing import Any
@@ -9,9 +10,11 @@ from typing import Any
 from marinemap.api.bodies import read_json
 from marinemap.api.conf import max_body_bytes
 from marinemap.errors import RequestError, UnavailableError, quote
-from marinemap.jobs.egress import check_uri, fetch
+from marinemap.jobs.egress import NotOnInternetError, check_uri, fetch
 from marinemap.processes.values import unknown
 from marinemap.sentences import say
+
+logger = logging.getLogger(__name__)
 
 # Members of a link (link.yaml).
 _LINK = frozenset({"href", "rel", "type", "hreflang", "title"})
@@ -69,6 +72,14 @@ def _fetched(name: str, href: Any, type_: Any) -> Any:
         )
     try:
         return _read(fetch(uri, max_body_bytes()), type_)
+    except NotOnInternetError as error:
+        # What a name leads to in this network is its own business.
+        logger.info("Not called: %s", error)
+        raise RequestError(
+            say("the link cannot be followed: no host on the Internet is known by its name"),
+            field=f"{name}.href",
+            value=uri,
+        ) from error
     except (OSError, ValueError, RecursionError) as error:
         raise RequestError(
             say("the link cannot be followed: {error}", error=error),
