@@ -175,16 +175,16 @@ def _settle(callback: Callback, wrong: str) -> str:
     if wrong == GONE:
         return _forget_address(callback)
     if wrong:
-        return _try_later(callback, f"{callback.named_uri} was not told: {wrong}")
+        return _try_later(callback, f"{callback.host} was not told: {wrong}")
     if callback.status == JobStatus.RUNNING and callback.job:
         return _keep_for_next_step(callback)
-    return _end(callback, f"{callback.named_uri} was told")
+    return _end(callback, f"{callback.host} was told")
 
 
 def _forget_address(callback: Callback) -> str:
     """Tell an address nothing more of what was asked for so far."""
     Callback.objects.filter(host=callback.host, uri=callback.uri).delete()
-    return f"{callback.subject}: {callback.named_uri} wants to be told no more (410)"
+    return f"{callback.subject}: {callback.host} wants to be told no more (410)"
 
 
 def _record(callback: Callback, wrong: str) -> None:
@@ -214,7 +214,7 @@ def _keep_for_next_step(callback: Callback) -> str:
     mine = Callback.objects.filter(pk=callback.pk, due_at=callback.due_at)
     mine.exclude(job__status__in=FINISHED).update(due_at=None)
     mine.filter(job__status__in=FINISHED).delete()
-    return f"{callback.subject}: {callback.named_uri} was told"
+    return f"{callback.subject}: {callback.host} was told"
 
 
 def _try_later(callback: Callback, why: str) -> str:

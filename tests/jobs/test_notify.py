@@ -88,6 +88,15 @@ def test_receiver_is_told_what_became_of_a_job(
     assert notify.tell_due() == []
 
 
+def test_key_in_an_address_stays_out_of_the_log(job: Job, receiver: Receiver) -> None:
+    uri = f"{receiver.base}/taken?key=secret/200"
+    Subscriber({JobStatus.RUNNING: uri}, "http://maps.example/api/").callbacks(job)[0].save()
+    notify.announce(job, JobStatus.RUNNING)
+    (told,) = notify.tell_due()
+    assert told == f"job {job.pk} is running: 127.0.0.1 was told"
+    assert receiver.told()[0]["path"] == "/taken?key=secret/200"
+
+
 def test_failed_job_is_told(submit: Callable[..., Job], receiver: Receiver) -> None:
     job = runs.start(submit().pk, is_redelivered=False)
     assert job
@@ -260,6 +269,10 @@ def test_one_of_two_tells(submit: Callable[..., Job], receiver: Receiver) -> Non
         "http://[::1]/",
         "http://[::ffff:127.0.0.1]/",
         "http://[64:ff9b::7f00:1]/",
+        "http://[64:ff9b:1::7f00:1]/",
+        "http://[2002:7f00:1::1]/",
+        "http://[::127.0.0.1]/",
+        "http://[fec0::1]/",
         "http://169.254.169.254/latest/meta-data/",
         "http://10.0.0.1:8080/",
         "http://0.0.0.0/",

@@ -23,6 +23,7 @@ class Callback(models.Model):
     event = models.CharField(max_length=30, blank=True)
     document = models.JSONField(null=True, blank=True)
     told_progress = models.PositiveSmallIntegerField(default=0, help_text="Percent.")
+    # It may have a key in it: the log names the host.
     uri = models.CharField(max_length=2_000)
     host = models.CharField(max_length=255, help_text="Of the address: hosts have turns.")
     api = models.CharField(max_length=500, help_text="Where the API is seen from outside.")
@@ -31,17 +32,12 @@ class Callback(models.Model):
     attempts = models.PositiveSmallIntegerField(default=0)
 
     def __str__(self) -> str:
-        return f"{self.subject}: {self.named_uri}"
+        return f"{self.subject}: {self.host}"
 
     @property
     def subject(self) -> str:
         """What it is about, for the log."""
         return self.event if self.job_id is None else f"job {self.job_id} is {self.status}"
-
-    @property
-    def named_uri(self) -> str:
-        """The address, for the log; of the operator's, which may have a key in it, the host."""
-        return self.host if self.job_id is None else self.uri
 
     @property
     def message_id(self) -> str:
