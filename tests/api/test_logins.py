@@ -29,6 +29,17 @@ def test_eleventh_attempt_is_not_looked_at(client: Client) -> None:
     assert client.post("/admin/login/", RIGHT, REMOTE_ADDR="192.0.2.9").status_code == 302
 
 
+def test_right_password_forgives_no_wrong_ones_for_others(client: Client) -> None:
+    User.objects.create_superuser("bob", password="other")
+    for _ in range(9):
+        client.post("/admin/login/", WRONG)
+    own = {"username": "bob", "password": "other"}
+    assert client.post("/admin/login/", own).status_code == 302
+    client.logout()
+    client.post("/admin/login/", WRONG)
+    assert client.post("/admin/login/", RIGHT).status_code == 429
+
+
 def test_right_password_forgives(client: Client) -> None:
     for _ in range(3):
         for _ in range(9):
