@@ -33,6 +33,7 @@ _README = "README.txt"
 # Characters of what was asked, and of a report; either may have megabytes.
 _MOST_SHOWN = 20_000
 
+_MOST_NAMED = 5
 # Whose names have some words; who seeks "a" seeks nobody.
 _MOST_PEOPLE = 100
 
@@ -209,9 +210,12 @@ class JobAdmin(_JobAdmin):
 
     @admin.action(description="Cancel", permissions=["change"])
     def cancel(self, request: HttpRequest, queryset: QuerySet[Job]) -> None:
-        """Cancel the chosen jobs."""
-        for job in queryset:
-            lifecycle.dismiss(job)
+        """Cancel those of the chosen jobs that wait or run; the files of others stay."""
+        ended = [job for job in queryset if job.is_finished or not _cancel(job)]
+        if ended:
+            told = ", ".join(str(job.pk) for job in ended[:_MOST_NAMED])
+            more = f" and {len(ended) - _MOST_NAMED} more" if len(ended) > _MOST_NAMED else ""
+            self.message_user(request, f"Ended already: {told}{more}", messages.WARNING)
 
     @admin.action(description="Run again, as new jobs of the same people", permissions=["change"])
     def run_again(self, request: HttpRequest, queryset: QuerySet[Job]) -> None:
@@ -221,6 +225,15 @@ class JobAdmin(_JobAdmin):
                 submission.submit_again(job)
             except (MarineMapError, JobDocuments.DoesNotExist) as error:
                 self.message_user(request, f"{job.pk}: {error}", messages.ERROR)
+
+
+def _cancel(job: Job) -> bool:
+    """Cancel a job; tell whether it was still there."""
+    try:
+        lifecycle.dismiss(job)
+    except Job.DoesNotExist:
+        return False
+    return True
 
 
 def _pre(text: str) -> str:

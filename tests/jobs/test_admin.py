@@ -21,6 +21,7 @@ from django_celery_beat.models import (
 from marinemap.catalogue.models import Layer
 from marinemap.catalogue.registration import register
 from marinemap.jobs import submission
+from marinemap.jobs.conf import job_settings
 from marinemap.jobs.models import Job
 from marinemap.jobs.owners import Sender, owner_of_user
 from marinemap.jobs.states import JobStatus
@@ -96,6 +97,19 @@ def test_what_can_no_longer_be_run_is_told(admin_client: Client, extracted: Job)
     (told,) = map(str, answer.context["messages"])
     assert told.startswith(f"{extracted.pk}: layers")
     assert Job.objects.count() == 1
+
+
+def test_cancelling_leaves_the_files_of_those_that_ended(
+    admin_client: Client, job: Job, extracted: Job
+) -> None:
+    chosen = [str(extracted.pk), str(job.pk)]
+    answer = admin_client.post(LIST, {"action": "cancel", "_selected_action": chosen}, follow=True)
+    assert [str(each) for each in answer.context["messages"]] == [f"Ended already: {extracted.pk}"]
+    job.refresh_from_db()
+    assert job.status == JobStatus.DISMISSED
+    kept = Job.objects.get(pk=extracted.pk)
+    assert kept.artifact == extracted.artifact
+    assert (job_settings().artifacts / kept.artifact).is_file()
 
 
 @pytest.mark.parametrize("action", ["cancel", "run_again"])
