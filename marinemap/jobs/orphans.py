@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import logging
 import os
 import re
 import shutil
@@ -18,6 +19,8 @@ from marinemap.jobs.states import JobStatus
 from marinemap.jobs.storage import Bucket, StorageAwayError, site_bucket
 from marinemap.jobs.work_folders import LOCK_NAME
 
+logger = logging.getLogger(__name__)
+
 # A folder is made a moment before its lock is taken, a file before the row that names it.
 _GRACE_SECONDS = 60
 # The same in a storage, whose server may copy for a while.
@@ -31,10 +34,18 @@ _NAME = re.compile(r"\.?(?P<job>[0-9a-f-]{36})-(?P<attempt>\d+)(?:\..*)?")
 
 
 def remove_abandoned() -> list[str]:
-    """Remove the folders of runs that were killed; return their names."""
+    """Remove the folders of runs that were killed; return their names.
+
+    One that cannot be looked at, such as another user's, keeps no other from being removed.
+    """
     removed = []
     for folder in _children(job_settings().work):
-        if folder.is_dir() and not folder.is_symlink() and _is_abandoned(folder):
+        try:
+            is_abandoned = folder.is_dir() and not folder.is_symlink() and _is_abandoned(folder)
+        except OSError as error:
+            logger.warning("%s cannot be looked at: %s", folder, error)
+            continue
+        if is_abandoned:
             shutil.rmtree(folder, ignore_errors=True)
             removed.append(folder.name)
     return removed

@@ -85,6 +85,15 @@ def test_folder_without_a_lock_goes_after_the_grace(folder: Path) -> None:
     assert orphans.remove_abandoned() == [folder.name]
 
 
+def test_folder_that_cannot_be_looked_at_holds_up_no_other(folder: Path) -> None:
+    odd = folder.parent / "0-odd"
+    (odd / ".in-use").mkdir(parents=True)
+    grow_old(odd)
+    grow_old(folder)
+    assert orphans.remove_abandoned() == [folder.name]
+    assert odd.is_dir()
+
+
 def test_link_in_the_work_folder_is_not_followed(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "precious").touch()
     link = folder.parent / "link"
