@@ -14,7 +14,8 @@ from django.utils import timezone
 
 from marinemap.api.access import SCOPES
 from marinemap.api.models import PersonalToken
-from marinemap.api.tokens import MOST_TOKENS, make_token
+from marinemap.api.tokens import MOST_TOKENS, check_name, make_token
+from marinemap.errors import RequestError
 
 # Django's own classes take a type parameter in its stubs only.
 if TYPE_CHECKING:
@@ -44,6 +45,14 @@ class TokenForm(_TokenForm):
     class Meta:
         model = PersonalToken
         fields = ("user", "name", "scopes", "expires_at")
+
+    def clean_name(self) -> str:
+        name: str = self.cleaned_data["name"]
+        try:
+            check_name(name)
+        except RequestError as error:
+            raise forms.ValidationError(error.message) from error
+        return name
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}

@@ -48,10 +48,7 @@ def make_token(
     for scope in scopes:
         if scope not in SCOPES:
             raise unknown(scope, SCOPES, "there is no scope", "scopes")
-    if not name.strip() or not name.isprintable():
-        raise RequestError(
-            say("a name has letters that can be shown, on one line"), field="name", value=name
-        )
+    check_name(name)
     own = PersonalToken.objects.filter(user=user)
     if own.filter(name=name).exists():
         raise RequestError(
@@ -77,6 +74,19 @@ def make_token(
         expires_at=expires_at,
     )
     return token, text
+
+
+def check_name(name: str) -> None:
+    """Refuse a name of a token that cannot be shown.
+
+    Raises
+    ------
+    RequestError
+    """
+    if not name.strip() or not name.isprintable():
+        raise RequestError(
+            say("a name has letters that can be shown, on one line"), field="name", value=name
+        )
 
 
 def find_token(text: str) -> PersonalToken:

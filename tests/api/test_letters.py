@@ -24,6 +24,7 @@ from marinemap.mail import sending
 from marinemap.mail.models import Letter, Recipient
 from tests.api.conftest import AREA, Post, run
 from tests.api.standards import check_process_schema
+from tests.api.test_jobs import assert_problem
 from tests.mail_server import MailServer
 from tests.running_site import wait_for
 
@@ -195,6 +196,11 @@ def test_reader_stops_letters_and_has_them_again(
     assert browser.post(f"{link}?letters=sent").status_code == 200
     run(ask(post, new_client()))
     letters(2)
+
+
+def test_key_with_a_nul_is_no_key(new_client: NewClient) -> None:
+    for ask in (new_client().get, new_client().post):
+        assert_problem(ask("/api/letters/%00"), 404)
 
 
 def test_nobody_but_the_reader_has_the_key(new_client: NewClient, settings: Any) -> None:

@@ -297,6 +297,16 @@ def test_admin_shows_a_token_once(admin_client: Client, diver: User) -> None:
     assert gone.status_code == 302 and not PersonalToken.objects.exists()
 
 
+@pytest.mark.parametrize("name", ["QGIS\u200bhome", "QGIS\u00a0home"])
+def test_admin_refuses_a_name_that_cannot_be_shown(
+    admin_client: Client, diver: User, name: str
+) -> None:
+    form = {"user": diver.pk, "name": name, "scopes": ["jobs:read"]}
+    page = admin_client.post("/admin/api/personaltoken/add/", form)
+    assert "a name has letters that can be shown" in page.content.decode()
+    assert not PersonalToken.objects.exists()
+
+
 def test_staff_make_tokens_for_themselves_only(client: Client, diver: User) -> None:
     staff = User.objects.create_user("staff", is_staff=True)
     staff.user_permissions.set(Permission.objects.filter(content_type__app_label="api"))

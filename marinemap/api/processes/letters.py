@@ -152,7 +152,7 @@ def _check_own(request: HttpRequest, given: str) -> None:
 
 
 def _recipient(key: str) -> Recipient:
-    found = recipients.find(key)
+    found = recipients.find(key) if "\0" not in key else None
     if found is None:
         raise NotFoundError(say("there is no such link"), field="key", hint=say("Copy it whole."))
     return found
