@@ -21,6 +21,8 @@ _PIECE_BYTES = 65536
 ACCESS_KEY, SECRET_KEY = "the-sites-own", "a-secret-that-nobody-may-read"
 # The names of buckets without room begin so: they take empty objects and no others.
 FULL = "full-"
+# Of those that know no DeleteObjects so.
+OLD = "old-"
 # moto gives whatever a link asks for, also when its time is over: that is refused as S3 does.
 _SERVE = """
 import sys
@@ -48,6 +50,9 @@ def serve(environ, start):
     is_full = environ["PATH_INFO"].startswith("/" + sys.argv[3])
     if is_full and environ["REQUEST_METHOD"] == "PUT" and int(environ.get("CONTENT_LENGTH") or 0):
         return refuse(start, b"QuotaExceeded")
+    if environ["PATH_INFO"].startswith("/" + sys.argv[4]) and environ["REQUEST_METHOD"] == "POST":
+        start("501 Not Implemented", [("Content-Type", "application/xml")])
+        return [REFUSED % b"NotImplemented"]
     return moto(environ, start)
 
 run_simple("127.0.0.1", int(sys.argv[1]), serve, threaded=True)
@@ -59,7 +64,7 @@ def running_server() -> Iterator[str]:
     """Run a server; yield its address."""
     port = free_port()
     process = subprocess.Popen(
-        [sys.executable, "-c", _SERVE, str(port), ACCESS_KEY, FULL],
+        [sys.executable, "-c", _SERVE, str(port), ACCESS_KEY, FULL, OLD],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )

@@ -7,9 +7,11 @@ same name; one that is found on the disk all the same was made before the site h
 from __future__ import annotations
 
 import errno
+import math
 import os
 import stat
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO
@@ -188,20 +190,26 @@ def remove_artifact(name: str) -> bool:
         Whether whatever was asked answered. What a storage does not remove now is nobody's, and
         removed with the orphans.
     """
-    if not name:
-        return True
+    return remove_artifacts([name]) if name else True
+
+
+def remove_artifacts(names: Iterable[str], seconds: float = math.inf) -> bool:
+    """Remove archives, as :func:`remove_artifact` does; those in a storage for some seconds."""
+    deadline = time.monotonic() + seconds
+    stored = [name for name in names if not _is_unlinked(name)]
     try:
-        (job_settings().artifacts / name).unlink()
-    except FileNotFoundError:
-        return _remove_stored(name)
+        bucket = answering_bucket() if stored else None
+        for _ in bucket.remove_each(stored) if bucket else ():
+            if time.monotonic() >= deadline:
+                break
+    except StorageAwayError:
+        return False
     return True
 
 
-def _remove_stored(name: str) -> bool:
+def _is_unlinked(name: str) -> bool:
     try:
-        bucket = answering_bucket()
-        if bucket is not None:
-            bucket.remove(name)
-    except StorageAwayError:
+        (job_settings().artifacts / name).unlink()
+    except FileNotFoundError:
         return False
     return True

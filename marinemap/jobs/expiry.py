@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import math
-import time
-
 from django.db import transaction
 from django.utils import timezone
 
 from marinemap.errors import RequestError
-from marinemap.jobs.artifacts import remove_artifact
+from marinemap.jobs.artifacts import remove_artifacts
 from marinemap.jobs.conf import job_settings
 from marinemap.jobs.models import Job
-from marinemap.jobs.storage import is_stored
 from marinemap.sentences import say
 
 
@@ -34,8 +30,7 @@ def expire_artifacts() -> list[str]:
     A storage that does not answer is asked once, a slow one for some seconds: what it has goes with
     the orphans.
     """
-    removed, is_answered = [], True
-    deadline = time.monotonic() + _ASKED_FOR_SECONDS if is_stored() else math.inf
+    removed = []
     over = Job.objects.filter(expires_at__lte=timezone.now()).exclude(artifact="")
     for job in over:
         name = job.artifact
@@ -43,11 +38,9 @@ def expire_artifacts() -> list[str]:
         # a moment ago.
         is_over = Job.objects.filter(pk=job.pk, artifact=name, expires_at__lte=timezone.now())
         message = f"{job.message} {_REMOVED}".lstrip()
-        if not is_over.update(artifact="", message=message, updated_at=timezone.now()):
-            continue
-        # Each further one could take its whole patience, and others of the schedule wait.
-        is_answered = is_answered and remove_artifact(name) and time.monotonic() < deadline
-        removed.append(name)
+        if is_over.update(artifact="", message=message, updated_at=timezone.now()):
+            removed.append(name)
+    remove_artifacts(removed, _ASKED_FOR_SECONDS)
     return removed
 
 

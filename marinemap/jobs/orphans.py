@@ -72,8 +72,7 @@ def _remove_stored(bucket: Bucket) -> list[str]:
         # Names that are none of an archive's are somebody else's, whoever put them there.
         stored = (each for each in bucket.objects() if _NAME.fullmatch(each.name))
         old = (each.name for each in stored if each.age_seconds >= _GRACE_STORED_SECONDS)
-        for name in islice(_unclaimed(old), _MOST_STORED):
-            bucket.remove(name)
+        for name in bucket.remove_each(islice(_unclaimed(old), _MOST_STORED)):
             removed.append(name)
             if time.monotonic() >= deadline:
                 return removed

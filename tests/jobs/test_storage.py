@@ -43,10 +43,17 @@ from marinemap.jobs import (
 from marinemap.jobs.conf import job_settings
 from marinemap.jobs.models import Job, SiteMark
 from marinemap.jobs.owners import Sender
-from marinemap.jobs.storage import Bucket, StorageAwayError, site_bucket, uploading
+from marinemap.jobs.storage import (
+    Bucket,
+    StorageAwayError,
+    clients,
+    removing,
+    site_bucket,
+    uploading,
+)
 from marinemap.processes.process import RunResult
 from tests.jobs.conftest import AREA, OWNER, Messages, begin, finish
-from tests.storage_server import FULL, SECRET_KEY, Gate, make_bucket, storage_at
+from tests.storage_server import FULL, OLD, SECRET_KEY, Gate, make_bucket, storage_at
 
 pytestmark = pytest.mark.django_db
 PROJECT = Path(__file__).parents[2]
@@ -132,6 +139,14 @@ def first_of_three() -> Job:
     Job.objects.update(reuse_key="the same")
     first.refresh_from_db()
     return first
+
+
+def uploaded(bucket: Bucket, folder: Path, count: int) -> list[str]:
+    names = sorted(f"{uuid.uuid4()}-1.zip" for _ in range(count))
+    for name in names:
+        (folder / name).write_bytes(b"zip")
+        bucket.upload(folder / name, lambda fraction: None)
+    return names
 
 
 def grow_old(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -517,6 +532,7 @@ def test_slow_storage_holds_no_schedule_with_removals(
     names = {keep(begin(each)).artifact for each in (job, again)}
     Job.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
     monkeypatch.setattr(expiry, "_ASKED_FOR_SECONDS", 0.0)
+    monkeypatch.setattr(removing, "_AT_ONCE", 1)
     assert set(expiry.expire_artifacts()) == names
     assert len(all_of_it()) == 1
     Job.objects.filter(pk=again.pk).update(artifact="")
@@ -610,13 +626,42 @@ def test_links_that_no_browser_follows_are_told(settings: Any) -> None:
 def test_cleaning_takes_many_in_turns(
     bucket: Bucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    names = sorted(f"{uuid.uuid4()}-1.zip" for _ in range(3))
-    for name in names:
-        (tmp_path / name).write_bytes(b"zip")
-        bucket.upload(tmp_path / name, lambda fraction: None)
+    names = uploaded(bucket, tmp_path, 3)
     grow_old(monkeypatch)
     monkeypatch.setattr(orphans, "_MOST_STORED", 2)
     assert [orphans.remove_orphans() for _ in range(3)] == [names[:2], names[2:], []]
+
+
+def test_many_are_removed_in_one_request(
+    bucket: Bucket,
+    all_of_it: Callable[[], list[str]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    names = uploaded(bucket, tmp_path, 5)
+    asked: list[str] = []
+    events = clients.look_client(bucket.settings).meta.events
+    events.register("before-call.s3", lambda model, **_: asked.append(model.name), "count")
+    try:
+        grow_old(monkeypatch)
+        assert sorted(orphans.remove_orphans()) == names
+    finally:
+        events.unregister("before-call.s3", unique_id="count")
+    assert all_of_it() == []
+    assert [name for name in asked if name.startswith("Delete")] == ["DeleteObjects"]
+
+
+@pytest.mark.parametrize("name", [f"{OLD}bucket"])
+def test_storage_that_knows_no_such_request_is_asked_for_each(
+    bucket: Bucket,
+    all_of_it: Callable[[], list[str]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    names = uploaded(bucket, tmp_path, 3)
+    grow_old(monkeypatch)
+    assert sorted(orphans.remove_orphans()) == names
+    assert all_of_it() == []
 
 
 def test_missing_client_is_told_at_the_start(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -14,6 +14,7 @@ from marinemap.jobs.conf import StorageSettings
 from marinemap.jobs.storage.clients import link_client, look_client, work_client
 from marinemap.jobs.storage.errors import code_of, in_words
 from marinemap.jobs.storage.reading import StoredFile
+from marinemap.jobs.storage.removing import remove_each
 from marinemap.jobs.storage.uploading import upload
 
 _NOT_THERE = ("404", "NoSuchKey", "NotFound")
@@ -122,10 +123,10 @@ class Bucket:
         with in_words():
             client.copy_object(**self._named(other), CopySource=self._named(name))
 
-    def remove(self, name: str) -> None:
-        """Remove an object, if it is there."""
-        with in_words():
-            look_client(self.settings).delete_object(**self._named(name))
+    def remove_each(self, names: Iterable[str]) -> Iterator[str]:
+        """Remove objects, if they are there; yield each that is gone."""
+        client = look_client(self.settings)
+        return remove_each(client, self.settings.bucket, self.folder, names)
 
     def objects(self) -> Iterator[Found]:
         """Yield what the site has."""
