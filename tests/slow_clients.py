@@ -45,7 +45,10 @@ _TLS.check_hostname, _TLS.verify_mode = False, ssl.CERT_NONE
 def slow_clients(
     base: str, *, downloads: tuple[int, str], half_sent: int, host: str = "localhost"
 ) -> Iterator[list[socket.socket]]:
-    """Hold so many downloads of a path unread, and so many requests half sent."""
+    """Hold so many downloads of a path unread, and so many requests half sent.
+
+    Of the latter twice as many: some amid their body, some amid their header.
+    """
     count, path = downloads
     held: list[socket.socket] = []
     try:
@@ -60,6 +63,9 @@ def slow_clients(
         for _ in range(half_sent):
             held.append(_connect(base))
             held[-1].sendall(head.encode() + b" " * (_BODY_BYTES // 2))
+        for _ in range(half_sent):
+            held.append(_connect(base))
+            held[-1].sendall(f"GET {path} HTTP/1.1\r\nHost: {host}\r\nX-Half: ".encode())
         yield held
     finally:
         for connection in held:

@@ -1,4 +1,4 @@
-"""Slow people hold up nobody: the web server as it ships, with 400 of them."""
+"""Slow people hold up nobody: the web server as it ships, with 600 of them."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ MOST_SECONDS = 15.0
 
 @pytest.fixture(autouse=True)
 def many_files() -> Iterator[None]:
-    """Let this process hold 400 sockets."""
+    """Let this process hold 600 sockets."""
     before = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(4096, before[1]), before[1]))
     yield
     resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
-def test_stalled_downloads_and_half_sent_bodies_hold_up_nobody(make_site: MakeSite) -> None:
+def test_stalled_downloads_and_half_sent_requests_hold_up_nobody(make_site: MakeSite) -> None:
     site = make_site()
     job = site.manage("shell", "-v", "0", "-c", MAKE_JOB).split()[-1]
     site.start_web()

@@ -99,7 +99,7 @@ def front(
 
 @pytest.fixture(autouse=True)
 def many_files() -> Iterator[None]:
-    """Let this process hold 400 sockets."""
+    """Let this process hold 600 sockets."""
     before = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(4096, before[1]), before[1]))
     yield
