@@ -11,6 +11,6 @@ class JobsConfig(AppConfig):
 
     def ready(self) -> None:
         """Register the checks of this room's settings."""
-        from marinemap.jobs import checks
+        from marinemap.jobs import checks, connections
 
-        assert checks
+        assert checks and connections

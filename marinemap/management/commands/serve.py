@@ -18,7 +18,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from marinemap.jobs.belonging import GRACE_SECONDS, start_beside
 from marinemap.webserver import open_listener
 
-_READY_WITHIN_SECONDS = 60
+_READY_WITHIN_SECONDS = 180
 _WORKER = ("-l", "INFO", "-c", "1", "-B", "-E")
 
 
