@@ -71,6 +71,12 @@ class ServerLimits:
 class _Parser(HTTPRequestParser):  # type: ignore[misc] # the library has no types
     """Reads requests, of which each has one end."""
 
+    def received(self, data: bytes) -> int:
+        """Take in what came; a body that is refused is not asked for (RFC 9110, 10.1.1)."""
+        taken = int(super().received(data))
+        self.expect_continue &= self.error is None
+        return taken
+
     def parse_header(self, header_plus: bytes) -> None:
         """Refuse two lengths: a proxy that goes by the other one sees another next request.
 

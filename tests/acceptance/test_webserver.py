@@ -242,6 +242,14 @@ def test_what_the_server_refuses_itself_is_told_in_the_readers_language(
     assert title in problem["title"] and words in problem["detail"]
 
 
+@pytest.mark.parametrize(("length", "status"), [(1000, b"100 Continue"), (2000, b"413 ")])
+def test_body_that_is_too_large_is_not_asked_for(
+    start: Start, send: Send, length: int, status: bytes
+) -> None:
+    head = b"POST / HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: %d\r\n\r\n" % length
+    assert send(start(body_bytes=1000), head).recv(4096).startswith(b"HTTP/1.1 " + status)
+
+
 def test_body_of_exactly_the_limit_is_taken(start: Start) -> None:
     base = f"http://127.0.0.1:{start(body_bytes=1000)}/"
     assert requests.post(base, data=b"x" * 1000, timeout=120).json()["read"] == 1000
