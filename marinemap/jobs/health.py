@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import time
 from concurrent.futures import Future
 from typing import Any
+
+from django.db import connection
 
 from marinemap.jobs.lease import count_beats
 from marinemap.jobs.lookout import Lookout
@@ -18,9 +21,12 @@ from marinemap.tasks.outages import DATABASE_AWAY
 # Whoever asks gives up sooner than a lock is waited for, or a server that is gone without a word.
 _ANSWER_WITHIN_SECONDS = 1.5
 _NO_ANSWER = f"no answer within {_ANSWER_WITHIN_SECONDS} s: locked, overloaded or out of reach"
+_READ_ONLY = "read-only"
 
 _database = Lookout(
-    lambda: (count_alive(), count_beats(), find_mismatch()), _ANSWER_WITHIN_SECONDS, "health"
+    lambda: (count_alive(), count_beats(), find_mismatch(), _is_read_only()),
+    _ANSWER_WITHIN_SECONDS,
+    "health",
 )
 _queue = Lookout(check_queue, _ANSWER_WITHIN_SECONDS, "queue-health")
 
@@ -39,17 +45,18 @@ def health_of_site() -> dict[str, Any]:
     deadline = time.monotonic() + _ANSWER_WITHIN_SECONDS
     queue_answer, storage_answer = _queue.begin(), begin_look()
     try:
-        alive, (beats, is_followed), mismatch = _database.ask()
+        alive, (beats, is_followed), mismatch, is_read_only = _database.ask()
     except TimeoutError:
         return {"status": "down", "database": _NO_ANSWER}
     except DATABASE_AWAY:
         return {"status": "down", "database": "away"}
     shortage, queue = find_shortage() or mismatch, _state_of_queue(queue_answer, deadline)
     trouble = trouble_of(storage_answer, deadline - time.monotonic())
+    worst = _worst(queue, alive, shortage or trouble, is_followed)
     storage = {"storage": trouble or "ok"} if is_stored() else {}
     return {
-        "status": _worst(queue, alive, shortage or trouble, is_followed),
-        "database": "ok",
+        "status": _READ_ONLY if is_read_only else worst,
+        "database": _READ_ONLY if is_read_only else "ok",
         "queue": queue,
         "workers": alive,
         "disk": shortage or "ok",
@@ -58,6 +65,16 @@ def health_of_site() -> dict[str, Any]:
         # More than one stand by; one alone follows the schedule.
         "beats": beats,
     }
+
+
+def _is_read_only() -> bool:
+    """Tell whether the database takes no writes: a standby, a full disk's remedy, a file's mode."""
+    if connection.vendor != "postgresql":
+        file = connection.settings_dict["NAME"]
+        return os.path.exists(file) and not os.access(file, os.W_OK)
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW transaction_read_only")
+        return bool(cursor.fetchone()[0] == "on")
 
 
 def _state_of_queue(answer: Future[None], deadline: float) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
+import psycopg
 import pytest
 import requests
 
@@ -58,3 +59,15 @@ def test_mute_database_holds_up_no_answer_that_needs_none(
         network.cut()
         network.revive()
         wait_for(lambda: ask() == 200, "an answer")
+
+
+def test_database_that_takes_no_writes_is_told_as_that(site: RunningSite) -> None:
+    url = site.environment["DATABASE_URL"]
+    with psycopg.connect(url, autocommit=True) as connection:
+        name = connection.info.dbname
+        connection.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+    site.start_web()
+    found = requests.get(f"{site.base}/readyz", timeout=180)
+    assert (found.status_code, found.json()["status"]) == (503, "read-only")
+    assert found.json()["database"] == "read-only"
+    assert requests.get(f"{site.base}/healthz", timeout=180).status_code == 200
