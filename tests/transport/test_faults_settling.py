@@ -205,6 +205,19 @@ def test_message_whose_claim_was_never_answered_is_delivered(broker: Broker) -> 
 
 
 @needs_server
+def test_message_that_is_stored_is_published_though_nobody_could_be_told(broker: Broker) -> None:
+    """Who publishes would send it once more, and by then it may have been worked on."""
+    inbox = Inbox(broker.connect())
+    expected = "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND mode = 'ShareLock'"
+    wait_until(lambda: broker.rows(expected), "a consumer that sleeps")
+    with proxied(broker) as (far, proxy):
+        proxy.lose_answer(b"pg_notify")
+        publish(far.connect(), "stored", correlation_id="stored")
+        assert proxy.lost.is_set()
+        assert inbox.receive(1) == ["stored"]
+
+
+@needs_server
 @pytest.mark.usefixtures("patient_statements")
 def test_message_whose_claim_was_under_way_as_its_connection_was_cut_is_delivered(
     broker: Broker,

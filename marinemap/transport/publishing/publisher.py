@@ -178,7 +178,9 @@ class Publisher:
         if caller is not None and caller.on_commit is not None:
             caller.on_commit(lambda: self._notify_after_commit(stored))
         elif stored.expected_in:
-            self._database.notify(session, stored.expected_in, is_delayed=stored.is_delayed)
+            # Stored they are: an error would have them sent once more. Untold as below.
+            with suppress(AwayError):
+                self._database.notify(session, stored.expected_in, is_delayed=stored.is_delayed)
 
     def _notify_after_commit(self, stored: Stored) -> None:
         # To all: who was awake as it was stored may sleep by now. Untold, they find it by a poll.
