@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import gc
+from typing import Any
 
 from django.apps import AppConfig
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.signals import connection_created
 
 # Python looks for cycles after each 700 new lists, tuples or dicts, and in ever more of those that
 # there are: a body of half a million positions is a million lists and tuples, to read it took four
 # times as long, and no other thread ran for 0.4 s.
 _OBJECTS_BETWEEN_COLLECTIONS = 20_000
+# A process that is stopped amid a transaction, or whose machine is gone, holds what it has locked
+# for so long. Some rows are everybody's, such as the tally of jobs.
+_LONGEST_PAUSE_SECONDS = 60
 
 
 class MarineMapConfig(AppConfig):
@@ -23,6 +29,7 @@ class MarineMapConfig(AppConfig):
         from marinemap.celery import app
         from marinemap.jobs import overdue, periodic
 
+        connection_created.connect(_limit_pauses, dispatch_uid="limit_pauses")
         gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
         app.set_default()
         # Importing a module of tasks registers them; a task that is not registered cannot be
@@ -30,3 +37,11 @@ class MarineMapConfig(AppConfig):
         assert overdue and periodic
         # The module `tasks` of every app that is installed.
         app.autodiscover_tasks(force=True)
+
+
+def _limit_pauses(connection: BaseDatabaseWrapper, **_: Any) -> None:
+    """Let PostgreSQL end a transaction in which nothing is asked any more."""
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            limit = f"{_LONGEST_PAUSE_SECONDS}s"
+            cursor.execute(f"SET idle_in_transaction_session_timeout = '{limit}'")
