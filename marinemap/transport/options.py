@@ -65,7 +65,8 @@ class Options:
     claim_batch : int
         Most messages taken at once by a consumer without a prefetch limit.
     max_queue_length : int, optional
-        Messages a queue may hold before it refuses more; a queue's own ``x-max-length`` wins.
+        Messages that nobody has claimed, also those with an ETA, which a queue may hold before
+        it refuses more; a queue's own ``x-max-length`` wins.
     owner_header : str
         Header that names the person whose message it is, for taking turns.
     start_slack_seconds : float

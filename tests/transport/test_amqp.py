@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -221,6 +222,20 @@ def test_full_queue_refuses_what_is_published(channel: Any) -> None:
     with pytest.raises(QueueFullError, match="'q' is full"):
         send(channel, "second")
     assert get(channel) == "first"
+
+
+def test_what_waits_for_its_time_counts_in_a_queue_with_a_limit(channel: Any) -> None:
+    """It did not: whoever gave times to come put as much into the queue as they liked."""
+    channel.queue_declare("q", arguments={"x-max-length": 2})
+    eta = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
+    message = channel.prepare_message("later", headers={"eta": eta})
+    for _ in range(2):
+        channel.basic_publish(message, exchange="", routing_key="q")
+    with pytest.raises(QueueFullError, match="'q' is full"):
+        channel.basic_publish(message, exchange="", routing_key="q")
+    with pytest.raises(QueueFullError, match="'q' is full"):
+        send(channel, "without a time")
+    assert channel.queue_declare("q", passive=True).message_count == 2
 
 
 def test_time_to_live_is_the_shorter_of_queue_and_message(broker: Broker, channel: Any) -> None:

@@ -17,13 +17,14 @@ from marinemap.transport.consuming.delayed import promote
 from marinemap.transport.database import schema
 from marinemap.transport.database.sqlite_session import write_sql as write_sqlite
 from marinemap.transport.publishing import queues
+from marinemap.transport.publishing.statements import IS_FULL
 from tests.postgresql import Cluster
 from tests.transport.conftest import TASKS, Broker, Inbox, publish, wait_until
 
 pytestmark = pytest.mark.usefixtures("patient_statements")
 
 # Whatever is asked about one queue.
-ABOUT_A_QUEUE = [queues.COUNT_WAITING, *queues._PURGE, queues._DELETE_CLAIMED]
+ABOUT_A_QUEUE = [queues.COUNT_WAITING, *queues._PURGE, queues._DELETE_CLAIMED, IS_FULL]
 
 
 @pytest.mark.parametrize("statement", ABOUT_A_QUEUE)
@@ -40,7 +41,8 @@ def test_what_concerns_a_queue_is_found_by_an_index(broker: Broker, statement: s
 def explain(broker: Broker, statement: str) -> list[str]:
     sql = f"EXPLAIN QUERY PLAN {write_sqlite(statement)}"
     with closing(sqlite3.connect(broker.url.removeprefix("sqlite:///"))) as connection:
-        return [row[3] for row in connection.execute(sql, {"queue_name": "reply"})]
+        names = {"queue_name": "reply", "last_id": 9, "max_length": 9}
+        return [row[3] for row in connection.execute(sql, names)]
 
 
 def test_messages_that_waited_for_their_time_take_turns(broker: Broker) -> None:

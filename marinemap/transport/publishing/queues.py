@@ -11,27 +11,22 @@ from collections.abc import Iterable
 from ..database import Database
 from ..database.contract import Session
 from ..refusals import precondition_failed
+from .statements import WAITING
 from .topology import DELETE_UNBOUND
 
 # Messages deleted by one statement: on SQLite it holds the only write lock.
 _BATCH = 5000
 
-# Each by its own index. What is claimed is little, at most what all consumers hold.
-_OF_QUEUE = {
-    "ready": "queue_name = :queue_name AND {ready}",
-    "limited": "queue_name = :queue_name AND {limited} AND rate_key IN "
-    "(SELECT task_name FROM broker_rates)",
-    "delayed": "queue_name = :queue_name AND due_at_ms IS NOT NULL AND claimed_by IS NULL",
-}
+# What is claimed is little, at most what all consumers hold.
 _CLAIMED = "queue_name = :queue_name AND claimed_by IS NOT NULL"
 _COUNT = "SELECT " + " + ".join(
-    f"(SELECT count(*) FROM broker_messages WHERE {which})" for which in _OF_QUEUE.values()
+    f"(SELECT count(*) FROM broker_messages WHERE {which})" for which in WAITING
 )
 COUNT_WAITING = f"{_COUNT} AS waiting"
 _PURGE = [
     f"DELETE FROM broker_messages WHERE id IN (SELECT id FROM (SELECT id FROM broker_messages "
     f"WHERE {which} LIMIT {_BATCH} {{skip_locked}}) AS picked) RETURNING id"
-    for which in _OF_QUEUE.values()
+    for which in WAITING
 ]
 _DELETE_CLAIMED = f"DELETE FROM broker_messages WHERE {_CLAIMED} RETURNING id"
 _COUNT_CONSUMERS = (

@@ -53,17 +53,16 @@ INSERT_UNLESS_STORED = _insert(
 )
 
 
-def _up_to_limit(which: str) -> str:
-    return (
-        "(SELECT count(*) FROM (SELECT 1 FROM broker_messages WHERE queue_name = :queue_name "
-        f"AND {which} LIMIT CAST(:max_length AS BIGINT)) AS picked)"
-    )
-
-
-# Each kind by its own index, and no further than the limit: a full queue costs the same
-# however far beyond it is.
-IS_FULL = (
-    f"SELECT {_up_to_limit('{ready}')} + "
-    + _up_to_limit("{limited} AND rate_key IN (SELECT task_name FROM broker_rates)")
-    + " >= CAST(:max_length AS BIGINT) AS is_full"
+# What waits in a queue, in one state after another, each by its own index.
+WAITING = (
+    "queue_name = :queue_name AND {ready}",
+    "queue_name = :queue_name AND {limited} AND rate_key IN (SELECT task_name FROM broker_rates)",
+    "queue_name = :queue_name AND due_at_ms IS NOT NULL AND claimed_by IS NULL",
 )
+# No further than the limit: a full queue costs the same however far beyond it is.
+_UP_TO_LIMIT = " + ".join(
+    f"(SELECT count(*) FROM (SELECT 1 FROM broker_messages WHERE {which} "
+    "LIMIT CAST(:max_length AS BIGINT)) AS picked)"
+    for which in WAITING
+)
+IS_FULL = f"SELECT {_UP_TO_LIMIT} >= CAST(:max_length AS BIGINT) AS is_full"
