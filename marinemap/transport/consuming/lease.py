@@ -11,7 +11,7 @@ from time import monotonic
 from ..database import Database
 from ..database.contract import Session
 from ..errors import LeaseLostError
-from ..publishing.queues import SUBSCRIBE, TOUCH, UNSUBSCRIBE
+from ..publishing.queues import LOCK_IN_USE, SUBSCRIBE, TOUCH, UNSUBSCRIBE
 from .settlements import give_back_or_bury
 
 logger = logging.getLogger(__name__)
@@ -95,13 +95,13 @@ class Lease:
         """Note which queues are consumed from; such a queue never expires."""
         self.unsubscribe(session, self._subscribed - queue_names)
         if new := queue_names - self._subscribed:
-            self._write(session, SUBSCRIBE, new)
+            self._write(session, new, LOCK_IN_USE, SUBSCRIBE)
             self._subscribed |= new
 
     def unsubscribe(self, session: Session, queue_names: Set[str]) -> None:
         """Note which queues are consumed from no more; their time to expire begins."""
         if gone := self._subscribed & queue_names:
-            self._write(session, UNSUBSCRIBE, gone)
+            self._write(session, gone, UNSUBSCRIBE)
             self._subscribed -= gone
 
     def release(self, session: Session) -> None:
@@ -119,11 +119,11 @@ class Lease:
         """Show no more signs of life."""
         self._life.end(self._consumer_id)
 
-    def _write(self, session: Session, statement: str, queue_names: Set[str]) -> None:
+    def _write(self, session: Session, queue_names: Set[str], *statements: str) -> None:
         names = sorted(queue_names)
         with session.begin():
-            session.run(statement, consumer_id=self._consumer_id, names=names)
-            session.run(TOUCH, names=names)
+            for statement in (*statements, TOUCH):
+                session.run(statement, consumer_id=self._consumer_id, names=names)
 
     @property
     def _lease_ms(self) -> int:

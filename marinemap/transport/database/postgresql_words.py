@@ -16,6 +16,8 @@ WORDS = make_words(
     larger="greatest",
     lock="FOR UPDATE",
     skip_locked="FOR UPDATE SKIP LOCKED",
+    # Keeps others from deleting the row, and from nothing else.
+    lock_in_use="FOR KEY SHARE",
     # See `PostgresDatabase.settling_seconds`. Not "before": the clock may have been set back.
     settled=(
         f"(now() NOT BETWEEN pg_postmaster_start_time() "

@@ -21,6 +21,7 @@ WORDS = make_words(
     larger="max",
     lock="",
     skip_locked="",
+    lock_in_use="",
     settled="true",
     in_ids="IN (SELECT value FROM json_each(:ids))",
     in_names="IN (SELECT value FROM json_each(:names))",

@@ -23,11 +23,15 @@ _COUNT = "SELECT " + " + ".join(
     f"(SELECT count(*) FROM broker_messages WHERE {which})" for which in WAITING
 )
 COUNT_WAITING = f"{_COUNT} AS waiting"
+# Up to the last that there was: who publishes meanwhile, perhaps to a new queue of that name, has
+# been told that it is stored. Not by "id": the planner would take the index of all messages.
 _PURGE = [
     f"DELETE FROM broker_messages WHERE id IN (SELECT id FROM (SELECT id FROM broker_messages "
-    f"WHERE {which} LIMIT {_BATCH} {{skip_locked}}) AS picked) RETURNING id"
+    f"WHERE {which} AND (id + 0) <= CAST(:last_id AS BIGINT) LIMIT {_BATCH} {{skip_locked}}) "
+    "AS picked) RETURNING id"
     for which in WAITING
 ]
+_LAST_ID = "SELECT COALESCE(max(id), 0) AS id FROM broker_messages"
 _DELETE_CLAIMED = f"DELETE FROM broker_messages WHERE {_CLAIMED} RETURNING id"
 _COUNT_CONSUMERS = (
     "SELECT count(*) AS consumers FROM broker_subscriptions WHERE queue_name = :queue_name"
@@ -44,11 +48,15 @@ IDLE_QUEUES = f"SELECT queue_name FROM broker_queues AS q WHERE {_IDLE}"
 _UNUSED_QUEUES = (
     f"SELECT queue_name FROM broker_queues AS q WHERE queue_name {{in_names}} AND {_UNUSED}"
 )
-# What another has locked now is passed by: tidying must not wait, and it comes round again.
 _DELETE_WHERE = (
-    "DELETE FROM broker_queues WHERE queue_name IN (SELECT q.queue_name FROM broker_queues AS q "
-    "WHERE q.queue_name = :queue_name AND %s {skip_locked}) RETURNING queue_name"
+    "DELETE FROM broker_queues AS q WHERE q.queue_name = :queue_name AND %s RETURNING queue_name"
 )
+# Who deletes locks the queue first and looks then for consumers, by another statement; who
+# subscribes locks it too. So one of both sees the other.
+_LOCK = "SELECT 1 AS one FROM broker_queues WHERE queue_name = :queue_name {lock}"
+# What another has locked now is passed by: tidying must not wait.
+_LOCK_IF_FREE = "SELECT 1 AS one FROM broker_queues WHERE queue_name = :queue_name {skip_locked}"
+LOCK_IN_USE = "SELECT 1 AS one FROM broker_queues WHERE queue_name {in_names} {lock_in_use}"
 TOUCH = (
     "UPDATE broker_queues SET last_used_at_ms = {now} WHERE queue_name {in_names} "
     "AND expires_after_ms IS NOT NULL"
@@ -76,15 +84,9 @@ def count_consumers(session: Session, queue_name: str) -> int:
 
 def purge(database: Database, queue_name: str) -> int:
     """Delete a queue's messages that nobody has claimed; return how many."""
-    deleted = 0
-    for statement in _PURGE:
-        while True:
-            with database.session() as session:
-                count = len(session.run(statement, queue_name=queue_name))
-            deleted += count
-            if count < _BATCH:
-                break
-    return deleted
+    with database.session() as session:
+        last_id = _find_last_id(session)
+    return _purge(database, queue_name, last_id)
 
 
 def delete_queue(database: Database, queue_name: str, *, if_unused: bool, if_empty: bool) -> int:
@@ -96,6 +98,7 @@ def delete_queue(database: Database, queue_name: str, *, if_unused: bool, if_emp
         It has consumers, or messages, and was to be deleted only without.
     """
     with database.transaction() as session:
+        session.run(_LOCK, queue_name=queue_name)
         if if_unused and count_consumers(session, queue_name):
             raise precondition_failed(f"queue '{queue_name}' in use", "Channel.queue_delete")
         if if_empty and count_waiting(session, queue_name):
@@ -104,7 +107,9 @@ def delete_queue(database: Database, queue_name: str, *, if_unused: bool, if_emp
         _unbind_all(session, queue_name)
         session.run(_FORGET, queue_name=queue_name)
         session.run(_DELETE_CLAIMED, queue_name=queue_name)
-    return purge(database, queue_name)
+        last_id = _find_last_id(session)
+    # Of an empty one there is nothing but what came since: that waits for a queue of its name.
+    return 0 if if_empty else _purge(database, queue_name, last_id)
 
 
 def delete_if_idle(database: Database, queue_name: str) -> bool:
@@ -128,9 +133,28 @@ def _unbind_all(session: Session, queue_name: str) -> None:
 
 def _delete_where(database: Database, which: str, queue_name: str) -> bool:
     with database.transaction() as session:
+        if not session.run(_LOCK_IF_FREE, queue_name=queue_name):
+            return False
         if not session.run(_DELETE_WHERE % which, queue_name=queue_name):
             return False
         _unbind_all(session, queue_name)
         session.run(_DELETE_CLAIMED, queue_name=queue_name)
-    purge(database, queue_name)
+        last_id = _find_last_id(session)
+    _purge(database, queue_name, last_id)
     return True
+
+
+def _find_last_id(session: Session) -> int:
+    return int(session.run(_LAST_ID)[0].id)
+
+
+def _purge(database: Database, queue_name: str, last_id: int) -> int:
+    deleted = 0
+    for statement in _PURGE:
+        while True:
+            with database.session() as session:
+                count = len(session.run(statement, queue_name=queue_name, last_id=last_id))
+            deleted += count
+            if count < _BATCH:
+                break
+    return deleted
