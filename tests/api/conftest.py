@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.test import Client
 
 from marinemap.catalogue.models import Layer
 from marinemap.catalogue.registration import register
+from marinemap.jobs import pulse
 from marinemap.jobs.models import Job
 from marinemap.jobs.tasks import run_job
 
@@ -66,5 +68,10 @@ def post() -> Post:
 
 def run(job_id: str) -> Job:
     """Run a job as a worker does."""
-    run_job.apply(args=[job_id]).get()
+    with pytest.MonkeyPatch.context() as patch:
+        if connection.in_atomic_block:
+            # What the test's own transaction holds, the signs of life do not see: to them a run
+            # of more than half a second had lost its job.
+            patch.setattr(pulse, "_LOOK_EVERY_SECONDS", 3600.0)
+        run_job.apply(args=[job_id]).get()
     return Job.objects.get(pk=job_id)
