@@ -129,6 +129,9 @@ def _begin_due(told: list[str]) -> set[int]:
     """Begin as many as there is room for; hosts with fewer under way first."""
     begun = set()
     for callback in _due():
+        # A process that stood still for as long as its lease has posts of before it under way.
+        if callback.pk in _posts:
+            continue
         if not _posts.has_room(callback.host) or not _outbox.take(callback):
             continue
         try:

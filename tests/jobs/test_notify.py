@@ -25,7 +25,7 @@ from marinemap.jobs.periodic import call_back, clean_up_temp_files, requeue_stal
 from marinemap.jobs.states import JobStatus
 from marinemap.jobs.tasks import run_job
 from tests.api.standards import check_process_schema
-from tests.jobs.conftest import OWNER
+from tests.jobs.conftest import OWNER, begin
 from tests.running_site import wait_for
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("posts")]
@@ -95,6 +95,23 @@ def test_key_in_an_address_stays_out_of_the_log(job: Job, receiver: Receiver) ->
     (told,) = notify.tell_due()
     assert told == f"job {job.pk} is running: 127.0.0.1 was told"
     assert receiver.told()[0]["path"] == "/taken?key=secret/200"
+
+
+def test_process_that_stood_still_tells_once_and_goes_on(
+    submit: Callable[..., Job], receiver: Receiver
+) -> None:
+    for _ in range(2):
+        begin(submit())
+    begun = notify._begin_due([])
+    assert len(begun) == 2
+    # As for a machine that slept for longer than the lease, amid both posts.
+    Callback.objects.filter(pk__in=begun).update(due_at=timezone.now() - timedelta(minutes=1))
+    assert notify._begin_due([]) == set()
+    told: list[str] = []
+    while len(told) < 2:
+        told += notify._settle_ended(60)
+    assert all(each.endswith("was told") for each in told)
+    assert not any(number in notify._posts for number in begun)
 
 
 def test_failed_job_is_told(submit: Callable[..., Job], receiver: Receiver) -> None:
