@@ -91,9 +91,12 @@ def watch_site() -> None:
 @shared_task(ignore_result=True)
 def send_letters() -> None:
     """Send the letters that wait; those that are due by now are written first."""
-    tell_rest()
-    correspondence.write_due()
-    send_due()
+    try:
+        tell_rest()
+        correspondence.write_due()
+    finally:
+        # Whatever is wrong with one that is to be written: others wait, an alarm among them.
+        send_due()
 
 
 @shared_task(ignore_result=True)

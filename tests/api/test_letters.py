@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 from django.core.signing import Signer
+from django.db.models import JSONField, Value
 from django.test import Client
 from django.utils import timezone
 
@@ -21,6 +22,7 @@ from marinemap.jobs.conf import job_settings
 from marinemap.jobs.models import Job, LetterWish
 from marinemap.jobs.periodic import remove_expired_artifacts, send_letters
 from marinemap.mail import sending
+from marinemap.mail.letters import write
 from marinemap.mail.models import Letter, Recipient
 from tests.api.conftest import AREA, Post, run
 from tests.api.standards import check_process_schema
@@ -89,6 +91,18 @@ def test_person_is_written_to_when_it_is_done_and_before_it_expires(
     _, letter = letters(2)
     assert letter["subject"].startswith("Your files are removed on ")
     letters(2)
+
+
+def test_letter_that_cannot_be_written_holds_up_no_other(
+    post: Post, new_client: NewClient, reefs: Layer, letters: Letters
+) -> None:
+    run(post(new_client(), ASKED).json()["jobID"])
+    # As a row that was damaged.
+    Job.objects.update(layers=Value(None, JSONField()))
+    write(["bob@example.org"], "A worker is missing", "It is.")
+    with pytest.raises(TypeError):
+        letters(1)
+    wait_for(lambda: not Letter.objects.exists(), "that all is sent")
 
 
 def test_renewed_files_are_told_of_again(
