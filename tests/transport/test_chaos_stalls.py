@@ -17,6 +17,7 @@ import pytest
 
 from marinemap.transport.database import verify
 from tests.postgresql import Cluster, free_port, running_cluster
+from tests.process_tree import children_of, stands_still
 from tests.transport.conftest import Broker, Worker, WorkerStarter, wait_until
 from tests.transport.interference import FakeClock, proxied
 from tests.transport.test_chaos import (
@@ -73,11 +74,15 @@ class Rounds:
 
 def freeze(worker: Worker, broker: Broker) -> None:
     """Stop a worker and its pool; on SQLite where none of it holds the only write lock."""
+    processes = [worker.process.pid, *children_of(worker.process.pid)]
     while True:
         worker.send(signal.SIGSTOP)
+        wait_until(lambda: all(map(stands_still, processes)), "standing still")
         if broker.dialect != "sqlite" or can_write(broker):
             return
         worker.send(signal.SIGCONT)
+        # Stopped again at once it would hardly get on, and keep the lock.
+        wait_until(lambda: can_write(broker), "the end of its transaction")
 
 
 def can_write(broker: Broker) -> bool:
