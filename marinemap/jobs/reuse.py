@@ -26,7 +26,7 @@ from marinemap.jobs.models import Job
 from marinemap.jobs.notify import announce
 from marinemap.jobs.owners import viewer_of_owner
 from marinemap.jobs.queue import withdraw
-from marinemap.jobs.shared_archives import give_artifact, link_artifact
+from marinemap.jobs.shared_archives import give_artifact, keep_given, link_artifact
 from marinemap.jobs.states import JobStatus
 from marinemap.jobs.storage import StorageAwayError, is_stored
 from marinemap.processes.json_pieces import PiecewiseEncoder
@@ -188,6 +188,9 @@ def succeed_by(job: Job, first: Job, *, at_once: bool) -> bool:
             **_columns_of(first, name, now),
             updated_at=now,
         )
+        if is_done and not keep_given(name):
+            transaction.set_rollback(True)
+            is_done = 0
         if is_done:
             announce(job, JobStatus.SUCCESSFUL)
             transaction.on_commit(lambda: withdraw(job))

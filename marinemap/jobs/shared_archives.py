@@ -11,7 +11,7 @@ from marinemap.extraction import sync_folder
 from marinemap.jobs.artifacts import artifact_path
 from marinemap.jobs.conf import job_settings
 from marinemap.jobs.models import Job
-from marinemap.jobs.storage import answering_bucket
+from marinemap.jobs.storage import answering_bucket, is_stored
 from marinemap.jobs.storage.bucket import MOST_COPIED_BYTES
 
 logger = logging.getLogger(__name__)
@@ -67,6 +67,19 @@ def link_artifact(first: Job, job: Job) -> str | None:
             logger.warning("Archive %s could not be given to job %s: %s", source, job.pk, error)
         return None
     return target.name
+
+
+def keep_given(name: str) -> bool:
+    """Tell whether a name that was given is there still; the cleaning leaves it alone for longer.
+
+    Whoever gave it may have been stopped since, until the name looked like an orphan's. A storage
+    is not asked: there, copies are left alone for ten minutes.
+    """
+    try:
+        os.utime(job_settings().artifacts / name, follow_symlinks=False)
+    except OSError:
+        return is_stored()
+    return True
 
 
 def _copy_stored(first: Job, name: str, at_once: bool) -> str | None:

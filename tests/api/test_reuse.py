@@ -380,6 +380,24 @@ def test_job_that_begins_or_is_cancelled_first_is_given_nothing(
         assert file.read(2) == b"PK"
 
 
+def test_name_that_was_taken_for_an_orphan_before_it_was_given_is_given_to_nobody(
+    done: Job, new_client: NewClient, post: Post, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker may be stopped for long between the name of the file and the row."""
+    job = waiting(new_client(BROWSER), post, Cache_Control="no-cache")
+    give, old = shared_archives.give_artifact, time.time() - 10_000
+
+    def give_and_stand_still(*between: Job, at_once: bool) -> str | None:
+        name = give(*between, at_once=at_once)
+        os.utime(home / "artifacts" / str(name), (old, old))
+        assert orphans.remove_orphans() == [name]
+        return name
+
+    monkeypatch.setattr(reuse, "give_artifact", give_and_stand_still)
+    assert not reuse.succeed_by(job, done, at_once=False)
+    assert Job.objects.get(pk=job.pk).status == "accepted"
+
+
 def test_who_left_the_group_meanwhile_is_given_nothing(
     reefs: Layer, new_client: NewClient, post: Post
 ) -> None:
