@@ -147,6 +147,17 @@ def test_little_of_the_file_is_fetched_for_a_small_area(server: RangeServer) -> 
     assert fetched < size / 3 and len(asked) < 20
 
 
+def test_estimate_with_a_filter_takes_few_requests(server: RangeServer) -> None:
+    write(server.folder / "large.fgb", 60_000)
+    place = remote(server, "large.fgb")
+    describe(place)
+    before = len(server.requests())
+    layer = SourceLayer("reefs", place, filter=N3)
+    (found,) = estimate(ExtractionRequest([layer], WHOLE, Path("none.zip"), format="geojson"))
+    assert found.features == pytest.approx(60_000 / 7, rel=0.5)
+    assert len(server.requests()) - before < 60
+
+
 def _length(headers: dict[str, str], size: int) -> int:
     first, last = headers["Range"].removeprefix("bytes=").split("-")
     return min(int(last), size - 1) - int(first) + 1

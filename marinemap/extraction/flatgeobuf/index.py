@@ -18,8 +18,8 @@ from marinemap.extraction.remote.address import Remote
 
 # Features asked for at once; the first are few, so that work on them begins.
 _FIRST_KEYS, _KEYS = 8_192, 32_768
-# Of features that lie apart each takes a request.
-_MOST_APART = 100
+# Features that lie apart take a request each, neighbours one together.
+_APART, _TOGETHER = 10, 12
 
 Box = tuple[float, float, float, float]
 Array = np.ndarray[Any, Any]
@@ -40,9 +40,12 @@ class PackedIndex:
         return Touching(boxes)
 
     def condition_of(self, keys: Sequence[int]) -> Rows:
-        """Return a condition for the features of these keys, of many for some spread evenly."""
-        every = 1 + (len(keys) - 1) // _MOST_APART
-        return Rows(np.unique(np.array(keys[::every], np.int64)))
+        """Return a condition for the features of these keys, of many for some all over them."""
+        found = np.unique(np.array(keys, np.int64))
+        if len(found) > _APART * _TOGETHER:
+            first = np.linspace(0, len(found) - _TOGETHER, _APART).astype(np.int64)
+            found = found[np.unique(first[:, None] + np.arange(_TOGETHER))]
+        return Rows(found)
 
     def conditions(self, keys: KeySet, first: int = 0, end: int | None = None) -> Iterator[Rows]:
         """Yield conditions that together let these features through, or some of them."""

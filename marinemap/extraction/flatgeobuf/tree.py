@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from marinemap.extraction.flatgeobuf.kept_nodes import kept_nodes
 from marinemap.extraction.flatgeobuf.layout import Layout
 from marinemap.extraction.flatgeobuf.pieces import blocks, runs
 from marinemap.extraction.geopackage.rtree_nodes import Near
@@ -127,7 +128,7 @@ def _nodes(ranges: Ranges, layout: Layout, depth: int, places: Array) -> Array:
     for low, high in runs(begins, begins + NODE.itemsize):
         start, end = int(begins[low]), int(begins[high - 1]) + NODE.itemsize
         is_known = end <= len(layout.first)
-        data = layout.first[start:end] if is_known else ranges.read(start, end - start)
+        data = layout.first[start:end] if is_known else kept_nodes.read(ranges, start, end - start)
         parts.append(np.frombuffer(data, NODE)[(begins[low:high] - start) // NODE.itemsize])
     return np.concatenate(parts)
 
