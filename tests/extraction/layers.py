@@ -51,7 +51,7 @@ def write_layer(
 
 def run(source: Path, folder: Path, area: Any = AREA, **request: Any) -> ExtractionResult:
     """Extract one file's layer, named ``sea``, into ``folder/out.zip``."""
-    of_layer = {key: request.pop(key) for key in ("fields", "filter") if key in request}
+    of_layer = {key: request.pop(key) for key in ("fields", "filter", "layer") if key in request}
     layer = SourceLayer("sea", source, **of_layer)
     return extract(ExtractionRequest([layer], area, folder / "out.zip", **request))
 

@@ -182,11 +182,12 @@ def test_crs_without_positions_on_a_map_is_refused(tmp_path: Path, crs: str) -> 
         describe(source)
 
 
-def test_name_with_a_semicolon_is_refused_without_a_folder(tmp_path: Path) -> None:
+@pytest.mark.parametrize("sign", [";", "!", "\n", "\t"])
+def test_name_with_a_sign_at_which_it_is_cut_is_refused(tmp_path: Path, sign: str) -> None:
     source = write_layer(tmp_path / "sea.gpkg", POINTS)
     with pytest.raises(MarineMapError) as failure:
-        describe(source.rename(tmp_path / "a;b.gpkg"))
-    assert "semicolon" in str(failure.value)
+        describe(source.rename(tmp_path / f"a{sign}b.gpkg"))
+    assert f"has the sign {sign!r}" in str(failure.value)
     assert str(tmp_path) not in str(failure.value)
 
 

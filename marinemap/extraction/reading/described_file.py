@@ -18,7 +18,7 @@ from marinemap.extraction.geometry.type_names import common_type, shown_types
 from marinemap.extraction.geometry.wkb import dimensions
 from marinemap.extraction.geopackage.index import bounds_beyond, own_key
 from marinemap.extraction.reading.points import Points, points_of
-from marinemap.extraction.reading.stated_crs import first_known
+from marinemap.extraction.reading.stated_crs import check_degrees, first_known
 from marinemap.extraction.sources import source_format_of
 from marinemap.extraction.sources.table_encoding import encoding_of
 from marinemap.sentences import say
@@ -80,24 +80,28 @@ def describe_file(path: Path, name: str) -> Dataset:
             value=name,
             hint=source_format_of(path).table_hint or None,
         )
+    fields = _fields(path, name, info)
     kind, has_z = _found_geometry_type(path, name, info["geometry_type"])
     found = _gdals_extent(path, name, info) if points is None else points.extent(path, name)
     count, bounds = found
     stated, assumed = _stated_crs(path, info["crs"], points)
+    crs = first_known(stated, path, name)
+    check_degrees(crs, bounds, path, name)
     return Dataset(
         path=path,
         layer=name,
-        crs=first_known(stated, path, name),
+        crs=crs,
         bounds=bounds,
         geometry_type=f"3D {kind}" if has_z else kind,
-        fields=_fields(path, name, info),
+        fields=fields,
         feature_count=count,
         assumed=assumed,
     )
 
 
 def _gdals_extent(path: Path, name: str, info: dict[str, Any]) -> tuple[int, Bounds | None]:
-    count = int(info["features"])
+    known = source_format_of(path).count(path)
+    count = int(info["features"]) if known is None else known
     return count, _bounds(path, name, info["total_bounds"]) if count else None
 
 

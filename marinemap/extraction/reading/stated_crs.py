@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import math
+
 import pyproj
 from pyproj.exceptions import CRSError
 
 from marinemap.errors import DatasetError, quote
+from marinemap.extraction.dataset import Bounds
 from marinemap.extraction.place import Place
 from marinemap.extraction.projection.crs import is_on_earth
 from marinemap.sentences import say
+
+# Longitudes may be counted on across 180 degrees.
+_MOST_EAST, _POLE = 540.0, 90.0
 
 
 def first_known(stated: tuple[str, ...], path: Place, name: str) -> str:
@@ -62,6 +68,38 @@ def first_known(stated: tuple[str, ...], path: Place, name: str) -> str:
         )
     authority = crs.to_authority(min_confidence=100)
     return ":".join(authority) if authority else text
+
+
+def check_degrees(crs: str, bounds: Bounds | None, path: Place, name: str) -> None:
+    """Refuse a layer in degrees all of which lies beyond any: they are metres, or the like.
+
+    Raises
+    ------
+    DatasetError
+    """
+    known = pyproj.CRS.from_user_input(crs)
+    if bounds is None or not known.is_geographic:
+        return
+    unit = math.degrees(known.axis_info[0].unit_conversion_factor)
+    west, south, east, north = (each * unit for each in bounds)
+    if west <= _MOST_EAST and east >= -_MOST_EAST and south <= _POLE and north >= -_POLE:
+        return
+    raise DatasetError(
+        say(
+            "layer '{name}' of {file} is said to be in degrees ({crs}), but reaches from "
+            "{west:,.0f}, {south:,.0f} to {east:,.0f}, {north:,.0f}",
+            name=name,
+            file=path.name,
+            crs=quote(known.name),
+            west=bounds[0],
+            south=bounds[1],
+            east=bounds[2],
+            north=bounds[3],
+        ),
+        field="crs",
+        value=name,
+        hint=say("State the CRS that the positions are in, such as that of a map in metres."),
+    )
 
 
 def _known(stated: str) -> tuple[str, pyproj.CRS] | None:

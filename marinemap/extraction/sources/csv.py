@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from marinemap.errors import DatasetError, quote
-from marinemap.extraction.sources.csv_columns import LONGEST_CELL, find_columns, separator_in
+from marinemap.extraction.sources.csv_columns import (
+    LONGEST_CELL,
+    CsvColumns,
+    find_columns,
+    separator_in,
+)
+from marinemap.extraction.sources.csv_srid import check_srid, epsg_of
+from marinemap.extraction.sources.csv_types import Column
 from marinemap.extraction.sources.lines import ends_with_newline
 from marinemap.extraction.sources.source import (
     PointColumns,
@@ -20,6 +28,8 @@ from marinemap.sentences import say
 
 _CHUNK_BYTES = 1 << 20
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
+# Excel's own way to say what separates cells; to all others it is the names of the columns.
+_SEPARATOR_LINE = re.compile(rb'(?:\xef\xbb\xbf)?("?sep=.)"?[\r\n]', re.IGNORECASE)
 _TABLE_HINT = say(
     "Name its columns of positions lon and lat (degrees), or x and y (with the CRS in a .prj "
     "beside it, such as EPSG:3035), or its column of well-known texts WKT; or state them in a "
@@ -31,6 +41,8 @@ def _look(path: Path) -> None:
     """Refuse a beginning that is in another encoding, of which GDAL makes other columns."""
     with path.open("rb") as file:
         line = file.readline(_CHUNK_BYTES)
+    if found := _SEPARATOR_LINE.match(line):
+        raise _with_separator_line(path, found[1].decode())
     if line.startswith(_UTF_16) or not _is_utf_8(line):
         raise _in_other_letters(path, 1, line)
 
@@ -47,15 +59,17 @@ def _check_csv(path: Path) -> None:
         )
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            _check_lines(path, csv.reader(_without_nul(path, file), _dialect(path), strict=True))
+            lines = csv.reader(_without_nul(path, file), _dialect(path), strict=True)
+            _check_lines(path, lines, find_columns(path))
     except csv.Error as error:
         raise damaged(path, say("is no CSV: {error}", error=error)) from error
     except UnicodeDecodeError as error:
         raise _in_other_letters(path, *_first_odd_line(path)) from error
 
 
-def _check_lines(path: Path, lines: Any) -> None:
+def _check_lines(path: Path, lines: Any, columns: CsvColumns) -> None:
     cells = len(next(lines, []))
+    srid = None if columns.texts is None else epsg_of(path)
     for line in lines:
         if line and len(line) != cells:
             raise damaged(
@@ -67,6 +81,44 @@ def _check_lines(path: Path, lines: Any) -> None:
                     cells=cells,
                 ),
             )
+        if not line:
+            continue
+        if columns.texts is not None:
+            check_srid(path, lines.line_num, line[columns.texts], srid)
+        _check_types(path, lines.line_num, line, columns.types)
+
+
+def _check_types(path: Path, number: int, line: list[str], columns: tuple[Column, ...]) -> None:
+    odd = next((c for c in columns if line[c.at].strip() and not c.is_sound(line[c.at])), None)
+    if odd is not None:
+        raise DatasetError(
+            say(
+                "line {number:,} of {name} has '{value}' in column '{column}', which is no "
+                "{type}, as the .csvt beside it says",
+                number=number,
+                name=path.name,
+                value=quote(line[odd.at]),
+                column=quote(odd.name),
+                type=odd.type_name,
+            ),
+            field="source",
+            value=odd.name,
+            hint=say("Mend the value, or write String in that place of the .csvt."),
+        )
+
+
+def _with_separator_line(path: Path, line: str) -> DatasetError:
+    return DatasetError(
+        say(
+            "the first line of {name} is '{line}', which only Excel knows; it should name "
+            "the columns",
+            name=path.name,
+            line=quote(line.strip('"')),
+        ),
+        field="source",
+        value=path.name,
+        hint=say("Take that line out."),
+    )
 
 
 def _dialect(path: Path) -> type[csv.Dialect]:

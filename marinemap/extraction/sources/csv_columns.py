@@ -7,9 +7,10 @@ import io
 import itertools
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from marinemap.extraction.sources.csv_types import Column, typed_columns
 from marinemap.extraction.sources.source import PointColumns
 
 # A cell of a CSV may be the outline of a coast.
@@ -38,9 +39,9 @@ _GEOMETRIES = (
     *("geom", "geometry", "thegeom", "wkbgeometry", "geomwkt", "wktgeom", "geometrywkt"),
     *("wktgeometry", "geojson", "shape"),
 )
-# Well-known text, WKB in hexadecimal digits, GeoJSON: what GDAL reads in such a column.
+# Well-known text, PostGIS' own, WKB in hexadecimal digits, GeoJSON.
 _GEOMETRY = re.compile(
-    r"\s*(?:(?:MULTI)?(?:POINT|LINESTRING|POLYGON|CURVE|SURFACE)\b|GEOMETRYCOLLECTION\b|"
+    r"\s*(?:SRID=\d+;|(?:MULTI)?(?:POINT|LINESTRING|POLYGON|CURVE|SURFACE)\b|GEOMETRYCOLLECTION\b|"
     r'(?:00|01)[0-9A-F]{16}|\{\s*")',
     re.IGNORECASE,
 )
@@ -55,13 +56,16 @@ _NOT_ASKED_FOR = re.compile(r'[,*"]')
 class CsvColumns:
     """Where the geometries are: in two columns of numbers, in one of texts, or where GDAL says.
 
-    ``keeps_columns`` where those of the geometries are fields as well.
+    ``types`` are the columns of stated types that hold no positions; ``texts`` is the place of the
+    one with geometries as texts. ``keeps_columns`` where those of the geometries are fields too.
     """
 
     separator: str
+    types: tuple[Column, ...] = ()
     points: PointColumns | None = None
     geometry: str | None = None
     keeps_columns: bool = False
+    texts: int | None = None
 
     @property
     def options(self) -> dict[str, str]:
@@ -84,16 +88,26 @@ def find_columns(path: Path) -> CsvColumns:
     rows = _rows(text, separator)
     names = [name.strip() for name in next(rows, [])]
     types = _stated_types(path)
+    found = _geometries(names, types, list(itertools.islice(rows, _ROWS_LOOKED_AT)), separator)
+    positions = (found.points.x, found.points.y) if found.points else ()
+    typed = (each for each in typed_columns(names, types) if each.name not in positions)
+    return replace(found, types=tuple(typed))
+
+
+def _geometries(
+    names: Sequence[str], types: Sequence[str], rows: Sequence[Sequence[str]], separator: str
+) -> CsvColumns:
     if any("coordz" in each or "point(z" in each for each in types):
         return CsvColumns(separator, keeps_columns=True)
-    if "wkt" in types or any(_plain(name) == _WKT for name in names):
-        return CsvColumns(separator)
-    geometry = _geometry_among(names, list(itertools.islice(rows, _ROWS_LOOKED_AT)))
+    wkt = [at for at, name in enumerate(names) if _plain(name) == _WKT]
+    if "wkt" in types or wkt:
+        return CsvColumns(separator, texts=types.index("wkt") if "wkt" in types else wkt[0])
+    geometry = _geometry_among(names, rows)
     stated = _stated_points(names, types)
     if stated is None and geometry is not None:
-        return CsvColumns(separator, geometry=geometry)
+        return CsvColumns(separator, geometry=geometry, texts=names.index(geometry))
     points = stated or _points_among(names)
-    return CsvColumns(separator, points, keeps_columns=points is not None)
+    return CsvColumns(separator, points=points, keeps_columns=points is not None)
 
 
 def separator_in(text: str) -> str:

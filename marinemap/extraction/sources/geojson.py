@@ -7,8 +7,12 @@ import mmap
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-from marinemap.errors import DatasetError
+import pyproj
+from pyproj.exceptions import CRSError
+
+from marinemap.errors import DatasetError, quote
 from marinemap.extraction.sources.mapped import mapped
 from marinemap.extraction.sources.source import SourceFormat
 from marinemap.sentences import say
@@ -27,17 +31,23 @@ _MOST_BYTES = 1 << 16
 _LINKS = ("link", "url")
 
 
-def _refuse_links(path: Path) -> None:
-    """A CRS of GeoJSON of 2008 (3.2) may be a link: GDAL asks its server at each opening."""
+def _look(path: Path) -> None:
+    """Refuse a CRS of GeoJSON of 2008 (3.2) that GDAL would ask a server for, or pass over."""
     with mapped(path) as file:
-        # A member's name may hold no quotation mark, so that none lies on an edge.
-        if file is None or not any(
-            _is_link(file.data[place : place + _MOST_BYTES])
-            for begin, end in file.windows(b'"')
-            for place in _places_of_crs(file.data, begin, end + 1)
-        ):
+        if file is None:
             return
-    raise DatasetError(
+        # A member's name may hold no quotation mark, so that none lies on an edge.
+        for begin, end in file.windows(b'"'):
+            for place in _places_of_crs(file.data, begin, end + 1):
+                members = _members(file.data[place : place + _MOST_BYTES])
+                if members is None or _is_link(members):
+                    raise _linked(path)
+                if not _is_known(members):
+                    raise _unknown(path, members)
+
+
+def _linked(path: Path) -> DatasetError:
+    return DatasetError(
         say(
             "the CRS of {name} is a link to a description elsewhere, which nobody follows",
             name=path.name,
@@ -57,15 +67,66 @@ def _places_of_crs(data: mmap.mmap, begin: int, end: int) -> Iterator[int]:
             yield found.end()
 
 
-def _is_link(text: bytes) -> bool:
-    """Tell whether the object at the beginning of a text is a link, or nobody can tell."""
-    decoder = json.JSONDecoder(object_pairs_hook=list)
+def _members(text: bytes) -> dict[str, Any] | None:
+    """Return the members of the object at the beginning of a text; None where nobody can tell.
+
+    Of one that is there twice both count, as one that is a list.
+    """
+    decoder = json.JSONDecoder(object_pairs_hook=_by_small_names)
     try:
         members, _ = decoder.raw_decode(text.decode(errors="replace"))
     except (ValueError, RecursionError):
-        return True
-    types = (value for name, value in members if name.lower() == "type")
+        return None
+    return dict(members)
+
+
+def _by_small_names(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, value in pairs:
+        small = name.lower()
+        found[small] = [found[small], value] if small in found else value
+    return found
+
+
+def _is_link(members: dict[str, Any]) -> bool:
+    stated = members.get("type")
+    types = stated if isinstance(stated, list) else [stated]
     return any(isinstance(each, str) and each.lower().startswith(_LINKS) for each in types)
 
 
-SOURCE = SourceFormat((".geojson", ".json"), look=_refuse_links, opens_safely=True)
+def _is_known(members: dict[str, Any]) -> bool:
+    """Tell whether a CRS is named that there is: of others GDAL says WGS 84."""
+    stated = _named(members)
+    for text in (stated, f"EPSG:{stated}", f"OGC:{stated}"):
+        try:
+            pyproj.CRS.from_user_input(text)
+        except CRSError:
+            continue
+        return True
+    return False
+
+
+def _named(members: dict[str, Any]) -> str:
+    properties = members.get("properties")
+    if not isinstance(properties, dict):
+        return ""
+    return str(properties.get("name") or properties.get("code") or "")
+
+
+def _unknown(path: Path, members: dict[str, Any]) -> DatasetError:
+    return DatasetError(
+        say(
+            "{name} states the CRS '{stated}', which there is not",
+            name=path.name,
+            stated=quote(_named(members)),
+        ),
+        field="crs",
+        value=path.name,
+        hint=say(
+            "Name one that there is (urn:ogc:def:crs:EPSG::3035), or bring the data to degrees "
+            "(RFC 7946) and leave it out."
+        ),
+    )
+
+
+SOURCE = SourceFormat((".geojson", ".json"), look=_look, opens_safely=True)

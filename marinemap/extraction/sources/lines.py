@@ -38,4 +38,6 @@ def ends_with_newline(path: Path) -> bool:
         return file.read(1) in (b"\n", b"\r")
 
 
-SOURCE = SourceFormat((".geojsonl", ".geojsons"), check=_check_json_lines, opens_safely=True)
+SOURCE = SourceFormat(
+    (".geojsonl", ".geojsons", ".ndjson", ".jsonl"), check=_check_json_lines, opens_safely=True
+)

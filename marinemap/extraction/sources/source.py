@@ -53,6 +53,10 @@ class PointColumns:
         return {"X_POSSIBLE_NAMES": self.x, "Y_POSSIBLE_NAMES": self.y}
 
 
+def _as_gdal_says(path: Path) -> int | None:
+    return None
+
+
 def _no_points(path: Path) -> PointColumns | None:
     return None
 
@@ -85,6 +89,8 @@ class SourceFormat:
     boxes : callable
         Returns the boxes (minx, miny, maxx, maxy) of all features, some at a time, by which those
         near an area are counted where all are read; None where the file keeps none.
+    count : callable
+        Returns how many features a file holds, where GDAL says it wrongly, else None.
     options : callable
         Returns what GDAL is told whenever it opens the file.
     name_for_gdal : callable
@@ -110,6 +116,7 @@ class SourceFormat:
     shares_ids: bool = False
     is_parquet: bool = False
     boxes: Callable[[Path], Iterator[Array] | None] = _unknown
+    count: Callable[[Path], int | None] = _as_gdal_says
     options: Callable[[Path], Mapping[str, str]] = _none
     name_for_gdal: Callable[[Path], str] = _itself
     environment: Mapping[str, str] = field(default_factory=dict)

@@ -9,15 +9,20 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
-from marinemap.errors import DatasetError, ServiceError
+from marinemap.errors import DatasetError, ServiceError, quote
 from marinemap.extraction.place import Place
 from marinemap.extraction.postgis.table import Table
 from marinemap.extraction.remote.address import Mark, Remote
-from marinemap.extraction.sources import source_format_of
+from marinemap.extraction.sources import known_suffixes, source_format_of
 from marinemap.extraction.sources.sqlite_source import watched
 from marinemap.sentences import say
 
 _CHUNK_BYTES = 1 << 20
+# pyogrio takes a path for an address, whose last part ends at one, and begins after the other;
+# signs below the blank are left out of it.
+_CUT_AT = ";!"
+_FOLDER_SUFFIX = ".gdb"
+_NAMED_OF_FOLDER = 5
 P = TypeVar("P", Path, Table, Remote, Place)
 
 
@@ -41,17 +46,19 @@ def check_is_file(path: Path) -> None:
         raise DatasetError(
             say("there is no file {name}", name=path.name), field="source", value=path.name
         )
-    if ";" in path.name:
-        # pyogrio takes a path for an address, whose last part ends there.
+    if odd := next((sign for sign in path.name if sign in _CUT_AT or ord(sign) < ord(" ")), None):
         raise DatasetError(
             say(
-                "the name of '{name}' has a semicolon, at which it is cut when it is opened",
-                name=path.name,
+                "the name of '{name}' has the sign {sign}, at which it is cut when it is opened",
+                name=quote(path.name),
+                sign=repr(odd),
             ),
             field="source",
             value=path.name,
             hint=say("Give the file another name."),
         )
+    if path.is_dir() and path.suffix.lower() != _FOLDER_SUFFIX:
+        raise _is_folder(path)
     if not path.is_file() and not path.is_dir():
         # Reading a pipe would wait for whoever writes into it.
         raise DatasetError(
@@ -62,6 +69,19 @@ def check_is_file(path: Path) -> None:
             field="source",
             value=path.name,
         )
+
+
+def _is_folder(path: Path) -> DatasetError:
+    """Return what to say of a folder: nobody knows which of its files make a layer change."""
+    files = sorted(part.name for part in path.iterdir() if part.suffix.lower() in known_suffixes())
+    return DatasetError(
+        say("{name} is a folder, and no file geodatabase (.gdb)", name=path.name),
+        field="source",
+        value=path.name,
+        hint=say("Name a file in it: {files}.", files=quote(", ".join(files[:_NAMED_OF_FOLDER])))
+        if files
+        else say("Name a file."),
+    )
 
 
 def fingerprint(path: Place) -> str:

@@ -1,4 +1,4 @@
-"""GPX and KML as sources; of all XML, whether it is whole."""
+"""KML as a source; of all XML, whether it is whole."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from marinemap.sentences import say
 
 
 def check_xml(path: Path) -> None:
-    """Refuse what is not well-formed: GDAL's readers of GML and GPX end there without a word."""
+    """Refuse what is not well-formed: GDAL's reader of GML ends there without a word."""
     parser = expat.ParserCreate()
     try:
         with path.open("rb") as file:
@@ -19,4 +19,4 @@ def check_xml(path: Path) -> None:
         raise damaged(path, say("is not well-formed XML: {error}", error=error)) from error
 
 
-SOURCE = SourceFormat((".gpx", ".kml"), check=check_xml, opens_safely=True)
+SOURCE = SourceFormat((".kml",), check=check_xml, opens_safely=True)

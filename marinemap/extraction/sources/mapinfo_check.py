@@ -1,0 +1,140 @@
+"""Whether a MapInfo table is whole: GDAL ends where it is damaged, without a word."""
+
+from __future__ import annotations
+
+import csv
+import re
+import struct
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import pyogrio
+from pyogrio.errors import DataLayerError, DataSourceError
+
+from marinemap.extraction.sources.mapped import mapped
+from marinemap.extraction.sources.source import damaged, with_suffixes
+from marinemap.sentences import say
+
+_HEADER_BYTES, _ID_BYTES = 32, 4
+_DELETED = ord("*")
+_REMEMBERED = 256
+# MapInfo Data Interchange Format: each object begins a line with its kind; the parts of a
+# collection follow it, and are none of their own.
+_OBJECT = re.compile(
+    rb"^[ \t]*(none|point|line|pline|region|arc|text|rect|roundrect|ellipse|multipoint|"
+    rb"collection)\b[ \t]*(\d*)",
+    re.IGNORECASE,
+)
+_DATA = re.compile(rb"^[ \t]*data[ \t]*$", re.IGNORECASE)
+_DELIMITER = re.compile(rb'^[ \t]*delimiter[ \t]+"(.)"', re.IGNORECASE)
+_LONGEST_CELL = 1 << 30
+
+
+def check_tab(path: Path) -> None:
+    """Compare the rows of a table with its index of objects, and with what GDAL gives.
+
+    Raises
+    ------
+    DatasetError
+        If one is cut or damaged.
+    """
+    beside = {part.suffix.lower(): part for part in with_suffixes(".dat", ".id", ".map")(path)}
+    table, ids = beside.get(".dat"), beside.get(".id")
+    # One that is linked to another program's table has none.
+    if table is None or ids is None:
+        return
+    rows = _check_lengths(table, ids)
+    state = tuple((part.stat().st_size, part.stat().st_mtime_ns) for part in beside.values())
+    given = _given(path, state)
+    if given != rows:
+        raise damaged(
+            path, say("gives {given:,} features of {rows:,} rows", given=given, rows=rows)
+        )
+
+
+def check_mif(path: Path) -> None:
+    """Compare the objects of a .mif with the rows of its .mid.
+
+    Raises
+    ------
+    DatasetError
+        If there are more rows: the .mif is cut.
+    """
+    beside = {part.suffix.lower(): part for part in with_suffixes(".mid")(path)}
+    if ".mid" not in beside:
+        return
+    objects, delimiter = _objects(path)
+    rows = sum(1 for _ in _rows(beside[".mid"], delimiter))
+    if rows > objects:
+        raise damaged(
+            path,
+            say(
+                "has {objects:,} objects for {rows:,} rows of its .mid", objects=objects, rows=rows
+            ),
+        )
+
+
+def count_mif(path: Path) -> int:
+    """Return how many features a .mif holds; GDAL counts the parts of collections as well."""
+    return _objects(path)[0]
+
+
+def _check_lengths(table: Path, ids: Path) -> int:
+    """Return how many rows of a table are not deleted."""
+    with mapped(table) as file:
+        head = b"" if file is None else file.data[:_HEADER_BYTES]
+        if file is None or len(head) < _HEADER_BYTES:
+            raise damaged(table, say("has no table header"))
+        count, header, row = struct.unpack("<IHH", head[4:12])
+        stated, found = header + count * row, len(file.data)
+        if found < stated or row == 0:
+            raise damaged(
+                table,
+                say(
+                    "is {found:,} bytes long but its header says {stated:,}",
+                    found=found,
+                    stated=stated,
+                ),
+            )
+        flags = np.array(file.array[header:stated:row])
+    objects = ids.stat().st_size // _ID_BYTES
+    if objects != count:
+        raise damaged(
+            ids, say("has {objects:,} objects for {rows:,} rows", objects=objects, rows=count)
+        )
+    return int((flags != _DELETED).sum())
+
+
+@lru_cache(_REMEMBERED)
+def _given(path: Path, state: tuple[tuple[int, int], ...]) -> int:
+    """Return how many features GDAL gives; it goes through all, once for each state of the file."""
+    try:
+        return int(pyogrio.read_info(path, force_feature_count=True)["features"])
+    except (DataSourceError, DataLayerError):
+        return 0
+
+
+def _objects(path: Path) -> tuple[int, str]:
+    """Return how many objects a .mif has, and what stands between the cells of its .mid."""
+    count, parts, delimiter, is_data = 0, 0, "\t", False
+    with path.open("rb") as file:
+        for line in file:
+            if not is_data:
+                is_data = _DATA.match(line) is not None
+                if stated := _DELIMITER.match(line):
+                    delimiter = stated[1].decode("latin-1")
+            elif found := _OBJECT.match(line):
+                if parts:
+                    parts -= 1
+                    continue
+                count += 1
+                parts = int(found[2] or 0) if found[1].lower() == b"collection" else 0
+    return count, delimiter
+
+
+def _rows(mid: Path, delimiter: str) -> Iterator[list[str]]:
+    csv.field_size_limit(_LONGEST_CELL)
+    with mid.open(encoding="latin-1", newline="") as file:
+        yield from (row for row in csv.reader(file, delimiter=delimiter) if row)

@@ -1,0 +1,238 @@
+"""Files as strangers bring them: read as they are meant, or refused with what to do."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import shapely
+
+from marinemap.errors import DatasetError
+from marinemap.extraction import check_servable, describe
+from tests.extraction.layers import read, run, unpack, write_layer
+
+POINTS = [shapely.Point(1, 1), shapely.Point(2, 2)]
+WORLD = [-180.0, -90.0, 180.0, 90.0]
+KML = (
+    '<kml xmlns="http://www.opengis.net/kml/2.2"><Document><Placemark><name>a</name><Point>'
+    "<coordinates>1,2</coordinates></Point></Placemark></Document></kml>"
+)
+GPX = '<gpx version="1.1" creator="us" xmlns="http://www.topografix.com/GPX/1/1">{points}</gpx>'
+Build = Callable[[Path], Path]
+
+
+def text(name: str, content: str, **beside: str) -> Build:
+    """Return what writes a text file, and files of its name beside it."""
+
+    def build(folder: Path) -> Path:
+        path = folder / name
+        path.write_text(content, encoding="utf-8")
+        for suffix, told in beside.items():
+            path.with_suffix(f".{suffix}").write_text(told, encoding="utf-8")
+        return path
+
+    return build
+
+
+def packed(name: str, written: str, driver: str) -> Build:
+    """Return what packs a layer, its files or its folder, into a zip."""
+
+    def build(folder: Path) -> Path:
+        source = write_layer(folder / written, POINTS, driver=driver, kind="Point")
+        with zipfile.ZipFile(folder / name, "w") as archive:
+            for part in sorted(folder.rglob("*")):
+                if part.is_file() and part.name != name:
+                    archive.write(part, part.relative_to(folder))
+        assert source.exists()
+        return folder / name
+
+    return build
+
+
+def kmz(folder: Path) -> Path:
+    with zipfile.ZipFile(folder / "sea.kmz", "w") as archive:
+        archive.writestr("doc.kml", KML)
+    return folder / "sea.kmz"
+
+
+def folder_of_shapefiles(folder: Path) -> Path:
+    inside = folder / "data"
+    inside.mkdir()
+    write_layer(inside / "reefs.shp", POINTS, driver="ESRI Shapefile", kind="Point")
+    return inside
+
+
+def points(*each: str) -> Build:
+    return text("sea.gpx", GPX.format(points="\n".join(f"<wpt {one}/>" for one in each)))
+
+
+def geojson(crs: object, *position: float) -> Build:
+    """Return what writes a GeoJSON of 2008 with one point."""
+    content = {
+        "type": "FeatureCollection",
+        "crs": crs,
+        "features": [
+            {
+                "type": "Feature",
+                "properties": {"crs": "EPSG:1"},
+                "geometry": {"type": "Point", "coordinates": position},
+            }
+        ],
+    }
+    return text("sea.geojson", json.dumps(content))
+
+
+def named(crs: str) -> object:
+    return {"type": "name", "properties": {"name": crs}}
+
+
+EWKB = "0101000020E6100000000000000000F03F0000000000000040"
+# What GDAL makes null, the largest number that there is, or another day.
+WRONG_VALUES = [
+    ("Integer", "12345678901"),
+    ("Integer", "1.0"),
+    ("Integer", "1 "),
+    ("Integer(Int16)", "70000"),
+    ("Integer64", "9223372036854775808"),
+    ("Integer(Boolean)", "maybe"),
+    ("Real", "1.5abc"),
+    ("Real", "1e400"),
+    ("Date", "02.01.2020"),
+    ("Date", "2020-02-30"),
+    ("DateTime", "2020-01-02T25:00:00"),
+    ("Time", "25:00:00"),
+]
+RIGHT_VALUES = [
+    ("Integer", "-2147483648"),
+    ("Integer(5)", "+007"),
+    ("Integer(Int16)", "-32768"),
+    ("Integer64", "9223372036854775807"),
+    *(("Integer(Boolean)", value) for value in ("T", "false", "0", "Yes")),
+    *(("Real", value) for value in ("1.5", "1,5", "-.5", "1e300", "nan", "-inf")),
+    ("Real(5.2)", "123456.789"),
+    ("Date", "2020/01/02"),
+    *(("DateTime", f"2020-01-02{rest}") for rest in ("", " 03:04", "T03:04:05.678+05:30")),
+    ("Time", "12:30"),
+    ("String(3)", "abcdef"),
+]
+
+
+REFUSED: dict[str, tuple[Build, str, str]] = {
+    "zipped shapefile": (
+        packed("sea.zip", "sea.shp", "ESRI Shapefile"),
+        "of packed files only file geodatabases",
+        "Unpack it",
+    ),
+    "zipped GeoPackage": (packed("sea.zip", "sea.gpkg", "GPKG"), "sea.gpkg", "Unpack it"),
+    "KMZ": (kmz, "doc.kml", "Unpack it"),
+    "zip that is none": (text("sea.zip", "PK no more"), "is no sound zip", ""),
+    "folder": (folder_of_shapefiles, "data is a folder", "Name a file in it: reefs.shp"),
+    "GPX: word for a latitude": (
+        points('lat="1" lon="2"', 'lat="north" lon="2"'),
+        'line 2 of sea.gpx has a position that is none: lat="north" lon="2"',
+        "as plain numbers",
+    ),
+    "GPX: comma before decimals": (points('lat="1,5" lon="2"'), 'lat="1,5"', "plain numbers"),
+    "GPX: no longitude": (points('lat="1"'), 'lat="1" lon=""', "plain numbers"),
+    "GeoJSON: CRS that there is not": (
+        geojson(named("urn:ogc:def:crs:EPSG::999999"), 1, 2),
+        "states the CRS 'urn:ogc:def:crs:EPSG::999999', which there is not",
+        "Name one that there is",
+    ),
+    "GeoJSON: CRS without a name": (geojson({"type": "name"}, 1, 2), "the CRS ''", "Name one"),
+    "GeoJSON: metres without a CRS": (
+        geojson(None, 500_000, 6_000_000),
+        "is said to be in degrees (WGS 84), but reaches from 500,000, 6,000,000",
+        "State the CRS",
+    ),
+    "CSV: Excel's first line": (
+        text("sea.csv", "\ufeffsep=;\r\nlon;lat\r\n1;2\r\n"),
+        "the first line of sea.csv is 'sep=;', which only Excel knows",
+        "Take that line out",
+    ),
+    "CSV: EWKT": (
+        text("sea.csv", 'geom,n\n"SRID=3035;POINT(4e6 3e6)",1\n', prj="EPSG:4326"),
+        "line 2 of sea.csv has a geometry with a CRS of its own, SRID 3035",
+        "EPSG:3035 into a .prj",
+    ),
+    "CSV: EWKT further down": (
+        text("sea.csv", 'WKT,n\nPOINT(1 2),1\n"srid=4326;POINT(1 2)",1\n', prj="EPSG:4326"),
+        "line 3 of sea.csv has a geometry with a CRS of its own, SRID 4326",
+        "Write plain well-known text",
+    ),
+    "CSV: EWKB in another CRS": (
+        text("sea.csv", f"geom\n{EWKB}\n", prj="EPSG:3035"),
+        "SRID 4326",
+        "by the line EPSG:4326",
+    ),
+    "CSV: two columns of one longitude": (
+        text("sea.csv", "lon,lat,lon\n1,2,3\n"),
+        "2 fields named 'lon'",
+        "a name of its own",
+    ),
+    **{
+        f"CSV: {value} is no {kind}": (
+            text("sea.csv", f"n;lon;lat\n;1;2\n{value};1;2\n", csvt=f"{kind},String,String"),
+            f"line 3 of sea.csv has '{value}' in column 'n', which is no {kind.lower()}",
+            "write String",
+        )
+        for kind, value in WRONG_VALUES
+    },
+    "GPX: not a number": (points('lat="NaN" lon="1"'), 'lat="NaN"', "plain numbers"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_would_be_read_otherwise_is_refused(tmp_path: Path, name: str) -> None:
+    build, words, hint = REFUSED[name]
+    source = build(tmp_path)
+    with pytest.raises(DatasetError) as failure:
+        check_servable(describe(source, "waypoints" if source.suffix == ".gpx" else None))
+    assert words in str(failure.value)
+    assert hint in (failure.value.hint or "")
+    assert str(tmp_path) not in failure.value.in_full
+
+
+def test_zipped_geodatabase_is_read(tmp_path: Path) -> None:
+    source = packed("sea.gdb.zip", "sea.gdb", "OpenFileGDB")(tmp_path)
+    check_servable(describe(source))
+    assert run(source, tmp_path, WORLD, format="csv").features_written == 2
+
+
+@pytest.mark.parametrize(
+    ("crs", "expected"),
+    [
+        (named("urn:ogc:def:crs:EPSG::3035"), "EPSG:3035"),
+        (named("EPSG:3035"), "EPSG:3035"),
+        ({"type": "EPSG", "properties": {"code": 3035}}, "EPSG:3035"),
+        ({"TYPE": "name", "Properties": {"NAME": "epsg:3035"}}, "EPSG:3035"),
+        (named("urn:ogc:def:crs:OGC:1.3:CRS84"), "EPSG:4326"),
+        (named("urn:ogc:def:crs:EPSG::4326"), "EPSG:4326"),
+    ],
+)
+def test_crs_that_a_geojson_names_is_its_crs(tmp_path: Path, crs: object, expected: str) -> None:
+    position = (4_000_000, 3_000_000) if "3035" in expected else (1, 2)
+    assert describe(geojson(crs, *position)(tmp_path)).crs == expected
+
+
+# What fiona's GDAL says of a moment with a zone, while all is read back.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize(("kind", "value"), RIGHT_VALUES)
+def test_value_of_its_stated_type_is_read(tmp_path: Path, kind: str, value: str) -> None:
+    write = text("sea.csv", f"n;lon;lat\n{value};1;2\n;1;2\n", csvt=f"{kind},String,String")
+    source = write(tmp_path)
+    check_servable(describe(source))
+    _, columns = read(unpack(run(source, tmp_path, WORLD, format="geopackage")) / "sea.gpkg")
+    first, second = columns["n"]
+    # NaN is null in a GeoPackage.
+    assert value == "nan" or (first != second and first is not None)
+
+
+def test_geometries_with_the_stated_srid_are_read(tmp_path: Path) -> None:
+    source = text("sea.csv", f"geom,n\n{EWKB},1\n", prj="EPSG:4326")(tmp_path)
+    check_servable(describe(source))
+    geometries, _ = read(unpack(run(source, tmp_path, WORLD, format="geopackage")) / "sea.gpkg")
+    assert geometries.tolist() == [shapely.Point(1, 2)]
