@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from django.db import transaction
 from django.utils import timezone
 
@@ -20,6 +22,9 @@ class RenewalError(RequestError):
 _ROWS_AT_A_TIME = 200
 # How long a storage is asked in a round: others of the schedule wait.
 _ASKED_FOR_SECONDS = 20.0
+# How long jobs are removed in a round. A task of five minutes is taken for one that hangs
+# (``caretaker``).
+_REMOVED_FOR_SECONDS = 60.0
 # Said after what the job's message tells, which stays: how many features, and what is missing.
 _REMOVED = "The files were removed when their time was over."
 
@@ -83,12 +88,17 @@ def renew(job: Job) -> Job:
 
 
 def expire_jobs() -> int:
-    """Remove the jobs that finished longer ago than they are kept; return how many."""
+    """Remove the jobs that finished longer ago than they are kept, for a minute; return how many.
+
+    The next round goes on: where they are kept for less from now on there may be a million.
+    """
     long_ago = timezone.now() - job_settings().keep_jobs
     # One whose archive is still there keeps its row: it would become an orphan of no name.
     over = Job.objects.filter(finished_at__lt=long_ago, artifact="").order_by("finished_at")
-    count = 0
+    count, deadline = 0, time.monotonic() + _REMOVED_FOR_SECONDS
     while ids := list(over.values_list("pk", flat=True)[:_ROWS_AT_A_TIME]):
         Job.objects.filter(pk__in=ids).delete()
         count += len(ids)
+        if time.monotonic() >= deadline:
+            break
     return count

@@ -64,6 +64,17 @@ def test_many_jobs_go_in_portions(job: Job, monkeypatch: pytest.MonkeyPatch) -> 
     assert Job.objects.count() == 1
 
 
+def test_very_many_jobs_go_in_several_rounds(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(expiry, "_ROWS_AT_A_TIME", 3)
+    monkeypatch.setattr(expiry, "_REMOVED_FOR_SECONDS", 0.0, raising=False)
+    finished_at = timezone.now() - timedelta(days=400)
+    Job.objects.bulk_create(
+        Job(process_id="echo", owner=OWNER, status=JobStatus.FAILED, finished_at=finished_at)
+        for _ in range(8)
+    )
+    assert [expiry.expire_jobs() for _ in range(4)] == [3, 3, 2, 0]
+
+
 def test_job_whose_archive_is_still_there_stays_with_it(job: Job) -> None:
     done = finish(begin(job))
     Job.objects.update(finished_at=timezone.now() - timedelta(days=400))
