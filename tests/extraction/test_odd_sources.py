@@ -171,7 +171,7 @@ def test_crs_without_any_operation_has_a_ballpark_one() -> None:
     # pyproj fails by an IndexError where it finds no operation that is not a ballpark one.
     found = find_operation(pyproj.CRS("EPSG:9006"), pyproj.CRS("OGC:CRS84"), None)
     assert found.is_ballpark
-    assert found.name == "Ballpark geographic offset from IGS00 to WGS 84 (CRS84)"
+    assert found.name == "Ballpark geographic offset from IGS00 to WGS 84"
     assert np.isfinite(found.move(np.array([[10.0, 50.0]]))).all()
 
 

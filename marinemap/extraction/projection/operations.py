@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 import threading
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -15,16 +17,17 @@ from pyproj.enums import TransformDirection
 from pyproj.exceptions import ProjError
 from pyproj.transformer import AreaOfInterest, TransformerGroup
 
-_HUB = pyproj.CRS.from_authority("OGC", "CRS84")
-_HUB_IN_EPSG = pyproj.CRS.from_epsg(4326)
+# One name of WGS 84 for all: of OGC:CRS84, the same degrees, PROJ finds other operations, those of
+# other registries among them, which lead elsewhere by a metre, and takes five times as long.
+_HUB = pyproj.CRS.from_epsg(4326)
 # Datums differ by up to about a kilometre (EPSG Guidance Note 7-2: some hundreds of metres are
 # usual); a ballpark operation leaves that out.
 BALLPARK_METRES = 1_000
 # Neighbouring requests share what was found before: finding it takes up to 0.8 s. All operations
 # from NAD27 take 0.8 MB.
 _KEPT = 64
-# An operation that is known so well, in metres, is looked for no further.
-_EXACT = 0.1
+# What PROJ calls an operation that leaves out the shift between two datums.
+_BALLPARK = "Ballpark"
 # So many positions each way are looked at of a region, and on each edge of a box.
 _GRID, _EDGE_CORNERS = 33, 101
 
@@ -105,7 +108,7 @@ def find_operation(source: pyproj.CRS, target: pyproj.CRS, region: Box | None) -
     """
     around = None if region is None else _rounded(region)
     # pyproj's group of operations is not to be used by two threads at a time.
-    found = _find(source, target, around, threading.get_ident())
+    found = _find(_named(source), _named(target), around, threading.get_ident())
     best = found.operations[0]
     if region is not None:
         places = grid_of(region)
@@ -115,7 +118,7 @@ def find_operation(source: pyproj.CRS, target: pyproj.CRS, region: Box | None) -
 
 def projs_choice(source: pyproj.CRS, target: pyproj.CRS) -> Operation:
     """Return the operation that PROJ makes, which differs from place to place."""
-    return _projs_choice(source, target, threading.get_ident())
+    return _projs_choice(_named(source), _named(target), threading.get_ident())
 
 
 def grid_of(region: Box, each_way: int = _GRID) -> Array:
@@ -158,80 +161,84 @@ def _rounded(region: Box) -> Box:
 
 @dataclass(frozen=True)
 class _Found:
-    """Operations in PROJ's order, one at least, and those whose grids are not installed."""
+    """Operations in PROJ's order, those whose grids are not installed, and a ballpark one."""
 
     operations: tuple[Operation, ...]
     missing: tuple[Any, ...] = ()
+    ballpark: Operation | None = None
 
 
 @lru_cache(maxsize=_KEPT)
 def _find(source: pyproj.CRS, target: pyproj.CRS, region: Box | None, thread: int) -> _Found:
     if source.equals(target, ignore_axis_order=True):
         return _Found((Operation((), "", 0.0, False, ""),))
-    near = _group(source, target, region)
-    if near is not None and near.transformers:
-        return _of_group(near, region)
-    anywhere = _group(source, target, None) if region else None
-    if anywhere is not None and anywhere.transformers:
-        return _of_group(anywhere, region)
+    near = _search(source, target, region)
+    for found in chain([near], _others(source, target, region, thread)):
+        if found.operations:
+            return replace(found, missing=near.missing)
     by_hub = _through_hub(source, target, region)
     if by_hub is not None:
         return _Found((by_hub,))
-    return _Found((_ballpark(source, target),), _missing(near))
+    return _Found((near.ballpark or _projs_choice(source, target, thread),), near.missing)
+
+
+def _others(
+    source: pyproj.CRS, target: pyproj.CRS, region: Box | None, thread: int
+) -> Iterator[_Found]:
+    """Search elsewhere; EPSG's come first, so that a datum has those of one registry."""
+    yield _anywhere(source, target, None, thread)
+    yield _search(source, target, region, "any")
+    yield _anywhere(source, target, "any", thread)
+
+
+@lru_cache(maxsize=_KEPT)
+def _anywhere(source: pyproj.CRS, target: pyproj.CRS, authority: str | None, thread: int) -> _Found:
+    # Such a search is long where nothing is found, and the same for all regions.
+    return _search(source, target, None, authority)
 
 
 @lru_cache(maxsize=_KEPT)
 def _projs_choice(source: pyproj.CRS, target: pyproj.CRS, thread: int) -> Operation:
-    return _ballpark(source, target)
+    transformer = pyproj.Transformer.from_crs(source, target, always_xy=True)
+    # Where PROJ would choose between several at each position, there is no description.
+    return _ballpark(
+        transformer, f"{_BALLPARK} geographic offset from {source.name} to {target.name}"
+    )
 
 
-def _group(source: pyproj.CRS, target: pyproj.CRS, region: Box | None) -> TransformerGroup | None:
-    """Return the operations between two CRSs, None where there is none."""
-    if not (source.equals(_HUB) or target.equals(_HUB)):
-        return _group_of(source, target, region)
-    # To CRS84 PROJ looks through all CRSs on the way: up to a second, of the ITRF's for instance.
-    # To the same degrees by their name in EPSG that takes a tenth, and finds less.
-    quick = _group_of(_in_epsg(source), _in_epsg(target), region, "any")
-    if _has_exact(quick):
-        return quick
-    full = _group_of(source, target, region)
-    return full if full is not None and full.transformers else quick
-
-
-def _has_exact(group: TransformerGroup | None) -> bool:
-    return bool(group and group.transformers and 0 <= group.transformers[0].accuracy <= _EXACT)
-
-
-def _group_of(
+def _search(
     source: pyproj.CRS, target: pyproj.CRS, region: Box | None, authority: str | None = None
-) -> TransformerGroup | None:
+) -> _Found:
+    """Return the operations for a region; none where PROJ finds none.
+
+    The ballpark ones are found by the same search: another for them would take as long.
+    """
     with warnings.catch_warnings():
         # That a better operation exists whose grid is not installed is told in the report.
         warnings.simplefilter("ignore")
         try:
-            return TransformerGroup(
+            group = TransformerGroup(
                 source,
                 target,
                 always_xy=True,
                 area_of_interest=AreaOfInterest(*region) if region else None,
                 authority=authority,
-                allow_ballpark=False,
             )
         except (IndexError, ProjError):
-            # pyproj 3.7 looks for the first of none, for instance from EPSG:9006; from ETRS89 to
-            # CRS84 off Africa PROJ finds one that moves nothing, and takes it for no operation.
-            return None
-
-
-def _in_epsg(crs: pyproj.CRS) -> pyproj.CRS:
-    return _HUB_IN_EPSG if crs.equals(_HUB) else crs
-
-
-def _of_group(group: TransformerGroup, region: Box | None) -> _Found:
+            # pyproj 3.7 looks for the first of none, for instance from EPSG:9006 of any authority.
+            return _Found(())
+    sound = [each for each in group.transformers if _BALLPARK not in each.description]
+    rough = [each for each in group.transformers if _BALLPARK in each.description]
     return _Found(
-        tuple(_of_transformer(each) for each in group.transformers),
-        _missing(group) if region else (),
+        tuple(_of_transformer(each) for each in sound),
+        tuple(group.unavailable_operations) if region else (),
+        _ballpark(rough[0], _plain_name(rough[0].description)) if rough else None,
     )
+
+
+def _named(crs: pyproj.CRS) -> pyproj.CRS:
+    """Return WGS 84 by one name, whichever it came by."""
+    return _HUB if crs.equals(_HUB, ignore_axis_order=True) else crs
 
 
 def _of_transformer(found: pyproj.Transformer) -> Operation:
@@ -239,10 +246,6 @@ def _of_transformer(found: pyproj.Transformer) -> Operation:
     use = found.area_of_use
     uses = () if use is None else (use.bounds,)
     return Operation(((found, False),), _plain_name(found.description), accuracy, False, "", uses)
-
-
-def _missing(group: TransformerGroup | None) -> tuple[Any, ...]:
-    return tuple(group.unavailable_operations) if group else ()
 
 
 def _better(missing: tuple[Any, ...], accuracy: float | None) -> str:
@@ -260,7 +263,7 @@ def _better(missing: tuple[Any, ...], accuracy: float | None) -> str:
 
 
 def _through_hub(source: pyproj.CRS, target: pyproj.CRS, region: Box | None) -> Operation | None:
-    if source.equals(_HUB) or target.equals(_HUB):
+    if _HUB in (source, target):
         return None
     there, back = (find_operation(crs, _HUB, region) for crs in (source, target))
     if there.is_ballpark or back.is_ballpark:
@@ -276,12 +279,7 @@ def _through_hub(source: pyproj.CRS, target: pyproj.CRS, region: Box | None) -> 
     )
 
 
-def _ballpark(source: pyproj.CRS, target: pyproj.CRS) -> Operation:
-    # From EPSG:9006 to OGC:CRS84 PROJ makes one that moves nothing; to the same degrees by their
-    # other name it makes one that does.
-    transformer = pyproj.Transformer.from_crs(_in_epsg(source), _in_epsg(target), always_xy=True)
-    # Where PROJ would choose between several at each position, there is no description.
-    name = f"Ballpark geographic offset from {source.name} to {target.name}"
+def _ballpark(transformer: pyproj.Transformer, name: str) -> Operation:
     return Operation(((transformer, False),), name, None, True, "")
 
 

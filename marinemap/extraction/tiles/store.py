@@ -107,7 +107,8 @@ def read(layer: SourceLayer, folder: Path, tell: Progress) -> list[Store]:
         If the source is missing, broken or unreadable, or more of it than half.
     """
     prepared = prepare(dataclasses.replace(layer, fields=[], filter=None), None)
-    place = ToWorld.of(pyproj.CRS.from_user_input(prepared.dataset.crs))
+    dataset = prepared.dataset
+    place = ToWorld.of(pyproj.CRS.from_user_input(dataset.crs), dataset.bounds)
     stores: dict[int, Store] = {}
     count, unreadable = 0, LeftOut()
     for batch in prepared.source.batches():
@@ -119,7 +120,7 @@ def read(layer: SourceLayer, folder: Path, tell: Progress) -> list[Store]:
                 stores[shapes.kind] = Store(shapes.kind, folder / f"{shapes.kind}.positions")
             for placed in place.place(shapes):
                 stores[shapes.kind].add(placed)
-        tell(min(1.0, count / max(1, prepared.dataset.feature_count)), "Reading")
+        tell(min(1.0, count / max(1, dataset.feature_count)), "Reading")
     check_readable_share(prepared.source.name, unreadable, count)
     for store in stores.values():
         store.finish()

@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 import pyproj
 
+from marinemap.extraction.areas.near import route_to
 from marinemap.extraction.projection.bend import Plane, TooManyCorners, bend
+from marinemap.extraction.projection.route import Route
 from marinemap.extraction.tiles.shapes import POINT, POLYGON, Shapes, ends
 
 # The world's width in bits: units of 4 cm at the equator.
@@ -27,21 +29,21 @@ _TOLERANCES_METRES = (5.0, 500.0)
 _MOST_CORNERS = 2_000_000
 
 Array = np.ndarray[Any, Any]
+Box = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True)
 class ToWorld:
     """The way from a source's CRS to units of the world, y downwards from the north-west corner."""
 
-    mover: pyproj.Transformer
+    route: Route
     planes: tuple[Plane, Plane]
 
     @classmethod
-    def of(cls, crs: pyproj.CRS) -> ToWorld:
-        """Return the way from a CRS."""
-        mercator = pyproj.CRS.from_user_input(_MERCATOR)
-        mover = pyproj.Transformer.from_crs(crs, mercator, always_xy=True)
-        return cls(mover, (Plane.of(crs), Plane.of(mercator)))
+    def of(cls, crs: pyproj.CRS, bounds: Box | None) -> ToWorld:
+        """Return the way of a whole layer's extract, from its CRS and its bounds there."""
+        route = route_to(None, crs, pyproj.CRS.from_user_input(_MERCATOR), bounds)
+        return cls(route, (Plane.of(crs), Plane.of(route.output)))
 
     def place(self, shapes: Shapes) -> Iterator[Shapes]:
         """Yield features in units of the world, with corners added where long edges bend."""
@@ -73,8 +75,9 @@ class ToWorld:
         return dataclasses.replace(shapes, xy=_in_units(self._moved(shapes.xy)))
 
     def _moved(self, xy: Array) -> Array:
-        moved = np.column_stack(self.mover.transform(xy[:, 0], xy[:, 1]))
-        finite = np.nan_to_num(moved, nan=3 * _HALF_WORLD_M, posinf=np.inf, neginf=-np.inf)
+        finite = np.nan_to_num(
+            self.route.moved(xy), nan=3 * _HALF_WORLD_M, posinf=np.inf, neginf=-np.inf
+        )
         within: Array = np.clip(finite, -3 * _HALF_WORLD_M, 3 * _HALF_WORLD_M)
         return within
 
