@@ -183,8 +183,9 @@ class ExtractionRequest:
 class LayerReport:
     """What became of one layer.
 
-    ``features_read`` counts the features within the area's box, ``features_written`` those in
-    the archive. ``renamed_fields`` maps old names to new. ``notes`` are sentences for a person.
+    ``features_read`` counts the features that were looked at: those near the area where the source
+    has an index or boxes that tell, else all of it. ``features_written`` counts those in the
+    archive. ``renamed_fields`` maps old names to new. ``notes`` are sentences for a person.
     ``losses`` are the same for a program: what the format could not hold as it came. ``repaired``
     counts features mended before they were cut, ``not_finite`` those left out for a coordinate
     that is no number, ``unreadable`` those left out for a geometry that cannot be read, of a

@@ -30,6 +30,7 @@ from marinemap.extraction import (
 )
 from marinemap.extraction.extracts.archive import new_archive
 from tests.extraction.conftest import Unpack, WriteSource
+from tests.extraction.layers import write_layer
 
 # An outline that no edge of the fixture's data runs along.
 OUTLINE = {
@@ -327,6 +328,19 @@ def test_archive_tells_what_is_in_it(marine_gpkg: Path, archive: Path) -> None:
     ):
         assert words in readme
     assert result.size_bytes == archive.stat().st_size
+
+
+@pytest.mark.parametrize("driver", ["GeoJSON", "FlatGeobuf"])
+def test_readme_says_of_no_feature_far_away_that_it_is_near(tmp_path: Path, driver: str) -> None:
+    suffix = {"GeoJSON": ".geojson", "FlatGeobuf": ".fgb"}[driver]
+    points = [shapely.Point(1, 41), shapely.Point(100, -41)]
+    source = write_layer(tmp_path / f"sea{suffix}", points, kind="Point", driver=driver)
+    report = one_layer(source, tmp_path / "out.zip", "sea", area=[0, 40, 5, 45]).layers[0]
+    # A GeoJSON has no index: all of it is looked at.
+    assert report.features_read == {"GeoJSON": 2, "FlatGeobuf": 1}[driver]
+    with zipfile.ZipFile(tmp_path / "out.zip") as opened:
+        readme = opened.read("README.txt").decode()
+    assert f"Features:     1 (of {report.features_read} looked at)" in readme
 
 
 def test_archive_holds_the_area_as_it_was_used(marine_gpkg: Path, archive: Path) -> None:

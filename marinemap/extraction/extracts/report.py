@@ -93,7 +93,7 @@ def _layer_lines(source: SourceLayer, report: LayerReport) -> list[str]:
     lines = [
         f"{source.title or report.name}",
         f"  Files:        {', '.join(_top_names(report.files))}",
-        f"  Features:     {report.features_written:,} (of {report.features_read:,} near the area)",
+        f"  Features:     {report.features_written:,} (of {report.features_read:,} looked at)",
         *_measured_lines(report),
         f"  CRS:          {report.crs}",
         f"  Licence:      {source.licence or 'not stated'}",
