@@ -10,7 +10,7 @@ import pytest
 from marinemap.transport.database import verify
 from marinemap.transport.errors import AwayError
 from tests.postgresql import Cluster, make_database, pgbouncer
-from tests.transport.conftest import Broker, Inbox, publish
+from tests.transport.conftest import Broker, Inbox, publish, wait_until
 from tests.transport.test_faults_waits import RATE
 
 BODIES = list(range(40))
@@ -66,3 +66,33 @@ def test_who_is_frozen_amid_a_transaction_is_ended_behind_a_pooler_too(pooled: B
         with psycopg.connect(pooled.url, autocommit=True, prepare_threshold=None) as other:
             other.execute("SET statement_timeout TO '20s'")
             other.execute("UPDATE broker_rates SET max_starts = 2")
+
+
+def test_statement_that_is_given_up_is_not_done_later_behind_a_pooler(pooled: Broker) -> None:
+    """Only this side gave it up: on the server it waited on, and was done when its lock came."""
+    verify(pooled.database)
+    pooled.rows(RATE)
+    with psycopg.connect(pooled.url, prepare_threshold=None) as holder:
+        holder.execute("SELECT * FROM broker_rates FOR UPDATE")
+        with pytest.raises(AwayError), pooled.database.session() as session:
+            session.run("UPDATE broker_rates SET max_starts = 9")
+    waits = (
+        "SELECT 1 FROM pg_stat_activity WHERE state = 'active' AND query LIKE 'UPDATE broker_r%'"
+    )
+    wait_until(lambda: not pooled.rows(waits), "the end of the statement")
+    assert pooled.rows("SELECT max_starts FROM broker_rates") == [(10,)]
+
+
+def test_session_goes_on_after_a_statement_that_the_server_refused(pooled: Broker) -> None:
+    verify(pooled.database)
+    with pooled.database.session() as session:
+        with pytest.raises(psycopg.errors.DivisionByZero):
+            session.run("SELECT 1 / CAST(:number AS INTEGER) AS one", number=0)
+        assert session.is_sound()
+        assert session.run("SELECT CAST(:number AS INTEGER) AS one", number=1)[0].one == 1
+        limits = "SELECT current_setting('statement_timeout') AS found"
+        assert session.run(limits)[0].found == "2s"
+        with session.begin():
+            assert session.run(limits)[0].found == "2s"
+    with psycopg.connect(pooled.url, autocommit=True, prepare_threshold=None) as other:
+        assert {other.execute("SHOW statement_timeout").fetchone() for _ in range(8)} == {("0",)}

@@ -23,6 +23,7 @@ from psycopg.pq import ConnStatus, ExecStatus, TransactionStatus
 from .. import SCHEME
 from ..errors import AwayError, BusyError
 from .contract import Row
+from .postgresql_limits import for_session, send_limited
 from .postgresql_resuming import Resumption
 from .postgresql_words import as_text, write_sql
 from .signals import wait_for
@@ -46,11 +47,7 @@ _PLANNING = (
     # A role's own default might count with an old snapshot.
     "SET default_transaction_isolation TO 'read committed'",
 )
-_LIMITS = ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout")
-# Of one transaction: behind a pooler a setting of the session's would go on to others.
-_LIMIT_TRANSACTION = "SELECT " + ", ".join(
-    f"set_config('{name}', CAST(:ms AS TEXT), true)" for name in _LIMITS
-)
+_DONE = (ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK, ExecStatus.PIPELINE_SYNC)
 
 
 class PostgresSession:
@@ -84,8 +81,11 @@ class PostgresSession:
         sql, names = write_sql(statement)
         values = [as_text(parameters[name]) for name in names]
         with translating(), self._closing_when_lost():
-            self._send(statement, sql, values)
-            result = self._receive()
+            if self.is_pooled and self.is_sound():
+                result = self._run_limited(sql, values)
+            else:
+                self._send(statement, sql, values)
+                result = self._receive()
         if not result.nfields:
             return []
         self._transformer.set_pgresult(result)
@@ -95,8 +95,6 @@ class PostgresSession:
     def begin(self) -> Iterator[None]:
         self.run("BEGIN")
         try:
-            if self.is_pooled:
-                self.run(_LIMIT_TRANSACTION, ms=self._ms)
             yield
             self.run("COMMIT")
         except BaseException:
@@ -127,8 +125,7 @@ class PostgresSession:
         if row[1] == "on":
             raise psycopg.OperationalError("the server is read-only: a standby, or demoted")
         if not self.is_pooled:
-            limits = (f"SET {name} TO {self._ms}" for name in (*_LIMITS, "tcp_user_timeout"))
-            self._ask("; ".join((*_PLANNING, *limits)))
+            self._ask("; ".join((*_PLANNING, *for_session(self._ms))))
 
     def _ask(self, sql: str) -> list[str]:
         self.connection.pgconn.send_query(sql.encode())
@@ -148,11 +145,23 @@ class PostgresSession:
             self._names[statement] = name
         pgconn.send_query_prepared(name, values)
 
+    def _run_limited(self, sql: bytes, values: list[bytes | None]) -> Any:
+        pgconn = self.connection.pgconn
+        send_limited(pgconn, self._ms, sql, values)
+        results = [self._fetch(generators.execute(pgconn))]
+        results += [self._fetch(generators.fetch_many(pgconn)) for _ in range(2)]
+        pgconn.exit_pipeline_mode()
+        return [self._check(result) for result in results][1]
+
     def _receive(self) -> Any:
-        waiting = generators.execute(self.connection.pgconn)
+        return self._check(self._fetch(generators.execute(self.connection.pgconn)))
+
+    def _fetch(self, waiting: Any) -> Any:
         # The server gives up first where it can; a mute one never answers.
-        result = self.connection.wait(waiting, timeout=self._seconds + 1)[-1]
-        if result.status not in (ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK):
+        return self.connection.wait(waiting, timeout=self._seconds + 1)[-1]
+
+    def _check(self, result: Any) -> Any:
+        if result.status not in _DONE:
             raise psycopg.errors.error_from_result(result, self.connection.info.encoding)
         return result
 
