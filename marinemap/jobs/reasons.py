@@ -66,7 +66,10 @@ def with_setting(error: RunLimitError) -> RunLimitError:
 
 
 def as_problem(error: MarineMapError) -> dict[str, Any]:
-    """Return an error as JSON values; its kind is by who can do something about it."""
+    """Return an error as JSON values; its kind is by who can do something about it.
+
+    Texts in it are as :func:`storable` gives them.
+    """
     said = {"detail": kept(error.message), "hint": kept(error.hint)}
     branches = (RequestError, DatasetError, ServiceError)
     problem = {
@@ -78,4 +81,16 @@ def as_problem(error: MarineMapError) -> dict[str, Any]:
     }
     # What the texts were made of, for who reads another language.
     found = {name: made_of for name, made_of in said.items() if made_of}
-    return problem | ({"said": found} if found else {})
+    whole = problem | ({"said": found} if found else {})
+    return {name: _all_storable(value) for name, value in whole.items()}
+
+
+def storable(text: str) -> str:
+    """Return a text that every database takes: without NUL, and halves of pairs written out."""
+    return text.replace("\0", "\\0").encode(errors="backslashreplace").decode()
+
+
+def _all_storable(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _all_storable(each) for name, each in value.items()}
+    return storable(value) if isinstance(value, str) else value

@@ -19,7 +19,7 @@ from marinemap.jobs.conf import job_settings
 from marinemap.jobs.models import Job, JobDocuments
 from marinemap.jobs.notify import announce
 from marinemap.jobs.queue import publish
-from marinemap.jobs.reasons import as_problem, interrupted, lacking, took_too_long
+from marinemap.jobs.reasons import as_problem, interrupted, lacking, storable, took_too_long
 from marinemap.jobs.states import JobStatus
 from marinemap.jobs.tally import count_end
 from marinemap.processes.process import RunResult
@@ -142,7 +142,8 @@ def fail(job: Job, error: MarineMapError) -> None:
     JobStoppedError
         If the run lost its job meanwhile.
     """
-    _end(job, None, status=JobStatus.FAILED, message=str(error), problem=as_problem(error))
+    why = storable(str(error))
+    _end(job, None, status=JobStatus.FAILED, message=why, problem=as_problem(error))
 
 
 def put_off(job: Job, why: str, *, is_own_doing: bool) -> str:
@@ -288,7 +289,7 @@ def _end(job: Job, outputs: dict[str, Any] | None, **columns: Any) -> None:
 def _finish_failed(job: Job, error: MarineMapError) -> None:
     now = timezone.now()
     job.status = JobStatus.FAILED
-    job.message = str(error)
+    job.message = storable(str(error))
     job.problem = as_problem(error)
     job.finished_at = now
     job.expires_at = now + job_settings().keep_results
