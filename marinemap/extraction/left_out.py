@@ -54,7 +54,8 @@ class LeftOut:
 
     def _listed(self, named: list[str]) -> str:
         more = self.count - len(named)
-        return ", ".join([*named, *([f"and {more:,} more"] if more else [])])
+        listed = ", ".join(named)
+        return say("{listed}, and {more:,} more", listed=listed, more=more) if more else listed
 
 
 def check_readable_share(title: str, unreadable: LeftOut, read: int) -> None:

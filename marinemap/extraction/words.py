@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from marinemap.sentences import say
+
 
 def counted(features: int) -> str:
     """Return how many features, in words.
@@ -9,4 +11,4 @@ def counted(features: int) -> str:
     >>> counted(1), counted(2_000)
     ('1 feature', '2,000 features')
     """
-    return f"{features:,} feature{'' if features == 1 else 's'}"
+    return say("1 feature") if features == 1 else say("{count:,} features", count=features)

@@ -80,8 +80,7 @@ def _layer(layer: LayerEstimate) -> dict[str, Any]:
         "features_at_most": layer.features_at_most,
         "exact": layer.is_exact,
         "size_bytes": layer.size_bytes,
-        # English whoever asks, as in the extract's report: only some of them could be retold.
-        "warnings": [str(each) for each in layer.warnings],
+        "warnings": list(layer.warnings),
     }
 
 

@@ -45,7 +45,7 @@ PAGES = [
 HTML = {"Accept": "text/html"}
 DE = {"Accept-Language": "fr-FR, de-AT;q=0.8, en;q=0.5"}
 # Esperanto stands for a language in which every text of the site's can be told from data.
-_MARKED = {"Accept-Language": "eo"}
+MARKED = {"Accept-Language": "eo"}
 
 _NAMES = {"MarineMap API", "MarineMap", "WebMercatorQuad", "curl", "Python", "OpenAPI"}
 # Addresses, numbers, and names of members as programs write them.
@@ -118,7 +118,7 @@ def _is_others(text: str, layer: Layer) -> bool:
 def test_no_text_of_the_site_s_own_is_left_untranslated(
     reefs: Layer, new_client: NewClient, marked: None, address: str
 ) -> None:
-    page = new_client(HTML | _MARKED).get(address)
+    page = new_client(HTML | MARKED).get(address)
     assert page.status_code == 200 and page["Content-Language"] == "eo"
     texts = _Texts(page.content.decode()).found
     assert any("⟦" in text for text in texts)
@@ -130,7 +130,7 @@ def test_what_programs_read_is_the_same_in_every_language(
     reefs: Layer, new_client: NewClient, marked: None, address: str
 ) -> None:
     json = {"Accept": "application/json, application/geo+json, application/schema+json"}
-    marked_too = new_client(json | _MARKED).get(address)
+    marked_too = new_client(json | MARKED).get(address)
     assert marked_too.content == new_client(json).get(address).content
     assert "Content-Language" not in marked_too and "⟦" not in marked_too.content.decode()
 
@@ -272,7 +272,7 @@ def test_notes_of_an_estimate_are_told_whole_in_the_language_of_the_reader(
     corners = [[0, 40], [5, 45], [5, 40], [0, 45], [0, 40]]
     area = {"type": "Polygon", "coordinates": [corners]}
     body = {"inputs": {"layers": ["reefs"], "area": {"value": area}}}
-    english, told = (post(new_client(each), body, "estimate") for each in ({}, _MARKED))
+    english, told = (post(new_client(each), body, "estimate") for each in ({}, MARKED))
     assert (told["Content-Language"], english["Content-Language"]) == ("eo", "en")
     plain, notes = english.json()["notes"], told.json()["notes"]
     # The area is repaired, the layer gives less, and so does the site.
@@ -317,7 +317,7 @@ def test_refusal_is_told_whole_in_the_language_of_the_reader(
         client = new_client(headers)
         return client.get(address) if asked is None else post(client, asked, address)
 
-    english, told = refused({}), refused(_MARKED)
+    english, told = refused({}), refused(MARKED)
     assert 400 <= told.status_code == english.status_code < 500
     assert (told["Content-Language"], english["Content-Language"]) == ("eo", "en")
     assert "Accept-Language" in told["Vary"] and "Accept-Language" in english["Vary"]

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from marinemap.extraction.formats.fields import to_plain_text, type_words, unique_names
 from marinemap.extraction.formats.written import Loss
+from marinemap.sentences import Sentence, say
 
 
 @dataclass(frozen=True)
@@ -19,13 +20,17 @@ class Rule:
     """Values that a format cannot hold, and what stands in their place.
 
     ``change`` takes a column of a type that ``applies`` and returns it as the format can hold it.
-    ``words`` say it to a person: ``{count}`` and ``{field}`` are filled in.
+    ``words`` say it to a person: ``{count:,}`` and ``{field}`` are filled in.
     """
 
     kind: str
     applies: Callable[[Any], bool]
     change: Callable[[Any], Any]
     words: str
+
+    def loss(self, field: str, count: int) -> Loss:
+        """Return what so many changed values of a field are to a person."""
+        return Loss(self.kind, field, count, Sentence(self.words, {"count": count, "field": field}))
 
 
 class Columns:
@@ -77,14 +82,11 @@ class Columns:
     def losses(self) -> list[Loss]:
         """Return what could not be kept as it came."""
         became = [
-            Loss("type_changed", f.name, 0, f"'{f.name}' ({type_words(f.type)}) is kept as text")
+            Loss("type_changed", f.name, 0, kept_as_text(f.name, f.type))
             for f, kept in zip(self._given, self.schema, strict=True)
             if _plain_type(f.type) != kept.type and not pa.types.is_null(f.type)
         ]
-        return became + [
-            Loss(rule.kind, name, count, rule.words.format(count=f"{count:,}", field=name))
-            for (rule, name), count in self._changed.items()
-        ]
+        return became + [rule.loss(name, count) for (rule, name), count in self._changed.items()]
 
     def _column(self, name: str, type_: Any, column: Any) -> Any:
         if column.type != type_ and _plain_type(column.type) == type_:
@@ -99,6 +101,11 @@ class Columns:
                     self._changed[rule, name] += count
                     column = changed
         return column
+
+
+def kept_as_text(name: str, type_: Any) -> str:
+    """Say that a field becomes text."""
+    return say("'{field}' ({type}) is kept as text", field=name, type=type_words(type_))
 
 
 def _plain_type(type_: Any) -> Any:
@@ -184,32 +191,32 @@ NO_NUL = Rule(
     "text_changed",
     is_text,
     _without_nul,
-    "{count} texts of '{field}' lost the sign NUL, which the format cannot hold",
+    say("{count:,} texts of '{field}' lost the sign NUL, which the format cannot hold"),
 )
 NO_NAN = Rule(
     "value_lost",
     pa.types.is_floating,
     _numbers,
-    "{count} values of '{field}' became null: the format holds no NaN",
+    "{count:,} values of '{field}' became null: the format holds no NaN",
 )
 # GDAL writes an empty text for a year of more or fewer than four digits.
 CALENDAR = Rule(
     "value_lost",
     _has_day,
     _in_calendar,
-    "{count} values of '{field}' became null: the format holds the years 1 to 9999 only",
+    "{count:,} values of '{field}' became null: the format holds the years 1 to 9999 only",
 )
 # GDAL keeps no more of a second (OGRField: a float of 32 bits).
 MILLISECONDS = Rule(
     "value_rounded",
     _is_finer_than_ms,
     rounded_to("millisecond"),
-    "{count} values of '{field}' are rounded to milliseconds, the finest that the format is "
+    "{count:,} values of '{field}' are rounded to milliseconds, the finest that the format is "
     "written in",
 )
 ONLY_FINITE = Rule(
     "value_lost",
     pa.types.is_floating,
     _finite,
-    "{count} values of '{field}' became null: the format holds finite numbers only",
+    "{count:,} values of '{field}' became null: the format holds finite numbers only",
 )

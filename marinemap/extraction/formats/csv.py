@@ -46,7 +46,7 @@ _NO_FORMULA = Rule(
     "text_quoted",
     is_text,
     _harmless,
-    "{count} texts of '{field}' begin with a sign that a spreadsheet runs as a formula; an "
+    "{count:,} texts of '{field}' begin with a sign that a spreadsheet runs as a formula; an "
     "apostrophe was put before them",
 )
 

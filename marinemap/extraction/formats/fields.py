@@ -13,6 +13,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from marinemap.sentences import say
+
 # DBF field names hold ten bytes (dBASE III header; GDAL ESRI Shapefile driver).
 MAX_NAME_BYTES = 10
 # DBF character fields hold 254 bytes (dBASE III; a length of 255 is reserved).
@@ -120,22 +122,22 @@ def type_words(type_: Any) -> str:
 
 
 _TYPE_WORDS: list[tuple[Callable[[Any], bool], str]] = [
-    (pa.types.is_timestamp, "date and time"),
-    (pa.types.is_date, "date"),
-    (pa.types.is_time, "time of day"),
-    (pa.types.is_duration, "duration"),
-    (pa.types.is_boolean, "true or false"),
-    (pa.types.is_integer, "integer"),
-    (pa.types.is_floating, "real"),
-    (pa.types.is_decimal, "decimal number"),
-    (pa.types.is_string, "text"),
-    (pa.types.is_large_string, "text"),
-    (pa.types.is_binary, "bytes"),
-    (pa.types.is_large_binary, "bytes"),
-    (pa.types.is_fixed_size_binary, "bytes"),
-    (pa.types.is_struct, "structure"),
-    (pa.types.is_nested, "list"),
-    (pa.types.is_dictionary, "list of choices"),
+    (pa.types.is_timestamp, say("date and time")),
+    (pa.types.is_date, say("date")),
+    (pa.types.is_time, say("time of day")),
+    (pa.types.is_duration, say("duration")),
+    (pa.types.is_boolean, say("true or false")),
+    (pa.types.is_integer, say("integer")),
+    (pa.types.is_floating, say("real")),
+    (pa.types.is_decimal, say("decimal number")),
+    (pa.types.is_string, say("text")),
+    (pa.types.is_large_string, say("text")),
+    (pa.types.is_binary, say("bytes")),
+    (pa.types.is_large_binary, say("bytes")),
+    (pa.types.is_fixed_size_binary, say("bytes")),
+    (pa.types.is_struct, say("structure")),
+    (pa.types.is_nested, say("list")),
+    (pa.types.is_dictionary, say("list of choices")),
 ]
 
 

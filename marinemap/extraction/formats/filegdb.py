@@ -47,7 +47,7 @@ _ROUNDED = Rule(
     "value_rounded",
     pa.types.is_int64,
     lambda column: pc.if_else(_is_exact(column), column, _as_doubles(column)),
-    "{count} integers of '{field}' are rounded: a file geodatabase holds 53 bits of them",
+    "{count:,} integers of '{field}' are rounded: a file geodatabase holds 53 bits of them",
 )
 
 
@@ -55,7 +55,7 @@ _SECONDS = Rule(
     "value_rounded",
     pa.types.is_timestamp,
     rounded_to("second"),
-    "{count} values of '{field}' are rounded to seconds, the finest that all readers of a file "
+    "{count:,} values of '{field}' are rounded to seconds, the finest that all readers of a file "
     "geodatabase know",
 )
 

@@ -56,14 +56,14 @@ _RULES = [
         "text_changed",
         is_text,
         _plain_texts,
-        "{count} texts of '{field}' lost blanks at their beginning or control characters, which "
+        "{count:,} texts of '{field}' lost blanks at their beginning or control characters, which "
         "KML cannot hold",
     ),
     Rule(
         "value_rounded",
         pa.types.is_float64,
         _fifteen_digits,
-        "{count} values of '{field}' are rounded to 15 digits",
+        "{count:,} values of '{field}' are rounded to 15 digits",
     ),
 ]
 

@@ -21,6 +21,7 @@ from marinemap.extraction.formats.wkb_to_shp import split_collections
 from marinemap.extraction.formats.written import Loss, WrittenLayer, parted_collections
 from marinemap.extraction.geometry.wkb import kinds
 from marinemap.extraction.words import counted
+from marinemap.sentences import say
 
 _SUFFIXES = {POINT: "_point", MULTIPOINT: "_point", POLYLINE: "_line", POLYGON: "_polygon"}
 # Base type of WKB to shape type. A shapefile has no distinction between single and multi for
@@ -147,13 +148,22 @@ def _foresee(attributes: Any) -> list[Loss]:
     table.texts(attributes, 1)
     renamed = ((old, new) for old, new in table.names.items() if old != new)
     return [
-        *(Loss("renamed", old, 0, f"'{old}' would be named '{new}'") for old, new in renamed),
+        *(Loss("renamed", old, 0, _renamed(old, new)) for old, new in renamed),
         *(
-            Loss("type_changed", name, 0, f"'{name}' has integers of more than 15 digits")
+            Loss(
+                "type_changed",
+                name,
+                0,
+                say("'{field}' has integers of more than 15 digits", field=name),
+            )
             for name in table.large_integers
         ),
         *table.losses(),
     ]
+
+
+def _renamed(old: str, new: str) -> str:
+    return say("'{field}' would be named '{name}'", field=old, name=new)
 
 
 def _table_bytes(attributes: Any) -> int:

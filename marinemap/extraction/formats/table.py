@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from marinemap.extraction.formats.columns import NO_NUL
+from marinemap.extraction.formats.columns import NO_NUL, kept_as_text
 from marinemap.extraction.formats.dbf import MAX_FIELDS, DbfColumn
 from marinemap.extraction.formats.fields import (
     changes_type,
@@ -16,13 +16,10 @@ from marinemap.extraction.formats.fields import (
     exceeds_exact_integers,
     launder_names,
     to_texts,
-    type_words,
 )
 from marinemap.extraction.formats.written import Loss
 from marinemap.extraction.geometry.wkb import buffers_of
-
-_TOO_MANY = f"a shapefile holds {MAX_FIELDS} fields"
-_LOST = "a shapefile holds neither infinite numbers nor years beyond 1 to 9999"
+from marinemap.sentences import say
 
 
 class ShapefileTable:
@@ -69,7 +66,7 @@ class ShapefileTable:
     def losses(self) -> list[Loss]:
         """Return what the table could not keep as it came."""
         lost = [
-            Loss("type_changed", name, 0, f"'{name}' ({type_words(type_)}) is kept as text")
+            Loss("type_changed", name, 0, kept_as_text(name, type_))
             for name, type_ in ((n, self._schema.field(n).type) for n in self._types)
             if name in self._large or changes_type(type_, self._types[name])
         ]
@@ -79,17 +76,13 @@ class ShapefileTable:
             if count
         ]
         lost += [
-            Loss("value_lost", name, count, f"{count:,} values of '{name}' became null: {_LOST}")
+            Loss("value_lost", name, count, _lost_sentence(name, count))
             for name, count in self._lost.items()
             if count
         ]
-        lost += [
-            Loss(NO_NUL.kind, name, count, NO_NUL.words.format(count=f"{count:,}", field=name))
-            for name, count in self._nul.items()
-            if count
-        ]
+        lost += [NO_NUL.loss(name, count) for name, count in self._nul.items() if count]
         return lost + [
-            Loss("field_dropped", name, 0, f"'{name}' is left out: {_TOO_MANY}")
+            Loss("field_dropped", name, 0, _dropped_sentence(name))
             for name in self._schema.names[MAX_FIELDS:]
         ]
 
@@ -121,7 +114,25 @@ def _identifiers(first: int, count: int) -> Any:
 
 
 def _cut_sentence(name: str, count: int, longest: int) -> str:
-    return (
-        f"{count:,} texts were cut to 254 bytes, the most that a shapefile holds (field '{name}'; "
-        f"the longest had {longest:,} bytes)"
+    return say(
+        "{count:,} texts were cut to 254 bytes, the most that a shapefile holds (field '{field}'; "
+        "the longest had {longest:,} bytes)",
+        count=count,
+        field=name,
+        longest=longest,
+    )
+
+
+def _lost_sentence(name: str, count: int) -> str:
+    return say(
+        "{count:,} values of '{field}' became null: a shapefile holds neither infinite numbers nor "
+        "years beyond 1 to 9999",
+        count=count,
+        field=name,
+    )
+
+
+def _dropped_sentence(name: str) -> str:
+    return say(
+        "'{field}' is left out: a shapefile holds {most} fields", field=name, most=MAX_FIELDS
     )

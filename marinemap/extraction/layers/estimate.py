@@ -25,6 +25,7 @@ from marinemap.extraction.reading.opening import find_boxes
 from marinemap.extraction.reading.read import Source
 from marinemap.extraction.request import ExtractionRequest, SourceLayer
 from marinemap.extraction.words import counted
+from marinemap.sentences import say
 
 # So few features are read and cut as the extraction would, unless they are this large together:
 # some tens of milliseconds.
@@ -116,7 +117,7 @@ def _estimate_layer(
     # A coarse grid is made at once, whatever the number of features.
     prepared = prepare(layer, area, request.mode, output=target, features=0, is_hurried=True)
     if not prepared.dataset.feature_count:
-        return LayerEstimate(layer.name, 0, 0, 0, 0, ("The layer holds no features.",))
+        return LayerEstimate(layer.name, 0, 0, 0, 0, (say("The layer holds no features."),))
     sample, is_all = _sample(prepared.source)
     if is_all:
         kept = _cut(sample, prepared)
@@ -246,14 +247,22 @@ def _bytes(batch: Batch) -> int:
 def _warnings(
     request: ExtractionRequest, layer: SourceLayer, kept: Batch, count: _Count
 ) -> list[str]:
+    if not count.at_most and layer.filter is not None:
+        return [say("No feature of this layer lies within the area and passes the filter.")]
     if not count.at_most:
-        passing = "" if layer.filter is None else " and passes the filter"
-        return [f"No feature of this layer lies within the area{passing}."]
-    is_all = len(kept.geometries) == count.at_most
-    looked_at = "" if is_all else f"Of {len(kept.geometries):,} features looked at: "
+        return [say("No feature of this layer lies within the area.")]
+    seen = len(kept.geometries)
     losses = get_format(request.format).foresee(kept.attributes)
-    told = [f"{looked_at if loss.count else ''}{loss.detail}." for loss in losses]
+    found = [(loss.detail, loss.count) for loss in losses]
     if kept.unreadable:
         lost = LeftOut.of(kept.unreadable)
-        told.insert(0, f"{looked_at}{counted(lost.count)} cannot be read: {lost.ids}.")
-    return told
+        told = say("{features} cannot be read: {ids}", features=counted(lost.count), ids=lost.ids)
+        found.insert(0, (told, lost.count))
+    return [_whole(what, seen if many and seen != count.at_most else None) for what, many in found]
+
+
+def _whole(what: str, seen: int | None) -> str:
+    """Return a warning as a sentence; with the number of features looked at, if not at all."""
+    if seen is None:
+        return say("{what}.", what=what)
+    return say("Of {seen:,} features looked at: {what}.", seen=seen, what=what)

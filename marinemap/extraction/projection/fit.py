@@ -8,6 +8,7 @@ import shapely
 
 from marinemap.extraction.projection.crs import crs_label
 from marinemap.extraction.projection.operations import Array, Box, grid_of
+from marinemap.sentences import say
 
 _SAMPLES = 9
 # Less is the projection's own: UTM has 0.04 % in its middle and 0.1 % at its edge.
@@ -41,10 +42,16 @@ def stretch_note(crs: pyproj.CRS, region: Box | None) -> str:
     if len(scales) == 0 or np.abs(scales - 1).max() < _TELLING_SHARE:
         return ""
     worst = scales[np.argmax(np.abs(np.log(scales)))]
-    return (
-        f"{crs_label(crs)} is made for longitude {use.west:g} to {use.east:g}, latitude "
-        f"{use.south:g} to {use.north:g}; some of the extract may lie outside of it, where a "
-        f"distance can be {worst:.2f} times its true length."
+    return say(
+        "{crs} is made for longitude {west:g} to {east:g}, latitude {south:g} to {north:g}; some "
+        "of the extract may lie outside of it, where a distance can be {times:.2f} times its true "
+        "length.",
+        crs=crs_label(crs),
+        west=use.west,
+        east=use.east,
+        south=use.south,
+        north=use.north,
+        times=worst,
     )
 
 

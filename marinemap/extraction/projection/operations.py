@@ -17,6 +17,8 @@ from pyproj.enums import TransformDirection
 from pyproj.exceptions import ProjError
 from pyproj.transformer import AreaOfInterest, TransformerGroup
 
+from marinemap.sentences import say
+
 # One name of WGS 84 for all: of OGC:CRS84, the same degrees, PROJ finds other operations, those of
 # other registries among them, which lead elsewhere by a metre, and takes five times as long.
 _HUB = pyproj.CRS.from_epsg(4326)
@@ -259,7 +261,12 @@ def _better(missing: tuple[Any, ...], accuracy: float | None) -> str:
         return ""
     best = min(found, key=lambda operation: float(operation.accuracy))
     grids = ", ".join(sorted({grid.short_name for grid in best.grids}))
-    return f"{_plain_name(best.name)}, {best.accuracy:g} m, which needs {grids}"
+    return say(
+        "{operation}, {metres:g} m, which needs {grids}",
+        operation=_plain_name(best.name),
+        metres=best.accuracy,
+        grids=grids,
+    )
 
 
 def _through_hub(source: pyproj.CRS, target: pyproj.CRS, region: Box | None) -> Operation | None:

@@ -206,16 +206,33 @@ def _described(name: str, operations: list[Operation]) -> str:
 
 def _warnings(operation: Operation) -> list[str]:
     if operation.is_ballpark:
-        lacking = f"; there is {operation.better}, not installed" if operation.better else ""
-        return [
-            f"Positions may be off by up to {BALLPARK_METRES:,} m: no operation is known between "
-            f"these datums, and their shift is left out ({operation.name}{lacking})."
-        ]
+        return [_ballpark_note(operation)]
     accuracy = operation.accuracy_m
     if not operation.better or (accuracy is not None and accuracy <= _TELLING_METRES):
         return []
-    off = "an amount that nobody states" if accuracy is None else f"up to {accuracy:g} m"
+    off = (
+        say("an amount that nobody states")
+        if accuracy is None
+        else say("up to {metres:g} m", metres=accuracy)
+    )
     return [
-        f"Positions may be off by {off}: the datums are joined by {operation.name}. "
-        f"Better is {operation.better}, a grid that is not installed."
+        say(
+            "Positions may be off by {amount}: the datums are joined by {operation}. Better is "
+            "{better}, a grid that is not installed.",
+            amount=off,
+            operation=operation.name,
+            better=operation.better,
+        )
     ]
+
+
+def _ballpark_note(operation: Operation) -> str:
+    better = operation.better
+    lacking = say("; there is {better}, not installed", better=better) if better else ""
+    return say(
+        "Positions may be off by up to {metres:,} m: no operation is known between these datums, "
+        "and their shift is left out ({operation}{lacking}).",
+        metres=BALLPARK_METRES,
+        operation=operation.name,
+        lacking=lacking,
+    )

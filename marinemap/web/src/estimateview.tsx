@@ -9,7 +9,7 @@ import { bytesInWords, countInWords, estimateInWords, type Estimate } from "./es
 import { excessInWords, excessOf, usedUp, type Limit } from "./limits.ts";
 import { element } from "./page.ts";
 import { clearForeseen, isTold, sentences, showForeseen } from "./problems.ts";
-import { number, SERVICE_LANGUAGE, t } from "./words.ts";
+import { number, t } from "./words.ts";
 
 /** Long enough for a corner to be dragged or a second layer to be ticked. */
 const WAIT_MILLISECONDS = 400;
@@ -100,7 +100,7 @@ function Layers({ estimate, titleOf }: { estimate: Estimate; titleOf: (id: strin
         <div key={layer.name}>
           <dt><bdi>{titleOf(layer.name)}</bdi></dt>
           <dd>{layer.features === 0 ? countInWords(layer) : `${countInWords(layer)}, ${bytesInWords(layer.size_bytes)}`}</dd>
-          {layer.features > 0 && layer.warnings.map((warning) => <dd key={warning} class="quiet-text" lang={SERVICE_LANGUAGE}>{warning}</dd>)}
+          {layer.features > 0 && layer.warnings.map((warning) => <dd key={warning} class="quiet-text">{warning}</dd>)}
         </div>
       ))}
     </dl>
