@@ -37,9 +37,11 @@ def read_json_body(request: HttpRequest, hint: str | None = None) -> Any:
     EncodedBodyError
         If it is compressed.
     RequestError
-        If it is not JSON; with what to do, if that is given.
+        If it is empty or not JSON; with what to do, if that is given.
     """
     refuse_encoded(request)
+    if not request.body.strip():
+        raise RequestError(say("the body is empty, and should be JSON"), field="body", hint=hint)
     try:
         return read_json(request.body)
     except (ValueError, RecursionError) as error:

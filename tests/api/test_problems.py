@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from django.db import OperationalError, connection
@@ -449,6 +450,47 @@ def test_no_depth_of_json_is_a_500(reefs, new_client, post):
 )
 def test_csrf_does_not_hide_the_answer(new_client, method, address, status):
     assert_problem(getattr(new_client(), method)(address), status)
+
+
+@pytest.mark.parametrize(
+    ("address", "meant"),
+    [
+        ("/api/collections/", "/api/collections"),
+        ("/api/processes/echo/execution/", "/api/processes/echo/execution"),
+        ("/api/Collections/reefs/itmes", "/api/collections/reefs/items"),
+        ("/api/job", "/api/jobs"),
+        ("/api/collections/reefs/xyz", None),
+        ("/api/nothing", None),
+        ("/api/" + "jobs/" * 50, None),
+        ("/api/job\x07", "/api/jobs"),
+    ],
+)
+def test_address_that_is_misspelt_is_told_as_it_should_be(new_client, address, meant):
+    problem = assert_problem(new_client().get(quote(address)), 404)
+    nearest = f" Did you mean '{meant}'?" if meant else ""
+    assert problem["detail"].partition("this address")[2] in (
+        f".{nearest}",
+        "; GET /api/ lists what there is",
+    )
+    assert problem["detail"].endswith(nearest)
+
+
+@pytest.mark.parametrize("body", [b"", b" \n"])
+def test_empty_body_is_told_as_that(new_client, post, body):
+    problem = assert_problem(post(new_client(), body), 400)
+    assert problem["detail"] == "the body is empty, and should be JSON"
+    assert '"inputs"' in problem["hint"]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    "area", ["POLYGON((5 42,10 42,10 45,5 42))", " srid=4326;Multipolygon Z ("]
+)
+def test_area_as_wkt_is_told_where_to_send_it(reefs, new_client, post, area):
+    body = {"inputs": {"layers": ["reefs"], "area": area}}
+    problem = assert_problem(post(new_client(), body), 400)
+    assert (problem["field"], problem["detail"]) == ("area", "an input takes no WKT")
+    assert "POST /api/areas" in problem["hint"]
 
 
 def test_wrong_host_is_a_problem(new_client):

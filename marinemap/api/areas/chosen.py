@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,6 +17,9 @@ from marinemap.sentences import say
 
 _INPUT = "area"
 _MOST_NAME = 100
+_IS_WKT = re.compile(
+    r"\s*(SRID=\d+;)?\s*(MULTI|CURVE)?(POLYGON|POINT|LINESTRING|SURFACE)[ ZM]*\(", re.I
+)
 
 
 def with_area(request: HttpRequest, inputs: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -39,6 +43,15 @@ def _geometry(request: HttpRequest, area_id: str) -> Any:
     if geometry is not None:
         return json.loads(geometry)
     area = get_uploaded_area(request, area_id)
+    if area is None and _IS_WKT.match(area_id):
+        raise RequestError(
+            say("an input takes no WKT"),
+            field=_INPUT,
+            value=area_id,
+            hint=say(
+                "Send it to POST /api/areas and give the id that it answers; or give GeoJSON."
+            ),
+        )
     if area is None:
         raise RequestError(
             say(

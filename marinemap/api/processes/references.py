@@ -82,7 +82,11 @@ def _fetched(name: str, href: Any, type_: Any) -> Any:
         ) from error
     except (OSError, ValueError, RecursionError) as error:
         raise RequestError(
-            say("the link cannot be followed: {error}", error=error),
+            # An error of the system's begins with its number.
+            say(
+                "the link cannot be followed: {error}",
+                error=getattr(error, "strerror", "") or error,
+            ),
             field=f"{name}.href",
             value=uri,
         ) from error
