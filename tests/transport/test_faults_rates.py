@@ -116,6 +116,23 @@ def test_unlimited_claim_takes_no_more_than_there_is_room_for(broker: Broker) ->
     assert broker.count("broker_messages", "claimed_by IS NOT NULL") == 3
 
 
+@pytest.mark.parametrize("way", ["get", "consume"])
+def test_limited_message_comes_without_acknowledgement(broker: Broker, way: str) -> None:
+    """It was claimed, delivered to nobody, given back, and so on; each time a start was counted."""
+    broker.rows(
+        "INSERT INTO broker_rates (task_name, declared_rate, rate, max_starts, window_ms) "
+        "VALUES ('clip', '10/s', '10/s', 10, 1250)"
+    )
+    connection = broker.connect()
+    publish(connection, "limited", headers={"task": "clip"})
+    if way == "get":
+        message = TASKS(connection.default_channel).get(no_ack=True)
+        assert message.decode() == "limited"
+    else:
+        assert Inbox(connection, no_ack=True).receive(1) == ["limited"]
+    wait_until(lambda: not broker.count("broker_messages"), "deleting the message")
+
+
 def test_steady_starts_are_each_over_after_a_window() -> None:
     """A stream of starts close together was dated anew as one, and none was ever over."""
     rate = Rate(1000, 1250)

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from time import monotonic
+from typing import Any
 
 from ..database import Database
 from ..database.contract import Claim, Row, Session
@@ -55,8 +56,9 @@ class Claims:
         self._limited: dict[str, list[LimitedTask]] = {}
         # Until when a task has had all its starts; a changed rate is another key.
         self._blocked_until: dict[LimitedTask, float] = {}
-        # Tasks with and without a rate go first in turn, where there is not room for both.
-        self._limited_first = False
+        # Tasks with and without a rate go first in turn, where there is not room for both. Those
+        # without at the first look, which tells of the others: whoever gets one message looks once.
+        self._limited_first = True
 
     def look(self, session: Session, demand: Demand) -> Look:
         """Claim what a demand has room for; acknowledgements are written with it."""
@@ -128,16 +130,16 @@ class Claims:
                 self._limited[demand.queue_name] = [
                     other for other in self._limited[demand.queue_name] if other != task
                 ]
-            claimed += self._permit(task, limited)
+            claimed += self._permit(demand, task, limited)
         return claimed
 
-    def _permit(self, task: LimitedTask, limited: LimitedClaim) -> list[Claimed]:
+    def _permit(self, demand: Demand, task: LimitedTask, limited: LimitedClaim) -> list[Claimed]:
         slack = slack_ms(task.window_ms, self._database.options.start_slack_seconds)
         permit = make_permit(task.task_name, limited.asked_at_ms, limited.counted_at_ms, slack)
-        return [
-            Claimed(row.id, row.queue_name, row.attempts, row.payload, permit=permit)
-            for row in limited.messages
-        ]
+        if demand.no_ack:
+            for row in limited.messages:
+                self._settlements.acknowledge(row.id)
+        return [_make_claimed(row, demand, permit) for row in limited.messages]
 
     def _may_start_more(self, queue_name: str) -> bool:
         return any(not self._is_blocked(task) for task in self._limited.get(queue_name, []))
@@ -152,5 +154,6 @@ def find_waiting(session: Session, queue_names: Iterable[str]) -> set[str]:
     return {row.queue_name for row in rows}
 
 
-def _make_claimed(row: Row, demand: Demand) -> Claimed:
-    return Claimed(row.id, row.queue_name, row.attempts, row.payload, is_taken=demand.no_ack)
+def _make_claimed(row: Row, demand: Demand, permit: dict[str, Any] | None = None) -> Claimed:
+    stored = (row.id, row.queue_name, row.attempts, row.payload)
+    return Claimed(*stored, is_taken=demand.no_ack, permit=permit)
