@@ -105,10 +105,6 @@ class Channel(Sending):
         """Refuse: to stop a channel, cancel its consumers."""
         raise NotImplementedError("channel flow is not offered; cancel the consumers instead")
 
-    def message_to_python(self, raw_message: Any) -> Any:
-        """Return a received message, which is one already."""
-        return raw_message
-
     # -- what the connection asks of its channels
 
     @property

@@ -108,6 +108,11 @@ class Options:
         _check_type("owner_header", self.owner_header, str, "the name of a header")
 
     @property
+    def turn_ms(self) -> int:
+        """`turn_seconds` as the tables count."""
+        return round(self.turn_seconds * 1000)
+
+    @property
     def statement_seconds(self) -> float:
         """How long a single statement may take: three may fail before a usual lease is lost."""
         return max(2.0, min(10.0, self.lease_seconds / 4))

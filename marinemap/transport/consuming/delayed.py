@@ -22,8 +22,8 @@ _MS_UNTIL_DUE = (
 
 def promote(database: Database, session: Session) -> set[str]:
     """Let messages be claimed whose time has come; return their queues."""
-    turn_ms = round(database.options.turn_seconds * 1000)
-    names = {row.queue_name for row in session.run(_PROMOTE, turn_ms=turn_ms)}
+    rows = session.run(_PROMOTE, turn_ms=database.options.turn_ms)
+    names = {row.queue_name for row in rows}
     database.notify(session, names)
     return names
 

@@ -158,7 +158,7 @@ def adopt(database: Database, session: Session, consumer_id: str, ids: list[int]
     each message comes by, so none can start outside of the rate or be left behind.
     """
     with session.begin():
-        session.run(_ADOPT, ids=ids, consumer_id=consumer_id, turn_ms=_turn_ms(database))
+        session.run(_ADOPT, ids=ids, consumer_id=consumer_id, turn_ms=database.options.turn_ms)
 
 
 def limit_waiting(database: Database, task_name: str) -> None:
@@ -169,7 +169,7 @@ def limit_waiting(database: Database, task_name: str) -> None:
             page = session.run(_PAGE, after=after)
             ids = [row.id for row in page if row.task_name == task_name]
             if ids:
-                session.run(_BEGIN_LIMITING, ids=ids, turn_ms=_turn_ms(database))
+                session.run(_BEGIN_LIMITING, ids=ids, turn_ms=database.options.turn_ms)
         if len(page) < _BATCH:
             return
         after = page[-1].id
@@ -235,7 +235,3 @@ class RateStatements:
             max_starts=parsed and parsed.max_starts,
             window_ms=parsed and parsed.window_ms,
         )
-
-
-def _turn_ms(database: Database) -> int:
-    return round(database.options.turn_seconds * 1000)

@@ -167,7 +167,7 @@ class Publisher:
                 return stored
             self._limited_tasks.add(one.task_name)
             insert = statements.INSERT_IN_TURN
-        turn_ms = round(self._database.options.turn_seconds * 1000)
+        turn_ms = self._database.options.turn_ms
         return self._database.store(session, insert, turn_ms=turn_ms, **names)
 
     def _tell(self, session: Session, stored: Stored) -> None:
