@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, nullcontext
 from typing import Any
 
 import pytest
+from kombu import Exchange, Queue
 
 from marinemap.transport.consuming.clearing import clear_away
 from marinemap.transport.consuming.lease import Lease
@@ -14,7 +17,7 @@ from marinemap.transport.consuming.settlements import Returned, Settlements
 from marinemap.transport.database import Database
 from marinemap.transport.operating.position import withdraw
 from marinemap.transport.publishing import queues
-from tests.transport.conftest import Broker
+from tests.transport.conftest import Broker, Inbox, wait_until
 
 pytestmark = pytest.mark.usefixtures("patient_statements")
 
@@ -152,3 +155,28 @@ def test_who_lost_the_lease_settles_nothing_of_the_next_who_has_it(
         settlements.give_back_unheard(session)
     found = broker.rows("SELECT claimed_by, attempts FROM broker_messages")
     assert found == [("the next", 2)] and not broker.count("broker_dead_letters")
+
+
+DIES_BEFORE_IT_TELLS = """
+import os, sys
+from kombu import Connection
+from marinemap import transport
+from marinemap.transport.database import open_database
+from marinemap.transport.options import Options
+
+transport.register()
+connection = Connection("marinemap+" + sys.argv[1])
+type(open_database(sys.argv[1], Options())).notify = lambda *told, **options: os._exit(9)
+channel = connection.default_channel
+channel.basic_publish(channel.prepare_message("stored"), exchange="", routing_key="q")
+"""
+
+
+def test_message_of_one_who_died_before_telling_of_it_is_found(broker: Broker) -> None:
+    inbox = Inbox(broker.connect(), Queue("q", Exchange(""), "q"))
+    if broker.dialect == "postgresql":
+        asleep = "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND mode = 'ShareLock'"
+        wait_until(lambda: broker.rows(asleep), "the consumer's sleep")
+    died = subprocess.run([sys.executable, "-c", DIES_BEFORE_IT_TELLS, broker.url], check=False)
+    assert died.returncode == 9
+    assert inbox.receive(1) == ["stored"]
