@@ -160,6 +160,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     # Before all others, so that whatever they write bears the request's id.
     "marinemap.api.request_ids.RequestIdMiddleware",
+    "marinemap.api.bodies.BodyMiddleware",
     "marinemap.languages.LanguageMiddleware",
     "marinemap.api.compression.CompressionMiddleware",
     "marinemap.api.cors.CorsMiddleware",

@@ -1,11 +1,14 @@
-"""The body of a request: JSON, that fits what its operation declares."""
+"""The body of a request: JSON, that fits what its operation declares; and its end."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from io import BytesIO
 from typing import Any
 
 from django.http import HttpRequest
+from django.http.response import HttpResponseBase
 
 from marinemap.api.declarations import Body
 from marinemap.api.problems import EncodedBodyError
@@ -13,6 +16,24 @@ from marinemap.errors import RequestError
 from marinemap.extraction.json_objects import each_once
 from marinemap.processes.values import check_value
 from marinemap.sentences import say
+
+
+class BodyMiddleware:
+    """Let go of a request's body once it is answered.
+
+    Django's request and its user hold each other, so that both stay until Python looks for cycles;
+    with bodies of megabytes that was after hundreds of them.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self._get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        try:
+            return self._get_response(request)
+        finally:
+            # Django's own names: what was read, and the stream over it.
+            vars(request).update(_body=b"", _stream=BytesIO())
 
 
 def read_body(request: HttpRequest, declared: Body) -> dict[str, Any]:
