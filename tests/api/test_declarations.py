@@ -245,6 +245,22 @@ def test_media_type_of_each_answer_of_a_process_is_described(
     assert media_type in {**of_results["200"]["content"], **of_results["404"]["content"]}
 
 
+def test_answers_that_are_no_json_are_described_as_texts_and_files(new_client: NewClient) -> None:
+    paths = new_client().get("/api/openapi.json").json()["paths"]
+    file, text = {"type": "string", "format": "binary"}, {"type": "string"}
+    of_results = paths["/jobs/{jobId}/results"]["get"]["responses"]["200"]["content"]
+    assert of_results["application/zip"]["schema"] == file
+    assert of_results["multipart/related"]["schema"] == file
+    assert of_results["text/plain"]["schema"] == text
+    # Any value, any elements.
+    assert of_results["application/json"]["schema"] == of_results["text/xml"]["schema"] == {}
+    tile = "/collections/{collectionId}/tiles/WebMercatorQuad/{tileMatrix}/{tileRow}/{tileCol}"
+    (of_tile,) = paths[tile]["get"]["responses"]["200"]["content"].values()
+    assert of_tile["schema"] == file
+    page = paths["/openapi.html"]["get"]["responses"]["200"]["content"]["text/html"]
+    assert page["schema"] == text
+
+
 def test_options_tells_the_methods_of_a_route(new_client: NewClient) -> None:
     answer = new_client().options("/api/jobs")
     assert (answer.status_code, answer["Allow"], answer.content) == (204, "GET, HEAD, OPTIONS", b"")

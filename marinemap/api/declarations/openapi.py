@@ -181,7 +181,7 @@ def _answer(status: int, answer: Answer) -> dict[str, Any]:
     schema = {} if answer.schema is None else copy.deepcopy(dict(answer.schema))
     if answer.media_types:
         described["content"] = {
-            kind: {"schema": schema if "json" in kind or not schema else _text_or_bytes(kind)}
+            kind: {"schema": schema if "json" in kind else _text_or_bytes(kind)}
             for kind in answer.media_types
         }
     if answer.headers:
@@ -193,6 +193,9 @@ def _answer(status: int, answer: Answer) -> dict[str, Any]:
 
 
 def _text_or_bytes(kind: str) -> dict[str, Any]:
+    if kind.endswith("xml"):
+        # Whoever reads the document looks for the elements that a schema describes.
+        return {}
     text = {"type": "string"}
     return text if kind.startswith("text/") else {**text, "format": "binary"}
 
