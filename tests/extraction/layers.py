@@ -28,6 +28,7 @@ def write_layer(
     crs: str = "EPSG:4326",
     driver: str = "GPKG",
     layer_options: Mapping[str, str] | None = None,
+    layer: str | None = None,
 ) -> Path:
     """Write geometries and Arrow columns as one layer; None is a missing geometry."""
     fields = (
@@ -45,6 +46,7 @@ def write_layer(
             geometry_type=kind,
             crs=crs,
             layer_options=layer_options,
+            layer=layer,
         )
     return path
 

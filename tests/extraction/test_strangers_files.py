@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import struct
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 import shapely
 
 from marinemap.errors import DatasetError
-from marinemap.extraction import check_servable, describe
+from marinemap.extraction import FORMATS, check_servable, describe, known_suffixes
 from tests.extraction.layers import read, run, unpack, write_layer
 
 POINTS = [shapely.Point(1, 1), shapely.Point(2, 2)]
@@ -236,3 +237,62 @@ def test_geometries_with_the_stated_srid_are_read(tmp_path: Path) -> None:
     check_servable(describe(source))
     geometries, _ = read(unpack(run(source, tmp_path, WORLD, format="geopackage")) / "sea.gpkg")
     assert geometries.tolist() == [shapely.Point(1, 2)]
+
+
+def memos(folder: Path, text: bytes) -> Path:
+    """Write a shapefile whose table has a memo, byte for byte (dBASE III)."""
+    source = write_layer(folder / "sea.shp", POINTS, driver="ESRI Shapefile", kind="Point")
+    head = struct.pack("<BBBBIHH20x", 0x83, 126, 1, 1, 2, 65, 11)
+    column = b"REMARKS".ljust(11, b"\0") + b"M" + bytes(4) + bytes([10, 0]) + bytes(14)
+    rows = b"".join(b" " + each.rjust(10) for each in (b"", text))
+    source.with_suffix(".dbf").write_bytes(head + column + b"\r" + rows + b"\x1a")
+    return source
+
+
+def test_memo_whose_text_is_elsewhere_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match="keeps the texts of field 'REMARKS' in another file"):
+        check_servable(describe(memos(tmp_path, b"1")))
+
+
+def test_empty_memos_are_no_reason_to_refuse(tmp_path: Path) -> None:
+    check_servable(describe(memos(tmp_path, b"")))
+
+
+@pytest.mark.parametrize("stated", ["1200", "cp99999", "UTF-16"])
+def test_code_page_that_there_is_not_is_refused(tmp_path: Path, stated: str) -> None:
+    source = write_layer(tmp_path / "sea.shp", POINTS, driver="ESRI Shapefile", kind="Point")
+    source.with_suffix(".cpg").write_text(stated)
+    with pytest.raises(DatasetError, match=f"no encoding that is known: '{stated}'"):
+        describe(source)
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_field_of_several_kinds_is_json_in_each_format(tmp_path: Path, name: str) -> None:
+    values = ["plain", 1, {"k": [1]}, None]
+    features = [
+        {
+            "type": "Feature",
+            "properties": {"a": value},
+            "geometry": {"type": "Point", "coordinates": [1, 2]},
+        }
+        for value in values
+    ]
+    content = json.dumps({"type": "FeatureCollection", "features": features})
+    source = text("sea.geojson", content)(tmp_path)
+    check_servable(describe(source))
+    result = run(source, tmp_path, WORLD, format=name)
+    assert result.features_written == len(values)
+    if name == "geopackage":
+        _, columns = read(unpack(result) / "sea.gpkg")
+        assert [each and json.loads(each) for each in columns["a"]] == values
+
+
+def test_layer_with_a_name_longer_than_a_files_has_no_style(tmp_path: Path) -> None:
+    long = "x" * 300
+    source = write_layer(tmp_path / "sea.gpkg", POINTS, layer=long)
+    assert run(source, tmp_path, WORLD, layer=long, format="csv").features_written == 2
+
+
+def test_each_suffix_that_is_known_is_in_the_reference() -> None:
+    page = (Path(__file__).parents[2] / "docs/reference/sources.md").read_text()
+    assert [suffix for suffix in sorted(known_suffixes()) if f"`{suffix}`" not in page] == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from marinemap.extraction.sources.source_files import real_path
 # QGIS looks for .qml beside a file of the same name; .sld is OGC 05-078r4.
 _SUFFIXES = (".qml", ".sld")
 _MOST_BYTES = 5_000_000
+# Of file systems, without a suffix.
+_LONGEST_NAME = 251
 
 
 def find_styles(source: Place, layer: str, stems: Iterable[str]) -> dict[str, Path]:
@@ -40,8 +43,8 @@ def _beside(source: Place, layer: str) -> list[Path]:
 
 
 def _is_plain(name: str) -> bool:
-    """Tell whether a name leads nowhere else: that of a layer may hold anything."""
-    return "/" not in name and "\0" not in name
+    """Tell whether a name is one of a file here: that of a layer may hold anything."""
+    return "/" not in name and "\0" not in name and len(os.fsencode(name)) <= _LONGEST_NAME
 
 
 def _is_style(path: Path) -> bool:

@@ -16,6 +16,7 @@ from pyogrio.errors import DataLayerError, DataSourceError, FieldError, Geometry
 from marinemap.errors import DatasetError
 from marinemap.extraction.dataset import Dataset
 from marinemap.extraction.reading.feature_ids import are_places, numbered, span_of
+from marinemap.extraction.reading.json_columns import with_json
 from marinemap.extraction.reading.layer_names import quietly
 from marinemap.extraction.reading.points import Points, points_of
 from marinemap.extraction.reading.zones import Zones, in_their_zones, schema_in_zones, zones_of
@@ -188,7 +189,7 @@ class GdalLayer:
                 )
         except (*GDAL_ERRORS, ValueError) as error:
             raise self.unreadable(error) from error
-        table = in_their_zones(table, self._zones, self.dataset.title)
+        table = with_json(in_their_zones(table, self._zones, self.dataset.title))
         return meta, table if self._points is None else self._points.made(table, wanted)
 
     def unreadable(self, error: Exception) -> DatasetError:
@@ -217,7 +218,7 @@ class GdalLayer:
     def _shown(self, wanted: Wanted, batch: Any) -> Any:
         """Return a batch of GDAL's with its geometries, and its ids in the last column."""
         batch = batch if self._points is None else self._points.made(batch, wanted)
-        return _ids_last(batch, is_field=self._has_key)
+        return _ids_last(with_json(batch), is_field=self._has_key)
 
     @cached_property
     def _points(self) -> Points | None:

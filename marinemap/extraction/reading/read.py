@@ -248,12 +248,6 @@ class Source:
         has_index = isinstance(path, Table) or source_format_of(path).has_index
         return self.rtree is None and not has_index
 
-    @property
-    def _counts(self) -> bool:
-        """Whether as many features come as are stated; of a shapefile deleted rows are stated."""
-        is_file = isinstance(self.dataset.path, Path) and not self._layer.is_shapefile
-        return self._is_read_whole or (self.is_whole and is_file)
-
     @cached_property
     def _tolerance(self) -> float:
         """A centimetre, in the units of the coordinates."""
@@ -293,7 +287,9 @@ class Source:
                         ids.append(read.ids)
                     check_texts(read, self.name)
                     yield without(read, skipped) if skipped else read
-        if self._counts and count != self.dataset.feature_count:
+        # Of a shapefile deleted rows are stated as well.
+        is_file = isinstance(self.dataset.path, Path) and not self._layer.is_shapefile
+        if (is_whole or (self.is_whole and is_file)) and count != self.dataset.feature_count:
             missing = passed_over(self.dataset, count, find, np.concatenate(ids))
             yield without_geometries(missing, self.schema())
 

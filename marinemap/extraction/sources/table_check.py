@@ -20,6 +20,8 @@ _END_OF_COLUMNS = 0x0D
 _FOXPRO_PATH_BYTES = 263
 _KIND_AT, _WIDTH_AT = 11, 16
 _KINDS = b"CNFLDIMBGPOTWY@+V0Q"
+# Memos, OLE objects, pictures: places in a .dbt or .fpt.
+_KEPT_ELSEWHERE = "MGP"
 _BLOCK_BYTES = 1 << 22
 # Blanks and zeros, or filler, stand for null.
 _VALUES = {
@@ -121,6 +123,8 @@ def _width(column: bytes, row: int, columns: list[bytes]) -> int:
 
 def _check_column(path: Path, column: bytes, data: Any) -> None:
     kind = chr(column[_KIND_AT])
+    if kind in _KEPT_ELSEWHERE:
+        _check_nothing_kept(path, column, data)
     if kind not in "NFDL" or data.size == 0:
         return
     texts = np.ascontiguousarray(data).view(f"S{data.shape[1]}").ravel()
@@ -129,7 +133,7 @@ def _check_column(path: Path, column: bytes, data: Any) -> None:
     else:
         odd = next((text for text in np.unique(texts) if not _VALUES[kind].fullmatch(text)), None)
     if odd is not None:
-        name = quote(column[:_KIND_AT].split(b"\0")[0].decode("latin-1"))
+        name = _name_of(column)
         value = quote(odd.decode("latin-1").strip())
         raise _damaged(
             path,
@@ -140,6 +144,26 @@ def _check_column(path: Path, column: bytes, data: Any) -> None:
                 kind=_WORDS[kind],
             ),
         )
+
+
+def _check_nothing_kept(path: Path, column: bytes, data: Any) -> None:
+    """Refuse a memo that is no empty one: GDAL reads the number of its block as its text."""
+    if np.isin(data, np.frombuffer(b" 0\0", np.uint8)).all():
+        return
+    raise DatasetError(
+        say(
+            "{name} keeps the texts of field '{field}' in another file (memo), which is not read",
+            name=path.name,
+            field=_name_of(column),
+        ),
+        field="source",
+        value=path.name,
+        hint=say("Write the layer anew with a field of text (C) in its place, or without it."),
+    )
+
+
+def _name_of(column: bytes) -> str:
+    return quote(column[:_KIND_AT].split(b"\0")[0].decode("latin-1"))
 
 
 def _first_odd_number(texts: Any) -> bytes | None:

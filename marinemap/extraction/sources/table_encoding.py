@@ -51,7 +51,7 @@ def check_encoding(shp: Path) -> None:
         return
     text = _stated(cpg)
     # An empty one is what is left of one that was cut.
-    if not any(form.fullmatch(text) for form in (_CODE_PAGE, _ISO_8859, _BY_NAME)):
+    if not _is_known(text):
         raise DatasetError(
             say(
                 "{name} names no encoding that is known: '{text}'", name=cpg.name, text=quote(text)
@@ -60,6 +60,22 @@ def check_encoding(shp: Path) -> None:
             value=cpg.name,
             hint=say("Write the encoding of the table into it, such as UTF-8, or remove the file."),
         )
+
+
+def _is_known(text: str) -> bool:
+    if _ISO_8859.fullmatch(text) or _BY_NAME.fullmatch(text):
+        return True
+    match = _CODE_PAGE.fullmatch(text)
+    return match is not None and (int(match[1]) in _ISO_PAGES or _is_page(int(match[1])))
+
+
+def _is_page(page: int) -> bool:
+    """Tell whether there is a code page; those of UTF-16 (1200, 1201) are none of a table."""
+    try:
+        codecs.lookup(f"cp{page}")
+    except LookupError:
+        return False
+    return True
 
 
 def encoding_of(shp: Path) -> str | None:
