@@ -106,8 +106,8 @@ def _identify(page: Page) -> None:
 def _reads_something(page: Page) -> bool:
     # Until the map is there it reads nothing.
     page.locator("#map").press("Enter")
-    expect(page.locator("#identify-text")).not_to_have_text(re.compile("^$|Reading"))
-    return page.locator("#identify-fields dd").count() > 0
+    expect(page.get_by_test_id("identify-text")).not_to_have_text(re.compile("^$|Reading"))
+    return page.locator("#identify dd").count() > 0
 
 
 def _choose_a_part(page: Page) -> None:

@@ -1,15 +1,16 @@
 /** Above the button: what a request would give, layer by layer, asked again after each change. */
 
-import { render, type JSX } from "preact";
+import { render } from "preact";
 
 import { ProblemError } from "./api/call.ts";
 import { estimateOrder, readLimits, type Limits } from "./api/estimates.ts";
 import type { Order } from "./api/requests.ts";
-import { bytesInWords, countInWords, estimateInWords, type Estimate } from "./estimate.ts";
+import { estimateInWords } from "./estimate.ts";
+import { EstimateBox, type Told } from "./estimatebox.tsx";
 import { excessInWords, excessOf, usedUp, type Limit } from "./limits.ts";
 import { element } from "./page.ts";
 import { clearForeseen, isTold, sentences, showForeseen } from "./problems.ts";
-import { number, t } from "./words.ts";
+import { t } from "./words.ts";
 
 /** Long enough for a corner to be dragged or a second layer to be ticked. */
 const WAIT_MILLISECONDS = 400;
@@ -23,7 +24,7 @@ const NOT_COUNTED = t("What is in the area cannot be counted just now. You can a
 export class EstimateView {
   readonly #titleOf: (id: string) => string;
   readonly #onLimits: (limits: Limits) => void;
-  readonly #place = element("estimate");
+  #told: Told = { text: "" };
   #timer: number | undefined;
   #slowTimer: number | undefined;
   #asked = new AbortController();
@@ -31,6 +32,7 @@ export class EstimateView {
   constructor(titleOf: (id: string) => string, onLimits: (limits: Limits) => void) {
     this.#titleOf = titleOf;
     this.#onLimits = onLimits;
+    this.#tell(this.#told);
   }
 
   /** Ask for the estimate of an order in a moment, and dim the last one until then; null clears it. */
@@ -39,17 +41,18 @@ export class EstimateView {
     window.clearTimeout(this.#slowTimer);
     this.#asked.abort();
     clearForeseen();
-    if (!order) return this.#tell("");
-    this.#place.classList.add("stale");
+    if (!order) return this.#tell({ text: "" });
+    this.#tell({ ...this.#told, isStale: true });
     this.#timer = window.setTimeout(() => void this.#ask(order), WAIT_MILLISECONDS);
-    this.#slowTimer = window.setTimeout(() => this.#tell(COUNTING), SLOW_MILLISECONDS);
+    this.#slowTimer = window.setTimeout(() => this.#tell({ text: COUNTING }), SLOW_MILLISECONDS);
   }
 
   async #ask(order: Order): Promise<void> {
     const { signal } = (this.#asked = new AbortController());
     try {
       const [estimate, limits] = await Promise.all([estimateOrder(order, signal), this.#limits(signal)]);
-      if (!signal.aborted) this.#tell(estimateInWords(estimate), estimate, limits);
+      const notes = [excessInWords(excessOf(estimate, limits)), ...usedUp(limits)].filter(Boolean);
+      if (!signal.aborted) this.#tell({ text: estimateInWords(estimate), estimate, notes });
     } catch (error) {
       if (!signal.aborted) this.#tellProblem(error, order);
     }
@@ -65,44 +68,15 @@ export class EstimateView {
     const problem = error instanceof ProblemError ? error.problem : {};
     if (problem.status === BAD_REQUEST) {
       const isBeside = showForeseen(problem);
-      return this.#tell(isBeside ? t("This cannot be had as it is: see above.") : sentences(problem));
+      return this.#tell({ text: isBeside ? t("This cannot be had as it is: see above.") : sentences(problem) });
     }
-    this.#tell(isTold(problem) ? "" : NOT_COUNTED);
+    this.#tell({ text: isTold(problem) ? "" : NOT_COUNTED });
     this.#timer = window.setTimeout(() => void this.#ask(order), AGAIN_MILLISECONDS);
   }
 
-  #tell(text: string, estimate?: Estimate, limits: Limit[] = []): void {
-    window.clearTimeout(this.#slowTimer);
-    this.#place.classList.remove("stale");
-    // Set only when it changes: a screen reader speaks each setting.
-    const place = element("estimate-text");
-    if (place.textContent !== text) place.textContent = text;
-    const excess = estimate ? excessInWords(excessOf(estimate, limits)) : "";
-    const own = [excess, ...usedUp(limits)].filter(Boolean);
-    render(<Notes texts={[...(estimate?.notes ?? []), ...own]} />, element("estimate-notes"));
-    const hasLayers = estimate !== undefined && estimate.layers.some(({ warnings }) => warnings.length > 0 || estimate.layers.length > 1);
-    const details = element<HTMLDetailsElement>("estimate-details");
-    details.hidden = !hasLayers;
-    const count = estimate?.layers.reduce((sum, { warnings }) => sum + warnings.length, 0) ?? 0;
-    element("estimate-summary").textContent = count > 0 ? t("Layer by layer, with what to know ({count})", { count: number(count) }) : t("Layer by layer");
-    render(hasLayers ? <Layers estimate={estimate} titleOf={this.#titleOf} /> : null, element("estimate-layers"));
+  #tell(told: Told): void {
+    if (!told.isStale) window.clearTimeout(this.#slowTimer);
+    this.#told = told;
+    render(<EstimateBox told={told} titleOf={this.#titleOf} />, element("estimate"));
   }
-}
-
-function Notes({ texts }: { texts: string[] }): JSX.Element {
-  return <>{texts.map((text) => <li key={text}>{text}</li>)}</>;
-}
-
-function Layers({ estimate, titleOf }: { estimate: Estimate; titleOf: (id: string) => string }): JSX.Element {
-  return (
-    <dl>
-      {estimate.layers.map((layer) => (
-        <div key={layer.name}>
-          <dt><bdi>{titleOf(layer.name)}</bdi></dt>
-          <dd>{layer.features === 0 ? countInWords(layer) : `${countInWords(layer)}, ${bytesInWords(layer.size_bytes)}`}</dd>
-          {layer.features > 0 && layer.warnings.map((warning) => <dd key={warning} class="quiet-text">{warning}</dd>)}
-        </div>
-      ))}
-    </dl>
-  );
 }

@@ -10,7 +10,7 @@ import { Connection } from "./connection.ts";
 import { CrsForm } from "./crsform.ts";
 import { EstimateView } from "./estimateview.tsx";
 import { FormatForm } from "./formatform.ts";
-import { Identify } from "./identify.ts";
+import { Identify } from "./identify.tsx";
 import { LayerList } from "./layers.ts";
 import { MoreForm } from "./parts/form.tsx";
 import { LettersForm } from "./letters.ts";

@@ -4,12 +4,16 @@ import { render, type ComponentChild } from "preact";
 
 import type { Collection, FieldValues } from "../api/layers.ts";
 import { setClock } from "../clock.ts";
+import { EstimateBox } from "../estimatebox.tsx";
+import { IdentifyCard } from "../identifycard.tsx";
 import { LayerRow } from "../layerrow.ts";
 import { element, make } from "../page.ts";
 import { COLOURS, MARKS } from "../palette.ts";
 import type { KnownValues } from "../parts/values.ts";
 import { PartView } from "../parts/view.tsx";
 import { Card, type CardEvents } from "../requests/card.tsx";
+import { ESTIMATES } from "./estimates.ts";
+import { FOUND } from "./found.ts";
 import { REQUESTS } from "./requests.ts";
 import "./stories.css";
 
@@ -26,6 +30,15 @@ setClock(NOW);
 for (const [name, entry] of Object.entries(REQUESTS)) {
   const titles = { ofLayer: (id: string) => TITLES[id] ?? id, ofFormat: (id: string) => TITLES[id] ?? id };
   show("Requests", name, <ul class="cards"><Card entry={{ ...entry, job: { ...entry.job, jobID: name.replaceAll(/\W/g, "") } }} titles={titles} events={EVENTS} /></ul>);
+}
+
+for (const [name, told] of Object.entries(ESTIMATES)) {
+  show("Estimates", name, <EstimateBox told={told} titleOf={(id) => TITLES[id] ?? id} />);
+}
+
+for (const [name, found] of Object.entries(FOUND)) {
+  const id = `found-${name.replaceAll(" ", "-")}`;
+  show("What is at a place", name, <div class="identify"><IdentifyCard id={id} found={found} events={{ close: nothing, turn: nothing }} /></div>);
 }
 
 const PARTS = {

@@ -6,10 +6,12 @@ import GeoJSON from "ol/format/GeoJSON.js";
 import VectorLayer from "ol/layer/Vector.js";
 import type { Pixel } from "ol/pixel.js";
 import VectorSource from "ol/source/Vector.js";
+import { render } from "preact";
 
 import { readFeature, type ReadFeature } from "./api/layers.ts";
 import { fieldsInWords } from "./fields.ts";
-import { element, make } from "./page.ts";
+import { IdentifyCard, type Found } from "./identifycard.tsx";
+import { element } from "./page.ts";
 import { problemInWords } from "./problems.ts";
 import { CROWD_ID, foundStyle } from "./symbols.ts";
 import { t } from "./words.ts";
@@ -18,6 +20,8 @@ import { t } from "./words.ts";
 const REACH_PIXELS = 5;
 const MOST_FOUND = 50;
 const FOUND_LEVEL = 9;
+/** By which the template names the card. */
+const TITLE_ID = "identify-title";
 
 const NOTHING = t("Nothing of the ticked layers is here.");
 const CROWD = t("Features are too many to be told apart here. Zoom in to read one.");
@@ -60,9 +64,6 @@ export class Identify {
     this.#map.on("singleclick", ({ pixel }) => this.#isOfDrawing || this.#look(pixel));
     element("map").addEventListener("keydown", (event) => this.#onMapKey(event));
     this.#card.addEventListener("keydown", (event) => event.key === "Escape" && this.#close());
-    element("identify-close").addEventListener("click", () => this.#close());
-    element("identify-next").addEventListener("click", () => this.#turn(1));
-    element("identify-previous").addEventListener("click", () => this.#turn(-1));
   }
 
   #onMapKey(event: KeyboardEvent): void {
@@ -110,17 +111,14 @@ export class Identify {
   async #show(): Promise<void> {
     const { signal } = this.#renew();
     const hit = this.#hits[this.#at];
-    element("identify-title").textContent = hit ? this.#parts.titleOf(hit.layerId) : t("Here");
-    element("identify-pages").hidden = this.#hits.length < 2;
-    element("identify-count").textContent = t("{place} of {all}", { place: this.#at + 1, all: this.#hits.length });
-    if (!hit) return this.#tell(NOTHING);
-    if (hit.featureId === undefined) return this.#tell(CROWD);
-    this.#tell(t("Reading …"));
+    if (!hit) return this.#tell({ text: NOTHING });
+    if (hit.featureId === undefined) return this.#tell({ text: CROWD });
+    this.#tell({ text: t("Reading …") });
     try {
       const feature = await readFeature(hit.layerId, hit.featureId, signal);
       if (!signal.aborted) this.#fill(feature);
     } catch (error) {
-      if (!signal.aborted) this.#tell(problemInWords(error));
+      if (!signal.aborted) this.#tell({ text: problemInWords(error) });
     }
   }
 
@@ -130,17 +128,17 @@ export class Identify {
     return (this.#asked = new AbortController());
   }
 
-  #tell(text: string): void {
-    element("identify-text").textContent = text;
-    element("identify-fields").replaceChildren();
+  #tell(told: Pick<Found, "text" | "fields">): void {
+    const hit = this.#hits[this.#at];
+    const title = hit ? this.#parts.titleOf(hit.layerId) : t("Here");
+    const found = { title, at: this.#at, count: this.#hits.length, ...told };
+    const events = { close: () => this.#close(), turn: (step: number) => this.#turn(step) };
+    render(<IdentifyCard id={TITLE_ID} found={found} events={events} />, this.#card);
   }
 
   #fill({ id, geometry, properties }: ReadFeature): void {
-    const rows = fieldsInWords(properties).map(([name, value]) =>
-      make("div", {}, make("dt", {}, name), make("dd", { dir: "auto" }, value)),
-    );
-    this.#tell(rows.length > 0 ? t("Feature {id}", { id }) : t("Feature {id} has no fields.", { id }));
-    element("identify-fields").replaceChildren(...rows);
+    const fields = fieldsInWords(properties);
+    this.#tell({ text: fields.length > 0 ? t("Feature {id}", { id }) : t("Feature {id} has no fields.", { id }), fields });
     const shape = geometry && new GeoJSON({ featureProjection: "EPSG:3857" }).readGeometry(geometry);
     if (shape) this.#outline.addFeature(new Feature(shape));
   }
