@@ -151,6 +151,9 @@ def test_link_that_is_over_and_one_without_files_say_why(
 @pytest.mark.parametrize("secret", ["x", "A" * 43, "é" * 43, "A" * 5_000])
 def test_link_that_nobody_made_is_not_there(new_client: NewClient, secret: str) -> None:
     assert_problem(new_client().get(f"/api/shared/{secret}"), 404)
+    page = new_client(BROWSER | PAGE).get(f"/api/shared/{secret}")
+    # Whoever got the link knows the site by it only.
+    assert b'<a href="/">Map</a>' in page.content
 
 
 def test_link_opens_no_layer_to_who_may_not_see_it(

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 from tests.running_site import RunningSite
 
@@ -47,6 +47,37 @@ def test_area_is_found_by_its_name_and_kept_in_the_address(
     expect(options).to_have_text("No area by that name here.")
     name.press("Escape")
     expect(_tag(page, "area-size")).to_contain_text("Récif 5")
+
+
+def test_search_that_takes_long_says_so(page: Page, named_site: RunningSite) -> None:
+    held: list[Route] = []
+    page.route("**/api/areas?*", lambda route: held.append(route))
+    _open(page, named_site)
+    name = page.get_by_role("combobox", name="or by name")
+    name.press_sequentially("recif 5")
+    options = _tag(page, "area-names").get_by_role("option")
+    expect(options).to_have_text("Searching …")
+    name.press("Enter")
+    expect(options).to_have_text("Searching …")
+    held[-1].continue_()
+    expect(options.first).to_contain_text("Récif 5")
+    name.fill("recif 6")
+    expect(options).to_have_text(["Searching …"])
+    held[-1].fulfill(status=503, json={"detail": "busy"})
+    expect(_tag(page, "problem-area")).to_contain_text("Busy.")
+    expect(options).to_have_count(0)
+
+
+def test_two_corners_have_no_size(page: Page, named_site: RunningSite) -> None:
+    _open(page, named_site)
+    _tag(page, "draw-polygon").click()
+    _click_map(page, right=-80, down=-60)
+    _click_map(page, right=80, down=-60)
+    size = _tag(page, "area-size")
+    expect(_tag(page, "undo-corner")).to_be_visible()
+    expect(size).to_have_text("No area yet.")
+    _click_map(page, right=0, down=60)
+    expect(size).to_contain_text("km²")
 
 
 def test_file_is_read_and_what_was_repaired_is_told(page: Page, named_site: RunningSite) -> None:

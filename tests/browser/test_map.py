@@ -121,6 +121,23 @@ def test_names_are_given_up_where_the_map_moves_on(page: Page, drawn_site: Runni
     wait_for(lambda: _ink(page) > 500, "names on the map")
 
 
+def test_page_says_that_it_loads_until_layers_are_known(
+    page: Page, drawn_site: RunningSite
+) -> None:
+    held: list[Route] = []
+    page.route("**/api/collections*", lambda route: held.append(route))
+    page.goto(f"{drawn_site.base}/#area=0,40,5,45")
+    expect(_tag(page, "area-size")).to_contain_text("km²")
+    wait_for(lambda: (page.title(), held)[1], "a question for the layers")
+    expect(page.locator("#layers")).to_have_text("Loading the layers …")
+    expect(_tag(page, "map-loading")).to_be_visible()
+    for route in held:
+        route.continue_()
+    page.unroute("**/api/collections*")
+    expect(_tag(page, "layer-ports")).to_be_visible()
+    expect(_tag(page, "map-loading")).to_be_hidden()
+
+
 def test_layer_that_lies_elsewhere_is_offered_to_be_gone_to(
     page: Page, drawn_site: RunningSite
 ) -> None:

@@ -105,7 +105,7 @@ def test_count_and_losses_are_told_before_sending(page: Page, drawn_site: Runnin
     _type_bounds(page, west=0, south=40, east=5, north=45)
     _tag(page, "layer-reefs").check()
     expect(estimate).to_contain_text("25 features, about")
-    page.get_by_text("Layer by layer, with what to know (1)").press("Enter")
+    page.get_by_text("Layer by layer, 1 note").press("Enter")
     layers = _tag(page, "estimate-layers")
     expect(layers.locator("dd").last).to_have_text("'habitat_class' would be named 'habitat_cl'.")
     _tag(page, "layer-coastline").check()

@@ -67,7 +67,7 @@ def test_each_state_of_a_component_stands_without_a_service(
     assert "Failed: The file of 'reefs' is damaged. Ask" in told["has failed, and it is known why"]
     assert "1 layer is missing" in told["is ready, with a report"]
     assert "Lies elsewhere on the map." in told["lies elsewhere"]
-    assert "with what to know (2)" in told["several layers, one with warnings"]
+    assert "Layer by layer, 2 notes" in told["several layers, one with warnings"]
     assert "2 of 3" in told["second of three"]
     for scheme in ("light", "dark"):
         page.emulate_media(color_scheme=scheme)

@@ -14,7 +14,7 @@ from typing import Any
 from django.http import HttpRequest
 from django.template.loader import render_to_string
 from django.templatetags.static import static
-from django.urls import reverse
+from django.urls import get_script_prefix, reverse
 from django.utils.formats import number_format
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
@@ -48,6 +48,7 @@ def page_of(request: HttpRequest, document: Document, body: Mapping[str, Any]) -
             "land": reverse("api:collection", args=[_LAND]),
             "snippets": document.snippets(),
             "root": reverse("api:landing"),
+            "map_page": _map_page(),
             "description": description,
             "extent": _extent(body),
             # What a layer calls its fields is no member of the document, whatever the name.
@@ -74,6 +75,14 @@ def _map_of(request: HttpRequest, document: Document, body: Mapping[str, Any]) -
         if any(made_of.values()):
             return {**made_of, "script": static(_SCRIPT), "style": static(_STYLE)}
     return {}
+
+
+def _map_page() -> str:
+    """Return where the map page is; nothing where the site serves none."""
+    with contextlib.suppress(ValueError):
+        static(_SCRIPT)
+        return get_script_prefix()
+    return ""
 
 
 def _extent(body: Mapping[str, Any]) -> str:

@@ -108,8 +108,10 @@ def _why(error: MarineMapError) -> StrOrPromise:
     if isinstance(error, _OverError):
         return format_lazy(error.said, moment=lazy(in_words, str)(error.moment))
     if isinstance(error, NotFoundError):
-        return _("There is no such link. Copy it whole, from who made it.")
-    return _("The files are gone to which it led. Ask who made it for them.")
+        return _(
+            "There is no such link. Copy all of it, or ask whoever gave it to you for another."
+        )
+    return _("Its files are gone. Ask whoever gave it to you for them.")
 
 
 class _OverError(ShareOverError):
@@ -124,7 +126,9 @@ def _shared(key: str) -> SharedResult:
     found = SharedResult.objects.filter(digest=_digest(key)).select_related("job").first()
     if found is None or not _KEY.fullmatch(key):
         raise NotFoundError(
-            say("there is no such link"), field="key", hint=say("Copy it whole, from who made it.")
+            say("there is no such link"),
+            field="key",
+            hint=say("Copy all of it, or ask whoever gave it to you for another."),
         )
     if found.revoked_at is not None:
         raise _OverError(

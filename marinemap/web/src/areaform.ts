@@ -29,6 +29,7 @@ const ARROWS: Record<string, [right: number, up: number]> = {
   ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1],
 };
 const ZOOM_MILLISECONDS = 400;
+const LEAST_SKETCH_KM2 = 1e-6;
 
 export interface AreaEvents {
   onChange: () => void;
@@ -51,7 +52,7 @@ export class AreaForm {
     this.#events = events;
     this.#drawing = new AreaDrawing(map, {
       onArea: (area) => this.#heed(area),
-      onSketch: (ring) => this.#showSize(km2OfDrawn(ring)),
+      onSketch: (ring) => this.#showSketch(km2OfDrawn(ring)),
       onTool: (tool) => this.#heedTool(tool),
     });
     offerAreas({ titleOfLayer: events.titleOfLayer, onArea: (area) => this.#takeKnown(area) });
@@ -221,6 +222,12 @@ export class AreaForm {
   #showSize(km2: number, title = ""): void {
     const size = areaInWords(km2);
     element("area-size").textContent = title ? `${title}: ${size}` : t("Area: {size}", { size });
+  }
+
+  /** Corners on a line, as the first two are, have a size by rounding only. */
+  #showSketch(km2: number): void {
+    if (km2 < LEAST_SKETCH_KM2) element("area-size").textContent = NO_AREA;
+    else this.#showSize(km2);
   }
 
   #heedTool(tool: Tool | null): void {

@@ -4,9 +4,13 @@ import { render, type JSX } from "preact";
 
 import { announce, element } from "./page.ts";
 import { clearProblem, showProblemAt, type FormPart } from "./problems.ts";
+import { t } from "./words.ts";
 
 /** Between two keys of who types. */
 const WAIT_MILLISECONDS = 200;
+/** Then it is told that it takes time. */
+const SLOW_MILLISECONDS = 800;
+const SEARCHING = t("Searching …");
 
 export interface Finding<T> {
   /** Ids of the field and of the list below it. */
@@ -31,6 +35,7 @@ export class Combobox<T extends { id: string }> {
   #found: T[] = [];
   #at = -1;
   #timer: number | undefined;
+  #said = "";
   #hasTold = false;
   #asked = new AbortController();
 
@@ -54,20 +59,31 @@ export class Combobox<T extends { id: string }> {
     const { part, offersAtOnce, nothing, counted } = this.#parts;
     if (!text && !offersAtOnce) return this.#close();
     const { signal } = (this.#asked = new AbortController());
+    const slow = window.setTimeout(() => this.#offer([], SEARCHING), SLOW_MILLISECONDS);
     try {
-      this.#found = await this.#parts.find(text, signal);
+      const found = await this.#parts.find(text, signal);
       if (signal.aborted) return;
       // What others told of this part is still so.
       if (this.#hasTold) clearProblem(part);
       this.#hasTold = false;
-      this.#at = this.#found.length > 0 ? 0 : -1;
-      this.#show(true);
-      announce(this.#found.length > 0 ? counted(this.#found.length) : nothing);
+      this.#offer(found, found.length > 0 ? counted(found.length) : nothing);
     } catch (error) {
       if (signal.aborted) return;
+      this.#show(false);
       showProblemAt(part, error);
       this.#hasTold = true;
+    } finally {
+      window.clearTimeout(slow);
     }
+  }
+
+  /** Open the list with what was found, and say so; where there is nothing the list says it. */
+  #offer(found: T[], said: string): void {
+    this.#found = found;
+    this.#at = found.length > 0 ? 0 : -1;
+    this.#said = said;
+    this.#show(true);
+    announce(said);
   }
 
   #onKey(event: KeyboardEvent): void {
@@ -103,7 +119,7 @@ export class Combobox<T extends { id: string }> {
   }
 
   #show(isOpen: boolean): void {
-    const { nothing, View } = this.#parts;
+    const { View } = this.#parts;
     this.#list.hidden = !isOpen;
     this.#input.setAttribute("aria-expanded", String(isOpen));
     if (isOpen && this.#at >= 0) this.#input.setAttribute("aria-activedescendant", this.#optionId(this.#at));
@@ -114,7 +130,7 @@ export class Combobox<T extends { id: string }> {
         <View found={found} />
       </li>
     ));
-    render(options.length > 0 ? options : <li role="option" aria-disabled="true" class="quiet-text">{nothing}</li>, this.#list);
+    render(options.length > 0 ? options : <li role="option" aria-disabled="true" class="quiet-text">{this.#said}</li>, this.#list);
     document.getElementById(this.#optionId(this.#at))?.scrollIntoView({ block: "nearest" });
   }
 

@@ -4,7 +4,7 @@ import type { JSX } from "preact";
 import { useId } from "preact/hooks";
 
 import { bytesInWords, countInWords, type Estimate } from "./estimate.ts";
-import { number, t } from "./words.ts";
+import { t, tn } from "./words.ts";
 
 /** What there is to say of an estimate now. */
 export interface Told {
@@ -37,7 +37,7 @@ function LayerByLayer({ estimate, titleOf }: { estimate: Estimate | undefined; t
   const isMore = count > 0 || layers.length > 1;
   return (
     <details data-testid="estimate-details" hidden={!isMore}>
-      <summary id={summary}>{count > 0 ? t("Layer by layer, with what to know ({count})", { count: number(count) }) : t("Layer by layer")}</summary>
+      <summary id={summary}>{count > 0 ? tn("Layer by layer, {count} note", "Layer by layer, {count} notes", count) : t("Layer by layer")}</summary>
       <div class="estimate-layers" data-testid="estimate-layers" role="region" tabIndex={0} aria-labelledby={summary}>
         {isMore && <dl>{layers.map((layer) => <LayerEntry key={layer.name} layer={layer} title={titleOf(layer.name)} />)}</dl>}
       </div>

@@ -14,6 +14,8 @@ export interface Listed {
 
 export class LayerPanel {
   #listed: readonly Listed[] = [];
+  /** Whether the service has told of its layers. */
+  #isTold = false;
   /** Of the area; what lies within comes first. */
   #bounds: Bounds | null = null;
   /** Of the rows as they stand. */
@@ -29,6 +31,7 @@ export class LayerPanel {
   show(listed: readonly Listed[]): void {
     const isSame = listed.length === this.#listed.length && listed.every(({ row }, n) => row === this.#listed[n]!.row);
     this.#listed = listed;
+    this.#isTold = true;
     this.#arrange(!isSame || listed.length === 0);
     this.#filter();
   }
@@ -42,6 +45,7 @@ export class LayerPanel {
   /** Lay out the rows; never while the keyboard is among them, unless there are others. */
   #arrange(mustBe = false): void {
     const list = element("layers");
+    if (!this.#isTold) return;
     if (!mustBe && list.contains(document.activeElement)) return;
     const isWithin = ({ collection }: Listed): boolean => this.#bounds === null || mayTouch(collection, this.#bounds);
     const within = this.#listed.filter(isWithin);
