@@ -27,6 +27,8 @@ need ogr2ogr gdal-bin
 need bwrap bubblewrap
 need faketime faketime
 need wrk wrk
+need redis-server redis-server
+need /usr/sbin/rabbitmq-server rabbitmq-server
 
 [ -n "$missing" ] || exit 0
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
