@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from .providers import use_task_rates
+from .providers import end_with, use_task_rates
 
 if TYPE_CHECKING:
     from .database import Database
@@ -17,6 +17,8 @@ def bind(app: Any, signals: Any) -> None:
     Workers, and nobody else, state the rates of the tasks (`worker_init`), and a task asks
     right before it begins whether its start still counts (`task_prerun`). Celery's own limits,
     for each worker alone, are then best switched off: ``worker_disable_rate_limits``.
+
+    A worker that is told to end does so though the database is away (`worker_shutting_down`).
 
     Parameters
     ----------
@@ -43,6 +45,10 @@ def bind(app: Any, signals: Any) -> None:
 
         wait_to_start(find_database, task.request.get(PERMIT_HEADER))
 
+    def note_end(exitcode: int = 0, **_: Any) -> None:
+        end_with(exitcode)
+
     # Nobody else holds on to them.
     signals.worker_init.connect(state_rates, weak=False)
     signals.task_prerun.connect(keep_rate, weak=False)
+    signals.worker_shutting_down.connect(note_end, weak=False)

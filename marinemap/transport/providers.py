@@ -1,4 +1,4 @@
-"""What the application hands in: the caller's transaction and the rates of tasks.
+"""What the application hands in: the caller's transaction, the rates of tasks, and its end.
 
 They are set once for a process, not for a connection: Celery opens connections where
 nobody could pass them along.
@@ -35,6 +35,7 @@ FindTransaction = Callable[[str], CallerTransaction | None]
 
 _find_transaction: FindTransaction | None = None
 _task_rates: TaskRates | None = None
+_exit_code: int | None = None
 
 
 def use_caller_transaction(provider: FindTransaction | None) -> None:
@@ -75,3 +76,17 @@ def find_caller_transaction(url: str) -> CallerTransaction | None:
 def read_task_rates() -> Mapping[str, str | float | None]:
     """Return the rates as the application states them now; empty where nobody states any."""
     return {} if _task_rates is None else _task_rates()
+
+
+def end_with(exit_code: int) -> None:
+    """Note that this process has been told to end, and what it is to exit with.
+
+    From then on its main thread waits for no database that is away.
+    """
+    global _exit_code
+    _exit_code = exit_code
+
+
+def find_exit_code() -> int | None:
+    """Return what this process is to exit with; None while nobody has told it to end."""
+    return _exit_code

@@ -25,6 +25,7 @@ from .database import open_database, verify
 from .errors import AwayError, LeaseLostError
 from .inbox import Inbox
 from .options import read_options
+from .providers import find_exit_code
 from .publishing.publisher import Publisher
 from .publishing.topology import Topology
 from .refusals import refuse
@@ -77,8 +78,24 @@ class Transport(KombuTransport):
     # -- connecting
 
     def establish_connection(self) -> Transport:
-        """Connect, checking that the database is fit to be used."""
-        verify(self.database)
+        """Connect, checking that the database is fit to be used.
+
+        Raises
+        ------
+        AwayError
+            The database is away.
+        SystemExit
+            It is, and this is the main thread of a worker that has been told to end.
+        """
+        try:
+            verify(self.database)
+        except AwayError as error:
+            code = find_exit_code()
+            if code is None or threading.current_thread() is not threading.main_thread():
+                raise
+            # Celery has kombu try again for ever, for a worker's heartbeat for instance, and
+            # nobody looks meanwhile whether it should end.
+            raise SystemExit(code) from error
         self.inbox.failure = None
         return self
 
