@@ -17,7 +17,7 @@ from django.test import Client
 
 from marinemap.api.kept import KeptAnswers
 from marinemap.api.tokens import make_token
-from marinemap.catalogue import drawings
+from marinemap.catalogue import undrawn
 from marinemap.catalogue.models import Drawing, Layer
 from marinemap.jobs import lifecycle
 from marinemap.jobs.models import Job
@@ -176,7 +176,7 @@ def test_job_that_got_an_owner_is_closed_to_others(ask: Ask, job: Job) -> None:
 
 
 def test_drawing_that_goes_on_is_seen(ask: Ask, reefs: Layer) -> None:
-    key = drawings._key(reefs)
+    key = undrawn.key_of(reefs)
     drawing = Drawing.objects.create(layer=reefs, key="old", progress=10)
     assert is_kept(ask, "/api/collections")
     for changed, told in ({"key": key}, 10), ({"progress": 20}, 20):
@@ -264,7 +264,7 @@ def test_layer_is_another_as_soon_as_anything_of_it_is(
     assert look(trouble="gone")["trouble"]
     assert look(is_restricted=True) == 404
     assert look(is_restricted=False, is_published=False) == 404
-    key = drawings._key(Layer.objects.get(pk="reefs"))
+    key = undrawn.key_of(Layer.objects.get(pk="reefs"))
     drawing = Drawing.objects.create(layer=reefs, key=key, progress=50)
     assert look(is_published=True)["drawing"] == {"progress": 50}
     drawing.delete()

@@ -43,7 +43,7 @@ def body(layers: str = '["reefs"]', area: str = AREA_TEXT, rest: str = "") -> st
 @pytest.mark.parametrize(
     ("content", "field", "detail"),
     [
-        pytest.param("", "body", "not JSON", id="nothing"),
+        pytest.param("", "body", "should be JSON", id="nothing"),
         pytest.param("layers=reefs", "body", "not JSON", id="a form"),
         pytest.param(b"\xff\xfe\xfd", "body", "not JSON", id="not text"),
         pytest.param('{"inputs": ', "body", "not JSON", id="cut JSON"),

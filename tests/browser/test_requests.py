@@ -304,7 +304,7 @@ def test_failed_request_says_why_in_the_readers_language(
     # The service has no time for it: the card says what it knows.
     page.route("**/results", lambda route: route.fulfill(status=503, json={"detail": "busy"}))
     _open(page, working_site, "layers=reefs,ports,coastline&area=-1,39,11,51")
-    expect(page.locator("#estimate-notes")).to_contain_text("Das hätte über 209 Objekte, mehr")
+    expect(_tag(page, "estimate-notes")).to_contain_text("Das hätte über 209 Objekte, mehr")
     with page.expect_request("**/results"):
         _tag(page, "submit").click()
     state = _tag(page, "request-state")
