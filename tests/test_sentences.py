@@ -63,7 +63,7 @@ def test_error_carries_its_sentences_between_processes_and_in_a_row() -> None:
 
 
 # Whoever can act on these is the operator, who reads the log in English.
-_FOR_OPERATORS = {"ServiceError", "LockLostError", "MarineMapError"}
+_FOR_OPERATORS = {"ServiceError", "LockLostError", "MarineMapError", "NotOnInternetError"}
 _ROOMS = ("api", "catalogue", "extraction", "jobs", "processes")
 # Their errors are told in the shell: commands, and the checks at start-up.
 _OF_THE_SHELL = ("extraction/shell/", "/management/", "jobs/checks.py")

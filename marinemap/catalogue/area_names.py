@@ -131,13 +131,13 @@ def index(layer: Layer) -> int:
     made = NameIndex.objects.create(layer=layer, key=_key(layer))
     try:
         count = _keep(made, _names_of(layer))
-        _make_current(made)
+        if not _make_current(made):
+            raise _overtaken()
     except Exception as error:
         # Each try would leave what it had read.
         _remove(NameIndex.objects.filter(pk=made.pk))
         if isinstance(error, IntegrityError):
-            why = "another process has read them, or the layer is gone"
-            raise UnavailableError(why) from error
+            raise _overtaken() from error
         raise
     # The one before; another process may be at a later one.
     _remove(NameIndex.objects.filter(layer=layer, is_current=False, pk__lt=made.pk))
@@ -152,21 +152,23 @@ def _names_of(layer: Layer) -> Iterable[tuple[int, str, list[float] | None]]:
     return read_names(layer.to_dataset(), fingerprint(layer.path), layer.area_names)
 
 
-def _make_current(made: NameIndex) -> None:
-    """Have an index searched in place of the one before.
+def _overtaken() -> UnavailableError:
+    return UnavailableError(say("another process has read them, or the layer is gone"))
 
-    Raises
-    ------
-    IntegrityError
-        If another process, which began later, has removed it.
+
+def _make_current(made: NameIndex) -> bool:
+    """Have an index searched in place of the one before; tell whether it is still there.
+
+    Another process, which began later, may have removed it.
     """
     with transaction.atomic():
         # One after the other.
         Layer.objects.select_for_update().filter(pk=made.layer_id).first()
         if not NameIndex.objects.filter(pk=made.pk).exists():
-            raise IntegrityError("the index is gone")
+            return False
         NameIndex.objects.filter(layer=made.layer_id, is_current=True).update(is_current=False)
         NameIndex.objects.filter(pk=made.pk).update(is_current=True)
+    return True
 
 
 def search(text: str, viewer: Viewer, limit: int) -> list[FoundName]:
