@@ -28,7 +28,9 @@ test: $(VENV)/.dev $(PAGE) $(CLIENTS)/node_modules/.ready $(CLIENTS)/cuiman/.rea
 	@$(BIN)/python scripts/node.py test --silent
 	@# Three, on two cores: much of it waits for leases and rates. Whole sites come first: files
 	@# of few tests, they would be last, one process at them and two idle.
-	@$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
+	@# With compiled files kept: four processes read all tests, and sites begin some hundred times.
+	@unset PYTHONDONTWRITEBYTECODE; \
+		$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
 # The cache of lint-imports takes an import of a name for one of a module that there was.
 lint: $(VENV)/.dev $(WEB)/node_modules/.ready
