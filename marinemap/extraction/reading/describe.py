@@ -18,7 +18,7 @@ from marinemap.extraction.reading.layer_names import (
     quietly,
     unreadable,
 )
-from marinemap.extraction.reading.stated_crs import check_degrees, first_known
+from marinemap.extraction.reading.stated_crs import first_known
 from marinemap.extraction.remote.address import Remote
 from marinemap.extraction.sources import source_format_of
 from marinemap.extraction.sources.source_files import fingerprint, one_state, real_path
@@ -143,12 +143,10 @@ def _check_layer(remote: Remote, known: str, layer: str | None) -> None:
 
 
 def _as_told(path: Place, name: str, found: TableDescription | FileDescription) -> Dataset:
-    crs = first_known(found.stated_crs, path, name)
-    check_degrees(crs, found.bounds, path, name)
     return Dataset(
         path=path,
         layer=name,
-        crs=crs,
+        crs=first_known(found.stated_crs, found.bounds, path, name),
         bounds=found.bounds,
         geometry_type=found.geometry_type,
         fields=tuple(Field(field, type_) for field, type_ in found.fields),

@@ -18,7 +18,7 @@ from marinemap.extraction.geometry.type_names import common_type, shown_types
 from marinemap.extraction.geometry.wkb import dimensions
 from marinemap.extraction.geopackage.index import bounds_beyond, own_key
 from marinemap.extraction.reading.points import Points, points_of
-from marinemap.extraction.reading.stated_crs import check_degrees, first_known
+from marinemap.extraction.reading.stated_crs import first_known
 from marinemap.extraction.sources import source_format_of
 from marinemap.extraction.sources.table_encoding import encoding_of
 from marinemap.sentences import say
@@ -85,12 +85,10 @@ def describe_file(path: Path, name: str) -> Dataset:
     found = _gdals_extent(path, name, info) if points is None else points.extent(path, name)
     count, bounds = found
     stated, assumed = _stated_crs(path, info["crs"], points)
-    crs = first_known(stated, path, name)
-    check_degrees(crs, bounds, path, name)
     return Dataset(
         path=path,
         layer=name,
-        crs=crs,
+        crs=first_known(stated, bounds, path, name),
         bounds=bounds,
         geometry_type=f"3D {kind}" if has_z else kind,
         fields=fields,

@@ -17,13 +17,14 @@ from marinemap.sentences import say
 _MOST_EAST, _POLE = 540.0, 90.0
 
 
-def first_known(stated: tuple[str, ...], path: Place, name: str) -> str:
+def first_known(stated: tuple[str, ...], bounds: Bounds | None, path: Place, name: str) -> str:
     """Return the first of what is stated that is known; an authority's code where there is one.
 
     Raises
     ------
     DatasetError
-        If there is none, or its positions are none on a map of Earth.
+        If there is none, or its positions are none on a map of Earth; or if it is in degrees and
+        all of the layer (``bounds``, in it) lies beyond any.
     """
     text, crs = next(filter(None, map(_known, stated)), ("", None))
     if crs is None or crs.is_engineering:
@@ -66,21 +67,16 @@ def first_known(stated: tuple[str, ...], path: Place, name: str) -> str:
             field="crs",
             value=name,
         )
+    _check_degrees(crs, bounds, path, name)
     authority = crs.to_authority(min_confidence=100)
     return ":".join(authority) if authority else text
 
 
-def check_degrees(crs: str, bounds: Bounds | None, path: Place, name: str) -> None:
-    """Refuse a layer in degrees all of which lies beyond any: they are metres, or the like.
-
-    Raises
-    ------
-    DatasetError
-    """
-    known = pyproj.CRS.from_user_input(crs)
-    if bounds is None or not known.is_geographic:
+def _check_degrees(crs: pyproj.CRS, bounds: Bounds | None, path: Place, name: str) -> None:
+    """Refuse a layer in degrees all of which lies beyond any: they are metres, or the like."""
+    if bounds is None or not crs.is_geographic:
         return
-    unit = math.degrees(known.axis_info[0].unit_conversion_factor)
+    unit = math.degrees(crs.axis_info[0].unit_conversion_factor)
     west, south, east, north = (each * unit for each in bounds)
     if west <= _MOST_EAST and east >= -_MOST_EAST and south <= _POLE and north >= -_POLE:
         return
@@ -90,7 +86,7 @@ def check_degrees(crs: str, bounds: Bounds | None, path: Place, name: str) -> No
             "{west:,.0f}, {south:,.0f} to {east:,.0f}, {north:,.0f}",
             name=name,
             file=path.name,
-            crs=quote(known.name),
+            crs=quote(crs.name),
             west=bounds[0],
             south=bounds[1],
             east=bounds[2],

@@ -5,8 +5,7 @@ from __future__ import annotations
 import struct
 from pathlib import Path
 
-from marinemap.extraction.sources.source import SourceFormat, damaged
-from marinemap.sentences import say
+from marinemap.extraction.sources.source import SourceFormat, of_other_length
 
 # Programs that have one open put these beside its tables.
 _LOCK_SUFFIX = ".lock"
@@ -27,14 +26,7 @@ def _look(path: Path) -> None:
     for part in _parts(path) if path.is_dir() else ():
         stated, found = _stated_length(part), part.stat().st_size
         if found < stated:
-            raise damaged(
-                part,
-                say(
-                    "is {found:,} bytes long but its header says {stated:,}",
-                    found=found,
-                    stated=stated,
-                ),
-            )
+            raise of_other_length(part, found, stated)
 
 
 def _stated_length(part: Path) -> int:

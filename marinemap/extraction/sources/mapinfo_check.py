@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import re
-import struct
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
@@ -15,9 +14,10 @@ from pyogrio.errors import DataLayerError, DataSourceError
 
 from marinemap.extraction.sources.mapped import mapped
 from marinemap.extraction.sources.source import damaged, with_suffixes
+from marinemap.extraction.sources.table_check import lengths_of
 from marinemap.sentences import say
 
-_HEADER_BYTES, _ID_BYTES = 32, 4
+_ID_BYTES = 4
 _DELETED = ord("*")
 _REMEMBERED = 256
 # MapInfo Data Interchange Format: each object begins a line with its kind; the parts of a
@@ -83,22 +83,10 @@ def count_mif(path: Path) -> int:
 
 def _check_lengths(table: Path, ids: Path) -> int:
     """Return how many rows of a table are not deleted."""
+    count, header, row = lengths_of(table)
     with mapped(table) as file:
-        head = b"" if file is None else file.data[:_HEADER_BYTES]
-        if file is None or len(head) < _HEADER_BYTES:
-            raise damaged(table, say("has no table header"))
-        count, header, row = struct.unpack("<IHH", head[4:12])
-        stated, found = header + count * row, len(file.data)
-        if found < stated or row == 0:
-            raise damaged(
-                table,
-                say(
-                    "is {found:,} bytes long but its header says {stated:,}",
-                    found=found,
-                    stated=stated,
-                ),
-            )
-        flags = np.array(file.array[header:stated:row])
+        assert file is not None  # Of a table that has a header.
+        flags = np.array(file.array[header : header + count * row : row])
     objects = ids.stat().st_size // _ID_BYTES
     if objects != count:
         raise damaged(

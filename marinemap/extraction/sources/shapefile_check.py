@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from marinemap.errors import DatasetError
-from marinemap.extraction.sources.source import damaged
+from marinemap.extraction.sources.source import damaged, of_other_length
 from marinemap.extraction.sources.table_check import check_table, check_values
 from marinemap.extraction.sources.table_encoding import check_encoding
 from marinemap.sentences import say
@@ -36,14 +36,7 @@ def check_headers(path: Path) -> None:
     for part in (path, shx):
         stated, found = _stated_length(part), part.stat().st_size
         if stated != found:
-            raise damaged(
-                part,
-                say(
-                    "is {found:,} bytes long but its header says {stated:,}",
-                    found=found,
-                    stated=stated,
-                ),
-            )
+            raise of_other_length(part, found, stated)
     if file_type(path) not in _TYPES:
         raise damaged(
             path, say("is of shape type {type}, which there is not", type=file_type(path))

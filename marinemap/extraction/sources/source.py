@@ -146,3 +146,9 @@ def damaged(path: Path | Remote, what: str) -> DatasetError:
         field="source",
         value=path.name,
     )
+
+
+def of_other_length(path: Path, found: int, stated: int) -> DatasetError:
+    """Return the error of a file that has not as many bytes as it states."""
+    what = say("is {found:,} bytes long but its header says {stated:,}", found=found, stated=stated)
+    return damaged(path, what)

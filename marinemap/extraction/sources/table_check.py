@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from marinemap.errors import DatasetError, quote
+from marinemap.extraction.sources.source import damaged, of_other_length
 from marinemap.sentences import say
 
 # dBASE III: a header of 32 bytes, 32 for each column, a mark at its end. Visual FoxPro adds the
@@ -39,26 +40,34 @@ def check_table(path: Path, records: int) -> None:
     DatasetError
         If it is cut or damaged, or has another number of rows than there are records.
     """
+    count, header, row = lengths_of(path)
     with path.open("rb") as file:
-        head = file.read(_FIXED_BYTES)
-        if len(head) < _FIXED_BYTES:
-            raise _damaged(path, say("has no table header"))
-        count, header, row = struct.unpack("<IHH", head[4:12])
+        file.seek(_FIXED_BYTES)
         columns = file.read(max(0, header - _FIXED_BYTES))
-    found = path.stat().st_size
-    if found < header + count * row or row == 0:
-        stated = header + count * row
-        raise _damaged(
-            path,
-            say(
-                "is {found:,} bytes long but its header says {stated:,}", found=found, stated=stated
-            ),
-        )
     if count != records:
-        raise _damaged(
+        raise damaged(
             path, say("has {count:,} rows for {records:,} geometries", count=count, records=records)
         )
     _check_columns(path, columns, row)
+
+
+def lengths_of(path: Path) -> tuple[int, int, int]:
+    """Return how many rows a table has, and how many bytes its header and each row take.
+
+    Raises
+    ------
+    DatasetError
+        If it has no header, or fewer bytes than that states.
+    """
+    with path.open("rb") as file:
+        head = file.read(_FIXED_BYTES)
+    if len(head) < _FIXED_BYTES:
+        raise damaged(path, say("has no table header"))
+    count, header, row = struct.unpack("<IHH", head[4:12])
+    stated, found = header + count * row, path.stat().st_size
+    if found < stated or row == 0:
+        raise of_other_length(path, found, stated)
+    return count, header, row
 
 
 def check_values(path: Path) -> None:
@@ -91,16 +100,14 @@ def _check_columns(path: Path, columns: bytes, row: int) -> None:
     found = _columns(columns)
     rest = columns[len(found) * _COLUMN_BYTES + 1 :]
     if any(rest) and len(rest) != _FOXPRO_PATH_BYTES:
-        raise _damaged(path, say("has a header whose length does not fit its columns"))
+        raise damaged(path, say("has a header whose length does not fit its columns"))
     for column in found:
         if column[_KIND_AT] not in _KINDS:
             kind = quote(chr(column[_KIND_AT]))
-            raise _damaged(
-                path, say("has a column of type '{kind}', which there is not", kind=kind)
-            )
+            raise damaged(path, say("has a column of type '{kind}', which there is not", kind=kind))
     widths = 1 + sum(_width(column, row, found) for column in found)
     if row != widths:
-        raise _damaged(
+        raise damaged(
             path, say("has rows of {row:,} bytes for columns of {widths:,}", row=row, widths=widths)
         )
 
@@ -135,7 +142,7 @@ def _check_column(path: Path, column: bytes, data: Any) -> None:
     if odd is not None:
         name = _name_of(column)
         value = quote(odd.decode("latin-1").strip())
-        raise _damaged(
+        raise damaged(
             path,
             say(
                 "holds '{value}' in field '{name}', which is no {kind}",
@@ -183,11 +190,3 @@ def _is_number(text: bytes) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _damaged(path: Path, what: str) -> DatasetError:
-    return DatasetError(
-        say("{name} {what}: it is cut or damaged; ask for a whole copy", name=path.name, what=what),
-        field="source",
-        value=path.name,
-    )
