@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand, CommandParser
 from marinemap.catalogue.area_names import index_missing, index_unfinished
 from marinemap.catalogue.begun import SECONDS_AGAIN, SECONDS_AT_FIRST
 from marinemap.catalogue.freshness import refresh_all, refresh_unfinished
-from marinemap.catalogue.time_limit import limited
+from marinemap.catalogue.time_limit import add_again, limited
 
 
 class Command(BaseCommand):
@@ -23,11 +23,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Declare the option."""
-        parser.add_argument(
-            "--again",
-            action="store_true",
-            help=f"read those, for {SECONDS_AGAIN} s each, that had no end in {SECONDS_AT_FIRST} s",
-        )
+        add_again(parser)
 
     def handle(self, *args: Any, again: bool = False, **options: Any) -> None:
         """Read, telling of each layer."""
