@@ -19,6 +19,7 @@ MakeSite = Callable[..., RunningSite]
 on_postgresql = pytest.mark.parametrize("prepared", ["postgresql"], indirect=True)
 on_sqlite = pytest.mark.parametrize("prepared", ["sqlite"], indirect=True)
 AREA = [0, 40, 5, 45]
+REQUEST = {"inputs": {"layers": ["reefs"], "area": AREA}}
 # The key of the advisory lock that holds up commits; any number will do.
 _GATE = 20261122
 
@@ -59,6 +60,13 @@ def held_at_commit(url: str, status: str) -> Iterator[None]:
             holder.execute("DROP TRIGGER gate ON jobs_job")
 
 
+def serve_behind(site: RunningSite, proxy: LossyProxy) -> tuple[str, Client]:
+    """Serve a site with the proxy before its database; return the latter's address and a client."""
+    direct = site.environment["DATABASE_URL"]
+    behind(site, proxy).start_web()
+    return direct, Client(site)
+
+
 def count_waiting_for_commit(database: psycopg.Connection) -> int:
     """Return how many statements wait for another's transaction to end."""
     waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'transactionid' AND NOT granted"
@@ -73,7 +81,7 @@ def test_request_whose_commit_was_done_unheard_is_answered_with_its_job(
     site.start_web()
     client = Client(site)
     proxy.lose_answer_to_commit_after(b'INSERT INTO "jobs_job"')
-    answer = client.post_execution({"inputs": {"layers": ["reefs"], "area": AREA}})
+    answer = client.post_execution(REQUEST)
     assert proxy.has_cut.is_set()
     assert answer.status_code == 201
     assert client.status(answer.headers["Location"])["status"] == "accepted"
@@ -84,15 +92,11 @@ def test_request_whose_commit_is_under_way_unheard_is_answered_with_its_job(
     make_site: MakeSite, proxy: LossyProxy
 ) -> None:
     """It was told that nothing was stored: asked too early, the server was not done yet."""
-    site = make_site()
-    direct = site.environment["DATABASE_URL"]
-    behind(site, proxy).start_web()
-    client = Client(site)
-    body = {"inputs": {"layers": ["reefs"], "area": AREA}}
+    direct, client = serve_behind(make_site(), proxy)
     proxy.lose_answer_to_commit_after(b'INSERT INTO "jobs_job"')
     with ThreadPoolExecutor() as pool, psycopg.connect(direct, autocommit=True) as database:
         with held_at_commit(direct, "accepted"):
-            asked = pool.submit(client.post_execution, body)
+            asked = pool.submit(client.post_execution, REQUEST)
             what = "an answer, or waiting for the commit"
             wait_for(lambda: asked.done() or count_waiting_for_commit(database), what)
         answer = asked.result(180)
@@ -105,13 +109,9 @@ def test_request_whose_commit_is_under_way_unheard_is_answered_with_its_job(
 def test_request_that_waits_when_the_database_goes_is_answered_with_its_job(
     make_site: MakeSite, proxy: LossyProxy
 ) -> None:
-    site = make_site()
-    direct = site.environment["DATABASE_URL"]
-    behind(site, proxy).start_web()
-    client = Client(site)
-    body = {"inputs": {"layers": ["reefs"], "area": AREA}}
+    direct, client = serve_behind(make_site(), proxy)
     with ThreadPoolExecutor() as pool, psycopg.connect(direct, autocommit=True) as database:
-        asked = pool.submit(client.post_execution, body, prefer="wait=10")
+        asked = pool.submit(client.post_execution, REQUEST, prefer="wait=10")
         find = "SELECT 1 FROM jobs_job"
         wait_for(lambda: database.execute(find).fetchone(), "a job")
         proxy.go_away()
