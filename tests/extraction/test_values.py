@@ -164,6 +164,7 @@ def test_reals_are_exact_or_the_loss_is_counted(tmp_path: Path, name: str) -> No
         ("geojson", "value_lost", [math.inf, math.nan, 1.0], 2),
         ("geopackage", "value_lost", [math.nan, 1.0, None], 1),
         ("kml", "text_changed", ["  x", "a\x01b", "plain "], 2),
+        ("kml", "text_changed", ["a\r\nb", "a\rb", "a\nb"], 2),
         ("geopackage", "text_changed", ["a\0b", "c", None], 1),
         ("csv", "text_changed", ["a\0b", "c", None], 1),
         ("csv", "text_quoted", ["=1", "-2", "x"], 2),
@@ -202,6 +203,58 @@ def test_moments_are_kept_or_their_rounding_is_counted(
     found = sorted(filter(None, table.column("v").to_pylist()))
     parts = [re.search(r":00(?:\.(\d{3}))?(?!\d)", text[16:]) for text in found]
     assert [int(part[1] or 0) for part in parts if part] == kept
+
+
+LAST_OF_1969 = ["1969-12-31T23:59:58.500", "1969-12-31T23:59:59.000", "1969-12-31T23:59:59.999"]
+LAST_OF_ALL = ["0001-01-01T00:00:00.000", "2020-01-01T00:00:00.500", "9999-12-31T23:59:59.999"]
+OF_TEXTS = ["geopackage", "flatgeobuf", "geojson", "kml"]
+
+
+def read_moments(path: Path) -> list[str]:
+    """Return the field ``v`` as ISO 8601 to the millisecond, without zones, in order."""
+    _, table = pyogrio.read_arrow(path, columns=["v"], datetime_as_string=True)
+    texts = (re.sub(r"Z|\+00.*", "", t) for t in filter(None, table.column("v").to_pylist()))
+    return sorted(np.datetime_as_string(np.datetime64(text, "ms")).item() for text in texts)
+
+
+@pytest.mark.parametrize("zone", [None, "UTC"])
+@pytest.mark.parametrize("name", OF_TEXTS)
+def test_last_second_of_1969_is_kept_or_counted(
+    tmp_path: Path, name: str, zone: str | None
+) -> None:
+    column = pa.array(np.array(LAST_OF_1969, "datetime64[ms]")).cast(pa.timestamp("ms", zone))
+    (written,) = written_alone(tmp_path, name, {"v": column})
+    found = read_moments(written.path)
+    assert found[:2] == LAST_OF_1969[:2]
+    changed = int(found[2] != LAST_OF_1969[2])
+    losses = [(loss.kind, loss.count) for loss in written.losses]
+    assert losses == [("value_rounded", changed)]
+
+
+@pytest.mark.parametrize("name", [*OF_TEXTS, "filegdb"])
+def test_last_moment_of_the_calendar_is_rounded_down(tmp_path: Path, name: str) -> None:
+    ticks = np.array(LAST_OF_ALL, "datetime64[us]") + np.timedelta64(999, "us")
+    (written,) = written_alone(tmp_path, name, {"v": pa.array(ticks)})
+    assert [(loss.kind, loss.count) for loss in written.losses] == [("value_rounded", 3)]
+    last = "9999-12-31T23:59:59.000" if name == "filegdb" else LAST_OF_ALL[2]
+    assert read_moments(written.path)[-1] == last
+
+
+def test_moment_whose_clock_shows_the_year_10000_becomes_null(tmp_path: Path) -> None:
+    late = pa.array(np.array(["9999-12-31T20:00:00"], "datetime64[ms]"))
+    column = late.cast(pa.timestamp("ms", "UTC")).cast(pa.timestamp("ms", "+05:30"))
+    (written,) = written_alone(tmp_path, "geojson", {"v": column})
+    (feature,) = json.loads(written.path.read_text())["features"]
+    assert feature["properties"] == {"v": None}
+    assert [(loss.kind, loss.count) for loss in written.losses] == [("value_lost", 1)]
+
+
+def test_largest_integer_keeps_its_sign_in_a_geodatabase(tmp_path: Path) -> None:
+    values = [2**63 - 1, 2**53 + 1, None]
+    (written,) = written_alone(tmp_path, "filegdb", {"v": pa.array(values, pa.int64())})
+    _, _, _, (found,) = pyogrio.raw.read(written.path, columns=["v"])
+    assert sorted(float(v) for v in found if not np.isnan(v)) == [2.0**53, 2.0**63 - 1024]
+    assert [(loss.kind, loss.count) for loss in written.losses] == [("value_rounded", 2)]
 
 
 def test_name_of_a_field_is_no_formula_in_a_csv(tmp_path: Path) -> None:

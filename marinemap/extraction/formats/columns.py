@@ -148,34 +148,6 @@ def _numbers(column: Any) -> Any:
     return pc.if_else(pc.is_nan(column), pa.scalar(None, column.type), column)
 
 
-def _has_day(type_: Any) -> bool:
-    return bool(pa.types.is_date(type_) or pa.types.is_timestamp(type_))
-
-
-def _in_calendar(column: Any) -> Any:
-    moments = column
-    if pa.types.is_timestamp(column.type):
-        moments = column.cast(pa.timestamp(column.type.unit))
-    year = pc.year(moments)
-    fits = pc.and_(pc.greater_equal(year, 1), pc.less_equal(year, 9999))
-    return pc.if_else(fits, column, pa.scalar(None, column.type))
-
-
-def _is_finer_than_ms(type_: Any) -> bool:
-    return bool(pa.types.is_timestamp(type_)) and type_.unit in ("us", "ns")
-
-
-def rounded_to(unit: str) -> Callable[[Any], Any]:
-    """Return what rounds a column of moments to whole ``second`` or ``millisecond``."""
-
-    def rounded(column: Any) -> Any:
-        # Arrow finds no zone such as +05:30, and instants are rounded alike in all.
-        instants = column.cast(pa.timestamp(column.type.unit))
-        return pc.round_temporal(instants, unit=unit).cast(column.type)
-
-    return rounded
-
-
 def _differences(before: Any, after: Any) -> int:
     same = pc.fill_null(pc.equal(before, after), False)
     same = pc.or_(same, pc.and_(pc.is_null(before), pc.is_null(after)))
@@ -198,21 +170,6 @@ NO_NAN = Rule(
     pa.types.is_floating,
     _numbers,
     "{count:,} values of '{field}' became null: the format holds no NaN",
-)
-# GDAL writes an empty text for a year of more or fewer than four digits.
-CALENDAR = Rule(
-    "value_lost",
-    _has_day,
-    _in_calendar,
-    "{count:,} values of '{field}' became null: the format holds the years 1 to 9999 only",
-)
-# GDAL keeps no more of a second (OGRField: a float of 32 bits).
-MILLISECONDS = Rule(
-    "value_rounded",
-    _is_finer_than_ms,
-    rounded_to("millisecond"),
-    "{count:,} values of '{field}' are rounded to milliseconds, the finest that the format is "
-    "written in",
 )
 ONLY_FINITE = Rule(
     "value_lost",

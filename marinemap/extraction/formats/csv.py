@@ -11,11 +11,12 @@ import shapely
 from pyarrow import csv
 
 from marinemap.errors import ServiceError
-from marinemap.extraction.formats.columns import CALENDAR, NO_NUL, Columns, Rule, is_text
+from marinemap.extraction.formats.columns import NO_NUL, Columns, Rule, is_text
 from marinemap.extraction.formats.crs_text import esri_wkt
 from marinemap.extraction.formats.fields import to_plain_text
 from marinemap.extraction.formats.finite_heights import FiniteHeights
 from marinemap.extraction.formats.format import Format
+from marinemap.extraction.formats.moments import CALENDAR
 from marinemap.extraction.formats.plan import WritePlan
 from marinemap.extraction.formats.read_back import loosely
 from marinemap.extraction.formats.weight import Texts, Weight

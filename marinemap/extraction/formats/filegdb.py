@@ -12,17 +12,10 @@ import pyogrio
 import pyproj
 
 from marinemap.extraction.formats.by_type import ByType
-from marinemap.extraction.formats.columns import (
-    CALENDAR,
-    NO_NAN,
-    NO_NUL,
-    Columns,
-    Rule,
-    holds_by_gdal,
-    rounded_to,
-)
+from marinemap.extraction.formats.columns import NO_NAN, NO_NUL, Columns, Rule, holds_by_gdal
 from marinemap.extraction.formats.finite_heights import FiniteHeights
 from marinemap.extraction.formats.format import Format
+from marinemap.extraction.formats.moments import CALENDAR, rounded_to
 from marinemap.extraction.formats.ogr import OgrWriter
 from marinemap.extraction.formats.plan import WritePlan
 from marinemap.extraction.formats.weight import Weight
@@ -37,10 +30,16 @@ _WORD = re.compile(
     re.IGNORECASE,
 )
 
+# Of those that an integer of 64 bits holds.
+_LARGEST_DOUBLE = 2.0**63 - 1024
+
 
 def _as_doubles(column: Any) -> Any:
     """Return integers as they read back: before ArcGIS Pro 3.2 there are none of 64 bits."""
-    return column.cast(pa.float64(), safe=False).cast(pa.int64(), safe=False)
+    doubles = column.cast(pa.float64(), safe=False)
+    # The largest would be rounded to one more than there is, which turns negative.
+    fit = pc.min_element_wise(doubles, pa.scalar(_LARGEST_DOUBLE), skip_nulls=False)
+    return fit.cast(pa.int64(), safe=False)
 
 
 _ROUNDED = Rule(

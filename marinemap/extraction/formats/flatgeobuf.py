@@ -7,8 +7,9 @@ import dataclasses
 import pyarrow as pa
 
 from marinemap.extraction.formats.by_type import ByType
-from marinemap.extraction.formats.columns import CALENDAR, MILLISECONDS, NO_NUL, Columns
+from marinemap.extraction.formats.columns import NO_NUL, Columns
 from marinemap.extraction.formats.format import Format
+from marinemap.extraction.formats.moments import CALENDAR, LAST_OF_1969, MILLISECONDS
 from marinemap.extraction.formats.ogr import OgrWriter
 from marinemap.extraction.formats.plan import WritePlan
 from marinemap.extraction.formats.weight import Weight
@@ -19,7 +20,9 @@ class FlatGeobufWriter(ByType):
     """Writes a layer as a FlatGeobuf for each type: one of an open type has no heights."""
 
     def __init__(self, plan: WritePlan) -> None:
-        columns = Columns(plan.schema, reserved=["ogc_fid"], rules=[NO_NUL, CALENDAR, MILLISECONDS])
+        columns = Columns(
+            plan.schema, reserved=["ogc_fid"], rules=[NO_NUL, CALENDAR, MILLISECONDS, LAST_OF_1969]
+        )
         super().__init__(plan, columns, self._open)
 
     def close(self) -> list[WrittenLayer]:

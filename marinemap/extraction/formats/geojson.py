@@ -5,16 +5,10 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from marinemap.extraction.formats.columns import (
-    CALENDAR,
-    MILLISECONDS,
-    NO_NUL,
-    ONLY_FINITE,
-    Columns,
-    holds_but_bytes,
-)
+from marinemap.extraction.formats.columns import NO_NUL, ONLY_FINITE, Columns, holds_but_bytes
 from marinemap.extraction.formats.finite_heights import FiniteHeights
 from marinemap.extraction.formats.format import Format
+from marinemap.extraction.formats.moments import CALENDAR, LAST_OF_1969, MILLISECONDS
 from marinemap.extraction.formats.ogr import MeasureCount, OgrWriter
 from marinemap.extraction.formats.plan import WritePlan
 from marinemap.extraction.formats.read_back import loosely
@@ -32,7 +26,7 @@ class GeoJSONWriter(OgrWriter):
 
     def __init__(self, plan: WritePlan) -> None:
         # GDAL takes a field of that name for the identifier.
-        rules = [NO_NUL, ONLY_FINITE, CALENDAR, MILLISECONDS]
+        rules = [NO_NUL, ONLY_FINITE, CALENDAR, MILLISECONDS, LAST_OF_1969]
         columns = Columns(plan.schema, reserved=["ogc_fid"], rules=rules, keep=holds_but_bytes)
         options = {
             "RFC7946": "YES",

@@ -10,16 +10,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from marinemap.extraction.formats.columns import (
-    CALENDAR,
-    MILLISECONDS,
-    Columns,
-    Rule,
-    holds_but_bytes,
-    is_text,
-)
+from marinemap.extraction.formats.columns import Columns, Rule, holds_but_bytes, is_text
 from marinemap.extraction.formats.finite_heights import FiniteHeights
 from marinemap.extraction.formats.format import Format
+from marinemap.extraction.formats.moments import CALENDAR, LAST_OF_1969, MILLISECONDS
 from marinemap.extraction.formats.ogr import MeasureCount, OgrWriter
 from marinemap.extraction.formats.one_turn import within_one_turn
 from marinemap.extraction.formats.plan import WritePlan
@@ -34,9 +28,10 @@ _NOT_IN_KML = "^[ \t\n\r]+|[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]"
 
 
 def _plain_texts(column: Any) -> Any:
-    # XML 1.0 has no control characters and not the last two of Unicode's plane, and GDAL's driver
-    # drops blanks at the beginning.
-    return pc.replace_substring_regex(column, _NOT_IN_KML, "")
+    # XML 1.0 has no control characters and not the last two of Unicode's plane, reads all ends of
+    # lines as one, and GDAL's driver drops blanks at the beginning.
+    of_one_end = pc.replace_substring_regex(column, "\r\n?", "\n")
+    return pc.replace_substring_regex(of_one_end, _NOT_IN_KML, "")
 
 
 def _fifteen_digits(column: Any) -> Any:
@@ -52,12 +47,13 @@ def _fifteen_digits(column: Any) -> Any:
 _RULES = [
     CALENDAR,
     MILLISECONDS,
+    LAST_OF_1969,
     Rule(
         "text_changed",
         is_text,
         _plain_texts,
-        "{count:,} texts of '{field}' lost blanks at their beginning or control characters, which "
-        "KML cannot hold",
+        "{count:,} texts of '{field}' lost blanks at their beginning, control characters or "
+        "carriage returns, which KML cannot hold",
     ),
     Rule(
         "value_rounded",
