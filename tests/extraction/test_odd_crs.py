@@ -9,7 +9,7 @@ import pyproj
 import pytest
 import shapely
 
-from marinemap.errors import RequestError
+from marinemap.errors import DatasetError, RequestError
 from tests.extraction.layers import read, run, unpack, write_layer
 
 IN_KILOMETRES = pyproj.CRS("+proj=utm +zone=31 +datum=WGS84 +units=km")
@@ -55,3 +55,42 @@ def test_a_shift_that_a_prj_leaves_out_is_told(tmp_path: Path, format_: str, is_
     source = write_layer(tmp_path / "source.gpkg", points, crs=SHIFTED.to_wkt("WKT1_GDAL"))
     notes = run(source, tmp_path, [8, 44, 10, 46], format=format_).layers[0].notes
     assert any("has no shift to WGS 84" in note for note in notes) is is_told
+
+
+@pytest.mark.parametrize(
+    "stated",
+    [
+        "EPSG:32633\n",
+        "urn:ogc:def:crs:EPSG::32633",
+        "http://www.opengis.net/def/crs/EPSG/0/32633",
+        pyproj.CRS(32633).to_wkt("WKT2_2019", pretty=True),
+        pyproj.CRS(32633).to_wkt("WKT2_2015"),
+        pyproj.CRS(32633).to_json(),
+        "\N{ZERO WIDTH NO-BREAK SPACE}" + pyproj.CRS(32633).to_wkt("WKT1_ESRI"),
+    ],
+    ids=["code", "urn", "address", "WKT2:2019", "WKT2:2015", "PROJJSON", "Esri's with a mark"],
+)
+def test_prj_states_a_crs_in_words_of_others(tmp_path: Path, stated: str) -> None:
+    source = write_layer(
+        tmp_path / "source.shp",
+        [shapely.Point(500_000, 5_000_000)],
+        kind="Point",
+        driver="ESRI Shapefile",
+        crs="EPSG:32633",
+    )
+    source.with_suffix(".prj").write_text(stated, encoding="utf-8")
+    result = run(source, tmp_path, [14, 45, 16, 46], format="geopackage", crs="EPSG:4326")
+    (found,), _ = read(unpack(result) / "sea.gpkg")
+    # By PROJ's formulas, apart from the engine.
+    place = pyproj.Proj("+proj=utm +zone=33 +ellps=WGS84")(500_000, 5_000_000, inverse=True)
+    assert shapely.distance(found, shapely.Point(place)) < 1e-9
+
+
+@pytest.mark.parametrize("stated", ["", "WGS 84", "4326", "none:none", "[", "{}"])
+def test_prj_that_states_no_crs_is_refused(tmp_path: Path, stated: str) -> None:
+    source = write_layer(
+        tmp_path / "source.shp", [shapely.Point(5, 5)], kind="Point", driver="ESRI Shapefile"
+    )
+    source.with_suffix(".prj").write_text(stated)
+    with pytest.raises(DatasetError, match="has no CRS"):
+        run(source, tmp_path)

@@ -18,7 +18,7 @@ from marinemap.extraction.geometry.type_names import common_type, shown_types
 from marinemap.extraction.geometry.wkb import dimensions
 from marinemap.extraction.geopackage.index import bounds_beyond, own_key
 from marinemap.extraction.reading.points import Points, points_of
-from marinemap.extraction.reading.stated_crs import first_known
+from marinemap.extraction.reading.stated_crs import first_known, in_prj
 from marinemap.extraction.sources import source_format_of
 from marinemap.extraction.sources.table_encoding import encoding_of
 from marinemap.sentences import say
@@ -106,7 +106,7 @@ def _gdals_extent(path: Path, name: str, info: dict[str, Any]) -> tuple[int, Bou
 def _stated_crs(path: Path, crs: str | None, points: Points | None) -> tuple[tuple[str, ...], str]:
     """Return what states the CRS, and what is to be said where nothing does but names."""
     if points is None or not points.are_degrees:
-        return (crs,) if crs else (), ""
+        return (crs,) if crs else in_prj(path), ""
     told = say(
         "No CRS is stated for {file}: columns '{x}' and '{y}' are taken for longitudes and "
         "latitudes in WGS 84 (EPSG:4326).",

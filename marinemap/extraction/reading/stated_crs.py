@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import re
+from pathlib import Path
 
 import pyproj
 from pyproj.exceptions import CRSError
@@ -11,10 +13,29 @@ from marinemap.errors import DatasetError, quote
 from marinemap.extraction.dataset import Bounds
 from marinemap.extraction.place import Place
 from marinemap.extraction.projection.crs import is_on_earth
+from marinemap.extraction.sources import source_format_of
 from marinemap.sentences import say
 
 # Longitudes may be counted on across 180 degrees.
 _MOST_EAST, _POLE = 540.0, 90.0
+# A code, WKT or PROJJSON. No name, of which PROJ takes one that is like it, and none of PROJ's own
+# strings, which may name files.
+_WORDS = re.compile(
+    r"\w+:[\w.]+|urn:ogc:def:crs:\S+|https?://www\.opengis\.net/\S+|[A-Za-z_]+\s*\[.*\]|\{.*\}",
+    re.DOTALL,
+)
+_LONGEST = 100_000
+
+
+def in_prj(path: Path) -> tuple[str, ...]:
+    """Return what the .prj beside a file states in words other than Esri's, which GDAL knows."""
+    parts = source_format_of(path).parts(path)
+    prj = next((part for part in parts if part.suffix.lower() == ".prj"), None)
+    if prj is None:
+        return ()
+    with prj.open(encoding="utf-8-sig", errors="replace") as file:
+        text = file.read(_LONGEST).strip()
+    return (text,) if _WORDS.fullmatch(text) else ()
 
 
 def first_known(stated: tuple[str, ...], bounds: Bounds | None, path: Place, name: str) -> str:
@@ -38,7 +59,7 @@ def first_known(stated: tuple[str, ...], bounds: Bounds | None, path: Place, nam
             value=name,
             hint=say(
                 "Add the CRS to the data, for example with ogr2ogr -a_srs EPSG:4326 (for "
-                "a shapefile: its .prj; for a CSV: a .prj beside it with a line such as EPSG:4326)."
+                "a shapefile or a CSV: a .prj beside it with a line such as EPSG:4326)."
             ),
         )
     if crs.is_geocentric or crs.type_name == "Vertical CRS":
