@@ -26,6 +26,12 @@ from marinemap.sentences import say
 _FILE_NAME = re.compile(r"[A-Za-z0-9_-]{1,100}")
 # What a format may add to a layer's name.
 _ADDED = re.compile(r"(_point|_line|_polygon)?(_\d+)?")
+_LEADING_HYPHENS = re.compile(r"^-+")
+# Windows takes these for devices, whatever the suffix (Microsoft, "Naming Files, Paths, and
+# Namespaces"): nobody could unpack such a file there.
+_DEVICES = frozenset(
+    ["con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(10))]
+)
 
 
 @dataclass(frozen=True)
@@ -167,11 +173,13 @@ class ExtractionRequest:
         """What names each layer's files: its own name, numbered where files would clash.
 
         A layer ``sea`` of mixed geometries becomes ``sea_point`` and ``sea_line``, which may be
-        another layer's name. Upper and lower case are one to some file systems.
+        another layer's name. Upper and lower case are one to some file systems. No name is one of
+        Windows' devices, or begins with a hyphen, which programs take for an option, and GDAL's
+        GeoPackage for no name at all.
         """
-        names = [layer.name for layer in self.layers]
+        names = [_LEADING_HYPHENS.sub("_", layer.name) for layer in self.layers]
         # The outline of the area is in every archive.
-        taken = {"area"} if self.format == "geojson" else set()
+        taken = _DEVICES | ({"area"} if self.format == "geojson" else set())
         chosen: list[str] = []
         for index, name in enumerate(names):
             others = {other.lower() for other in [*chosen, *names[index + 1 :]]} | taken

@@ -11,7 +11,7 @@ import pytest
 import shapely
 
 from marinemap.errors import ServiceError
-from marinemap.extraction import FORMATS
+from marinemap.extraction import FORMATS, ExtractionRequest, SourceLayer, extract
 from marinemap.extraction.extracts.archive import new_archive
 from marinemap.extraction.reading.read import Source
 from tests.extraction.layers import read, run, unpack, write_layer
@@ -33,6 +33,19 @@ def test_lossy_extract_has_each_member_once(tmp_path: Path, name: str) -> None:
     assert len(names) == len({each.lower() for each in names})
     assert len(set(result.layers[0].files)) == len(result.layers[0].files)
     assert set(result.layers[0].files) < set(names)
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_files_can_be_unpacked_on_windows_and_named_in_a_shell(tmp_path: Path, name: str) -> None:
+    source = write_layer(tmp_path / "source.gpkg", [BOX], kind="Polygon")
+    given = ["CON", "nul", "Com1", "con-1", "-rf", "_rf"]
+    layers = [SourceLayer(each, source) for each in given]
+    result = extract(ExtractionRequest(layers, [0, 0, 9, 9], tmp_path / "a.zip", format=name))
+    assert len(result.layers) == len(given)
+    members = zipfile.ZipFile(result.archive).namelist()
+    stems = {member.partition(".")[0].lower() for member in members}
+    assert stems >= {"con-2", "nul-1", "com1-1", "con-1", "_rf-1", "_rf"}
+    assert not stems & {"con", "nul", "com1", "-rf"}
 
 
 def test_archive_refuses_a_second_member_of_a_name(tmp_path: Path) -> None:
