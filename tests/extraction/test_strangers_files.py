@@ -7,6 +7,7 @@ import struct
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import shapely
@@ -84,6 +85,15 @@ def geojson(crs: object, *position: float) -> Build:
         ],
     }
     return text("sea.geojson", json.dumps(content))
+
+
+def of_fields(name: str, *each: dict[str, Any]) -> Build:
+    """Return what writes GeoJSON, or lines of it, of a point with each fields."""
+    point = {"type": "Point", "coordinates": [1, 2]}
+    features = [{"type": "Feature", "properties": one, "geometry": point} for one in each]
+    if name.endswith("l"):
+        return text(name, "".join(json.dumps(feature) + "\n" for feature in features))
+    return text(name, json.dumps({"type": "FeatureCollection", "features": features}))
 
 
 def named(crs: str) -> object:
@@ -182,6 +192,34 @@ REFUSED: dict[str, tuple[Build, str, str]] = {
         )
         for kind, value in WRONG_VALUES
     },
+    **{
+        f"GeoJSON: whole number {value} in {name}": (
+            of_fields(name, {"n": 1}, {"n": value}),
+            f"{name} has the whole number {value}, which would be read as another",
+            "in quotation marks",
+        )
+        for name, value in [
+            ("sea.geojson", -(10**18)),
+            ("sea.geojson", 2**64 - 1),
+            ("sea.geojsonl", 2**63),
+            ("sea.geojsonl", -(2**63) - 1),
+        ]
+    },
+    "GeoJSON: whole number within a list": (
+        of_fields("sea.geojson", {"n": [1, {"m": -(2**63)}], "o": '"n": "'}),
+        f"the whole number {-(2**63)}",
+        "in quotation marks",
+    ),
+    "GeoJSON: NUL in a text": (
+        of_fields("sea.geojson", {"t": "abc\0def"}),
+        "line 1 of sea.geojson has the sign NUL (\\u0000) in a text",
+        "Take it out",
+    ),
+    "GeoJSON: NUL in a text of a line": (
+        of_fields("sea.geojsonl", {"t": "\\"}, {"t": "\\\0"}),
+        "line 2 of sea.geojsonl has the sign NUL",
+        "Take it out",
+    ),
     "GPX: not a number": (points('lat="NaN" lon="1"'), 'lat="NaN"', "plain numbers"),
 }
 
@@ -285,6 +323,25 @@ def test_field_of_several_kinds_is_json_in_each_format(tmp_path: Path, name: str
     if name == "geopackage":
         _, columns = read(unpack(result) / "sea.gpkg")
         assert [each and json.loads(each) for each in columns["a"]] == values
+
+
+@pytest.mark.parametrize(
+    ("name", "number"), [("sea.geojson", -(10**18) + 1), ("sea.geojsonl", -(2**63))]
+)
+def test_whole_numbers_that_gdal_keeps_are_read(tmp_path: Path, name: str, number: int) -> None:
+    # Neither a number nor NUL: a text.
+    like_one = f'{{"n": {10**30}}}, "n": {10**30} }}\\u0000'
+    values = [
+        {"n": number, "o": like_one, "r": 0.1 + 10**-30},
+        {"n": 2**63 - 1, "o": "", "r": 1e30},
+    ]
+    source = of_fields(name, *values)(tmp_path)
+    check_servable(describe(source))
+    result = run(source, tmp_path, WORLD, format="geopackage")
+    _, columns = read(unpack(result) / "sea.gpkg")
+    assert [
+        dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)
+    ] == values
 
 
 def test_layer_with_a_name_longer_than_a_files_has_no_style(tmp_path: Path) -> None:

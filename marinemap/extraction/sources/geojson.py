@@ -13,6 +13,7 @@ import pyproj
 from pyproj.exceptions import CRSError
 
 from marinemap.errors import DatasetError, quote
+from marinemap.extraction.sources.json_values import KEPT, check_values
 from marinemap.extraction.sources.mapped import mapped
 from marinemap.extraction.sources.source import SourceFormat
 from marinemap.sentences import say
@@ -129,4 +130,9 @@ def _unknown(path: Path, members: dict[str, Any]) -> DatasetError:
     )
 
 
-SOURCE = SourceFormat((".geojson", ".json"), look=_look, opens_safely=True)
+SOURCE = SourceFormat(
+    (".geojson", ".json"),
+    look=_look,
+    check=lambda path: check_values(path, KEPT),
+    opens_safely=True,
+)

@@ -6,12 +6,14 @@ import os
 from pathlib import Path
 
 from marinemap.errors import quote
+from marinemap.extraction.sources.json_values import KEPT_IN_LINES, check_values
 from marinemap.extraction.sources.source import SourceFormat, damaged
 from marinemap.sentences import say
 
 
 def _check_json_lines(path: Path) -> None:
     """GDAL passes over a line that is no JSON; each ends with a brace and a line break."""
+    check_values(path, KEPT_IN_LINES)
     if not ends_with_newline(path):
         raise damaged(path, say("does not end with a line break"))
     with path.open("rb") as file:
