@@ -256,6 +256,56 @@ def test_layer_that_is_closed_later_is_downloaded_no_more(
     assert problem["type"].endswith("result-not-available")
 
 
+@pytest.mark.parametrize("is_added_again", [False, True])
+def test_layer_that_is_removed_leaves_its_results_to_who_might_see_it(
+    people: dict[str, Client], post: Post, marine_gpkg: Path, is_added_again: bool
+) -> None:
+    member = people["member"]
+    location = post(member, REQUEST)["Location"]
+    run(location.rpartition("/")[2])
+    href = member.post(f"{location}/share").json()["href"]
+    # As the admin site removes those that are chosen there.
+    Layer.objects.filter(pk="secret").delete()
+    if is_added_again:
+        register("secret", marine_gpkg, "coastline")
+    for name in ("member", "token", "admin"):
+        assert body(people[name].get(href)).startswith(b"PK"), name
+    assert body(member.get(f"{location}/results")).startswith(b"PK")
+    for name in ("stranger", "cookie", "outsider", "blind token"):
+        assert_problem(people[name].get(href), 404)
+    User.objects.get(username="member").groups.clear()
+    for rest in ("results", "results/archive", "report"):
+        assert_problem(member.get(f"{location}/{rest}"), 404)
+    # What is asked for by then is of another layer.
+    asked = post(member, REQUEST)
+    assert asked.status_code == (201 if is_added_again else 400)
+    if is_added_again:
+        assert run(asked.json()["jobID"]).status == "successful"
+        assert body(member.get(f"{asked['Location']}/results")).startswith(b"PK")
+
+
+def test_layer_that_was_withdrawn_and_then_removed_gives_nothing(
+    people: dict[str, Client], post: Post
+) -> None:
+    open_body = {"inputs": {"layers": ["reefs"], "area": AREA}}
+    done = {name: post(people[name], open_body)["Location"] for name in ("cookie", "admin")}
+    for location in done.values():
+        run(location.rpartition("/")[2])
+    Layer.objects.filter(pk="reefs").update(is_published=False)
+    Layer.objects.get(pk="reefs").delete()
+    for name, location in done.items():
+        assert_problem(people[name].get(f"{location}/results"), 404)
+
+
+def test_open_layer_that_is_removed_leaves_its_results(
+    people: dict[str, Client], post: Post
+) -> None:
+    location = post(people["cookie"], {"inputs": {"layers": ["reefs"], "area": AREA}})["Location"]
+    run(location.rpartition("/")[2])
+    Layer.objects.get(pk="reefs").delete()
+    assert body(people["cookie"].get(f"{location}/results")).startswith(b"PK")
+
+
 def test_group_that_is_deleted_opens_no_layer(people: dict[str, Client]) -> None:
     Group.objects.all().delete()
     assert people["stranger"].get(PLACE).status_code == 404

@@ -28,7 +28,7 @@ from marinemap.api.processes.results import (
     link_to_file,
     wants_link,
 )
-from marinemap.catalogue.models import Layer
+from marinemap.catalogue.models import is_any_kept_from
 from marinemap.jobs import lifecycle
 from marinemap.jobs.artifacts import find_stored, link_to_stored, open_on_disk
 from marinemap.jobs.glance import job_as_it_is
@@ -149,7 +149,7 @@ def check_layers(request: HttpRequest, job: Job) -> None:
     ------
     ResultGoneError
     """
-    if job.layers and Layer.objects.hidden_from(viewer_of(request), job.layers).exists():
+    if job.layers and is_any_kept_from(viewer_of(request), job.layers, job.created_at):
         raise ResultGoneError(
             say("it was made of a layer that is no longer there for you"),
             field="jobID",

@@ -4,6 +4,7 @@ from marinemap.catalogue.models.begun_work import BegunWork
 from marinemap.catalogue.models.drawing import Drawing
 from marinemap.catalogue.models.layer import ID_PATTERN, Layer, LayerQuerySet, find_layer
 from marinemap.catalogue.models.name_index import NamedArea, NameIndex, NamePhrase
+from marinemap.catalogue.models.removed_layer import RemovedLayer, is_any_kept_from
 from marinemap.catalogue.models.source_look import SourceLook
 from marinemap.catalogue.models.source_to_read import SourceToRead
 
@@ -16,7 +17,9 @@ __all__ = [
     "NameIndex",
     "NamePhrase",
     "NamedArea",
+    "RemovedLayer",
     "SourceLook",
     "SourceToRead",
     "find_layer",
+    "is_any_kept_from",
 ]

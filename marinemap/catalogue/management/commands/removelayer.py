@@ -16,7 +16,8 @@ class Command(BaseCommand):
 
     help = (
         "Take layers out of the catalogue. Their data stay where they are, as do extracts that "
-        "were made of them; requests that wait for one fail and say so."
+        "were made of them, for those who might see the layer; requests that wait for one fail and "
+        "say so."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
