@@ -9,14 +9,16 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from marinemap.jobs import repeats
-from marinemap.jobs.artifacts import remove_artifact
+from marinemap.jobs.artifacts import remove_artifact, remove_artifacts
 from marinemap.jobs.conf import job_settings
 from marinemap.jobs.models import Job, JobDocuments
 from marinemap.jobs.queue import publish, withdraw
-from marinemap.jobs.states import JobStatus
+from marinemap.jobs.states import FINISHED, JobStatus
 
 # What says of a job that nothing has become of it since somebody looked.
 _SEEN = ("status", "attempt", "alive_at")
+# Of the archives of a batch, where they lie in a storage: somebody waits for the answer.
+_REMOVED_FOR_SECONDS = 5.0
 
 
 def dismiss(job: Job) -> Job:
@@ -29,7 +31,7 @@ def dismiss(job: Job) -> Job:
         job = Job.objects.select_for_update().get(pk=job.pk)
         artifact = job.artifact
         if job.status == JobStatus.ACCEPTED:
-            transaction.on_commit(lambda: withdraw(job))
+            transaction.on_commit(lambda: withdraw([job]))
         if not job.is_finished:
             job.status = JobStatus.DISMISSED
             job.message = "Cancelled."
@@ -41,6 +43,33 @@ def dismiss(job: Job) -> Job:
         JobDocuments.objects.filter(pk=job.pk).update(outputs=None)
     remove_artifact(artifact)
     return job
+
+
+def dismiss_batch(batch: uuid.UUID) -> list[Job]:
+    """Cancel the jobs of a batch that wait or run, remove the files of the others; return all.
+
+    A few statements for any number. What a storage does not remove in time is removed with the
+    orphans.
+    """
+    now = timezone.now()
+    own = of_batch(batch).order_by()
+    empty = {"artifact": "", "has_outputs": False, "updated_at": now}
+    with transaction.atomic():
+        # In one order, so that two who do this do not wait for each other.
+        jobs = list(own.order_by("pk").select_for_update())
+        waiting = [job for job in jobs if job.status == JobStatus.ACCEPTED]
+        transaction.on_commit(lambda: withdraw(waiting))
+        own.filter(status__in=FINISHED).update(**empty)
+        own.exclude(status__in=FINISHED).update(
+            **empty,
+            status=JobStatus.DISMISSED,
+            message="Cancelled.",
+            finished_at=now,
+            expires_at=now + job_settings().keep_results,
+        )
+        JobDocuments.objects.filter(job__batch=batch).update(outputs=None)
+    remove_artifacts((job.artifact for job in jobs if job.artifact), _REMOVED_FOR_SECONDS)
+    return list(of_batch(batch))
 
 
 def claim_owner(job: Job) -> None:

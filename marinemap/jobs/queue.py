@@ -132,17 +132,18 @@ def has_message(job: Job) -> bool | None:
         return None if ask is None else bool(ask(str(job.pk)))
 
 
-def withdraw(job: Job) -> None:
-    """Take a job's message back, so that it takes none of the starts that the rate allows.
+def withdraw(jobs: Iterable[Job]) -> None:
+    """Take the messages of jobs back, so that they take none of the starts that the rate allows.
 
-    Where it cannot be taken back, it is delivered and finds nothing to run.
+    Where one cannot be taken back, it is delivered and finds nothing to run.
     """
+    names = [str(job.pk) for job in jobs]
     try:
-        with _ask("withdraw") as ask:
-            if ask is not None:
-                ask(str(job.pk))
+        with _ask("withdraw_all") as ask:
+            if ask is not None and names:
+                ask(names)
     except Exception:
-        logger.warning("The message of job %s could not be taken back", job.pk, exc_info=True)
+        logger.warning("Messages could not be taken back: %s", ", ".join(names[:5]), exc_info=True)
 
 
 def find_place(job: Job) -> Place | None:

@@ -193,7 +193,7 @@ def succeed_by(job: Job, first: Job, *, at_once: bool) -> bool:
             is_done = 0
         if is_done:
             announce(job, JobStatus.SUCCESSFUL)
-            transaction.on_commit(lambda: withdraw(job))
+            transaction.on_commit(lambda: withdraw([job]))
     if not is_done:
         remove_artifact(name)
     return bool(is_done)

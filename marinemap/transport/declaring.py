@@ -150,8 +150,12 @@ class Declarations(StdChannel):
 
     def withdraw(self, correlation_id: str) -> bool:
         """Delete a waiting message, by its task's id; tell whether nobody had claimed it."""
+        return bool(self.withdraw_all([correlation_id]))
+
+    def withdraw_all(self, correlation_ids: Collection[str]) -> int:
+        """Delete waiting messages, by their tasks' ids; return how many nobody had claimed."""
         with self._database.session() as session:
-            return withdraw(session, correlation_id)
+            return withdraw(session, correlation_ids)
 
     def settle_now(self) -> None:
         """Write what is acknowledged; see `Channel`."""

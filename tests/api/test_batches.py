@@ -10,6 +10,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from marinemap.catalogue.models import Layer
 from marinemap.jobs.models import Job
@@ -78,6 +79,34 @@ def test_dismissing_a_batch_dismisses_each_job(reefs: Layer, new_client: NewClie
     assert (batch["completed"], batch["succeeded"], batch["dismissed"]) == (3, 1, 2)
     assert not Job.objects.exclude(artifact="").exists()
     assert run(made.json()["jobs"][1]["jobID"]).status == "dismissed"
+
+
+def test_large_batch_is_dismissed_by_as_few_statements_as_a_small_one(
+    new_client: NewClient,
+) -> None:
+    """A thousand took a transaction each, and held a thread of the web server meanwhile."""
+    client = new_client(BROWSER)
+    asked = []
+    # The first binds the cookie to whoever shows it.
+    for count in (1, 2, 60):
+        address = send(client, echoes(count))["Location"]
+        with CaptureQueriesContext(connection) as seen:
+            batch = client.delete(address).json()
+        assert (batch["total"], batch["dismissed"]) == (count, count)
+        assert [job["status"] for job in batch["jobs"]] == ["dismissed"] * count
+        asked.append(len(seen))
+    assert asked[1] == asked[2] <= 12
+
+
+@pytest.mark.django_db(transaction=True)
+def test_messages_of_a_batch_that_is_dismissed_are_taken_back(new_client: NewClient) -> None:
+    client = new_client(BROWSER)
+    kept, gone = (send(client, echoes(count)) for count in (2, 5))
+    client.delete(gone["Location"])
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT correlation_id FROM broker_messages")
+        left = {name for (name,) in cursor.fetchall()}
+    assert left == {job["jobID"] for job in kept.json()["jobs"]}
 
 
 @pytest.mark.parametrize(

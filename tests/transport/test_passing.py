@@ -118,7 +118,7 @@ def purge(broker: Broker) -> None:
 
 def cancel(broker: Broker) -> None:
     with broker.database.session() as session:
-        withdraw(session, "wanted")
+        withdraw(session, ["wanted"])
 
 
 def expire(broker: Broker) -> None:

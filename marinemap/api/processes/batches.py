@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -133,9 +134,9 @@ def status(request: HttpRequest, batch_id: str) -> Document:
 
 def dismiss(request: HttpRequest, batch_id: str) -> Document:
     """Cancel each job of a batch; remove the files of those that are finished."""
-    jobs = get_batch(request, batch_id)
+    get_batch(request, batch_id)
     refuse_cross_site(request)
-    return _document(request, [lifecycle.dismiss(job) for job in jobs])
+    return _document(request, lifecycle.dismiss_batch(uuid.UUID(batch_id)))
 
 
 def _prepared(asked: Sequence[Mapping[str, Any]], asker: _Asker) -> list[Prepared]:

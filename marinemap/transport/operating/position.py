@@ -28,7 +28,7 @@ _HAS_MESSAGE = "SELECT 1 AS one FROM broker_messages WHERE correlation_id = :cor
 # What another has locked now is about to be claimed.
 _WITHDRAW = (
     "DELETE FROM broker_messages WHERE id IN (SELECT id FROM broker_messages "
-    "WHERE correlation_id = :correlation_id AND claimed_by IS NULL {skip_locked}) RETURNING id"
+    "WHERE correlation_id {in_names} AND claimed_by IS NULL {skip_locked}) RETURNING id"
 )
 
 
@@ -65,9 +65,9 @@ def has_message(session: Session, correlation_id: str) -> bool:
     return bool(session.run(_HAS_MESSAGE, correlation_id=correlation_id))
 
 
-def withdraw(session: Session, correlation_id: str) -> bool:
-    """Delete a message that waits; tell whether there was one that nobody had claimed."""
-    return bool(session.run(_WITHDRAW, correlation_id=correlation_id))
+def withdraw(session: Session, correlation_ids: Collection[str]) -> int:
+    """Delete messages that wait, by one statement; return how many nobody had claimed."""
+    return len(session.run(_WITHDRAW, names=sorted(correlation_ids)))
 
 
 def _place(row: Row, asked_at_ms: int) -> Position:
