@@ -14,7 +14,7 @@ import marinemap
 from marinemap.api.access import Access
 from marinemap.api.declarations import Document, Operation, Route, openapi
 from marinemap.api.declarations.documents import never_another
-from marinemap.api.declarations.operation import Answer
+from marinemap.api.declarations.operation import HTML, Answer
 from marinemap.api.declarations.serving import FORM
 from marinemap.api.links import OGC, link
 from marinemap.api.readers import in_language_of
@@ -123,7 +123,7 @@ def routes(declared: Callable[[], Sequence[Route]]) -> tuple[Route, ...]:
                     "This description, as OpenAPI 3.0",
                     described,
                     "Overview",
-                    answers={200: Answer("OpenAPI 3.0.3", object_, (openapi.MEDIA_TYPE,))},
+                    answers={200: Answer("OpenAPI 3.0.3", object_, (openapi.MEDIA_TYPE, HTML))},
                     access=Access.OPEN,
                 ),
             ),

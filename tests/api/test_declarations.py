@@ -266,3 +266,17 @@ def test_options_tells_the_methods_of_a_route(new_client: NewClient) -> None:
     assert (answer.status_code, answer["Allow"], answer.content) == (204, "GET, HEAD, OPTIONS", b"")
     # A method that is not taken is still refused with the same.
     assert new_client().put("/api/jobs")["Allow"] == "GET, HEAD"
+
+
+def test_client_that_takes_one_type_for_all_reads_results_as_text(new_client: NewClient) -> None:
+    """openapi-python-client takes the first that it knows: a zip is no JSON."""
+    paths = new_client().get("/api/openapi.json").json()["paths"]
+    answered = {
+        "/processes/{processId}/execution": "post",
+        "/jobs/{jobId}/results": "get",
+        "/jobs/{jobId}/results/{outputId}": "get",
+        "/shared/{key}": "get",
+    }
+    for path, method in answered.items():
+        kinds = list(paths[path][method]["responses"]["200"]["content"])
+        assert kinds[0] == "text/plain" and "application/zip" in kinds, path

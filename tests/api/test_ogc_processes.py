@@ -483,6 +483,68 @@ def test_job_results_have_the_form_that_was_asked_for(new_client: NewClient, pos
     assert client.get(f"{document}/results").json() == ALL_INPUTS
 
 
+def test_job_results_async_raw_mixed(new_client: NewClient, post: Post) -> None:
+    """A part by reference is empty, and its Content-Location leads to what it stands for."""
+    client = new_client()
+    by_link = {"transmissionMode": "reference"}
+    outputs = {"message": by_link, "pause": {}, "text": by_link}
+    done = finished(client, post, {"inputs": ALL_INPUTS, "outputs": outputs})
+    parts = parts_of(client.get(f"{done}/results"))
+    assert {name: part["Content-Location"] for name, part in parts.items()} == {
+        "message": f"{done}/results/message",
+        "pause": None,
+        "text": f"{done}/results/text",
+    }
+    for name, value in (("message", b"teststring"), ("text", b"<a/>")):
+        assert parts[name].get_content().strip() == ""
+        found = client.get(parts[name]["Content-Location"])
+        assert found.content == value
+        assert found["Content-Type"].startswith(parts[name].get_content_type())
+
+
+@pytest.mark.parametrize("response", ["raw", "document"])
+def test_link_to_an_output_tells_its_type(new_client: NewClient, post: Post, response: str) -> None:
+    client = new_client()
+    outputs = {name: {"transmissionMode": "reference"} for name in ("message", "pause", "text")}
+    body = {"inputs": ALL_INPUTS, "outputs": outputs, "response": response}
+    answer = client.get(finished(client, post, body) + "/results")
+    if response == "raw":
+        assert "Content-Type" not in answer
+        links = re.findall(r'<([^>]+)>; rel="[^"]+"; type="([^"]+)"', answer["Link"])
+    else:
+        links = [(link["href"], link["type"]) for link in answer.json().values()]
+    told = [(type_, client.get(href)["Content-Type"].partition(";")[0]) for href, type_ in links]
+    assert told == [(kind, kind) for kind in ("text/plain", "application/json", "text/xml")]
+
+
+def test_html_definition(reefs: Layer, new_client: NewClient, post: Post) -> None:
+    """What is answered as a page is declared so; each document of a job has one."""
+    client = new_client(BROWSER)
+    echo = finished(client, post, {"inputs": ALL_INPUTS, "response": "document"})
+    inputs = {"layers": ["reefs"], "area": AREA}
+    job = finished(client, post, {"inputs": inputs}, "extract")
+    batch = {"requests": [{"process": "echo", "inputs": {"message": "a"}}]}
+    made = client.post("/api/batches", batch, content_type="application/json")["Location"]
+    routes = client.get("/api/openapi.json").json()["paths"]
+    for method, address, route in (
+        ("get", "/api/openapi.json", "/openapi.json"),
+        ("get", f"{echo}/results", "/jobs/{jobId}/results"),
+        ("get", f"{job}/request", "/jobs/{jobId}/request"),
+        ("get", f"{job}/report", "/jobs/{jobId}/report"),
+        ("post", f"{job}/renew", "/jobs/{jobId}/renew"),
+        ("post", f"{job}/share", "/jobs/{jobId}/share"),
+        ("delete", f"{job}/share", "/jobs/{jobId}/share"),
+        ("delete", made, "/batches/{batchId}"),
+        ("delete", job, "/jobs/{jobId}"),
+    ):
+        page = getattr(client, method)(address, headers={"Accept": "text/html"})
+        assert page["Content-Type"] == "text/html; charset=utf-8", (method, address)
+        declared = routes[route][method]["responses"][str(page.status_code)]["content"]
+        assert "text/html" in declared, (method, address)
+    shown = client.get(f"{echo}/results", headers={"Accept": "text/html"}).content.decode()
+    assert "teststring" in shown and "&lt;a/&gt;" in shown
+
+
 def test_extract_by_reference_leads_to_the_archive(
     reefs: Layer, new_client: NewClient, post: Post
 ) -> None:

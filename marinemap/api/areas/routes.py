@@ -142,7 +142,7 @@ ROUTES = (
                 "Remove an area that you uploaded",
                 uploaded.remove,
                 "Areas",
-                answers={200: Answer("The area that was", _AREA, (GEOJSON,))},
+                answers={200: Answer("The area that was", _AREA, (GEOJSON, HTML))},
                 access=Access.WRITE_JOBS,
             ),
         ),

@@ -64,7 +64,7 @@ ROUTES = (
                 "Cancel the jobs of a batch, or remove their files",
                 batches.dismiss,
                 "Jobs",
-                answers={200: Answer("The batch", _BATCH, ("application/json",))},
+                answers={200: Answer("The batch", _BATCH)},
                 access=Access.WRITE_JOBS,
             ),
         ),

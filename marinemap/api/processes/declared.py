@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from marinemap.api.declarations import Parameter
-from marinemap.api.declarations.operation import JSON
+from marinemap.api.declarations.operation import HTML, JSON
 from marinemap.api.links import LINKS
 from marinemap.jobs.states import JobStatus
 from marinemap.processes.registry import all_processes
@@ -63,8 +63,9 @@ def output_types() -> tuple[str, ...]:
         for process in all_processes().values()
         for name in process.outputs
     ]
-    # Texts among the outputs that are JSON are sent as texts.
-    return tuple(dict.fromkeys([JSON, "text/plain", *sorted(each), "multipart/related"]))
+    # Texts among the outputs that are JSON are sent as texts. They stand first: makers of clients
+    # that take one type for all (openapi-python-client) then read what comes, zips as well.
+    return tuple(dict.fromkeys(["text/plain", JSON, HTML, *sorted(each), "multipart/related"]))
 
 
 def list_of(name: str, item: Schema) -> dict[str, object]:

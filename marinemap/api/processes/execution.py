@@ -148,8 +148,8 @@ def _run(request: HttpRequest, process: Process, asked: ExecuteRequest) -> HttpR
         )
     # What others make is their own: it holds no sentence of the site's, and may be long.
     if not process.is_immediate:
-        return answer_outputs(process, outputs, asked.wanted)
-    response = answer_outputs(process, told_to(request, outputs), asked.wanted)
+        return answer_outputs(request, process, outputs, asked.wanted)
+    response = answer_outputs(request, process, told_to(request, outputs), asked.wanted)
     in_language_of(request, response)
     return response
 

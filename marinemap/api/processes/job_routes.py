@@ -121,7 +121,7 @@ ROUTES = (
                 "Cancel a job, or remove its files",
                 jobs.dismiss,
                 "Jobs",
-                answers={200: Answer("The job", STATUS, ("application/json",))},
+                answers={200: Answer("The job", STATUS)},
                 access=Access.WRITE_JOBS,
             ),
         ),
@@ -137,7 +137,8 @@ ROUTES = (
                 "What a job was asked for, to ask the same again",
                 records.asked,
                 "Jobs",
-                answers={200: Answer("Process and inputs", _ASKED, ("application/json",))},
+                (FORM,),
+                answers={200: Answer("Process and inputs", _ASKED)},
                 access=Access.READ_JOBS,
             ),
         ),
@@ -153,8 +154,9 @@ ROUTES = (
                 "What became of each layer",
                 records.report,
                 "Jobs",
+                (FORM,),
                 answers={
-                    200: Answer("As report.json in the archive", _REPORT, ("application/json",)),
+                    200: Answer("As report.json in the archive", _REPORT),
                     404: Answer("Unknown, not ready, or gone", media_types=()),
                 },
                 access=Access.READ_JOBS,
@@ -205,7 +207,7 @@ ROUTES = (
                 shares.renew,
                 "Jobs",
                 answers={
-                    200: Answer("The job", STATUS, ("application/json",)),
+                    200: Answer("The job", STATUS),
                     409: Answer("They are kept for as long as may be", media_types=()),
                 },
                 access=Access.WRITE_JOBS,
@@ -225,9 +227,7 @@ ROUTES = (
                 "Jobs",
                 (_DAYS,),
                 answers={
-                    201: Answer(
-                        "The link: told this once", _LINK, ("application/json",), {"Location": "It"}
-                    )
+                    201: Answer("The link: told this once", _LINK, headers={"Location": "It"})
                 },
                 access=Access.WRITE_JOBS,
             ),
@@ -237,7 +237,7 @@ ROUTES = (
                 "Revoke all links to the result of a job",
                 shares.revoke,
                 "Jobs",
-                answers={200: Answer("How many there were", _REVOKED, ("application/json",))},
+                answers={200: Answer("How many there were", _REVOKED)},
                 access=Access.WRITE_JOBS,
             ),
         ),

@@ -100,9 +100,9 @@ def answer_results(
 
     wanted = _wanted(job) if wanted is None else wanted
     if job.has_outputs:
-        return answer_outputs(process, _outputs(job), wanted, address)
+        return answer_outputs(request, process, _outputs(job), wanted, address)
     if wants_link(wanted) and job.artifact:
-        return link_to_file(process, wanted, address)
+        return link_to_file(request, process, wanted, address)
     return _download(request, job, until)
 
 

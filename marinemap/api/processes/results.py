@@ -7,17 +7,23 @@ import secrets
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from django.http import HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
+from django.utils.translation import gettext_lazy as _
 
+from marinemap.api.declarations import Document
+from marinemap.api.declarations.documents import PRIVATE
+from marinemap.api.declarations.negotiation import form_of, takes
+from marinemap.api.declarations.operation import HTML, JSON
+from marinemap.api.declarations.serving import respond
 from marinemap.processes.process import Process
 
-_JSON = "application/json"
 # Where an output of a job is fetched alone; None where there is no job.
 Address = Callable[[str], str]
 
 
 def answer_outputs(
+    request: HttpRequest,
     process: Process,
     outputs: Mapping[str, Any],
     wanted: Mapping[str, Any],
@@ -27,6 +33,7 @@ def answer_outputs(
 
     Parameters
     ----------
+    request : HttpRequest
     process : Process
     outputs : mapping
         By their ids.
@@ -37,11 +44,15 @@ def answer_outputs(
     """
     modes = wanted.get("outputs") or dict.fromkeys(outputs, "value")
     chosen = {name: outputs[name] for name in modes if name in outputs}
-    links = {name: address(name) for name in chosen if address and modes[name] == "reference"}
+    links = {
+        name: {"href": address(name), "type": _encoded(process, name, value)[0].partition(";")[0]}
+        for name, value in chosen.items()
+        if address and modes[name] == "reference"
+    }
     if wanted.get("response") == "document":
-        return _document(process, chosen, links)
+        return _document(request, chosen | links)
     if len(links) == len(chosen):
-        return _by_reference(process, links)
+        return _by_reference(links)
     if len(chosen) == 1:
         ((name, value),) = chosen.items()
         media_type, content = _encoded(process, name, value)
@@ -55,13 +66,15 @@ def answer_one(process: Process, name: str, value: Any) -> HttpResponse:
     return _fresh(HttpResponse(content, content_type=media_type))
 
 
-def link_to_file(process: Process, wanted: Mapping[str, Any], address: Address) -> HttpResponse:
+def link_to_file(
+    request: HttpRequest, process: Process, wanted: Mapping[str, Any], address: Address
+) -> HttpResponse:
     """Return the answer that leads to a file: a document, or a header alone."""
     (name,) = process.outputs
-    links = {name: address(name)}
+    links = {name: {"href": address(name), "type": process.media_type_of(name)}}
     if wanted.get("response") == "document":
-        return _document(process, links, links)
-    return _by_reference(process, links)
+        return _document(request, links)
+    return _by_reference(links)
 
 
 def wants_link(wanted: Mapping[str, Any]) -> bool:
@@ -70,27 +83,27 @@ def wants_link(wanted: Mapping[str, Any]) -> bool:
     return wanted.get("response") == "document" or "reference" in modes.values()
 
 
-def _document(
-    process: Process, chosen: Mapping[str, Any], links: Mapping[str, str]
-) -> HttpResponse:
-    body = {
-        name: {"href": links[name], "type": process.media_type_of(name)} if name in links else value
-        for name, value in chosen.items()
-    }
-    return _fresh(HttpResponse(json.dumps(body, ensure_ascii=False), content_type=_JSON))
+def _document(request: HttpRequest, body: Mapping[str, Any]) -> HttpResponse:
+    if takes(request, HTML) and form_of(request, None, JSON, {}) == "html":
+        document = Document(_("Results"), body, cache_control=PRIVATE, is_data=True)
+        return respond(request, document, "html")
+    return _fresh(HttpResponse(json.dumps(body, ensure_ascii=False), content_type=JSON))
 
 
-def _by_reference(process: Process, links: Mapping[str, str]) -> HttpResponse:
+def _by_reference(links: Mapping[str, Mapping[str, str]]) -> HttpResponse:
     headers = ", ".join(
-        f'<{href}>; rel="http://www.opengis.net/def/rel/ogc/1.0/results"; '
-        f'type="{process.media_type_of(name)}"; title="{name}"'
-        for name, href in links.items()
+        f'<{link["href"]}>; rel="http://www.opengis.net/def/rel/ogc/1.0/results"; '
+        f'type="{link["type"]}"; title="{name}"'
+        for name, link in links.items()
     )
-    return _fresh(HttpResponse(status=204, headers={"Link": headers} if headers else {}))
+    response = HttpResponse(status=204, headers={"Link": headers} if headers else {})
+    # Django gives each answer one, and here there is nothing of any type.
+    del response.headers["Content-Type"]
+    return _fresh(response)
 
 
 def _multipart(
-    process: Process, chosen: Mapping[str, Any], links: Mapping[str, str]
+    process: Process, chosen: Mapping[str, Any], links: Mapping[str, Mapping[str, str]]
 ) -> HttpResponse:
     """Return a part for each output (RFC 2387), empty for those that go by reference."""
     boundary = secrets.token_hex(16)
@@ -99,7 +112,7 @@ def _multipart(
         media_type, content = _encoded(process, name, value)
         head = f"--{boundary}\r\nContent-Type: {media_type}\r\nContent-ID: {name}\r\n"
         if name in links:
-            head, content = f"{head}Content-Location: {links[name]}\r\n", b""
+            head, content = f"{head}Content-Location: {links[name]['href']}\r\n", b""
         parts.append(head.encode() + b"\r\n" + content + b"\r\n")
     body = b"".join([*parts, f"--{boundary}--\r\n".encode()])
     return _fresh(HttpResponse(body, content_type=f"multipart/related; boundary={boundary}"))
@@ -109,9 +122,9 @@ def _encoded(process: Process, name: str, value: Any) -> tuple[str, bytes]:
     """Return the media type of an output and its bytes: texts are texts, all else is JSON."""
     media_type = process.media_type_of(name)
     if isinstance(value, str):
-        kind = "text/plain" if media_type == _JSON else media_type
+        kind = "text/plain" if media_type == JSON else media_type
         return f"{kind}; charset=utf-8", value.encode()
-    return _JSON, json.dumps(value, ensure_ascii=False).encode()
+    return JSON, json.dumps(value, ensure_ascii=False).encode()
 
 
 def _fresh(response: HttpResponse) -> HttpResponse:
