@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote as percent_encode
+from urllib.parse import urlsplit
 
 import dj_database_url
 from dj_database_url import DBConfig
@@ -20,6 +21,10 @@ _QUEUE_DATABASES = {
     "postgresql": "postgresql",
     "postgis": "postgresql",
 }
+_ODD_CHARACTERS = (
+    "odd characters of a password as in addresses: # is %23, / is %2F, ? is %3F, % is %25, "
+    "and @ is %40"
+)
 
 
 def database_in(folder: Path) -> str:
@@ -41,13 +46,27 @@ def read_database(default: str) -> tuple[str, DBConfig]:
         if "#" in url or (url.startswith("sqlite:") and "?" in url):
             raise ValueError("its path ends at a # or ?")
         # A kept connection is tried before each request: the server may have been started anew.
-        return url, dj_database_url.parse(url, conn_max_age=60, conn_health_checks=True)
+        found = dj_database_url.parse(url, conn_max_age=60, conn_health_checks=True)
     except ValueError as error:
         raise ImproperlyConfigured(
             "DATABASE_URL: it cannot be read; write sqlite:////folder/name.sqlite3 or "
-            "postgresql://user:password@host:5432/name, odd characters of a password as in "
-            "addresses: # is %23, / is %2F, ? is %3F, % is %25, @ is %40"
+            f"postgresql://user:password@host:5432/name, {_ODD_CHARACTERS}"
         ) from error
+    _check_named(url, found)
+    return url, found
+
+
+def _check_named(url: str, found: DBConfig) -> None:
+    """Refuse an address without a database; SQLite would have one for each process, in memory."""
+    if url.startswith("sqlite:") and not str(found["NAME"]).startswith("/"):
+        raise ImproperlyConfigured(
+            "DATABASE_URL: it names no file by its whole path; write "
+            "sqlite:////folder/name.sqlite3, with four slashes"
+        )
+    if not found["NAME"] and "service" not in found.get("OPTIONS", {}):
+        raise ImproperlyConfigured(
+            "DATABASE_URL: it names no database; write postgresql://user:password@host:5432/name"
+        )
 
 
 class Secrets(tuple[str, ...]):
@@ -108,19 +127,51 @@ def read_broker(database_url: str) -> str:
     # Imported here: commands that have nothing to do with the queue start without it.
     from kombu.transport import TRANSPORT_ALIASES
 
-    scheme = given.partition("://")[0].partition("+")[0]
-    known = {*TRANSPORT_ALIASES, "marinemap"}
+    scheme = _scheme_of(given)
+    # What is in memory is in that of one process, and reaches no other.
+    known = {*TRANSPORT_ALIASES, "marinemap"} - {"memory"}
     if scheme not in known:
         raise ImproperlyConfigured(
             f"CELERY_BROKER_URL: '{quote(scheme)}' is no broker.{did_you_mean(scheme, known)} "
             "Leave it out for the queue in the database, or write amqp://... or redis://..."
         )
+    _check_broker(given)
     return given
+
+
+def _check_broker(address: str) -> None:
+    """Refuse what its client would, at the first order; nothing of it is shown."""
+    if _scheme_of(address) == "marinemap":
+        kind, _, rest = address.partition("+")[2].partition(":")
+        is_sound = kind.startswith("postgres") or (kind == "sqlite" and rest.startswith("////"))
+    else:
+        # Several, with semicolons between, are tried in turn.
+        is_sound = all(_is_broker(each) for each in address.split(";"))
+    if not is_sound:
+        raise ImproperlyConfigured(
+            "CELERY_BROKER_URL: it cannot be read; write amqp://user:password@host:5672/vhost or "
+            f"redis://:password@host:6379/0, {_ODD_CHARACTERS}"
+        )
+
+
+def _is_broker(address: str) -> bool:
+    try:
+        parts = urlsplit(address)
+        is_sound = parts.port != 0
+    except ValueError:
+        return False
+    # Redis has numbers for databases, and calls them by no name.
+    is_number = parts.scheme not in ("redis", "rediss") or parts.path.strip("/").isdecimal()
+    return is_sound and "://" in address and "#" not in address and (is_number or parts.path in "/")
+
+
+def _scheme_of(address: str) -> str:
+    return address.partition("://")[0].partition("+")[0]
 
 
 def broker_options(broker_url: str) -> dict[str, Any]:
     """Return what a broker is to be told beyond its address (``broker_transport_options``)."""
-    scheme = broker_url.partition("://")[0].partition("+")[0]
+    scheme = _scheme_of(broker_url)
     if scheme in ("redis", "rediss", "sentinel", "valkey", "valkeys"):
         # By itself Redis gives what a worker has held for an hour to another as well, again and
         # again. A dead worker's jobs are found by their rows.

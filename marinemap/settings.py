@@ -13,17 +13,21 @@ from kombu import Exchange, Queue
 from marinemap.addresses import broker_options, read_broker
 from marinemap.environment import (
     FOLDER,
-    HOST,
     ORIGIN,
+    TRUSTED_ORIGIN,
     check_writable,
     read_addresses,
     read_choice,
     read_count,
+    read_encryption,
     read_flag,
+    read_hosts,
     read_list,
+    read_mail_server,
     read_number,
     read_rate,
     read_secrets,
+    read_sender,
     read_storage,
     read_text,
     read_token,
@@ -52,8 +56,8 @@ _LOOPBACK = ["localhost", "127.0.0.1", "[::1]"]
 check_writable(MARINEMAP_HOME)
 DEBUG = read_flag("DJANGO_DEBUG", False)
 SECRET_KEY = read_secret_key(MARINEMAP_HOME)
-ALLOWED_HOSTS = read_list("DJANGO_ALLOWED_HOSTS", _LOOPBACK, HOST)
-CSRF_TRUSTED_ORIGINS = read_list("DJANGO_CSRF_TRUSTED_ORIGINS", [])
+ALLOWED_HOSTS = read_hosts("DJANGO_ALLOWED_HOSTS", _LOOPBACK)
+CSRF_TRUSTED_ORIGINS = read_list("DJANGO_CSRF_TRUSTED_ORIGINS", [], TRUSTED_ORIGIN)
 
 # A site under a name of its own is served over HTTPS; on loopback there is no one to listen in
 # and no certificate, so the checks that ask for HTTPS do not apply.
@@ -227,15 +231,14 @@ WHITENOISE_USE_FINDERS = WHITENOISE_AUTOREFRESH = DEBUG
 
 # Who is told when something fails.
 ADMINS = read_addresses("DJANGO_ADMINS")
-SERVER_EMAIL = DEFAULT_FROM_EMAIL = read_text("DJANGO_DEFAULT_FROM_EMAIL", "marinemap@localhost")
+SERVER_EMAIL = DEFAULT_FROM_EMAIL = read_sender("DJANGO_DEFAULT_FROM_EMAIL", "marinemap@localhost")
 EMAIL_SUBJECT_PREFIX = "[MarineMap] "
 EMAIL_BACKEND = "marinemap.mail.backend.Backend"
-EMAIL_HOST = read_text("DJANGO_EMAIL_HOST", "localhost")
+EMAIL_HOST = read_mail_server("DJANGO_EMAIL_HOST")
 EMAIL_PORT = read_count("DJANGO_EMAIL_PORT", 25, 1, 65535)
 EMAIL_HOST_USER = read_text("DJANGO_EMAIL_HOST_USER", "")
 EMAIL_HOST_PASSWORD = read_text("DJANGO_EMAIL_HOST_PASSWORD", "")
-EMAIL_USE_TLS = read_flag("DJANGO_EMAIL_USE_TLS", False)
-EMAIL_USE_SSL = read_flag("DJANGO_EMAIL_USE_SSL", False)
+EMAIL_USE_TLS, EMAIL_USE_SSL = read_encryption("DJANGO_EMAIL_USE_TLS", "DJANGO_EMAIL_USE_SSL")
 EMAIL_TIMEOUT = 10
 # To whom letters about their own requests are sent, where they ask for it: to people who have
 # signed in, at the address of their account, or to whatever address anyone gives.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,12 +14,17 @@ from marinemap.addresses import read_broker, read_database
 from marinemap.environment import (
     HOST,
     ORIGIN,
+    TRUSTED_ORIGIN,
     read_addresses,
     read_choice,
     read_count,
+    read_encryption,
     read_home,
+    read_hosts,
     read_list,
+    read_mail_server,
     read_number,
+    read_sender,
     read_storage,
     read_time_zone,
     refuse_unknown,
@@ -113,7 +119,7 @@ def test_unknown_variable_is_named_with_the_nearest(
     assert told in str(caught.value)
 
 
-@pytest.mark.parametrize("url", ["ftp://secret@x", "redsi://secret@x", "secret"])
+@pytest.mark.parametrize("url", ["ftp://secret@x", "redsi://secret@x", "secret", "memory://"])
 def test_broker_that_there_is_not_is_named(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
     monkeypatch.setenv("CELERY_BROKER_URL", url)
     with pytest.raises(ImproperlyConfigured, match="CELERY_BROKER_URL: .* is no broker") as caught:
@@ -125,8 +131,40 @@ def test_broker_that_there_is_not_is_named(monkeypatch: pytest.MonkeyPatch, url:
 @pytest.mark.parametrize(
     "url",
     [
+        *("redis", "redis://:geheim#x@db/0", "redis://:x@db:geheim/0", "redis://:x@db/geheim"),
+        *("amqp://geheim@db:70000//", "amqp://db//;amqp://u:geheim#x@db2//"),
+        *("marinemap+mysql://geheim@db/x", "marinemap+sqlite://", "marinemap+sqlite:///geheim"),
+    ],
+)
+def test_broker_that_its_client_refuses_stops_the_start(
+    monkeypatch: pytest.MonkeyPatch, url: str
+) -> None:
+    monkeypatch.setenv("CELERY_BROKER_URL", url)
+    with pytest.raises(ImproperlyConfigured, match="CELERY_BROKER_URL: it cannot") as caught:
+        read_broker("sqlite:////srv/site.sqlite3")
+    shown = "".join(traceback.format_exception(caught.value))
+    assert "geheim" not in shown.replace(url, "")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("redis://:x@db", "redis://db/", "rediss://db:6380/1", "redis+socket:///run/redis.sock"),
+        *("amqp://u:p%23@db:5672//", "amqp://a//;amqp://b//", "amqp://u:p@[::1]/site"),
+        *("marinemap+postgresql://u:p@one:5432,two:5433/x", "marinemap+sqlite:////srv/q.sqlite3"),
+    ],
+)
+def test_broker_of_a_site_is_let_be(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.setenv("CELERY_BROKER_URL", url)
+    assert read_broker("sqlite:////srv/site.sqlite3") == url
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
         "postgresql://u:geheim#x@db/site",
         "postgresql://u:geheim/x@db/site",
+        "postgresql://u:x@db:geheim/site",
         "geheim",
         "sqlite:////srv/geheim?.sqlite3",
         "sqlite:////srv/geheim.sqlite3?timeout=5",
@@ -138,7 +176,23 @@ def test_address_that_cannot_be_read_is_told_without_its_secret(
     monkeypatch.setenv("DATABASE_URL", url)
     with pytest.raises(ImproperlyConfigured, match="DATABASE_URL: .* # is %23") as caught:
         read_database("")
-    assert "geheim" not in str(caught.value)
+    # mod_wsgi writes the whole into Apache's log.
+    assert "geheim" not in "".join(traceback.format_exception(caught.value))
+
+
+@pytest.mark.parametrize(
+    ("url", "told"),
+    [
+        *((url, "no file by its whole") for url in ("sqlite://", "sqlite:///:memory:")),
+        *(("sqlite:///site.sqlite3", "no file by its whole"), ("postgresql://db", "no database")),
+    ],
+)
+def test_address_without_a_database_is_refused(
+    monkeypatch: pytest.MonkeyPatch, url: str, told: str
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", url)
+    with pytest.raises(ImproperlyConfigured, match=f"DATABASE_URL: it names {told}"):
+        read_database("")
 
 
 @pytest.mark.parametrize("home", ["/proc/none", "/etc/passwd"])
@@ -159,6 +213,61 @@ def test_what_no_host_is_called_is_refused(monkeypatch: pytest.MonkeyPatch, text
     monkeypatch.setenv("DJANGO_ALLOWED_HOSTS", f"localhost,{text}")
     with pytest.raises(ImproperlyConfigured, match=f"'{re.escape(text)}' is no host"):
         read_list("DJANGO_ALLOWED_HOSTS", [], HOST)
+
+
+def test_site_that_nobody_can_ask_for_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DJANGO_ALLOWED_HOSTS", " , ")
+    with pytest.raises(ImproperlyConfigured, match="DJANGO_ALLOWED_HOSTS: it names no host"):
+        read_hosts("DJANGO_ALLOWED_HOSTS", ["localhost"])
+
+
+@pytest.mark.parametrize(
+    ("text", "is_origin"),
+    [
+        *(("https://maps.example.org", True), ("https://*.example.org", True)),
+        *(("http://localhost:8000", True), ("maps.example.org", False), ("*", False)),
+        ("https://maps.example.org/", False),
+    ],
+)
+def test_origin_that_may_post_has_a_scheme(
+    monkeypatch: pytest.MonkeyPatch, text: str, is_origin: bool
+) -> None:
+    monkeypatch.setenv("DJANGO_CSRF_TRUSTED_ORIGINS", text)
+    if is_origin:
+        assert read_list("DJANGO_CSRF_TRUSTED_ORIGINS", [], TRUSTED_ORIGIN) == [text]
+        return
+    with pytest.raises(ImproperlyConfigured, match=f"'{re.escape(text)}' is no origin"):
+        read_list("DJANGO_CSRF_TRUSTED_ORIGINS", [], TRUSTED_ORIGIN)
+
+
+@pytest.mark.parametrize("text", ["https://mail.example.org", "mail:587", "a b", "me@example.org"])
+def test_mail_server_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setenv("DJANGO_EMAIL_HOST", text)
+    with pytest.raises(ImproperlyConfigured, match=f"'{re.escape(text)}' is no mail server"):
+        read_mail_server("DJANGO_EMAIL_HOST")
+
+
+@pytest.mark.parametrize("text", ["mail.example.org", "localhost", "192.0.2.7", "2001:db8::7"])
+def test_mail_server_is_taken(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setenv("DJANGO_EMAIL_HOST", text)
+    assert read_mail_server("DJANGO_EMAIL_HOST") == text
+
+
+def test_letters_are_encrypted_in_one_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DJANGO_EMAIL_USE_TLS", "1")
+    assert read_encryption("DJANGO_EMAIL_USE_TLS", "DJANGO_EMAIL_USE_SSL") == (True, False)
+    monkeypatch.setenv("DJANGO_EMAIL_USE_SSL", "yes")
+    with pytest.raises(ImproperlyConfigured, match="DJANGO_EMAIL_USE_SSL: not both"):
+        read_encryption("DJANGO_EMAIL_USE_TLS", "DJANGO_EMAIL_USE_SSL")
+
+
+@pytest.mark.parametrize("text", ["Agency of the Sea", "a@example.org, b@example.org"])
+def test_sender_that_is_no_address_is_refused(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setenv("DJANGO_DEFAULT_FROM_EMAIL", text)
+    with pytest.raises(ImproperlyConfigured, match="DJANGO_DEFAULT_FROM_EMAIL: "):
+        read_sender("DJANGO_DEFAULT_FROM_EMAIL", "marinemap@localhost")
+    monkeypatch.setenv("DJANGO_DEFAULT_FROM_EMAIL", "Maps <maps@example.org>")
+    assert read_sender("DJANGO_DEFAULT_FROM_EMAIL", "") == "Maps <maps@example.org>"
 
 
 def test_hosts_are_taken_as_django_matches_them(monkeypatch: pytest.MonkeyPatch) -> None:

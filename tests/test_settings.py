@@ -242,6 +242,12 @@ def test_mistake_in_the_environment_stops_the_start(
     assert "Traceback" not in output
 
 
+def test_mistake_stops_a_web_server_that_asks_no_checks(tmp_path: Path) -> None:
+    code, output = run("-c", "import marinemap.wsgi", home=tmp_path, MARINEMAP_KEEP_DAYS="-1")
+    assert code != 0
+    assert "ImproperlyConfigured: MARINEMAP_KEEP_DAYS: '-1' is not a number of days" in output
+
+
 @pytest.mark.parametrize(
     ("options", "told"),
     [

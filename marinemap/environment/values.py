@@ -108,6 +108,12 @@ ORIGIN = Shape(
     "origin",
     "https://maps.example.org, in small letters and without a slash at the end",
 )
+# As Django compares it: with a scheme, and *. for all names below one.
+TRUSTED_ORIGIN = Shape(
+    re.compile(rf"https?://(?:(?:\*\.)?{_NAME}|{_ADDRESS})(?::\d+)?", re.ASCII),
+    "origin",
+    "https://maps.example.org, or https://*.example.org for all names below it",
+)
 
 FOLDER = Shape(re.compile(r"/.*"), "folder", "its whole path, such as /srv/layers")
 
@@ -130,6 +136,20 @@ def read_list(name: str, default: list[str], shape: Shape | None = None) -> list
                 f"{name}: '{quote(word)}' is no {shape.called}; write {shape.example}"
             )
     return words
+
+
+def read_hosts(name: str, default: list[str]) -> list[str]:
+    """Return a variable of the hosts that a site is asked for under.
+
+    Raises
+    ------
+    ImproperlyConfigured
+        If one is no host, or there is none: each request would be refused.
+    """
+    hosts = read_list(name, default, HOST)
+    if not hosts:
+        raise ImproperlyConfigured(f"{name}: it names no host; write {HOST.example}")
+    return hosts
 
 
 def read_words(name: str, known: tuple[str, ...]) -> list[str]:

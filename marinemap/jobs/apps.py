@@ -1,6 +1,9 @@
 """The Django app of the jobs."""
 
 from django.apps import AppConfig
+from django.core.exceptions import ImproperlyConfigured
+
+from marinemap.errors import ServiceError
 
 
 class JobsConfig(AppConfig):
@@ -10,7 +13,12 @@ class JobsConfig(AppConfig):
     verbose_name = "Jobs"
 
     def ready(self) -> None:
-        """Register the checks of this room's settings."""
-        from marinemap.jobs import checks, connections
+        """Refuse settings out of range, whatever starts; register the checks of this room."""
+        from marinemap.jobs import checks, conf, connections
 
         assert checks and connections
+        try:
+            # Under mod_wsgi nobody asks Django's checks: each request would end in an error.
+            conf.job_settings()
+        except ServiceError as error:
+            raise ImproperlyConfigured(str(error)) from error
