@@ -228,6 +228,12 @@ def test_other_geometries_and_boxes_are_no_fields(tmp_path: Path) -> None:
     assert [field.name for field in describe(path).fields] == ["number"]
 
 
+def test_column_whose_name_no_database_keeps_is_refused(tmp_path: Path) -> None:
+    path = write_parquet(tmp_path / "reefs.parquet", squares(4), {"n\0ame": pa.array([1] * 4)})
+    with pytest.raises(DatasetError, match=r"a column of .* is called 'n\\x00ame'"):
+        describe(path)
+
+
 def test_missing_crs_is_degrees_and_a_null_one_is_refused(tmp_path: Path) -> None:
     path = write_parquet(tmp_path / "reefs.parquet", squares(4), column={"crs": None})
     with pytest.raises(DatasetError, match="has no CRS"):

@@ -72,6 +72,7 @@ def describe_file(place: Path | Remote, fingerprint: str) -> FileDescription:
             )
         names = [column.name for column in file.fields]
         _check_differ(file, names)
+        _check_plain(file, names)
         return FileDescription(
             stated_crs=(file.geometry.stated_crs,) if file.geometry.stated_crs else (),
             bounds=_bounds(file, place) if file.rows else None,
@@ -93,6 +94,21 @@ def _check_differ(file: GeoParquet, names: list[str]) -> None:
             ),
             field="source",
             value=repeated[0],
+        )
+
+
+def _check_plain(file: GeoParquet, names: list[str]) -> None:
+    # PostgreSQL's JSON has no zero byte, nor has a name in any file that an extract writes.
+    odd = next((name for name in names if "\0" in name), None)
+    if odd is not None:
+        raise DatasetError(
+            say(
+                "a column of {title} is called '{name}', with a zero byte in its name",
+                title=file.title,
+                name=quote(odd),
+            ),
+            field="source",
+            value=odd,
         )
 
 
