@@ -107,6 +107,15 @@ def test_worker_that_dies_at_start_is_reported(celeryd: InitScript, stub: Path, 
     assert started.returncode == 1
     assert "the worker ended at once" in started.stdout
     assert "no database" in started.stdout
+    # Dead, not stopped: cron starts it again (celeryd/README.md), at boot too.
+    assert celeryd("status").returncode == 1
+    environment = site.etc / "environment"
+    before = environment.read_text()
+    environment.write_text(f"{before}A MISTAKE\n")
+    assert celeryd("start").returncode == 6
+    assert celeryd("status").returncode == 1
+    environment.write_text(before)
+    assert celeryd("stop").returncode == 0
     assert celeryd("status").returncode == 3
 
 
