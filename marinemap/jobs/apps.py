@@ -13,10 +13,10 @@ class JobsConfig(AppConfig):
     verbose_name = "Jobs"
 
     def ready(self) -> None:
-        """Refuse settings out of range, whatever starts; register the checks of this room."""
-        from marinemap.jobs import checks, conf, connections
+        """Refuse settings out of range, whatever starts; register checks and signals."""
+        from marinemap.jobs import checks, conf, connections, preloading
 
-        assert checks and connections
+        assert checks and connections and preloading
         try:
             # Under mod_wsgi nobody asks Django's checks: each request would end in an error.
             conf.job_settings()

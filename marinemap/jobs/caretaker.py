@@ -23,13 +23,14 @@ from celery.beat import Service
 from celery.signals import (
     task_postrun,
     task_prerun,
+    worker_init,
     worker_ready,
     worker_shutdown,
     worker_shutting_down,
 )
 from django.db import Error, connection
 
-from marinemap.jobs import workers
+from marinemap.jobs import preloading, workers
 from marinemap.jobs.belonging import is_orphan, start_beside
 from marinemap.jobs.lease import was_seen
 from marinemap.jobs.schedule import EditableScheduler
@@ -57,6 +58,8 @@ def run(worker_id: int, options: Sequence[str]) -> None:
     """Be the caretaker of a worker until that ends."""
     # It is not one of those that jobs wait for.
     worker_ready.disconnect(workers.begin)
+    # Its tasks are short, and one that fails is set off again.
+    worker_init.disconnect(preloading.load_rooms)
     schedule = _Schedule()
     worker_ready.connect(schedule.start, weak=False)
     worker_shutting_down.connect(schedule.stop, weak=False)
