@@ -148,6 +148,22 @@ def test_link_that_is_over_and_one_without_files_say_why(
     assert (page.status_code, b"files are gone" in page.content) == (404, True)
 
 
+def test_address_of_files_that_are_not_given_is_a_page_for_people(
+    owner: Client, done: str, new_client: NewClient
+) -> None:
+    files = f"{done}/results"
+    person = new_client(BROWSER | PAGE)
+    page = person.get(files)
+    assert (page.status_code, page["Content-Type"]) == (404, "text/html; charset=utf-8")
+    assert "link to share" in page.content.decode()
+    german = person.get(files, headers={"Accept-Language": "de"}).content.decode()
+    assert 'lang="de"' in german and "link to share" not in german
+    for headers in ({}, {"Accept": "application/zip"}, {"Accept": "*/*"}):
+        assert_problem(new_client().get(files, headers=headers), 404)
+    owner.delete(done)
+    assert b"These files are gone" in owner.get(files, headers=PAGE).content
+
+
 @pytest.mark.parametrize("secret", ["x", "A" * 43, "é" * 43, "A" * 5_000])
 def test_link_that_nobody_made_is_not_there(new_client: NewClient, secret: str) -> None:
     assert_problem(new_client().get(f"/api/shared/{secret}"), 404)

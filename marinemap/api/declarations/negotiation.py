@@ -61,6 +61,12 @@ def form_of(
     return best
 
 
+def wants_page(request: HttpRequest) -> bool:
+    """Tell whether a person reads the answer: a page is wanted more than JSON."""
+    header = request.headers.get("Accept", "")
+    return max(_quality(header, kind) for kind in _HTML) > _quality(header, "application/json")
+
+
 def takes(request: HttpRequest, media_type: str) -> bool:
     """Tell whether a client takes an answer of a media type."""
     header = request.headers.get("Accept", "")

@@ -14,14 +14,17 @@ from django.utils.translation import gettext_lazy as _
 
 from marinemap.api.declarations import Document
 from marinemap.api.declarations.documents import PRIVATE
+from marinemap.api.declarations.negotiation import wants_page
 from marinemap.api.files import FileHeaders, ServedFile, file_response, stored_response
 from marinemap.api.identity import get_job, refuse_cross_site, viewer_of
 from marinemap.api.problems import (
+    NoSuchJobError,
     ResultGoneError,
     ResultNotReadyError,
     failed_job_response,
 )
 from marinemap.api.processes.described import status_info
+from marinemap.api.processes.refused import files_page
 from marinemap.api.processes.results import (
     answer_one,
     answer_outputs,
@@ -70,7 +73,12 @@ def dismiss(request: HttpRequest, job_id: str) -> Document:
 
 def results(request: HttpRequest, job_id: str) -> HttpResponseBase:
     """Answer what a job made, in the form that was asked for with it."""
-    return answer_results(request, finished_job(request, job_id))
+    try:
+        return answer_results(request, finished_job(request, job_id))
+    except (NoSuchJobError, ResultGoneError, ResultNotReadyError) as error:
+        if not wants_page(request):
+            raise
+        return files_page(request, error)
 
 
 def answer_results(

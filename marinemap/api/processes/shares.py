@@ -18,13 +18,13 @@ from django.utils.translation import gettext_lazy as _
 
 from marinemap.api.declarations import Document
 from marinemap.api.declarations.documents import PRIVATE
-from marinemap.api.declarations.negotiation import form_of
-from marinemap.api.declarations.serving import respond
+from marinemap.api.declarations.negotiation import wants_page
 from marinemap.api.identity import get_job, refuse_cross_site
 from marinemap.api.models import SharedResult
 from marinemap.api.problems import NotFoundError, ResultGoneError, ShareOverError
 from marinemap.api.processes.described import status_info
 from marinemap.api.processes.jobs import answer_results, finished_job
+from marinemap.api.processes.refused import why_page
 from marinemap.api.times import in_words
 from marinemap.errors import MarineMapError, RequestError
 from marinemap.jobs import expiry
@@ -89,18 +89,10 @@ def open_shared(request: HttpRequest, key: str) -> HttpResponseBase:
         shared = _shared(key)
         return answer_results(request, shared.job, wanted={}, until=shared.expires_at)
     except (ShareOverError, ResultGoneError, NotFoundError) as error:
-        if form_of(request, None, "application/json", {}) != "html":
+        if not wants_page(request):
             raise
         status = 410 if isinstance(error, ShareOverError) else 404
-        page = Document(
-            _("This link leads to nothing"),
-            {"description": _why(error)},
-            status=status,
-            cache_control=PRIVATE,
-        )
-        response = respond(request, page, "html")
-        vars(response)["says_why"] = True
-        return response
+        return why_page(request, _("This link leads to nothing"), _why(error), status)
 
 
 def _why(error: MarineMapError) -> StrOrPromise:
