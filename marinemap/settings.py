@@ -22,6 +22,7 @@ from marinemap.environment import (
     read_encryption,
     read_flag,
     read_hosts,
+    read_layer,
     read_list,
     read_mail_server,
     read_number,
@@ -215,6 +216,9 @@ LOCALE_PATHS = [BASE_DIR / "marinemap" / "locale"]
 MARINEMAP_LANGUAGES = read_words("MARINEMAP_LANGUAGES", tuple(code for code, _ in LANGUAGES)) or [
     "en"
 ]
+
+# The ground of maps, under all other layers.
+MARINEMAP_BASE_LAYER = read_layer("MARINEMAP_BASE_LAYER", "land")
 
 STATIC_URL = "static/"
 STATIC_ROOT = MARINEMAP_HOME / "static"

@@ -21,6 +21,7 @@ from marinemap.environment import (
     read_encryption,
     read_home,
     read_hosts,
+    read_layer,
     read_list,
     read_mail_server,
     read_number,
@@ -268,6 +269,13 @@ def test_sender_that_is_no_address_is_refused(monkeypatch: pytest.MonkeyPatch, t
         read_sender("DJANGO_DEFAULT_FROM_EMAIL", "marinemap@localhost")
     monkeypatch.setenv("DJANGO_DEFAULT_FROM_EMAIL", "Maps <maps@example.org>")
     assert read_sender("DJANGO_DEFAULT_FROM_EMAIL", "") == "Maps <maps@example.org>"
+
+
+@pytest.mark.parametrize("text", ["Land", "land,shore", "/land", "-land", "l" * 64])
+def test_what_no_layer_is_called_is_refused(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setenv("MARINEMAP_BASE_LAYER", text)
+    with pytest.raises(ImproperlyConfigured, match=f"'{text}' is no id of a layer"):
+        read_layer("MARINEMAP_BASE_LAYER", "land")
 
 
 def test_hosts_are_taken_as_django_matches_them(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,11 @@ import resource
 from django.conf import settings
 
 
+def base_layer() -> str:
+    """Return the id of the layer that is the ground of maps, where there is such a layer."""
+    return str(settings.MARINEMAP_BASE_LAYER)
+
+
 def max_body_bytes() -> int:
     """Return the largest body of a request, bytes."""
     return int(settings.DATA_UPLOAD_MAX_MEMORY_SIZE)

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable
 from typing import Any, BinaryIO
 
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.admin import AdminSite
 from django.core.exceptions import PermissionDenied
@@ -21,8 +22,8 @@ from marinemap.catalogue.changes import compare
 from marinemap.catalogue.models import Layer, SourceToRead
 from marinemap.catalogue.new_sources import serve_held, withdraw
 
-# What the map page is built with, and the collection that is the ground of a map.
-_SCRIPT, _STYLE, _LAND = "marinemap/pagemap.js", "marinemap/pagemap.css", "land"
+# What the map page is built with.
+_SCRIPT, _STYLE = "marinemap/pagemap.js", "marinemap/pagemap.css"
 _RANGE = re.compile(r"bytes=(\d{1,15})-(\d{1,15})")
 # What a map asks for at once is less.
 _MOST_BYTES = 8 * 2**20
@@ -123,7 +124,7 @@ def _map(layer: Layer, which: str, file: str) -> dict[str, Any] | None:
 def _land() -> str:
     # A site may be without the API's pages.
     with contextlib.suppress(NoReverseMatch):
-        return reverse("api:collection", args=[_LAND])
+        return reverse("api:collection", args=[settings.MARINEMAP_BASE_LAYER])
     return ""
 
 

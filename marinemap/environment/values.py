@@ -118,6 +118,13 @@ TRUSTED_ORIGIN = Shape(
 FOLDER = Shape(re.compile(r"/.*"), "folder", "its whole path, such as /srv/layers")
 
 
+LAYER = Shape(
+    re.compile(r"[a-z0-9][a-z0-9_-]{0,62}"),
+    "id of a layer",
+    "one such as land: small letters, digits, - and _",
+)
+
+
 def read_list(name: str, default: list[str], shape: Shape | None = None) -> list[str]:
     """Return a variable of comma-separated words as a list.
 
@@ -150,6 +157,22 @@ def read_hosts(name: str, default: list[str]) -> list[str]:
     if not hosts:
         raise ImproperlyConfigured(f"{name}: it names no host; write {HOST.example}")
     return hosts
+
+
+def read_layer(name: str, default: str) -> str:
+    """Return a variable that is the id of a layer, which there may be or not.
+
+    Raises
+    ------
+    ImproperlyConfigured
+        If no layer can have it.
+    """
+    text = read_text(name, default)
+    if not LAYER.pattern.fullmatch(text):
+        raise ImproperlyConfigured(
+            f"{name}: '{quote(text)}' is no {LAYER.called}; write {LAYER.example}"
+        )
+    return text
 
 
 def read_words(name: str, known: tuple[str, ...]) -> list[str]:

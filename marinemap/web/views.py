@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.conf import settings
 from django.http import HttpRequest
 from django.template.response import TemplateResponse
 from django.utils import translation
@@ -21,7 +22,9 @@ class MapView(TemplateView):
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> TemplateResponse:
         """Answer the page in the language of whoever asks, with the words of its program."""
         language = request.LANGUAGE_CODE
-        response = super().get(request, words=catalogue(language))
+        response = super().get(
+            request, words=catalogue(language), base=settings.MARINEMAP_BASE_LAYER
+        )
         assert isinstance(response, TemplateResponse)
         with translation.override(language):
             response.render()

@@ -724,3 +724,12 @@ def test_forms_of_one_page_are_no_versions_of_one_another(
 def test_axes_of_csv_are_those_of_its_crs(gpkg_grid: Layer, new_client: NewClient) -> None:
     address = f"/api/collections/grid/items?f=csv&n=43&crs={EPSG}4326"
     assert "POINT (2 3)" in new_client().get(address).content.decode()
+
+
+def test_ground_of_maps_is_the_layer_that_the_operator_chose(
+    grid: Layer, new_client: NewClient, settings: Any
+) -> None:
+    settings.MARINEMAP_BASE_LAYER = "shore"
+    assert b'data-base="shore"' in new_client().get("/").content
+    page = new_client().get("/api/collections/grid/items?f=html&limit=1").content
+    assert b'data-land="/api/collections/shore"' in page

@@ -21,6 +21,7 @@ from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
+from marinemap.api.conf import base_layer
 from marinemap.api.declarations.documents import Document
 from marinemap.api.declarations.labels import IN_ENGLISH, LABELS, MOMENTS, OF_OTHERS, WORDS
 from marinemap.api.links import GEOJSON, ToFeature
@@ -29,8 +30,8 @@ from marinemap.extraction.tiles import MEDIA_TYPE as DRAWING
 
 # A table of more rows takes seconds to write, and nobody reads it: the next page goes on.
 MOST_ON_A_PAGE = 100
-# What the map page is built with; this collection, where it exists, is the ground of a map.
-_SCRIPT, _STYLE, _LAND = "marinemap/pagemap.js", "marinemap/pagemap.css", "land"
+# What the map page is built with.
+_SCRIPT, _STYLE = "marinemap/pagemap.js", "marinemap/pagemap.css"
 # Of a list of numbers or of deep coordinates a person reads the beginning.
 _MOST_PLAIN = 200
 
@@ -45,7 +46,7 @@ def page_of(request: HttpRequest, document: Document, body: Mapping[str, Any]) -
             "title": document.title,
             "picture": document.picture(),
             "map": _map_of(request, document, body),
-            "land": reverse("api:collection", args=[_LAND]),
+            "land": reverse("api:collection", args=[base_layer()]),
             "snippets": document.snippets(),
             "root": reverse("api:landing"),
             "map_page": _map_page(),

@@ -18,8 +18,8 @@ import { moved, stacked, type Lying } from "./stack.ts";
 import { landStyle, layerStyle } from "./symbols.ts";
 import { t } from "./words.ts";
 
-/** This collection, where it exists, is the ground under all others. */
-const BASE_COLLECTION = "land";
+/** This collection, where it exists, is the ground under all others; the operator says which. */
+const BASE_COLLECTION = element("map").dataset["base"];
 /** Layers lie between the graticule and what is drawn upon them. */
 const LOWEST = 2;
 const STEP = 0.01;
