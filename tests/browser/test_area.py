@@ -49,6 +49,26 @@ def test_area_is_found_by_its_name_and_kept_in_the_address(
     expect(_tag(page, "area-size")).to_contain_text("Récif 5")
 
 
+def test_sea_that_is_named_on_the_map_is_a_place_to_go_to(
+    page: Page, named_site: RunningSite
+) -> None:
+    page.goto(named_site.base)
+    name = page.get_by_role("combobox", name="or by name")
+    # As the field suggests.
+    expect(name).to_have_attribute("placeholder", re.compile("Aegean Sea"))
+    name.press_sequentially("aegean")
+    option = _tag(page, "area-names").get_by_role("option")
+    expect(option).to_have_text("Aegean Sea Go there on the map")
+    name.press("Enter")
+    expect(_tag(page, "sea-note")).to_contain_text("draw your area")
+    # It is no area: nobody has told its limits.
+    expect(_tag(page, "area-size")).to_have_text("No area yet.")
+    expect(page).to_have_url(re.compile(r"#map=\d+/3[789][.\d]*/2[45]"))
+    _tag(page, "use-view").click()
+    expect(_tag(page, "area-size")).to_contain_text("km²")
+    expect(_tag(page, "sea-note")).to_be_hidden()
+
+
 def test_search_that_takes_long_says_so(page: Page, named_site: RunningSite) -> None:
     held: list[Route] = []
     page.route("**/api/areas?*", lambda route: held.append(route))

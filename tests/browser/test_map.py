@@ -59,6 +59,24 @@ def test_ticked_layers_look_unlike_and_lines_lie_on_polygons(
     wait_for(lambda: _nearest_to_indigo(page) < 12, "a line on the reefs")
 
 
+def test_lines_of_degrees_are_on_the_map_for_who_wishes_them(
+    page: Page, drawn_site: RunningSite
+) -> None:
+    # Nothing but sea, and no lines upon it.
+    page.goto(f"{drawn_site.base}/#map=8/-40/-120")
+    expect(_tag(page, "layer-reefs")).to_be_visible()
+    wait_for(lambda: _is_plain(page), "a sea without lines")
+    switch = page.get_by_role("button", name="Lines of longitude and latitude")
+    expect(switch).to_have_attribute("aria-pressed", "false")
+    switch.press("Enter")
+    wait_for(lambda: not _is_plain(page), "lines and their degrees")
+    page.reload()
+    expect(switch).to_have_attribute("aria-pressed", "true")
+    wait_for(lambda: not _is_plain(page), "lines and their degrees after a reload")
+    switch.press("Enter")
+    wait_for(lambda: _is_plain(page), "a sea without lines again")
+
+
 def test_layer_is_laid_lower_and_stays_there(page: Page, drawn_site: RunningSite) -> None:
     page.goto(drawn_site.base)
     _zoom_to(page, "reefs")
@@ -303,6 +321,14 @@ def _ink(page: Page) -> int:
     return dark
 
 
+def _is_plain(page: Page) -> bool:
+    """Tell whether the map is of one colour."""
+    frame = _tag(page, "map").bounding_box()
+    assert frame is not None
+    plain: bool = page.evaluate(f"({_PLAIN})({int(frame['width'])}, {int(frame['height'])})")
+    return plain
+
+
 def _colours_along(page: Page, longitude: float) -> np.ndarray:
     """Return the pixels along a meridian of a map that shows the reefs."""
     frame = _tag(page, "map").bounding_box()
@@ -338,6 +364,11 @@ _TINTED = f"""(colour) => {{
     return tinted > 1000;
 }}"""
 
+
+_PLAIN = f"""(width, height) => {{
+    const seen = ({_DRAWN})(0, 0, width, height);
+    return seen.every((part, at) => part === seen[at % 4]);
+}}"""
 
 # Counted there: a million numbers take their time on the way.
 _INK = f"""(width, height) => {{

@@ -13,9 +13,10 @@ import { showTool, TOOLS } from "./areatools.ts";
 import type { SharedArea } from "./address.ts";
 import { askedBefore, cornersOf, editableRing, given, km2OfChosen, km2OfDrawn, type ChosenArea } from "./chosenarea.ts";
 import { AreaDrawing, type Tool } from "./drawing.ts";
-import { viewOf, zoomTo } from "./map.ts";
+import { goTo, viewOf, zoomTo } from "./map.ts";
 import { announce, element, make } from "./page.ts";
 import { clearProblem, problemInWords, showAt } from "./problems.ts";
+import type { Sea } from "./seanames.ts";
 import { TypedBounds } from "./typedbounds.ts";
 import { Undo } from "./undo.ts";
 import { areaInWords } from "./units.ts";
@@ -55,7 +56,7 @@ export class AreaForm {
       onSketch: (ring) => this.#showSketch(km2OfDrawn(ring)),
       onTool: (tool) => this.#heedTool(tool),
     });
-    offerAreas({ titleOfLayer: events.titleOfLayer, onArea: (area) => this.#takeKnown(area) });
+    offerAreas({ titleOfLayer: events.titleOfLayer, onArea: (area) => this.#takeKnown(area), onSea: (sea) => this.#goToSea(sea) });
     new AreaFile((area) => this.#takeKnown(area));
     this.#listen();
   }
@@ -137,6 +138,12 @@ export class AreaForm {
     announce(element("area-size").textContent ?? "");
   }
 
+  /** Nobody has told its limits: it is no area. */
+  #goToSea({ title, longitude, latitude, zoom }: Sea): void {
+    goTo(this.#map, [longitude, latitude], zoom + 1, ZOOM_MILLISECONDS);
+    element("sea-note").textContent = t("The map is at “{sea}” now, which has no outline here: draw your area, or take the map’s view.", { sea: title });
+  }
+
   #goThere(): void {
     if (this.#area) zoomTo(this.#map, boundsOf(cornersOf(this.#area)), ZOOM_MILLISECONDS);
   }
@@ -209,6 +216,7 @@ export class AreaForm {
   }
 
   #showArea(area: ChosenArea | null): void {
+    element("sea-note").textContent = "";
     if (area) this.#showSize(km2OfChosen(area), area.kind === "given" ? area.title : "");
     else element("area-size").textContent = NO_AREA;
     const notes = area?.kind === "given" ? area.notes : [];

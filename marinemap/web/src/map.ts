@@ -1,4 +1,4 @@
-/** The map itself: view, controls, graticule, coordinates under the pointer. */
+/** The map itself: view, controls, coordinates under the pointer. */
 
 import Map from "ol/Map.js";
 import View from "ol/View.js";
@@ -7,38 +7,26 @@ import ScaleLine from "ol/control/ScaleLine.js";
 import Zoom from "ol/control/Zoom.js";
 import type { Coordinate } from "ol/coordinate.js";
 import { defaults as defaultInteractions } from "ol/interaction/defaults.js";
-import Graticule from "ol/layer/Graticule.js";
-import { transformExtent } from "ol/proj.js";
+import { fromLonLat, transformExtent } from "ol/proj.js";
 
 import type { Bounds } from "./area.ts";
 import { wrapped } from "./crs.ts";
-import { latitudeInWords, longitudeInWords, placeInWords } from "./degrees.ts";
+import { placeInWords } from "./degrees.ts";
+import { offerGraticule } from "./graticule.ts";
 import { element } from "./page.ts";
-import { graticuleLabel, graticuleStroke } from "./symbols.ts";
 import { t } from "./words.ts";
 
 /** Latitude at which the Web Mercator square ends. */
 export const MERCATOR_LIMIT = 85.0511;
 
-const GRATICULE_LEVEL = 1;
-/** In tenths where others have minutes, as all degrees of this page. */
-const INTERVALS_DEGREES = [90, 45, 30, 20, 10, 5, 2, 1, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001];
-
 export function createMap(): Map {
-  const graticule = new Graticule({
-    strokeStyle: graticuleStroke, intervals: INTERVALS_DEGREES, wrapX: true, zIndex: GRATICULE_LEVEL,
-    // Above and at the right, where little else stands.
-    showLabels: true, lonLabelPosition: 1, latLabelPosition: 1,
-    lonLabelFormatter: (longitude) => longitudeInWords(wrapped(longitude)), lonLabelStyle: graticuleLabel("top"),
-    latLabelFormatter: (latitude) => latitudeInWords(latitude), latLabelStyle: graticuleLabel("bottom", "right"),
-  });
   const map = new Map({
     target: "map",
-    layers: [graticule],
     controls: [new Zoom({ zoomInTipLabel: t("Zoom in"), zoomOutTipLabel: t("Zoom out"), ...(isStill() && { duration: 0 }) }), new ScaleLine({ minWidth: 80 }), pointerPosition()],
     interactions: defaultInteractions({ altShiftDragRotate: false, pinchRotate: false, ...(isStill() && { zoomDuration: 0 }) }),
     view: new View({ center: [0, 0], zoom: 2, maxZoom: 18, enableRotation: false }),
   });
+  offerGraticule(map);
   zoomTo(map, { west: -170, south: -58, east: 190, north: 76 });
   return map;
 }
@@ -49,6 +37,11 @@ export function zoomTo(map: Map, bounds: Bounds, milliseconds = 0): void {
   const north = Math.min(bounds.north, MERCATOR_LIMIT);
   const extent = transformExtent([west, south, east, north], "EPSG:4326", "EPSG:3857");
   map.getView().fit(extent, { padding: [30, 30, 30, 30], maxZoom: 13, duration: isStill() ? 0 : milliseconds });
+}
+
+/** Put a place into the middle. */
+export function goTo(map: Map, place: Coordinate, zoom: number, milliseconds: number): void {
+  map.getView().animate({ center: fromLonLat(place), zoom, duration: isStill() ? 0 : milliseconds });
 }
 
 /** Whether the person asked their system for as little motion as can be. */

@@ -8,26 +8,22 @@ import { fromLonLat } from "ol/proj.js";
 import VectorSource from "ol/source/Vector.js";
 
 import { element } from "./page.ts";
+import { readSeas, type Sea } from "./seanames.ts";
 import { seaStyle } from "./symbols.ts";
-import { declared } from "./words.ts";
 
 const SEAS_LEVEL = 1.5;
 const LONGEST_LINE = 12;
 
-/** Where it is written, and from which zoom on. */
-type Sea = [name: string, longitude: number, latitude: number, zoom: number];
-
 /** Bring them onto the map when the page has come to rest; without them it is a map as well. */
 export async function nameSeas(map: Map): Promise<void> {
-  const answer = await fetch(element("map").dataset["seas"]!, { priority: "low" }).catch(() => null);
-  const seas = answer?.ok ? ((await answer.json()) as Sea[]) : [];
+  const seas = await readSeas(element("map").dataset["seas"]!);
   const source = new VectorSource({ features: seas.map(featureOf) });
   const zoomOf = (resolution: number): number => map.getView().getZoomForResolution(resolution)!;
   map.addLayer(new VectorLayer({ source, zIndex: SEAS_LEVEL, style: (sea, resolution) => (sea.get("zoom") <= zoomOf(resolution) ? seaStyle(sea) : undefined) }));
 }
 
-function featureOf([name, longitude, latitude, zoom]: Sea): Feature {
-  return new Feature({ geometry: new Point(fromLonLat([longitude, latitude])), name: inLines(declared(name)), zoom });
+function featureOf({ title, longitude, latitude, zoom }: Sea): Feature {
+  return new Feature({ geometry: new Point(fromLonLat([longitude, latitude])), name: inLines(title), zoom });
 }
 
 /** A long name stands in two lines, as even as its words let them be. */

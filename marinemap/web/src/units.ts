@@ -2,14 +2,14 @@
 
 import { sizeInWords } from "./area.ts";
 import { element } from "./page.ts";
+import { isWished, keepWish } from "./preference.ts";
 import { t } from "./words.ts";
 
-const KEY = "marinemap.units";
-const NAUTICAL = "nautical";
+const KEY = "marinemap.nautical";
 const TURN_ON = t("In nmi²");
 const TURN_OFF = t("In km²");
 
-let isNautical = kept() === NAUTICAL;
+let isNautical = isWished(KEY);
 
 /** An area as whoever looks wishes it. */
 export function areaInWords(km2: number): string {
@@ -22,25 +22,9 @@ export function offerUnits(onChange: () => void): void {
   const show = (): void => void (button.textContent = isNautical ? TURN_OFF : TURN_ON);
   button.addEventListener("click", () => {
     isNautical = !isNautical;
-    keep();
+    keepWish(KEY, isNautical);
     show();
     onChange();
   });
   show();
-}
-
-function keep(): void {
-  try {
-    localStorage.setItem(KEY, isNautical ? NAUTICAL : "");
-  } catch {
-    // Forbidden storage: the choice holds for this page.
-  }
-}
-
-function kept(): string | null {
-  try {
-    return localStorage.getItem(KEY);
-  } catch {
-    return null;
-  }
 }
