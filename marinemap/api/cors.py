@@ -12,13 +12,13 @@ from marinemap.api.conf import cors_origins
 
 # What a page needs of an answer besides its content.
 _EXPOSED = (
-    "Content-Crs, ETag, Link, Location, Preference-Applied, Retry-After, WWW-Authenticate, "
-    "X-Request-ID"
+    "Accept-Ranges, Content-Crs, Content-Disposition, Content-Range, ETag, Link, Location, "
+    "Preference-Applied, Retry-After, WWW-Authenticate, X-Request-ID"
 )
 _METHODS = "GET, HEAD, POST, DELETE"
 _HEADERS = (
-    "Accept, Authorization, Content-Type, Idempotency-Key, If-None-Match, Last-Event-ID, Prefer, "
-    "Range, X-Request-ID"
+    "Accept, Authorization, Cache-Control, Content-Type, Idempotency-Key, If-None-Match, If-Range, "
+    "Last-Event-ID, Prefer, Range, X-Request-ID"
 )
 _A_DAY = "86400"
 

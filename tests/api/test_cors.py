@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
+from marinemap.api.routes import all_routes
 from tests.api.conftest import BROWSER, Post
 from tests.api.test_jobs import ECHO
 
@@ -45,7 +46,15 @@ def test_preflight_is_answered(new_client: NewClient) -> None:
     response = new_client().options("/api/processes/echo/execution", headers=asked)
     assert (response.status_code, response[ALLOW]) == (204, "*")
     assert "POST" in response["Access-Control-Allow-Methods"]
-    assert "Prefer" in response["Access-Control-Allow-Headers"]
+    allowed = response["Access-Control-Allow-Headers"].split(", ")
+    operations = [operation for route in all_routes() for operation in route.operations]
+    declared = {each.name for at in operations for each in at.parameters if each.place == "header"}
+    assert "Prefer" in declared <= set(allowed)
+    # What goes on with a download, and names it.
+    assert {"Range", "If-Range"} <= set(allowed)
+    assert {"Content-Range", "Content-Disposition"} <= set(
+        response["Access-Control-Expose-Headers"].split(", ")
+    )
 
 
 def test_pages_outside_the_api_are_not_for_others(new_client: NewClient) -> None:
