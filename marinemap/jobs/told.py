@@ -39,11 +39,12 @@ def _status_info(job: Job, status: str, address: str) -> dict[str, Any]:
         "processID": job.process_id,
         "type": "process",
         "status": status,
-        "message": job.message,
-        "progress": job.progress,
         "created": job.created_at.isoformat(),
         "started": job.started_at.isoformat() if job.started_at else None,
-        "finished": job.finished_at.isoformat() if job.finished_at else None,
         "links": [{"href": address, "rel": "monitor", "type": "application/json"}],
     }
+    # What came after the state that is told, where that is told late, is none of it.
+    if status == job.status:
+        finished = job.finished_at.isoformat() if job.finished_at else None
+        info |= {"message": job.message, "progress": job.progress, "finished": finished}
     return {name: value for name, value in info.items() if value not in (None, "")}
