@@ -132,6 +132,21 @@ def test_tile_where_nothing_lies_is_empty(
         assert (response.status_code, response.content) == (204, b"")
 
 
+def test_tile_matrix_set_limits_are_where_tiles_are(drawn: Layer, new_client: NewClient) -> None:
+    client = new_client()
+    limits = client.get(SCHEME).json()["tileMatrixSetLimits"]
+    matrices = client.get("/api/tileMatrixSets/WebMercatorQuad").json()["tileMatrices"]
+    assert [at["tileMatrix"] for at in limits] == [at["id"] for at in matrices[: len(limits)]]
+    for at in limits:
+        zoom, row, column = at["tileMatrix"], at["maxTileRow"], at["maxTileCol"]
+        asked = [(at["minTileRow"], at["minTileCol"]), (row, column)]
+        found = [client.get(f"{SCHEME}/{zoom}/{y}/{x}").status_code for y, x in asked]
+        assert set(found) <= {200, 204}, zoom
+        for y, x in ((row + 1, column), (row, column + 1)):
+            assert_problem(client.get(f"{SCHEME}/{zoom}/{y}/{x}"), 404)
+    assert_problem(client.get(f"{SCHEME}/{len(limits)}/0/0"), 404)
+
+
 @pytest.mark.parametrize(
     "place", ["99/0/0", "0/1/0", "0/0/1", "1/2/0", "x/0/0", "-1/0/0", "1/1e0/0"]
 )
