@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import itertools
 import json
@@ -11,8 +12,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pyproj
 import pytest
 import shapely
 
@@ -21,7 +24,9 @@ from marinemap.extraction import FORMATS, estimate, extract
 from marinemap.extraction import ExtractionRequest as Request
 from marinemap.extraction.extracts.verify import verify
 from marinemap.extraction.formats import get_format
+from marinemap.extraction.formats.plan import NO_DATE, WritePlan
 from marinemap.extraction.formats.written import WrittenLayer
+from marinemap.extraction.geometry.wkb import to_column
 from marinemap.extraction.request import SourceLayer
 from tests.extraction.layers import AREA, read, run, unpack, write_layer
 
@@ -142,6 +147,27 @@ def test_damaged_output_does_not_pass_the_reading_back(
     names = {name: name for name in COLUMNS}
     with pytest.raises(ServiceError):
         verify(WrittenLayer("shapefile", path, (path,), "sea", "Polygon", 121, names))
+
+
+# Those two no library of geometries writes.
+@pytest.mark.parametrize("name", sorted({*FORMATS} - {"csv", "geoparquet"}))
+def test_feature_that_lies_elsewhere_does_not_pass_the_reading_back(
+    tmp_path: Path, name: str
+) -> None:
+    """A library that moves or cuts what it writes is found out: GDAL cut what is beyond 360."""
+    right, wrong = (written(tmp_path / str(x), name, shapely.box(x, 1, 5, 2)) for x in (-5, 0))
+    verify(right)
+    with pytest.raises(ServiceError, match="other bounds"):
+        verify(dataclasses.replace(right, path=wrong.path, files=wrong.files))
+
+
+def written(folder: Path, name: str, box: Any) -> WrittenLayer:
+    folder.mkdir()
+    batch = pa.RecordBatch.from_pydict({"number": [1]})
+    plan = WritePlan(folder, "sea", batch.schema, pyproj.CRS(4326), "Polygon", False, NO_DATE)
+    writer = get_format(name).writer(plan)
+    writer.write(to_column(np.array([box], object)), batch)
+    return writer.close()[0]
 
 
 def test_file_that_is_damaged_before_packing_leaves_no_archive(

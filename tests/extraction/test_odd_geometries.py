@@ -81,6 +81,7 @@ def test_geojson_keeps_the_type_of_what_rounding_flattens(
     assert found.area == pytest.approx(shapely.from_wkt(wkt).area, abs=1e-6)
 
 
+@pytest.mark.parametrize("name", ["geojson", "kml"])
 @pytest.mark.parametrize(
     ("wkt", "expected"),
     [
@@ -95,6 +96,16 @@ def test_geojson_keeps_the_type_of_what_rounding_flattens(
             "POLYGON ((180 1, 190 1, 190 2, 180 2, 180 1))",
             "POLYGON ((-180 1, -170 1, -170 2, -180 2, -180 1))",
         ),
+        # What is wide does not cross.
+        (
+            "POLYGON ((-179 1, 179 1, 179 2, -179 2, -179 1))",
+            "POLYGON ((-179 1, 179 1, 179 2, -179 2, -179 1))",
+        ),
+        (
+            "POLYGON ((355 1, 365 1, 365 2, 355 2, 355 1))",
+            "POLYGON ((-5 1, 5 1, 5 2, -5 2, -5 1))",
+        ),
+        ("LINESTRING (355 1, 365 2)", "LINESTRING (-5 1, 5 2)"),
         ("POINT (180 3)", "POINT (180 3)"),
         ("POINT (-180 3)", "POINT (-180 3)"),
         (
@@ -108,19 +119,23 @@ def test_geojson_keeps_the_type_of_what_rounding_flattens(
         ),
     ],
 )
-def test_kml_cuts_what_crosses_180_degrees(tmp_path: Path, wkt: str, expected: str) -> None:
+def test_formats_in_degrees_cut_at_180_what_crosses_it_and_nothing_else(
+    tmp_path: Path, name: str, wkt: str, expected: str
+) -> None:
     source = write_layer(tmp_path / "sea.gpkg", [shapely.from_wkt(wkt)])
-    result = run(source, tmp_path, [170, -20, -170, 20], format="kml")
-    (found,), _ = read(unpack(result) / "sea.kml")
+    result = run(source, tmp_path, [-180, -20, 180, 20], mode="intersects", format=name)
+    (found,), _ = read(unpack(result) / f"sea.{name}")
     assert shapely.force_2d(found).normalize().equals(shapely.from_wkt(expected).normalize())
     assert found.bounds == shapely.from_wkt(expected).bounds
 
 
 def test_corner_far_off_is_not_brought_back_turn_by_turn() -> None:
-    far = shapely.from_wkt(["LINESTRING (0 0, 1000000 1)", "LINESTRING (179 0, 182 1)"])
+    texts = ["LINESTRING (0 0, 1000000 1)", "LINESTRING (179 0, 182 1)", "POINT (1085 3)"]
+    far = shapely.from_wkt(texts)
     moved = to_geometries(within_one_turn(to_column(far)))
     assert moved[0] == far[0]
     assert shapely.to_wkt(moved[1]).startswith("MULTILINESTRING")
+    assert moved[2] == shapely.Point(5, 3)
 
 
 def test_kml_leaves_out_what_xml_has_not(tmp_path: Path) -> None:

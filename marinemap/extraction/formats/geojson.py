@@ -10,6 +10,7 @@ from marinemap.extraction.formats.finite_heights import FiniteHeights
 from marinemap.extraction.formats.format import Format
 from marinemap.extraction.formats.moments import CALENDAR, LAST_OF_1969, MILLISECONDS
 from marinemap.extraction.formats.ogr import MeasureCount, OgrWriter
+from marinemap.extraction.formats.one_turn import within_one_turn
 from marinemap.extraction.formats.plan import WritePlan
 from marinemap.extraction.formats.read_back import loosely
 from marinemap.extraction.formats.rfc7946 import keep_types, plain_collections
@@ -31,6 +32,8 @@ class GeoJSONWriter(OgrWriter):
         options = {
             "RFC7946": "YES",
             "COORDINATE_PRECISION": str(_DECIMALS),
+            # GDAL takes what is wide for what crosses 180 degrees, and loses what is beyond 360.
+            "WRAPDATELINE": "NO",
             # A text in brackets is a text: GDAL would write it as a list or structure.
             "AUTODETECT_JSON_STRINGS": "NO",
         }
@@ -40,8 +43,8 @@ class GeoJSONWriter(OgrWriter):
     def write(self, geometries: Any, attributes: Any) -> None:
         """Append features."""
         self._measures.add(geometries)
-        whole = plain_collections(keep_types(self._heights.of(geometries), _DECIMALS))
-        super().write(whole, attributes)
+        moved = within_one_turn(self._heights.of(geometries))
+        super().write(plain_collections(keep_types(moved, _DECIMALS)), attributes)
 
     def close(self) -> list[WrittenLayer]:
         """Finish the file."""

@@ -9,8 +9,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyogrio
+import shapely
 from pyogrio.errors import DataSourceError, FeatureError, FieldError, GeometryError
 
 from marinemap.errors import ServiceError
@@ -18,7 +20,7 @@ from marinemap.extraction.formats.columns import Columns
 from marinemap.extraction.formats.crs_text import check_unit, gdal_wkt
 from marinemap.extraction.formats.plan import WritePlan
 from marinemap.extraction.formats.written import Loss, WrittenLayer
-from marinemap.extraction.geometry.wkb import dimensions
+from marinemap.extraction.geometry.wkb import dimensions, to_geometries
 from marinemap.extraction.words import counted
 
 _ERRORS = (DataSourceError, FeatureError, FieldError, GeometryError, RuntimeError, OSError)
@@ -64,6 +66,7 @@ class OgrWriter:
         self._path = plan.folder / f"{self._layer}{suffix}"
         self._type = geometry_type
         self._features = 0
+        self._bounds = np.full(4, np.nan)
         self._failure: BaseException | None = None
         self._waiting: queue.Queue[Any] = queue.Queue(maxsize=1)
         self._abandoned = threading.Event()
@@ -89,6 +92,12 @@ class OgrWriter:
         batch = pa.RecordBatch.from_arrays([*columns, geometries], schema=self._schema)
         self._offer(batch)
         self._features += len(batch)
+        self._extend(shapely.total_bounds(to_geometries(geometries)))
+
+    def _extend(self, bounds: Any) -> None:
+        # NaN where all are empty; fmin and fmax take the other then.
+        low, high = np.fmin(self._bounds[:2], bounds[:2]), np.fmax(self._bounds[2:], bounds[2:])
+        self._bounds = np.concatenate([low, high])
 
     def close(self) -> list[WrittenLayer]:
         """Finish the file."""
@@ -105,6 +114,7 @@ class OgrWriter:
                 self._type,
                 self._features,
                 self._columns.names,
+                bounds=None if np.isnan(self._bounds).any() else tuple(self._bounds.tolist()),
                 losses=tuple(self._columns.losses()),
                 unseen=self._columns.unseen,
             )

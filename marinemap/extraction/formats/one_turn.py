@@ -1,7 +1,9 @@
-"""Longitudes within one turn of the globe, where a format's driver would bring each there alone.
+"""Longitudes within one turn of the globe, as formats in degrees ask for them.
 
 GDAL's driver for KML makes -175 of 185, so that what lies on both sides of 180 degrees spans the
-world for whoever does not draw on a globe.
+world for whoever does not draw on a globe. That for GeoJSON (3.12) cuts there, but also what is
+wide enough that it may cross it: of a polygon from -179 to 179 it leaves the two degrees that it
+does not cover, and of one from 355 to 365 the half.
 """
 
 from __future__ import annotations
@@ -16,8 +18,8 @@ from marinemap.extraction.geometry.multi import as_one
 from marinemap.extraction.geometry.wkb import dimensions, leaves, replaced, to_column, to_geometries
 
 _TURN = 360.0
-# Longitudes of -540 to 540 occur.
-_FARTHEST = 1
+# Longitudes of -540 to 540 occur in one layer.
+_MOST_TURNS = 3
 _WORLD = shapely.box(-180, -90, 180, 90)
 
 Array = np.ndarray[Any, Any]
@@ -32,9 +34,9 @@ def within_one_turn(column: Any) -> Any:
     # What lies on a meridian of 180 degrees is of two turns, and stays where it is if it can.
     first = np.where((first > last) & (last == 0), last, first)
     last = np.maximum(first, last)
-    # Each turn is a copy, and a damaged file may state any number of them; GDAL brings those there.
-    is_near = (np.abs(first) <= _FARTHEST) & (np.abs(last) <= _FARTHEST)
-    rows = np.flatnonzero(is_near & ((first != 0) | (last != 0)))
+    # Each turn is a copy, and a damaged file may state any number of them.
+    are_few = last - first < _MOST_TURNS
+    rows = np.flatnonzero(are_few & ((first != 0) | (last != 0)))
     if len(rows) == 0:
         return column
     has_z = dimensions(column)[0]
