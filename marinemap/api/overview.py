@@ -9,6 +9,7 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import translation
 from django.utils.translation import gettext_lazy as _
+from django.views.decorators.http import conditional_page
 
 import marinemap
 from marinemap.api.access import Access
@@ -96,6 +97,7 @@ def routes(declared: Callable[[], Sequence[Route]]) -> tuple[Route, ...]:
             "OpenAPI", found, openapi.MEDIA_TYPE, is_data=True, question=catalogue_as_it_is
         )
 
+    @conditional_page
     def page(request: HttpRequest) -> HttpResponse:
         root = reverse("api:landing").rstrip("/")
         shown = openapi.summary(declared(), root)

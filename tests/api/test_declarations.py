@@ -218,6 +218,10 @@ def test_service_doc_describes_every_route_without_a_script(new_client: NewClien
     assert links.scripts == 0
     for route in all_routes():
         assert f"/api{route.path}" in text
+    known = {"If-None-Match": page["ETag"]}
+    assert new_client().get("/api/openapi.html", headers=known).status_code == 304
+    german = known | {"Accept-Language": "de"}
+    assert new_client().get("/api/openapi.html", headers=german).status_code == 200
 
 
 @pytest.mark.parametrize(
