@@ -66,6 +66,17 @@ def test_source_that_ended_the_process_is_a_named_failure(
     assert message in done.stdout
 
 
+def test_kml_larger_than_memory_may_hold_is_refused_before_it_is_opened(tmp_path: Path) -> None:
+    source = write_layer(tmp_path / "sea.kml", BOXES, kind="Polygon", driver="KML")
+    assert describe(source).feature_count == len(BOXES)
+    with source.open("r+b") as file:
+        # Bytes that take no place on the disk: nobody reads them.
+        file.truncate(100_000_001)
+    with pytest.raises(DatasetError, match="sea.kml has 100,000,001 bytes") as caught:
+        describe(source)
+    assert "ogr2ogr sea.gpkg sea.kml" in str(caught.value.hint)
+
+
 def test_text_of_gdal_that_is_no_text_is_a_named_failure(tmp_path: Path) -> None:
     shapefile = write_layer(
         tmp_path / "sea.shp", BOXES, kind="Polygon", driver="ESRI Shapefile", crs="EPSG:3035"

@@ -14,10 +14,11 @@ from benchmarks.memory import MOST_MEGABYTES, peak_megabytes
 from marinemap.errors import DatasetError
 from marinemap.extraction.geoparquet.index import BoxColumns
 from marinemap.extraction.geoparquet.layer import ParquetLayer
+from marinemap.extraction.memory import return_what_was_freed
 from marinemap.extraction.picked import Touching
 from marinemap.extraction.sources import source_format_of
 from marinemap.extraction.sources.flatgeobuf_check import feature_places
-from tests.extraction.layers import write_layer
+from tests.extraction.layers import run, write_layer
 from tests.extraction.parquet_files import write_parquet
 
 # 128 MB.
@@ -46,6 +47,16 @@ def test_files_that_are_looked_through_are_not_kept_in_memory(tmp_path: Path) ->
     text.write_bytes((b'"' + b" " * 4_095) * _PAGES)
     assert _megabytes_of(lambda: feature_places(source)) < _MOST_MEGABYTES_LOOKED_AT
     assert _megabytes_of(lambda: source_format_of(text).look(text)) < _MOST_MEGABYTES_LOOKED_AT
+
+
+def test_kml_is_held_in_memory_once(tmp_path: Path) -> None:
+    # 22 MB, of which GDAL makes nine times as much; each thread that opened it held as much.
+    centers = np.random.default_rng(0).uniform(1, 9, (20_000, 2))
+    circles = shapely.buffer(shapely.points(centers), 0.1, quad_segs=5)
+    source = write_layer(tmp_path / "sea.kml", list(circles), kind="Polygon", driver="KML")
+    return_what_was_freed()
+    taken = _megabytes_of(lambda: run(source, tmp_path, format="geopackage", full_copy=False))
+    assert taken < 11 * source.stat().st_size / 1e6
 
 
 def test_row_group_of_a_whole_file_is_not_kept_in_memory(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from pyogrio.errors import DataLayerError, DataSourceError, FieldError, Geometry
 
 from marinemap.errors import DatasetError
 from marinemap.extraction.dataset import Dataset
+from marinemap.extraction.memory import return_what_was_freed
 from marinemap.extraction.reading.feature_ids import are_places, numbered, span_of
 from marinemap.extraction.reading.json_columns import with_json
 from marinemap.extraction.reading.layer_names import quietly
@@ -104,6 +105,8 @@ class GdalLayer:
         if limit is not None:
             batch_size = min(batch_size, self._rows_at_once)
         options = {"columns": self._columns, "return_fids": True, **wanted}
+        if source_format_of(self.dataset.file).is_held:
+            return_what_was_freed()
         try:
             with ExitStack() as stack:
                 with quietly():

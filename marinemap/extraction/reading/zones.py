@@ -22,6 +22,7 @@ import pyogrio
 
 from marinemap.errors import DatasetError, UnavailableError, quote
 from marinemap.extraction.dataset import Dataset
+from marinemap.extraction.memory import return_what_was_freed
 from marinemap.extraction.reading.layer_names import quietly
 from marinemap.extraction.sources import source_format_of
 from marinemap.extraction.sources.source_files import fingerprint
@@ -156,6 +157,8 @@ def _found(path: Path, layer: str, state: str, seconds: float) -> Zones:
         info = pyogrio.read_info(path, **of_layer)
         types = zip(info["fields"].tolist(), info["ogr_types"], strict=True)
         names = [name for name, type_ in types if type_ == "OFTDateTime"]
+        if source_format_of(path).is_held:
+            return_what_was_freed()
         found = _read(path, names, of_layer, time.monotonic() + seconds) if names else {}
     return _common_of(found)
 

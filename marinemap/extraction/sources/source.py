@@ -84,6 +84,8 @@ class SourceFormat:
         Whether the moments of a field have one zone for all, or none, so that GDAL tells it.
     shares_ids : bool
         Whether GDAL gives several features one id, so that a feature's place has to be its id.
+    is_held : bool
+        Whether GDAL holds the file in memory as a whole while it is open.
     is_parquet : bool
         Whether it is read by ``extraction.geoparquet``, and not by GDAL.
     boxes : callable
@@ -114,6 +116,7 @@ class SourceFormat:
     opens_safely: bool = False
     has_one_zone: bool = False
     shares_ids: bool = False
+    is_held: bool = False
     is_parquet: bool = False
     boxes: Callable[[Path], Iterator[Array] | None] = _unknown
     count: Callable[[Path], int | None] = _as_gdal_says

@@ -5,8 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from xml.parsers import expat
 
+from marinemap.errors import DatasetError
 from marinemap.extraction.sources.source import SourceFormat, damaged
 from marinemap.sentences import say
+
+# GDAL's driver (LIBKML, 3.12) keeps a file in memory as a whole, in seven to ten times its size: of
+# 255 MB it held 2.6 GB, and had not come to an end after nine minutes.
+_MOST_KML_BYTES = 100_000_000
 
 
 def check_xml(path: Path) -> None:
@@ -19,4 +24,25 @@ def check_xml(path: Path) -> None:
         raise damaged(path, say("is not well-formed XML: {error}", error=error)) from error
 
 
-SOURCE = SourceFormat((".kml",), check=check_xml, opens_safely=True)
+def _check_size(path: Path) -> None:
+    size = path.stat().st_size
+    if size > _MOST_KML_BYTES:
+        raise DatasetError(
+            say(
+                "{name} has {size:,} bytes; of a KML, which has to be held in memory as a whole, "
+                "at most {most:,} are read",
+                name=path.name,
+                size=size,
+                most=_MOST_KML_BYTES,
+            ),
+            field="source",
+            value=path.name,
+            hint=say(
+                "Bring it to another format once, for example with: ogr2ogr {stem}.gpkg {name}",
+                stem=path.stem,
+                name=path.name,
+            ),
+        )
+
+
+SOURCE = SourceFormat((".kml",), check=check_xml, look=_check_size, is_held=True, opens_safely=True)
