@@ -257,6 +257,16 @@ def test_largest_integer_keeps_its_sign_in_a_geodatabase(tmp_path: Path) -> None
     assert [(loss.kind, loss.count) for loss in written.losses] == [("value_rounded", 2)]
 
 
+@pytest.mark.parametrize(("zone", "told"), [(None, 0), ("UTC", 0), ("+05:30", 1)])
+def test_geodatabase_tells_that_it_has_no_zones(
+    tmp_path: Path, zone: str | None, told: int
+) -> None:
+    column = pa.array([1_577_880_000_000], pa.timestamp("ms", zone))
+    (written,) = written_alone(tmp_path, "filegdb", {"v": column})
+    assert read_moments(written.path) == ["2020-01-01T12:00:00.000"]
+    assert [loss.kind for loss in written.losses] == ["type_changed"] * told
+
+
 def test_name_of_a_field_is_no_formula_in_a_csv(tmp_path: Path) -> None:
     (written,) = written_alone(tmp_path, "csv", {"=1+1": ["x"], "@now": ["y"], "-": ["z"]})
     assert list(written.fields.values()) == ["'=1+1", "'@now", "'-"]

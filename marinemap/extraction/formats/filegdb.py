@@ -59,6 +59,10 @@ _SECONDS = Rule(
 )
 
 
+def _has_own_zone(type_: Any) -> bool:
+    return bool(pa.types.is_timestamp(type_)) and type_.tz not in (None, "UTC")
+
+
 def _is_exact(column: Any) -> Any:
     most = 2**53
     return pc.and_(pc.greater_equal(column, -most), pc.less_equal(column, most))
@@ -85,9 +89,16 @@ class FileGDBWriter(ByType):
         super().write(self._heights.of(geometries), attributes)
 
     def close(self) -> list[WrittenLayer]:
-        """Finish the files; dates become the first moment of their day, truth values 0 and 1."""
+        """Finish the files; dates become the first moment of their day, truth values 0 and 1.
+
+        Moments of other zones become those of UTC.
+        """
         first, *others = super().close()
-        kept_as = [(pa.types.is_date, "date and time"), (pa.types.is_boolean, "0 and 1")]
+        kept_as = [
+            (pa.types.is_date, "date and time"),
+            (pa.types.is_boolean, "0 and 1"),
+            (_has_own_zone, "date and time of UTC: the format has no zones"),
+        ]
         losses = tuple(
             Loss("type_changed", field.name, 0, f"'{field.name}' is kept as {words}")
             for field in self._plan.schema
