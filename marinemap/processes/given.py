@@ -49,7 +49,8 @@ def unwrap_inputs(process: Process, inputs: Mapping[str, Any]) -> dict[str, Any]
         if description.get("minOccurs", 1) and inputs.get(name) is None:
             raise RequestError(
                 say(
-                    "this input is missing; it is needed: {title}",
+                    "the input '{name}' ({title}) is missing; it is needed",
+                    name=name,
                     title=description["title"],
                 ),
                 field=name,

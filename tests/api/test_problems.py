@@ -67,7 +67,7 @@ def body(layers: str = '["reefs"]', area: str = AREA_TEXT, rest: str = "") -> st
         pytest.param("7", "body", "not a JSON object", id="number"),
         pytest.param('{"input": {}}', "input", "Did you mean 'inputs'", id="unknown member"),
         pytest.param('{"inputs": []}', "inputs", "JSON object", id="inputs are a list"),
-        pytest.param("{}", "layers", "missing", id="no inputs"),
+        pytest.param("{}", "layers", "the input 'layers' (", id="no inputs"),
         pytest.param('{"inputs": {"layers": ["reefs"]}}', "area", "missing", id="no area"),
         pytest.param(body(rest=', "csr": "EPSG:1"'), "csr", "Did you mean 'crs'", id="misspelt"),
         pytest.param(body('["reef"]'), "layers", "Did you mean 'reefs'", id="unknown layer"),
