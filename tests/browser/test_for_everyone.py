@@ -101,6 +101,19 @@ def test_pages_of_the_api_are_german_for_a_german_browser(
         _assert_german(german_page)
 
 
+def test_pages_of_the_api_are_read_on_a_phone(page: Page, working_site: RunningSite) -> None:
+    page.set_viewport_size({"width": 360, "height": 700})
+    for path in ("", "collections/reefs", "collections/reefs/items?limit=3", "jobs"):
+        page.goto(f"{working_site.base}/api/{path}{'&' if '?' in path else '?'}f=html")
+        assert page.evaluate("document.documentElement.scrollWidth") <= 360, path
+        # A word of ten letters in a line of its own is wider than it is high.
+        narrow = page.locator("th").evaluate_all(
+            "all => all.filter(th => th.textContent.trim().length > 4 &&"
+            " th.clientWidth < th.clientHeight).map(th => th.textContent)"
+        )
+        assert narrow == [], path
+
+
 def test_keyboard_alone_leads_from_arrival_to_the_download(
     page: Page, working_site: RunningSite
 ) -> None:
