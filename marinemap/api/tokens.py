@@ -47,7 +47,7 @@ def make_token(
     """
     for scope in scopes:
         if scope not in SCOPES:
-            raise unknown(scope, SCOPES, "there is no scope", "scopes")
+            raise unknown(scope, SCOPES, say("there is no scope"), "scopes")
     check_name(name)
     own = PersonalToken.objects.filter(user=user)
     if own.filter(name=name).exists():

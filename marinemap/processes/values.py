@@ -11,7 +11,7 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError, best_match
 
 from marinemap.errors import RequestError, did_you_mean, quote
-from marinemap.sentences import say
+from marinemap.sentences import Sentence, say
 
 Schema = Mapping[str, Any]
 
@@ -57,7 +57,9 @@ def check_value(schema: Schema, value: Any, field: str) -> None:
         raise _in_words(cast(ValidationError, best_match(errors)), field)
 
 
-def unknown(name: str, known: Iterable[str], what: str, field: str | None = None) -> RequestError:
+def unknown(
+    name: str, known: Iterable[str], what: Sentence, field: str | None = None
+) -> RequestError:
     """Return the error of a name that means nothing, with the nearest that does."""
     names = list(known)
     listed = ", ".join(f"'{each}'" for each in names) or say("none")

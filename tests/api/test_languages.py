@@ -330,6 +330,21 @@ def test_refusal_is_told_whole_in_the_language_of_the_reader(
             assert value == plain[name]
 
 
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        ({"letter": 1}, "eine Anfrage hat kein Element „letter“; es gibt "),
+        ({"outputs": {"map": {}}}, "der Prozess „extract“ hat keine Ausgabe „map“; es gibt "),
+    ],
+)
+def test_parts_of_a_refusal_are_in_the_language_of_the_reader(
+    reefs: Layer, new_client: NewClient, post: Callable[..., Any], asked: Any, told: str
+) -> None:
+    inputs = {"layers": ["reefs"], "area": [0, 40, 5, 45]}
+    refused = post(new_client({"Accept-Language": "de"}), {"inputs": inputs, **asked}, "extract")
+    assert refused.json()["detail"].startswith(told)
+
+
 def test_numbers_of_a_refusal_are_written_as_the_reader_does(
     new_client: NewClient, post: Callable[..., Any]
 ) -> None:

@@ -130,7 +130,7 @@ class Operation:
         names = [each.name for each in in_query]
         for name in request.GET:
             if name not in names:
-                raise unknown(name, names, "there is no parameter")
+                raise unknown(name, names, say("there is no parameter"))
         found = {each.name: self._value(each, request) for each in known}
         arguments = {each.argument: found[each.name] for each in self.parameters}
         if self.more_parameters:

@@ -15,6 +15,7 @@ import shapely
 from marinemap.catalogue.models import Layer
 from marinemap.extraction import Route, follow, parse_crs, route_to
 from marinemap.processes.values import unknown
+from marinemap.sentences import say
 
 _CRS = "http://www.opengis.net/def/crs/"
 CRS84 = f"{_CRS}OGC/1.3/CRS84"
@@ -74,7 +75,8 @@ def choose_crs(layer: Layer, uri: str | None, field: str) -> FeatureCrs:
     # Some clients keep the angle brackets of the header.
     wanted = CRS84 if uri is None else uri.strip("<>")
     if wanted not in known:
-        raise unknown(wanted, known, f"layer '{layer.pk}' does not offer", field)
+        what = say("layer '{layer}' does not offer", layer=layer.pk)
+        raise unknown(wanted, known, what, field)
     return _crs_of(wanted)
 
 

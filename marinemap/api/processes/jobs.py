@@ -167,9 +167,8 @@ def check_layers(request: HttpRequest, job: Job) -> None:
 
 def _check_output(process: Process, output_id: str) -> None:
     if output_id not in process.outputs:
-        raise unknown(
-            output_id, process.outputs, f"process '{process.id}' has no output", "outputID"
-        )
+        what = say("process '{process}' has no output", process=process.id)
+        raise unknown(output_id, process.outputs, what, "outputID")
 
 
 def _wanted(job: Job) -> dict[str, Any]:

@@ -62,7 +62,7 @@ def is_fresh(header: str) -> bool:
 def _take(found: dict[str, str], name: str, value: str) -> None:
     if name not in _KNOWN:
         if did_you_mean(name, _KNOWN):
-            raise unknown(name, _KNOWN, "there is no preference", "Prefer")
+            raise unknown(name, _KNOWN, say("there is no preference"), "Prefer")
         return
     allowed = _KNOWN[name]
     if allowed is None:
@@ -73,6 +73,6 @@ def _take(found: dict[str, str], name: str, value: str) -> None:
                 value=value,
             )
     elif allowed and value.lower() not in allowed:
-        raise unknown(value, allowed, f"{name} takes no", "Prefer")
+        raise unknown(value, allowed, say("{name} takes no", name=name), "Prefer")
     # Of one that is given twice the first counts (RFC 7240, section 2).
     found.setdefault(name, value)

@@ -60,7 +60,7 @@ def is_link(name: str, value: Any) -> bool:
         return False
     for member in value:
         if member not in _LINK:
-            raise unknown(member, sorted(_LINK), "a link has no", f"{name}.{quote(member)}")
+            raise unknown(member, sorted(_LINK), say("a link has no"), f"{name}.{quote(member)}")
     return True
 
 

@@ -146,7 +146,7 @@ def _check_members(body: Mapping[str, Any], process: Process) -> None:
                 hint=_HINT,
             )
         if member not in known:
-            raise unknown(member, known, "an execute request has no")
+            raise unknown(member, known, say("an execute request has no"))
         if member == "mode" and value in ("clip", "intersects", "within"):
             raise RequestError(
                 say("'{value}' is not how to execute: 'async', 'sync' or 'auto'", value=value),
@@ -163,7 +163,8 @@ def _outputs_of(wanted: Mapping[str, Any] | None, process: Process) -> dict[str,
         return dict.fromkeys(process.outputs, "value")
     for name, described in wanted.items():
         if name not in process.outputs:
-            raise unknown(name, process.outputs, f"process '{process.id}' has no output")
+            what = say("process '{process}' has no output", process=process.id)
+            raise unknown(name, process.outputs, what)
         check_value(_OUTPUT, described, f"outputs.{name}")
         _check_format(process, name, described.get("format", {}))
     modes = {name: at.get("transmissionMode", "value") for name, at in wanted.items()}
@@ -172,7 +173,7 @@ def _outputs_of(wanted: Mapping[str, Any] | None, process: Process) -> dict[str,
             raise unknown(
                 mode,
                 process.transmission,
-                f"process '{process.id}' does not send outputs by",
+                say("process '{process}' does not send outputs by", process=process.id),
                 f"outputs.{name}.transmissionMode",
             )
     return modes
@@ -184,13 +185,14 @@ def _check_format(process: Process, name: str, asked: Mapping[str, Any]) -> None
         raise unknown(
             str(asked["mediaType"]),
             [media_type],
-            f"output '{name}' is not made as",
+            say("output '{name}' is not made as", name=name),
             f"outputs.{name}.format.mediaType",
         )
     field, encoding = f"outputs.{name}.format", str(asked.get("encoding", ""))
     known = _encodings(process, name)
     if "encoding" in asked and encoding.lower() not in (each.lower() for each in known):
-        raise unknown(encoding, known, f"output '{name}' is not sent as", f"{field}.encoding")
+        what = say("output '{name}' is not sent as", name=name)
+        raise unknown(encoding, known, what, f"{field}.encoding")
     if "schema" in asked and asked["schema"] != process.outputs[name].get("schema"):
         raise RequestError(
             say("output '{name}' has a schema of its own, which the process describes", name=name),
