@@ -94,3 +94,11 @@ def test_prj_that_states_no_crs_is_refused(tmp_path: Path, stated: str) -> None:
     source.with_suffix(".prj").write_text(stated)
     with pytest.raises(DatasetError, match="has no CRS"):
         run(source, tmp_path)
+
+
+def test_shift_that_defines_a_datum_is_named(tmp_path: Path) -> None:
+    source = write_layer(
+        tmp_path / "source.gpkg", [shapely.Point(200_000, 400_000)], crs="EPSG:2932"
+    )
+    (report,) = run(source, tmp_path, [50.5, 24.5, 51.9, 26.2]).layers
+    assert "QND95 to WGS 84 (1)" in report.area_transformation

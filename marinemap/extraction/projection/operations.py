@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import threading
 import warnings
 from collections.abc import Iterator
@@ -30,6 +31,7 @@ BALLPARK_METRES = 1_000
 _KEPT = 64
 # What PROJ calls an operation that leaves out the shift between two datums.
 _BALLPARK = "Ballpark"
+_SHIFT = re.compile("helmert|molodensky|molobadekas|gridshift|deformation|affine")
 # So many positions each way are looked at of a region, and on each edge of a box.
 _GRID, _EDGE_CORNERS = 33, 101
 
@@ -58,7 +60,10 @@ class Operation:
     @property
     def shifts(self) -> bool:
         """Whether it changes the datum, rather than only the projection, the units or the axes."""
-        return self.is_ballpark or self.accuracy_m != 0
+        if self.is_ballpark or self.accuracy_m != 0:
+            return True
+        # Some shifts define a datum, and are exact by that: of QND95 (Qatar) one by 327 m.
+        return any(_SHIFT.search(transformer.definition) for transformer, _ in self.steps)
 
     def move(self, positions: Array, *, back: bool = False) -> Array:
         """Return positions, shape (n, 2), moved forth or back; infinite where there is no way."""
