@@ -71,8 +71,11 @@ def test_job_waits_for_a_worker_and_runs_when_one_starts(make_site: MakeSite) ->
     assert client.wait(job)["status"] == "successful"
 
 
-# How jobs are kept and put off on each database is looked at elsewhere.
-@pytest.mark.parametrize("prepared", ["sqlite"], indirect=True)
+# How jobs are kept, put off and seen by whom on each database is looked at elsewhere.
+ON_SQLITE = pytest.mark.parametrize("prepared", ["sqlite"], indirect=True)
+
+
+@ON_SQLITE
 def test_job_whose_layer_is_on_a_server_that_stops_amid_it_is_done_later(
     make_site: MakeSite, tmp_path: Path
 ) -> None:
@@ -102,6 +105,7 @@ def test_job_whose_layer_is_on_a_server_that_stops_amid_it_is_done_later(
     assert report["features_written"] == 400
 
 
+@ON_SQLITE
 def test_run_over_a_limit_is_told_before_and_ends_alone(make_site: MakeSite) -> None:
     site = make_site(MARINEMAP_MAX_RUN_FEATURES="5", MARINEMAP_EXTRACT_RATE="100/s")
     site.start_web()
@@ -118,7 +122,7 @@ def test_run_over_a_limit_is_told_before_and_ends_alone(make_site: MakeSite) -> 
     assert client.wait(few)["status"] == "successful"
 
 
-@pytest.mark.parametrize("prepared", ["sqlite"], indirect=True)
+@ON_SQLITE
 def test_run_that_hangs_in_a_step_is_ended_and_the_worker_goes_on(
     make_site: MakeSite, marine_gpkg: Path
 ) -> None:
@@ -138,7 +142,7 @@ def test_run_that_hangs_in_a_step_is_ended_and_the_worker_goes_on(
     assert "one step of it took too long" in info["message"]
 
 
-@pytest.mark.parametrize("prepared", ["sqlite"], indirect=True)
+@ON_SQLITE
 def test_cancelled_run_that_hangs_in_a_step_frees_its_worker(
     make_site: MakeSite, marine_gpkg: Path
 ) -> None:
@@ -157,6 +161,7 @@ def test_cancelled_run_that_hangs_in_a_step_frees_its_worker(
     assert "is cancelled and does not stop" in site.log("worker")
 
 
+@ON_SQLITE
 def test_geometries_come_through_the_queue_as_geometries(make_site: MakeSite) -> None:
     site = make_site()
     site.start_web()
@@ -205,6 +210,7 @@ def test_job_of_a_killed_worker_is_run_by_the_next(make_site: MakeSite) -> None:
     assert info["status"] == "successful", info
 
 
+@ON_SQLITE
 def test_another_browser_does_not_see_the_job(make_site: MakeSite) -> None:
     site = make_site()
     site.start_web()
@@ -219,6 +225,7 @@ def test_another_browser_does_not_see_the_job(make_site: MakeSite) -> None:
     assert job.rpartition("/")[2] not in {entry["jobID"] for entry in listed}
 
 
+@ON_SQLITE
 def test_client_without_cookies_reaches_its_job_by_its_address(make_site: MakeSite) -> None:
     site = make_site()
     site.start_web()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,41 +19,51 @@ from owslib.ogcapi.processes import Processes
 
 from tests.running_site import PROJECT, RunningSite
 
-MakeSite = Callable[..., RunningSite]
 COUNT = 2_500
 CLIENTS = PROJECT / "tests/clients"
 # In an environment of its own, which make test makes.
 CUIMAN = CLIENTS / "cuiman/bin/python"
 
 
-@pytest.fixture
-def site(make_site: MakeSite, tmp_path: Path) -> Iterator[RunningSite]:
-    """A site with a layer of more than two pages, in metres."""
+# One site for all: each asks what the others leave as it is, and no database answers otherwise.
+pytestmark = pytest.mark.parametrize("prepared", ["sqlite"], indirect=True)
+
+
+@pytest.fixture(scope="module")
+def grid(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A layer of more than two pages, in metres."""
+    path = tmp_path_factory.mktemp("grid") / "grid.gpkg"
     numbers = np.arange(COUNT)
     x, y = 500_000 + numbers % 50 * 1000, 5_000_000 + numbers // 50 * 1000
     pyogrio.raw.write(
-        tmp_path / "grid.gpkg",
+        path,
         shapely.to_wkb(shapely.points(x.astype(float), y.astype(float))),
         field_data=[numbers, np.array([f"point {n}" for n in numbers], object)],
         fields=["n", "name"],
         geometry_type="Point",
         crs="EPSG:32631",
     )
-    site = make_site()
-    site.manage("addlayer", "grid", tmp_path / "grid.gpkg")
+    return path
+
+
+@pytest.fixture(scope="module")
+def site(prepared: RunningSite, grid: Path) -> Iterator[RunningSite]:
+    """A site with that layer, whose worker starts what is asked for at once."""
+    home = grid.parent / "home"
+    shutil.copytree(prepared.home, home)
+    site = RunningSite(home, MARINEMAP_EXTRACT_RATE="600/m")
+    site.manage("addlayer", "grid", grid)
     site.start_web()
     yield site
+    site.stop()
 
 
-def test_gdal_lists_reads_pages_and_filters(site: RunningSite, tmp_path: Path) -> None:
+def test_gdal_lists_reads_pages_and_filters(site: RunningSite, grid: Path) -> None:
     source = f"OAPIF:{site.base}/api"
     assert {"grid", "reefs"} <= {name for name, _ in pyogrio.list_layers(source)}
     info = pyogrio.read_info(source, layer="grid")
     assert (list(info["fields"]), info["crs"]) == (["n", "name"], "EPSG:32631")
-    read, own = (
-        pyogrio.raw.read(path, layer="grid", columns=["n"])
-        for path in (source, tmp_path / "grid.gpkg")
-    )
+    read, own = (pyogrio.raw.read(path, layer="grid", columns=["n"]) for path in (source, grid))
     assert sorted(read[3][0]) == sorted(own[3][0])
     order = np.argsort(read[3][0])
     # What was asked for in the layer's own CRS is what the file holds.
@@ -82,7 +92,6 @@ def test_owslib_reads_features_and_runs_processes(site: RunningSite) -> None:
 
 
 # They ask the API and no database.
-@pytest.mark.parametrize("prepared", ["sqlite"], indirect=True)
 def test_clients_of_browsers_list_read_filter_and_page(site: RunningSite) -> None:
     if not (CLIENTS / "node_modules").is_dir():
         pytest.skip("the clients are not installed; `make test` does so")
@@ -143,7 +152,7 @@ def test_jobs_of_a_client_without_cookies_are_listed_on_a_site_for_one_machine(
         timeout=120,
     )
     listed = requests.get(f"{site.base}/api/jobs", timeout=120).json()["jobs"]
-    assert [job["jobID"] for job in listed] == [answer.json()["jobID"]]
+    assert answer.json()["jobID"] in [job["jobID"] for job in listed]
 
 
 @pytest.mark.skipif(not CUIMAN.exists(), reason="make test installs cuiman")
