@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyogrio
-import shapely
 from pyogrio.errors import DataSourceError, FeatureError, FieldError, GeometryError
 
 from marinemap.errors import ServiceError
@@ -20,7 +19,8 @@ from marinemap.extraction.formats.columns import Columns
 from marinemap.extraction.formats.crs_text import check_unit, gdal_wkt
 from marinemap.extraction.formats.plan import WritePlan
 from marinemap.extraction.formats.written import Loss, WrittenLayer
-from marinemap.extraction.geometry.wkb import dimensions, to_geometries
+from marinemap.extraction.geometry.plain_rows import joined_boxes, total_bounds
+from marinemap.extraction.geometry.wkb import dimensions
 from marinemap.extraction.words import counted
 
 _ERRORS = (DataSourceError, FeatureError, FieldError, GeometryError, RuntimeError, OSError)
@@ -92,12 +92,7 @@ class OgrWriter:
         batch = pa.RecordBatch.from_arrays([*columns, geometries], schema=self._schema)
         self._offer(batch)
         self._features += len(batch)
-        self._extend(shapely.total_bounds(to_geometries(geometries)))
-
-    def _extend(self, bounds: Any) -> None:
-        # NaN where all are empty; fmin and fmax take the other then.
-        low, high = np.fmin(self._bounds[:2], bounds[:2]), np.fmax(self._bounds[2:], bounds[2:])
-        self._bounds = np.concatenate([low, high])
+        self._bounds = joined_boxes(np.stack([self._bounds, total_bounds(geometries)]))
 
     def close(self) -> list[WrittenLayer]:
         """Finish the file."""

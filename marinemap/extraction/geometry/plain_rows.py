@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import shapely
 
 from marinemap.extraction.geometry.wkb import (
     HEADER_BYTES,
@@ -18,6 +19,7 @@ from marinemap.extraction.geometry.wkb import (
     base_of,
     buffers_of,
     lengths_of,
+    to_geometries,
     type_codes,
     uint32_at,
 )
@@ -92,6 +94,26 @@ def other_rows(size: int, groups: list[PlainRows]) -> Array:
     for group in groups:
         rest[group.rows] = False
     return np.flatnonzero(rest)
+
+
+def total_bounds(column: Any) -> Array:
+    """Return the box (minx, miny, maxx, maxy) of a column of WKB; NaN where nothing lies anywhere.
+
+    What is not plain is parsed, which takes five times as long.
+    """
+    groups = list(plain_rows(column))
+    rest = to_geometries(column, other_rows(len(column), groups))
+    boxes = [np.full((1, 4), np.nan), shapely.bounds(rest).reshape(-1, 4)]
+    for group in groups:
+        x, y = group.coordinates[:, 0], group.coordinates[:, 1]
+        low, high = (np.fmin.reduce(x), np.fmin.reduce(y)), (np.fmax.reduce(x), np.fmax.reduce(y))
+        boxes.append(np.array([[*low, *high]]))
+    return joined_boxes(np.concatenate(boxes))
+
+
+def joined_boxes(boxes: Array) -> Array:
+    """Return the box around boxes, shape (boxes, 4), without those of nothing, which are NaN."""
+    return np.concatenate([np.fmin.reduce(boxes[:, :2]), np.fmax.reduce(boxes[:, 2:])])
 
 
 def _plain_of_code(column: Any, rows: Array, code: int) -> Iterator[PlainRows]:
