@@ -143,9 +143,29 @@ def test_link_that_is_over_and_one_without_files_say_why(
     assert "was over" in assert_problem(new_client().get(href), 410)["detail"]
     other = share(owner, done)
     owner.delete(done)
-    assert "files are gone" in assert_problem(new_client().get(other), 404)["detail"]
+    assert "are gone" in assert_problem(new_client().get(other), 410)["detail"]
     page = new_client(BROWSER | PAGE).get(other)
-    assert (page.status_code, b"files are gone" in page.content) == (404, True)
+    assert (page.status_code, b"files are gone" in page.content) == (410, True)
+
+
+def test_link_does_not_tell_the_id_of_the_job(
+    owner: Client, done: str, new_client: NewClient
+) -> None:
+    """Where a program asked for it, the id is the key to all of the job."""
+    href = share(owner, done)
+
+    def told() -> str:
+        answer = new_client().get(href)
+        return f"{answer.headers}{answer.getvalue()!r}"
+
+    answers = [told()]
+    Layer.objects.update(is_restricted=True)
+    answers.append(told())
+    Layer.objects.update(is_restricted=False)
+    owner.delete(done)
+    answers.append(told())
+    job_id = done.rpartition("/")[2]
+    assert [job_id in each for each in answers] == [False, False, False]
 
 
 def test_address_of_files_that_are_not_given_is_a_page_for_people(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -158,11 +159,8 @@ def check_layers(request: HttpRequest, job: Job) -> None:
     ResultGoneError
     """
     if job.layers and is_any_kept_from(viewer_of(request), job.layers, job.created_at):
-        raise ResultGoneError(
-            say("it was made of a layer that is no longer there for you"),
-            field="jobID",
-            value=str(job.pk),
-        )
+        # Without the job's id: whoever has a link to the files asks here, too.
+        raise ResultGoneError(say("it was made of a layer that is no longer there for you"))
 
 
 def _check_output(process: Process, output_id: str) -> None:
@@ -185,8 +183,7 @@ def _download(request: HttpRequest, job: Job, until: datetime | None = None) -> 
     headers = FileHeaders(job.media_type, "private, no-store", job.file_name)
     archive = open_on_disk(job)
     if archive is not None:
-        # An attempt writes its archive once, under a name of its own.
-        return file_response(request, ServedFile(archive, job.artifact, headers))
+        return file_response(request, ServedFile(archive, _tag(job.artifact), headers))
     link = link_to_stored(job, until)
     if link is None:
         raise _gone(job)
@@ -197,6 +194,15 @@ def _download(request: HttpRequest, job: Job, until: datetime | None = None) -> 
     if stored is None:
         raise _gone(job)
     return stored_response(request, stored, link, headers)
+
+
+def _tag(artifact: str) -> str:
+    """Return what names the content: an attempt writes its archive once, under a name of its own.
+
+    The name holds the job's id, which whoever has a link to the files must not learn: of a job
+    that a program asked for it is the key.
+    """
+    return hashlib.sha256(artifact.encode()).hexdigest()[:32]
 
 
 def _gone(job: Job) -> ResultGoneError:

@@ -23,7 +23,7 @@ from marinemap.api.identity import get_job, refuse_cross_site
 from marinemap.api.models import SharedResult
 from marinemap.api.problems import NotFoundError, ResultGoneError, ShareOverError
 from marinemap.api.processes.described import status_info
-from marinemap.api.processes.jobs import answer_results, finished_job
+from marinemap.api.processes.jobs import answer_results, check_layers, finished_job
 from marinemap.api.processes.refused import why_page
 from marinemap.api.times import in_words
 from marinemap.errors import MarineMapError, RequestError
@@ -85,14 +85,25 @@ def revoke(request: HttpRequest, job_id: str) -> Document:
 def open_shared(request: HttpRequest, key: str) -> HttpResponseBase:
     """Answer the result that a link leads to, or say why it leads to none."""
     try:
-        # As it is: a link to an output would lead to the job, which is its owner's.
-        shared = _shared(key)
-        return answer_results(request, shared.job, wanted={}, until=shared.expires_at)
+        return _given(request, _shared(key))
     except (ShareOverError, ResultGoneError, NotFoundError) as error:
         if not wants_page(request):
             raise
         status = 410 if isinstance(error, ShareOverError) else 404
         return why_page(request, _("This link leads to nothing"), _why(error), status)
+
+
+def _given(request: HttpRequest, shared: SharedResult) -> HttpResponseBase:
+    check_layers(request, shared.job)
+    try:
+        # As it is: a link to an output would lead to the job, which is its owner's.
+        return answer_results(request, shared.job, wanted={}, until=shared.expires_at)
+    except ResultGoneError as error:
+        # Without the job's id, which leads to all of it where no person is its owner.
+        raise ShareOverError(
+            say("the files of this link are gone"),
+            hint=say("Ask whoever gave it to you for them."),
+        ) from error
 
 
 def _why(error: MarineMapError) -> StrOrPromise:
