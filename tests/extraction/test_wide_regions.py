@@ -91,6 +91,19 @@ def test_operation_that_holds_the_region_goes_before_one_that_does_not() -> None
     assert found.is_made_for(np.array([region[:2], region[2:]])).all()
 
 
+def test_most_accurate_operation_that_holds_the_region_is_taken() -> None:
+    """PROJ is asked for whole degrees around it, for which it prefers one of 6 m that holds all."""
+    region = (14.1, 48.6, 17.6, 50.1)
+    found = find_operation(pyproj.CRS("EPSG:5514"), CRS84, region)
+    assert (found.accuracy_m, found.is_made_for(np.array([[14.1, 48.6], [17.6, 50.1]])).all()) == (
+        1.0,
+        True,
+    )
+    # Farther south than the better ones are made for.
+    farther = find_operation(pyproj.CRS("EPSG:5514"), CRS84, (14.1, 48.5, 17.6, 50.1))
+    assert farther.accuracy_m == 6.0
+
+
 def test_operations_are_not_shared_between_threads() -> None:
     found: list[Any] = []
 

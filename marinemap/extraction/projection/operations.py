@@ -102,9 +102,9 @@ class Operation:
 def find_operation(source: pyproj.CRS, target: pyproj.CRS, region: Box | None) -> Operation:
     """Return the best operation that can be used, by PROJ's order for a region.
 
-    Of several the first is taken that is made for all of the region, and the first of all where
-    none is. A ballpark operation is taken only where there is no other: neither for the region,
-    nor for elsewhere, nor by way of WGS 84.
+    Of several that are made for all of the region the most accurate is taken, the first of all
+    where none is. A ballpark operation is taken only where there is no other: neither for the
+    region, nor for elsewhere, nor by way of WGS 84.
 
     Parameters
     ----------
@@ -119,7 +119,9 @@ def find_operation(source: pyproj.CRS, target: pyproj.CRS, region: Box | None) -
     best = found.operations[0]
     if region is not None:
         places = grid_of(region)
-        best = next((o for o in found.operations if o.is_made_for(places).all()), best)
+        # PROJ was asked for somewhat more, and prefers what is made for all of that.
+        made = (each for each in found.operations if each.is_made_for(places).all())
+        best = min(made, key=_uncertainty, default=best)
     return replace(best, better=best.better or _better(found.missing, best.accuracy_m))
 
 
@@ -153,6 +155,10 @@ def geographic(crs: pyproj.CRS) -> pyproj.CRS:
         return crs.target_crs.to_2d() if crs.target_crs else _HUB
     base = crs.geodetic_crs
     return _HUB if base is None or not base.is_geographic else base.to_2d()
+
+
+def _uncertainty(operation: Operation) -> float:
+    return math.inf if operation.accuracy_m is None else operation.accuracy_m
 
 
 def _rounded(region: Box) -> Box:
