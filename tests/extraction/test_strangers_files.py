@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet
 import pytest
 import shapely
 
@@ -69,6 +70,26 @@ def folder_of_shapefiles(folder: Path) -> Path:
 
 def points(*each: str) -> Build:
     return text("sea.gpx", GPX.format(points="\n".join(f"<wpt {one}/>" for one in each)))
+
+
+def placemark(*values: str, more: str = "", shape: str = "") -> str:
+    """Return a placemark of KML with values of the fields i, r and b, as texts."""
+    fields = "".join(
+        f'<SimpleData name="{name}">{value}</SimpleData>'
+        for name, value in zip("irb", values, strict=False)
+    )
+    shape = shape or "<Point><coordinates>1,2</coordinates></Point>"
+    data = f'<ExtendedData><SchemaData schemaUrl="#s">{fields}</SchemaData></ExtendedData>'
+    return f"<Placemark>{more}{data}{shape}</Placemark>\n"
+
+
+def kml(*content: str) -> Build:
+    """Return what writes a KML whose fields have types."""
+    types = zip("irb", ("int", "double", "bool"), strict=True)
+    fields = "".join(f'<SimpleField type="{type_}" name="{name}"/>' for name, type_ in types)
+    schema = f'<Schema name="s" id="s">{fields}</Schema>'
+    head = '<kml xmlns="http://www.opengis.net/kml/2.2"><Document>'
+    return text("sea.kml", head + schema + "".join(content) + "</Document></kml>")
 
 
 def geojson(crs: object, *position: float) -> Build:
@@ -220,6 +241,29 @@ REFUSED: dict[str, tuple[Build, str, str]] = {
         "line 2 of sea.geojsonl has the sign NUL",
         "Take it out",
     ),
+    **{
+        f"KML: {value} is no {type_}": (
+            kml(placemark("5", "", ""), placemark(*before, value)),
+            f"line 2 of sea.kml has '{value}' in '{'irb'[len(before)]}', which is no {type_}",
+            "of the type string",
+        )
+        for type_, before, value in [
+            ("int", (), "1.9"),
+            ("int", (), "99999999999"),
+            ("int", (), "x"),
+            ("double", ("1",), "1,5"),
+            ("double", ("1",), "1e400"),
+            ("bool", ("1", "1"), "T"),
+        ]
+    },
+    **{
+        f"KML: {value} is no moment": (
+            kml(placemark(more=f"<TimeStamp><when>{value}</when></TimeStamp>")),
+            f"has '{value}' in 'when', which is no dateTime",
+            "take it out",
+        )
+        for value in ("2020-13", "2021-02-29", "2020-01-01T25:00:00Z", "soon")
+    },
     "GPX: not a number": (points('lat="NaN" lon="1"'), 'lat="NaN"', "plain numbers"),
 }
 
@@ -353,3 +397,54 @@ def test_layer_with_a_name_longer_than_a_files_has_no_style(tmp_path: Path) -> N
 def test_each_suffix_that_is_known_is_in_the_reference() -> None:
     page = (Path(__file__).parents[2] / "docs/reference/sources.md").read_text()
     assert [suffix for suffix in sorted(known_suffixes()) if f"`{suffix}`" not in page] == []
+
+
+def test_empty_values_of_a_kml_are_null(tmp_path: Path) -> None:
+    source = kml(
+        placemark("<![CDATA[ 7]]>", " 1e1 ", "1"),
+        "<!-- <Placemark> -->",
+        placemark("", " ", ""),
+        placemark("-5.0", "INF", "no"),
+    )(tmp_path)
+    check_servable(describe(source))
+    result = run(source, tmp_path, WORLD, format="geoparquet")
+    table = pyarrow.parquet.read_table(unpack(result) / "sea.parquet")
+    assert table["i"].to_pylist() == [7, None, -5]
+    assert table["r"].to_pylist() == [10.0, None, float("inf")]
+    assert table["b"].to_pylist() == [True, None, False]
+
+
+@pytest.mark.parametrize(
+    ("layer", "expected"), [("sea", [7, None]), ("A", [None, 5]), ("A (#2)", [3, None])]
+)
+def test_empty_values_are_null_in_their_own_folder(
+    tmp_path: Path, layer: str, expected: list[int | None]
+) -> None:
+    def folder(*content: str) -> str:
+        return f"<Folder><name>A</name>{''.join(content)}</Folder>"
+
+    inner = folder(placemark("3"), placemark(""))
+    build = kml(placemark("7"), folder(placemark(""), inner, placemark("5")), placemark(""))
+    result = run(build(tmp_path), tmp_path, WORLD, format="geoparquet", layer=layer)
+    (written,) = unpack(result).glob("*.parquet")
+    assert pyarrow.parquet.read_table(written)["i"].to_pylist() == expected
+
+
+def test_ring_of_a_kml_is_a_closed_line_and_a_year_its_first_moment(tmp_path: Path) -> None:
+    ring = "<coordinates>0,0 1,0 1,1 0,0</coordinates>"
+    span = "<TimeSpan><begin>2020</begin><end>2021-02</end></TimeSpan>"
+    source = kml(
+        placemark(more=span, shape=f"<LinearRing>{ring}</LinearRing>"),
+        placemark(
+            shape="<Polygon><outerBoundaryIs>"
+            f"<LinearRing>{ring}</LinearRing></outerBoundaryIs></Polygon>"
+        ),
+    )(tmp_path)
+    check_servable(describe(source))
+    geometries, columns = read(
+        unpack(run(source, tmp_path, WORLD, format="geopackage")) / "sea.gpkg"
+    )
+    assert [each.geom_type for each in geometries] == ["LineString", "Polygon"]
+    assert geometries[0].coords[:] == [(0, 0), (1, 0), (1, 1), (0, 0)]
+    assert [each and each.isoformat() for each in columns["begin"]] == ["2020-01-01T00:00:00", None]
+    assert [each and each.isoformat() for each in columns["end"]] == ["2021-02-01T00:00:00", None]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from marinemap.extraction.geometry.geometry_types import plain_type
 from marinemap.extraction.geometry.type_names import common_type, shown_types
 from marinemap.extraction.geometry.wkb import dimensions
 from marinemap.extraction.geopackage.index import bounds_beyond, own_key
+from marinemap.extraction.reading.arrow_batches import binary, geometry_place
 from marinemap.extraction.reading.points import Points, points_of
 from marinemap.extraction.reading.stated_crs import first_known, in_prj
 from marinemap.extraction.sources import source_format_of
@@ -171,17 +173,28 @@ def _found_geometry_type(path: Path, name: str, declared: str) -> tuple[str, boo
     plain, declares_z = plain_type(declared)
     if plain != "Unknown":
         return plain, declares_z
+    mend = source_format_of(path).mend(path, name)
     try:
-        _, _, found, _ = pyogrio.raw.read(
-            path,
-            layer=name,
-            columns=[],
-            max_features=_LOOKED_AT,
-            **source_format_of(path).options(path),
-        )
+        column = _first_geometries(path, name) if mend is None else _mended(path, name, mend)
     except DataLayerError:
         # A geometry is broken, which is told with more words when it is read.
         return "Unknown", declares_z
-    column = pa.array(found, pa.binary())
     with_z, _ = dimensions(column)
     return common_type(shown_types(column)), declares_z or bool(with_z.any())
+
+
+def _first_geometries(path: Path, name: str) -> Any:
+    options = source_format_of(path).options(path)
+    _, _, found, _ = pyogrio.raw.read(
+        path, layer=name, columns=[], max_features=_LOOKED_AT, **options
+    )
+    return pa.array(found, pa.binary())
+
+
+def _mended(path: Path, name: str, mend: Callable[[Any], Any]) -> Any:
+    options = source_format_of(path).options(path)
+    _, table = pyogrio.read_arrow(
+        path, layer=name, columns=[], max_features=_LOOKED_AT, return_fids=True, **options
+    )
+    mended = mend(table)
+    return binary(mended.column(geometry_place(mended.schema)).combine_chunks())

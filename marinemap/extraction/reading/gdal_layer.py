@@ -105,6 +105,8 @@ class GdalLayer:
         if limit is not None:
             batch_size = min(batch_size, self._rows_at_once)
         options = {"columns": self._columns, "return_fids": True, **wanted}
+        # Before the file is open, for it may have to be opened once more.
+        _ = self._mend
         if source_format_of(self.dataset.file).is_held:
             return_what_was_freed()
         try:
@@ -192,6 +194,8 @@ class GdalLayer:
                 )
         except (*GDAL_ERRORS, ValueError) as error:
             raise self.unreadable(error) from error
+        if self._mend is not None and wanted.get("return_fids"):
+            table = self._mend(table)
         table = with_json(in_their_zones(table, self._zones, self.dataset.title))
         return meta, table if self._points is None else self._points.made(table, wanted)
 
@@ -220,12 +224,17 @@ class GdalLayer:
 
     def _shown(self, wanted: Wanted, batch: Any) -> Any:
         """Return a batch of GDAL's with its geometries, and its ids in the last column."""
+        batch = batch if self._mend is None else self._mend(batch)
         batch = batch if self._points is None else self._points.made(batch, wanted)
         return _ids_last(with_json(batch), is_field=self._has_key)
 
     @cached_property
     def _points(self) -> Points | None:
         return points_of(self.dataset.file)
+
+    @cached_property
+    def _mend(self) -> Callable[[Any], Any] | None:
+        return source_format_of(self.dataset.file).mend(self.dataset.file, self.dataset.layer)
 
     @property
     def _has_key(self) -> bool:

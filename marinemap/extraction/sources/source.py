@@ -57,6 +57,10 @@ def _as_gdal_says(path: Path) -> int | None:
     return None
 
 
+def _sound(path: Path, layer: str) -> Callable[[Any], Any] | None:
+    return None
+
+
 def _no_points(path: Path) -> PointColumns | None:
     return None
 
@@ -103,6 +107,9 @@ class SourceFormat:
         Returns the columns of which positions are made, where GDAL reads none.
     table_hint : str
         What to do about one in which GDAL finds no geometry.
+    mend : callable
+        Returns what puts right features of a layer that GDAL gives wrongly, as Arrow's batch or
+        table with their ids in the first column; None where there are none.
     passed_over : callable, optional
         Returns the features of a layer that GDAL passes over, each with the reason, from the ids
         of those that it gave.
@@ -125,6 +132,7 @@ class SourceFormat:
     environment: Mapping[str, str] = field(default_factory=dict)
     points: Callable[[Path], PointColumns | None] = _no_points
     table_hint: str = ""
+    mend: Callable[[Path, str], Callable[[Any], Any] | None] = _sound
     passed_over: Callable[[Path, str, Array], Mapping[int, str]] | None = None
 
 

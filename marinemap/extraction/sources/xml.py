@@ -6,6 +6,7 @@ from pathlib import Path
 from xml.parsers import expat
 
 from marinemap.errors import DatasetError
+from marinemap.extraction.sources.kml_values import check_values, mend_of
 from marinemap.extraction.sources.source import SourceFormat, damaged
 from marinemap.sentences import say
 
@@ -22,6 +23,11 @@ def check_xml(path: Path) -> None:
             parser.ParseFile(file)
     except expat.ExpatError as error:
         raise damaged(path, say("is not well-formed XML: {error}", error=error)) from error
+
+
+def _check_kml(path: Path) -> None:
+    check_xml(path)
+    check_values(path)
 
 
 def _check_size(path: Path) -> None:
@@ -45,4 +51,11 @@ def _check_size(path: Path) -> None:
         )
 
 
-SOURCE = SourceFormat((".kml",), check=check_xml, look=_check_size, is_held=True, opens_safely=True)
+SOURCE = SourceFormat(
+    (".kml",),
+    check=_check_kml,
+    look=_check_size,
+    is_held=True,
+    opens_safely=True,
+    mend=mend_of,
+)
