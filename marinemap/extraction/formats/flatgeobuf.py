@@ -9,7 +9,7 @@ import pyarrow as pa
 from marinemap.extraction.formats.by_type import ByType
 from marinemap.extraction.formats.columns import NO_NUL, Columns
 from marinemap.extraction.formats.format import Format
-from marinemap.extraction.formats.moments import CALENDAR, LAST_OF_1969, MILLISECONDS
+from marinemap.extraction.formats.moments import BEFORE_1970, CALENDAR, MILLISECONDS
 from marinemap.extraction.formats.ogr import OgrWriter
 from marinemap.extraction.formats.plan import WritePlan
 from marinemap.extraction.formats.weight import Weight
@@ -21,7 +21,7 @@ class FlatGeobufWriter(ByType):
 
     def __init__(self, plan: WritePlan) -> None:
         columns = Columns(
-            plan.schema, reserved=["ogc_fid"], rules=[NO_NUL, CALENDAR, MILLISECONDS, LAST_OF_1969]
+            plan.schema, reserved=["ogc_fid"], rules=[NO_NUL, CALENDAR, MILLISECONDS, BEFORE_1970]
         )
         super().__init__(plan, columns, self._open)
 

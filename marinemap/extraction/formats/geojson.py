@@ -8,7 +8,7 @@ from typing import Any
 from marinemap.extraction.formats.columns import NO_NUL, ONLY_FINITE, Columns, holds_but_bytes
 from marinemap.extraction.formats.finite_heights import FiniteHeights
 from marinemap.extraction.formats.format import Format
-from marinemap.extraction.formats.moments import CALENDAR, LAST_OF_1969, MILLISECONDS
+from marinemap.extraction.formats.moments import BEFORE_1970, CALENDAR, MILLISECONDS
 from marinemap.extraction.formats.ogr import MeasureCount, OgrWriter
 from marinemap.extraction.formats.one_turn import within_one_turn
 from marinemap.extraction.formats.plan import WritePlan
@@ -27,7 +27,7 @@ class GeoJSONWriter(OgrWriter):
 
     def __init__(self, plan: WritePlan) -> None:
         # GDAL takes a field of that name for the identifier.
-        rules = [NO_NUL, ONLY_FINITE, CALENDAR, MILLISECONDS, LAST_OF_1969]
+        rules = [NO_NUL, ONLY_FINITE, CALENDAR, MILLISECONDS, BEFORE_1970]
         columns = Columns(plan.schema, reserved=["ogc_fid"], rules=rules, keep=holds_but_bytes)
         options = {
             "RFC7946": "YES",

@@ -11,7 +11,7 @@ import pyogrio
 
 from marinemap.extraction.formats.columns import NO_NAN, NO_NUL, Columns
 from marinemap.extraction.formats.format import Format
-from marinemap.extraction.formats.moments import CALENDAR, LAST_OF_1969, MILLISECONDS
+from marinemap.extraction.formats.moments import BEFORE_1970, CALENDAR, MILLISECONDS
 from marinemap.extraction.formats.ogr import OgrWriter, declared_kind, free_name, multi_type
 from marinemap.extraction.formats.plan import WritePlan
 from marinemap.extraction.formats.weight import Weight
@@ -31,7 +31,7 @@ class GeoPackageWriter(OgrWriter):
     def __init__(self, plan: WritePlan) -> None:
         # GDAL writes the time of the last change into the file, which would differ each time.
         pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": f"{plan.made_on}T00:00:00.000Z"})
-        columns = Columns(plan.schema, rules=[NO_NUL, NO_NAN, CALENDAR, MILLISECONDS, LAST_OF_1969])
+        columns = Columns(plan.schema, rules=[NO_NUL, NO_NAN, CALENDAR, MILLISECONDS, BEFORE_1970])
         self._kind = _CODES.get(declared_kind(plan))
         self._found = {"kind": False, "z": False, "m": False}
         options = {

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from marinemap.extraction.formats.columns import Columns, Rule, holds_but_bytes, is_text
 from marinemap.extraction.formats.finite_heights import FiniteHeights
 from marinemap.extraction.formats.format import Format
-from marinemap.extraction.formats.moments import CALENDAR, LAST_OF_1969, MILLISECONDS
+from marinemap.extraction.formats.moments import BEFORE_1970, CALENDAR, MILLISECONDS
 from marinemap.extraction.formats.ogr import MeasureCount, OgrWriter
 from marinemap.extraction.formats.one_turn import within_one_turn
 from marinemap.extraction.formats.plan import WritePlan
@@ -47,7 +47,7 @@ def _fifteen_digits(column: Any) -> Any:
 _RULES = [
     CALENDAR,
     MILLISECONDS,
-    LAST_OF_1969,
+    BEFORE_1970,
     Rule(
         "text_changed",
         is_text,

@@ -38,11 +38,12 @@ def _as_written(column: Any) -> Any:
     return pc.add(instants, pa.scalar(-ahead if zone["sign"] == "-" else ahead, unit))
 
 
-def _before_1970(column: Any) -> Any:
-    ticks = column.cast(pa.int64())
-    second = pa.scalar(timedelta(seconds=1), pa.duration(column.type.unit)).cast(pa.int64())
-    is_last = pc.and_(pc.less(ticks, 0), pc.greater(ticks, pc.negate(second)))
-    return pc.if_else(is_last, pa.scalar(0, column.type), column)
+def _as_gdal_counts(column: Any) -> Any:
+    """Return whole seconds before 1970 where GDAL would show a minute's last one as the next."""
+    instants = column.cast(pa.timestamp(column.type.unit))
+    is_early = pc.less(instants.cast(pa.int64()), 0)
+    is_last = pc.and_(pc.equal(pc.second(instants), 59), pc.greater(pc.subsecond(instants), 0))
+    return pc.if_else(pc.and_(is_early, is_last), rounded_to("second")(column), column)
 
 
 def _is_finer_than_ms(type_: Any) -> bool:
@@ -79,11 +80,11 @@ MILLISECONDS = Rule(
     "{count:,} values of '{field}' are rounded to milliseconds, the finest that the format is "
     "written in",
 )
-# GDAL forgets that a second which has begun before 1970 is not the one after (3.12, from Arrow).
-LAST_OF_1969 = Rule(
+# GDAL (3.12, from Arrow) divides what is negative towards zero, by which 59.5 s are 60 less 0.5.
+BEFORE_1970 = Rule(
     "value_rounded",
     pa.types.is_timestamp,
-    _before_1970,
-    "{count:,} values of '{field}' became the first moment of 1970: the last second of 1969 is "
-    "written without its fractions only",
+    _as_gdal_counts,
+    "{count:,} values of '{field}' are rounded to seconds: before 1970 the last second of a minute "
+    "is written without its fractions only",
 )
