@@ -16,6 +16,8 @@ from marinemap.sentences import say
 
 _STATM = Path("/proc/self/statm")
 # Looking at a folder's files and at the disk costs little, but not nothing.
+# What a library may leave when it finds no room for what it has in its memory.
+_FULL_BYTES = 1 << 22
 _LOOK_EVERY_SECONDS = 0.5
 _LESS = say("Ask for a smaller area, fewer layers or fewer features.")
 
@@ -152,14 +154,34 @@ class LimitWatch:
             found = sum(map(_size_of, self._folder.rglob("*")))
             over = say("has over {most:,.0f} bytes before zipping", most=limits.file_bytes)
             self._refuse(found, limits.file_bytes, "bytes", over)
-        if limits.free_bytes and shutil.disk_usage(self._folder).free < limits.free_bytes:
-            raise UnavailableError(
+        if limits.free_bytes and self._free_bytes() < limits.free_bytes:
+            raise self._without_room(
                 say(
                     "the disk has less than {free_bytes:,.0f} bytes free",
                     free_bytes=limits.free_bytes,
-                ),
-                hint=say("Free some room in the folder of temporary files."),
-            ) from OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+                )
+            )
+
+    def tell_full_disk(self) -> None:
+        """Say so where what could not be done is for want of room: not every library says why.
+
+        To be asked while the run's files are there: without them there may be room again.
+
+        Raises
+        ------
+        UnavailableError
+        """
+        if self._free_bytes() < max(self._limits.free_bytes or 0, _FULL_BYTES):
+            raise self._without_room(say("the disk ran full"))
+
+    def _free_bytes(self) -> int:
+        return shutil.disk_usage(self._folder).free
+
+    def _without_room(self, message: str) -> UnavailableError:
+        hint = say("Free some room in the folder of temporary files.")
+        error = UnavailableError(message, hint=hint)
+        error.__cause__ = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return error
 
     def _refuse(self, found: float, limit: float | None, field: str, over: str) -> None:
         if limit is None or found <= limit:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import shapely
 
-from marinemap.errors import DatasetError, RequestError, ServiceError
+from marinemap.errors import DatasetError, RequestError, ServiceError, UnavailableError
 from marinemap.extraction.areas.area import Area, parse_area
 from marinemap.extraction.extracts.archive import new_archive
 from marinemap.extraction.extracts.layer_extraction import LayerExtraction, LayerFiles
@@ -86,9 +86,10 @@ def extract(
     try:
         with tempfile.TemporaryDirectory(prefix="extract-", dir=work_folder) as folder:
             watch = LimitWatch(limits or RunLimits(), Path(folder))
-            done, failures = _extract_layers(request, area, Path(folder), tell, watch, division)
-            contents = Contents(request, area, [layer.report for layer in done], failures)
-            size = _pack(contents, request.destination, done, tell, watch)
+            with _full_disk_told(watch):
+                done, failures = _extract_layers(request, area, Path(folder), tell, watch, division)
+                contents = Contents(request, area, [layer.report for layer in done], failures)
+                size = _pack(contents, request.destination, done, tell, watch)
     except OSError as error:
         if error is tell.raised:
             raise
@@ -100,6 +101,18 @@ def extract(
     return ExtractionResult(
         request.destination, size, tuple(contents.reports), area.notes, tuple(failures)
     )
+
+
+@contextmanager
+def _full_disk_told(watch: LimitWatch) -> Iterator[None]:
+    """Look at the disk where writing failed: GDAL does not say that it is full, or writes less."""
+    try:
+        yield
+    except UnavailableError:
+        raise
+    except ServiceError:
+        watch.tell_full_disk()
+        raise
 
 
 def _extract_layers(
