@@ -105,6 +105,10 @@ def test_geojson_keeps_the_type_of_what_rounding_flattens(
             "POLYGON ((355 1, 365 1, 365 2, 355 2, 355 1))",
             "POLYGON ((-5 1, 5 1, 5 2, -5 2, -5 1))",
         ),
+        (
+            "MULTIPOLYGON (((0 1, 20 1, 20 2, 0 2, 0 1)), ((340 1, 360 1, 360 2, 340 2, 340 1)))",
+            "POLYGON ((-20 1, 0 1, 20 1, 20 2, 0 2, -20 2, -20 1))",
+        ),
         ("LINESTRING (355 1, 365 2)", "LINESTRING (-5 1, 5 2)"),
         ("POINT (180 3)", "POINT (180 3)"),
         ("POINT (-180 3)", "POINT (-180 3)"),

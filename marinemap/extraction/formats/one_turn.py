@@ -58,7 +58,14 @@ def _in_turns(geometry: Any, turns: range, has_z: bool) -> Any:
     dimensions_ = {int(shapely.get_dimensions(part)) for part in parts}
     if len(dimensions_) != 1:
         return shapely.geometrycollections(parts)
-    return as_one(np.array(parts, object), dimensions_.pop())
+    made = as_one(np.array(parts, object), dimensions_.pop())
+    # Of a layer from 0 to 360 degrees two parts meet at 0, where nothing parts them.
+    return made if shapely.is_valid(made) else _joined(parts)
+
+
+def _joined(parts: list[Any]) -> Any:
+    joined = shapely.union_all(parts)
+    return joined if shapely.is_valid(joined) else shapely.make_valid(joined)
 
 
 def _moved(positions: Array, turn: int) -> Array:
