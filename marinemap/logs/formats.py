@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from datetime import UTC, datetime
 
 from marinemap.logs import request_id
 from marinemap.logs.quiet import told_of
 
 TEXT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+# A link to a result has its key in its address: whoever reads the log would have the files.
+_KEY = re.compile(r"(?<=/shared/)[\w-]{43}")
 # What Celery's own formats add to a record.
 _OF_TASKS = ("task_id", "task_name")
 
@@ -30,7 +33,7 @@ class TextFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """Return the record as text."""
         told = told_of(record)
-        line = self._inner.format(told)
+        line = without_keys(self._inner.format(told))
         number = request_id.current()
         if not number:
             return line
@@ -48,11 +51,20 @@ class JsonFormatter(logging.Formatter):
             "time": datetime.fromtimestamp(told.created, UTC).isoformat(timespec="milliseconds"),
             "level": told.levelname,
             "logger": told.name,
-            "message": told.getMessage(),
+            "message": without_keys(told.getMessage()),
             "process": told.process,
             "request_id": request_id.current(),
             **{name: getattr(told, name, "") for name in _OF_TASKS},
-            "error": self.formatException(told.exc_info) if told.exc_info else "",
+            "error": without_keys(self.formatException(told.exc_info)) if told.exc_info else "",
         }
         shown = {name: value for name, value in written.items() if value not in ("", "???", None)}
         return json.dumps(shown, ensure_ascii=False, default=str)
+
+
+def without_keys(text: str) -> str:
+    """Return a text without the keys that stand in addresses.
+
+    >>> without_keys("Not Found: /api/shared/" + 43 * "x")
+    'Not Found: /api/shared/...'
+    """
+    return _KEY.sub("...", text)

@@ -101,6 +101,14 @@ def test_id_stands_in_text_and_json() -> None:
     assert "request_id" not in json.loads(JsonFormatter().format(told))
 
 
+def test_key_of_a_link_is_in_no_line() -> None:
+    """Who reads the log would have the files, of which only a digest of the key is kept."""
+    address = f"/api/shared/{'k' * 43}"
+    told = record("Service Unavailable: %s", address, error=ValueError(address))
+    for line in (TextFormatter().format(told), JsonFormatter().format(told)):
+        assert "/api/shared/..." in line and "kkk" not in line
+
+
 @pytest.mark.parametrize("given", ["x" * 65, "a b", "a\nb", "ü", "", "a;drop"])
 def test_id_of_a_stranger_is_checked(given: str) -> None:
     assert request_id.take_or_make(given) != given
