@@ -39,7 +39,7 @@ def watched(path: Path) -> Iterator[Callable[[], bool]]:
     if not _has_log(path):
         yield lambda: False
         return
-    with closing(_open(path)) as database:
+    with closing(open_unwritten(path)) as database:
         before = _version(database)
         yield lambda: _version(database) != before
 
@@ -54,7 +54,7 @@ def snapshot(path: Path, folder: Path) -> Path:
     """
     copy = folder / path.name
     try:
-        with closing(_open(path)) as database, closing(sqlite3.connect(copy)) as target:
+        with closing(open_unwritten(path)) as database, closing(sqlite3.connect(copy)) as target:
             database.backup(target)
     except (sqlite3.Error, UnicodeDecodeError) as error:
         raise DatasetError(
@@ -77,7 +77,7 @@ def find_damage(path: Path) -> str | None:
         return None
     until = time.monotonic() + _LOOK_SECONDS
     try:
-        with closing(_open(path)) as database:
+        with closing(open_unwritten(path)) as database:
             database.execute(f"PRAGMA busy_timeout = {1_000 * _LOOK_SECONDS:.0f}")
             database.execute("SELECT count(*) FROM sqlite_master").fetchone()
             database.set_progress_handler(lambda: time.monotonic() > until, _LOOK_EVERY_STEPS)
@@ -122,6 +122,7 @@ def _version(database: sqlite3.Connection) -> int | None:
     return int(version)
 
 
-def _open(path: Path) -> sqlite3.Connection:
+def open_unwritten(path: Path) -> sqlite3.Connection:
+    """Return a connection to a database, through which nothing is written."""
     # Another thread may end the block.
-    return sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, check_same_thread=False)
+    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, check_same_thread=False)

@@ -1,0 +1,93 @@
+"""Values that GDAL gives as others are delivered as they are, null, or refused by name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from marinemap.errors import DatasetError
+from marinemap.extraction import check_servable, describe
+from marinemap.extraction.pages.page import Wanted, read_page
+from marinemap.extraction.sources.source_files import fingerprint
+from tests.extraction.layers import read, run, unpack
+from tests.extraction.test_geopackage_rows import with_values
+from tests.extraction.test_odd_sources import changed_in
+
+WORLD = [-180.0, -90.0, 180.0, 90.0]
+# GDAL warns of some of them.
+pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")
+MISREAD: list[tuple[str, Any]] = [
+    ("DATE", "20200229"),
+    ("DATE", "29.02.2020"),
+    ("DATE", "1970-13-01"),
+    ("DATETIME", "2020-01-01T25:00:00Z"),
+    ("DATETIME", "01.01.2020 12:00"),
+    ("BOOLEAN", "true"),
+    ("SMALLINT", 70_000),
+    ("MEDIUMINT", -(2**31) - 1),
+    ("INTEGER", 1.7),
+    ("INTEGER", 1e300),
+    ("INTEGER", "word"),
+    ("FLOAT", 1e39),
+    ("DOUBLE", "1,5"),
+    ("TEXT", "ab\0cd"),
+]
+AS_THEY_ARE: dict[str, list[Any]] = {
+    "BOOLEAN": [1],
+    "SMALLINT": [-(2**15), 2**15 - 1],
+    "MEDIUMINT": [-(2**31), 2**31 - 1],
+    "INTEGER": [-(2**63), 2**63 - 1],
+    "DOUBLE": [2.5, float("inf")],
+    "DATE": ["1970-01-01"],
+    "DATETIME": ["1970-01-01T00:00:00Z", "1970/01/01 00:00", "1969-12-31T23:00:00-01:00"],
+}
+
+
+@pytest.mark.parametrize(("column", "value"), MISREAD)
+def test_value_of_a_geopackage_that_gdal_misreads_is_refused(
+    tmp_path: Path, column: str, value: Any
+) -> None:
+    source = with_values(tmp_path, column, [None, value])
+    words = r"feature 3 of layer 'sea' of sea\.gpkg has .* in field 'at'"
+    for index in ("with", "without"):
+        with pytest.raises(DatasetError, match=words) as failure:
+            check_servable(describe(source))
+        assert "Mend the value" in (failure.value.hint or "")
+        with pytest.raises(DatasetError, match=words):
+            run(source, tmp_path, WORLD)
+        with pytest.raises(DatasetError, match=words):
+            read_page(describe(source), fingerprint(source), Wanted(limit=10))
+        if index == "with":
+            changed_in(source, "DROP TABLE rtree_sea_geom")
+
+
+@pytest.mark.parametrize("column", ["DATE", "DATETIME", "BOOLEAN", "SMALLINT", "INTEGER", "DOUBLE"])
+def test_empty_text_in_a_geopackage_is_null(tmp_path: Path, column: str) -> None:
+    plain = AS_THEY_ARE[column][0]
+    source = with_values(tmp_path, column, ["", plain])
+    check_servable(describe(source))
+    _, columns = read(unpack(run(source, tmp_path, WORLD, format="geopackage")) / "sea.gpkg")
+    assert [value is None or value != value for value in columns["at"]] == [True, True, False]
+
+
+@pytest.mark.parametrize("column", AS_THEY_ARE)
+def test_value_of_its_columns_type_is_read(tmp_path: Path, column: str) -> None:
+    source = with_values(tmp_path, column, AS_THEY_ARE[column])
+    check_servable(describe(source))
+    _, columns = read(unpack(run(source, tmp_path, WORLD, format="geopackage")) / "sea.gpkg")
+    first, *others = columns["at"]
+    assert first is None or first != first
+    if column in ("DATE", "DATETIME"):
+        assert {str(value)[:16] for value in others} <= {"1970-01-01", "1970-01-01 00:00"}
+    else:
+        # Beside a null they are read back as reals.
+        assert others == pytest.approx(AS_THEY_ARE[column])
+
+
+def test_misread_value_elsewhere_is_no_reason_to_refuse(tmp_path: Path) -> None:
+    source = with_values(tmp_path, "SMALLINT", [70_000])
+    changed_in(source, "DELETE FROM rtree_sea_geom WHERE id = 2")
+    changed_in(source, "UPDATE sea SET geom = NULL WHERE fid = 2")
+    assert run(source, tmp_path, WORLD).features_written == 1
