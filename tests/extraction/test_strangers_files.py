@@ -6,6 +6,7 @@ import json
 import struct
 import zipfile
 from collections.abc import Callable
+from datetime import date, time
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +71,12 @@ def folder_of_shapefiles(folder: Path) -> Path:
 
 def points(*each: str) -> Build:
     return text("sea.gpx", GPX.format(points="\n".join(f"<wpt {one}/>" for one in each)))
+
+
+def mif(type_: str, *values: str) -> Build:
+    """Return what writes a .mif and its .mid of points with a column."""
+    head = f'Version 450\nDelimiter ","\nCoordSys Earth Projection 1, 104\nColumns 1\n  v {type_}\n'
+    return text("sea.mif", f"{head}Data\n\n" + "Point 1 2\n" * len(values), mid="\n".join(values))
 
 
 def placemark(*values: str, more: str = "", shape: str = "") -> str:
@@ -149,6 +156,30 @@ RIGHT_VALUES = [
     *(("DateTime", f"2020-01-02{rest}") for rest in ("", " 03:04", "T03:04:05.678+05:30")),
     ("Time", "12:30"),
     ("String(3)", "abcdef"),
+]
+
+MIF_WRONG_VALUES = [
+    ("Integer", "99999999999"),
+    ("Smallint", "1.5"),
+    ("LargeInt", "9223372036854775808"),
+    ("LargeInt", "x"),
+    ("Float", "1e400"),
+    ("Decimal(10, 3)", "1.5x"),
+    ("Logical", "maybe"),
+    ("Date", "20201301"),
+    ("Date", "2020-01-01"),
+    ("DateTime", "20200101250000000"),
+    ("Time", "1200"),
+]
+MIF_RIGHT_VALUES = [
+    ("Integer", "-5.0", -5),
+    ("LargeInt", " 9223372036854775807", 2**63 - 1),
+    ("Float", ".5", 0.5),
+    ("Decimal(10,3)", "12345678901.5", 12345678901.5),
+    ("Logical", "T", True),
+    ("Date", "20200229", date(2020, 2, 29)),
+    ("Time", "123456789", time(12, 34, 56, 789000)),
+    ("Char(4)", "1,5x", "1,5x"),
 ]
 
 
@@ -241,6 +272,14 @@ REFUSED: dict[str, tuple[Build, str, str]] = {
         "line 2 of sea.geojsonl has the sign NUL",
         "Take it out",
     ),
+    **{
+        f"MIF: {value} is no {type_}": (
+            mif(type_, "", f'"{value}"', '""'),
+            f"line 2 of sea.mid has '{value}' in 'v', which is no {type_.split('(')[0].lower()}",
+            "of the type Char",
+        )
+        for type_, value in MIF_WRONG_VALUES
+    },
     **{
         f"KML: {value} is no {type_}": (
             kml(placemark("5", "", ""), placemark(*before, value)),
@@ -448,3 +487,14 @@ def test_ring_of_a_kml_is_a_closed_line_and_a_year_its_first_moment(tmp_path: Pa
     assert geometries[0].coords[:] == [(0, 0), (1, 0), (1, 1), (0, 0)]
     assert [each and each.isoformat() for each in columns["begin"]] == ["2020-01-01T00:00:00", None]
     assert [each and each.isoformat() for each in columns["end"]] == ["2021-02-01T00:00:00", None]
+
+
+@pytest.mark.parametrize(("type_", "value", "expected"), MIF_RIGHT_VALUES)
+def test_value_of_a_mid_of_its_type_is_read(
+    tmp_path: Path, type_: str, value: str, expected: object
+) -> None:
+    source = mif(type_, f'"{value}"')(tmp_path)
+    check_servable(describe(source))
+    result = run(source, tmp_path, WORLD, format="geoparquet")
+    (found,) = pyarrow.parquet.read_table(unpack(result) / "sea.parquet")["v"].to_pylist()
+    assert found == expected

@@ -13,6 +13,7 @@ import pyogrio
 from pyogrio.errors import DataLayerError, DataSourceError
 
 from marinemap.extraction.sources.mapped import mapped
+from marinemap.extraction.sources.mif_values import MifColumn, check_row, typed_columns
 from marinemap.extraction.sources.source import damaged, with_suffixes
 from marinemap.extraction.sources.table_check import lengths_of
 from marinemap.sentences import say
@@ -29,6 +30,7 @@ _OBJECT = re.compile(
 )
 _DATA = re.compile(rb"^[ \t]*data[ \t]*$", re.IGNORECASE)
 _DELIMITER = re.compile(rb'^[ \t]*delimiter[ \t]+"(.)"', re.IGNORECASE)
+_COLUMNS = re.compile(rb"^[ \t]*columns[ \t]+(\d{1,4})[ \t]*$", re.IGNORECASE)
 _LONGEST_CELL = 1 << 30
 
 
@@ -55,18 +57,28 @@ def check_tab(path: Path) -> None:
 
 
 def check_mif(path: Path) -> None:
-    """Compare the objects of a .mif with the rows of its .mid.
+    """Compare the objects of a .mif with the rows of its .mid, and these with its columns.
 
     Raises
     ------
     DatasetError
-        If there are more rows: the .mif is cut.
+        If there are more rows: the .mif is cut; or if a value is none of its column's type.
     """
     beside = {part.suffix.lower(): part for part in with_suffixes(".mid")(path)}
-    if ".mid" not in beside:
-        return
-    objects, delimiter = _objects(path)
-    rows = sum(1 for _ in _rows(beside[".mid"], delimiter))
+    if ".mid" in beside:
+        parts = (path, beside[".mid"])
+        state = tuple((part.stat().st_size, part.stat().st_mtime_ns) for part in parts)
+        _compare(path, beside[".mid"], state)
+
+
+@lru_cache(_REMEMBERED)
+def _compare(path: Path, mid: Path, state: tuple[tuple[int, int], ...]) -> None:
+    """Go through both files, once for each state of them."""
+    objects, delimiter, columns = _objects(path)
+    rows = 0
+    for line, row in _rows(mid, delimiter):
+        check_row(mid, line, row, columns)
+        rows += 1
     if rows > objects:
         raise damaged(
             path,
@@ -104,25 +116,30 @@ def _given(path: Path, state: tuple[tuple[int, int], ...]) -> int:
         return 0
 
 
-def _objects(path: Path) -> tuple[int, str]:
-    """Return how many objects a .mif has, and what stands between the cells of its .mid."""
+def _objects(path: Path) -> tuple[int, str, list[MifColumn]]:
+    """Return how many objects a .mif has, what parts the cells of its .mid, and its columns."""
     count, parts, delimiter, is_data = 0, 0, "\t", False
+    columns: list[bytes] = []
     with path.open("rb") as file:
         for line in file:
             if not is_data:
                 is_data = _DATA.match(line) is not None
                 if stated := _DELIMITER.match(line):
                     delimiter = stated[1].decode("latin-1")
+                elif stated := _COLUMNS.match(line):
+                    columns = [file.readline() for _ in range(int(stated[1]))]
             elif found := _OBJECT.match(line):
                 if parts:
                     parts -= 1
                     continue
                 count += 1
                 parts = int(found[2] or 0) if found[1].lower() == b"collection" else 0
-    return count, delimiter
+    return count, delimiter, typed_columns(columns)
 
 
-def _rows(mid: Path, delimiter: str) -> Iterator[list[str]]:
+def _rows(mid: Path, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+    """Yield the number of the line where a row ends, and its cells."""
     csv.field_size_limit(_LONGEST_CELL)
     with mid.open(encoding="latin-1", newline="") as file:
-        yield from (row for row in csv.reader(file, delimiter=delimiter) if row)
+        rows = csv.reader(file, delimiter=delimiter)
+        yield from ((rows.line_num, row) for row in rows if row)
