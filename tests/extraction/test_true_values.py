@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import csv
+import struct
 from pathlib import Path
 from typing import Any
 
 import pytest
+import shapely
 
 from marinemap.errors import DatasetError
 from marinemap.extraction import check_servable, describe
 from marinemap.extraction.pages.page import Wanted, read_page
 from marinemap.extraction.sources.source_files import fingerprint
-from tests.extraction.layers import read, run, unpack
+from tests.extraction.layers import read, run, unpack, write_layer
 from tests.extraction.test_geopackage_rows import with_values
 from tests.extraction.test_odd_sources import changed_in
 
@@ -91,3 +94,65 @@ def test_misread_value_elsewhere_is_no_reason_to_refuse(tmp_path: Path) -> None:
     changed_in(source, "DELETE FROM rtree_sea_geom WHERE id = 2")
     changed_in(source, "UPDATE sea SET geom = NULL WHERE fid = 2")
     assert run(source, tmp_path, WORLD).features_written == 1
+
+
+def with_table(folder: Path, kind: str, width: int, values: list[bytes]) -> Path:
+    """Write a shapefile of points whose table is one column, ``v``, with values as they stand."""
+    points = [shapely.Point(number, 1) for number in range(1, len(values) + 1)]
+    source = write_layer(folder / "sea.shp", points, driver="ESRI Shapefile", kind="Point")
+    column = b"v".ljust(11, b"\0") + kind.encode() + bytes(4) + bytes([width, 0]) + bytes(14)
+    head = struct.pack("<4BIHH", 3, 120, 1, 1, len(values), 65, 1 + width) + bytes(20)
+    rows = [b" " + value.ljust(width) for value in values]
+    source.with_suffix(".dbf").write_bytes(head + column + b"\r" + b"".join(rows) + b"\x1a")
+    return source
+
+
+@pytest.mark.parametrize(
+    ("kind", "width", "value", "what"),
+    [
+        ("D", 8, b"20201301", "date"),
+        ("D", 8, b"20200230", "date"),
+        ("D", 8, b"20200132", "date"),
+        ("N", 5, b"1.5", "whole number"),
+        ("N", 5, b"1e3", "whole number"),
+        ("N", 18, b"-0.9", "whole number"),
+    ],
+)
+def test_value_of_a_shapefile_that_gdal_misreads_is_refused(
+    tmp_path: Path, kind: str, width: int, value: bytes, what: str
+) -> None:
+    source = with_table(tmp_path, kind, width, [b"", value])
+    words = f"holds '{value.decode()}' in field 'v', which is no {what}"
+    with pytest.raises(DatasetError, match=words):
+        check_servable(describe(source))
+    with pytest.raises(DatasetError, match=words):
+        run(source, tmp_path, WORLD)
+
+
+@pytest.mark.parametrize(("kind", "width"), [("+", 4), ("I", 4), ("T", 8), ("Y", 8)])
+def test_column_of_bytes_is_refused(tmp_path: Path, kind: str, width: int) -> None:
+    with pytest.raises(DatasetError, match="keeps field 'v' as bytes") as failure:
+        check_servable(describe(with_table(tmp_path, kind, width, [b"abcd"])))
+    assert "a field of text" in (failure.value.hint or "")
+
+
+@pytest.mark.parametrize(
+    ("kind", "width", "values"),
+    [
+        ("D", 8, {b"20200229": "2020-02-29", b"20200000": "", b"20200100": "", b"202002": ""}),
+        ("D", 8, {b"": "", b"00000000": "", b"********": "", b"19691231": "1969-12-31"}),
+        ("L", 1, {b"": "", b"?": "", b"*": "", b"1": "1", b"t": "1", b"0": "0", b"n": "0"}),
+        ("N", 5, {b"2.0": "2", b"+7": "7", b"99999": "99999", b"*****": ""}),
+    ],
+)
+def test_value_of_a_shapefile_is_read_as_it_is_meant(
+    tmp_path: Path, kind: str, width: int, values: dict[bytes, str]
+) -> None:
+    source = with_table(tmp_path, kind, width, list(values))
+    check_servable(describe(source))
+    folder = unpack(run(source, tmp_path, WORLD, format="csv"))
+    with (folder / "sea.csv").open(encoding="utf-8", newline="") as file:
+        assert [row["v"] for row in csv.DictReader(file)] == list(values.values())
+    page = read_page(describe(source), fingerprint(source), Wanted(limit=10))
+    nulls = sum(part.attributes.column("v").null_count for part in page.parts)
+    assert nulls == list(values.values()).count("")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from marinemap.extraction.sources.source import SourceFormat, with_suffixes
+from marinemap.extraction.sources.table_values import mend_of
 
 # Esri, ShapefileTechnical Description, 1998; .cpg is Esri's later addition.
 _PARTS = (".shx", ".dbf", ".prj", ".cpg")
@@ -13,4 +14,5 @@ SOURCE = SourceFormat(
     has_index=True,
     opens_safely=True,
     has_one_zone=True,
+    mend=mend_of,
 )

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import calendar
+import itertools
 import re
 import struct
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +22,7 @@ from marinemap.sentences import say
 _FIXED_BYTES, _COLUMN_BYTES = 32, 32
 _END_OF_COLUMNS = 0x0D
 _FOXPRO_PATH_BYTES = 263
-_KIND_AT, _WIDTH_AT = 11, 16
+_KIND_AT, _WIDTH_AT, _DECIMALS_AT = 11, 16, 17
 _KINDS = b"CNFLDIMBGPOTWY@+V0Q"
 # Memos, OLE objects, pictures: places in a .dbt or .fpt.
 _KEPT_ELSEWHERE = "MGP"
@@ -29,7 +32,16 @@ _VALUES = {
     "D": re.compile(rb"(\d{8}|[ 0\0*]*)", re.DOTALL),
     "L": re.compile(rb"[TtYyFfNn01? \0*]*", re.DOTALL),
 }
+# What stands where no date is known.
+FILLER = b" 0\0*"
+# Of a date that is not known to the day, or to the month: zeros or blanks in their place.
+INCOMPLETE_DATE = re.compile(rb"(?!0{4})\d{4}(0[1-9]|1[0-2]|00|  )(00|  )")
 _WORDS = {"N": "number", "F": "number", "D": "date", "L": "truth value"}
+# GDAL reads numbers without decimals as whole ones, where they are not so wide.
+_WIDEST_WHOLE = 18
+_WHOLE = re.compile(rb"[+-]?\d+(\.0*)?")
+# Of dBase 7 and Visual FoxPro: numbers and moments as bytes, which GDAL reads as texts.
+_BINARY = "IO+@TY"
 
 
 def check_table(path: Path, records: int) -> None:
@@ -70,10 +82,34 @@ def lengths_of(path: Path) -> tuple[int, int, int]:
     return count, header, row
 
 
+@dataclass(frozen=True)
+class Place:
+    """Where a column of a table is in each row, and what it holds."""
+
+    kind: str
+    begin: int
+    width: int
+
+
+def places_of(path: Path) -> list[Place]:
+    """Return where the columns of a table are, in their order."""
+    _, header, row = lengths_of(path)
+    with path.open("rb") as file:
+        file.seek(_FIXED_BYTES)
+        columns = _columns(file.read(header - _FIXED_BYTES))
+    widths = [_width(column, row, columns) for column in columns]
+    begins = itertools.accumulate(widths, initial=1)
+    return [
+        Place(chr(column[_KIND_AT]), begin, width)
+        for column, begin, width in zip(columns, begins, widths, strict=False)
+    ]
+
+
 def check_values(path: Path) -> None:
     """Look whether the numbers, dates and truth values of a .dbf are any.
 
-    GDAL reads what it can of a damaged number: ``1.#IND`` becomes 1, a letter 0.
+    GDAL reads what it can of a damaged number: ``1.#IND`` becomes 1, a letter 0, and of a whole one
+    what is before the point.
 
     Raises
     ------
@@ -105,10 +141,28 @@ def _check_columns(path: Path, columns: bytes, row: int) -> None:
         if column[_KIND_AT] not in _KINDS:
             kind = quote(chr(column[_KIND_AT]))
             raise damaged(path, say("has a column of type '{kind}', which there is not", kind=kind))
+        _check_is_text(path, column)
     widths = 1 + sum(_width(column, row, found) for column in found)
     if row != widths:
         raise damaged(
             path, say("has rows of {row:,} bytes for columns of {widths:,}", row=row, widths=widths)
+        )
+
+
+def _check_is_text(path: Path, column: bytes) -> None:
+    kind = chr(column[_KIND_AT])
+    if kind in _BINARY:
+        raise DatasetError(
+            say(
+                "{name} keeps field '{field}' as bytes (type {kind} of dBase 7 or Visual FoxPro), "
+                "which are not read",
+                name=path.name,
+                field=_name_of(column),
+                kind=quote(kind),
+            ),
+            field="source",
+            value=path.name,
+            hint=say("Write the layer anew with a field of text (C) in its place, or without it."),
         )
 
 
@@ -136,21 +190,38 @@ def _check_column(path: Path, column: bytes, data: Any) -> None:
         return
     texts = np.ascontiguousarray(data).view(f"S{data.shape[1]}").ravel()
     if kind in "NF":
-        odd = _first_odd_number(texts)
-    else:
-        odd = next((text for text in np.unique(texts) if not _VALUES[kind].fullmatch(text)), None)
-    if odd is not None:
-        name = _name_of(column)
-        value = quote(odd.decode("latin-1").strip())
-        raise damaged(
-            path,
-            say(
-                "holds '{value}' in field '{name}', which is no {kind}",
-                value=value,
-                name=name,
-                kind=_WORDS[kind],
-            ),
-        )
+        _refuse(path, column, *_first_odd_number(texts, _is_whole(column, data.shape[1])))
+        return
+    odd = (text for text in np.unique(texts) if not _is_value(kind, text.ljust(data.shape[1])))
+    _refuse(path, column, next(odd, None), _WORDS[kind])
+
+
+def _is_value(kind: str, text: bytes) -> bool:
+    if not _VALUES[kind].fullmatch(text):
+        return kind == "D" and INCOMPLETE_DATE.fullmatch(text) is not None
+    if kind != "D" or not text.strip(FILLER) or INCOMPLETE_DATE.fullmatch(text):
+        return True
+    year, month, day = int(text[:4]), int(text[4:6]), int(text[6:8])
+    # The year 0 is a leap year, as 2000 is; Python knows none.
+    return 1 <= month <= 12 and 1 <= day <= calendar.monthrange(year or 2000, month)[1]
+
+
+def _is_whole(column: bytes, width: int) -> bool:
+    return column[_DECIMALS_AT] == 0 and width <= _WIDEST_WHOLE
+
+
+def _refuse(path: Path, column: bytes, odd: bytes | None, kind: str) -> None:
+    if odd is None:
+        return
+    raise damaged(
+        path,
+        say(
+            "holds '{value}' in field '{name}', which is no {kind}",
+            value=quote(odd.decode("latin-1").strip()),
+            name=_name_of(column),
+            kind=kind,
+        ),
+    )
 
 
 def _check_nothing_kept(path: Path, column: bytes, data: Any) -> None:
@@ -173,15 +244,29 @@ def _name_of(column: bytes) -> str:
     return quote(column[:_KIND_AT].split(b"\0")[0].decode("latin-1"))
 
 
-def _first_odd_number(texts: Any) -> bytes | None:
-    """Return a text that is neither a number nor filler, None where there is none."""
+def _first_odd_number(texts: Any, is_whole: bool) -> tuple[bytes | None, str]:
+    """Return a text that is neither a number nor filler, None where there is none; and its kind."""
     plain = np.char.lstrip(np.char.strip(texts, b" \0"), b"+")
     some = plain[(plain != b"") & (np.char.strip(plain, b"*") != b"")]
+    strings = pa.array(some, pa.binary())
     try:
-        pa.array(some, pa.binary()).cast(pa.string()).cast(pa.float64())
+        if is_whole and _casts(strings, pa.int64()):
+            return None, ""
+        strings.cast(pa.string()).cast(pa.float64())
     except pa.ArrowInvalid:
-        return next((bytes(text) for text in some if not _is_number(text)), bytes(some[0]))
-    return None
+        odd = next((bytes(text) for text in some if not _is_number(text)), bytes(some[0]))
+        return odd, "number"
+    if not is_whole:
+        return None, ""
+    return next((bytes(text) for text in some if not _WHOLE.fullmatch(text)), None), "whole number"
+
+
+def _casts(strings: Any, type_: Any) -> bool:
+    try:
+        strings.cast(pa.string()).cast(type_)
+    except pa.ArrowInvalid:
+        return False
+    return True
 
 
 def _is_number(text: bytes) -> bool:
