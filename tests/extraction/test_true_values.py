@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import sqlite3
 import struct
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -156,3 +158,38 @@ def test_value_of_a_shapefile_is_read_as_it_is_meant(
     page = read_page(describe(source), fingerprint(source), Wanted(limit=10))
     nulls = sum(part.attributes.column("v").null_count for part in page.parts)
     assert nulls == list(values.values()).count("")
+
+
+def in_sqlite(folder: Path, column: str, values: list[Any]) -> Path:
+    """Write a plain SQLite database, of points with a column of a type."""
+    points = [shapely.Point(number, 1) for number in range(1, len(values) + 1)]
+    source = write_layer(folder / "sea.sqlite", points, driver="SQLite", kind="Point")
+    changed_in(source, f"ALTER TABLE sea ADD COLUMN at {column}")
+    with closing(sqlite3.connect(source)) as database:
+        database.executemany(
+            "UPDATE sea SET at = ? WHERE ogc_fid = ?",
+            [(value, key) for key, value in enumerate(values, 1)],
+        )
+        database.commit()
+    return source
+
+
+@pytest.mark.parametrize(
+    ("column", "value"), [("integer", 2**40), ("integer", "word"), ("float", "1,5")]
+)
+def test_value_of_an_sqlite_database_that_gdal_misreads_is_refused(
+    tmp_path: Path, column: str, value: Any
+) -> None:
+    source = in_sqlite(tmp_path, column, [7, value])
+    words = r"feature 2 of layer 'sea' of sea\.sqlite has .* in field 'at'"
+    with pytest.raises(DatasetError, match=words):
+        check_servable(describe(source))
+    with pytest.raises(DatasetError, match=words):
+        run(source, tmp_path, WORLD)
+
+
+def test_value_of_an_sqlite_database_is_read_as_it_is_meant(tmp_path: Path) -> None:
+    source = in_sqlite(tmp_path, "integer", [7, "", -(2**31)])
+    check_servable(describe(source))
+    _, columns = read(unpack(run(source, tmp_path, WORLD, format="geopackage")) / "sea.gpkg")
+    assert columns["at"][::2] == [7, -(2**31)] and columns["at"][1] != columns["at"][1]

@@ -5,11 +5,5 @@ from __future__ import annotations
 import dataclasses
 
 from marinemap.extraction.sources import sqlite
-from marinemap.extraction.sources.geopackage_values import GeoPackageValues
 
-SOURCE = dataclasses.replace(
-    sqlite.SOURCE,
-    suffixes=(".gpkg",),
-    has_one_zone=True,
-    mend=lambda path, layer: GeoPackageValues(path, layer).mended,
-)
+SOURCE = dataclasses.replace(sqlite.SOURCE, suffixes=(".gpkg",), has_one_zone=True)

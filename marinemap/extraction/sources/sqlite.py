@@ -6,6 +6,7 @@ from pathlib import Path
 
 from marinemap.extraction.sources.source import SourceFormat, damaged
 from marinemap.extraction.sources.sqlite_source import find_damage, write_ahead_log
+from marinemap.extraction.sources.sqlite_values import SqliteValues
 from marinemap.sentences import say
 
 
@@ -19,4 +20,10 @@ def _look(path: Path) -> None:
         raise damaged(path, say("is no sound database: {damage}", damage=damage))
 
 
-SOURCE = SourceFormat((".sqlite", ".db"), parts=_parts, look=_look, opens_safely=True)
+SOURCE = SourceFormat(
+    (".sqlite", ".db"),
+    parts=_parts,
+    look=_look,
+    opens_safely=True,
+    mend=lambda path, layer: SqliteValues(path, layer).mended,
+)

@@ -1,4 +1,4 @@
-"""Values of a GeoPackage that GDAL gives as others, without a word.
+"""Values of a GeoPackage, or another SQLite database, that GDAL gives as others, without a word.
 
 SQLite lets a column hold anything. GDAL 3.12 cuts a whole number to the bits of its column, takes
 a text for 0 and what is no day for the first of 1970, and ends a text where the sign NUL stands.
@@ -51,7 +51,7 @@ class _Kind:
 
 
 @dataclass(frozen=True)
-class GeoPackageValues:
+class SqliteValues:
     """Looks up in a layer what GDAL made of its values.
 
     Parameters
