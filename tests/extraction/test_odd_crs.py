@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pyogrio
 import pyproj
@@ -10,6 +12,7 @@ import pytest
 import shapely
 
 from marinemap.errors import DatasetError, RequestError
+from marinemap.extraction.projection import reproject
 from tests.extraction.layers import read, run, unpack, write_layer
 
 IN_KILOMETRES = pyproj.CRS("+proj=utm +zone=31 +datum=WGS84 +units=km")
@@ -102,3 +105,26 @@ def test_shift_that_defines_a_datum_is_named(tmp_path: Path) -> None:
     )
     (report,) = run(source, tmp_path, [50.5, 24.5, 51.9, 26.2]).layers
     assert "QND95 to WGS 84 (1)" in report.area_transformation
+
+
+def test_crs_that_stretches_the_data_without_end_is_refused(tmp_path: Path) -> None:
+    """Around the other pole each edge was followed for ever."""
+    source = write_layer(tmp_path / "sea.gpkg", [shapely.box(-180, 75, 180, 90)], kind="Polygon")
+    with pytest.raises(RequestError, match="no coordinates in EPSG:3031"):
+        run(source, tmp_path, [-180.0, -90.0, 180.0, 90.0], crs="EPSG:3031")
+
+
+def test_features_with_many_corners_together_are_moved_in_parts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    boxes = [shapely.box(x, 40, x + 1, 41) for x in range(10)]
+    source = write_layer(tmp_path / "sea.gpkg", boxes, {"n": list(range(10))}, kind="Polygon")
+    area = [0.0, 40.0, 10.0, 41.0]
+    request: dict[str, Any] = {"crs": "EPSG:3035", "made_at": datetime(2026, 11, 23, tzinfo=UTC)}
+    whole = run(source, tmp_path, area, **request).archive.read_bytes()
+    # One of them needs some hundred.
+    monkeypatch.setattr(reproject, "_MOST_ADDED", 400)
+    assert run(source, tmp_path, area, **request).archive.read_bytes() == whole
+    monkeypatch.setattr(reproject, "_MOST_ADDED", 10)
+    with pytest.raises(RequestError, match="no coordinates in EPSG:3035"):
+        run(source, tmp_path, area, **request)

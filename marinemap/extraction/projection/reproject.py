@@ -12,7 +12,7 @@ import shapely
 
 from marinemap.extraction.geometry.ragged import Ragged, ragged
 from marinemap.extraction.geometry.wkb import kinds, leaves, to_column, to_geometries
-from marinemap.extraction.projection.bend import Bent, Plane, bend
+from marinemap.extraction.projection.bend import Bent, Move, Plane, TooManyCorners, bend
 from marinemap.extraction.projection.route import Route, does_not_fit
 from marinemap.extraction.projection.seam import Seam
 
@@ -20,6 +20,9 @@ from marinemap.extraction.projection.seam import Seam
 TOLERANCE_METRES = 0.1
 # So many positions are moved at a time: some tens of megabytes, and a fraction of a second.
 _SLICE_POSITIONS = 200_000
+# A feature that needs more corners lies where the output's CRS stretches without end. Half a
+# gigabyte is used for as many.
+_MOST_ADDED = 4_000_000
 _COLLECTION = 7
 _BYTES_EACH = 16
 
@@ -60,12 +63,27 @@ class Reprojection:
         Raises
         ------
         RequestError
-            If a position has no finite coordinates in the output CRS.
+            If a position has no finite coordinates in the output CRS, or an edge is stretched
+            there beyond what can be followed.
         """
         if self._seam is None or len(column) == 0:
             return Moved(column)
-        moved = [self._moved(piece) for piece in _slices(column)]
+        moved = [part for piece in _slices(column) for part in self._parts(piece)]
         return Moved(pa.concat_arrays([m.column for m in moved]), sum(m.cut for m in moved))
+
+    def _parts(self, column: Any) -> Iterator[Moved]:
+        """Move geometries, in halves where all of them would have too many corners at a time."""
+        try:
+            whole = self._moved(column)
+        except TooManyCorners as error:
+            if len(column) == 1:
+                raise does_not_fit(self._route.output) from error
+        else:
+            yield whole
+            return
+        half = len(column) // 2
+        yield from self._parts(column[:half])
+        yield from self._parts(column[half:])
 
     def _moved(self, column: Any) -> Moved:
         found: list[tuple[Array, Any]] = []
@@ -88,12 +106,15 @@ class Reprojection:
     def _bent(self, group: Ragged) -> Bent:
         assert self._seam is not None
         if group.has_edges:
-            return bend(
-                group.coordinates, group.parts, self._seam.move, self._planes, TOLERANCE_METRES
-            )
+            return self._bend(group, self._seam.move)
         moved = self._seam.move(group.coordinates[:, :2])
         positions = np.column_stack([moved, group.coordinates[:, 2:]])
         return Bent(positions, group.parts, np.zeros(0, np.int64))
+
+    def _bend(self, group: Ragged, move: Move) -> Bent:
+        return bend(
+            group.coordinates, group.parts, move, self._planes, TOLERANCE_METRES, _MOST_ADDED
+        )
 
     def _sewn(self, group: Ragged, column: Any) -> Any:
         """Mend polygons that have 180 degrees for an edge, where the plane goes on across it."""
@@ -111,13 +132,7 @@ class Reprojection:
         (geometry,) = to_geometries(column)
         pieces = to_column(np.array([self._seam.divided(geometry)], object))
         (group,) = ragged(pieces)
-        bent = bend(
-            group.coordinates,
-            group.parts,
-            self._seam.move_to_end,
-            self._planes,
-            TOLERANCE_METRES,
-        )
+        bent = self._bend(group, self._seam.move_to_end)
         if len(bent.torn) and not self._seam.meets_pole(group.coordinates[:, :2]):
             raise does_not_fit(self._route.output)
         return group.replaced(bent.positions, bent.starts).to_column()
