@@ -72,7 +72,7 @@ def test_other_columns_of_positions_need_a_crs(tmp_path: Path, names: str) -> No
     source = csv_of(tmp_path, f"{names},n\n4321000,3210000,1\n")
     with pytest.raises(DatasetError, match="has no CRS") as refused:
         describe(source)
-    assert "for a CSV: a .prj beside it with a line such as EPSG:4326" in str(refused.value.hint)
+    assert "a CSV: a .prj beside it with a line such as EPSG:4326" in str(refused.value.hint)
     dataset = describe(csv_of(tmp_path, f"{names},n\n4321000,3210000,1\n", "EPSG:3035\n"))
     assert (dataset.crs, dataset.assumed) == ("EPSG:3035", "")
     geometries, _ = extracted(source, area=[9.9, 51.9, 10.1, 52.1])
