@@ -15,9 +15,9 @@ from marinemap.errors import RequestError, ServiceError, UnavailableError
 from marinemap.sentences import say
 
 _STATM = Path("/proc/self/statm")
-# Looking at a folder's files and at the disk costs little, but not nothing.
 # What a library may leave when it finds no room for what it has in its memory.
 _FULL_BYTES = 1 << 22
+# Looking at a folder's files and at the disk costs little, but not nothing.
 _LOOK_EVERY_SECONDS = 0.5
 _LESS = say("Ask for a smaller area, fewer layers or fewer features.")
 

@@ -100,6 +100,16 @@ def answer_results(
         When a link to it has to end, beside the time of the files.
     """
     check_layers(request, job)
+    return give_results(request, job, wanted, until)
+
+
+def give_results(
+    request: HttpRequest,
+    job: Job,
+    wanted: Mapping[str, Any] | None = None,
+    until: datetime | None = None,
+) -> HttpResponseBase:
+    """Do so for whom ``check_layers`` has let through."""
     if job.status == JobStatus.FAILED:
         return failed_job_response(request, job.problem or {})
     process = get_process(job.process_id)

@@ -23,7 +23,7 @@ from marinemap.api.identity import get_job, refuse_cross_site
 from marinemap.api.models import SharedResult
 from marinemap.api.problems import NotFoundError, ResultGoneError, ShareOverError
 from marinemap.api.processes.described import status_info
-from marinemap.api.processes.jobs import answer_results, check_layers, finished_job
+from marinemap.api.processes.jobs import check_layers, finished_job, give_results
 from marinemap.api.processes.refused import why_page
 from marinemap.api.times import in_words
 from marinemap.errors import MarineMapError, RequestError
@@ -97,7 +97,7 @@ def _given(request: HttpRequest, shared: SharedResult) -> HttpResponseBase:
     check_layers(request, shared.job)
     try:
         # As it is: a link to an output would lead to the job, which is its owner's.
-        return answer_results(request, shared.job, wanted={}, until=shared.expires_at)
+        return give_results(request, shared.job, wanted={}, until=shared.expires_at)
     except ResultGoneError as error:
         # Without the job's id, which leads to all of it where no person is its owner.
         raise ShareOverError(

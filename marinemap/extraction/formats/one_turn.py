@@ -15,6 +15,7 @@ import numpy as np
 import shapely
 
 from marinemap.extraction.geometry.multi import as_one
+from marinemap.extraction.geometry.plain_rows import total_bounds
 from marinemap.extraction.geometry.wkb import dimensions, leaves, replaced, to_column, to_geometries
 
 _TURN = 360.0
@@ -27,6 +28,10 @@ Array = np.ndarray[Any, Any]
 
 def within_one_turn(column: Any) -> Any:
     """Return a column of WKB in degrees from -180 to 180, cut at 180 where a feature crosses it."""
+    west, _, east, _ = total_bounds(column)
+    # Most layers lie there as they come, and nothing is parsed; NaN where nothing lies anywhere.
+    if not (west < -_TURN / 2 or east > _TURN / 2):
+        return column
     geometries = to_geometries(column)
     boxes = shapely.bounds(geometries)
     first = np.floor((boxes[:, 0] + _TURN / 2) / _TURN)

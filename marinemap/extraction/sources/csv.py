@@ -16,7 +16,6 @@ from marinemap.extraction.sources.csv_columns import (
     separator_in,
 )
 from marinemap.extraction.sources.csv_srid import check_srid, epsg_of
-from marinemap.extraction.sources.csv_types import Column
 from marinemap.extraction.sources.lines import ends_with_newline
 from marinemap.extraction.sources.source import (
     PointColumns,
@@ -24,6 +23,7 @@ from marinemap.extraction.sources.source import (
     damaged,
     with_suffixes,
 )
+from marinemap.extraction.sources.typed_texts import Column
 from marinemap.sentences import say
 
 _CHUNK_BYTES = 1 << 20

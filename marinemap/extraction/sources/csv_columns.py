@@ -10,8 +10,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from marinemap.extraction.sources.csv_types import Column, typed_columns
+from marinemap.extraction.sources.csv_types import typed_columns
 from marinemap.extraction.sources.source import PointColumns
+from marinemap.extraction.sources.typed_texts import Column
 
 # A cell of a CSV may be the outline of a coast.
 LONGEST_CELL = 1 << 30

@@ -8,8 +8,8 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from datetime import date
+
+from marinemap.extraction.sources.typed_texts import Column, is_date
 
 Test = Callable[[str], bool]
 _WHOLE = re.compile(r" *[+-]?\d+")
@@ -20,16 +20,6 @@ _MOMENT = re.compile(rf"({_DAY.pattern})([T ]{_TIME} ?(Z|[+-]\d\d(:?\d\d)?)?)?")
 _TRUTH = {"true", "false", "t", "f", "yes", "no", "y", "n", "on", "off", "0", "1"}
 _BITS = {"integer(int16)": 16, "integer": 32, "integer64": 64}
 _WIDTH = re.compile(r"\(\d+(\.\d+)?\)")
-
-
-@dataclass(frozen=True)
-class Column:
-    """A column whose cells have to be of a type: its place and name, and what tells."""
-
-    at: int
-    name: str
-    type_name: str
-    is_sound: Test
 
 
 def typed_columns(names: Sequence[str], types: Sequence[str]) -> list[Column]:
@@ -55,13 +45,7 @@ def _is_real(text: str) -> bool:
 
 def _is_day(text: str) -> bool:
     found = _DAY.fullmatch(text)
-    if found is None:
-        return False
-    try:
-        date(*map(int, found.groups()))
-    except ValueError:
-        return False
-    return True
+    return found is not None and is_date(found.groups())
 
 
 def _is_moment(text: str) -> bool:

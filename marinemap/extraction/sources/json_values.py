@@ -11,6 +11,7 @@ import json
 import mmap
 import re
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +19,14 @@ import numpy as np
 
 from marinemap.errors import DatasetError
 from marinemap.extraction.sources.mapped import WINDOW_BYTES, mapped
+from marinemap.extraction.sources.source import state_of
 from marinemap.sentences import say
 
 # The numbers that GDAL gives as they are: in a file of one object, and in one of lines.
 KEPT = range(-(10**18) + 1, 2**63)
 KEPT_IN_LINES = range(-(2**63), 2**63)
 
+_REMEMBERED = 256
 # What has fewer digits is kept.
 _DIGITS = 19
 _NUMBER = re.compile(rb"-?\d+(?=\s*[,}\]])")
@@ -34,7 +37,15 @@ _MOST_BYTES = 1 << 20
 
 
 def check_values(path: Path, kept: range) -> None:
-    """Refuse a file with a whole number, in a field, that is not in a range, or with a NUL."""
+    """Refuse a file with a whole number, in a field, that is not in a range, or with a NUL.
+
+    It is gone through once for each of its states, for that takes half as long as GDAL's opening.
+    """
+    _check(path, kept, state_of(path))
+
+
+@lru_cache(_REMEMBERED)
+def _check(path: Path, kept: range, state: object) -> None:
     with mapped(path) as file:
         if file is None:
             return

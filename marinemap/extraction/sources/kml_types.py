@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import math
 import re
-from datetime import date
+
+from marinemap.extraction.sources.typed_texts import is_date, is_real, is_whole
 
 # Of each type, what is looked at no closer; of most files all values are such.
 PLAIN = {
@@ -19,8 +19,6 @@ PLAIN_MOMENT = (
 )
 # GDAL holds a short in 32 bits, and a uint in 64 with a sign.
 _BITS = {"int": 32, "short": 32, "ushort": 32, "uint": 64}
-_WHOLE = re.compile(r"([+-]?\d{1,400})(\.0*)?")
-_REAL = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?inf(inity)?|nan", re.IGNORECASE)
 _TRUTH = {"true", "false", "yes", "no", "1", "0"}
 _YEAR = re.compile(r"(?!0000)\d{4}")
 # OGC 12-007r2, 15.1: a day, a month or a year alone, or a moment.
@@ -34,12 +32,7 @@ def is_of_type(text: str, type_: str) -> bool:
     """Tell whether a text that is not empty is a value of a type of ``PLAIN``."""
     if type_ == "bool":
         return text.lower() in _TRUTH
-    if type_ in _BITS:
-        found, most = _WHOLE.fullmatch(text), 2 ** (_BITS[type_] - 1)
-        return found is not None and -most <= int(found[1]) < most
-    if not _REAL.fullmatch(text):
-        return False
-    return not (text[-1].isdigit() or text[-1] == ".") or math.isfinite(float(text))
+    return is_whole(text, _BITS[type_]) if type_ in _BITS else is_real(text)
 
 
 def is_year(text: str) -> bool:
@@ -50,10 +43,4 @@ def is_year(text: str) -> bool:
 def is_moment(text: str) -> bool:
     """Tell whether a text is a month, a day or a moment that there is."""
     found = _MOMENT.fullmatch(text)
-    if found is None:
-        return False
-    try:
-        date(*map(int, (found["month"] + (found["day"] or "-1")).split("-")))
-    except ValueError:
-        return False
-    return True
+    return found is not None and is_date(f"{found['month']}{found['day'] or '-1'}".split("-"))

@@ -22,7 +22,7 @@ import pyarrow.compute as pc
 import pyogrio
 import shapely
 
-from marinemap.errors import DatasetError, quote
+from marinemap.errors import DatasetError
 from marinemap.extraction.sources.kml_types import (
     PLAIN,
     PLAIN_MOMENT,
@@ -31,6 +31,7 @@ from marinemap.extraction.sources.kml_types import (
     is_year,
 )
 from marinemap.extraction.sources.mapped import Mapped, mapped
+from marinemap.extraction.sources.source import of_other_type, state_of
 from marinemap.sentences import say
 
 _REMEMBERED = 4
@@ -85,21 +86,16 @@ def check_values(path: Path) -> None:
     DatasetError
         With the line, the field and the value.
     """
-    _layers(path, _state(path))
+    _layers(path, state_of(path))
 
 
 def mend_of(path: Path, layer: str) -> Mend | None:
     """Return what puts right features of a layer, which have their ids in the first column."""
-    layers = _layers(path, _state(path))
+    layers = _layers(path, state_of(path))
     if all(each.is_sound for each in layers):
         return None
     found = _layer_named(path, layer, layers)
     return None if found.is_sound else found.mended
-
-
-def _state(path: Path) -> tuple[int, int]:
-    stat = path.stat()
-    return stat.st_size, stat.st_mtime_ns
 
 
 def _layer_named(path: Path, name: str, layers: tuple[_Layer, ...]) -> _Layer:
@@ -120,7 +116,7 @@ def _layer_named(path: Path, name: str, layers: tuple[_Layer, ...]) -> _Layer:
 
 
 @lru_cache(_REMEMBERED)
-def _layers(path: Path, state: tuple[int, int]) -> tuple[_Layer, ...]:
+def _layers(path: Path, state: object) -> tuple[_Layer, ...]:
     with mapped(path) as file:
         return () if file is None else _Reader(path, file, _typed_fields(file)).read()
 
@@ -237,19 +233,9 @@ class _Reader:
             raise self._odd(found, name, text, "dateTime")
 
     def _odd(self, found: re.Match[bytes], name: str, text: str, type_: str) -> DatasetError:
-        return DatasetError(
-            say(
-                "line {line:,} of {file} has '{value}' in '{name}', which is no {type}",
-                line=1 + self.file.data[: found.start()].count(b"\n"),
-                file=self.path.name,
-                value=quote(text),
-                name=quote(name),
-                type=type_,
-            ),
-            field="source",
-            value=name,
-            hint=say("Mend the value, or take it out; a field of the type string has any text."),
-        )
+        line = 1 + self.file.data[: found.start()].count(b"\n")
+        hint = say("Mend the value, or take it out; a field of the type string has any text.")
+        return of_other_type(self.path, line, name, text, type_, hint)
 
 
 def _plain(text: bytes) -> str:

@@ -13,9 +13,10 @@ import pyogrio
 from pyogrio.errors import DataLayerError, DataSourceError
 
 from marinemap.extraction.sources.mapped import mapped
-from marinemap.extraction.sources.mif_values import MifColumn, check_row, typed_columns
-from marinemap.extraction.sources.source import damaged, with_suffixes
+from marinemap.extraction.sources.mif_values import check_row, typed_columns
+from marinemap.extraction.sources.source import damaged, state_of, with_suffixes
 from marinemap.extraction.sources.table_check import lengths_of
+from marinemap.extraction.sources.typed_texts import Column
 from marinemap.sentences import say
 
 _ID_BYTES = 4
@@ -48,8 +49,7 @@ def check_tab(path: Path) -> None:
     if table is None or ids is None:
         return
     rows = _check_lengths(table, ids)
-    state = tuple((part.stat().st_size, part.stat().st_mtime_ns) for part in beside.values())
-    given = _given(path, state)
+    given = _given(path, state_of(*beside.values()))
     if given != rows:
         raise damaged(
             path, say("gives {given:,} features of {rows:,} rows", given=given, rows=rows)
@@ -66,13 +66,12 @@ def check_mif(path: Path) -> None:
     """
     beside = {part.suffix.lower(): part for part in with_suffixes(".mid")(path)}
     if ".mid" in beside:
-        parts = (path, beside[".mid"])
-        state = tuple((part.stat().st_size, part.stat().st_mtime_ns) for part in parts)
-        _compare(path, beside[".mid"], state)
+        mid = beside[".mid"]
+        _compare(path, mid, state_of(path, mid))
 
 
 @lru_cache(_REMEMBERED)
-def _compare(path: Path, mid: Path, state: tuple[tuple[int, int], ...]) -> None:
+def _compare(path: Path, mid: Path, state: object) -> None:
     """Go through both files, once for each state of them."""
     objects, delimiter, columns = _objects(path)
     rows = 0
@@ -108,7 +107,7 @@ def _check_lengths(table: Path, ids: Path) -> int:
 
 
 @lru_cache(_REMEMBERED)
-def _given(path: Path, state: tuple[tuple[int, int], ...]) -> int:
+def _given(path: Path, state: object) -> int:
     """Return how many features GDAL gives; it goes through all, once for each state of the file."""
     try:
         return int(pyogrio.read_info(path, force_feature_count=True)["features"])
@@ -116,7 +115,7 @@ def _given(path: Path, state: tuple[tuple[int, int], ...]) -> int:
         return 0
 
 
-def _objects(path: Path) -> tuple[int, str, list[MifColumn]]:
+def _objects(path: Path) -> tuple[int, str, list[Column]]:
     """Return how many objects a .mif has, what parts the cells of its .mid, and its columns."""
     count, parts, delimiter, is_data = 0, 0, "\t", False
     columns: list[bytes] = []

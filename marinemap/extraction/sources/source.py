@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from marinemap.errors import DatasetError
+from marinemap.errors import DatasetError, quote
 from marinemap.extraction.remote.address import Remote
 from marinemap.sentences import say
 
@@ -157,6 +157,32 @@ def damaged(path: Path | Remote, what: str) -> DatasetError:
         field="source",
         value=path.name,
     )
+
+
+def of_other_type(
+    path: Path, line: int, name: str, value: str, type_name: str, hint: str
+) -> DatasetError:
+    """Return the error of a value that is none of the type of its field or column."""
+    return DatasetError(
+        say(
+            "line {line:,} of {file} has '{value}' in '{name}', which is no {type}",
+            line=line,
+            file=path.name,
+            value=quote(value),
+            name=quote(name),
+            type=type_name,
+        ),
+        field="source",
+        value=name,
+        hint=hint,
+    )
+
+
+def state_of(*paths: Path) -> tuple[tuple[int, int, int], ...]:
+    """Return by what files are known to be the same as before, for what is remembered of them."""
+    found = [path.stat() for path in paths]
+    # The number of a file tells a replacement that has the size and the time of the old one.
+    return tuple((each.st_size, each.st_mtime_ns, each.st_ino) for each in found)
 
 
 def of_other_length(path: Path, found: int, stated: int) -> DatasetError:

@@ -8,7 +8,7 @@ import re
 import struct
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import pyarrow as pa
@@ -95,14 +95,22 @@ def places_of(path: Path) -> list[Place]:
     """Return where the columns of a table are, in their order."""
     _, header, row = lengths_of(path)
     with path.open("rb") as file:
-        file.seek(_FIXED_BYTES)
-        columns = _columns(file.read(header - _FIXED_BYTES))
+        columns = _read_columns(file, header)
+    return [
+        Place(chr(column[_KIND_AT]), begin, width) for column, begin, width in _placed(columns, row)
+    ]
+
+
+def _read_columns(file: BinaryIO, header: int) -> list[bytes]:
+    file.seek(_FIXED_BYTES)
+    return _columns(file.read(header - _FIXED_BYTES))
+
+
+def _placed(columns: list[bytes], row: int) -> list[tuple[bytes, int, int]]:
+    """Return columns with where each begins in a row, and how wide it is."""
     widths = [_width(column, row, columns) for column in columns]
     begins = itertools.accumulate(widths, initial=1)
-    return [
-        Place(chr(column[_KIND_AT]), begin, width)
-        for column, begin, width in zip(columns, begins, widths, strict=False)
-    ]
+    return list(zip(columns, begins, widths, strict=False))
 
 
 def check_values(path: Path) -> None:
@@ -116,20 +124,16 @@ def check_values(path: Path) -> None:
     DatasetError
         If one is not; the field and the value are named.
     """
+    count, header, row = lengths_of(path)
     with path.open("rb") as file:
-        head = file.read(_FIXED_BYTES)
-        count, header, row = struct.unpack("<IHH", head[4:12])
-        columns = _columns(file.read(header - _FIXED_BYTES))
+        placed = _placed(_read_columns(file, header), row)
         file.seek(header)
         at_once = max(1, _BLOCK_BYTES // row)
         for first in range(0, count, at_once):
             rows = min(at_once, count - first)
             data = np.frombuffer(file.read(rows * row), np.uint8).reshape(rows, row)
-            at = 1
-            for column in columns:
-                width = _width(column, row, columns)
-                _check_column(path, column, data[:, at : at + width])
-                at += width
+            for column, begin, width in placed:
+                _check_column(path, column, data[:, begin : begin + width])
 
 
 def _check_columns(path: Path, columns: bytes, row: int) -> None:

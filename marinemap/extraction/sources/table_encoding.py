@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from marinemap.errors import DatasetError, quote
+from marinemap.extraction.sources.source import state_of
 from marinemap.sentences import say
 
 _HEADER_BYTES = 32
@@ -113,8 +114,7 @@ def _encoding_of(shp: Path) -> str | None:
         return _by_words(text)
     if dbf is None:
         return None
-    state = dbf.stat()
-    return _of_table(dbf, (state.st_size, state.st_mtime_ns, state.st_ino))
+    return _of_table(dbf, state_of(dbf))
 
 
 def _stated(cpg: Path) -> str:
@@ -136,7 +136,7 @@ def _by_words(text: str) -> str | None:
 
 
 @lru_cache(_REMEMBERED)
-def _of_table(dbf: Path, state: tuple[int, ...]) -> str | None:
+def _of_table(dbf: Path, state: object) -> str | None:
     """Look through a table, once for each state of its file."""
     with dbf.open("rb") as file:
         head = file.read(_HEADER_BYTES)
