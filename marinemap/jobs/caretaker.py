@@ -45,6 +45,8 @@ _LOOK_EVERY_SECONDS = 5
 _LONGEST_TASK_SECONDS = 300
 # Longer than its lease of the schedule, shorter than the minute in which it is to be noticed.
 _SILENT_AFTER_SECONDS = 45
+# What a machine under load may take to start one.
+_MOST_PATIENCE_SECONDS = 360
 
 
 def begin_with_worker(options: Sequence[str]) -> None:
@@ -134,6 +136,9 @@ class _Watch:
     def __init__(self, options: Sequence[str]) -> None:
         self._options = options
         self._is_over = threading.Event()
+        # How long a caretaker may be silent. Each that was killed gives the next twice as long:
+        # a machine that takes a minute to start one would never have one.
+        self._patience_seconds: float = _SILENT_AFTER_SECONDS
 
     def start(self, **_: Any) -> None:
         # The kernel ends the caretaker with the thread that started it, so this one stays.
@@ -164,10 +169,19 @@ class _Watch:
         while process.poll() is None:
             if _is_seen(process):
                 seen_at = time.monotonic()
-            elif time.monotonic() - seen_at > _SILENT_AFTER_SECONDS:
-                logger.warning("The caretaker, process %d, is silent; it is killed", process.pid)
-                process.kill()
+                self._patience_seconds = _SILENT_AFTER_SECONDS
+            elif time.monotonic() - seen_at > self._patience_seconds:
+                self._kill(process)
             self._sleep()
+
+    def _kill(self, process: subprocess.Popen[bytes]) -> None:
+        process.kill()
+        self._patience_seconds = min(2 * self._patience_seconds, _MOST_PATIENCE_SECONDS)
+        logger.warning(
+            "The caretaker, process %d, is silent; it is killed, and the next has %.0f s to begin",
+            process.pid,
+            self._patience_seconds,
+        )
 
     def _sleep(self) -> None:
         time.sleep(_LOOK_EVERY_SECONDS)

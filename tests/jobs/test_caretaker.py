@@ -1,13 +1,20 @@
-"""A caretaker does not hang for ever within a task."""
+"""A caretaker does not hang for ever, and one that is slow to begin is waited for."""
 
 from __future__ import annotations
 
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
-from tests.running_site import PROJECT, RunningSite
+import pytest
+from django.db import connection
+from django.db.models.functions import Now
+
+from marinemap.jobs import caretaker, lease
+from marinemap.jobs.models import BeatSighting
+from tests.running_site import PROJECT, RunningSite, wait_for
 
 # As the caretaker's process does with each task of the schedule, its time made shorter.
 STORY = """
@@ -38,3 +45,40 @@ def test_caretaker_ends_where_a_task_never_returns(tmp_path: Path) -> None:
     )
     assert (done.returncode, done.stdout) == (-signal.SIGKILL, "lives\n"), done.stderr
     assert "a look at a folder that is away hangs" in done.stderr
+
+
+class _Slow(caretaker._Watch):
+    """Starts caretakers that give their first sign of life half a second later."""
+
+    process: subprocess.Popen[bytes]
+
+    def _launch(self) -> subprocess.Popen[bytes]:
+        self.process = subprocess.Popen(["sleep", "600"])
+        threading.Timer(0.5, self._show, [self.process]).start()
+        return self.process
+
+    def _show(self, process: subprocess.Popen[bytes]) -> None:
+        if process.poll() is None:
+            name = lease.process_name(process.pid) + "slow"
+            BeatSighting.objects.create(name=name, seen_at=Now())
+        connection.close()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_caretaker_that_is_slow_to_begin_is_given_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Killed as silent each time, on a machine under load, a site would be without a schedule."""
+    monkeypatch.setattr(caretaker, "_SILENT_AFTER_SECONDS", 0.1)
+    monkeypatch.setattr(caretaker, "_LOOK_EVERY_SECONDS", 0.02)
+    watch = _Slow([])
+    watch.start()
+    try:
+        wait_for(BeatSighting.objects.exists, "a caretaker's first sign of life", 60)
+        assert BeatSighting.objects.get().name == lease.process_name(watch.process.pid) + "slow"
+    finally:
+        watch.stop()
+        watch.process.kill()
+        wait_for(lambda: not _watching(), "the end of the watch", 60)
+
+
+def _watching() -> bool:
+    return any(thread.name == "caretaker-watch" for thread in threading.enumerate())
