@@ -231,7 +231,7 @@ def test_what_stalls_between_claim_and_start_is_counted_anew(
 ) -> None:
     """Only claims were counted: 8 starts of a `4/s` task in 0.73 s after a stall (14)."""
     first = workers.start("-c", "4", *ALONE)
-    children = children_of(first.process.pid)
+    children = pool_of(first, 4)
     for child in children:
         os.kill(child, signal.SIGSTOP)
     workers.call("[limited.delay(f'stalled{n}') for n in range(4)]")
@@ -259,6 +259,15 @@ def test_rate_holds_with_early_acknowledgement_and_prefetch(
     stop_and_go(started[0], lambda: len(workers.journal()) >= 12)
     wait_until(lambda: len(workers.journal()) == 25, "all")
     check_rate(starts_of(workers), 4, 1.0)
+
+
+def pool_of(worker: Worker, size: int) -> list[int]:
+    """Return the processes of a pool, without the short ones that a worker's libraries start."""
+    deadline = time.monotonic() + 120
+    while len(children := children_of(worker.process.pid)) != size:
+        assert time.monotonic() < deadline, children
+        time.sleep(0.05)
+    return children
 
 
 def stop_and_go(worker: Worker, until: Any) -> None:
