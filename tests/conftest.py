@@ -88,7 +88,7 @@ def storage_server() -> Iterator[str]:
 def prepared(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, marine_gpkg: Path
 ) -> RunningSite:
-    """A site with a migrated database and three layers, made once, to be copied."""
+    """A site with a migrated database, static files and three layers, made once, to be copied."""
     home = tmp_path_factory.mktemp(f"prepared-{request.param}")
     url = None
     if request.param == "postgresql":
@@ -101,7 +101,9 @@ def prepared(
 
 _PREPARE = """
 from django.core.management import call_command
+from marinemap.management.commands.web import collect_static
 call_command("migrate", verbosity=0)
+collect_static()
 for layer in ("reefs", "coastline", "ports"):
     call_command("addlayer", layer, {source!r}, layer=layer)
 """

@@ -47,7 +47,7 @@ class Command(BaseCommand):
         """Listen, and answer until SIGTERM or SIGINT; running requests have five seconds."""
         # Until it serves there is nothing to put down.
         _on_end(signal.SIG_DFL)
-        _collect_static()
+        collect_static()
         # Only now: it looks once which static files there are.
         application = WhileMute(KeptAnswers(get_wsgi_application()))
         limit_waits()
@@ -84,7 +84,7 @@ def _stop(server: Any) -> None:
     server.stop()
 
 
-def _collect_static() -> None:
+def collect_static() -> None:
     """Collect the static files under their fingerprinted names, if any has changed since."""
     found = [storage.path(name) for finder in get_finders() for name, storage in finder.list([])]
     described = "\n".join(
