@@ -16,29 +16,40 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 
 export HOST PORT
 
-.PHONY: run test lint messages bench chaos fuzz containers deploy-document celery-suite clean samples requirements preflight
+.PHONY: run test tools lint lint-python lint-types lint-house lint-page messages bench chaos fuzz containers deploy-document celery-suite clean samples requirements preflight
 
 run: preflight $(VENV)/.ready $(PAGE)
 	@$(BIN)/python manage.py migrate --verbosity 0
 	@$(BIN)/python manage.py loadsamples
 	@exec $(BIN)/python manage.py serve
 
-test: $(VENV)/.dev $(PAGE) $(CLIENTS)/node_modules/.ready $(CLIENTS)/cuiman/.ready
-	@scripts/install_test_tools.sh
+test: tools
 	@$(BIN)/python scripts/node.py test --silent
-	@# Three, on two cores: much of it waits for leases and rates. Whole sites come first: files
-	@# of few tests, they would be last, one process at them and two idle.
-	@# With compiled files kept: four processes read all tests, and sites begin some hundred times.
+	@# Four, on two cores: much of it waits for leases and rates. Whole sites come first: files
+	@# of few tests, they would be last, one process at them and three idle.
+	@# With compiled files kept: five processes read all tests, and sites begin some hundred times.
 	@unset PYTHONDONTWRITEBYTECODE; \
-		$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
+		$(BIN)/python -m pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder
 
-# The cache of lint-imports takes an import of a name for one of a module that there was.
-lint: $(VENV)/.dev $(WEB)/node_modules/.ready
+# All that the tests use.
+tools: $(VENV)/.dev $(PAGE) $(CLIENTS)/node_modules/.ready $(CLIENTS)/cuiman/.ready
+	@scripts/install_test_tools.sh
+
+lint: lint-types lint-python lint-house lint-page
+
+lint-python: $(VENV)/.dev
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
+
+lint-types: $(VENV)/.dev
 	@$(BIN)/mypy
+
+# The cache of lint-imports takes an import of a name for one of a module that there was.
+lint-house: $(VENV)/.dev
 	@$(BIN)/lint-imports --no-cache
 	@$(BIN)/python manage.py makemigrations --check --dry-run
+
+lint-page: $(WEB)/node_modules/.ready
 	@$(BIN)/python scripts/node.py run --silent check
 
 # Finds the texts that people read and brings them into the translations; see CONTRIBUTING.md.
