@@ -61,14 +61,18 @@ def drawn(path: Path, folder: Path) -> dict[tuple[int, int, int], list[dict[str,
 
 def at_zoom(tiles: dict[tuple[int, int, int], Any], zoom: int) -> Any:
     """Return a zoom's polygons together, in tiles of that zoom, each within its tile."""
-    parts = []
-    for (z, column, row), features in tiles.items():
-        if z == zoom:
-            inside = shapely.box(0, 0, 1, 1)
-            for feature in features:
-                part = shapely.make_valid(feature["geometry"]).intersection(inside)
-                parts.append(shapely.affinity.translate(part, column, row))
-    return shapely.union_all(parts)
+    found = [
+        (feature["geometry"], (column, row))
+        for (z, column, row), features in tiles.items()
+        if z == zoom
+        for feature in features
+    ]
+    if not found:
+        return shapely.union_all([])
+    shapes, corners = zip(*found, strict=True)
+    parts = shapely.intersection(shapely.make_valid(np.array(shapes)), shapely.box(0, 0, 1, 1))
+    moves = np.repeat(corners, shapely.get_num_coordinates(parts), axis=0)
+    return shapely.union_all(shapely.set_coordinates(parts, shapely.get_coordinates(parts) + moves))
 
 
 def grid(count: int, west: float, south: float, size: float) -> list[Any]:
@@ -125,7 +129,7 @@ def test_long_edges_run_as_they_run_in_the_layer(tmp_path: Path, crs: str, shape
     assert at_zoom(tiles, zoom).symmetric_difference(true).area < 1e-4 * true.area
 
 
-@pytest.mark.parametrize("count", [12, 240], ids=["some", "so many that they merge"])
+@pytest.mark.parametrize("count", [12, 150], ids=["some", "so many that they merge"])
 def test_seamless_layer_is_seamless_at_every_zoom(tmp_path: Path, count: int) -> None:
     tiles = drawn(write(tmp_path / "s.gpkg", grid(count, 10, 40, 12.0)), tmp_path)
     for zoom in range(max(z for z, _, _ in tiles) + 1):
@@ -133,8 +137,9 @@ def test_seamless_layer_is_seamless_at_every_zoom(tmp_path: Path, count: int) ->
         whole = shapely.box(west, north, east, south)
         # Two pixels of 512 a tile, at the outline and nowhere else.
         margin = 2 / 512 if count < 100 else 6 / 512
-        missing = whole.buffer(-margin).difference(at_zoom(tiles, zoom))
-        beyond = at_zoom(tiles, zoom).difference(whole.buffer(margin))
+        found = at_zoom(tiles, zoom)
+        missing = whole.buffer(-margin).difference(found)
+        beyond = found.difference(whole.buffer(margin))
         assert missing.area < 1e-9 and beyond.area < 1e-9, zoom
 
 
