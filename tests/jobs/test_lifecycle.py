@@ -275,4 +275,4 @@ def test_cancelled_run_that_tells_nothing_new_notices_at_once(
     assert started is not None
     with pulse.Pulse(started) as signs:
         lifecycle.dismiss(job)
-        assert signs._is_lost.wait(30)
+        assert signs._is_lost.wait(120)

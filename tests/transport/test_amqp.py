@@ -294,7 +294,7 @@ def test_mandatory_message_to_nobody_is_returned(channel: Any) -> None:
 
 def test_publish_is_confirmed_whether_asked_or_not(broker: Broker, channel: Any) -> None:
     channel.confirm_select()
-    send(channel, "stored", confirm_timeout=5)
+    send(channel, "stored", confirm_timeout=120)
     assert broker.count("broker_messages") == 1
 
 
@@ -338,7 +338,7 @@ def test_consumers_of_one_queue_take_turns(broker: Broker) -> None:
     for number in range(4):
         publish(broker.connect(), number)
     for _ in range(4):
-        connection.drain_events(timeout=10)
+        connection.drain_events(timeout=120)
     assert {tag: len(seen) for tag, seen in got.items()} == {"a": 2, "b": 2}
 
 
@@ -351,7 +351,7 @@ def test_each_consumer_acknowledges_as_it_said(broker: Broker) -> None:
     channel.basic_consume("tasks", True, taken.append, "taking")
     channel.basic_consume("tasks", False, kept.append, "keeping")
     publish(broker.connect(), 1)
-    connection.drain_events(timeout=10)
+    connection.drain_events(timeout=120)
     assert broker.count("broker_messages") == len(kept)
     assert len(kept) + len(taken) == 1
 
@@ -409,7 +409,7 @@ def test_simple_queue_and_buffer_work(broker: Broker) -> None:
         queue = kind(f"simple-{kind.__name__}")
         queue.put("in")
         assert queue.qsize() == 1
-        message = queue.get(timeout=10)
+        message = queue.get(timeout=120)
         message.ack()
         assert message.payload == "in"
         with pytest.raises(queue.Empty):

@@ -145,6 +145,6 @@ def test_queue_of_a_name_beyond_ascii_is_consumed_whatever_the_servers_encoding(
     coast = Queue("küste", Exchange("küste"), "küste")
     names = {"exchange": coast.exchange, "routing_key": "küste", "declare": [coast]}
     publish(latin.connect(), "found", **names)
-    assert Inbox(latin.connect(), coast).receive(1, seconds=10) == ["found"]
+    assert Inbox(latin.connect(), coast).receive(1) == ["found"]
     assert latin.rows("SELECT queue_name FROM broker_messages") == [("küste",)]
     latin.close()

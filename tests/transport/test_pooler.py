@@ -40,7 +40,7 @@ def test_prepared_statements_of_other_sessions_are_not_used(pooled: Broker) -> N
     for body in BODIES:
         publish(second if body % 2 else first, body)
     while len(inbox.messages) < len(BODIES):
-        inbox.connection.drain_events(timeout=10)
+        inbox.connection.drain_events(timeout=120)
         inbox.messages[-1].ack()
     assert sorted(inbox.bodies) == BODIES
 

@@ -164,7 +164,7 @@ def test_consumer_that_falls_asleep_before_the_callers_commit_is_woken_by_it(
     caller.end("COMMIT")
     for tell in after_commit:
         tell()
-    assert inbox.receive(2, seconds=10) == ["declares", "woken"]
+    assert inbox.receive(2, seconds=45) == ["declares", "woken"]
 
 
 @pytest.mark.parametrize("broker", ["postgresql"], indirect=True)
@@ -179,7 +179,7 @@ def test_consumer_that_falls_asleep_during_a_commit_looks_again_by_itself(
     caller.is_in_transaction = False
     inbox = inbox_that_sleeps(broker)
     caller.end("COMMIT")
-    assert inbox.receive(2, seconds=20) == ["declares", "untold"]
+    assert inbox.receive(2, seconds=45) == ["declares", "untold"]
 
 
 def inbox_that_sleeps(broker: Broker) -> Inbox:
