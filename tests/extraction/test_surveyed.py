@@ -129,6 +129,18 @@ def test_world_as_a_projected_box_holds_every_feature(tmp_path: Path) -> None:
     assert len(found) == 100
 
 
+@pytest.mark.parametrize("crs", ["EPSG:25832", "EPSG:3035", "EPSG:3857"])
+@pytest.mark.parametrize("across", [[1000, 0], [0, 1000]], ids=["row", "column"])
+def test_world_holds_all_stations_of_a_row(tmp_path: Path, crs: str, across: list[int]) -> None:
+    first = np.array([[4_000_000.0, 3_000_000.0] if crs == "EPSG:3035" else [400_000.0, 6_000_000]])
+    places = first + np.arange(40)[:, None] * np.array([across])
+    geometries = [*shapely.points(places), shapely.LineString(places[[0, -1]])]
+    source = write_layer(tmp_path / "sea.gpkg", geometries, crs=crs)
+    for mode in ("clip", "within"):
+        found, _ = extracted(source, tmp_path, [-180, -90, 180, 90], mode=mode)
+        assert all(shapely.equals(found[i], geometries[i]) for i in range(len(geometries)))
+
+
 def test_projected_box_round_a_pole_holds_what_lies_in_it(tmp_path: Path) -> None:
     places = np.random.default_rng(3).uniform([-180, -90], [180, -60], (500, 2))
     source = write_layer(tmp_path / "sea.gpkg", list(shapely.points(places)), kind="Point")
