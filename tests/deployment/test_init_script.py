@@ -75,6 +75,24 @@ def test_stop_that_takes_too_long_reports_and_keeps_the_pid_file(
     assert (celeryd("status").returncode, celeryd.pid) == (0, pid)
 
 
+def test_worker_that_ends_after_stop_gave_up_waiting_is_stopped(
+    celeryd: InitScript, stub: Path, wait_until: Callable[..., None]
+) -> None:
+    """Cron starts a dead one again (celeryd/README.md), and not one that somebody has stopped."""
+    celeryd.configure(CELERYD_STOP_SECONDS="1")
+    for wish, then in (("stop", 3), ("start", 1), ("restart", 1)):
+        assert celeryd("start").returncode == 0
+        pid = celeryd.pid
+        assert celeryd("stop").returncode == 1
+        told = celeryd(wish)
+        assert (
+            told.returncode == 1 and f"pid {pid}" in told.stdout and "ends with it" in told.stdout
+        )
+        os.kill(pid, signal.SIGKILL)
+        wait_until(lambda: celeryd("status").returncode != 0, "the end of the worker")
+        assert celeryd("status").returncode == then, wish
+
+
 def test_two_starts_at_once_give_one_worker(celeryd: InitScript, stub: Path) -> None:
     starts = [
         subprocess.Popen([celeryd.path, "start"], stdout=subprocess.DEVNULL) for _ in range(4)
