@@ -241,6 +241,16 @@ def test_last_moment_of_the_calendar_is_rounded_down(tmp_path: Path, name: str) 
     assert read_moments(written.path)[-1] == last
 
 
+@pytest.mark.parametrize("zone", [None, "UTC"])
+@pytest.mark.parametrize("name", sorted(FORMATS))
+def test_last_microsecond_of_a_day_is_written(tmp_path: Path, name: str, zone: str | None) -> None:
+    moment = pa.array(np.array(["2020-01-01T23:59:59.999999"], "datetime64[us]"))
+    (written,) = written_alone(tmp_path, name, {"v": moment.cast(pa.timestamp("us", zone))})
+    if name == "csv":
+        zoned = "+00:00" if zone else ""
+        assert f'"2020-01-01T23:59:59.999999{zoned}"' in written.path.read_text()
+
+
 def test_moment_whose_clock_shows_the_year_10000_becomes_null(tmp_path: Path) -> None:
     late = pa.array(np.array(["9999-12-31T20:00:00"], "datetime64[ms]"))
     column = late.cast(pa.timestamp("ms", "UTC")).cast(pa.timestamp("ms", "+05:30"))

@@ -18,7 +18,7 @@ from marinemap.extraction.formats.finite_heights import FiniteHeights
 from marinemap.extraction.formats.format import Format
 from marinemap.extraction.formats.moments import CALENDAR
 from marinemap.extraction.formats.plan import WritePlan
-from marinemap.extraction.formats.read_back import loosely
+from marinemap.extraction.formats.read_back import without_values
 from marinemap.extraction.formats.weight import Texts, Weight
 from marinemap.extraction.formats.written import WrittenLayer
 from marinemap.extraction.geometry.wkb import to_geometries
@@ -158,5 +158,5 @@ FORMAT = Format(
     has_esri_crs=True,
     writer=CSVWriter,
     weigh=Weight(empty=240, feature=12, number=1, digits=repr, values=Texts(frame=2)),
-    read_back=loosely,
+    read_back=without_values,
 )
