@@ -17,7 +17,7 @@ from marinemap.jobs.models import Alarm, Callback, Job
 from marinemap.jobs.notify import host_of, tell_due
 from marinemap.jobs.states import JobStatus
 from marinemap.jobs.storage import begin_look, trouble_of
-from marinemap.jobs.workers import count_alive, find_missing
+from marinemap.jobs.workers import count_alive, find_missing, is_nobody_left
 
 logger = logging.getLogger(__name__)
 
@@ -134,7 +134,7 @@ def _wrong() -> Iterator[tuple[str, str, str]]:
 
 
 def _missing_workers() -> Iterator[tuple[str, str]]:
-    if not count_alive():
+    if is_nobody_left():
         yield "all", "no worker is alive: jobs wait"
     for name in find_missing():
         yield name, f"worker {name} gives no sign of life, and did not stop in order"

@@ -18,7 +18,7 @@ from celery.signals import (
     worker_shutting_down,
 )
 from django.db import Error, connection
-from django.db.models import QuerySet
+from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -30,7 +30,8 @@ logger = logging.getLogger(__name__)
 
 _SEEN_EVERY_SECONDS = 10
 _ALIVE_WITHIN = timedelta(seconds=30)
-# So long after its last sign of life a worker that did not stop in order is missing.
+# So long after its last sign of life a worker that did not stop in order is missing, and so long
+# after that of the last one nobody is left: one that is started again is away for a moment.
 _MISSING_AFTER = timedelta(minutes=2)
 _FORGOTTEN_AFTER = timedelta(days=1)
 _stopping = threading.Event()
@@ -63,7 +64,13 @@ def count_alive() -> int:
     """Return how many workers were seen in the last half minute."""
     # By the database's clock, for machines' clocks differ, and one may be set back.
     recent = (Now() - _ALIVE_WITHIN, Now() + _ALIVE_WITHIN)
-    return WorkerSighting.objects.filter(seen_at__range=recent).count()
+    return WorkerSighting.objects.filter(seen_at__range=recent, stopped_at=None).count()
+
+
+def is_nobody_left() -> bool:
+    """Tell whether no worker has been alive for two minutes."""
+    lately = (Now() - _MISSING_AFTER, Now() + _MISSING_AFTER)
+    return not WorkerSighting.objects.filter(seen_at__range=lately).exists()
 
 
 def find_missing() -> list[str]:
@@ -71,15 +78,16 @@ def find_missing() -> list[str]:
 
     One that was started again has the name of before, under another process id.
     """
-    lately = Now() - _MISSING_AFTER
-    silent = _nodes(WorkerSighting.objects.filter(seen_at__lt=lately))
-    return sorted(silent - _nodes(WorkerSighting.objects.filter(seen_at__gte=lately)))
-
-
-def _nodes(sightings: QuerySet[WorkerSighting]) -> set[str]:
-    names = (name.rpartition(":")[0] for name in sightings.values_list("name", flat=True))
+    is_missing = Q(stopped_at=None, seen_at__lt=Now() - _MISSING_AFTER)
+    sightings = WorkerSighting.objects.order_by("seen_at").annotate(is_missing=is_missing)
+    # The last of each name counts.
+    nodes = {
+        name.rpartition(":")[0]: lost for name, lost in sightings.values_list("name", "is_missing")
+    }
     # A caretaker comes and goes with its worker.
-    return {name for name in names if not name.startswith("caretaker-")}
+    return sorted(
+        name for name, lost in nodes.items() if lost and not name.startswith("caretaker-")
+    )
 
 
 @worker_ready.connect
@@ -95,7 +103,7 @@ def begin(sender: Any, **_: Any) -> None:
 
 @worker_shutting_down.connect
 def end(**_: Any) -> None:
-    """Let the worker's row go."""
+    """Let the worker be known as one that stopped in order."""
     _stopping.set()
 
 
@@ -109,7 +117,7 @@ def _show(hostname: str) -> None:
             if _stopping.wait(_SEEN_EVERY_SECONDS):
                 break
         with contextlib.suppress(Error):
-            WorkerSighting.objects.filter(pk=name).delete()
+            WorkerSighting.objects.filter(pk=name).update(seen_at=Now(), stopped_at=Now())
     finally:
         connection.close()
 
@@ -117,7 +125,7 @@ def _show(hostname: str) -> None:
 def _show_once(name: str, started_at: Any) -> None:
     try:
         WorkerSighting.objects.update_or_create(
-            name=name, defaults={"started_at": started_at, "seen_at": Now()}
+            name=name, defaults={"started_at": started_at, "seen_at": Now(), "stopped_at": None}
         )
         WorkerSighting.objects.filter(seen_at__lt=Now() - _FORGOTTEN_AFTER).delete()
     except Error:

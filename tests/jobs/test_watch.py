@@ -85,6 +85,16 @@ def test_missing_worker_is_told_once_and_when_it_is_back(told: Told) -> None:
     assert told()[0]["data"]["subject"] == "celery@two"
 
 
+def test_site_whose_only_worker_is_started_again_tells_nothing(told: Told) -> None:
+    """Its caretaker, or the web server, looks while none is alive."""
+    see("celery@one:10", 60)
+    assert told() == []
+    WorkerSighting.objects.update(stopped_at=timezone.now())
+    assert told() == []
+    see("celery@one:10", 130)
+    assert states(told()) == [("worker.missing", "begun")], "nobody came back"
+
+
 def test_caretaker_that_was_replaced_is_not_missing(told: Told) -> None:
     see("caretaker-10@one:11", 130)
     assert told() == []

@@ -33,6 +33,22 @@ def test_two_workers_of_one_name_are_two(monkeypatch: pytest.MonkeyPatch) -> Non
     wait_for(lambda: not threads(), "the end of the threads", 20)
 
 
+def test_worker_that_stopped_in_order_is_neither_alive_nor_missing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    long_ago = timezone.now() - timedelta(hours=1)
+    WorkerSighting.objects.create(name="celery@here:100", started_at=long_ago, seen_at=long_ago)
+    assert (workers.find_missing(), workers.is_nobody_left()) == (["celery@here"], True)
+    begin_as(101, monkeypatch)
+    workers.end()
+    wait_for(lambda: not threads(), "the end of the thread", 120)
+    assert (workers.count_alive(), workers.find_missing()) == (0, [])
+    assert not workers.is_nobody_left(), "just stopped"
+    WorkerSighting.objects.filter(name="celery@here:101").update(seen_at=long_ago)
+    WorkerSighting.objects.filter(name="celery@here:100").delete()
+    assert (workers.find_missing(), workers.is_nobody_left()) == ([], True)
+
+
 def threads() -> list[threading.Thread]:
     return [thread for thread in threading.enumerate() if thread.name == "worker-sighting"]
 

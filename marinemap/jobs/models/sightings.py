@@ -6,11 +6,13 @@ from django.db import models
 
 
 class WorkerSighting(models.Model):
-    """A worker process that was seen alive; its row goes when it stops in order."""
+    """A worker process that was seen alive."""
 
     name = models.CharField(max_length=255, primary_key=True)
     started_at = models.DateTimeField()
     seen_at = models.DateTimeField(db_index=True)
+    # Null: it lives, or ended otherwise than in order.
+    stopped_at = models.DateTimeField(null=True)
 
     def __str__(self) -> str:
         return self.name
