@@ -498,3 +498,67 @@ def test_value_of_a_mid_of_its_type_is_read(
     result = run(source, tmp_path, WORLD, format="geoparquet")
     (found,) = pyarrow.parquet.read_table(unpack(result) / "sea.parquet")["v"].to_pylist()
     assert found == expected
+
+
+TRACK = "<trk><trkseg>{points}</trkseg><extensions/></trk>"
+POINT_OF_A_TRACK = '<trkpt lat="1" lon="2"><extensions>{within}</extensions></trkpt>'
+HEART = "<x:Extension>{gap}<x:hr>100</x:hr>{gap}<x:cad>7</x:cad>{gap}</x:Extension>"
+
+
+def track(folder: Path, *extensions: str) -> Path:
+    """Write a track of points with extensions."""
+    inside = "".join(POINT_OF_A_TRACK.format(within=each) for each in extensions)
+    content = GPX.format(points=TRACK.format(points=inside)).replace(
+        " version", ' xmlns:x="u" version'
+    )
+    return text("sea.gpx", content)(folder)
+
+
+def values_of(source: Path, column: str) -> tuple[list[Any], list[str]]:
+    """Return a column of the points of tracks, as an extract has it, and the extract's notes."""
+    result = run(source, source.parent, WORLD, layer="track_points", format="geoparquet")
+    table = pyarrow.parquet.read_table(unpack(result) / "sea.parquet")
+    return table.column(column).to_pylist(), list(result.layers[0].notes)
+
+
+def test_extensions_of_points_are_read_or_told_to_be_missing(tmp_path: Path) -> None:
+    source = track(tmp_path, "<power>100</power>" + HEART.format(gap="\n "), "<power>7.5</power>")
+    assert values_of(source, "power") == ([100, 7.5], [])
+    ((pulse, none), _) = values_of(source, "x_Extension")
+    assert "<x:hr>100</x:hr>" in pulse
+    assert none is None
+    source.write_text(source.read_text(encoding="utf-8").replace("<extensions/>", ""), "utf-8")
+    values, notes = values_of(source, "track_seg_point_id")
+    assert values == [0, 1]
+    (note,) = notes
+    assert "are not read ('power', 'x_Extension')" in note
+    assert describe(source, "track_points").assumed == note
+
+
+def test_elements_that_gdal_takes_for_a_number_are_null_and_told(tmp_path: Path) -> None:
+    source = track(tmp_path, "<power>100</power>" + HEART.format(gap=""))
+    values, notes = values_of(source, "x_Extension")
+    assert values == [None]
+    (note,) = notes
+    assert "Of 'x_Extension' nothing is read" in note
+    assert values_of(source, "power") == ([100], notes)
+
+
+@pytest.mark.parametrize(
+    ("element", "value"),
+    [("sat", "1.5"), ("ele", "1,5"), ("ele", "x"), ("dgpsid", "99999999999")],
+)
+def test_number_of_a_gpx_that_is_none_is_refused_with_its_line(
+    tmp_path: Path, element: str, value: str
+) -> None:
+    one = f'<wpt lat="1" lon="2"><{element}>{{}}</{element}></wpt>'
+    content = GPX.format(points="\n".join(map(one.format, ["", "7", value])))
+    source = text("sea.gpx", content)(tmp_path)
+    with pytest.raises(DatasetError, match=f"line 3 of sea.gpx has '{value}' in '{element}'"):
+        run(source, tmp_path, WORLD, layer="waypoints")
+
+
+def test_number_of_an_extension_that_gdal_cuts_is_refused(tmp_path: Path) -> None:
+    source = track(tmp_path, "<code>7</code>", "<code>99999999999</code>")
+    with pytest.raises(DatasetError, match="has '99999999999' in 'code', which is no int"):
+        run(source, tmp_path, WORLD, layer="track_points")

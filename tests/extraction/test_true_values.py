@@ -91,6 +91,23 @@ def test_value_of_its_columns_type_is_read(tmp_path: Path, column: str) -> None:
         assert others == pytest.approx(AS_THEY_ARE[column])
 
 
+def test_columns_of_types_that_a_geopackage_has_not_are_told(tmp_path: Path) -> None:
+    source = with_values(tmp_path, "DECIMAL(10,2)", [1.5])
+    changed_in(source, "ALTER TABLE sea ADD COLUMN code VARCHAR(5) DEFAULT '007'")
+    (note,) = (note for note in run(source, tmp_path, WORLD).layers[0].notes if "not read" in note)
+    assert "not read: 'at' (DECIMAL(10,2)), 'code' (VARCHAR(5))." in note
+    assert describe(source).assumed == note
+
+
+def test_each_column_that_a_geopackage_has_is_read(tmp_path: Path) -> None:
+    types = "BOOLEAN TINYINT SMALLINT MEDIUMINT INT INTEGER FLOAT DOUBLE REAL TEXT(9) BLOB DATE"
+    source = with_values(tmp_path, "DATETIME", [None])
+    for name, type_ in enumerate(types.split()):
+        changed_in(source, f"ALTER TABLE sea ADD COLUMN c{name} {type_}")
+    changed_in(source, "ALTER TABLE sea ADD COLUMN made TEXT AS (fid || 'x')")
+    assert describe(source).assumed == ""
+
+
 def test_misread_value_elsewhere_is_no_reason_to_refuse(tmp_path: Path) -> None:
     source = with_values(tmp_path, "SMALLINT", [70_000])
     changed_in(source, "DELETE FROM rtree_sea_geom WHERE id = 2")

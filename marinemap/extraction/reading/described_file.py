@@ -87,6 +87,7 @@ def describe_file(path: Path, name: str) -> Dataset:
     found = _gdals_extent(path, name, info) if points is None else points.extent(path, name)
     count, bounds = found
     stated, assumed = _stated_crs(path, info["crs"], points)
+    read = {*info["fields"].tolist(), info["fid_column"], info["geometry_name"]}
     return Dataset(
         path=path,
         layer=name,
@@ -95,7 +96,7 @@ def describe_file(path: Path, name: str) -> Dataset:
         geometry_type=f"3D {kind}" if has_z else kind,
         fields=fields,
         feature_count=count,
-        assumed=assumed,
+        assumed=assumed or source_format_of(path).unread(path, name, read),
     )
 
 

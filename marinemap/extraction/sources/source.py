@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -61,6 +61,10 @@ def _sound(path: Path, layer: str) -> Callable[[Any], Any] | None:
     return None
 
 
+def _all_read(path: Path, layer: str, read: Collection[str]) -> str:
+    return ""
+
+
 def _no_points(path: Path) -> PointColumns | None:
     return None
 
@@ -110,6 +114,9 @@ class SourceFormat:
     mend : callable
         Returns what puts right features of a layer that GDAL gives wrongly, as Arrow's batch or
         table with their ids in the first column; None where there are none.
+    unread : callable
+        Returns a sentence about columns of a layer that GDAL does not give, from the names of
+        those that it gives; "" where it gives all.
     passed_over : callable, optional
         Returns the features of a layer that GDAL passes over, each with the reason, from the ids
         of those that it gave.
@@ -133,6 +140,7 @@ class SourceFormat:
     points: Callable[[Path], PointColumns | None] = _no_points
     table_hint: str = ""
     mend: Callable[[Path, str], Callable[[Any], Any] | None] = _sound
+    unread: Callable[[Path, str, Collection[str]], str] = _all_read
     passed_over: Callable[[Path, str, Array], Mapping[int, str]] | None = None
 
 
