@@ -62,7 +62,9 @@ def _end(part: str, text: str, field: str) -> datetime | None:
 
 
 def _moment(part: str, rest_of_day: str, text: str, field: str) -> datetime:
-    whole = part + rest_of_day if _DATE.fullmatch(part) else part.upper()
+    # GDAL writes a day as 2026-11-21T (its driver OAPIF, seen in 3.6).
+    day = part.removesuffix("T")
+    whole = day + rest_of_day if _DATE.fullmatch(day) else part.upper()
     if not _MOMENT.fullmatch(whole):
         raise _wrong(text, field)
     try:

@@ -276,15 +276,6 @@ def test_query_param_invalid_or_unknown(
     assert detail in problem["detail"]
 
 
-@pytest.mark.parametrize(
-    "when", ["2026-01-01T00:00:00Z", "../2026-01-01T00:00:00Z", "2026-01-01/.."]
-)
-def test_fc_time_matches_features_without_time(
-    gpkg_grid: Layer, new_client: NewClient, when: str
-) -> None:
-    assert get(new_client(), f"?datetime={when}")["numberMatched"] == COUNT
-
-
 def test_f_success(grid: Layer, new_client: NewClient) -> None:
     client = new_client()
     for listed in get(client, "?limit=3")["features"]:

@@ -28,7 +28,7 @@ from marinemap.api.features.positions import (
     version_of_data,
     write_position,
 )
-from marinemap.api.features.queryables import filters_of
+from marinemap.api.features.queryables import filters_of, within
 from marinemap.api.features.selection import select
 from marinemap.api.features.sketch import sketch
 from marinemap.api.features.spatial import checked_boxes, geometry_field, narrowest
@@ -73,14 +73,13 @@ def items(
     layer = get_layer(request, collection_id)
     target = choose_crs(layer, crs, "crs")
     literals = choose_crs(layer, filter_crs, "filter-crs")
-    if datetime is not None:
-        # Features without a time match any (OGC 17-069r4, 7.15.4); no layer has one as yet.
-        parse_interval(datetime, "datetime")
+    interval = None if datetime is None else parse_interval(datetime, "datetime")
     dataset = layer.to_dataset()
-    has_filter = filter is not None or bool(others)
-    schema = attributes_schema(dataset) if has_filter else None
+    may_filter = filter is not None or bool(others) or interval is not None
+    schema = attributes_schema(dataset) if may_filter else None
     geometry = geometry_field(layer, literals)
-    filters = filters_of(layer, schema, filter, filter_lang, others, geometry) if has_filter else []
+    filters = filters_of(layer, schema, filter, filter_lang, others, geometry) if may_filter else []
+    filters += within(schema, interval) if interval else []
     selection = select(layer, properties)
     box, keeps = _in_bbox(layer, bbox, choose_crs(layer, bbox_crs, "bbox-crs"))
     mark = fingerprint(layer.path)
@@ -95,7 +94,7 @@ def items(
         **read_position(after, version),
     )
     is_first = after is None and offset == 0
-    is_all = bbox is None and not has_filter and mark == layer.fingerprint
+    is_all = bbox is None and not filters and mark == layer.fingerprint
 
     def make() -> Document:
         page = read_page(dataset, mark, wanted)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
+import pyarrow as pa
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.text import format_lazy
@@ -14,6 +16,7 @@ from marinemap.api.bodies import read_json
 from marinemap.api.declarations import Document, Parameter
 from marinemap.api.features.layers import get_layer
 from marinemap.api.features.spatial import geometry_name
+from marinemap.api.times import Interval
 from marinemap.catalogue.glance import catalogue_as_it_is
 from marinemap.catalogue.models import Layer
 from marinemap.errors import RequestError
@@ -101,6 +104,28 @@ def filters_of(
     if text is not None:
         found.append(compile_filter(_parsed(text, language), schema, geometry=geometry))
     return found
+
+
+def within(schema: Any, interval: Interval) -> list[Filter]:
+    """Return the filter of what has a day or a moment within an interval, or has none at all.
+
+    Of several fields of days and moments one is enough (OGC 17-069r4, 7.15.4, leaves that to the
+    server): whoever looks at one of them, as GDAL does, misses nothing. What has no time matches.
+    """
+    is_time = (pa.types.is_date, pa.types.is_timestamp)
+    fields = [each.name for each in schema if any(is_one(each.type) for is_one in is_time)]
+    if not fields:
+        return []
+    times = [{"property": name} for name in fields]
+    ends = {"interval": [_moment(interval.start), _moment(interval.end)]}
+    meets = [{"op": "t_intersects", "args": [time, ends]} for time in times]
+    lacks = [{"op": "isNull", "args": [time]} for time in times]
+    no_time = {"op": "and", "args": lacks} if len(lacks) > 1 else lacks[0]
+    return [compile_filter({"op": "or", "args": [*meets, no_time]}, schema, field="datetime")]
+
+
+def _moment(end: datetime | None) -> Any:
+    return ".." if end is None else {"timestamp": end.isoformat()}
 
 
 def _parsed(text: str, language: str) -> Any:
