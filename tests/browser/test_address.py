@@ -56,9 +56,12 @@ def test_damaged_address_does_no_harm(page: Page, drawn_site: RunningSite) -> No
     odd = "#map=9/99/x&layers=%00,<img src=x>,wrecks,ports&area=1,2;3&format=nope&crs=EPSG:1&%E0"
     page.goto(drawn_site.base + "/" + odd)
     expect(_tag(page, "layer-ports")).to_be_checked()
-    expect(_tag(page, "problem-layers")).to_have_text(
-        "The address names layers that are not here: wrecks."
-    )
+    strange = _tag(page, "problem-layers")
+    expect(strange).to_have_text("The address names layers that are not here: wrecks.")
+    # A text may be there and not be seen.
+    expect(strange).to_be_visible()
+    expect(_tag(page, "problem-format")).to_have_text("There is no format “nope” here. Choose one.")
+    expect(_tag(page, "problem-format")).to_be_visible()
     expect(_tag(page, "area-size")).to_have_text("No area yet.")
     expect(_tag(page, "format")).to_have_value("shapefile")
     expect(_tag(page, "crs")).to_have_value("")
@@ -73,6 +76,11 @@ def test_what_cannot_be_read_of_an_address_is_told(page: Page, drawn_site: Runni
     expect(_tag(page, "problem-more")).to_contain_text("cannot be read")
     page.evaluate("location.hash = '#layers=ports&area=ports:nowhere'")
     expect(_tag(page, "problem-area")).to_contain_text("is not here any more")
+    # One from a file is there, but for another browser.
+    page.evaluate("location.hash = '#layers=ports&area=5f0f6a52-1c0e-4a27-9a43-0c9d4c6f7a11'")
+    expect(_tag(page, "problem-area")).to_contain_text("for the browser that it was chosen in")
+    page.evaluate("location.hash = '#layers=ports&mode=cut'")
+    expect(_tag(page, "problem-format")).to_contain_text("the edge of the area cannot be read")
     # Told before it is sent, as all else.
     page.evaluate("location.hash = '#layers=ports&area=-200,10;200,10;0,50'")
     expect(_tag(page, "problem-area")).to_contain_text("around the world more than once")

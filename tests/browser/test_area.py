@@ -106,8 +106,13 @@ def test_file_is_read_and_what_was_repaired_is_told(page: Page, named_site: Runn
     expect(_tag(page, "area-size")).to_contain_text("bow tie.geojson: ")
     expect(_tag(page, "area-notes").locator("li")).to_have_count(1)
     expect(_tag(page, "estimate-text")).to_contain_text("feature")
-    _choose_file(page, "notes.txt", "nothing that is an area")
     problem = _tag(page, "problem-area")
+    # In words of whoever chose it: no advice for programs.
+    _choose_file(page, "none.wkt", "")
+    expect(problem).to_have_text("none.wkt: The file is empty.")
+    _choose_file(page, "large.wkt", " " * 6_000_000)
+    expect(problem).to_contain_text("The file has 6 MB; one for an area has at most 5.2 MB.")
+    _choose_file(page, "notes.txt", "nothing that is an area")
     expect(problem).to_contain_text("notes.txt: ")
     # What was there stays.
     expect(_tag(page, "area-size")).to_contain_text("bow tie.geojson: ")
@@ -115,6 +120,10 @@ def test_file_is_read_and_what_was_repaired_is_told(page: Page, named_site: Runn
     expect(_tag(page, "area-size")).to_contain_text("square.wkt: ")
     expect(problem).to_be_hidden()
     expect(_tag(page, "area-notes").locator("li")).to_have_count(0)
+    # A name of any length and writing leaves the form and the number behind it as they are.
+    _choose_file(page, "ים" * 90 + ".wkt", "POLYGON ((1 41, 2 41, 2 42, 1 42, 1 41))")
+    expect(_tag(page, "area-size").locator("bdi")).to_contain_text("ים.wkt")
+    assert _tag(page, "area-size").evaluate("(line) => line.scrollWidth <= line.clientWidth")
 
 
 def test_circle_is_drawn_moved_by_keys_and_undone(page: Page, named_site: RunningSite) -> None:

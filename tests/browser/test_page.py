@@ -199,9 +199,11 @@ def test_lost_connection_is_told_and_heals_by_itself(page: Page, make_site: Make
     site.start_web()
     expect(_tag(page, "offline")).to_be_hidden()
     expect(_tag(page, "estimate-text")).to_contain_text("25 features")
-    expect(_tag(page, "submit-reason")).to_be_empty()
+    # The connection comes back by itself, the request does not: nobody else would tell.
+    expect(_tag(page, "submit-reason")).to_contain_text("No answer came.")
     _tag(page, "submit").click()
     expect(_tag(page, "request-row")).to_have_count(1)
+    expect(_tag(page, "submit-reason")).to_be_empty()
     page.context.set_offline(True)
     expect(_tag(page, "offline")).to_be_visible(timeout=25_000)
     square = {"name": "square.wkt", "mimeType": "text/plain", "buffer": b"POINT (1 41)"}

@@ -52,5 +52,7 @@ test("an address is read as letters and sentences have it", () => {
 test("what is there and cannot be read is named", () => {
   assert.deepEqual(unreadIn("#area=0,40;5,45;6&crs=EPSG:&parts=%5B%7B%22name"), ["area", "crs", "parts"]);
   assert.deepEqual(unreadIn('#map=x&area=0,40,5,45&crs=EPSG:4326&parts=[{"name":"ports","fields":["a"]}]'), []);
-  assert.deepEqual(unreadIn("#area=&layers=%00&format=a b"), []);
+  assert.deepEqual(unreadIn("#area=&layers=%00&format=a b&mode=cut"), ["format", "mode"]);
+  assert.deepEqual(unreadIn("#format=csv&mode=clip"), []);
+  assert.deepEqual(unreadIn("#format=csv&mode=within"), []);
 });

@@ -37,7 +37,7 @@ export interface Shared {
 }
 
 /** What an address may have that cannot be read. */
-export type Unread = "area" | "crs" | "parts";
+export type Unread = "area" | "format" | "mode" | "crs" | "parts";
 
 const MOST_CORNERS = 500;
 const MOST_LAYERS = 200;
@@ -50,11 +50,16 @@ const AREA_ID = /^[a-z][a-z0-9_-]{0,62}:[^\s,;]{1,200}$|^[0-9a-f]{8}(-[0-9a-f]{4
 const MODE = /^(intersects|within)$/;
 const CRS = /^EPSG:\d{4,6}$/;
 
+/** Whether an area's id is that of a file, which others cannot see. */
+export function isOfFile(id: string): boolean {
+  return !id.includes(":");
+}
+
 /** Tell what an address has and nobody can read: a request without it would be another one. */
 export function unreadIn(fragment: string): Unread[] {
   const members = membersOf(fragment);
-  const { area, crs } = readAddress(fragment);
-  const isRead = { area, crs, parts: readParts(members.get("parts") ?? "").length > 0 };
+  const { area, format, mode, crs } = readAddress(fragment);
+  const isRead = { area, format, mode: members.get("mode") === mode, crs, parts: readParts(members.get("parts") ?? "").length > 0 };
   return (Object.keys(isRead) as Unread[]).filter((name) => members.get(name) && !isRead[name]);
 }
 

@@ -2,9 +2,13 @@
 
 import { uploadArea, type KnownArea } from "./api/areas.ts";
 import { ProblemError } from "./api/call.ts";
+import { bytesInWords } from "./estimate.ts";
 import { element } from "./page.ts";
 import { isTold, problemInWords, showAt } from "./problems.ts";
 import { t, tn } from "./words.ts";
+
+/** As the service takes them (docs/reference/api.md, "An area from a file"). */
+const MOST_BYTES = 5 * 1024 * 1024;
 
 export class AreaFile {
   readonly #onArea: (area: KnownArea) => void;
@@ -43,6 +47,8 @@ export class AreaFile {
     // Chosen again, the same file is a change.
     this.#input.value = "";
     if (!file) return;
+    const unfit = unfitness(file.size);
+    if (unfit) return showAt("area", `${file.name}: ${unfit}`);
     const before = this.#status.textContent;
     this.#status.textContent = t("Reading {file} …", { file: file.name });
     try {
@@ -53,4 +59,11 @@ export class AreaFile {
       showAt("area", isLost ? t("{file} was not read: the connection was lost. Choose it once more.", { file: file.name }) : `${file.name}: ${problemInWords(error)}`);
     }
   }
+}
+
+/** Why a file of so many bytes is no use to the service, in words of whoever has it in the hand. */
+function unfitness(size: number): string {
+  if (size === 0) return t("The file is empty.");
+  if (size <= MOST_BYTES) return "";
+  return t("The file has {size}; one for an area has at most {most}. Simplify its outline, or take fewer areas.", { size: bytesInWords(size), most: bytesInWords(MOST_BYTES) });
 }

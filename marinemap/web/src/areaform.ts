@@ -10,7 +10,7 @@ import { boundsOf, type Bounds } from "./area.ts";
 import { AreaFile } from "./areafile.ts";
 import { offerAreas } from "./areasearch.tsx";
 import { showTool, TOOLS } from "./areatools.ts";
-import type { SharedArea } from "./address.ts";
+import { isOfFile, type SharedArea } from "./address.ts";
 import { askedBefore, cornersOf, editableRing, given, km2OfChosen, km2OfDrawn, type ChosenArea } from "./chosenarea.ts";
 import { AreaDrawing, type Tool } from "./drawing.ts";
 import { goTo, viewOf, zoomTo } from "./map.ts";
@@ -25,6 +25,7 @@ import { SERVICE_LANGUAGE, t } from "./words.ts";
 const NO_AREA = t("No area yet.");
 const NOT_SHOWN = t("The area of that request is given in coordinates that this page cannot show. Choose it anew, or ask for the same again on the card.");
 const GONE = t("The area in this page’s address is not here any more. Choose another.");
+const NOT_YOURS = t("The area in this page’s address is not here: one from a file is kept for a day, and for the browser that it was chosen in. Choose another.");
 const NOT_FOUND = 404;
 const ARROWS: Record<string, [right: number, up: number]> = {
   ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1],
@@ -115,7 +116,7 @@ export class AreaForm {
       if (this.#awaitedId === id) this.#drawing.setArea(chosenOf(area));
       if (this.#awaitedId === id) this.#awaitedId = null;
     } catch (error) {
-      if (this.#awaitedId === id) this.#heedUntold(error);
+      if (this.#awaitedId === id) this.#heedUntold(id, error);
     }
   }
 
@@ -124,12 +125,12 @@ export class AreaForm {
     if (this.#awaitedId) void this.#restoreKnown(this.#awaitedId);
   }
 
-  #heedUntold(error: unknown): void {
+  #heedUntold(id: string, error: unknown): void {
     const { status, isUnreachable } = error instanceof ProblemError ? error.problem : {};
     // It stays in the address until somebody can tell.
     if (isUnreachable) return;
     this.#awaitedId = null;
-    showAt("area", status === NOT_FOUND ? GONE : problemInWords(error));
+    showAt("area", status === NOT_FOUND ? (isOfFile(id) ? NOT_YOURS : GONE) : problemInWords(error));
   }
 
   #takeKnown(area: KnownArea): void {
@@ -229,7 +230,9 @@ export class AreaForm {
 
   #showSize(km2: number, title = ""): void {
     const size = areaInWords(km2);
-    element("area-size").textContent = title ? `${title}: ${size}` : t("Area: {size}", { size });
+    // By itself: a name that is written from right to left would turn the number behind it.
+    if (title) element("area-size").replaceChildren(make("bdi", {}, title), `: ${size}`);
+    else element("area-size").textContent = t("Area: {size}", { size });
   }
 
   /** Corners on a line, as the first two are, have a size by rounding only. */

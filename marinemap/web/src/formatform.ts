@@ -3,7 +3,8 @@
 import type { Mode } from "./api/requests.ts";
 import { SHAPEFILE, type Format } from "./formats.ts";
 import { element, make } from "./page.ts";
-import { clearProblem } from "./problems.ts";
+import { clearProblem, showAt } from "./problems.ts";
+import { t } from "./words.ts";
 
 const MODES: readonly Mode[] = ["clip", "intersects", "within"];
 
@@ -12,7 +13,9 @@ export class FormatForm {
   readonly #modes = MODES.map((mode) => element<HTMLInputElement>(`mode-${mode}`));
   readonly #onChange: () => void;
   #formats: Format[] = [SHAPEFILE];
-  /** Chosen before the service has told of its formats. */
+  /** Whether the service has told of its formats. */
+  #isTold = false;
+  /** Chosen before that. */
   #awaited: string | null = null;
 
   constructor(onChange: () => void) {
@@ -30,19 +33,22 @@ export class FormatForm {
   show(formats: Format[]): void {
     const { chosen } = this;
     this.#awaited = null;
+    this.#isTold = true;
     this.#formats = formats;
     const options = formats.map(({ id, title }) => make("option", { value: id, selected: id === chosen }, title));
     this.#select.replaceChildren(...options);
     this.#heed();
+    this.#tellStrange(chosen);
   }
 
   /** Choose a format, as soon as it is known whether there is one of that id. */
   choose(id: string, mode: Mode): void {
-    const isThere = this.#formats.some((format) => format.id === id);
-    this.#awaited = isThere ? null : id;
+    const isThere = this.find(id) !== undefined;
+    this.#awaited = isThere || this.#isTold ? null : id;
     if (isThere) this.#select.value = id;
     for (const radio of this.#modes) radio.checked = radio.value === mode;
     this.#heed();
+    if (this.#isTold) this.#tellStrange(id);
   }
 
   /** The id of the format that is chosen, or will be. */
@@ -60,6 +66,11 @@ export class FormatForm {
 
   get mode(): Mode {
     return (this.#modes.find(({ checked }) => checked)?.value ?? "clip") as Mode;
+  }
+
+  // A request would come in another format than was meant.
+  #tellStrange(id: string): void {
+    if (!this.find(id)) showAt("format", t("There is no format “{format}” here. Choose one.", { format: id }));
   }
 
   #heed(): void {

@@ -74,9 +74,11 @@ export class LayerList {
     this.#entries.forEach((entry, index) => this.#heed(entry, sorted[index]!));
     this.#panel.show(this.#entries);
     this.#ground.setDrawing(drawingUrl(sorted.find(({ id }) => id === BASE_COLLECTION) ?? {}));
-    this.#takeAwaited();
+    const strange = this.#takeAwaited();
     this.#refreshMap();
     if (this.ticked().join() !== ticked) this.#events.onChange();
+    // After the change, which clears what was told of the layers before.
+    tellStrange(strange);
     const missed = gone.filter(({ row }) => row.isTicked).map(({ collection: { title } }) => title);
     if (missed.length > 0) showBanner(t("Not offered any more, and no longer ticked: {layers}.", { layers: missed.join(", ") }));
   }
@@ -99,7 +101,7 @@ export class LayerList {
   /** Tick exactly these, as soon as it is known which there are. */
   choose(ids: string[]): void {
     if (this.#awaited) this.#awaited = ids;
-    else this.#tickOnly(ids);
+    else tellStrange(this.#tickOnly(ids));
   }
 
   /** Ids of the layers that are ticked, or will be. */
@@ -138,21 +140,21 @@ export class LayerList {
     this.#refreshMap();
   }
 
-  #takeAwaited(): void {
+  #takeAwaited(): string[] {
     const ids = this.#awaited;
     this.#awaited = null;
     if (ids) this.#takeShown();
-    if (ids && ids.length > 0) this.#tickOnly(ids);
+    return ids && ids.length > 0 ? this.#tickOnly(ids) : [];
   }
 
-  #tickOnly(ids: string[]): void {
+  /** Tick these and no others; return which of them there are not. */
+  #tickOnly(ids: string[]): string[] {
     const changed = this.#entries.filter(({ row, collection: { id } }) => row.isTicked !== ids.includes(id));
     for (const { row } of changed) row.tick(!row.isTicked);
     changed.forEach((entry) => this.#showOnMap(entry));
     this.#refreshMap();
     if (changed.length > 0) this.#events.onChange();
-    const strange = ids.filter((id) => !this.#find(id));
-    if (strange.length > 0) showAt("layers", t("The address names layers that are not here: {layers}.", { layers: strange.join(", ") }));
+    return ids.filter((id) => !this.#find(id));
   }
 
   #find(id: string): Entry | undefined {
@@ -241,6 +243,10 @@ export class LayerList {
     this.#refreshMap();
     this.#events.onChoice();
   }
+}
+
+function tellStrange(ids: string[]): void {
+  if (ids.length > 0) showAt("layers", t("The address names layers that are not here: {layers}.", { layers: ids.join(", ") }));
 }
 
 function showAttribution(shown: readonly Pick<Entry, "collection">[]): void {

@@ -11,7 +11,7 @@ import { filesOf } from "./formats.ts";
 import type { LayerList } from "./layers.ts";
 import type { LettersForm } from "./letters.ts";
 import type { MoreForm } from "./parts/form.tsx";
-import { element } from "./page.ts";
+import { announce, element } from "./page.ts";
 import { clearProblems, isTold, showAt, showForeseen, showProblem } from "./problems.ts";
 import { t } from "./words.ts";
 
@@ -34,6 +34,8 @@ export class OrderForm {
   #isSending = false;
   /** Of what was sent last without an answer: it may have come through. */
   #unanswered: { body: string; key: string } | null = null;
+  /** Whether that was lost with the connection; told for as long as the same is in the form. */
+  #isLost = false;
 
   constructor(parts: OrderParts) {
     this.#parts = parts;
@@ -57,7 +59,14 @@ export class OrderForm {
     const reason = this.#missing();
     this.#button.disabled = reason !== "" || this.#isSending;
     this.#button.textContent = this.#isSending ? t("Sending …") : t("Get {files}", { files: filesOf(this.#parts.format.format) });
-    element("submit-reason").textContent = reason;
+    element("submit-reason").textContent = reason || (this.#isStillLost() ? NOT_SENT : "");
+  }
+
+  // The connection comes back by itself; the request does not.
+  #isStillLost(): boolean {
+    if (!this.#isLost) return false;
+    const order = this.#tryOrder(() => undefined);
+    return order !== null && this.#unanswered?.body === bodyOf(order, this.#parts.letters.address);
   }
 
   #missing(): string {
@@ -75,7 +84,7 @@ export class OrderForm {
     clearProblems();
     const order = this.#tryOrder((reason) => showAt("area", reason));
     if (!order) return;
-    let isLost = false;
+    this.#isLost = false;
     this.#setSending(true);
     try {
       const { address } = this.#parts.letters;
@@ -83,15 +92,15 @@ export class OrderForm {
       this.#unanswered = null;
     } catch (error) {
       showProblem(error);
-      if (error instanceof ProblemError && isTold(error.problem)) isLost = true;
+      if (error instanceof ProblemError && isTold(error.problem)) this.#isLost = true;
     } finally {
       this.#setSending(false);
     }
-    if (isLost) element("submit-reason").textContent = NOT_SENT;
+    if (this.#isLost) announce(NOT_SENT);
   }
 
   #keyFor(order: Order, address: string | undefined): string {
-    const body = JSON.stringify([order, address]);
+    const body = bodyOf(order, address);
     if (this.#unanswered?.body !== body) this.#unanswered = { body, key: newKey() };
     return this.#unanswered.key;
   }
@@ -119,4 +128,8 @@ export class OrderForm {
     this.#isSending = isSending;
     this.#refreshButton();
   }
+}
+
+function bodyOf(order: Order, address: string | undefined): string {
+  return JSON.stringify([order, address]);
 }

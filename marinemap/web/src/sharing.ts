@@ -18,6 +18,8 @@ const WAIT_MILLISECONDS = 300;
 
 const UNREAD: Record<Unread, [part: FormPart, text: string]> = {
   area: ["area", t("The area in this page’s address cannot be read: a part of it may be missing. Choose it anew.")],
+  format: ["format", t("The format in this page’s address cannot be read. Choose it anew.")],
+  mode: ["format", t("What this page’s address says of the edge of the area cannot be read. Choose it anew.")],
   crs: ["crs", t("The coordinate system in this page’s address cannot be read. Choose it anew.")],
   parts: ["more", t("The fields and conditions in this page’s address cannot be read: a part of it may be missing. Choose them anew.")],
 };
