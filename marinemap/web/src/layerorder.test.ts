@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { byTheme, isMeant, mayTouch } from "./layerorder.ts";
+import { byTheme, byTitle, isMeant, mayTouch } from "./layerorder.ts";
 
 test("a layer is meant by the beginnings of its words, without accents and case", () => {
   const layer = { id: "reefs_2024", title: "Récifs de corail", description: "Habitats of the survey" };
@@ -24,4 +24,10 @@ test("layers stand below their themes: those near first, those without any last"
   assert.deepEqual(ordered(""), ["Birds: e", "Habitats: c,d", "Wrecks: b", ": a"]);
   assert.deepEqual(ordered("de"), ["Habitats: c,d", "Wrecks: b", "Birds: e", ": a"]);
   assert.deepEqual(byTheme([], () => false), []);
+});
+
+test("layers stand as words do, whatever their first letter is", () => {
+  const titles = ["Shipping lanes", "Zones", "greek islands", "Ärmelkanal", "Layer 10", "Layer 9"];
+  const sorted = byTitle(titles.map((title) => ({ title }))).map(({ title }) => title);
+  assert.deepEqual(sorted, ["Ärmelkanal", "greek islands", "Layer 9", "Layer 10", "Shipping lanes", "Zones"]);
 });

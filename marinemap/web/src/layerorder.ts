@@ -3,6 +3,7 @@
 import type { Collection } from "./api/layers.ts";
 import type { Bounds } from "./area.ts";
 import { boundsOfCollection } from "./collection.ts";
+import { locale } from "./words.ts";
 
 /** Fewer are seen at a glance. */
 export const MANY_LAYERS = 9;
@@ -11,6 +12,12 @@ export const MANY_LAYERS = 9;
 export function isMeant({ id, title, theme = "", description = "" }: Pick<Collection, "id" | "title" | "theme" | "description">, text: string): boolean {
   const words = plainWords(`${id} ${title} ${theme} ${description}`);
   return plainWords(text).every((sought) => words.some((word) => word.startsWith(sought)));
+}
+
+/** Order layers as the reader looks for words and numbers; of a database capitals may come first, and Ä after Z. */
+export function byTitle<T extends Pick<Collection, "title">>(layers: readonly T[]): T[] {
+  const words = new Intl.Collator(locale, { numeric: true });
+  return [...layers].sort((one, other) => words.compare(one.title, other.title));
 }
 
 export interface Themed<T> {
@@ -28,7 +35,7 @@ export function byTheme<T extends { collection: Pick<Collection, "theme"> }>(lay
   }
   const rank = ({ theme, members }: Themed<T>): number => (theme === "" ? 2 : members.every(isFar) ? 1 : 0);
   const groups = [...themes].map(([theme, members]) => ({ theme, members }));
-  return groups.sort((one, other) => rank(one) - rank(other) || one.theme.localeCompare(other.theme));
+  return groups.sort((one, other) => rank(one) - rank(other) || one.theme.localeCompare(other.theme, locale));
 }
 
 /** Whether a layer has anything near an area; what does not say where it lies may. */
