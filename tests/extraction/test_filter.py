@@ -164,6 +164,43 @@ def test_pattern_that_is_too_long_is_refused(pattern: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("text = 'O''Brien'", ["O'Brien"]),
+        (r"text = 'O\'Brien'", ["O'Brien"]),
+        (r"text IN ('O\'Brien', 'it''s') AND text LIKE 'O\'%'", ["O'Brien"]),
+        (r"text = 'C:\'", ["C:\\"]),
+        (r"text = 'C:\' OR text = 'it''s'", ["C:\\", "it's"]),
+    ],
+)
+def test_apostrophe_is_written_in_either_way_of_the_standard(text: str, found: list[str]) -> None:
+    rows = pa.RecordBatch.from_pydict({"text": ["O'Brien", "C:\\", "it's"]})
+    mask = compile_filter(text, rows.schema).passes(rows)
+    assert rows.filter(mask).column("text").to_pylist() == found
+
+
+def test_apostrophe_hides_no_nesting() -> None:
+    deep = "(" * 4_000 + "1" + ")" * 4_000
+    with pytest.raises(RequestError, match="parts or 32 levels"):
+        compile_filter(rf"name = 'a\'' AND id = {deep} AND name = 'b'", ROWS.schema)
+
+
+@pytest.mark.parametrize(
+    ("text", "words", "hint"),
+    [
+        ("name = NULL", "nothing is equal to NULL", "IS NULL"),
+        ("moment = TIMESTAMP('2026-02-30T00:00:00Z')", "'2026-02-30T00:00:00Z' is no", "TIMESTAMP("),
+        ("moment = DATE('2026-1-1')", "'2026-1-1' is no day", "DATE('2026-01-31')"),
+        ("name = DATE('2026-01-01')", " 2026-01-01 is no value for a field of type string", ""),
+    ],
+)
+def test_value_that_is_none_is_told_in_words(text: str, words: str, hint: str) -> None:
+    with pytest.raises(RequestError, match=words) as refused:
+        compile_filter(text, ROWS.schema)
+    assert hint in (refused.value.hint or "")
+
+
+@pytest.mark.parametrize(
     ("pattern", "texts"),
     [
         (r"a\\b", ["a\\b"]),

@@ -165,7 +165,7 @@ class Operands:
         self._check_gives_value(node)
         value = plain_value(node)
         if value is None or wanted is None or not suits(value, wanted):
-            raise self.refuse(_no_value(node, wanted), how_to_write(value, wanted))
+            raise self.refuse(_no_value(node, wanted), _how_to_write(node, wanted))
         try:
             return scalar_of(value, wanted)
         except (pa.ArrowException, OverflowError) as error:
@@ -233,7 +233,21 @@ def without_accents(text: Any) -> Any:
 FOLDS: dict[str, Callable[[Any], Any]] = {"casei": folded, "accenti": without_accents}
 
 
+def _how_to_write(node: Any, wanted: Any) -> str | None:
+    if node is None:
+        return say("Write IS NULL or IS NOT NULL: name IS NULL.")
+    value = plain_value(node)
+    return how_to_write(quote(node) if value is None else value, wanted)
+
+
 def _no_value(node: Any, wanted: Any) -> str:
+    if node is None:
+        return say("nothing is equal to NULL")
+    if isinstance(node, Mapping) and len(node) == 1 and set(node) <= {"date", "timestamp"}:
+        (text,) = node.values()
+        if plain_value(node) is None:
+            return say("'{text}' is no day or moment that there is", text=quote(text))
+        node = text
     if wanted is None:
         return say("{node} is no value for a filter", node=quote(node))
     return say("{node} is no value for a field of type {type}", node=quote(node), type=wanted)

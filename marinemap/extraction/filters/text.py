@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 import cql2
@@ -23,6 +24,7 @@ _LARGE_INTEGER = re.compile(r"(?<![\w.])-?\d{16,}(?![\w.])")
 _INTEGER_MARK = "\ue000integer:"
 # Where the library's parser stopped, by line and character.
 _PLACE = re.compile(r"\s*--> (\d+):(\d+)")
+_UNREADABLE = (cql2.ParseError, cql2.ValidationError, ValueError)
 _EXAMPLE = say("Write for example depth > 20 AND name LIKE 'Reef%'.")
 _SLIPS = (
     (re.compile("=="), say("Equality is one sign: name = 'Reef'.")),
@@ -67,9 +69,20 @@ def parse(text: Any, field: str) -> Any:
         )
     _check_nesting(text, field)
     try:
-        return _with_integers(cql2.parse_text(_with_marks(text)).to_json())
-    except (cql2.ParseError, cql2.ValidationError, ValueError) as error:
+        return _tree(text)
+    except _UNREADABLE as error:
+        # CQL2's other way to write an apostrophe, which the library does not know: 'O\'Brien'.
+        # Tried last, for a text may end with a backslash.
+        other = text.replace("\\'", "''")
+        if other != text:
+            _check_nesting(other, field)
+            with suppress(*_UNREADABLE):
+                return _tree(other)
         raise _not_cql2(text, str(error), field) from error
+
+
+def _tree(text: str) -> Any:
+    return _with_integers(cql2.parse_text(_with_marks(text)).to_json())
 
 
 def _not_cql2(text: str, error: str, field: str) -> RequestError:
