@@ -124,7 +124,8 @@ class TokenMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         """Answer as to the token's person; 401 where there is none."""
-        scheme, _, text = request.headers.get("Authorization", "").partition(" ")
+        shown = request.headers.get("Authorization", "")
+        scheme, _, text = shown.partition(" ")
         # Other schemes are the affair of a server in front.
         if scheme.lower() == "bearer" and request.path.startswith("/api/"):
             try:
@@ -134,7 +135,18 @@ class TokenMiddleware:
                 return problem_response(request, error)
             request.user = token.user
             vars(request)["token_scopes"] = frozenset(token.scopes)
+        elif _TEXT.search(shown) and request.path.startswith("/api/"):
+            # As everyone they would see other jobs and fewer layers, and not know why.
+            return problem_response(request, _without_scheme())
         return self._get_response(request)
+
+
+def _without_scheme() -> TokenRefusedError:
+    return TokenRefusedError(
+        say("a token is shown with the word Bearer before it"),
+        field="Authorization",
+        hint=say("Send Authorization: Bearer mmt_..."),
+    )
 
 
 def _is_text(text: str) -> bool:

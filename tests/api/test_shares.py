@@ -48,6 +48,23 @@ def share(owner: Client, done: str, query: str = "") -> str:
     return str(answer.json()["href"])
 
 
+@pytest.mark.parametrize(
+    ("body", "content_type"),
+    [
+        ('{"days": 3}', "application/json"),
+        ("days=3", "application/x-www-form-urlencoded"),
+        ('{"days": 3}', "application/x-www-form-urlencoded"),
+    ],
+)
+def test_days_in_a_body_are_refused_and_not_left_aside(
+    owner: Client, done: str, body: str, content_type: str
+) -> None:
+    refused = owner.post(f"{done}/share", body, content_type=content_type)
+    assert "?days=3" in assert_problem(refused, 400)["hint"]
+    assert not SharedResult.objects.exists()
+    assert owner.post(f"{done}/share", "{}", content_type="application/json").status_code == 201
+
+
 def test_result_is_kept_for_longer_within_the_bound(
     owner: Client, done: str, settings: Any
 ) -> None:

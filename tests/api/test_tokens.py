@@ -106,6 +106,18 @@ def test_text_that_is_no_token_is_refused_everywhere(
     assert text == "" or text not in str(problem)
 
 
+@pytest.mark.parametrize("scheme", ["", "Token ", "Basic "])
+def test_token_without_its_word_is_refused_and_told_how(
+    diver: User, new_client: NewClient, scheme: str
+) -> None:
+    text = token_of(diver)
+    refused = new_client({"Authorization": scheme + text}).get("/api/jobs")
+    problem = assert_problem(refused, 401)
+    assert "Authorization: Bearer mmt_..." in problem["hint"] and text not in str(problem)
+    # What is somebody else's is left to them.
+    assert new_client({"Authorization": "Basic eDp5"}).get("/api/jobs").status_code == 200
+
+
 def test_token_that_is_over_revoked_or_of_who_may_not_sign_in_is_refused(
     diver: User, new_client: NewClient
 ) -> None:

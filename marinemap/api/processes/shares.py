@@ -52,6 +52,7 @@ def share(request: HttpRequest, job_id: str, days: int | None) -> Document:
     """Make a link to the result of a job; its key is in this answer and nowhere else."""
     job = finished_job(request, job_id)
     refuse_cross_site(request)
+    _refuse_body(request)
     if job.status != JobStatus.SUCCESSFUL or not (job.artifact or job.has_outputs):
         raise ResultGoneError(say("there is no result to share"), field="jobID", value=job_id)
     if _valid(job).count() >= _MOST_LINKS:
@@ -72,6 +73,17 @@ def share(request: HttpRequest, job_id: str, days: int | None) -> Document:
     href = request.build_absolute_uri(reverse("api:shared", args=[key]))
     body = _described(job) | {"href": href, "expires": made.expires_at.isoformat()}
     return Document(_("Link"), body, status=201, headers={"Location": href}, cache_control=PRIVATE)
+
+
+def _refuse_body(request: HttpRequest) -> None:
+    # The link would last for as long as the files do, and not for the days that were meant.
+    is_json = "json" in (request.content_type or "")
+    if request.POST or (is_json and request.body.strip() not in (b"", b"{}")):
+        raise RequestError(
+            say("a link is asked for without a body"),
+            field="body",
+            hint=say("Write the days into the address: .../share?days=3."),
+        )
 
 
 def revoke(request: HttpRequest, job_id: str) -> Document:
