@@ -189,7 +189,11 @@ def test_apostrophe_hides_no_nesting() -> None:
     ("text", "words", "hint"),
     [
         ("name = NULL", "nothing is equal to NULL", "IS NULL"),
-        ("moment = TIMESTAMP('2026-02-30T00:00:00Z')", "'2026-02-30T00:00:00Z' is no", "TIMESTAMP("),
+        (
+            "moment = TIMESTAMP('2026-02-30T00:00:00Z')",
+            "'2026-02-30T00:00:00Z' is no",
+            "TIMESTAMP(",
+        ),
         ("moment = DATE('2026-1-1')", "'2026-1-1' is no day", "DATE('2026-01-31')"),
         ("name = DATE('2026-01-01')", " 2026-01-01 is no value for a field of type string", ""),
     ],

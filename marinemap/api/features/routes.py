@@ -116,8 +116,8 @@ _ITEM_PARAMETERS = (
     Parameter(
         "datetime",
         {"type": "string", "maxLength": 100},
-        "Features with a day or moment at a moment or within an interval, such as 2026-11-01/.., in "
-        "any of their fields of days and moments; those without one match any.",
+        "Features with a day or moment at a moment or within an interval, such as 2026-11-01/.., "
+        "in any of their fields of days and moments; those without one match any.",
     ),
     Parameter(
         "filter",
