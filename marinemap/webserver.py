@@ -18,6 +18,7 @@ from waitress.adjustments import Adjustments
 from waitress.server import TcpWSGIServer
 from waitress.task import ThreadedTaskDispatcher
 
+from marinemap.errors import ServiceError
 from marinemap.webserver_channel import Channel, ServerLimits
 from marinemap.webserver_streams import StreamLimits, Streams
 
@@ -25,6 +26,8 @@ from marinemap.webserver_streams import StreamLimits, Streams
 # libraries and the queue have theirs besides.
 _FILES_EACH = 2
 _OTHER_FILES = 128
+# Two browsers have as many.
+_FEWEST_CONNECTIONS = 12
 # What the kernel keeps for a client that does not read. It would let it grow to 4 MB, each.
 _KERNEL_BUFFER_BYTES = 256 * 1024
 
@@ -190,6 +193,11 @@ def most_connections(wanted: int, streams: int = 0) -> int:
         As many as there should be.
     streams : int, optional
         How many stay open besides; the application has no more than a quarter of all files for it.
+
+    Raises
+    ------
+    ServiceError
+        If the process may open so few files that nobody would be answered.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     needed = wanted * _FILES_EACH + _OTHER_FILES + streams
@@ -197,4 +205,10 @@ def most_connections(wanted: int, streams: int = 0) -> int:
         soft = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     others = _OTHER_FILES + min(streams, soft // 4)
-    return min(wanted, (soft - others) // _FILES_EACH)
+    connections = (soft - others) // _FILES_EACH
+    if connections < min(wanted, _FEWEST_CONNECTIONS):
+        raise ServiceError(
+            f"the web server may open {soft} files at once, too few to answer anybody: "
+            "let it open 1024 or more ('ulimit -n 1024', or LimitNOFILE=1024 in its unit)"
+        )
+    return min(wanted, connections)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import json
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -303,3 +305,26 @@ def test_client_that_leaves_is_not_waited_for(start: Start, send: Send) -> None:
     for _ in range(20):
         send(port, b"GET / HTTP/1.1\r\n\r\n").close()
     assert requests.get(f"http://127.0.0.1:{port}/", timeout=120).ok
+
+
+_FEW_FILES = """
+import resource
+from marinemap.errors import ServiceError
+from marinemap.webserver import most_connections
+for files in (256, 128):
+    resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))
+    try:
+        print(most_connections(1000, streams=2000))
+    except ServiceError as error:
+        print(error)
+"""
+
+
+def test_server_that_may_open_too_few_files_says_so() -> None:
+    """It began, accepted no connection and told nobody."""
+    done = subprocess.run(
+        [sys.executable, "-c", _FEW_FILES], capture_output=True, text=True, timeout=300
+    )
+    some, refused = done.stdout.splitlines()
+    assert int(some) >= 12
+    assert "may open 128 files at once" in refused and "LimitNOFILE=1024" in refused

@@ -18,6 +18,7 @@ from django.urls import get_resolver
 
 from marinemap.api.kept import KeptAnswers
 from marinemap.api.mute import WhileMute, limit_waits
+from marinemap.errors import ServiceError
 from marinemap.jobs.health import keep_a_connection
 from marinemap.jobs.watch import stand_in
 from marinemap.processes.apart import warm_up
@@ -63,11 +64,7 @@ class Command(BaseCommand):
             application,
             listener,
             is_behind_proxy=settings.SECURE_PROXY_SSL_HEADER is not None,
-            limits=ServerLimits(
-                connections=most_connections(
-                    ServerLimits.connections, settings.MARINEMAP_MAX_STREAMS
-                )
-            ),
+            limits=ServerLimits(connections=_connections()),
         )
         _on_end(lambda *_: _stop(server))
         server.run()
@@ -102,6 +99,13 @@ def _warm_up() -> None:
     assert get_resolver().url_patterns and all_processes()
     warm_up()
     assert current_app.backend and current_app.connection_for_write().get_transport_cls()
+
+
+def _connections() -> int:
+    try:
+        return most_connections(ServerLimits.connections, settings.MARINEMAP_MAX_STREAMS)
+    except ServiceError as error:
+        raise CommandError(str(error)) from error
 
 
 def _listener(host: str, port: int) -> Any:
