@@ -80,3 +80,80 @@ def test_layer_of_which_most_is_passed_over_is_damaged(tmp_path: Path) -> None:
 def extract_sea(source: Path, **of_layer: Any) -> ExtractionResult:
     layer = SourceLayer("sea", source, layer="sea", **of_layer)
     return extract(ExtractionRequest([layer], AREA, source.with_suffix(".zip")))
+
+
+SCHEMA = """<xs:schema targetNamespace="http://ogr.maptools.org/" xmlns:ogr="http://ogr.maptools.org/"
+ xmlns:xs="http://www.w3.org/2001/XMLSchema" xmlns:gml="http://www.opengis.net/gml/3.2">
+<xs:import namespace="http://www.opengis.net/gml/3.2"/>
+<xs:element name="sea" type="ogr:sea_Type" substitutionGroup="gml:AbstractFeature"/>
+<xs:complexType name="sea_Type"><xs:complexContent><xs:extension base="gml:AbstractFeatureType">
+<xs:sequence><xs:element name="geom" type="gml:PointPropertyType"/>{element}</xs:sequence>
+</xs:extension></xs:complexContent></xs:complexType></xs:schema>"""
+ELEMENT = '<xs:element name="v" type="xs:{}" nillable="true" minOccurs="0"/>'
+
+
+def typed(path: Path, type_: str, *values: str) -> Path:
+    """Write points of a layer ``sea`` with a field ``v``, of which a schema says what it is."""
+    if type_:
+        schema = SCHEMA.format(element=ELEMENT.format(type_))
+        path.with_suffix(".xsd").write_text(schema)
+    members = "\n".join(
+        f'<ogr:featureMember><ogr:sea gml:id="sea.{n}"><ogr:geom><gml:Point srsName="EPSG:4326">'
+        f"<gml:pos>1 2</gml:pos></gml:Point></ogr:geom>{value}</ogr:sea></ogr:featureMember>"
+        for n, value in enumerate(values)
+    )
+    spaces = 'xmlns:ogr="http://ogr.maptools.org/" xmlns:gml="http://www.opengis.net/gml/3.2"'
+    told = f'{spaces} xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"'
+    # With a schema GDAL looks for a CRS here, and nowhere else.
+    box = '<gml:Envelope srsName="EPSG:4326"><gml:lowerCorner>1 2</gml:lowerCorner>'
+    box = (
+        f"<gml:boundedBy>{box}<gml:upperCorner>1 2</gml:upperCorner></gml:Envelope></gml:boundedBy>"
+    )
+    head = f"<ogr:FeatureCollection {told}>{box}"
+    path.write_text(f"{head}\n{members}\n</ogr:FeatureCollection>\n")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("type_", "first", "value"),
+    [
+        ("int", "1", "1.5"),
+        ("int", "1", "99999999999"),
+        ("integer", "1", "99999999999"),
+        ("long", "1", "99999999999999999999"),
+        ("", "1", "18446744073709551615"),
+        ("double", "1", "1,5"),
+        ("double", "1", "x"),
+        ("boolean", "true", "yes"),
+        ("date", "2020-01-01", "2020-02-30"),
+        ("date", "2020-01-01", "2020"),
+        ("dateTime", "2020-01-01T00:00:00Z", "2020-01-01T25:00:00Z"),
+        ("", "2020-01-01T00:00:00", "2020-01-01T24:00:00"),
+    ],
+)
+def test_value_of_a_gml_that_is_none_of_its_type_is_refused(
+    tmp_path: Path, type_: str, first: str, value: str
+) -> None:
+    values = [f"<ogr:v>{first}</ogr:v>", f"<ogr:v>{value}</ogr:v>"]
+    source = typed(tmp_path / "sea.gml", type_, *values)
+    with pytest.raises(DatasetError, match=f"line 3 of sea.gml has '{value}' in 'v', which is no"):
+        check_servable(describe(source))
+
+
+@pytest.mark.parametrize(
+    ("type_", "values"),
+    [
+        ("int", ["-5", "+5", " 7 ", "", "5.0", "2147483647"]),
+        ("long", ["9223372036854775807", "-9223372036854775808"]),
+        ("double", ["INF", "-INF", "NaN", "1e-5", ".5", "-3."]),
+        ("boolean", ["true", "0", "TRUE"]),
+        ("date", ["2020-02-29", "2020-01-01Z", "2020-01-01+02:00"]),
+        ("dateTime", ["2020-01-01T23:59:60Z", "2020-01-01T10:20:30.123456+02:00"]),
+        ("string", ["1,5", "99999999999999999999", "2020-01-01T24:00:00"]),
+    ],
+)
+def test_value_of_a_gml_of_its_type_is_read(tmp_path: Path, type_: str, values: list[str]) -> None:
+    nil = '<ogr:v xsi:nil="true"/><ogr:w><ogr:v>x</ogr:v></ogr:w>'
+    elements = [nil, *(f"<ogr:v>{value}</ogr:v>" for value in values)]
+    source = typed(tmp_path / "sea.gml", type_, *elements)
+    check_servable(describe(source))

@@ -13,6 +13,7 @@ from urllib.parse import quote as quote_address
 
 from marinemap.errors import DatasetError, quote
 from marinemap.extraction.sources.gml_features import find_odd_coordinates, passed_over
+from marinemap.extraction.sources.gml_values import check_values
 from marinemap.extraction.sources.source import SourceFormat, with_suffixes
 from marinemap.extraction.sources.xml import check_xml
 from marinemap.sentences import say
@@ -55,6 +56,7 @@ def _check_gml(path: Path) -> None:
             value=path.name,
             hint=say("Mend that feature, or take it out."),
         )
+    check_values(path, _without_schema(path), _read_only(path))
 
 
 SOURCE = SourceFormat(

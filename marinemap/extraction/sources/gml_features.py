@@ -13,7 +13,7 @@ import numpy as np
 from marinemap.extraction.sources.mapped import mapped
 
 # Their children are features (OGC 07-036, 9.3; GML 2 and application schemas of old).
-_MEMBERS = ("featureMember", "featureMembers", "member", "members")
+MEMBERS = ("featureMember", "featureMembers", "member", "members")
 _IDS = ("gml:id", "fid")
 # GDAL takes such identifiers of one layer, all with one beginning, for numbers.
 _NUMBERED = re.compile(r"(.*?)(\d+)", re.DOTALL)
@@ -78,7 +78,7 @@ class _Reader:
 
         def begin(name: str, attributes: dict[str, str]) -> None:
             local = name.rpartition(":")[2]
-            if local == self.layer and self._within and self._within[-1] in _MEMBERS:
+            if local == self.layer and self._within and self._within[-1] in MEMBERS:
                 named = next((attributes[each] for each in _IDS if each in attributes), None)
                 self.found.append(_Feature(named, parser.CurrentLineNumber))
             self._within.append(local)
