@@ -33,6 +33,7 @@ PAGES = [
     "/api/collections/reefs/items",
     "/api/collections/reefs/items/1",
     "/api/collections/reefs/queryables",
+    "/api/collections/reefs/values?field=habitat_class",
     "/api/tileMatrixSets",
     "/api/processes",
     "/api/processes/extract",

@@ -6,6 +6,8 @@ from functools import partial
 from typing import Any
 
 from django.http import HttpRequest
+from django.utils.text import format_lazy
+from django.utils.translation import gettext_lazy as _
 
 from marinemap.api.declarations import Document
 from marinemap.api.features.layers import get_layer
@@ -27,7 +29,8 @@ def values(request: HttpRequest, collection_id: str, field: str, limit: int) -> 
     body = {"field": field, **_told(found, limit), "links": _links(request, layer)}
     # How far an incomplete count came depends on how busy the site was: the next one may tell more.
     question = partial(layer_as_it_is, layer) if found.is_complete else None
-    return Document(f"{layer.title}: values of {field}", body, question=question)
+    title = format_lazy(_("{layer}: values of {field}"), layer=layer.title, field=field)
+    return Document(title, body, question=question)
 
 
 def _told(found: FieldValues, limit: int) -> dict[str, Any]:
