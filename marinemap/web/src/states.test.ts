@@ -3,7 +3,7 @@ import test from "node:test";
 
 import type { Job } from "./api/requests.ts";
 import { now, setClock } from "./clock.ts";
-import { isReady, stateInWords, timeInWords, waitInWords } from "./states.ts";
+import { inOwnTime, isReady, stateInWords, timeInWords, waitInWords } from "./states.ts";
 
 const links = [{ rel: "http://www.opengis.net/def/rel/ogc/1.0/results", href: "/api/jobs/1/results" }];
 const job: Job = { jobID: "1", status: "successful", expires: "2031-05-02T12:00:00Z", links };
@@ -44,4 +44,9 @@ test("a clock that is a week off keeps nothing from being fetched", () => {
   setClock(new Date(Date.now() - 1500).toUTCString());
   setClock(null);
   assert.ok(Math.abs(now() - Date.now()) < 1000);
+});
+
+test("moments of the service's sentences are those of the reader", () => {
+  const said = "The files are kept until 2031-05-02T12:00:00Z already, and at most until 2031-05-09T12:00:00Z. Nothing else.";
+  assert.match(inOwnTime(said), /^The files are kept until 2 May, \d\d:00 already, and at most until 9 May, \d\d:00\. Nothing else\.$/);
 });

@@ -51,6 +51,11 @@ export function timeInWords(moment: string | undefined, now = new Date(serviceNo
   return `${date.toLocaleDateString(locale, { day: "numeric", month: "short" })}, ${time}`;
 }
 
+/** A sentence of the service's, with its moments as the reader writes them. */
+export function inOwnTime(sentence: string): string {
+  return sentence.replace(/\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ/g, (moment) => timeInWords(moment, undefined, true));
+}
+
 function readyInWords({ expires }: Job): string {
   const until = timeInWords(expires, undefined, true);
   return until ? t("Ready, kept until {time}", { time: until }) : t("Ready");

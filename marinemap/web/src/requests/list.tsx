@@ -7,7 +7,7 @@ import { cancelJob, listJobs, newKey, readFailure, readReport, readRequest, rene
 import { now } from "../clock.ts";
 import { announce, element } from "../page.ts";
 import { ended, isTold, problemInWords } from "../problems.ts";
-import { isOver, isReady, stateInWords } from "../states.ts";
+import { inOwnTime, isOver, isReady, stateInWords } from "../states.ts";
 import { Card, type CardEvents, type Entry } from "./card.tsx";
 import { reasonOf } from "./failure.ts";
 import { Following } from "./following.ts";
@@ -167,7 +167,7 @@ export class RequestList {
       await fulfil(entry);
       this.#tabs.postMessage(entry.job.jobID);
     } catch (error) {
-      entry.problem = problemInWords(error);
+      entry.problem = inOwnTime(problemInWords(error));
       entry.isUnanswered = error instanceof ProblemError && isTold(error.problem);
     }
     this.refresh();
