@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from django.contrib.auth.models import User
 from django.db import DatabaseError
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.utils import timezone
@@ -97,10 +97,8 @@ def find_token(text: str) -> PersonalToken:
     TokenRefusedError
         If it is none, is over, or its person may no longer sign in: the answer is the same.
     """
-    now = timezone.now()
-    current = PersonalToken.objects.filter(Q(expires_at=None) | Q(expires_at__gt=now))
     # Looked up by a digest: how long that takes tells nothing of other tokens.
-    found = current.filter(digest=_digest(text), user__is_active=True) if _is_text(text) else None
+    found = current_tokens().filter(digest=_digest(text)) if _is_text(text) else None
     token = found.select_related("user").first() if found is not None else None
     if token is None:
         raise TokenRefusedError(
@@ -108,8 +106,14 @@ def find_token(text: str) -> PersonalToken:
             field="Authorization",
             hint=say("Make a new one, or leave the header out to ask as everyone."),
         )
-    _note_use(token, now)
+    _note_use(token, timezone.now())
     return token
+
+
+def current_tokens() -> QuerySet[PersonalToken]:
+    """Return the tokens that are not over, of those who may sign in."""
+    is_current = Q(expires_at=None) | Q(expires_at__gt=timezone.now())
+    return PersonalToken.objects.filter(is_current, user__is_active=True)
 
 
 class TokenMiddleware:
@@ -135,6 +139,7 @@ class TokenMiddleware:
                 return problem_response(request, error)
             request.user = token.user
             vars(request)["token_scopes"] = frozenset(token.scopes)
+            vars(request)["token_id"] = token.pk
         elif _TEXT.search(shown) and request.path.startswith("/api/"):
             # As everyone they would see other jobs and fewer layers, and not know why.
             return problem_response(request, _without_scheme())

@@ -16,8 +16,11 @@ from marinemap.api.events.feed import Feed, Watch
 from marinemap.api.events.limits import TooManyStreamsError, check_room
 from marinemap.api.events.messages import Origin
 from marinemap.api.identity import Owners
+from marinemap.api.models import PersonalToken
+from marinemap.api.tokens import make_token
 from marinemap.errors import UnavailableError
 from marinemap.jobs.models import Job
+from marinemap.jobs.owners import owner_of_user
 from tests.api.conftest import BROWSER, Post, run
 from tests.api.test_jobs import ECHO, assert_problem
 
@@ -216,6 +219,46 @@ def test_of_more_jobs_than_are_looked_at_the_latest_are_told(
     assert str(job.pk) in [each["jobID"] for each in line.take()]
     # It is not among those that were looked at, and waits all the same.
     assert one.is_open
+
+
+@pytest.mark.parametrize("end", ["revoked", "over", "may not sign in"])
+def test_stream_ends_with_the_token_that_opened_it(
+    feed: Feed, new_client: NewClient, django_user_model: Any, monkeypatch: pytest.MonkeyPatch,
+    end: str,
+) -> None:  # fmt: skip
+    """What a person asks for by other ways was told to it for up to half an hour."""
+    monkeypatch.setattr("marinemap.api.events.views.feed", feed)
+    user = django_user_model.objects.create_user("ann")
+    lines = {}
+    for name in ("stays", "ends"):
+        token, text = make_token(user, name, ["jobs:read"])
+        line = lines[name] = Line()
+        kept = {"marinemap.keep_open": lambda heir, line=line: heir(line)}
+        headers = {"Authorization": f"Bearer {text}"}
+        assert new_client().get("/api/jobs/events", headers=headers, **kept).status_code == 200
+    feed._tell()
+    if end == "revoked":
+        token.delete()
+    elif end == "over":
+        PersonalToken.objects.filter(pk=token.pk).update(expires_at=timezone.now())
+    else:
+        django_user_model.objects.update(is_active=False)
+    Job.objects.create(process_id="echo", owner=owner_of_user(user.pk))
+    feed._tell()
+    assert (lines["ends"].take(), lines["ends"].is_open) == ([], False)
+    assert lines["stays"].is_open == (end != "may not sign in") == bool(lines["stays"].take())
+
+
+def test_stream_ends_when_its_person_may_no_longer_sign_in(
+    feed: Feed, django_user_model: Any
+) -> None:
+    user, line = django_user_model.objects.create_user("ann"), Line()
+    feed.add(watch(owners=Owners(("browser:me",)), user_id=user.pk), line)
+    feed._tell()
+    assert line.is_open
+    django_user_model.objects.update(is_active=False)
+    feed._tell()
+    assert not line.is_open
 
 
 def test_who_is_behind_is_told_the_latest_only(feed: Feed) -> None:

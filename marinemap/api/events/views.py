@@ -73,7 +73,10 @@ def _newest(jobs: QuerySet[Job]) -> Sequence[Job]:
 def _watch(request: HttpRequest) -> Watch:
     address = address_of(request)
     person = next(iter(owners_of(request)), address)
-    return Watch(Origin(request.build_absolute_uri("/")), person, address)
+    # As tokens.TokenMiddleware found it.
+    token_id = vars(request).get("token_id")
+    origin = Origin(request.build_absolute_uri("/"))
+    return Watch(origin, person, address, user_id=request.user.pk, token_id=token_id)
 
 
 def _stream(
