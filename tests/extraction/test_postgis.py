@@ -424,6 +424,34 @@ def test_infinite_date_is_refused_by_name(
         run(table_of("reefs"), tmp_path, AREA)
 
 
+def test_end_of_a_day_as_a_time_is_refused_by_name(
+    database: psycopg.Connection[Any], table_of: Callable[..., Table], tmp_path: Path
+) -> None:
+    _fill(database, "reefs", _rows(20))
+    database.execute("ALTER TABLE sea.reefs ADD COLUMN until time DEFAULT '23:59:59.999999'")
+    assert run(table_of("reefs"), tmp_path, AREA).features_written
+    database.execute("UPDATE sea.reefs SET until = '24:00' WHERE fid = 12")
+    with pytest.raises(DatasetError, match="field 'until' .* holds '24:00:00'"):
+        run(table_of("reefs"), tmp_path, AREA)
+
+
+def test_feature_with_a_coordinate_that_is_no_number_is_counted(
+    database: psycopg.Connection[Any], table_of: Callable[..., Table], tmp_path: Path
+) -> None:
+    database.execute("CREATE TABLE sea.odd (gid serial PRIMARY KEY, geom geometry(Geometry, 4326))")
+    database.execute(
+        "INSERT INTO sea.odd (geom) SELECT ST_SetSRID(geom, 4326) FROM (VALUES (ST_Point(1, 1)), "
+        "(ST_Point('NaN', 1)), (ST_MakeLine(ST_Point(1, 1), ST_Point(2, 'NaN'))), "
+        "('POINT EMPTY'::geometry)) AS odd (geom)"
+    )
+    dataset = describe(table_of("odd"))
+    check_servable(dataset)
+    for kind in ("geometry", "geography"):
+        database.execute(f"ALTER TABLE sea.odd ALTER geom TYPE {kind} USING geom::{kind}")
+        (report,) = run(table_of("odd"), tmp_path).layers
+        assert (report.features_written, report.without_position + report.not_finite) == (1, 3)
+
+
 def _backends(cluster: Cluster) -> list[int]:
     query = "SELECT pid FROM pg_stat_activity WHERE application_name = 'MarineMap'"
     with psycopg.connect(cluster.url("postgres")) as connection:

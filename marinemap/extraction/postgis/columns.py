@@ -40,6 +40,7 @@ class Kind:
 
 # PostgreSQL counts days and microseconds from the year 2000.
 _DAYS, _MICROSECONDS = 10_957, 946_684_800_000_000
+_DAY = 86_400_000_000
 _KINDS = {
     "bool": Kind("{}", "?", pa.bool_(), "bool"),
     "int2": Kind("{}", ">i2", pa.int16(), "int16"),
@@ -232,8 +233,10 @@ def since_1970(values: Array, kind: Kind) -> Array:
     Raises
     ------
     ValueError
-        If one is infinite, as PostgreSQL has them.
+        If one is infinite, or the end of a day, as PostgreSQL has them.
     """
+    if pa.types.is_time(kind.arrow) and (values == _DAY).any():
+        raise ValueError("holds '24:00:00', which elsewhere is no time of day")
     begin = _SINCE_2000.get(kind.arrow)
     if begin is None:
         return values

@@ -81,8 +81,9 @@ class TableIndex:
 
     def size(self) -> int:
         """Return how many features lie somewhere."""
-        geometry = self.shape.geometry_sql()
-        return self._number("count(*)", SQL("NOT ST_IsEmpty({})").format(geometry))
+        # What touches not even its own box, for a coordinate is no number, is never read.
+        somewhere = SQL("NOT ST_IsEmpty({geometry}) AND {geometry} && {geometry}")
+        return self._number("count(*)", somewhere.format(geometry=self.shape.geometry_sql()))
 
     def bytes_each(self) -> float:
         """Return how large the geometry of a feature is, of some."""
