@@ -289,6 +289,24 @@ def test_box_across_180_degrees_hides_nothing(tmp_path: Path) -> None:
     assert describe(path).bounds == (-180.0, 0.0, 180.0, 1.0)
 
 
+@pytest.mark.parametrize("others", [[], [[0, 0, 1, 1]], [[-180, 0, -179, 1]], [[170, 0, 180, 1]]])
+def test_kept_box_across_180_degrees_hides_nothing(tmp_path: Path, others: list[Any]) -> None:
+    across = shapely.MultiPolygon([shapely.box(179, 0, 180, 1), shapely.box(-180, 0, -179, 1)])
+    boxes = [[179, 0, -179, 1], *others]
+    sides = [pa.array([float(box[n]) for box in boxes]) for n in range(4)]
+    path = write_parquet(
+        tmp_path / "sea.parquet",
+        [across, *(shapely.box(*box) for box in others)],
+        {"bbox": pa.StructArray.from_arrays(sides, SIDES)},
+        types=["Polygon", "MultiPolygon"],
+        column={"covering": {"bbox": {side: ["bbox", side] for side in SIDES}}},
+    )
+    for name, area in (("east", [179.2, 0, 179.8, 1]), ("west", [-179.8, 0, -179.2, 1])):
+        (tmp_path / name).mkdir()
+        expected = 1 + sum(shapely.box(*area).intersects(shapely.box(*box)) for box in others)
+        assert run(path, tmp_path / name, area).features_written == expected
+
+
 def test_big_endian_and_postgis_forms_are_read(tmp_path: Path) -> None:
     geometries = squares(4)[:3]
     forms = pa.array([

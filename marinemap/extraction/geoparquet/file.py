@@ -84,8 +84,6 @@ class GeoParquet:
         whole = range(self.groups)
         sides = [self._limits(g, places) for g in whole]
         found = np.array(sides, float).reshape(-1, 4)
-        # A feature across 180 degrees begins east of where it ends.
-        found[found[:, 0] > found[:, 2], 0] = np.nan
         return np.where(np.isnan(found).any(axis=1)[:, None], np.nan, self._outward(found))
 
     @cached_property
@@ -215,6 +213,9 @@ class GeoParquet:
         if any(each is None or not each.has_min_max for each in found):
             return [np.nan] * 4
         minx, miny, maxx, maxy = found
+        if minx.min > maxx.min or minx.max > maxx.max:
+            # A feature across 180 degrees begins east of where it ends (RFC 7946, 5.2).
+            return [np.nan] * 4
         return [minx.min, miny.min, maxx.max, maxy.max]
 
     def _outward(self, boxes: Array) -> Array:
