@@ -410,7 +410,7 @@ def test_filter_by_place_and_by_arithmetic(
         ("S_DWITHIN(geometry,POINT(1 2),5)", "S_INTERSECTS"),
         ("name + 1 = 2", "'name' (string) cannot be compared with double"),
         ("name = n + 1", "cannot be compared with string"),
-        ("DATE('x') = n", "no value for a field"),
+        ("DATE('x') = n", "no day or moment that there is"),
         ("DATE('x') = 1", "no value for a filter"),
         ("NULL = NULL", "no value for a filter"),
     ],
