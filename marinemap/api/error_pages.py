@@ -1,13 +1,20 @@
-"""The error pages of the framework itself, in words: what was wrong, and what to do."""
+"""Errors as pages, for who reads them in a browser: what was wrong, and what to do."""
 
 from __future__ import annotations
 
+import json
+import re
+
 from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.utils import translation
 from django.utils.html import format_html
 from django.utils.translation import gettext
 
+from marinemap.api.declarations import Document, negotiation
+from marinemap.api.declarations.documents import PRIVATE
+from marinemap.api.declarations.serving import respond
 from marinemap.api.readers import in_language_of, retold
 from marinemap.errors import quote
 from marinemap.sentences import say
@@ -73,6 +80,32 @@ def page_with(request: HttpRequest, words: Words, response: HttpResponse) -> Htt
         ).encode()
     in_language_of(request, response)
     return response
+
+
+def is_problem_for_a_person(request: HttpRequest, response: HttpResponseBase) -> bool:
+    """Tell whether a problem document answers somebody who goes through the API's pages."""
+    is_problem = 400 <= response.status_code < 500 and "json" in response.get("Content-Type", "")
+    is_followed = request.method in ("GET", "HEAD") and request.GET.get("f") != "json"
+    return is_problem and is_followed and is_api(request) and negotiation.wants_page(request)
+
+
+def problem_page(request: HttpRequest, response: HttpResponse) -> HttpResponse:
+    """Return the page that says what a problem document does."""
+    problem = json.loads(response.content)
+    said = " ".join(_sentence(problem[name]) for name in ("detail", "hint") if name in problem)
+    document = Document(
+        problem["title"], {"description": said}, status=response.status_code, cache_control=PRIVATE
+    )
+    page = respond(request, document, "html")
+    for name, value in response.headers.items():
+        if not name.startswith("Content-"):
+            page.headers.setdefault(name, value)
+    return page
+
+
+def _sentence(text: str) -> str:
+    end = "" if re.search(r"[.!?…]$", text) else "."
+    return f"{text[:1].upper()}{text[1:]}{end}"
 
 
 def _unknown_host(request: HttpRequest) -> str | None:

@@ -14,7 +14,14 @@ from django.utils import translation
 from marinemap.api.access import ScopeError, SignInNeededError, TokenRefusedError
 from marinemap.api.conf import max_body_bytes
 from marinemap.api.declarations.negotiation import NotAcceptableError
-from marinemap.api.error_pages import is_api, page_with, wants_page, words_of
+from marinemap.api.error_pages import (
+    is_api,
+    is_problem_for_a_person,
+    page_with,
+    problem_page,
+    wants_page,
+    words_of,
+)
 from marinemap.api.events.limits import TooManyStreamsError
 from marinemap.api.mute import tell_away
 from marinemap.api.readers import in_language_of, retold, title_of
@@ -122,6 +129,8 @@ class ProblemMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         """Answer; an error page of Django's own becomes a problem document."""
         response = self._get_response(request)
+        if is_problem_for_a_person(request, response):
+            return problem_page(request, response)
         is_page = response.get("Content-Type", "").startswith("text/html")
         # What a view wrote for people stays.
         is_page &= not vars(response).get("says_why")

@@ -495,3 +495,28 @@ def test_area_as_wkt_is_told_where_to_send_it(reefs, new_client, post, area):
 
 def test_wrong_host_is_a_problem(new_client):
     assert_problem(new_client().get("/api/", headers={"Host": "evil.example"}), 400)
+
+
+@pytest.mark.parametrize(
+    ("address", "status", "words"),
+    [
+        ("/api/collections/rifs", 404, "Did you mean &#x27;reefs&#x27;?"),
+        ("/api/nothing", 404, "GET /api/ lists what there is."),
+        ("/api/collections/reefs/items?limit=0", 400, "&#x27;0&#x27; is less than 1."),
+        ("/api/collections/<b>", 404, "no collection &#x27;&lt;b&gt;&#x27;"),
+    ],
+)
+def test_who_goes_through_the_pages_reads_an_error_as_a_page(
+    reefs: Layer, new_client: NewClient, address: str, status: int, words: str
+) -> None:
+    browser = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
+    page = new_client(browser).get(address)
+    assert page.status_code == status and page["Content-Type"].startswith("text/html")
+    assert words in page.content.decode() and "no-store" in page["Cache-Control"]
+    german = new_client(browser | {"Accept-Language": "de"}).get(address)
+    assert german["Content-Language"] == "de" and words not in german.content.decode()
+    # What programs ask for is as it was.
+    for accept in ("*/*", "application/problem+json", ""):
+        assert assert_problem(new_client({"Accept": accept}).get(address), status)
+    asked = address + ("&" if "?" in address else "?") + "f=json"
+    assert new_client(browser).get(asked)["Content-Type"] == "application/problem+json"
