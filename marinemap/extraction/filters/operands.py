@@ -16,6 +16,7 @@ from marinemap.extraction.filters.values import (
     Columns,
     family,
     how_to_write,
+    in_words,
     is_date,
     is_text,
     plain_value,
@@ -124,8 +125,8 @@ class Operands:
                 say(
                     "'{name}' ({type}) cannot be compared with {wanted}",
                     name=name,
-                    type=type_,
-                    wanted=wanted,
+                    type=in_words(type_),
+                    wanted=in_words(wanted),
                 )
             )
         return (lambda columns: columns[name]), type_
@@ -143,7 +144,7 @@ class Operands:
         """Compile arithmetic; what is no number is refused by name."""
         if wanted is not None and family(wanted) != "number":
             raise self.refuse(
-                say("a computed number cannot be compared with {wanted}", wanted=wanted)
+                say("a computed number cannot be compared with {wanted}", wanted=in_words(wanted))
             )
         operator, arguments = self.operator(node)
         compute = ARITHMETIC[operator]
@@ -170,7 +171,11 @@ class Operands:
             return scalar_of(value, wanted)
         except (pa.ArrowException, OverflowError) as error:
             raise self.refuse(
-                say("{node} does not fit a field of type {wanted}", node=quote(node), wanted=wanted)
+                say(
+                    "{node} does not fit a field of type {wanted}",
+                    node=quote(node),
+                    wanted=in_words(wanted),
+                )
             ) from error
 
     def _check_gives_value(self, node: Any) -> None:
@@ -219,8 +224,20 @@ def name_of(node: Any) -> str:
 
 
 def folded(text: Any) -> Any:
-    """Return a text without regard to case: some letters have two small forms, such as sigma."""
-    return pc.utf8_lower(pc.utf8_upper(text))
+    """Return a text without regard to case, by Unicode's full folding: Straße is STRASSE.
+
+    Arrow has none: it changes one character into one.
+    """
+    if isinstance(text, pa.Scalar):
+        return pa.scalar(text.as_py() and text.as_py().casefold(), text.type)
+    is_odd = pc.fill_null(pc.invert(pc.string_is_ascii(text)), False)
+    lowered = pc.ascii_lower(text)
+    if not pc.any(is_odd).as_py():
+        return lowered
+    # Each of them once.
+    odd = pc.dictionary_encode(text.filter(is_odd))
+    texts = pa.array([each.casefold() for each in odd.dictionary.to_pylist()], text.type)
+    return pc.replace_with_mask(lowered, is_odd, texts.take(odd.indices))
 
 
 def without_accents(text: Any) -> Any:
@@ -250,4 +267,6 @@ def _no_value(node: Any, wanted: Any) -> str:
         node = text
     if wanted is None:
         return say("{node} is no value for a filter", node=quote(node))
-    return say("{node} is no value for a field of type {type}", node=quote(node), type=wanted)
+    return say(
+        "{node} is no value for a field of type {type}", node=quote(node), type=in_words(wanted)
+    )

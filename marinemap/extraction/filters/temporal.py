@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from marinemap.errors import quote
-from marinemap.extraction.filters.values import Columns, family
+from marinemap.extraction.filters.values import Columns, family, in_words
 from marinemap.sentences import say
 
 _OPEN = ".."
@@ -107,7 +107,7 @@ def _end(node: Any, type_of: TypeOf) -> _Time:
                 say(
                     "'{field}' ({type}) is neither a day nor a moment",
                     field=quote(node["property"]),
-                    type=type_,
+                    type=in_words(type_),
                 )
             )
         return _Time(node["property"], bool(pa.types.is_date(type_)))

@@ -95,6 +95,16 @@ def family(type_: Any) -> str:
     return str(type_)
 
 
+def in_words(type_: Any) -> str:
+    """Return the name of a type of Arrow as the layer's queryables have it (JSON Schema)."""
+    if pa.types.is_timestamp(type_):
+        return "date-time"
+    if pa.types.is_integer(type_):
+        return "integer"
+    names = {"flag": "boolean", "text": "string", "time": "date"}
+    return names.get(family(type_), family(type_))
+
+
 def is_text(type_: Any) -> bool:
     """Tell whether a type of Arrow is one of texts."""
     return bool(pa.types.is_string(type_) or pa.types.is_large_string(type_))
