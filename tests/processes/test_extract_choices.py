@@ -83,7 +83,7 @@ def read(path: Path) -> tuple[Any, dict[str, list[Any]]]:
         ({"filter": {}}, "filter", "not a condition"),
         ({"filter": 7}, "filter", "CQL2 text"),
         ({"filter": ["depth_m > 1"]}, "filter", "CQL2 text"),
-        ({"filter": "depth_m = 'deep'"}, "filter", "no value for a field of type double"),
+        ({"filter": "depth_m = 'deep'"}, "filter", "no value for a field of type number"),
         ({"filter": {"op": "=", "arg": []}}, "filter", r"Did you mean 'args'\?"),
         ({"filter": {"op": "casei", "args": []}}, "filter", "not supported"),
         (
