@@ -5,10 +5,8 @@ from __future__ import annotations
 import json
 import os
 import signal
-import sqlite3
 import sys
 import uuid
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +23,7 @@ from marinemap.logs import request_id  # noqa: E402
 from marinemap.mail.models import Letter  # noqa: E402
 from marinemap.tasks.models import ExclusiveLock  # noqa: E402
 from tests.running_site import wait_for  # noqa: E402
+from tests.stopping import stop_between_writes  # noqa: E402
 from tests.tasks.harbour import tasks  # noqa: E402
 
 FOLDER = Path(sys.argv[1])
@@ -84,7 +83,7 @@ def tell_of_locks() -> None:
     wait_for(lambda: len(noted("first")) == 2, "the first one's second run")
     told["token after the kill"] = ExclusiveLock.objects.get().token
     frozen_id = int(noted("first")[1].split()[1])
-    freeze(frozen_id)
+    stop_between_writes(connection.settings_dict["NAME"], frozen_id)
     try:
         (FOLDER / "third-go").touch()
         wait_for(take_over, "that another takes over")
@@ -92,23 +91,6 @@ def tell_of_locks() -> None:
         (FOLDER / "first-go").touch()
         os.kill(frozen_id, signal.SIGCONT)
     told["zombie"] = [end_of(first), first.state, noted("first wrote")]
-
-
-def freeze(process_id: int) -> None:
-    """Stop a process that is not amid a write: on SQLite it would hold up all others."""
-
-    def is_frozen_alone() -> bool:
-        os.kill(process_id, signal.SIGSTOP)
-        file = sqlite3.connect(connection.settings_dict["NAME"], timeout=2, isolation_level=None)
-        with closing(file):
-            try:
-                file.execute("BEGIN IMMEDIATE")
-            except sqlite3.OperationalError:
-                os.kill(process_id, signal.SIGCONT)
-                return False
-        return True
-
-    wait_for(is_frozen_alone, "that the file is free while one is stopped")
 
 
 def take_over() -> bool:

@@ -55,6 +55,11 @@ class Broker:
         return self.url.partition(":")[0]
 
     @property
+    def file(self) -> str:
+        """The path of a SQLite database."""
+        return self.url.removeprefix("sqlite:///")
+
+    @property
     def database(self) -> Database:
         return open_database(self.url, read_options(self.options))
 

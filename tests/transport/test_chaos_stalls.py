@@ -17,7 +17,8 @@ import pytest
 
 from marinemap.transport.database import verify
 from tests.postgresql import Cluster, free_port, running_cluster
-from tests.process_tree import children_of, stands_still
+from tests.process_tree import children_of
+from tests.stopping import stop_between_writes, stop_wholly
 from tests.transport.conftest import Broker, Worker, WorkerStarter, wait_until
 from tests.transport.interference import FakeClock, proxied
 from tests.transport.test_chaos import (
@@ -75,24 +76,10 @@ class Rounds:
 def freeze(worker: Worker, broker: Broker) -> None:
     """Stop a worker and its pool; on SQLite where none of it holds the only write lock."""
     processes = [worker.process.pid, *children_of(worker.process.pid)]
-    while True:
-        worker.send(signal.SIGSTOP)
-        wait_until(lambda: all(map(stands_still, processes)), "standing still")
-        if broker.dialect != "sqlite" or can_write(broker):
-            return
-        worker.send(signal.SIGCONT)
-        # Stopped again at once it would hardly get on, and keep the lock.
-        wait_until(lambda: can_write(broker), "the end of its transaction")
-
-
-def can_write(broker: Broker) -> bool:
-    path = broker.url.removeprefix("sqlite:///")
-    with closing(sqlite3.connect(path, timeout=1, isolation_level=None)) as probe:
-        try:
-            probe.execute("BEGIN EXCLUSIVE")
-        except sqlite3.OperationalError:
-            return False
-        return True
+    if broker.dialect == "sqlite":
+        stop_between_writes(broker.file, *processes)
+    else:
+        stop_wholly(*processes)
 
 
 def test_worker_stopped_for_longer_than_its_lease(broker: Broker, workers: WorkerStarter) -> None:
@@ -154,8 +141,7 @@ def postgresql_occupied(broker: Broker) -> Iterator[None]:
 
 @contextmanager
 def sqlite_occupied(broker: Broker, begin: str) -> Iterator[None]:
-    path = broker.url.removeprefix("sqlite:///")
-    with closing(sqlite3.connect(path, timeout=30, isolation_level=None)) as other:
+    with closing(sqlite3.connect(broker.file, timeout=30, isolation_level=None)) as other:
         other.execute(begin)
         other.execute("SELECT count(*) FROM broker_messages").fetchall()
         yield

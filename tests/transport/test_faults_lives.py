@@ -162,7 +162,7 @@ def test_writer_that_holds_the_file_for_longer_than_a_lease_kills_nobody(broker:
     rival = None
     try:
         rival = Inbox(broker.connect(lease_seconds=1.0))
-        writer = sqlite3.connect(broker.url.removeprefix("sqlite:///"), timeout=10)
+        writer = sqlite3.connect(broker.file, timeout=10)
         writer.execute("BEGIN IMMEDIATE")
         begun = time.monotonic()
         # The time itself is what is tested: three leases.

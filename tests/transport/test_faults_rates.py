@@ -19,6 +19,7 @@ from marinemap.transport.consuming.starts import PERMIT_HEADER
 from marinemap.transport.consuming.window import Rate, Window
 from tests.postgresql import Cluster
 from tests.process_tree import children_of
+from tests.stopping import stop_wholly
 from tests.transport.conftest import TASKS, Broker, Inbox, publish, wait_until
 from tests.transport.interference import FakeClock
 from tests.transport.workers import REPOSITORY, Worker, WorkerStarter
@@ -232,8 +233,7 @@ def test_what_stalls_between_claim_and_start_is_counted_anew(
     """Only claims were counted: 8 starts of a `4/s` task in 0.73 s after a stall (14)."""
     first = workers.start("-c", "4", *ALONE)
     children = pool_of(first, 4)
-    for child in children:
-        os.kill(child, signal.SIGSTOP)
+    stop_wholly(*children)
     workers.call("[limited.delay(f'stalled{n}') for n in range(4)]")
     wait_until(lambda: broker.count("broker_messages", "claimed_by IS NOT NULL") == 4, "claiming")
     # Takes longer than a window to start.
@@ -263,11 +263,13 @@ def test_rate_holds_with_early_acknowledgement_and_prefetch(
 
 def pool_of(worker: Worker, size: int) -> list[int]:
     """Return the processes of a pool, without the short ones that a worker's libraries start."""
-    deadline = time.monotonic() + 120
-    while len(children := children_of(worker.process.pid)) != size:
-        assert time.monotonic() < deadline, children
-        time.sleep(0.05)
-    return children
+
+    def whole() -> list[int]:
+        children = children_of(worker.process.pid)
+        return children if len(children) == size else []
+
+    found: list[int] = wait_until(whole, f"a pool of {size}")
+    return found
 
 
 def stop_and_go(worker: Worker, until: Any) -> None:

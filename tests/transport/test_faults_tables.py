@@ -40,7 +40,7 @@ def test_what_concerns_a_queue_is_found_by_an_index(broker: Broker, statement: s
 
 def explain(broker: Broker, statement: str) -> list[str]:
     sql = f"EXPLAIN QUERY PLAN {write_sqlite(statement)}"
-    with closing(sqlite3.connect(broker.url.removeprefix("sqlite:///"))) as connection:
+    with closing(sqlite3.connect(broker.file)) as connection:
         names = {"queue_name": "reply", "last_id": 9, "max_length": 9}
         return [row[3] for row in connection.execute(sql, names)]
 

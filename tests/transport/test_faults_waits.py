@@ -155,7 +155,7 @@ def test_commit_kept_waiting_by_a_long_reader_is_undone_and_tried_again(broker: 
     assert inbox.receives_nothing(0.05)
     publish(broker.connect(), 1)
     inbox.receive(1)
-    reader = sqlite3.connect(broker.url.removeprefix("sqlite:///"), isolation_level=None)
+    reader = sqlite3.connect(broker.file, isolation_level=None)
     reader.execute("BEGIN")
     reader.execute("SELECT count(*) FROM broker_messages").fetchone()
     inbox.messages[0].ack()
@@ -343,7 +343,7 @@ def test_any_number_of_forgotten_messages_is_buried_in_pieces(broker: Broker) ->
 def test_tidying_that_finds_nothing_to_do_asks_for_no_lock(broker: Broker) -> None:
     """Each idle worker waited for the only write lock, every 5 s, to free messages of no rate."""
     publish(broker.connect(), "waits")
-    with closing(sqlite3.connect(broker.url.removeprefix("sqlite:///"))) as writer:
+    with closing(sqlite3.connect(broker.file)) as writer:
         writer.execute("BEGIN IMMEDIATE")
         options = replace(broker.database.options, busy_timeout_seconds=0.1)
         with closing(open_database(broker.url, options)) as database:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import signal
-import sqlite3
 import subprocess
 import sys
 import threading
@@ -23,6 +22,7 @@ from marinemap.transport.consuming.rounds import Rounds
 from marinemap.transport.consuming.work import Work
 from marinemap.transport.database.signals import Signal
 from marinemap.transport.errors import LeaseLostError
+from tests.stopping import stop_between_writes, stop_wholly
 from tests.transport.conftest import Broker, Inbox, publish, wait_until
 from tests.transport.interference import count_waiting_at_gate, held_up_reading
 from tests.transport.workers import REPOSITORY
@@ -54,21 +54,6 @@ def start_holder(
     assert process.stdout is not None
     assert process.stdout.readline() == "holding\n"
     return process
-
-
-def freeze(process: subprocess.Popen[str], broker: Broker) -> None:
-    """Stop a process where it does not hold SQLite's lock, which nobody could take from it."""
-    while True:
-        process.send_signal(signal.SIGSTOP)
-        if broker.dialect != "sqlite":
-            return
-        path = broker.url.removeprefix("sqlite:///")
-        with closing(sqlite3.connect(path, timeout=0.2, isolation_level=None)) as probe:
-            try:
-                probe.execute("BEGIN EXCLUSIVE")
-                return
-            except sqlite3.OperationalError:
-                process.send_signal(signal.SIGCONT)
 
 
 def bury_consumers(broker: Broker) -> int:
@@ -237,7 +222,7 @@ def test_frozen_process_loses_its_messages_and_starts_anew(broker: Broker) -> No
     publish(broker.connect(), "thawed")
     holder = start_holder(broker, lease_seconds=1)
     try:
-        freeze(holder, broker)
+        stop_wholly(holder.pid)
         inbox = Inbox(broker.connect())
         assert inbox.receive(1) == ["thawed"]
     finally:
@@ -251,7 +236,7 @@ def test_stopped_process_keeps_its_message_on_sqlite(broker: Broker) -> None:
     publish(broker.connect(), "kept")
     holder = start_holder(broker, lease_seconds=1)
     try:
-        freeze(holder, broker)
+        stop_between_writes(broker.file, holder.pid)
         # Its janitor looks each quarter of a second.
         inbox = Inbox(broker.connect(lease_seconds=1))
         assert inbox.receives_nothing(3)

@@ -24,8 +24,7 @@ class Caller:
     def __init__(self, broker: Broker) -> None:
         self.connection: Any
         if broker.dialect == "sqlite":
-            path = broker.url.removeprefix("sqlite:///")
-            self.connection = sqlite3.connect(path, timeout=1, isolation_level=None)
+            self.connection = sqlite3.connect(broker.file, timeout=1, isolation_level=None)
         else:
             self.connection = psycopg.connect(broker.url, autocommit=True)
         self.url = broker.url
@@ -120,8 +119,7 @@ def test_publish_raises_when_sqlite_stays_locked(broker: Broker) -> None:
         pytest.skip("only SQLite has one lock for all writers")
     connection = broker.connect(busy_timeout_seconds=0.2)
     publish(connection, "before")
-    path = broker.url.removeprefix("sqlite:///")
-    other = sqlite3.connect(path, isolation_level=None)
+    other = sqlite3.connect(broker.file, isolation_level=None)
     other.execute("BEGIN EXCLUSIVE")
     with pytest.raises(TransportError, match="the message was not stored: another program kept"):
         publish(connection, "refused")
