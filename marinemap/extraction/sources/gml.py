@@ -8,18 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
 from urllib.parse import quote as quote_address
 
 from marinemap.errors import DatasetError, quote
 from marinemap.extraction.sources.gml_features import find_odd_coordinates, passed_over
 from marinemap.extraction.sources.gml_values import check_values
-from marinemap.extraction.sources.source import SourceFormat, with_suffixes
+from marinemap.extraction.sources.source import SourceFormat, state_of, with_suffixes
 from marinemap.extraction.sources.xml import check_xml
 from marinemap.sentences import say
 
 # By it, in so many bytes, GDAL knows a GML of any name.
 _SPACE, _LOOKED_AT_BYTES = b"opengis.net/gml", 4_096
+# They say which fields there are.
+_PARTS = with_suffixes(".gfs", ".xsd")
+_REMEMBERED = 256
 
 
 def is_gml(path: Path) -> bool:
@@ -41,6 +45,12 @@ def _read_only(path: Path) -> str:
 
 
 def _check_gml(path: Path) -> None:
+    _check(path, state_of(*_PARTS(path)))
+
+
+@lru_cache(_REMEMBERED)
+def _check(path: Path, state: object) -> None:
+    """Go through a file, once for each state of it and of what says its fields."""
     check_xml(path)
     odd = find_odd_coordinates(path)
     if odd is not None:
@@ -61,8 +71,7 @@ def _check_gml(path: Path) -> None:
 
 SOURCE = SourceFormat(
     (".gml", ".xml"),
-    # They say which fields there are.
-    parts=with_suffixes(".gfs", ".xsd"),
+    parts=_PARTS,
     check=_check_gml,
     opens_safely=True,
     options=_without_schema,
