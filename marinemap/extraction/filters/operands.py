@@ -166,7 +166,7 @@ class Operands:
         self._check_gives_value(node)
         value = plain_value(node)
         if value is None or wanted is None or not suits(value, wanted):
-            raise self.refuse(_no_value(node, wanted), _how_to_write(node, wanted))
+            raise self.refuse(_no_value(node, wanted), how_to_write(node, wanted))
         try:
             return scalar_of(value, wanted)
         except (pa.ArrowException, OverflowError) as error:
@@ -248,13 +248,6 @@ def without_accents(text: Any) -> Any:
 
 # What texts are made of to be compared without regard to something (OGC 21-065r2).
 FOLDS: dict[str, Callable[[Any], Any]] = {"casei": folded, "accenti": without_accents}
-
-
-def _how_to_write(node: Any, wanted: Any) -> str | None:
-    if node is None:
-        return say("Write IS NULL or IS NOT NULL: name IS NULL.")
-    value = plain_value(node)
-    return how_to_write(quote(node) if value is None else value, wanted)
 
 
 def _no_value(node: Any, wanted: Any) -> str:

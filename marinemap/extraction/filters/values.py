@@ -118,11 +118,13 @@ def type_of_literal(node: Any) -> Any:
     return (types | times).get(type(value))
 
 
-def how_to_write(value: Any, wanted: Any) -> str | None:
-    """Return how a value would be written for a field of a type, if that can be told."""
-    if wanted is None or value is None:
+def how_to_write(node: Any, wanted: Any) -> str | None:
+    """Return how a literal would be written for a field of a type, if that can be told."""
+    if node is None:
+        return say("Write IS NULL or IS NOT NULL: name IS NULL.")
+    if wanted is None:
         return None
-    kind = family(wanted)
+    kind, value = family(wanted), plain_value(node)
     if kind == "text" and isinstance(value, int | float):
         shown = f"{value:g}" if isinstance(value, float) else quote(value)
         return say("Write a text in single quotes: '{shown}'.", shown=shown)

@@ -10,10 +10,9 @@ from pathlib import Path
 
 from marinemap.errors import quote
 from marinemap.extraction.sources import sqlite
+from marinemap.extraction.sources.source import some_of
 from marinemap.extraction.sources.sqlite_source import open_unwritten
 from marinemap.sentences import say
-
-_MOST_NAMED = 10
 
 
 def _unread(path: Path, layer: str, read: Collection[str]) -> str:
@@ -21,12 +20,11 @@ def _unread(path: Path, layer: str, read: Collection[str]) -> str:
     missing = [(name, type_) for name, type_ in _columns(path, layer) if name not in read]
     if not missing:
         return ""
-    named = [f"'{quote(name)}' ({quote(type_)})" for name, type_ in missing[:_MOST_NAMED]]
     return say(
         "Columns of {file} whose types are none of a GeoPackage's are not read: {names}. Types "
         "such as TEXT, INTEGER and DOUBLE are.",
         file=path.name,
-        names=", ".join(named) + ", ..." * (len(missing) > _MOST_NAMED),
+        names=some_of([f"'{quote(name)}' ({quote(type_)})" for name, type_ in missing]),
     )
 
 

@@ -11,13 +11,13 @@ from xml.parsers import expat
 
 from marinemap.errors import DatasetError, quote
 from marinemap.extraction.sources.gpx_values import GpxValues, Lost, with_nulls
-from marinemap.extraction.sources.source import SourceFormat, damaged, state_of
+from marinemap.extraction.sources.source import SourceFormat, damaged, some_of, state_of
 from marinemap.sentences import say
 
 # GPX 1.0 and 1.1: what has a position has it in these two attributes.
 _POINTS = ("wpt", "rtept", "trkpt")
 _POSITION = ("lat", "lon")
-_REMEMBERED, _MOST_NAMED = 4, 10
+_REMEMBERED = 4
 
 
 class _OddError(Exception):
@@ -25,16 +25,16 @@ class _OddError(Exception):
 
 
 def _check_gpx(path: Path) -> None:
-    _lost(path, state_of(path))
+    _lost_of(path)
 
 
 def _mend_of(path: Path, layer: str) -> Callable[[Any], Any] | None:
-    columns = _lost(path, state_of(path)).misread.get(layer)
+    columns = _lost_of(path).misread.get(layer)
     return partial(with_nulls, columns=columns) if columns else None
 
 
 def _unread(path: Path, layer: str, read: Collection[str]) -> str:
-    lost = _lost(path, state_of(path))
+    lost = _lost_of(path)
     if unseen := lost.unseen.get(layer):
         return say(
             "The extensions of points in {file} are not read ({names}): GDAL sees them only where "
@@ -55,8 +55,11 @@ def _unread(path: Path, layer: str, read: Collection[str]) -> str:
 
 
 def _named(columns: Sequence[str]) -> str:
-    named = [f"'{quote(name)}'" for name in columns[:_MOST_NAMED]]
-    return ", ".join(named) + ", ..." * (len(columns) > _MOST_NAMED)
+    return some_of([f"'{quote(name)}'" for name in columns])
+
+
+def _lost_of(path: Path) -> Lost:
+    return _lost(path, state_of(path))
 
 
 @lru_cache(_REMEMBERED)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,9 @@ import numpy as np
 from marinemap.errors import DatasetError, quote
 from marinemap.extraction.remote.address import Remote
 from marinemap.sentences import say
+
+# Of columns, in one sentence.
+_MOST_NAMED = 10
 
 Array = np.ndarray[Any, Any]
 
@@ -184,6 +187,11 @@ def of_other_type(
         value=name,
         hint=hint,
     )
+
+
+def some_of(names: Sequence[str]) -> str:
+    """Return names of columns for a sentence, the first ten of them."""
+    return ", ".join(names[:_MOST_NAMED]) + ", ..." * (len(names) > _MOST_NAMED)
 
 
 def state_of(*paths: Path) -> tuple[tuple[int, int, int], ...]:
