@@ -18,6 +18,30 @@ from tests.postgresql import make_database, running_cluster
 from tests.running_site import RunningSite
 from tests.storage_server import running_server
 
+# Their tests run whole sites and workers, and wait for leases and rates; others compute.
+_WAITING = ("acceptance", "browser", "deployment", "tasks", "transport")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mix the files of tests that wait with those that compute, where some run at once.
+
+    One kind after the other, the processors would be idle in the one and too few in the other.
+    """
+    if not hasattr(config, "workerinput"):
+        return
+    of_file: dict[Path, list[pytest.Item]] = {}
+    for item in items:
+        of_file.setdefault(item.path, []).append(item)
+    tests = Path(__file__).parent
+    kinds = [
+        [file for file in of_file if (file.relative_to(tests).parts[0] in _WAITING) == waits]
+        for waits in (True, False)
+    ]
+    # What is half-way in its list comes where the half of all is over.
+    places = {file: (n + 0.5) / len(kind) for kind in kinds for n, file in enumerate(kind)}
+    items[:] = [item for file in sorted(of_file, key=places.__getitem__) for item in of_file[file]]
+
 
 @pytest.fixture
 def small_disk(tmp_path: Path, settings: Any) -> Iterator[Callable[[str], Path]]:

@@ -66,6 +66,7 @@ class Customers:
         while not self._is_over.wait(0.3):
             if len(self._open) >= _WAITING_AT_MOST:
                 self._look()
+                self._is_over.wait(1)
                 continue
             # One reef in each cell of a degree, of which a row has ten.
             cells = self._chance.randint(1, 10)
