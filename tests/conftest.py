@@ -15,7 +15,7 @@ import pytest
 import shapely
 
 from tests.postgresql import make_database, running_cluster
-from tests.running_site import RunningSite
+from tests.running_site import RunningSite, wait_for
 from tests.storage_server import running_server
 
 # Their tests run whole sites and workers, and wait for leases and rates; others compute.
@@ -139,17 +139,38 @@ def make_site(prepared: RunningSite, tmp_path: Path) -> Iterator[Callable[..., R
     sites: list[RunningSite] = []
 
     def make(**settings: str) -> RunningSite:
-        home = tmp_path / f"home-{len(sites)}"
-        shutil.copytree(prepared.home, home)
-        url = prepared.environment.get("DATABASE_URL")
-        if url:
-            url = make_database(url, f"site_{len(sites)}", template="prepared")
-        sites.append(RunningSite(home, url, **settings))
+        name = f"site_{len(sites)}"
+        sites.append(_copied(prepared, tmp_path / name, name, **settings))
         return sites[-1]
 
     yield make
     for site in sites:
         site.stop()
+
+
+@pytest.fixture(scope="module")
+def running_site(
+    prepared: RunningSite, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[RunningSite]:
+    """A site with a web server, a worker and a schedule, for all tests of a file.
+
+    Each leaves a worker behind that is ready for the next one.
+    """
+    home = tmp_path_factory.mktemp("running") / "home"
+    site = _copied(prepared, home, "running", MARINEMAP_EXTRACT_RATE="100/s")
+    site.start_web()
+    site.start_worker("-B")
+    wait_for(lambda: site.health()["status"] == "ok", "a schedule that is followed")
+    yield site
+    site.stop()
+
+
+def _copied(prepared: RunningSite, home: Path, name: str, **settings: str) -> RunningSite:
+    shutil.copytree(prepared.home, home)
+    url = prepared.environment.get("DATABASE_URL")
+    if url:
+        url = make_database(url, name, template="prepared")
+    return RunningSite(home, url, **settings)
 
 
 def _write(path: Path, layer: str, kind: str, geometries: object, fields: dict) -> None:

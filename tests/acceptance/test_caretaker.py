@@ -52,10 +52,10 @@ for entry in PeriodicTask.objects.filter(name__in=names):
 
 
 def test_cleaning_and_short_jobs_go_on_beside_a_long_job(
-    make_site: MakeSite, marine_gpkg: Path
+    running_site: RunningSite, marine_gpkg: Path
 ) -> None:
     """An echo that paused held the only worker, and used up starts of the extraction's rate."""
-    site = start(make_site)
+    site = running_site
     site.manage("shell", "--no-imports", "--command", SOONER)
     client = Client(site)
     with held_open(marine_gpkg):
@@ -72,16 +72,6 @@ def test_cleaning_and_short_jobs_go_on_beside_a_long_job(
         assert client.status(job)["status"] == "running"
     assert client.wait(job)["status"] == "successful"
     assert [client.wait(one)["status"] for one in short] == ["successful"] * 3
-
-
-@one_database
-def test_killed_schedule_is_replaced_within_a_minute(make_site: MakeSite) -> None:
-    site = start(make_site)
-    first = caretaker_of(site)
-    assert first is not None
-    os.kill(first, signal.SIGKILL)
-    wait_for(lambda: caretaker_of(site) not in (None, first), "another caretaker")
-    wait_for(lambda: site.health()["status"] == "ok", "a schedule that is followed again")
 
 
 # A job whose worker died an hour ago, with the schedule of an administrator who has not half a
@@ -135,11 +125,10 @@ def test_mute_receivers_hold_up_neither_cleaning_nor_rescue(make_site: MakeSite)
 
 
 def test_what_a_killed_run_left_is_removed_though_the_schedule_was_killed_too(
-    make_site: MakeSite,
+    running_site: RunningSite,
 ) -> None:
-    site = start(make_site)
-    first = caretaker_of(site)
-    assert first is not None
+    site = running_site
+    first = wait_for(lambda: caretaker_of(site) or 0, "a caretaker")
     os.kill(first, signal.SIGKILL)
     folder = site.home / "work" / "of-a-run-that-was-killed-1"
     partial = site.home / "artifacts" / f".{uuid.uuid4()}-1.zip.4711.partial"
@@ -151,13 +140,14 @@ def test_what_a_killed_run_left_is_removed_though_the_schedule_was_killed_too(
         os.utime(left, (hour_ago, hour_ago))
     site.manage("shell", "--no-imports", "--command", SOONER)
     wait_for(lambda: not folder.exists() and not partial.exists(), "the cleaning")
+    assert caretaker_of(site) not in (None, first)
+    wait_for(lambda: site.health()["status"] == "ok", "a schedule that is followed again")
 
 
 @one_database
-def test_frozen_schedule_is_told_and_replaced(make_site: MakeSite) -> None:
-    site = start(make_site)
-    first = caretaker_of(site)
-    assert first is not None
+def test_frozen_schedule_is_told_and_replaced(running_site: RunningSite) -> None:
+    site = running_site
+    first = wait_for(lambda: caretaker_of(site) or 0, "a caretaker")
     os.kill(first, signal.SIGSTOP)
     wait_for(lambda: site.health()["status"] == "no schedule", "the news")
     wait_for(lambda: caretaker_of(site) not in (None, first), "another caretaker")
