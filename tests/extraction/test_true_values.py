@@ -9,6 +9,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 import shapely
 
@@ -106,6 +107,41 @@ def test_each_column_that_a_geopackage_has_is_read(tmp_path: Path) -> None:
         changed_in(source, f"ALTER TABLE sea ADD COLUMN c{name} {type_}")
     changed_in(source, "ALTER TABLE sea ADD COLUMN made TEXT AS (fid || 'x')")
     assert describe(source).assumed == ""
+
+
+def with_codes(folder: Path, column: str, values: list[Any]) -> Path:
+    """Write a layer of which a field has a list of codes: 1 for rock and 4 for sand."""
+    source = with_values(folder, column, values)
+    for statement in (
+        "CREATE TABLE gpkg_data_columns (table_name TEXT, column_name TEXT, name TEXT, title TEXT, "
+        "description TEXT, mime_type TEXT, constraint_name TEXT)",
+        "CREATE TABLE gpkg_data_column_constraints (constraint_name TEXT, constraint_type TEXT, "
+        "value TEXT, min NUMERIC, min_is_inclusive BOOLEAN, max NUMERIC, max_is_inclusive BOOLEAN, "
+        "description TEXT)",
+        "INSERT INTO gpkg_data_columns (table_name, column_name, constraint_name) "
+        "VALUES ('sea', 'at', 'ground')",
+        "INSERT INTO gpkg_data_column_constraints (constraint_name, constraint_type, value, "
+        "description) VALUES ('ground', 'enum', '1', 'rock'), ('ground', 'enum', '4', 'sand')",
+        "INSERT INTO gpkg_extensions SELECT name, NULL, 'gpkg_schema', 'x', 'read-write' "
+        "FROM sqlite_master WHERE name LIKE 'gpkg_data_column%' AND type = 'table'",
+    ):
+        changed_in(source, statement)
+    return source
+
+
+@pytest.mark.parametrize("column", ["SMALLINT", "MEDIUMINT"])
+def test_codes_of_a_list_stay_codes(tmp_path: Path, column: str) -> None:
+    codes = [1, 4, 0, 2, 77, -1]
+    source = with_codes(tmp_path, column, codes)
+    result = run(source, tmp_path, WORLD, format="csv")
+    with (unpack(result) / "sea.csv").open(newline="") as file:
+        assert [row["at"] for row in csv.DictReader(file)] == ["", *map(str, codes)]
+    assert not [note for note in result.layers[0].notes if "'at'" in note]
+    parquet = unpack(run(source, tmp_path, WORLD, format="geoparquet")) / "sea.parquet"
+    assert pq.read_table(parquet).column("at").to_pylist() == [None, *codes]
+    assert run(source, tmp_path, WORLD, filter="at = 77 OR at = 0").features_written == 2
+    (page,) = read_page(describe(source), fingerprint(source), Wanted(limit=10)).parts
+    assert page.attributes.column("at").to_pylist() == [None, *codes]
 
 
 def test_misread_value_elsewhere_is_no_reason_to_refuse(tmp_path: Path) -> None:

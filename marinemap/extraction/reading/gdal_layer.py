@@ -16,6 +16,7 @@ from pyogrio.errors import DataLayerError, DataSourceError, FieldError, Geometry
 from marinemap.errors import DatasetError
 from marinemap.extraction.dataset import Dataset
 from marinemap.extraction.memory import return_what_was_freed
+from marinemap.extraction.reading.codes import with_codes
 from marinemap.extraction.reading.feature_ids import are_places, numbered, span_of
 from marinemap.extraction.reading.json_columns import with_json
 from marinemap.extraction.reading.layer_names import quietly
@@ -196,7 +197,7 @@ class GdalLayer:
             raise self.unreadable(error) from error
         if self._mend is not None and wanted.get("return_fids"):
             table = self._mend(table)
-        table = with_json(in_their_zones(table, self._zones, self.dataset.title))
+        table = with_codes(with_json(in_their_zones(table, self._zones, self.dataset.title)))
         return meta, table if self._points is None else self._points.made(table, wanted)
 
     def unreadable(self, error: Exception) -> DatasetError:
@@ -226,7 +227,7 @@ class GdalLayer:
         """Return a batch of GDAL's with its geometries, and its ids in the last column."""
         batch = batch if self._mend is None else self._mend(batch)
         batch = batch if self._points is None else self._points.made(batch, wanted)
-        return _ids_last(with_json(batch), is_field=self._has_key)
+        return _ids_last(with_codes(with_json(batch)), is_field=self._has_key)
 
     @cached_property
     def _points(self) -> Points | None:
