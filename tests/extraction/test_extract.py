@@ -262,7 +262,7 @@ def test_long_texts_are_cut_between_characters_with_a_note(
     path = write_source("long.gpkg", [shapely.Point(3, 43)] * 2, {"text": texts}, kind="Point")
     result = one_layer(path, archive)
     assert [p["text"] for _, p in read(unpack(archive) / "long.shp")] == ["珊" * 84, "x"]
-    assert "1 texts were cut to 254 bytes" in result.layers[0].notes[0]
+    assert "1 of the texts of 'text' had to be cut to 254 bytes" in result.layers[0].notes[0]
 
 
 def test_field_names_that_clash_when_cut_stay_apart(

@@ -163,17 +163,17 @@ NO_NUL = Rule(
     "text_changed",
     is_text,
     _without_nul,
-    say("{count:,} texts of '{field}' lost the sign NUL, which the format cannot hold"),
+    say("{count:,} of the texts of '{field}' lost the sign NUL, which the format cannot hold"),
 )
 NO_NAN = Rule(
     "value_lost",
     pa.types.is_floating,
     _numbers,
-    "{count:,} values of '{field}' became null: the format holds no NaN",
+    "{count:,} of the values of '{field}' became null: the format holds no NaN",
 )
 ONLY_FINITE = Rule(
     "value_lost",
     pa.types.is_floating,
     _finite,
-    "{count:,} values of '{field}' became null: the format holds finite numbers only",
+    "{count:,} of the values of '{field}' became null: the format holds finite numbers only",
 )

@@ -47,8 +47,8 @@ _NO_FORMULA = Rule(
     "text_quoted",
     is_text,
     _harmless,
-    "{count:,} texts of '{field}' begin with a sign that a spreadsheet runs as a formula; an "
-    "apostrophe was put before them",
+    "{count:,} of the texts of '{field}' had an apostrophe put before: a spreadsheet runs what "
+    "begins with such a sign as a formula",
 )
 
 

@@ -46,7 +46,7 @@ _ROUNDED = Rule(
     "value_rounded",
     pa.types.is_int64,
     lambda column: pc.if_else(_is_exact(column), column, _as_doubles(column)),
-    "{count:,} integers of '{field}' are rounded: a file geodatabase holds 53 bits of them",
+    "{count:,} of the integers of '{field}' had to be rounded: a file geodatabase holds 53 bits",
 )
 
 
@@ -54,8 +54,8 @@ _SECONDS = Rule(
     "value_rounded",
     pa.types.is_timestamp,
     rounded_to("second"),
-    "{count:,} values of '{field}' are rounded to seconds, the finest that all readers of a file "
-    "geodatabase know",
+    "{count:,} of the values of '{field}' had to be rounded to seconds, the finest that all "
+    "readers of a file geodatabase know",
 )
 
 

@@ -52,14 +52,14 @@ _RULES = [
         "text_changed",
         is_text,
         _plain_texts,
-        "{count:,} texts of '{field}' lost blanks at their beginning, control characters or "
+        "{count:,} of the texts of '{field}' lost blanks at the beginning, control characters or "
         "carriage returns, which KML cannot hold",
     ),
     Rule(
         "value_rounded",
         pa.types.is_float64,
         _fifteen_digits,
-        "{count:,} values of '{field}' are rounded to 15 digits",
+        "{count:,} of the values of '{field}' had to be rounded to 15 digits",
     ),
 ]
 

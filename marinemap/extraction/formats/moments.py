@@ -70,21 +70,21 @@ CALENDAR = Rule(
     "value_lost",
     _has_day,
     _in_calendar,
-    "{count:,} values of '{field}' became null: the format holds the years 1 to 9999 only",
+    "{count:,} of the values of '{field}' became null: the format holds the years 1 to 9999 only",
 )
 # GDAL keeps no more of a second (OGRField: a float of 32 bits).
 MILLISECONDS = Rule(
     "value_rounded",
     _is_finer_than_ms,
     rounded_to("millisecond"),
-    "{count:,} values of '{field}' are rounded to milliseconds, the finest that the format is "
-    "written in",
+    "{count:,} of the values of '{field}' had to be rounded to milliseconds, the finest that the "
+    "format is written in",
 )
 # GDAL (3.12, from Arrow) divides what is negative towards zero, by which 59.5 s are 60 less 0.5.
 BEFORE_1970 = Rule(
     "value_rounded",
     pa.types.is_timestamp,
     _as_gdal_counts,
-    "{count:,} values of '{field}' are rounded to seconds: before 1970 the last second of a minute "
-    "is written without its fractions only",
+    "{count:,} of the values of '{field}' had to be rounded to seconds: before 1970 the last "
+    "second of a minute is written without its fractions only",
 )

@@ -115,8 +115,8 @@ def _identifiers(first: int, count: int) -> Any:
 
 def _cut_sentence(name: str, count: int, longest: int) -> str:
     return say(
-        "{count:,} texts were cut to 254 bytes, the most that a shapefile holds (field '{field}'; "
-        "the longest had {longest:,} bytes)",
+        "{count:,} of the texts of '{field}' had to be cut to 254 bytes, the most that a shapefile "
+        "holds; the longest had {longest:,}",
         count=count,
         field=name,
         longest=longest,
@@ -125,8 +125,8 @@ def _cut_sentence(name: str, count: int, longest: int) -> str:
 
 def _lost_sentence(name: str, count: int) -> str:
     return say(
-        "{count:,} values of '{field}' became null: a shapefile holds neither infinite numbers nor "
-        "years beyond 1 to 9999",
+        "{count:,} of the values of '{field}' became null: a shapefile holds neither infinite "
+        "numbers nor years beyond 1 to 9999",
         count=count,
         field=name,
     )
