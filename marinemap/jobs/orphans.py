@@ -1,4 +1,7 @@
-"""What killed runs left on the disk and in the storage: removed where nobody lays claim to it."""
+"""What killed runs left on the disk and in the storage: removed where nobody lays claim to it.
+
+Names that are none of the site's own are somebody else's, whoever put them there: they stay.
+"""
 
 from __future__ import annotations
 
@@ -29,8 +32,11 @@ _GRACE_STORED_SECONDS = 600
 _MOST_STORED = 500
 _STORED_FOR_SECONDS = 30.0
 _ROWS_AT_A_TIME = 200
+_UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 # "<job>-<attempt>.zip"; one in the making is ".<job>-<attempt>.zip.<pid>.partial".
-_NAME = re.compile(r"\.?(?P<job>[0-9a-f-]{36})-(?P<attempt>\d+)(?:\..*)?")
+_NAME = re.compile(rf"\.?(?P<job>{_UUID})-(?P<attempt>\d+)(?:\..*)?")
+# "<job>-<attempt>", or a word and a number of its own (work_folders).
+_FOLDER = re.compile(rf"{_UUID}-\d+|.+-{_UUID}")
 
 
 def remove_abandoned() -> list[str]:
@@ -39,7 +45,7 @@ def remove_abandoned() -> list[str]:
     One that cannot be looked at, such as another user's, keeps no other from being removed.
     """
     removed = []
-    for folder in _children(job_settings().work):
+    for folder in _children(job_settings().work, _FOLDER):
         try:
             is_abandoned = folder.is_dir() and not folder.is_symlink() and _is_abandoned(folder)
         except OSError as error:
@@ -57,7 +63,7 @@ def remove_orphans() -> list[str]:
     A storage that does not answer is looked at the next time.
     """
     folder = job_settings().artifacts
-    files = [file.name for file in _children(folder) if _is_plain(file) and _is_old(file)]
+    files = [file.name for file in _children(folder, _NAME) if _is_plain(file) and _is_old(file)]
     removed = list(_unclaimed(files))
     for name in removed:
         (folder / name).unlink(missing_ok=True)
@@ -69,7 +75,6 @@ def _remove_stored(bucket: Bucket) -> list[str]:
     removed: list[str] = []
     deadline = time.monotonic() + _STORED_FOR_SECONDS
     try:
-        # Names that are none of an archive's are somebody else's, whoever put them there.
         stored = (each for each in bucket.objects() if _NAME.fullmatch(each.name))
         old = (each.name for each in stored if each.age_seconds >= _GRACE_STORED_SECONDS)
         for name in bucket.remove_each(islice(_unclaimed(old), _MOST_STORED)):
@@ -78,7 +83,7 @@ def _remove_stored(bucket: Bucket) -> list[str]:
                 return removed
         for one in list(islice(bucket.unfinished(), _MOST_STORED)):
             # Of a run that is alive, however long it takes.
-            if any(_unclaimed([one.name])) and _NAME.fullmatch(one.name):
+            if _NAME.fullmatch(one.name) and any(_unclaimed([one.name])):
                 bucket.abort(one)
                 removed.append(f"{one.name}, sent in part")
             if time.monotonic() >= deadline:
@@ -94,9 +99,9 @@ def _unclaimed(names: Iterable[str]) -> Iterator[str]:
     # A storage's names come as they are read: of a large one few are ever in memory.
     remaining = iter(names)
     while found := {name: _read(name) for name in islice(remaining, _ROWS_AT_A_TIME)}:
-        jobs = Job.objects.in_bulk({job_id for job_id, _ in found.values() if job_id})
+        jobs = Job.objects.in_bulk({job_id for job_id, _ in found.values()})
         for name, (job_id, attempt) in found.items():
-            job = jobs.get(job_id) if job_id else None
+            job = jobs.get(job_id)
             if job is None or not _has_claim(job, name, attempt):
                 yield name
 
@@ -106,17 +111,16 @@ def _has_claim(job: Job, name: str, attempt: str) -> bool:
     return is_being_made or job.artifact == name
 
 
-def _read(name: str) -> tuple[uuid.UUID | None, str]:
-    """Return the job and the attempt that a name tells, if it does."""
+def _read(name: str) -> tuple[uuid.UUID, str]:
+    """Return the job and the attempt that a name tells."""
     match = _NAME.fullmatch(name)
-    try:
-        return (uuid.UUID(match["job"]), match["attempt"]) if match else (None, "")
-    except ValueError:
-        return None, ""
+    assert match is not None, "asked of archives only"
+    return uuid.UUID(match["job"]), match["attempt"]
 
 
-def _children(folder: Path) -> list[Path]:
-    return sorted(folder.iterdir()) if folder.is_dir() else []
+def _children(folder: Path, named: re.Pattern[str]) -> list[Path]:
+    found = folder.iterdir() if folder.is_dir() else ()
+    return sorted(each for each in found if named.fullmatch(each.name))
 
 
 def _is_plain(file: Path) -> bool:

@@ -86,7 +86,7 @@ def test_folder_without_a_lock_goes_after_the_grace(folder: Path) -> None:
 
 
 def test_folder_that_cannot_be_looked_at_holds_up_no_other(folder: Path) -> None:
-    odd = folder.parent / "0-odd"
+    odd = folder.parent / f"{uuid.UUID(int=0)}-1"
     (odd / ".in-use").mkdir(parents=True)
     grow_old(odd)
     grow_old(folder)
@@ -96,7 +96,7 @@ def test_folder_that_cannot_be_looked_at_holds_up_no_other(folder: Path) -> None
 
 def test_link_in_the_work_folder_is_not_followed(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "precious").touch()
-    link = folder.parent / "link"
+    link = folder.parent / f"{uuid.uuid4()}-1"
     link.symlink_to(tmp_path)
     grow_old(tmp_path)
     assert orphans.remove_abandoned() == []
@@ -131,7 +131,6 @@ def test_archives_that_no_job_has_go(job: Job) -> None:
     started = runs.start(job.pk, is_redelivered=False)
     assert started is not None
     lost = [
-        archive("words.zip"),
         archive(f"{uuid.uuid4()}-1.zip"),
         archive(f".{uuid.uuid4()}-1.zip.77.partial"),
         archive(f"{job.pk}-7.zip"),
@@ -139,24 +138,24 @@ def test_archives_that_no_job_has_go(job: Job) -> None:
     ]
     kept = [archive(f"{job.pk}-1.zip"), archive(f".{job.pk}-1.zip.77.partial")]
     assert set(orphans.remove_orphans()) == {path.name for path in lost}
-    assert [path.exists() for path in [*lost, *kept]] == [False] * 5 + [True] * 2
+    assert [path.exists() for path in [*lost, *kept]] == [False] * 4 + [True] * 2
 
 
 def test_archive_that_goes_while_it_is_looked_at_spoils_no_cleaning(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A run that named its archive, or its owner's DELETE, failed the whole task."""
-    archive("a going.zip"), archive("orphan.zip")
+    going, orphan = archive(f"{uuid.UUID(int=1)}-1.zip"), archive(f"{uuid.UUID(int=2)}-1.zip")
     is_plain = orphans._is_plain
 
     def look_and_go(file: Path) -> bool:
         found = is_plain(file)
-        if file.name == "a going.zip":
+        if file == going:
             file.unlink()
         return found
 
     monkeypatch.setattr(orphans, "_is_plain", look_and_go)
-    assert orphans.remove_orphans() == ["orphan.zip"]
+    assert orphans.remove_orphans() == [orphan.name]
 
 
 def test_archive_of_a_finished_job_stays(job: Job) -> None:
@@ -168,7 +167,7 @@ def test_archive_of_a_finished_job_stays(job: Job) -> None:
 
 
 def test_young_archive_is_left_alone() -> None:
-    path = archive("young.zip")
+    path = archive(f"{uuid.uuid4()}-1.zip")
     os.utime(path)
     assert orphans.remove_orphans() == []
 
@@ -177,17 +176,16 @@ def test_cleaning_a_site_without_folders_does_nothing() -> None:
     assert orphans.remove_abandoned() == orphans.remove_orphans() == []
 
 
-@pytest.mark.django_db
-def test_strange_file_among_the_archives_goes(home):
-    import os
-
-    from marinemap.jobs import orphans
-
-    f = home / "artifacts" / ("z" * 36 + "-1.zip")
-    f.parent.mkdir(parents=True)
-    f.touch()
-    os.utime(f, (0, 0))
-    assert orphans.remove_orphans() == [f.name]
+def test_what_others_put_there_stays() -> None:
+    """An administrator's zip was removed a minute later, and so was any folder beside the runs'."""
+    names = ["my report.zip", "words.txt", ".hidden", f"{'-' * 36}-1.zip", f"{'z' * 36}-1.zip"]
+    kept = [archive(name) for name in [*names, f"{uuid.uuid4()}.zip"]]
+    folders = [job_settings().work / name for name in ("mine", "a1", "2026-11-23")]
+    for folder in folders:
+        folder.mkdir(parents=True)
+        grow_old(folder)
+    assert orphans.remove_orphans() == orphans.remove_abandoned() == []
+    assert all(path.exists() for path in [*kept, *folders])
 
 
 def test_what_is_no_plain_file_is_not_sent(job: Job, tmp_path: Path) -> None:
