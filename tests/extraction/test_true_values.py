@@ -144,6 +144,78 @@ def test_codes_of_a_list_stay_codes(tmp_path: Path, column: str) -> None:
     assert page.attributes.column("at").to_pylist() == [None, *codes]
 
 
+def with_view(folder: Path, query: str, classes: list[Any]) -> Path:
+    """Write points, each of a class, and a view of them as the layer ``seen``."""
+    source = with_values(folder, "INTEGER", classes)
+    changed_in(source, f"CREATE VIEW seen AS SELECT {query} FROM sea")
+    for table in ("gpkg_contents", "gpkg_geometry_columns"):
+        with closing(sqlite3.connect(source)) as database:
+            found = database.execute(f"SELECT name FROM pragma_table_info('{table}')").fetchall()
+        names = [name for (name,) in found if name not in ("table_name", "identifier")]
+        columns = ", ".join(names)
+        changed_in(
+            source,
+            f"INSERT INTO {table} (table_name, {columns}) SELECT 'seen', {columns} FROM {table}",
+        )
+    return source
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("coalesce(at, 3) AS class, number, geom", [3, 5, 5, 7]),
+        ("count(*) AS class, number, geom", [4]),
+        ("fid AS class, number, geom", [1, 2, 3, 4]),
+    ],
+)
+def test_first_column_of_a_view_is_a_field(tmp_path: Path, query: str, expected: list[int]) -> None:
+    source = with_view(tmp_path, query, [5, 5, 7])
+    dataset = describe(source, "seen")
+    assert [field.name for field in dataset.fields] == ["class", "number"]
+    result = run(source, tmp_path, WORLD, layer="seen", format="csv")
+    with (unpack(result) / "sea.csv").open(newline="") as file:
+        assert [int(row["class"]) for row in csv.DictReader(file)] == expected
+    (page,) = read_page(dataset, fingerprint(source), Wanted(limit=10)).parts
+    assert page.attributes.column("class").to_pylist() == expected
+
+
+@pytest.mark.parametrize("value", [None, "x", 1.5])
+def test_view_whose_first_column_is_misread_as_ids_is_refused(tmp_path: Path, value: Any) -> None:
+    source = with_view(tmp_path, "at AS class, number, geom", [5, value])
+    changed_in(source, "UPDATE sea SET at = 2 WHERE fid = 1")
+    with pytest.raises(DatasetError, match="the first column of view 'seen' .* 'class'") as failure:
+        describe(source, "seen")
+    assert "give a key first" in (failure.value.hint or "")
+
+
+def test_key_of_an_sqlite_table_is_a_field(tmp_path: Path) -> None:
+    points = [shapely.Point(1, 1), shapely.Point(2, 1)]
+    options = {"FID": "station"}
+    source = write_layer(tmp_path / "sea.sqlite", points, driver="SQLite", layer_options=options)
+    result = run(source, tmp_path, WORLD, format="csv")
+    with (unpack(result) / "sea.csv").open(newline="") as file:
+        assert [row["station"] for row in csv.DictReader(file)] == ["1", "2"]
+
+
+@pytest.mark.parametrize("end", ["", " WITHOUT ROWID"])
+def test_key_that_is_a_text_is_a_field_and_no_id(tmp_path: Path, end: str) -> None:
+    source = with_values(tmp_path, "INTEGER", [])
+    changed_in(source, "ALTER TABLE sea RENAME TO old")
+    changed_in(source, f"CREATE TABLE sea (name TEXT PRIMARY KEY, geom POINT){end}")
+    changed_in(source, "INSERT INTO sea SELECT 'reef', geom FROM old")
+    changed_in(source, "DROP TABLE old")
+    changed_in(source, "DELETE FROM gpkg_ogr_contents")
+    (report,) = run(source, tmp_path, WORLD).layers
+    assert report.features_written == 1
+    assert [field.name for field in describe(source).fields] == ["name"]
+
+
+def test_columns_that_differ_in_capitals_only_are_not_told_as_unread(tmp_path: Path) -> None:
+    source = with_values(tmp_path, "INTEGER", [1])
+    changed_in(source, "UPDATE gpkg_geometry_columns SET column_name = 'Geom'")
+    assert describe(source).assumed == ""
+
+
 def test_misread_value_elsewhere_is_no_reason_to_refuse(tmp_path: Path) -> None:
     source = with_values(tmp_path, "SMALLINT", [70_000])
     changed_in(source, "DELETE FROM rtree_sea_geom WHERE id = 2")

@@ -35,6 +35,7 @@ _DENSE_SHARE = 0.5
 _MOST_AS_TEXT = 10_000
 # SQLite rounds the sides of a box outward by some 1e-7 of their size.
 _ROUNDED_SHARE = 1e-6
+_KEY_TYPES = ("INTEGER", "INT", "MEDIUMINT", "SMALLINT", "TINYINT")
 
 Array = np.ndarray[Any, Any]
 
@@ -258,30 +259,29 @@ def bounds_beyond(path: Path, layer: str, stated: Box) -> Box | None:
     return found if (beyond > slack).any() else None
 
 
-def own_key(path: Path, layer: str) -> str | None:
-    """Return the column of keys of a GeoPackage layer where its name is the data's own.
-
-    GDAL hands the keys on as identifiers, so that a column ``reef_id`` of keys would be missing
-    among the fields. ``fid`` and ``ogc_fid`` are names that programs give.
-    """
+def key_of_table(path: Path, layer: str) -> str | None:
+    """Return the column of keys of a table of a GeoPackage; None of a view, or of no GeoPackage."""
     if path.suffix.lower() != ".gpkg":
         return None
     try:
         with closing(open_to_read(path)) as database:
-            return own_key_in(database, layer)
+            keys = _keys(database, layer)
     except sqlite3.Error:
         return None
+    return keys[0] if keys else None
 
 
-def own_key_in(database: sqlite3.Connection, layer: str) -> str | None:
-    """Return what :func:`own_key` does of a GeoPackage that is open."""
-    keys = _keys(database, layer)
-    return keys[0] if len(keys) == 1 and keys[0].lower() not in ("fid", "ogc_fid") else None
+def is_given(key: str | None) -> bool:
+    """Tell whether a column of keys is no field: programs give it its name, or there is none."""
+    return (key or "").lower() in ("", "fid", "ogc_fid", "rowid")
 
 
 def _keys(database: sqlite3.Connection, layer: str) -> list[str]:
-    rows = database.execute("SELECT name FROM pragma_table_info(?) WHERE pk", [layer]).fetchall()
-    return [name for (name,) in rows]
+    """Return the column of a table's key, if it is one of those that are ids to GDAL (3.12)."""
+    rows = database.execute(
+        "SELECT name, type FROM pragma_table_info(?) WHERE pk", [layer]
+    ).fetchall()
+    return [name for name, type_ in rows if type_.upper() in _KEY_TYPES and len(rows) == 1]
 
 
 def rtree_in(database: sqlite3.Connection, path: Path, layer: str) -> RTree | None:

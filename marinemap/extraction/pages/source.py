@@ -16,12 +16,12 @@ import pyproj
 
 from marinemap.errors import UnavailableError
 from marinemap.extraction.dataset import Dataset
-from marinemap.extraction.geopackage.index import RTree, open_to_read, own_key_in, rtree_in
+from marinemap.extraction.geopackage.index import RTree, open_to_read, rtree_in
 from marinemap.extraction.geopackage.lent import lender
 from marinemap.extraction.geopackage.rows import PlainTable, find_plain_table
 from marinemap.extraction.postgis.table import Table
 from marinemap.extraction.reading.arrow_batches import geometry_place
-from marinemap.extraction.reading.opening import open_layer, rows_within
+from marinemap.extraction.reading.opening import find_own_key, open_layer, rows_within
 from marinemap.extraction.remote.address import Remote
 from marinemap.extraction.sources.source_files import fingerprint, one_state, real_path
 from marinemap.sentences import say
@@ -144,7 +144,7 @@ def opened(dataset: Dataset, mark: str | None = None) -> Iterator[PageSource]:
             return
         mark = fingerprint(place) if mark is None else mark
         if isinstance(place, Remote) or place.suffix.lower() != ".gpkg":
-            yield PageSource(dataset, mark)
+            yield PageSource(dataset, mark, own_key=find_own_key(place, dataset.layer))
             return
         with lender.lent(place, mark) as database:
             yield _look_into(database, dataset, mark)
@@ -189,16 +189,14 @@ def _schema(dataset: Dataset, mark: str, version: int, own_key: str | None) -> p
 @lru_cache(_MOST_LAYERS)
 def _layout(dataset: Dataset, mark: str, version: int) -> tuple[RTree | None, str | None]:
     with closing(open_to_read(dataset.file)) as database:
-        return (
-            rtree_in(database, dataset.file, dataset.layer),
-            own_key_in(database, dataset.layer),
-        )
+        index = rtree_in(database, dataset.file, dataset.layer)
+    return index, find_own_key(dataset.path, dataset.layer)
 
 
 @lru_cache(_MOST_LAYERS)
 def _plain_table(dataset: Dataset, mark: str, version: int, index: RTree) -> PlainTable | None:
     with closing(open_to_read(dataset.file)) as database:
-        key = own_key_in(database, dataset.layer)
+        key = find_own_key(dataset.path, dataset.layer)
         return find_plain_table(
             database, dataset.layer, index, _schema(dataset, mark, version, key)
         )

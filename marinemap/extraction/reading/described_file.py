@@ -17,8 +17,9 @@ from marinemap.extraction.dataset import Bounds, Dataset, Field
 from marinemap.extraction.geometry.geometry_types import plain_type
 from marinemap.extraction.geometry.type_names import common_type, shown_types
 from marinemap.extraction.geometry.wkb import dimensions
-from marinemap.extraction.geopackage.index import bounds_beyond, own_key
+from marinemap.extraction.geopackage.index import bounds_beyond
 from marinemap.extraction.reading.arrow_batches import binary, geometry_place
+from marinemap.extraction.reading.own_keys import own_key
 from marinemap.extraction.reading.points import Points, points_of
 from marinemap.extraction.reading.stated_crs import first_known, in_prj
 from marinemap.extraction.sources import source_format_of

@@ -14,12 +14,13 @@ import shapely
 from marinemap.errors import DatasetError
 from marinemap.extraction.dataset import Dataset
 from marinemap.extraction.geometry.readable import read_column
-from marinemap.extraction.geopackage.index import find_rtree, own_key
+from marinemap.extraction.geopackage.index import find_rtree
 from marinemap.extraction.geopackage.rtree_nodes import KeySet, Near
 from marinemap.extraction.place import Place
 from marinemap.extraction.postgis.table import Table
 from marinemap.extraction.reading.arrow_batches import binary, geometry_place
 from marinemap.extraction.reading.gdal_layer import GDAL_ERRORS, GdalLayer, rows_within_file
+from marinemap.extraction.reading.own_keys import own_key
 from marinemap.extraction.reading.zones import Zones, zones_of
 from marinemap.extraction.remote.address import Remote
 from marinemap.extraction.sources import is_parquet, source_format_of
@@ -192,7 +193,13 @@ def rows_within(dataset: Dataset, most_bytes: int) -> int:
 
 
 def find_own_key(place: Place, layer: str) -> str | None:
-    """Return the column of keys that a layer of a file has among its fields; a table's is one."""
+    """Return the column of keys that a layer of a file has among its fields; a table's is one.
+
+    Raises
+    ------
+    DatasetError
+        If it is a view's and holds what is no whole number.
+    """
     return own_key(place, layer) if isinstance(place, Path) else None
 
 

@@ -17,7 +17,9 @@ from marinemap.sentences import say
 
 def _unread(path: Path, layer: str, read: Collection[str]) -> str:
     """Tell of columns that GDAL passes over, for their types are none of the standard's (3.12)."""
-    missing = [(name, type_) for name, type_ in _columns(path, layer) if name not in read]
+    # To SQLite and GDAL `Geom` and `GEOM` are one name.
+    known = {name.lower() for name in read}
+    missing = [(name, type_) for name, type_ in _columns(path, layer) if name.lower() not in known]
     if not missing:
         return ""
     return say(
@@ -29,11 +31,11 @@ def _unread(path: Path, layer: str, read: Collection[str]) -> str:
 
 
 def _columns(path: Path, layer: str) -> list[tuple[str, str]]:
-    """Return the columns of a layer but its key, with their types as they are stated."""
+    """Return the columns of a layer, with their types as they are stated."""
     try:
         with closing(open_unwritten(path)) as database:
             return database.execute(
-                "SELECT name, type FROM pragma_table_xinfo(?) WHERE NOT pk", [layer]
+                "SELECT name, type FROM pragma_table_xinfo(?)", [layer]
             ).fetchall()
     except (sqlite3.Error, UnicodeDecodeError):
         # What is wrong with it is told as it is read.
