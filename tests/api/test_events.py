@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.contrib.sessions.models import Session
 from django.test import Client
 from django.utils import timezone
 
@@ -15,6 +16,7 @@ from marinemap.api.events import feed as feeds
 from marinemap.api.events.feed import Feed, Watch
 from marinemap.api.events.limits import TooManyStreamsError, check_room
 from marinemap.api.events.messages import Origin
+from marinemap.api.events.refused import SignIn
 from marinemap.api.identity import Owners
 from marinemap.api.models import PersonalToken
 from marinemap.api.tokens import make_token
@@ -249,11 +251,39 @@ def test_stream_ends_with_the_token_that_opened_it(
     assert lines["stays"].is_open == (end != "may not sign in") == bool(lines["stays"].take())
 
 
+@pytest.mark.parametrize("end", ["signed out", "another password", "over"])
+def test_stream_ends_with_the_session_that_opened_it(
+    feed: Feed, new_client: NewClient, django_user_model: Any, monkeypatch: pytest.MonkeyPatch,
+    end: str,
+) -> None:  # fmt: skip
+    """Who had signed out was told for up to half an hour what the person asked for elsewhere."""
+    monkeypatch.setattr("marinemap.api.events.views.feed", feed)
+    user, other = (django_user_model.objects.create_user(name) for name in ("ann", "bob"))
+    clients, lines = [new_client(), new_client()], [Line(), Line()]
+    for client, line, person in zip(clients, lines, (user, other), strict=True):
+        client.force_login(person)
+        kept = {"marinemap.keep_open": lambda heir, line=line: heir(line)}
+        assert client.get("/api/jobs/events", **kept).status_code == 200
+    feed._tell()
+    assert [line.is_open for line in lines] == [True, True]
+    if end == "signed out":
+        clients[0].logout()
+    elif end == "another password":
+        user.set_password("quite another")
+        user.save()
+    else:
+        key = clients[0].session.session_key
+        Session.objects.filter(pk=key).update(expire_date=timezone.now())
+    Job.objects.create(process_id="echo", owner=owner_of_user(user.pk))
+    feed._tell()
+    assert [(line.take(), line.is_open) for line in lines] == [([], False), ([], True)]
+
+
 def test_stream_ends_when_its_person_may_no_longer_sign_in(
     feed: Feed, django_user_model: Any
 ) -> None:
     user, line = django_user_model.objects.create_user("ann"), Line()
-    feed.add(watch(owners=Owners(("browser:me",)), user_id=user.pk), line)
+    feed.add(watch(owners=Owners(("browser:me",)), sign_in=SignIn(user.pk)), line)
     feed._tell()
     assert line.is_open
     django_user_model.objects.update(is_active=False)

@@ -12,14 +12,13 @@ from datetime import datetime, timedelta
 from typing import Protocol
 from uuid import UUID
 
-from django.contrib.auth.models import User
 from django.db import connection
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from marinemap.api.events.messages import Origin, Version, message, version_of
+from marinemap.api.events.refused import SignIn, refused
 from marinemap.api.identity import Owners
-from marinemap.api.tokens import current_tokens
 from marinemap.jobs.models import Job
 from marinemap.jobs.queue import Place, find_places
 from marinemap.jobs.states import JobStatus
@@ -57,7 +56,7 @@ class Connection(Protocol):
 class Watch:
     """One stream: of one job, or of all of some owners.
 
-    ``user_id`` and ``token_id`` are of who signed in, and by what: the stream ends with them.
+    ``sign_in`` says who signed in, and by what: the stream ends with that.
     ``told`` is how those jobs stood that were told of last, ``since`` the latest change seen,
     ``last`` the id of the latest event.
     """
@@ -65,8 +64,7 @@ class Watch:
     origin: Origin
     person: str
     address: str
-    user_id: int | None = None
-    token_id: UUID | None = None
+    sign_in: SignIn = field(default_factory=SignIn)
     job_id: UUID | None = None
     owners: Owners | None = None
     told: dict[UUID, Version] = field(default_factory=dict)
@@ -149,7 +147,7 @@ class Feed:
     def _tell(self) -> None:
         with self._lock:
             streams = dict(self._streams)
-        for watch in _refused(list(streams)):
+        for watch in refused(list(streams)):
             streams.pop(watch).end()
         found = list(_found(list(streams)))
         ended = {job.pk for job in found if job.is_finished}
@@ -177,19 +175,6 @@ class Feed:
             return [job for job in jobs if job.status != JobStatus.ACCEPTED]
         self._placed_at = now
         return jobs
-
-
-def _refused(watches: Sequence[Watch]) -> list[Watch]:
-    """Return those whose token was revoked or is over, or whose person may no longer sign in."""
-    users = {watch.user_id for watch in watches if watch.user_id is not None}
-    tokens = {watch.token_id for watch in watches if watch.token_id is not None}
-    if users:
-        active = User.objects.filter(pk__in=users, is_active=True)
-        users.difference_update(active.values_list("pk", flat=True))
-    if tokens:
-        current = current_tokens().filter(pk__in=tokens)
-        tokens.difference_update(current.values_list("pk", flat=True))
-    return [watch for watch in watches if watch.user_id in users or watch.token_id in tokens]
 
 
 def _found(watches: Sequence[Watch]) -> QuerySet[Job]:

@@ -12,6 +12,7 @@ from marinemap.api.address import address_of
 from marinemap.api.events.feed import Watch, feed
 from marinemap.api.events.limits import check_room
 from marinemap.api.events.messages import Origin, greeting, read_version, version_of
+from marinemap.api.events.refused import sign_in_of
 from marinemap.api.identity import get_job, listed_owners, owners_of
 from marinemap.errors import RequestError
 from marinemap.jobs.models import Job
@@ -73,10 +74,8 @@ def _newest(jobs: QuerySet[Job]) -> Sequence[Job]:
 def _watch(request: HttpRequest) -> Watch:
     address = address_of(request)
     person = next(iter(owners_of(request)), address)
-    # As tokens.TokenMiddleware found it.
-    token_id = vars(request).get("token_id")
     origin = Origin(request.build_absolute_uri("/"))
-    return Watch(origin, person, address, user_id=request.user.pk, token_id=token_id)
+    return Watch(origin, person, address, sign_in_of(request))
 
 
 def _stream(
