@@ -214,6 +214,46 @@ def _ask_as_a_program(page: Page, inputs: dict[str, Any]) -> None:
     assert status == 201
 
 
+def test_news_of_one_request_draw_no_other_card(page: Page, drawn_site: RunningSite) -> None:
+    """With 95 requests the page answered nobody for two minutes: each news drew all of them."""
+    page.add_init_script(_COUNT_MOMENTS)
+    page.goto(drawn_site.base)
+    asked = [{"process": "extract", "inputs": {"layers": ["reefs"], "area": [0, 40, 5, 45]}}] * 40
+    status = page.evaluate(
+        """async (requests) => (await fetch("/api/batches", {
+            method: "POST",
+            headers: {"Content-Type": "application/json"},
+            body: JSON.stringify({requests}),
+        })).status""",
+        asked,
+    )
+    assert status == 201
+    questions: list[str] = []
+    page.on("request", lambda request: questions.append(request.url.rpartition("/")[2]))
+    page.reload()
+    expect(page.locator("[data-testid=request-choices]", has_text="km²")).to_have_count(40)
+    assert questions.count("request") == 40
+    # One or two a card and drawing; all cards at each news were 2,846.
+    assert page.evaluate("window.moments") < 1000
+
+
+_COUNT_MOMENTS = """
+    window.moments = 0;
+    const format = Object.getOwnPropertyDescriptor(Intl.DateTimeFormat.prototype, "format");
+    Object.defineProperty(Intl.DateTimeFormat.prototype, "format", {...format, get() {
+        window.moments += 1;
+        return format.get.call(this);
+    }});
+    for (const name of ["toLocaleTimeString", "toLocaleDateString"]) {
+        const write = Date.prototype[name];
+        Date.prototype[name] = function (...how) {
+            window.moments += 1;
+            return write.apply(this, how);
+        };
+    }
+"""
+
+
 def test_request_is_followed_where_no_stream_comes_through(
     page: Page, working_site: RunningSite
 ) -> None:

@@ -2,7 +2,7 @@
 
 import type { Collection } from "./api/layers.ts";
 import type { Bounds } from "./area.ts";
-import { locale, t, tn } from "./words.ts";
+import { t, tn, written } from "./words.ts";
 
 export type Kind = "polygons" | "lines" | "points" | "features";
 
@@ -66,7 +66,7 @@ export function stateInWords({ drawing }: Collection, isBroken: boolean): string
 
 export function facts(collection: Collection): string[] {
   const { description, license, attribution, version, updated } = collection;
-  const day = updated && new Date(updated).toLocaleDateString(locale, { dateStyle: "long" });
+  const day = updated && written(new Date(updated), { dateStyle: "long" });
   const known = [
     description,
     t("Holds: {what}", { what: countInWords(collection) }),

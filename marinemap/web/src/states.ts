@@ -2,7 +2,7 @@
 
 import type { Job } from "./api/requests.ts";
 import { now as serviceNow } from "./clock.ts";
-import { isServiceLanguage, locale, t, tn } from "./words.ts";
+import { isServiceLanguage, t, tn, written } from "./words.ts";
 
 const RESULTS = "http://www.opengis.net/def/rel/ogc/1.0/results";
 
@@ -46,9 +46,9 @@ export function waitInWords({ status, ahead, earliestStart, message = "" }: Job,
 export function timeInWords(moment: string | undefined, now = new Date(serviceNow()), isWithin = false): string {
   const date = new Date(moment ?? "");
   if (Number.isNaN(date.getTime())) return "";
-  const time = date.toLocaleTimeString(locale, { hour: "2-digit", minute: "2-digit" });
+  const time = written(date, { hour: "2-digit", minute: "2-digit" });
   if (date.toDateString() === now.toDateString()) return isWithin ? t("today {time}", { time }) : t("Today {time}", { time });
-  return `${date.toLocaleDateString(locale, { day: "numeric", month: "short" })}, ${time}`;
+  return `${written(date, { day: "numeric", month: "short" })}, ${time}`;
 }
 
 /** A sentence of the service's, with its moments as the reader writes them. */

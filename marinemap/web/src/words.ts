@@ -34,7 +34,26 @@ export function declared(text: string): string {
 }
 
 export function number(value: number, options: Intl.NumberFormatOptions = {}): string {
-  return value.toLocaleString(locale, options);
+  return numbersBy(options).format(value);
+}
+
+/** Return a moment's day, time or both, as the reader writes them. */
+export function written(date: Date, options: Intl.DateTimeFormatOptions): string {
+  return momentsBy(options).format(date);
+}
+
+const numbersBy = kept((options: Intl.NumberFormatOptions) => new Intl.NumberFormat(locale, options));
+const momentsBy = kept((options: Intl.DateTimeFormatOptions) => new Intl.DateTimeFormat(locale, options));
+
+/** A browser takes a hundred times as long to make a format as to write by it. */
+function kept<Options, Format>(make: (options: Options) => Format): (options: Options) => Format {
+  const formats = new Map<string, Format>();
+  return (options) => {
+    const name = JSON.stringify(options);
+    const format = formats.get(name) ?? make(options);
+    formats.set(name, format);
+    return format;
+  };
 }
 
 /** The language of what the service wrote about one request: said to whoever reads it aloud. */

@@ -12,7 +12,7 @@ import { reasonOf } from "./failure.ts";
 import { AreaPicture } from "./picture.tsx";
 import { reportInWords, summaryOf } from "./report.ts";
 import { choicesOf, layerIds, titleOf, type Titles } from "./request.ts";
-import { locale, SERVICE_LANGUAGE, t } from "../words.ts";
+import { SERVICE_LANGUAGE, t, written } from "../words.ts";
 
 /** What the page knows of a request. */
 export interface Entry {
@@ -178,5 +178,5 @@ function isLater(moment: string | undefined): boolean {
 
 /** To the second: a request may start in four. */
 function clock(moment: string): string {
-  return new Date(moment).toLocaleTimeString(locale);
+  return written(new Date(moment), { hour: "numeric", minute: "numeric", second: "numeric" });
 }

@@ -1,6 +1,6 @@
 /** "Your requests": a card each, kept up to date until it is over. */
 
-import { render } from "preact";
+import { render, type JSX } from "preact";
 
 import { ProblemError } from "../api/call.ts";
 import { cancelJob, listJobs, newKey, readFailure, readReport, readRequest, renewJob, revokeLinks, shareJob, submitOrder, type Asked, type Job } from "../api/requests.ts";
@@ -27,6 +27,10 @@ export interface RequestParts {
 export class RequestList {
   readonly #parts: RequestParts;
   readonly #entries = new Map<string, Entry>();
+  /** The cards as they stand, and of what each was made. */
+  readonly #cards = new Map<string, { of: Entry; card: JSX.Element }>();
+  /** What the service is being asked. */
+  readonly #questions = new Map<string, Promise<void>>();
   readonly #following = new Following({
     onJob: (job) => this.#take(job),
     isAnyOpen: () => this.#listed().some(({ job }) => !isOver(job)),
@@ -63,12 +67,25 @@ export class RequestList {
 
   /** Show all anew, as when titles are known by now. */
   refresh(): void {
-    const { titles } = this.#parts;
+    this.#cards.clear();
+    this.#show();
+  }
+
+  /** Show what changed. Each of a hundred requests has its own news: to draw all at each takes a browser minutes. */
+  #show(): void {
     const entries = this.#listed();
     element("no-requests").hidden = entries.length > 0;
     element("more-requests").hidden = this.#next === undefined;
-    const cards = entries.map((entry) => <Card key={entry.job.jobID} entry={entry} titles={titles} events={this.#events} />);
-    render(cards, element("requests"));
+    render(entries.map((entry) => this.#cardOf(entry)), element("requests"));
+  }
+
+  #cardOf(entry: Entry): JSX.Element {
+    const id = entry.job.jobID;
+    const drawn = this.#cards.get(id);
+    if (drawn && isSame(drawn.of, entry)) return drawn.card;
+    const card = <Card key={id} entry={entry} titles={this.#parts.titles} events={this.#events} />;
+    this.#cards.set(id, { of: { ...entry }, card });
+    return card;
   }
 
   /** The newest first. */
@@ -91,14 +108,14 @@ export class RequestList {
     if (entry.job.updated && job.updated && job.updated < entry.job.updated) return;
     const before = entry.job;
     this.#entries.set(job.jobID, Object.assign(entry, { job }));
-    if (isReady(job) && !entry.report) void this.#learn(entry, readReport(job.jobID).then((report) => ({ report })));
-    const named = entry.asked ?? this.#learn(entry, readRequest(job.jobID).then((asked) => ({ asked })));
+    if (isReady(job) && !entry.report) void this.#ask(entry, "report", () => readReport(job.jobID).then((report) => ({ report })));
+    const named = entry.asked ?? this.#ask(entry, "request", () => readRequest(job.jobID).then((asked) => ({ asked })));
     const explained = this.#askWhy(entry);
     // A quick one is over before its name is known.
     if (job.status !== before.status && isOver(job)) void Promise.all([named, explained]).then(() => this.#tell(entry));
     this.#following.heed();
     this.#heedExpiry();
-    this.refresh();
+    this.#show();
   }
 
   #takeRenewed(job: Job): void {
@@ -115,10 +132,18 @@ export class RequestList {
     await this.#learn(entry, told.then((failure) => ({ failure })));
   }
 
+  /** Ask one thing once at a time: news may come more quickly than answers. */
+  #ask(entry: Entry, what: string, read: () => Promise<Partial<Entry>>): Promise<void> {
+    const question = `${what} ${entry.job.jobID}`;
+    const asked = this.#questions.get(question) ?? this.#learn(entry, read()).finally(() => this.#questions.delete(question));
+    this.#questions.set(question, asked);
+    return asked;
+  }
+
   /** Take over what the service tells of a request besides; the card does without where it fails. */
   async #learn(entry: Entry, told: Promise<Partial<Entry>>): Promise<void> {
     Object.assign(entry, await told.catch(() => ({})));
-    this.refresh();
+    this.#show();
   }
 
   #tell(entry: Entry): void {
@@ -155,14 +180,14 @@ export class RequestList {
     const wish = (entry.wish = { name, ended });
     void ended.then(() => {
       if (entry.wish === wish) delete entry.wish;
-      this.refresh();
+      this.#show();
     });
   }
 
   /** Do what was wished for; what goes wrong is told on the card. */
   async #do(entry: Entry, fulfil: (entry: Entry) => Promise<unknown>): Promise<void> {
     delete entry.problem;
-    this.refresh();
+    this.#show();
     try {
       await fulfil(entry);
       this.#tabs.postMessage(entry.job.jobID);
@@ -170,7 +195,7 @@ export class RequestList {
       entry.problem = inOwnTime(problemInWords(error));
       entry.isUnanswered = error instanceof ProblemError && isTold(error.problem);
     }
-    this.refresh();
+    this.#show();
     // The button may be gone, and the keyboard with it.
     if (document.activeElement === document.body) this.#focus(entry.job.jobID);
   }
@@ -182,4 +207,10 @@ export class RequestList {
   #item(id: string): HTMLElement | null {
     return element("requests").querySelector(`[data-job="${CSS.escape(id)}"]`);
   }
+}
+
+/** Whether a card that was made of the one is right for the other. */
+function isSame(one: Entry, other: Entry): boolean {
+  const names = Object.keys({ ...one, ...other }) as (keyof Entry)[];
+  return names.every((name) => one[name] === other[name]);
 }
