@@ -16,6 +16,12 @@ _OBJECTS_BETWEEN_COLLECTIONS = 20_000
 # A process that is stopped amid a transaction, or whose machine is gone, holds what it has locked
 # for so long. Some rows are everybody's, such as the tally of jobs.
 _LONGEST_PAUSE_SECONDS = 60
+_PREPARE = f"""
+SELECT set_config('idle_in_transaction_session_timeout', '{_LONGEST_PAUSE_SECONDS}s', false),
+       set_config('default_transaction_isolation', 'read committed', false),
+       set_config('default_transaction_deferrable', 'off', false),
+       set_config('DateStyle', 'ISO', false)
+"""
 
 
 class MarineMapConfig(AppConfig):
@@ -28,20 +34,24 @@ class MarineMapConfig(AppConfig):
         # Imported here: settings and models are not ready when this module is.
         from marinemap.celery import app
         from marinemap.jobs import overdue, periodic
+        from marinemap.management import fitness
 
-        connection_created.connect(_limit_pauses, dispatch_uid="limit_pauses")
+        connection_created.connect(_prepare, dispatch_uid="prepare")
         gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
         app.set_default()
         # Importing a module of tasks registers them; a task that is not registered cannot be
         # called by its name, and a signal without a receiver does nothing.
-        assert overdue and periodic
+        assert overdue and periodic and fitness
         # The module `tasks` of every app that is installed.
         app.autodiscover_tasks(force=True)
 
 
-def _limit_pauses(connection: BaseDatabaseWrapper, **_: Any) -> None:
-    """Let PostgreSQL end a transaction in which nothing is asked any more."""
+def _prepare(connection: BaseDatabaseWrapper, **_: Any) -> None:
+    """Have PostgreSQL do as the site expects, whatever its role's or database's own defaults are.
+
+    It ends a transaction in which nothing is asked any more. By another isolation two requests at
+    once refuse each other, and dates in another style psycopg cannot read.
+    """
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
-            limit = f"{_LONGEST_PAUSE_SECONDS}s"
-            cursor.execute(f"SET idle_in_transaction_session_timeout = '{limit}'")
+            cursor.execute(_PREPARE)
