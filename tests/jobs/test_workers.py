@@ -22,7 +22,7 @@ def begin_as(process_id: int, monkeypatch: pytest.MonkeyPatch) -> None:
     count = WorkerSighting.objects.count()
     monkeypatch.setattr(os, "getpid", lambda: process_id)
     workers.begin(SimpleNamespace(hostname="celery@here"))
-    wait_for(lambda: WorkerSighting.objects.count() > count, "a sign of life", 10)
+    wait_for(lambda: WorkerSighting.objects.count() > count, "a sign of life")
 
 
 def test_two_workers_of_one_name_are_two(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -30,7 +30,7 @@ def test_two_workers_of_one_name_are_two(monkeypatch: pytest.MonkeyPatch) -> Non
     begin_as(102, monkeypatch)
     assert workers.count_alive() == 2
     workers.end()
-    wait_for(lambda: not threads(), "the end of the threads", 20)
+    wait_for(lambda: not threads(), "the end of the threads")
 
 
 def test_worker_that_stopped_in_order_is_neither_alive_nor_missing(
@@ -41,7 +41,7 @@ def test_worker_that_stopped_in_order_is_neither_alive_nor_missing(
     assert (workers.find_missing(), workers.is_nobody_left()) == (["celery@here"], True)
     begin_as(101, monkeypatch)
     workers.end()
-    wait_for(lambda: not threads(), "the end of the thread", 120)
+    wait_for(lambda: not threads(), "the end of the thread")
     assert (workers.count_alive(), workers.find_missing()) == (0, [])
     assert not workers.is_nobody_left(), "just stopped"
     WorkerSighting.objects.filter(name="celery@here:101").update(seen_at=long_ago)

@@ -187,7 +187,7 @@ def test_event_loop_gets_to_other_work_between_two_messages(broker: Broker) -> N
 
 def test_message_with_eta_waits_in_the_database_until_then(broker: Broker) -> None:
     inbox = Inbox(broker.connect(poll_seconds=60))
-    eta = datetime.now(UTC) + timedelta(seconds=0.6)
+    eta = datetime.now(UTC) + timedelta(seconds=3)
     publish(broker.connect(), "later", headers={"eta": eta.isoformat()})
     publish(broker.connect(), "now")
     assert inbox.receive(1) == ["now"]

@@ -51,7 +51,7 @@ def test_messages_that_waited_for_their_time_take_turns(broker: Broker) -> None:
     publish(broker.connect(), "known", headers={"task": "clip"})
     inbox = Inbox(broker.connect(), prefetch_count=1)
     inbox.receive(1)
-    eta = (datetime.now(UTC) + timedelta(seconds=1)).isoformat()
+    eta = (datetime.now(UTC) + timedelta(seconds=3)).isoformat()
     for number in range(3):
         headers = {"task": "clip", "owner": "ann", "eta": eta}
         publish(broker.connect(), f"ann{number}", headers=headers)
