@@ -227,7 +227,13 @@ def with_table(folder: Path, kind: str, width: int, values: list[bytes]) -> Path
     """Write a shapefile of points whose table is one column, ``v``, with values as they stand."""
     points = [shapely.Point(number, 1) for number in range(1, len(values) + 1)]
     source = write_layer(folder / "sea.shp", points, driver="ESRI Shapefile", kind="Point")
-    column = b"v".ljust(11, b"\0") + kind.encode() + bytes(4) + bytes([width, 0]) + bytes(14)
+    column = (
+        b"v".ljust(11, b"\0")
+        + kind.encode()
+        + bytes(4)
+        + bytes([width % 256, width // 256])
+        + bytes(14)
+    )
     head = struct.pack("<4BIHH", 3, 120, 1, 1, len(values), 65, 1 + width) + bytes(20)
     rows = [b" " + value.ljust(width) for value in values]
     source.with_suffix(".dbf").write_bytes(head + column + b"\r" + b"".join(rows) + b"\x1a")
@@ -256,11 +262,26 @@ def test_value_of_a_shapefile_that_gdal_misreads_is_refused(
         run(source, tmp_path, WORLD)
 
 
-@pytest.mark.parametrize(("kind", "width"), [("+", 4), ("I", 4), ("T", 8), ("Y", 8)])
+@pytest.mark.parametrize(
+    ("kind", "width"),
+    [("+", 4), ("I", 4), ("T", 8), ("Y", 8), ("B", 8), ("Q", 9), ("W", 4), ("0", 1)],
+)
 def test_column_of_bytes_is_refused(tmp_path: Path, kind: str, width: int) -> None:
     with pytest.raises(DatasetError, match="keeps field 'v' as bytes") as failure:
         check_servable(describe(with_table(tmp_path, kind, width, [b"abcd"])))
     assert "a field of text" in (failure.value.hint or "")
+
+
+def test_memo_of_dbase_5_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match="keeps the texts of field 'v' in another file"):
+        check_servable(describe(with_table(tmp_path, "B", 10, [b"0000000001"])))
+
+
+def test_texts_longer_than_gdal_reads_are_refused(tmp_path: Path) -> None:
+    source = with_table(tmp_path, "C", 300, [b"x" * 300])
+    words = r"keeps texts of 300 letters in field 'v' .* of which 44 would be read"
+    with pytest.raises(DatasetError, match=words):
+        check_servable(describe(source))
 
 
 @pytest.mark.parametrize(
@@ -270,6 +291,8 @@ def test_column_of_bytes_is_refused(tmp_path: Path, kind: str, width: int) -> No
         ("D", 8, {b"": "", b"00000000": "", b"********": "", b"19691231": "1969-12-31"}),
         ("L", 1, {b"": "", b"?": "", b"*": "", b"1": "1", b"t": "1", b"0": "0", b"n": "0"}),
         ("N", 5, {b"2.0": "2", b"+7": "7", b"99999": "99999", b"*****": ""}),
+        ("M", 10, {b"": "", b"0000000000": "", bytes(10): ""}),
+        ("B", 10, {b"": "", b"0000000000": ""}),
     ],
 )
 def test_value_of_a_shapefile_is_read_as_it_is_meant(

@@ -24,8 +24,8 @@ _END_OF_COLUMNS = 0x0D
 _FOXPRO_PATH_BYTES = 263
 _KIND_AT, _WIDTH_AT, _DECIMALS_AT = 11, 16, 17
 _KINDS = b"CNFLDIMBGPOTWY@+V0Q"
-# Memos, OLE objects, pictures: places in a .dbt or .fpt.
-_KEPT_ELSEWHERE = "MGP"
+# Memos, OLE objects, pictures, bytes of dBase 5: places in a .dbt or .fpt.
+_KEPT_ELSEWHERE = "MGPB"
 _BLOCK_BYTES = 1 << 22
 # Blanks and zeros, or filler, stand for null.
 _VALUES = {
@@ -40,8 +40,10 @@ _WORDS = {"N": "number", "F": "number", "D": "date", "L": "truth value"}
 # GDAL reads numbers without decimals as whole ones, where they are not so wide.
 _WIDEST_WHOLE = 18
 _WHOLE = re.compile(rb"[+-]?\d+(\.0*)?")
-# Of dBase 7 and Visual FoxPro: numbers and moments as bytes, which GDAL reads as texts.
-_BINARY = "IO+@TY"
+# Of dBase 7 and Visual FoxPro: numbers, moments, which rows are null, as bytes, which GDAL reads as
+# texts; and numbers that share their letter with dBase 5's bytes.
+_BINARY = "IO+@TYQW0"
+_DOUBLE = ("B", 8)
 
 
 def check_table(path: Path, records: int) -> None:
@@ -89,6 +91,11 @@ class Place:
     kind: str
     begin: int
     width: int
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether the values are in another file, and here their places."""
+        return self.kind in _KEPT_ELSEWHERE
 
 
 def places_of(path: Path) -> list[Place]:
@@ -146,6 +153,7 @@ def _check_columns(path: Path, columns: bytes, row: int) -> None:
             kind = quote(chr(column[_KIND_AT]))
             raise damaged(path, say("has a column of type '{kind}', which there is not", kind=kind))
         _check_is_text(path, column)
+        _check_is_short(path, column, _width(column, row, found))
     widths = 1 + sum(_width(column, row, found) for column in found)
     if row != widths:
         raise damaged(
@@ -155,7 +163,7 @@ def _check_columns(path: Path, columns: bytes, row: int) -> None:
 
 def _check_is_text(path: Path, column: bytes) -> None:
     kind = chr(column[_KIND_AT])
-    if kind in _BINARY:
+    if kind in _BINARY or (kind, column[_WIDTH_AT]) == _DOUBLE:
         raise DatasetError(
             say(
                 "{name} keeps field '{field}' as bytes (type {kind} of dBase 7 or Visual FoxPro), "
@@ -168,6 +176,25 @@ def _check_is_text(path: Path, column: bytes) -> None:
             value=path.name,
             hint=say("Write the layer anew with a field of text (C) in its place, or without it."),
         )
+
+
+def _check_is_short(path: Path, column: bytes, width: int) -> None:
+    """Refuse texts that are longer than GDAL reads, which takes the fields behind for others."""
+    if width == column[_WIDTH_AT]:
+        return
+    raise DatasetError(
+        say(
+            "{name} keeps texts of {width:,} letters in field '{field}' (as Clipper and FoxPro "
+            "do), of which {read:,} would be read",
+            name=path.name,
+            width=width,
+            field=_name_of(column),
+            read=column[_WIDTH_AT],
+        ),
+        field="source",
+        value=path.name,
+        hint=say("Bring the layer to a GeoPackage with the program that wrote it."),
+    )
 
 
 def _columns(columns: bytes) -> list[bytes]:

@@ -1,7 +1,8 @@
 """Values in the table of a shapefile that GDAL gives as others, without a word.
 
 It takes each truth value but ``T``, ``t``, ``Y``, ``y`` and ``?`` for false (3.12), a blank one and
-``1`` too, and for a date without its day or month, such as 20200000, another day.
+``1`` too, and for a date without its day or month, such as 20200000, another day. Of a memo that
+there is not (others are refused) it gives the zeros that stand in its place.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ class TableValues:
     def mended(self, rows: Any) -> Any:
         """Return features (pyarrow), whose ids come first, as the table has them.
 
-        A date without its day or month is null, and so is a truth value that is blank.
+        A date without its day or month is null, and so is a truth value that is blank, and a memo.
         """
         ids = np.asarray(rows.column(0))
         columns = {name: at for name, at in self.columns.items() if name in rows.schema.names}
@@ -57,7 +58,9 @@ class TableValues:
         for name, texts in self._texts(columns, ids):
             at = rows.schema.get_field_index(name)
             field = rows.schema.field(at)
-            if pa.types.is_date(field.type):
+            if columns[name].is_elsewhere:
+                column = pa.nulls(len(ids), field.type)
+            elif pa.types.is_date(field.type):
                 column = _dates(rows.column(at), texts)
             elif pa.types.is_boolean(field.type):
                 column = _truth_values(texts)
@@ -68,13 +71,13 @@ class TableValues:
 
     @cached_property
     def columns(self) -> Mapping[str, Place]:
-        """Where the columns of dates and truth values are, by their names."""
+        """Where the columns of dates, truth values and memos are, by their names."""
         places = places_of(companion(self.path, ".dbf"))
-        if not any(place.kind in _MENDED for place in places):
+        if not any(map(_is_mended, places)):
             return {}
         names = pyogrio.read_info(self.path)["fields"]
         pairs = zip(names, places, strict=False)
-        return {name: place for name, place in pairs if place.kind in _MENDED and place.width}
+        return {name: place for name, place in pairs if _is_mended(place)}
 
     def _texts(self, columns: Mapping[str, Place], ids: Array) -> Iterator[tuple[str, Array]]:
         dbf = companion(self.path, ".dbf")
@@ -92,6 +95,10 @@ def mend_of(path: Path, layer: str) -> Callable[[Any], Any] | None:
     """Return what puts the values of a shapefile right, as :class:`SourceFormat` has it."""
     found = TableValues(path)
     return found.mended if found.columns else None
+
+
+def _is_mended(place: Place) -> bool:
+    return place.width > 0 and (place.kind in _MENDED or place.is_elsewhere)
 
 
 def _dates(column: Any, texts: Array) -> Any:
