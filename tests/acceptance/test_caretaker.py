@@ -63,7 +63,7 @@ def test_cleaning_and_short_jobs_go_on_beside_a_long_job(
         wait_for(lambda: client.status(job)["status"] == "running", "the start of the long job")
         body = {"inputs": {"message": "short", "pause": SHORT_SECONDS}}
         short = [client.post_execution(body, process="echo").headers["Location"] for _ in range(3)]
-        abandoned = site.home / "work" / "of-a-run-that-was-killed-1"
+        abandoned = site.home / "work" / f"{uuid.uuid4()}-1"
         abandoned.mkdir(parents=True)
         hour_ago = time.time() - 3600
         os.utime(abandoned, (hour_ago, hour_ago))
@@ -113,7 +113,7 @@ def test_mute_receivers_hold_up_neither_cleaning_nor_rescue(make_site: MakeSite)
         # The last one is being called: by now all are, or wait for their turn.
         receiver.settimeout(120)
         mute.enter_context(receiver.accept()[0])
-        abandoned = site.home / "work" / "of-a-run-that-was-killed-1"
+        abandoned = site.home / "work" / f"{uuid.uuid4()}-1"
         abandoned.mkdir(parents=True)
         os.utime(abandoned, (0, 0))
         site.manage("shell", "--no-imports", "--command", STALL)
@@ -130,7 +130,7 @@ def test_what_a_killed_run_left_is_removed_though_the_schedule_was_killed_too(
     site = running_site
     first = wait_for(lambda: caretaker_of(site) or 0, "a caretaker")
     os.kill(first, signal.SIGKILL)
-    folder = site.home / "work" / "of-a-run-that-was-killed-1"
+    folder = site.home / "work" / f"{uuid.uuid4()}-1"
     partial = site.home / "artifacts" / f".{uuid.uuid4()}-1.zip.4711.partial"
     folder.mkdir(parents=True)
     partial.parent.mkdir(exist_ok=True)
