@@ -63,6 +63,11 @@ def load() -> Iterator[Layer]:
     _marker().touch()
 
 
+def file_names() -> set[str]:
+    """Return the names that the samples' files have in the site's home."""
+    return {entry["unpacked_file"] for entry in _manifest()["layers"]}
+
+
 def _unpack(entry: dict[str, Any], path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".partial")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import shutil
 import unicodedata
 import uuid
@@ -30,6 +31,7 @@ PIECE_BYTES = 4 * 2**20
 _MOST_UNUSED = 20
 _KEPT_UNUSED = timedelta(days=1)
 _PART = "received"
+_UPLOADED = re.compile(r".*/layers/(?P<id>[0-9a-f-]{36})/(?P<rest>.+)", re.DOTALL)
 
 
 class WrongPlaceError(RequestError):
@@ -222,14 +224,21 @@ def is_uploaded(source: str) -> bool:
     return source.startswith(f"{upload_folder()}{os.sep}")
 
 
+def upload_of(source: str) -> tuple[uuid.UUID, str] | None:
+    """Return the upload that a path leads to, in whichever home, and what follows; None for none.
+
+    A home that was moved has its uploads still, and layers that tell where they were.
+    """
+    found = _UPLOADED.fullmatch(source)
+    return (uuid.UUID(found["id"]), found["rest"]) if found and is_id(found["id"]) else None
+
+
 def _used_ids() -> set[uuid.UUID]:
     """Return the uploads that layers are served from, or are to be read from."""
-    beginning = f"{upload_folder()}{os.sep}"
-    below = Q(source__startswith=beginning)
+    below = Q(source__contains=f"{os.sep}{upload_folder().name}{os.sep}")
     sources = Layer.objects.filter(below).values_list("source", flat=True)
     given = SourceToRead.objects.filter(below).values_list("source", flat=True)
-    names = {source.removeprefix(beginning).partition(os.sep)[0] for source in (*sources, *given)}
-    return {uuid.UUID(name) for name in names if is_id(name)}
+    return {found[0] for source in (*sources, *given) if (found := upload_of(source))}
 
 
 def is_id(name: str) -> bool:

@@ -67,7 +67,8 @@ def test_layer_that_is_gone_or_damaged_fails_the_check(
     out = StringIO()
     with pytest.raises(CommandError):
         call_command("checklayers", "ports", stdout=out)
-    assert out.getvalue() == "ports: source: there is no file ports.gpkg\n"
+    told = "ports: source: there is no file ports.gpkg (its source: {})\n"
+    assert out.getvalue() == told.format(ports)
 
 
 @pytest.mark.parametrize("command", ["checklayers", "removelayer"])

@@ -34,7 +34,8 @@ class Command(BaseCommand):
         try:
             is_unchanged = check(layer)
         except MarineMapError as error:
-            self.stdout.write(f"{layer.pk}: {error}")
+            # The error is for everybody, and names no folder of this machine.
+            self.stdout.write(f"{layer.pk}: {error} (its source: {layer.given_source[0]})")
             return False
         changed = (
             "the data have changed; the schedule reads them within minutes"

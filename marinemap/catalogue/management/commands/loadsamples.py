@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from marinemap.catalogue import samples
+from marinemap.catalogue import moved_home, samples
 from marinemap.errors import MarineMapError
 
 
@@ -21,6 +21,8 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Unpack and register."""
+        # The folder of the project may have another name since, and the home in it.
+        moved_home.follow()
         if samples.are_loaded() and not options["again"]:
             return
         try:

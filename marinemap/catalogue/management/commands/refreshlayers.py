@@ -7,6 +7,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
+from marinemap.catalogue import moved_home
 from marinemap.catalogue.area_names import index_missing, index_unfinished
 from marinemap.catalogue.begun import SECONDS_AGAIN, SECONDS_AT_FIRST
 from marinemap.catalogue.freshness import refresh_all, refresh_unfinished
@@ -27,6 +28,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, again: bool = False, **options: Any) -> None:
         """Read, telling of each layer."""
+        moved_home.follow()
         seconds = SECONDS_AGAIN if again else SECONDS_AT_FIRST
         refreshed = refresh_unfinished() if again else refresh_all()
         indexed = index_unfinished() if again else index_missing()

@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
+from django.db import DatabaseError, connection
 
+from marinemap.catalogue import moved_home
 from marinemap.jobs import again, caretaker
 
 _LEVELS = [name for name in logging.getLevelNamesMapping() if name != "NOTSET"]
@@ -53,6 +55,7 @@ class Command(BaseCommand):
         if options["caretaker_of"]:
             caretaker.run(options["caretaker_of"], shared)
             return
+        _follow_home()
         if options["beat"]:
             caretaker.begin_with_worker(shared)
         own = _arguments(options, ("concurrency", "pool", "hostname", "queues", "pidfile"))
@@ -60,6 +63,18 @@ class Command(BaseCommand):
             # It names this very process, and Celery would take it for another's.
             Path(options["pidfile"]).unlink(missing_ok=True)
         again.run([*own, *shared], was_ready=options["again"])
+
+
+def _follow_home() -> None:
+    """Have jobs that waited when the home was moved find their layers; the schedule does so too."""
+    try:
+        moved_home.follow()
+    except DatabaseError:
+        # It is away, or not migrated yet; Celery waits for it.
+        return
+    finally:
+        # None is shared with children.
+        connection.close()
 
 
 def _arguments(options: dict[str, Any], names: Iterable[str]) -> list[str]:

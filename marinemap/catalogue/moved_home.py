@@ -1,0 +1,61 @@
+"""Layers whose files lie in the site's own folder, after that was moved or restored elsewhere."""
+
+from __future__ import annotations
+
+import logging
+import re
+from pathlib import Path
+
+from django.conf import settings
+
+from marinemap.catalogue.models import Layer, SourceLook, SourceToRead
+from marinemap.catalogue.samples import file_names
+from marinemap.catalogue.uploads import upload_of
+
+logger = logging.getLogger(__name__)
+
+_SAMPLE = re.compile(r".*/samples/(?P<name>[^/]+)")
+
+
+def follow() -> list[str]:
+    """Have layers read their samples and uploads where they lie now; return the layers' ids.
+
+    Only those whose file is gone, and lies in this home under the name that nothing else has: the
+    id of an upload, or a sample's own.
+    """
+    moved = set()
+    for model in (Layer, SourceToRead):
+        for pk, source in model._default_manager.values_list("pk", "source"):
+            found = _place_now(source)
+            rows = model._default_manager.filter(pk=pk, source=source)
+            if found is not None and rows.update(source=str(found)):
+                logger.warning("The data of layer %s are read where they lie now: %s", pk, found)
+                moved.add(str(pk))
+    for look in SourceLook.objects.filter(kind=SourceLook.Kind.UPLOAD).exclude(layers=None):
+        _follow_upload(look)
+    return sorted(moved)
+
+
+def _follow_upload(look: SourceLook) -> None:
+    known = look.layers or []
+    places = [_place_now(each["source"]) for each in known]
+    if any(places):
+        pairs = zip(known, places, strict=True)
+        layers = [{**each, "source": str(now or each["source"])} for each, now in pairs]
+        SourceLook.objects.filter(pk=look.pk).update(layers=layers)
+
+
+def _place_now(source: str) -> Path | None:
+    """Return where a file of the site's folder lies that is not where it was."""
+    home, within = Path(settings.MARINEMAP_HOME), _within_home(source)
+    if within is None or source == str(home / within) or Path(source).exists():
+        return None
+    return home / within if (home / within).exists() else None
+
+
+def _within_home(source: str) -> Path | None:
+    found = upload_of(source)
+    if found is not None:
+        return Path("layers", str(found[0]), found[1])
+    sample = _SAMPLE.fullmatch(source)
+    return Path("samples", sample["name"]) if sample and sample["name"] in file_names() else None
