@@ -44,11 +44,20 @@ def test_a_file_that_would_state_another_unit_is_refused(tmp_path: Path) -> None
         run(in_kilometres(tmp_path), tmp_path, [2, 44, 4, 46], format="flatgeobuf")
 
 
-@pytest.mark.parametrize("format_", ["shapefile", "csv"])
-def test_a_crs_that_esri_has_no_words_for_is_refused(tmp_path: Path, format_: str) -> None:
+@pytest.mark.parametrize(
+    ("format_", "why"),
+    [
+        ("shapefile", "a .prj file has no words for it"),
+        ("csv", "a .prj file has no words for it"),
+        ("filegdb", "sea.gdb would state none"),
+    ],
+)
+def test_a_crs_that_esri_has_no_words_for_is_refused(
+    tmp_path: Path, format_: str, why: str
+) -> None:
     points = [shapely.Point(0, 0)]
     source = write_layer(tmp_path / "source.gpkg", points, crs=ROTATED.to_wkt())
-    with pytest.raises(RequestError, match="a .prj file has no words for it"):
+    with pytest.raises(RequestError, match=f"cannot stand in this format: {why}"):
         run(source, tmp_path, [-180, -90, 180, 90], format=format_)
 
 

@@ -40,18 +40,22 @@ def esri_wkt(crs: pyproj.CRS) -> str:
         raise _cannot_stand(crs, say("a .prj file has no words for it")) from error
 
 
-def check_unit(path: Path, layer: str, crs: pyproj.CRS) -> None:
-    """Refuse a file that GDAL wrote and that states another unit than its positions have.
+def check_stated(path: Path, layer: str, crs: pyproj.CRS) -> None:
+    """Refuse a file that GDAL wrote without its CRS, or with another unit than positions have.
 
     Raises
     ------
     RequestError
         With the unit.
     """
-    if crs.to_authority(min_confidence=100) is not None:
+    has_code = crs.to_authority(min_confidence=100) is not None
+    if has_code and _has_esri_form(crs):
         return
     stated = pyogrio.read_info(path, layer=layer)["crs"]
-    if stated and _unit(pyproj.CRS.from_user_input(stated)) != _unit(crs):
+    if not stated:
+        # As of a rotated pole in a file geodatabase, which keeps Esri's form of a CRS.
+        raise _cannot_stand(crs, say("{file} would state none", file=path.name))
+    if not has_code and _unit(pyproj.CRS.from_user_input(stated)) != _unit(crs):
         raise _cannot_stand(
             crs,
             say(
@@ -60,6 +64,14 @@ def check_unit(path: Path, layer: str, crs: pyproj.CRS) -> None:
                 stated=quote(stated[:80]),
             ),
         )
+
+
+def _has_esri_form(crs: pyproj.CRS) -> bool:
+    try:
+        crs.to_wkt("WKT1_ESRI")
+    except CRSError:
+        return False
+    return True
 
 
 def _unit(crs: pyproj.CRS) -> float:

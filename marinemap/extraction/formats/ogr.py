@@ -16,7 +16,7 @@ from pyogrio.errors import DataSourceError, FeatureError, FieldError, GeometryEr
 
 from marinemap.errors import ServiceError
 from marinemap.extraction.formats.columns import Columns
-from marinemap.extraction.formats.crs_text import check_unit, gdal_wkt
+from marinemap.extraction.formats.crs_text import check_stated, gdal_wkt
 from marinemap.extraction.formats.plan import WritePlan
 from marinemap.extraction.formats.written import Loss, WrittenLayer
 from marinemap.extraction.geometry.plain_rows import joined_boxes, total_bounds
@@ -99,7 +99,7 @@ class OgrWriter:
         self._offer(_END)
         self._thread.join()
         self._check()
-        check_unit(self._path, self._layer, self._plan.crs)
+        check_stated(self._path, self._layer, self._plan.crs)
         return [
             WrittenLayer(
                 self._format,
