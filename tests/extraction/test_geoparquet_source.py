@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import decimal
 import json
+import struct
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -366,6 +367,16 @@ def test_row_groups_are_pruned_by_their_boxes(tmp_path: Path) -> None:
         assert first == 0
         assert (boxes[:, :2] <= truth[:, :2]).all()
         assert (boxes[:, 2:] >= truth[:, 2:]).all()
+
+
+def test_arcs_that_the_standard_has_not_are_read_as_lines(tmp_path: Path) -> None:
+    half = struct.pack("<BII6d", 1, 8, 3, 0.0, 0.0, 0.05, 0.05, 0.1, 0.0)
+    geometry = pa.array([half, shapely.to_wkb(shapely.Point(0.05, 0.01))], pa.binary())
+    path = write_parquet(tmp_path / "reefs.parquet", None, named(2), types=(), geometry=geometry)
+    west, south, east, north = describe(path).bounds or (0.0,) * 4
+    assert (west, south, east, north) == pytest.approx((0.0, 0.0, 0.1, 0.05), abs=1e-6)
+    (report,) = run(path, tmp_path, [-1.0, -1.0, 1.0, 1.0]).layers
+    assert (report.features_written, report.straightened) == (2, 1)
 
 
 def test_native_line_of_one_position_is_left_out_and_named(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import pyarrow as pa
 import shapely
 
 from marinemap.errors import DatasetError, quote
+from marinemap.extraction.geometry.curves import linear
 from marinemap.extraction.geometry.readable import read_column
 from marinemap.extraction.geometry.type_names import common_type, shown_types
 from marinemap.extraction.geometry.wkb import dimensions
@@ -24,6 +25,8 @@ from marinemap.sentences import say
 # A file of any size must be described at once; its first features stand for the rest.
 _LOOKED_AT = 100
 _REMEMBERED = 256
+# In the units of the coordinates: a centimetre, where they are degrees.
+_ARC_TOLERANCE = 1e-7
 Bounds = tuple[float, float, float, float]
 
 
@@ -135,7 +138,9 @@ def _bounds_of_all(place: Path | Remote) -> Bounds | None:
     found = []
     layer = ParquetLayer(place, columns=[])
     for batch in layer.stream({}):
-        boxes = shapely.bounds(read_column(batch.column(0)).geometries)
+        # The standard has no arcs, but files have them.
+        column = linear(batch.column(0), _ARC_TOLERANCE).column
+        boxes = shapely.bounds(read_column(column).geometries)
         sound = boxes[np.isfinite(boxes).all(axis=1)]
         if len(sound):
             found.append(_around(sound))
