@@ -129,6 +129,54 @@ def test_long_edges_run_as_they_run_in_the_layer(tmp_path: Path, crs: str, shape
     assert at_zoom(tiles, zoom).symmetric_difference(true).area < 1e-4 * true.area
 
 
+BEYOND = shapely.box(170, -10, 190, 10).difference(shapely.box(178, -2, 184, 2))
+POLAR = {radius: shapely.Point(0, 0).buffer(radius * 1_000_000) for radius in (1, 2)}
+
+
+@pytest.mark.parametrize(
+    ("crs", "shape", "within", "outside"),
+    [
+        ("EPSG:4326", BEYOND, [(172, 0), (-172, 0), (179, 5), (-179, 5)], [(179, 0), (-177, 0)]),
+        ("EPSG:4326", shapely.box(-190, 20, -175, 30), [(172, 25), (-178, 25)], [(-172, 25)]),
+        ("EPSG:4326", shapely.box(179, -1, 538, 1), [(0, 0), (-90, 0), (177, 0)], [(178.5, 0)]),
+        # A thousand and two thousand kilometres from the pole: 80.8 and 71.7 degrees.
+        ("EPSG:3031", POLAR[1], [(179.9, -82), (-179.9, -84), (0, -82), (90, -84)], [(0, -79)]),
+        ("EPSG:3031", POLAR[2] - POLAR[1], [(179.9, -75), (-179.9, -75), (9, -78)], [(9, -82)]),
+        ("EPSG:3413", POLAR[1], [(179.9, 82), (-179.9, 84), (0, 82), (-90, 84)], [(0, 79)]),
+        ("EPSG:3413", shapely.box(-2e6, 1e6, 0, 3e6), [(-179.5, 70), (179.5, 70)], [(-179, 80)]),
+    ],
+    ids=["beyond, a hole", "west", "nearly all", "South", "round it", "North", "no pole"],
+)
+def test_what_crosses_180_degrees_lies_on_both_sides(
+    tmp_path: Path, crs: str, shape: Any, within: Any, outside: Any
+) -> None:
+    tiles = drawn(write(tmp_path / "seam.gpkg", [shape], crs), tmp_path)
+    for zoom in {z for z, _, _ in tiles}:
+        area = at_zoom(tiles, zoom)
+        for is_drawn, places in ((True, within), (False, [*outside, (100, 60), (-60, -50)])):
+            for place in places:
+                point = shapely.Point(in_tiles(*place, zoom))
+                assert area.contains(point) == is_drawn, (zoom, place)
+
+
+def test_line_across_180_degrees_goes_on_at_the_other_side(tmp_path: Path) -> None:
+    lines = [shapely.LineString([(170, 0), (190, 5)])]
+    lines += [shapely.LineString([(x / 400, 0), (x / 400, 0.01)]) for x in range(40_000)]
+    tiles = drawn(write(tmp_path / "l.gpkg", lines), tmp_path)
+    longest = max(z for z, _, _ in tiles)
+    x = [
+        (column + corner[0]) / 2**z
+        for (z, column, _), features in tiles.items()
+        if z == longest
+        for feature in features
+        if feature["id"] == 1
+        for corner in shapely.get_coordinates(feature["geometry"])
+    ]
+    assert min(x) < 0.001
+    assert max(x) > 0.999
+    assert not any(0.04 < each < 0.96 for each in x)
+
+
 @pytest.mark.parametrize("count", [12, 150], ids=["some", "so many that they merge"])
 def test_seamless_layer_is_seamless_at_every_zoom(tmp_path: Path, count: int) -> None:
     tiles = drawn(write(tmp_path / "s.gpkg", grid(count, 10, 40, 12.0)), tmp_path)

@@ -13,6 +13,7 @@ import pyproj
 from marinemap.extraction.areas.near import route_to
 from marinemap.extraction.projection.bend import Plane, TooManyCorners, bend
 from marinemap.extraction.projection.route import Route
+from marinemap.extraction.tiles.seam import sewn
 from marinemap.extraction.tiles.shapes import POINT, POLYGON, Shapes, ends
 
 # The world's width in bits: units of 4 cm at the equator.
@@ -54,9 +55,9 @@ class ToWorld:
         if len(short):
             yield placed.take(short) if is_long.any() else placed
         if is_long.any():
-            yield self._bent(shapes.take(np.flatnonzero(is_long)))
+            yield from self._bent(shapes.take(np.flatnonzero(is_long)))
 
-    def _bent(self, shapes: Shapes) -> Shapes:
+    def _bent(self, shapes: Shapes) -> Iterator[Shapes]:
         positions, starts = shapes.xy, shapes.offsets
         if shapes.kind == POLYGON:
             positions, starts = _closed(shapes)
@@ -71,8 +72,9 @@ class ToWorld:
                     np.delete(xy, offsets[1:] - 1, axis=0),
                     offsets - np.arange(len(offsets)),
                 )
-            return dataclasses.replace(shapes, xy=xy, offsets=offsets)
-        return dataclasses.replace(shapes, xy=_in_units(self._moved(shapes.xy)))
+            yield from sewn(dataclasses.replace(shapes, xy=xy, offsets=offsets), 1 << WORLD_BITS)
+            return
+        yield dataclasses.replace(shapes, xy=_in_units(self._moved(shapes.xy)))
 
     def _moved(self, xy: Array) -> Array:
         finite = np.nan_to_num(
