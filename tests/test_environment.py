@@ -31,6 +31,7 @@ from marinemap.environment import (
     refuse_unknown,
     values,
 )
+from marinemap.secret_key import read_secret_key
 
 
 @pytest.mark.parametrize(
@@ -201,6 +202,32 @@ def test_home_that_cannot_be_made_is_named(monkeypatch: pytest.MonkeyPatch, home
     monkeypatch.setenv("MARINEMAP_HOME", home)
     with pytest.raises(ImproperlyConfigured, match=f"MARINEMAP_HOME: '{home}' cannot be made"):
         read_home(Path("var"))
+
+
+@pytest.mark.parametrize("home", ["var", "./var", "~/maps", '"/srv/maps"', "/srv/maps ", " /srv"])
+def test_home_that_is_no_whole_path_is_refused(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, home: str
+) -> None:
+    """It was made where the command was started: another site, and empty, in each folder."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MARINEMAP_HOME", home)
+    with pytest.raises(ImproperlyConfigured, match=f"MARINEMAP_HOME: '{home}' is no whole path"):
+        read_home(Path("/var"))
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [("hush\r", "carriage return.*sed"), ("hu\x01sh", r"U\+0001"), ("hu\udcffsh", "no UTF-8")],
+)
+def test_text_that_nobody_means_is_refused_and_not_repeated(
+    monkeypatch: pytest.MonkeyPatch, text: str, told: str
+) -> None:
+    """The CR of a Windows editor was part of passwords, keys and folders."""
+    monkeypatch.setenv("DJANGO_SECRET_KEY", text)
+    with pytest.raises(ImproperlyConfigured, match=f"DJANGO_SECRET_KEY: it has .*{told}") as error:
+        read_secret_key(Path("/"))
+    assert "hush" not in str(error.value)
 
 
 @pytest.mark.parametrize(

@@ -59,9 +59,16 @@ def read_home(default: Path) -> Path:
     Raises
     ------
     ImproperlyConfigured
-        If it cannot be made, or is no folder.
+        If it is no whole path, cannot be made, or is no folder.
     """
-    home = Path(read_text("MARINEMAP_HOME", str(default))).resolve()
+    given = read_text("MARINEMAP_HOME", str(default))
+    # Another one for each folder that a command is started in, empty at first.
+    if not given.startswith("/") or given != given.strip() or "\n" in given:
+        raise ImproperlyConfigured(
+            f"MARINEMAP_HOME: '{quote(given)}' is no whole path; write such as /var/lib/marinemap, "
+            "without quotes and blanks around it"
+        )
+    home = Path(given).resolve()
     try:
         home.mkdir(parents=True, exist_ok=True)
     except OSError as error:

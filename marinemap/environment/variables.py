@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 from collections.abc import Iterator
 
 from django.core.exceptions import ImproperlyConfigured
@@ -21,6 +22,8 @@ _PAST_SETTINGS = {
     "CELERY_BROKER_WRITE_URL": "the queue is CELERY_BROKER_URL",
     "CELERY_RESULT_BACKEND": "results are kept in the database",
 }
+# What is no text. A list may go over several lines.
+_UNMEANT = re.compile("[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
 # Every variable that a setting was read from.
 _asked: set[str] = set()
 
@@ -73,6 +76,27 @@ def read_text(name: str, default: str) -> str:
 
 
 def read_variable(name: str) -> str | None:
-    """Return a variable as it is, None where it is not set; it counts as known from now on."""
+    """Return a variable as it is, None where it is not set; it counts as known from now on.
+
+    Raises
+    ------
+    ImproperlyConfigured
+        If it has a character that nobody means. Its text is not repeated: it may be a secret.
+    """
     _asked.add(name)
-    return os.environ.get(name)
+    text = os.environ.get(name)
+    found = _UNMEANT.search(text or "")
+    if found is not None:
+        raise ImproperlyConfigured(f"{name}: it has {_called(found[0])}")
+    return text
+
+
+def _called(sign: str) -> str:
+    if sign == "\r":
+        return (
+            "a carriage return, as files written on Windows have at the end of each line; take "
+            "these out of the environment file: sed -i 's/\\r$//'"
+        )
+    if sign >= "\ud800":
+        return "bytes that are no UTF-8; write it in UTF-8"
+    return f"the control character U+{ord(sign):04X}; write it without"
