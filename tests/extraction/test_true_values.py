@@ -223,6 +223,25 @@ def test_misread_value_elsewhere_is_no_reason_to_refuse(tmp_path: Path) -> None:
     assert run(source, tmp_path, WORLD).features_written == 1
 
 
+@pytest.mark.parametrize(
+    ("ids", "is_told"),
+    [(["7", "9"], True), (["7", "7"], True), (['"a"', '"b"'], False), (["null", "null"], False)],
+)
+@pytest.mark.parametrize("suffix", ["geojson", "geojsonl"])
+def test_identifiers_that_are_not_read_are_told(
+    tmp_path: Path, ids: list[str], is_told: bool, suffix: str
+) -> None:
+    point = '"geometry": {"type": "Point", "coordinates": [1, 1]}'
+    each = [f'{{"type": "Feature", "id": {id_}, "properties": {{"n": 1}}, {point}}}' for id_ in ids]
+    whole = '{"type": "FeatureCollection", "features": [' + ", ".join(each) + "]}\n"
+    source = tmp_path / f"sea.{suffix}"
+    source.write_text(whole if suffix == "geojson" else "\n".join(each) + "\n")
+    told = describe(source).assumed
+    assert ("numbers (the first is 7), which are not read" in told) is is_told
+    notes = run(source, tmp_path, WORLD).layers[0].notes
+    assert (told in notes) is is_told
+
+
 def with_table(folder: Path, kind: str, width: int, values: list[bytes]) -> Path:
     """Write a shapefile of points whose table is one column, ``v``, with values as they stand."""
     points = [shapely.Point(number, 1) for number in range(1, len(values) + 1)]

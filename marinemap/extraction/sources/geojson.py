@@ -13,6 +13,7 @@ import pyproj
 from pyproj.exceptions import CRSError
 
 from marinemap.errors import DatasetError, quote
+from marinemap.extraction.sources.json_ids import unread_ids
 from marinemap.extraction.sources.json_values import KEPT, check_values
 from marinemap.extraction.sources.mapped import mapped
 from marinemap.extraction.sources.source import SourceFormat
@@ -134,5 +135,6 @@ SOURCE = SourceFormat(
     (".geojson", ".json"),
     look=_look,
     check=lambda path: check_values(path, KEPT),
+    unread=unread_ids,
     opens_safely=True,
 )

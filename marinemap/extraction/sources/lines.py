@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from marinemap.errors import quote
+from marinemap.extraction.sources.json_ids import unread_ids
 from marinemap.extraction.sources.json_values import KEPT_IN_LINES, check_values
 from marinemap.extraction.sources.source import SourceFormat, damaged
 from marinemap.sentences import say
@@ -41,5 +42,8 @@ def ends_with_newline(path: Path) -> bool:
 
 
 SOURCE = SourceFormat(
-    (".geojsonl", ".geojsons", ".ndjson", ".jsonl"), check=_check_json_lines, opens_safely=True
+    (".geojsonl", ".geojsons", ".ndjson", ".jsonl"),
+    check=_check_json_lines,
+    unread=unread_ids,
+    opens_safely=True,
 )
