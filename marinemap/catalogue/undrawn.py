@@ -14,7 +14,7 @@ from marinemap.catalogue import begun
 from marinemap.catalogue.models import BegunWork, Drawing, Layer, SourceToRead
 
 # Changes with the way of drawing, so that all is drawn again after an upgrade of it.
-_WAY = "5"
+_WAY = "6"
 
 
 def find_next() -> Layer | SourceToRead | None:

@@ -284,6 +284,24 @@ def test_points_thin_out_evenly(tmp_path: Path) -> None:
     assert halves.min() > 0.5 * halves.max()
 
 
+@pytest.mark.parametrize("crowd", [0, 51_000], ids=["scattered", "and a crowd"])
+def test_point_by_itself_is_there_at_the_deepest_zoom(tmp_path: Path, crowd: int) -> None:
+    """Nearer zooms are drawn from it: of 500,000 all over the world 11,651 were never seen."""
+    rng = np.random.default_rng(8)
+    few = rng.uniform((10, 49), (11, 50), (300, 2)) if crowd else (
+        rng.uniform((-170, -60), (170, 60), (51_000, 2))
+    )  # fmt: skip
+    close = rng.uniform((10.5, 50.5), (10.502, 50.502), (crowd, 2))
+    tiles = drawn(
+        write(tmp_path / "p.gpkg", shapely.points(np.concatenate([few, close]))), tmp_path
+    )
+    deepest = max(z for z, _, _ in tiles)
+    ids = {f["id"] for (z, *_), features in tiles.items() if z == deepest for f in features}
+    assert ids.issuperset(range(1, len(few) + 1))
+    # Where a tile would hold too many, some stand for those beside them.
+    assert len(ids) - len(few) <= crowd / 10
+
+
 def test_no_tile_is_larger_than_it_may_be(tmp_path: Path) -> None:
     rng = np.random.default_rng(3)
     steps = rng.uniform(-0.4, 0.4, (4_000, 60, 2)).cumsum(axis=1) + rng.uniform(

@@ -20,7 +20,7 @@ from marinemap.extraction.tiles.coverage import Coverage
 from marinemap.extraction.tiles.cut import Pieces, cut
 from marinemap.extraction.tiles.generalise import on_grid, thinned
 from marinemap.extraction.tiles.merge import merged
-from marinemap.extraction.tiles.select import PIXEL_BITS, Plan, alone, plan, top_zoom
+from marinemap.extraction.tiles.select import PIXEL_BITS, Plan, alone, overcrowded, plan, top_zoom
 from marinemap.extraction.tiles.shapes import POINT, POLYGON, Shapes
 from marinemap.extraction.tiles.store import Store, read
 from marinemap.extraction.tiles.world import WORLD_BITS
@@ -153,13 +153,27 @@ def _merged(sheet: _Sheet, zoom: int, bits: int) -> Iterator[Pieces]:
 
 def _alone(sheet: _Sheet, zoom: int, bits: int) -> Iterator[Shapes]:
     """Yield the features that are drawn by themselves, on the zoom's grid."""
-    own_bits, is_deepest = sheet.plan.bits[zoom], zoom == len(sheet.plan.bits) - 1
-    is_thinned = sheet.store.kind == POINT and (
-        not is_deepest or len(sheet.store.sizes) > _MOST_POINTS
-    )
-    for shapes in sheet.store.chunks(alone(sheet.store, sheet.plan, zoom)):
-        coarse = on_grid(shapes, WORLD_BITS - zoom - own_bits)
-        if is_thinned:
-            pixels = 1 if is_deepest else _POINT_PIXELS
-            coarse = thinned(coarse, max(1, pixels << own_bits >> PIXEL_BITS))
-        yield dataclasses.replace(coarse, xy=coarse.xy << (bits - own_bits))
+    own_bits = sheet.plan.bits[zoom]
+    shown = alone(sheet.store, sheet.plan, zoom)
+    thin, pixels = _thinned(sheet, zoom)
+    for which, is_thinned in ((shown & ~thin, False), (shown & thin, True)):
+        for shapes in sheet.store.chunks(which):
+            coarse = on_grid(shapes, WORLD_BITS - zoom - own_bits)
+            if is_thinned:
+                coarse = thinned(coarse, max(1, pixels << own_bits >> PIXEL_BITS))
+            yield dataclasses.replace(coarse, xy=coarse.xy << (bits - own_bits))
+
+
+def _thinned(sheet: _Sheet, zoom: int) -> tuple[Array, int]:
+    """Tell of which features some stand for others, and how many pixels apart.
+
+    From the deepest zoom all nearer ones are drawn: what is left out there is never seen.
+    """
+    store = sheet.store
+    if store.kind != POINT:
+        return np.zeros(len(store.sizes), bool), 0
+    if zoom < len(sheet.plan.bits) - 1:
+        return np.ones(len(store.sizes), bool), _POINT_PIXELS
+    if len(store.sizes) <= _MOST_POINTS:
+        return np.zeros(len(store.sizes), bool), 0
+    return overcrowded(store, zoom), 1

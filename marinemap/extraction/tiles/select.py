@@ -102,6 +102,13 @@ def alone(store: Store, plan: Plan, zoom: int) -> Array:
     return seen & ~merged
 
 
+def overcrowded(store: Store, zoom: int) -> Array:
+    """Tell which features lie in tiles of a zoom with more than these should hold."""
+    which = np.unique(_tile_of(store, zoom), return_inverse=True)[1]
+    crowded: Array = np.bincount(which)[which] > _FULL_POSITIONS
+    return crowded
+
+
 def _crowded(store: Store, zoom: int) -> tuple[int, Array]:
     """Return a grid for a zoom, and which features are too many for it there."""
     tiles = _tile_of(store, zoom)
