@@ -4,6 +4,8 @@
 import importlib
 import os
 import re
+import select
+import signal
 import sys
 
 # By command: those that need the engine and the catalogue alone start in half the time so.
@@ -27,11 +29,26 @@ def main() -> None:
     try:
         if command != "extract" or not _extracts_alone(sys.argv[2:]):
             _run_django()
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _end_if_nobody_reads()
+        raise
     except ImproperlyConfigured as error:
         # A mistake in the environment is one line; Django shows where it was found.
         if "--traceback" in sys.argv:
             raise
         raise SystemExit(str(error)) from None
+
+
+def _end_if_nobody_reads() -> None:
+    """End as others do whose reader has gone (``| head``), where it is that pipe which broke."""
+    output = sys.stdout.fileno()
+    poll = select.poll()
+    poll.register(output, 0)
+    if any(event & select.POLLERR for _, event in poll.poll(0)):
+        # What is left is written at the end of the process.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), output)
+        raise SystemExit(128 + signal.SIGPIPE)
 
 
 def _extracts_alone(arguments: list[str]) -> bool:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import stat
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from django.core.management import CommandError, call_command
 
 from marinemap.environment import known_variables
 
@@ -252,7 +254,7 @@ def test_mistake_stops_a_web_server_that_asks_no_checks(tmp_path: Path) -> None:
     ("options", "told"),
     [
         (["-c", "1", "-B", "-E", "-l", "info"], ""),
-        (["-c", "one"], "invalid int value: 'one'"),
+        (["-c", "one"], "'one' is not a count"),
         (["-l", "LOUD"], "invalid choice: 'LOUD'"),
         (["--frob"], "unrecognized arguments: --frob"),
     ],
@@ -335,3 +337,42 @@ def test_missing_client_of_a_broker_is_told(tmp_path: Path) -> None:
     assert code != 0
     assert "CELERY_BROKER_URL: its client is missing" in output
     assert "pip install '.[redis]'" in output
+
+
+def test_worker_that_cannot_begin_does_not_report_success(tmp_path: Path) -> None:
+    options = ("--pool", "solo", "--pidfile", "/proc/none.pid")
+    code, output = run("manage.py", "celeryd", *options, home=tmp_path)
+    assert code == 1 and "/proc/none.pid" in output
+
+
+def test_command_whose_reader_has_gone_ends_without_a_word(tmp_path: Path) -> None:
+    """As `manage.py listlayers | head -1` has it; it was a traceback."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    told = subprocess.run(
+        [sys.executable, "manage.py", "help"],
+        cwd=ROOT,
+        env=environment(tmp_path),
+        stdout=writing,
+        stderr=subprocess.PIPE,
+        timeout=SECONDS,
+    )
+    os.close(writing)
+    assert (told.returncode, told.stderr) == (128 + signal.SIGPIPE, b"")
+
+
+@pytest.mark.parametrize(
+    ("command", "told"),
+    [
+        (("celeryd", "--try", "--concurrency=-1"), "'-1' is not a count"),
+        (("celeryd", "--try", "--pool=nix"), "invalid choice: 'nix'"),
+        (("celeryd", "--try", "--logfile=/none/log"), "--logfile: there is no folder /none"),
+        (("celeryd", "--try", "--pidfile=/none/pid"), "--pidfile: there is no folder /none"),
+        (("web", "--port=99999"), "PORT: '99999' is not a port"),
+        (("web", "--port=-1"), "PORT: '-1' is not a port"),
+    ],
+)
+def test_wrong_option_is_told_in_a_line(command: tuple[str, ...], told: str) -> None:
+    """Each was a traceback of some library's."""
+    with pytest.raises(CommandError, match=re.escape(told)):
+        call_command(*command)

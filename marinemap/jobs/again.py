@@ -36,6 +36,11 @@ def run(arguments: list[str], *, was_ready: bool) -> None:
         Celery's own.
     was_ready : bool
         Whether this process has been a sound worker before it began again.
+
+    Raises
+    ------
+    SystemExit
+        If it failed before it was ready.
     """
     found: list[Any] = []
     ready = threading.Event()
@@ -46,8 +51,11 @@ def run(arguments: list[str], *, was_ready: bool) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_DFL)
     has_failed = any(worker.exitcode for worker in found)
-    if has_failed and (was_ready or ready.is_set()) and not _is_told_to_end():
+    if not has_failed or _is_told_to_end():
+        return
+    if was_ready or ready.is_set():
         _begin_again()
+    raise SystemExit(1)
 
 
 def _is_told_to_end() -> bool:

@@ -194,7 +194,7 @@ def _read_id(text: str) -> int | str:
 
 
 def _read_limit(text: str) -> int:
-    return _read_number(text, "a limit", _MAX_LISTED, "leave it out for the newest 20")
+    return _read_number(text, "a limit", _MAX_LISTED, "leave it out for 20")
 
 
 def _read_number(text: str, what: str, highest: int, hint: str) -> int:

@@ -34,7 +34,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Start both, wait until both answer, then watch them until one ends or Ctrl-C."""
-        host, port = options["host"], _checked_port(options["port"])
+        host, port = options["host"], checked_port(options["port"])
         _check_free(host, port)
         # SIGINT, too: a shell starts what it puts in the background with that one ignored.
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -151,10 +151,17 @@ def _interrupt(*_: Any) -> None:
     raise KeyboardInterrupt
 
 
-def _checked_port(text: str) -> int:
-    if not str(text).isdigit() or not 1 <= int(text) <= 65535:
+def checked_port(text: object) -> int:
+    """Return a port that was given as an option or as ``PORT``.
+
+    Raises
+    ------
+    CommandError
+        If it is none.
+    """
+    if not str(text).isdigit() or not 1 <= int(str(text)) <= 65535:
         raise CommandError(f"PORT: '{text}' is not a port; give a number from 1 to 65535")
-    return int(text)
+    return int(str(text))
 
 
 def _check_free(host: str, port: int) -> None:

@@ -21,6 +21,7 @@ from marinemap.api.mute import WhileMute, limit_waits
 from marinemap.errors import ServiceError
 from marinemap.jobs.health import keep_a_connection
 from marinemap.jobs.watch import stand_in
+from marinemap.management.commands.serve import checked_port
 from marinemap.processes.apart import warm_up
 from marinemap.processes.registry import all_processes
 from marinemap.webserver import (
@@ -42,10 +43,11 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         """Declare the options; the environment's HOST and PORT are their defaults."""
         parser.add_argument("--host", default=os.environ.get("HOST") or "127.0.0.1")
-        parser.add_argument("--port", type=int, default=os.environ.get("PORT") or 8000)
+        parser.add_argument("--port", default=os.environ.get("PORT") or "8000")
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Listen, and answer until SIGTERM or SIGINT; running requests have five seconds."""
+        port = checked_port(options["port"])
         # Until it serves there is nothing to put down.
         _on_end(signal.SIG_DFL)
         collect_static()
@@ -56,7 +58,7 @@ class Command(BaseCommand):
         _warm_up()
         # A busy moment is no news.
         logging.getLogger("waitress.queue").setLevel(logging.ERROR)
-        listener = _listener(options["host"], options["port"])
+        listener = _listener(options["host"], port)
         stand_in()
         if settings.MARINEMAP_WEB_ONE_PROCESSOR:
             stay_on_one_processor()

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
-from argparse import SUPPRESS
+from argparse import SUPPRESS, ArgumentTypeError
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError, connection
 
 from marinemap.catalogue import moved_home
@@ -16,6 +16,7 @@ from marinemap.jobs import again, caretaker
 
 _LEVELS = [name for name in logging.getLevelNamesMapping() if name != "NOTSET"]
 _LEVELS_HELP = "DEBUG, INFO, WARNING ..."
+_POOLS = ("prefork", "solo", "threads", "gevent", "eventlet")
 
 
 class Command(BaseCommand):
@@ -32,8 +33,10 @@ class Command(BaseCommand):
             "-l", "--loglevel", default="INFO", type=str.upper, choices=_LEVELS, help=_LEVELS_HELP
         )
         parser.add_argument("-f", "--logfile", help="log here instead of to the terminal")
-        parser.add_argument("-c", "--concurrency", type=int, default=1, help="work at a time")
-        parser.add_argument("-P", "--pool", help="prefork, solo, threads, gevent or eventlet")
+        parser.add_argument("-c", "--concurrency", type=_count, default=1, help="work at a time")
+        parser.add_argument(
+            "-P", "--pool", choices=_POOLS, help="what works: processes (prefork) ..."
+        )
         parser.add_argument("-n", "--hostname", help="the worker's name, such as one@%%h")
         parser.add_argument("-Q", "--queues", help="serve these queues only, with commas between")
         parser.add_argument("-B", "--beat", action="store_true", help="follow the schedule, too")
@@ -47,7 +50,15 @@ class Command(BaseCommand):
         parser.add_argument(again.AGAIN, action="store_true", help=SUPPRESS)
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Hand over to Celery's worker; with -B start the caretaker beside it."""
+        """Hand over to Celery's worker; with -B start the caretaker beside it.
+
+        Raises
+        ------
+        CommandError
+            If the log or the pid file is to be in a folder that there is not.
+        """
+        for name in ("logfile", "pidfile"):
+            _check_folder(name, options[name])
         if options["try"]:
             # Django has looked at the settings, the parser at the options.
             return
@@ -63,6 +74,17 @@ class Command(BaseCommand):
             # It names this very process, and Celery would take it for another's.
             Path(options["pidfile"]).unlink(missing_ok=True)
         again.run([*own, *shared], was_ready=options["again"])
+
+
+def _count(text: str) -> int:
+    if not text.isdigit():
+        raise ArgumentTypeError(f"'{text}' is not a count: a whole number; 0 is one a processor")
+    return int(text)
+
+
+def _check_folder(name: str, given: str | None) -> None:
+    if given and not Path(given).parent.is_dir():
+        raise CommandError(f"--{name}: there is no folder {Path(given).parent}; make it first")
 
 
 def _follow_home() -> None:
