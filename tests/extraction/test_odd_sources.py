@@ -155,7 +155,10 @@ def test_dates_before_the_year_one_are_lost_with_a_word(tmp_path: Path, name: st
         ("day", 1)
     ]
     if report.full_copy:
-        assert "sea.gpkg holds the same features with all but this: 1 values" in report.notes[-1]
+        assert (
+            "sea.gpkg holds the same features with all but this: 1 of the values"
+            in report.notes[-1]
+        )
 
 
 def test_times_after_the_year_9999_are_texts_in_a_shapefile(tmp_path: Path) -> None:
