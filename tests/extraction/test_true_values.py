@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import sqlite3
 import struct
 from contextlib import closing
@@ -240,6 +241,28 @@ def test_identifiers_that_are_not_read_are_told(
     assert ("numbers (the first is 7), which are not read" in told) is is_told
     notes = run(source, tmp_path, WORLD).layers[0].notes
     assert (told in notes) is is_told
+
+
+@pytest.mark.parametrize("suffix", ["geojson", "geojsonl"])
+def test_reals_beside_texts_have_no_needless_digits(tmp_path: Path, suffix: str) -> None:
+    values = ["0.1", "[5.6, 1.5e-7]", '{"x": 12.34}', "0.30000000000000004"]
+    texts = ["5.60000000000000001 m", '"', 'a "1.00000000000000001"']
+    each = [
+        f'{{"type": "Feature", "properties": {{"at": {value}}}, '
+        '"geometry": {"type": "Point", "coordinates": [1, 1]}}'
+        for value in [*values, *map(json.dumps, texts)]
+    ]
+    whole = '{"type": "FeatureCollection", "features": [' + ", ".join(each) + "]}\n"
+    source = tmp_path / f"sea.{suffix}"
+    source.write_text(whole if suffix == "geojson" else "\n".join(each) + "\n")
+    result = run(source, tmp_path, WORLD, format="csv")
+    with (unpack(result) / "sea.csv").open(newline="") as file:
+        rows = [row["at"].replace(" }", "}").replace("{ ", "{") for row in csv.DictReader(file)]
+    found = [row.replace("[ ", "[").replace(" ]", "]").replace("e-07", "e-7") for row in rows]
+    assert found == [*values, *map(json.dumps, texts)]
+    assert "'at' (JSON) is kept as text" in result.layers[0].notes
+    (page,) = read_page(describe(source), fingerprint(source), Wanted(limit=2)).parts
+    assert page.attributes.column("at").to_pylist()[0] in ("0.1", 0.1)
 
 
 def with_table(folder: Path, kind: str, width: int, values: list[bytes]) -> Path:

@@ -122,6 +122,7 @@ def type_words(type_: Any) -> str:
 
 
 _TYPE_WORDS: list[tuple[Callable[[Any], bool], str]] = [
+    (lambda type_: isinstance(type_, pa.JsonType), say("JSON")),
     (pa.types.is_timestamp, say("date and time")),
     (pa.types.is_date, say("date")),
     (pa.types.is_time, say("time of day")),

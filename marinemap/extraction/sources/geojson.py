@@ -14,6 +14,7 @@ from pyproj.exceptions import CRSError
 
 from marinemap.errors import DatasetError, quote
 from marinemap.extraction.sources.json_ids import unread_ids
+from marinemap.extraction.sources.json_numbers import with_short_numbers
 from marinemap.extraction.sources.json_values import KEPT, check_values
 from marinemap.extraction.sources.mapped import mapped
 from marinemap.extraction.sources.source import SourceFormat
@@ -136,5 +137,6 @@ SOURCE = SourceFormat(
     look=_look,
     check=lambda path: check_values(path, KEPT),
     unread=unread_ids,
+    mend=lambda path, layer: with_short_numbers,
     opens_safely=True,
 )

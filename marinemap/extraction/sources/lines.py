@@ -7,6 +7,7 @@ from pathlib import Path
 
 from marinemap.errors import quote
 from marinemap.extraction.sources.json_ids import unread_ids
+from marinemap.extraction.sources.json_numbers import with_short_numbers
 from marinemap.extraction.sources.json_values import KEPT_IN_LINES, check_values
 from marinemap.extraction.sources.source import SourceFormat, damaged
 from marinemap.sentences import say
@@ -45,5 +46,6 @@ SOURCE = SourceFormat(
     (".geojsonl", ".geojsons", ".ndjson", ".jsonl"),
     check=_check_json_lines,
     unread=unread_ids,
+    mend=lambda path, layer: with_short_numbers,
     opens_safely=True,
 )
