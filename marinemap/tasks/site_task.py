@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import logging
 import uuid
+from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from billiard.exceptions import TimeLimitExceeded, WorkerLostError
 from celery import Celery, Task, _state
 from celery.contrib.django.task import DjangoTask
 from celery.result import AsyncResult
-from celery.signals import task_failure, task_postrun, task_prerun
+from celery.signals import task_failure, task_postrun, task_prerun, task_received
 from django.db import connection
 
 from marinemap.logs import request_id
 from marinemap.tasks.progress import PROGRESS, as_meta
 
 logger = logging.getLogger(__name__)
+
+# Celery tells of one killed process up to three times: as the limit is passed, as its process is
+# found gone, and as its result is.
+_told_killed: deque[str] = deque(maxlen=1_000)
 
 # Celery's own classes take type parameters in their stubs only.
 if TYPE_CHECKING:
@@ -112,13 +117,21 @@ def tell_of_killed(
     sender: Any, task_id: str, exception: BaseException, args: Any, kwargs: Any, **_: Any
 ) -> None:
     """Tell of a task whose process was killed: it tells nothing itself. In the worker's own."""
-    if not isinstance(exception, TimeLimitExceeded | WorkerLostError):
+    if not isinstance(exception, TimeLimitExceeded | WorkerLostError) or task_id in _told_killed:
         return
+    _told_killed.append(task_id)
     try:
         _tell(sender, exception, task_id, args, kwargs)
     finally:
         # What it forks next must not have it.
         connection.close()
+
+
+@task_received.connect
+def forget_killed(request: Any, **_: Any) -> None:
+    """Tell of a task again that comes again and is killed again."""
+    if request.id in _told_killed:
+        _told_killed.remove(request.id)
 
 
 def _tell(task: Any, error: BaseException, task_id: str, args: Any, kwargs: Any) -> None:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from billiard.exceptions import TimeLimitExceeded
+from celery.signals import task_failure, task_received
 from django.db import connection
 from django.utils import timezone
 
@@ -63,6 +66,25 @@ def test_rest_is_told_when_the_hour_is_over() -> None:
     assert texts()[1].startswith("The same failed once more") and "stone 1" in texts()[1]
     pass_an_hour()
     assert tell_rest() == 0
+
+
+@pytest.mark.django_db(transaction=True)
+def test_task_that_was_killed_is_told_of_once_each_time() -> None:
+    """Celery says so up to three times; each counted as a failure of its own."""
+    task = tasks.get_shps
+
+    def kill(task_id: str) -> None:
+        error = TimeLimitExceeded(3)
+        for _ in range(3):
+            task_failure.send(task, task_id=task_id, exception=error, args=(), kwargs={})
+
+    kill("one")
+    pass_an_hour()
+    assert (len(texts()), tell_rest()) == (1, 0)
+    task_received.send(None, request=SimpleNamespace(id="one"))
+    kill("one")
+    pass_an_hour()
+    assert (len(texts()), tell_rest()) == (2, 0)
 
 
 def test_other_fault_is_told_at_once() -> None:
