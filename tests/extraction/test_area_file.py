@@ -27,6 +27,7 @@ GPX = (
     f'xmlns="http://www.topografix.com/GPX/1/1"><trk><trkseg>{TRACK}</trkseg></trk></gpx>'
 )
 VRT = "<OGRVRTDataSource><OGRVRTLayer name='x'/></OGRVRTDataSource>"
+UTM = {"type": "name", "properties": {"name": "urn:ogc:def:crs:EPSG::32632"}}
 LINK = {"type": "link", "properties": {"href": "http://127.0.0.1:9/"}}
 
 
@@ -145,6 +146,24 @@ def test_wkt_is_an_area(tmp_path: Path, text: str) -> None:
     assert read_area_file(tmp_path / "upload").geometry.equals(SQUARE)
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        None,
+        "urn:ogc:def:crs:OGC:1.3:CRS84",
+        "urn:ogc:def:crs:OGC::CRS84",
+        "http://www.opengis.net/def/crs/OGC/1.3/CRS84",
+        "urn:ogc:def:crs:EPSG::4326",
+        "EPSG:4326",
+    ],
+)
+def test_geojson_that_says_degrees_is_taken(tmp_path: Path, name: str | None) -> None:
+    crs = name and {"type": "name", "properties": {"name": name}}
+    polygon = json.loads(shapely.to_geojson(SQUARE)) | {"crs": crs}
+    (tmp_path / "upload").write_text(json.dumps(polygon))
+    assert read_area_file(tmp_path / "upload").geometry.equals(SQUARE)
+
+
 def test_wkt_of_another_crs_lies_where_that_says(tmp_path: Path) -> None:
     (tmp_path / "upload").write_text("SRID=3857;POLYGON ((0 0, 1 0, 1 111325.142866, 0 0))")
     assert read_area_file(tmp_path / "upload").geometry.bounds[3] == pytest.approx(1)
@@ -214,6 +233,7 @@ def test_overlapping_features_are_joined_without_a_note(tmp_path: Path) -> None:
         ("[" * 100_000, "nested more than"),
         ('{"type": "Polygon"', "not JSON"),
         (json.dumps({"type": "Polygon", "crs": LINK, "coordinates": []}), "'crs' member"),
+        (json.dumps({"type": "Polygon", "crs": UTM, "coordinates": []}), "'crs' member"),
         (json.dumps({"type": "Point", "coordinates": [1, 2]}), "Point"),
         ('{"type": "Polygon", "coordinates": [[[1, 2], [NaN, 3], [4, 5]]]}', "finite"),
         ("SQLite format 3\0 but no more", "cannot be read"),

@@ -21,8 +21,17 @@ _MAX_JSON_DEPTH = 16
 # An area of 500,000 corners has two and a half million. Python makes an object of a hundred bytes
 # from a handful of marks: 20 MiB of them took 500 MB.
 _MAX_JSON_MARKS = 3_000_000
-# What GDAL and QGIS write by default says no more than RFC 7946 does.
-_CRS84 = {"type": "name", "properties": {"name": "urn:ogc:def:crs:OGC:1.3:CRS84"}}
+# What programs write (GDAL and QGIS the first, GeoServer the fifth) and what says no more than
+# RFC 7946 does: positions are x before y in GeoJSON 1.0 of 2008 as well (2.1.1).
+_DEGREES = (
+    "urn:ogc:def:crs:OGC:1.3:CRS84",
+    "urn:ogc:def:crs:OGC::CRS84",
+    "OGC:CRS84",
+    "http://www.opengis.net/def/crs/OGC/1.3/CRS84",
+    "urn:ogc:def:crs:EPSG::4326",
+    "EPSG:4326",
+)
+_SAYS_DEGREES = [None, *({"type": "name", "properties": {"name": name}} for name in _DEGREES)]
 _ACCEPTED = say("a zipped shapefile, GeoPackage, KML, KMZ, GPX, GeoJSON or WKT of polygons")
 # With the number of an EPSG code before it, as PostGIS writes it.
 _WKT = re.compile(
@@ -84,7 +93,7 @@ def read_geojson(path: Path, field: str) -> Any:
         raise RequestError(
             say("the file is not JSON: {error}", error=error), field=field
         ) from error
-    if isinstance(value, dict) and value.pop("crs", _CRS84) != _CRS84:
+    if isinstance(value, dict) and value.pop("crs", None) not in _SAYS_DEGREES:
         # A crs member may be a link, which GDAL would fetch; RFC 7946 has none.
         raise RequestError(
             say("the GeoJSON has a 'crs' member; RFC 7946 allows longitude, latitude only"),
