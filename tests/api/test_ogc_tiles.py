@@ -162,6 +162,18 @@ def test_layer_that_is_not_drawn_has_no_tiles_yet(reefs: Layer, new_client: NewC
     assert "not drawn yet" in problem["detail"]
 
 
+def test_layer_without_anything_to_draw_says_so(
+    home: Any, tmp_path: Path, new_client: NewClient
+) -> None:
+    nothing = np.zeros(0, object)
+    path = tmp_path / "empty.gpkg"
+    pyogrio.raw.write(path, nothing, [], [], geometry_type="Point", crs="EPSG:4326")
+    register("empty", path)
+    assert list(draw_missing())
+    problem = assert_problem(new_client().get("/api/collections/empty/tiles"), 404)
+    assert "nothing of it can be drawn" in problem["detail"]
+
+
 def test_tilejson_leads_to_tiles(drawn: Layer, new_client: NewClient) -> None:
     client = new_client()
     found = client.get(f"{SCHEME}/tilejson").json()

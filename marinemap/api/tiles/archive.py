@@ -14,7 +14,7 @@ from pmtiles.tile import Compression
 from marinemap.api.problems import NotFoundError
 from marinemap.catalogue.drawings import open_drawing
 from marinemap.catalogue.models import Drawing, Layer
-from marinemap.sentences import say
+from marinemap.sentences import Sentence, say
 
 
 @dataclass(frozen=True)
@@ -60,17 +60,19 @@ def open_archive(layer: Layer) -> Iterator[TileArchive]:
     drawing: Drawing | None = getattr(layer, "drawing", None)
     file = open_drawing(layer, drawing.file) if drawing and drawing.file else None
     if file is None or drawing is None:
-        raise NotFoundError(
-            say(
-                "layer '{layer}' is not drawn yet; its description tells how far its drawing is",
-                layer=layer.pk,
-            ),
-            field="collectionId",
-            value=layer.pk,
-        )
+        raise NotFoundError(_why(layer, drawing), field="collectionId", value=layer.pk)
     with file:
         reader = Reader(_source(file))
         yield TileArchive(drawing.file, reader, reader.header())
+
+
+def _why(layer: Layer, drawing: Drawing | None) -> Sentence:
+    if drawing is not None and drawing.is_finished and not drawing.file:
+        return say("layer '{layer}' has no drawing: nothing of it can be drawn", layer=layer.pk)
+    return say(
+        "layer '{layer}' is not drawn yet; its description tells how far its drawing is",
+        layer=layer.pk,
+    )
 
 
 def _source(file: BinaryIO) -> Any:
