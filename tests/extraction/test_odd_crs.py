@@ -61,6 +61,14 @@ def test_a_crs_that_esri_has_no_words_for_is_refused(
         run(source, tmp_path, [-180, -90, 180, 90], format=format_)
 
 
+def test_positions_beyond_the_grid_of_a_geodatabase_are_refused(tmp_path: Path) -> None:
+    points = [shapely.Point(0, 80), shapely.Point(0, -89.99)]
+    source = write_layer(tmp_path / "source.gpkg", points)
+    with pytest.raises(RequestError, match="so far off in .* that sea.gdb cannot hold") as failure:
+        run(source, tmp_path, [-180, -90, 180, 90], format="filegdb", crs="EPSG:3413")
+    assert "Choose a CRS made for the area" in (failure.value.hint or "")
+
+
 @pytest.mark.parametrize(("format_", "is_told"), [("shapefile", True), ("geopackage", False)])
 def test_a_shift_that_a_prj_leaves_out_is_told(tmp_path: Path, format_: str, is_told: bool) -> None:
     points = [shapely.Point(500_000, 5_000_000)]
