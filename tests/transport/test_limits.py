@@ -71,6 +71,9 @@ def drain(
         (None, None),
         (0, None),
         ("0/m", None),
+        # No column holds them: on PostgreSQL the worker claimed nothing any more.
+        ("99999999999999999999/m", Rate(10**9, 60_000)),
+        ("0.00000000000000000001/h", Rate(1, 3_162_240_000_000)),
     ],
 )
 def test_rates_are_read_as_celery_writes_them(text: Any, expected: Rate | None) -> None:

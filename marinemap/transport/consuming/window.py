@@ -10,6 +10,8 @@ from ..database.machine import boot_id, elapsed_ms
 from ..errors import TransportError
 
 _UNIT_MS = {"s": 1_000, "m": 60_000, "h": 3_600_000}
+# What the rates' columns hold, and nobody waits to see the end of: a billion starts, a century.
+_MOST_STARTS, _MOST_WINDOW_MS = 10**9, 100 * 366 * 86_400_000
 # Starts of a window are kept apart up to so many; beyond, those close together are dated by
 # the last of them, which can only delay.
 _APART = 100
@@ -72,8 +74,10 @@ def parse_rate(rate: str | float | None, slack_seconds: float = 0.0) -> Rate | N
     number_text, _, unit = str(rate).partition("/")
     try:
         number, unit_ms = float(number_text), _UNIT_MS[unit or "s"]
-        max_starts = max(1, int(number))
-        window_ms = unit_ms * max_starts / number if number > 0 else 0
+        max_starts = min(max(1, int(number)), _MOST_STARTS)
+        window_ms = unit_ms * max_starts / number if number > 0 else 0.0
+        if max_starts == _MOST_STARTS:
+            window_ms = unit_ms
     except (KeyError, ValueError, OverflowError) as error:
         raise TransportError(
             "a rate is a number of starts for each second, minute or hour, such as '4/m'.",
@@ -82,6 +86,7 @@ def parse_rate(rate: str | float | None, slack_seconds: float = 0.0) -> Rate | N
         ) from error
     if number <= 0:
         return None
+    window_ms = min(window_ms, _MOST_WINDOW_MS)
     return Rate(max_starts, round(window_ms + slack_ms(window_ms, slack_seconds)))
 
 
