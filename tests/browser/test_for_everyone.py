@@ -242,6 +242,7 @@ def test_map_stands_still_for_who_wants_no_motion(page: Page, drawn_site: Runnin
     }""")
     # That of before and that of after; one that glides passes through many.
     assert scales <= 2
+    expect(page.locator(".ol-scale-line-inner")).to_have_css("transition-duration", "0s")
     assert page.evaluate("document.getAnimations().length") == 0
 
 
