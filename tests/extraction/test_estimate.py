@@ -167,7 +167,9 @@ def test_losses_of_a_shapefile_are_told(tmp_path: Path, count: int, looked_at: s
     assert "'a_long_field_name' would be named 'a_long_fie'" in told
     for name in ("first", "second"):
         assert f"'{name}' has integers of more than 15 digits" in told
-    assert re.search(rf"^{looked_at}[\d,]+ texts were cut", told, re.MULTILINE)
+    assert re.search(
+        rf"^{looked_at}[\d,]+ of the texts of 'text' had to be cut", told, re.MULTILINE
+    )
     assert estimated(source, format="geopackage").warnings == ()
 
 
