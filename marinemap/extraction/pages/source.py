@@ -73,7 +73,7 @@ class PageSource:
         if self.database is None or self.index is None:
             return None
         try:
-            return _plain_table(self.dataset, self.mark, self.version, self.index)
+            return _plain_table(self.dataset, self.mark, self.version, self.index, self.own_key)
         except sqlite3.Error:
             return None
 
@@ -194,9 +194,10 @@ def _layout(dataset: Dataset, mark: str, version: int) -> tuple[RTree | None, st
 
 
 @lru_cache(_MOST_LAYERS)
-def _plain_table(dataset: Dataset, mark: str, version: int, index: RTree) -> PlainTable | None:
+def _plain_table(
+    dataset: Dataset, mark: str, version: int, index: RTree, key: str | None
+) -> PlainTable | None:
     with closing(open_to_read(dataset.file)) as database:
-        key = find_own_key(dataset.path, dataset.layer)
         return find_plain_table(
             database, dataset.layer, index, _schema(dataset, mark, version, key)
         )
