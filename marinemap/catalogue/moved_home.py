@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 import logging
-import re
 from pathlib import Path
 
-from django.conf import settings
-
+from marinemap.catalogue import samples, uploads
 from marinemap.catalogue.models import Layer, SourceLook, SourceToRead
-from marinemap.catalogue.samples import file_names
-from marinemap.catalogue.uploads import upload_of
 
 logger = logging.getLogger(__name__)
-
-_SAMPLE = re.compile(r".*/samples/(?P<name>[^/]+)")
 
 
 def follow() -> list[str]:
@@ -47,15 +41,7 @@ def _follow_upload(look: SourceLook) -> None:
 
 def _place_now(source: str) -> Path | None:
     """Return where a file of the site's folder lies that is not where it was."""
-    home, within = Path(settings.MARINEMAP_HOME), _within_home(source)
-    if within is None or source == str(home / within) or Path(source).exists():
+    place = uploads.place_in_home(source) or samples.place_in_home(source)
+    if place is None or source == str(place) or Path(source).exists():
         return None
-    return home / within if (home / within).exists() else None
-
-
-def _within_home(source: str) -> Path | None:
-    found = upload_of(source)
-    if found is not None:
-        return Path("layers", str(found[0]), found[1])
-    sample = _SAMPLE.fullmatch(source)
-    return Path("samples", sample["name"]) if sample and sample["name"] in file_names() else None
+    return place if place.exists() else None

@@ -68,6 +68,13 @@ def file_names() -> set[str]:
     return {entry["unpacked_file"] for entry in _manifest()["layers"]}
 
 
+def place_in_home(source: str) -> Path | None:
+    """Return where in the site's home a sample lies, in whichever home it was; None of others."""
+    path = Path(source)
+    is_sample = path.parent.name == _home().name and path.name in file_names()
+    return _home() / path.name if is_sample else None
+
+
 def _unpack(entry: dict[str, Any], path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".partial")

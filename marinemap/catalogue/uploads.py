@@ -233,6 +233,12 @@ def upload_of(source: str) -> tuple[uuid.UUID, str] | None:
     return (uuid.UUID(found["id"]), found["rest"]) if found and is_id(found["id"]) else None
 
 
+def place_in_home(source: str) -> Path | None:
+    """Return where in the site's home an upload's file lies, in whichever home it was."""
+    found = upload_of(source)
+    return upload_folder() / str(found[0]) / found[1] if found else None
+
+
 def _used_ids() -> set[uuid.UUID]:
     """Return the uploads that layers are served from, or are to be read from."""
     below = Q(source__contains=f"{os.sep}{upload_folder().name}{os.sep}")
