@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 import pyogrio
 import pyproj
 
+from marinemap.errors import MarineMapError, RequestError, quote
 from marinemap.extraction.formats.by_type import ByType
 from marinemap.extraction.formats.columns import NO_NAN, NO_NUL, Columns, Rule, holds_by_gdal
 from marinemap.extraction.formats.finite_heights import FiniteHeights
@@ -20,7 +21,10 @@ from marinemap.extraction.formats.ogr import OgrWriter
 from marinemap.extraction.formats.plan import WritePlan
 from marinemap.extraction.formats.weight import Weight
 from marinemap.extraction.formats.written import Loss, WrittenLayer
+from marinemap.sentences import say
 
+# GDAL's words (3.12, OpenFileGDB).
+_BEYOND_THE_GRID = "Cannot encode"
 # Esri, "Defining fields in tables": 64 letters, digits and underscores; these are taken.
 _MAX_NAME = 64
 _RESERVED = ("objectid", "fid", "oid", "shape", "shape_length", "shape_area", "ogc_fid")
@@ -111,7 +115,7 @@ class FileGDBWriter(ByType):
         ]
 
     def _open(self, name: str, geometry_type: str) -> OgrWriter:
-        return OgrWriter(
+        return _OnGrid(
             self._plan,
             self._columns,
             FORMAT.id,
@@ -120,6 +124,25 @@ class FileGDBWriter(ByType):
             geometry_type,
             _grid(self._plan.crs),
             name=name,
+        )
+
+
+class _OnGrid(OgrWriter):
+    """Writes positions as whole numbers on a grid, which has an end."""
+
+    def _told(self, failure: Exception) -> MarineMapError:
+        if _BEYOND_THE_GRID not in str(failure):
+            return super()._told(failure)
+        return RequestError(
+            say(
+                "some positions lie so far off in {crs} that {file} cannot hold them",
+                crs=quote(self._plan.crs.name),
+                file=self._path.name,
+            ),
+            field="crs",
+            hint=say(
+                "Choose a CRS made for the area, draw a smaller area, or take another format."
+            ),
         )
 
 

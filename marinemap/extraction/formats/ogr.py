@@ -12,10 +12,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyogrio
-import pyproj
 from pyogrio.errors import DataSourceError, FeatureError, FieldError, GeometryError
 
-from marinemap.errors import RequestError, ServiceError, quote
+from marinemap.errors import MarineMapError, ServiceError
 from marinemap.extraction.formats.columns import Columns
 from marinemap.extraction.formats.crs_text import check_stated, gdal_wkt
 from marinemap.extraction.formats.plan import WritePlan
@@ -23,11 +22,8 @@ from marinemap.extraction.formats.written import Loss, WrittenLayer
 from marinemap.extraction.geometry.plain_rows import joined_boxes, total_bounds
 from marinemap.extraction.geometry.wkb import dimensions
 from marinemap.extraction.words import counted
-from marinemap.sentences import say
 
 _ERRORS = (DataSourceError, FeatureError, FieldError, GeometryError, RuntimeError, OSError)
-# Of a file geodatabase, whose positions are whole numbers on a grid (GDAL 3.12, OpenFileGDB).
-_BEYOND_THE_GRID = "Cannot encode"
 _END = None
 # How long to wait on a full queue before looking whether GDAL still listens.
 _POLL_SECONDS = 0.1
@@ -162,24 +158,14 @@ class OgrWriter:
 
     def _check(self) -> None:
         if isinstance(self._failure, _ERRORS):
-            if _BEYOND_THE_GRID in str(self._failure):
-                raise _too_far(self._path, self._plan.crs) from self._failure
-            plain = str(self._failure).replace(f"{self._path.parent}/", "")
-            raise ServiceError(f"{self._path.name} cannot be written: {plain}") from self._failure
+            raise self._told(self._failure) from self._failure
         if self._failure is not None:
             raise self._failure
 
-
-def _too_far(path: Path, crs: pyproj.CRS) -> RequestError:
-    return RequestError(
-        say(
-            "some positions lie so far off in {crs} that {file} cannot hold them",
-            crs=quote(crs.name),
-            file=path.name,
-        ),
-        field="crs",
-        hint=say("Choose a CRS made for the area, draw a smaller area, or take another format."),
-    )
+    def _told(self, failure: Exception) -> MarineMapError:
+        """Return what is told of a failure of GDAL's."""
+        plain = str(failure).replace(f"{self._path.parent}/", "")
+        return ServiceError(f"{self._path.name} cannot be written: {plain}")
 
 
 class MeasureCount:
