@@ -135,6 +135,14 @@ def feed(monkeypatch: pytest.MonkeyPatch) -> Feed:
     return Feed()
 
 
+def listened(client: Any, **request: Any) -> Line:
+    """Return the connection on which a client is told of its jobs."""
+    line = Line()
+    kept = {"marinemap.keep_open": lambda heir: heir(line)}
+    assert client.get("/api/jobs/events", **request, **kept).status_code == 200
+    return line
+
+
 def watch(**whose: Any) -> Watch:
     return Watch(ORIGIN, "me", "here", **whose)
 
@@ -234,10 +242,8 @@ def test_stream_ends_with_the_token_that_opened_it(
     lines = {}
     for name in ("stays", "ends"):
         token, text = make_token(user, name, ["jobs:read"])
-        line = lines[name] = Line()
-        kept = {"marinemap.keep_open": lambda heir, line=line: heir(line)}
         headers = {"Authorization": f"Bearer {text}"}
-        assert new_client().get("/api/jobs/events", headers=headers, **kept).status_code == 200
+        lines[name] = listened(new_client(), headers=headers)
     feed._tell()
     if end == "revoked":
         token.delete()
@@ -259,11 +265,10 @@ def test_stream_ends_with_the_session_that_opened_it(
     """Who had signed out was told for up to half an hour what the person asked for elsewhere."""
     monkeypatch.setattr("marinemap.api.events.views.feed", feed)
     user, other = (django_user_model.objects.create_user(name) for name in ("ann", "bob"))
-    clients, lines = [new_client(), new_client()], [Line(), Line()]
-    for client, line, person in zip(clients, lines, (user, other), strict=True):
+    clients = [new_client(), new_client()]
+    for client, person in zip(clients, (user, other), strict=True):
         client.force_login(person)
-        kept = {"marinemap.keep_open": lambda heir, line=line: heir(line)}
-        assert client.get("/api/jobs/events", **kept).status_code == 200
+    lines = [listened(client) for client in clients]
     feed._tell()
     assert [line.is_open for line in lines] == [True, True]
     if end == "signed out":

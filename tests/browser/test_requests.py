@@ -203,13 +203,17 @@ def test_request_of_a_program_is_shown_and_taken_over_as_it_was_written(
 
 
 def _ask_as_a_program(page: Page, inputs: dict[str, Any]) -> None:
+    _post(page, "/api/processes/extract/execution", {"inputs": inputs})
+
+
+def _post(page: Page, address: str, body: dict[str, Any]) -> None:
     status = page.evaluate(
-        """async (inputs) => (await fetch("/api/processes/extract/execution", {
+        """async ([address, body]) => (await fetch(address, {
             method: "POST",
             headers: {"Content-Type": "application/json"},
-            body: JSON.stringify({inputs}),
+            body: JSON.stringify(body),
         })).status""",
-        inputs,
+        [address, body],
     )
     assert status == 201
 
@@ -219,15 +223,7 @@ def test_news_of_one_request_draw_no_other_card(page: Page, drawn_site: RunningS
     page.add_init_script(_COUNT_MOMENTS)
     page.goto(drawn_site.base)
     asked = [{"process": "extract", "inputs": {"layers": ["reefs"], "area": [0, 40, 5, 45]}}] * 40
-    status = page.evaluate(
-        """async (requests) => (await fetch("/api/batches", {
-            method: "POST",
-            headers: {"Content-Type": "application/json"},
-            body: JSON.stringify({requests}),
-        })).status""",
-        asked,
-    )
-    assert status == 201
+    _post(page, "/api/batches", {"requests": asked})
     questions: list[str] = []
     page.on("request", lambda request: questions.append(request.url.rpartition("/")[2]))
     page.reload()
@@ -500,9 +496,9 @@ def _expect_four(page: Page) -> None:
 
 
 def _open(page: Page, site: RunningSite, choice: str) -> None:
+    # A change of the fragment alone is no new page, and one that is open may still write its own.
+    page.goto(f"{site.base}/healthz")
     page.goto(f"{site.base}/#map=4/45/5&{choice}")
-    # A change of the fragment alone is no new page.
-    page.reload()
     expect(page.locator("#layers input:checked")).to_have_count(
         len(choice.partition("&")[0].split(","))
     )
