@@ -22,6 +22,7 @@ from marinemap.environment import (
     refuse_unknown,
 )
 from marinemap.logs.setting_up import FORMATS, make_config
+from marinemap.transport.forks import GuardedConnection
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 MARINEMAP_HOME = read_home(BASE_DIR / "var")
@@ -54,6 +55,9 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
         # in memory until the commit: written before, it locks all others out, the queue's own
         # connection included.
         "init_command": "PRAGMA synchronous=EXTRA; PRAGMA cache_spill=OFF",
+        # A worker replaces its pool's processes while its threads write to the file; one that is
+        # forked amid a transaction could never write.
+        "factory": GuardedConnection,
     }
 else:
     # A server that is gone without a word (its machine, the network) is noticed in seconds;

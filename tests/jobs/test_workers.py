@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import threading
+from contextlib import closing
 from datetime import timedelta
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from django.db import connection, transaction
 from django.utils import timezone
 
 from marinemap.jobs import workers
@@ -58,3 +62,44 @@ def test_worker_that_was_seen_long_ago_or_later_is_not_counted(seconds: float) -
     seen_at = timezone.now() - timedelta(seconds=seconds)
     WorkerSighting.objects.create(name="gone", started_at=seen_at, seen_at=seen_at)
     assert workers.count_alive() == 0
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="what SQLite's library remembers")
+def test_process_that_a_worker_forks_while_it_shows_itself_can_write() -> None:
+    """The library tells a child that the file is locked for ever, which is forked amid a write."""
+    begun, forked = threading.Event(), threading.Event()
+
+    def show() -> None:
+        with transaction.atomic():
+            WorkerSighting.objects.create(
+                name="here", started_at=timezone.now(), seen_at=timezone.now()
+            )
+            begun.set()
+            # A fork that waits for the end of this lets it come by itself.
+            forked.wait(0.5)
+        connection.close()
+
+    showing = threading.Thread(target=show)
+    showing.start()
+    begun.wait(120)
+    reader, writer = os.pipe()
+    process = os.fork()
+    if process == 0:
+        os.read(reader, 1)
+        os._exit(0 if _can_write(Path(connection.settings_dict["NAME"])) else 1)
+    forked.set()
+    showing.join()
+    os.write(writer, b"x")
+    assert os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]) == 0
+    os.close(reader)
+    os.close(writer)
+
+
+def _can_write(file: Path) -> bool:
+    with closing(sqlite3.connect(file, timeout=1)) as own:
+        try:
+            own.execute("CREATE TABLE of_a_child (number)")
+            own.execute("DROP TABLE of_a_child")
+        except sqlite3.OperationalError:
+            return False
+        return True

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
+import sqlite3
 import threading
 import time
 import traceback
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, closing, contextmanager
+from pathlib import Path
 
 import pytest
 
+from marinemap.transport.forks import GuardedConnection, sqlite_guard
 from tests.transport.conftest import Broker, Inbox, publish, wait_until
 
 
@@ -84,6 +88,125 @@ def test_child_forked_amid_a_transaction_reads_and_writes(broker: Broker) -> Non
     assert exit_code(process_id) == 0
     os.close(reader)
     os.close(writer)
+
+
+@contextmanager
+def amid_a_transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    connection.execute("BEGIN IMMEDIATE")
+    yield
+    connection.execute("COMMIT")
+
+
+@contextmanager
+def amid_a_write_begun_by_the_driver(connection: sqlite3.Connection) -> Iterator[None]:
+    connection.execute("INSERT INTO notes VALUES ('mine')")
+    yield
+    connection.commit()
+
+
+@contextmanager
+def amid_a_transaction_that_is_given_up(connection: sqlite3.Connection) -> Iterator[None]:
+    connection.execute("INSERT INTO notes VALUES ('mine')")
+    yield
+    connection.rollback()
+
+
+@contextmanager
+def amid_a_transaction_that_is_closed(connection: sqlite3.Connection) -> Iterator[None]:
+    connection.execute("INSERT INTO notes VALUES ('mine')")
+    yield
+    connection.close()
+
+
+@contextmanager
+def amid_rows(connection: sqlite3.Connection) -> Iterator[None]:
+    rows = connection.execute("SELECT * FROM notes")
+    rows.fetchone()
+    yield
+    rows.fetchall()
+
+
+@contextmanager
+def amid_rows_one_by_one(connection: sqlite3.Connection) -> Iterator[None]:
+    rows = iter(connection.execute("SELECT * FROM notes"))
+    next(rows)
+    yield
+    list(rows)
+
+
+@contextmanager
+def amid_rows_that_are_left(connection: sqlite3.Connection) -> Iterator[None]:
+    rows = connection.execute("SELECT * FROM notes")
+    rows.fetchmany(2)
+    yield
+    rows.close()
+
+
+@pytest.mark.parametrize(
+    "amid",
+    [
+        amid_a_transaction,
+        amid_a_write_begun_by_the_driver,
+        amid_a_transaction_that_is_given_up,
+        amid_a_transaction_that_is_closed,
+        amid_rows,
+        amid_rows_one_by_one,
+        amid_rows_that_are_left,
+    ],
+)
+def test_child_forked_while_the_application_uses_the_file_writes(
+    tmp_path: Path, amid: Callable[[sqlite3.Connection], AbstractContextManager[None]]
+) -> None:
+    """A connection of the application's to the queue's file leaves the same traces."""
+    file = tmp_path / "site.sqlite3"
+    with closing(sqlite3.connect(file)) as connection, connection:
+        connection.execute("CREATE TABLE notes (word)")
+        connection.executemany("INSERT INTO notes VALUES (?)", [("first",)] * 1_000)
+    begun, forked, ended = threading.Event(), threading.Event(), threading.Event()
+
+    def use() -> None:
+        connection = sqlite3.connect(file, factory=GuardedConnection)
+        with amid(connection):
+            begun.set()
+            # A fork that waits for the end of this lets it come by itself.
+            forked.wait(0.5)
+        connection.close()
+        ended.set()
+
+    reader, writer = os.pipe()
+
+    def child() -> None:
+        # When nobody else uses the file any more: so whoever fails waits for nobody's lock.
+        os.read(reader, 1)
+        with closing(sqlite3.connect(file, timeout=1)) as connection, connection:
+            connection.execute("INSERT INTO notes VALUES ('child')")
+
+    threading.Thread(target=use).start()
+    begun.wait(120)
+    process_id = fork(child)
+    forked.set()
+    ended.wait(120)
+    os.write(writer, b"x")
+    assert exit_code(process_id) == 0
+    os.close(reader)
+    os.close(writer)
+
+
+def test_cursors_and_connections_that_nobody_has_any_more_hold_up_no_fork(tmp_path: Path) -> None:
+    """What the garbage collector closes has left the guard, from whichever thread it was used."""
+
+    def use() -> None:
+        connection = sqlite3.connect(tmp_path / "site.sqlite3", factory=GuardedConnection)
+        connection.execute("CREATE TABLE notes (word)")
+        connection.executemany("INSERT INTO notes VALUES (?)", [("first",)] * 1_000)
+        connection.execute("SELECT * FROM notes").fetchone()
+
+    user = threading.Thread(target=use)
+    user.start()
+    user.join()
+    # A connection is in a cycle of references with its statements.
+    gc.collect()
+    wait_until(sqlite_guard.is_alone, "leaving the guard")
 
 
 def test_fork_is_not_held_up_by_a_transaction_that_stays_open(broker: Broker) -> None:

@@ -11,8 +11,8 @@ from functools import lru_cache
 from typing import Any
 
 from ..errors import AwayError, BusyError, NotStoredError
+from ..forks import GuardedConnection, sqlite_guard
 from .contract import Row
-from .forks import sqlite_guard
 from .words import make_words
 
 _NOW = "CAST(round((julianday('now') - 2440587.5) * 86400000) AS INTEGER)"
@@ -71,10 +71,13 @@ class SqliteSession:
     """
 
     def __init__(self, path: str, wait_seconds: float) -> None:
-        # Opening an SQLite file takes locks of the library's own; see `forks`.
-        with sqlite_guard, translating():
+        with translating():
             self.connection = sqlite3.connect(
-                path, timeout=wait_seconds, isolation_level=None, check_same_thread=False
+                path,
+                timeout=wait_seconds,
+                isolation_level=None,
+                check_same_thread=False,
+                factory=GuardedConnection,
             )
             try:
                 for pragma in durable_pragmas(sqlite3.sqlite_version_info):
@@ -85,22 +88,21 @@ class SqliteSession:
         self._cursor = self.connection.cursor()
 
     def run(self, statement: str, **parameters: Any) -> list[Row]:
-        with sqlite_guard, translating():
+        with translating():
             return run_on(self._cursor, statement, parameters)
 
     @contextmanager
     def begin(self) -> Iterator[None]:
         """Hold the write lock from the begin: who has read first could not wait for it."""
-        with sqlite_guard:
-            self.run("BEGIN IMMEDIATE")
-            try:
-                yield
-                self.run("COMMIT")
-            except BaseException:
-                # Also where the commit failed, as for a reader that would not end: still open.
-                if self.connection.in_transaction:
-                    self.run("ROLLBACK")
-                raise
+        self.run("BEGIN IMMEDIATE")
+        try:
+            yield
+            self.run("COMMIT")
+        except BaseException:
+            # Also where the commit failed, as for a reader that would not end: still open.
+            if self.connection.in_transaction:
+                self.run("ROLLBACK")
+            raise
 
     def is_usable(self) -> bool:
         """Tell whether it can be lent; an open file always can."""
@@ -111,8 +113,7 @@ class SqliteSession:
         return not self.connection.in_transaction
 
     def close(self) -> None:
-        with sqlite_guard:
-            self.connection.close()
+        self.connection.close()
 
 
 class JoinedSqliteSession:
@@ -123,6 +124,7 @@ class JoinedSqliteSession:
 
     def run(self, statement: str, **parameters: Any) -> list[Row]:
         try:
+            # Whoever opened the caller's connection may not have guarded it.
             with sqlite_guard:
                 return run_on(self._cursor, statement, parameters)
         except sqlite3.Error as error:

@@ -9,7 +9,6 @@ from time import monotonic
 from ..errors import BusyError
 from ..options import Options
 from .bells import bell_of, open_listener
-from .forks import sqlite_guard
 from .signals import Signal, wait_for
 from .sqlite_session import translating
 from .watching import Notice
@@ -94,8 +93,8 @@ class SqliteWatcher:
         """Return the file's version; while another's commit takes long, the one known so far."""
         try:
             # Straight to the driver: an idle worker does little else.
-            with sqlite_guard, translating():
-                return int(self._cursor.execute("PRAGMA data_version").fetchone()[0])
+            with translating():
+                return int(self._cursor.execute("PRAGMA data_version").fetchall()[0][0])
         except BusyError:
             return self._version
 
