@@ -18,6 +18,7 @@ from marinemap.processes.process import SHORT_SECONDS
 from tests.process_tree import children_of, command_of
 from tests.running_site import Client, RunningSite, wait_for
 from tests.slow_source import held_open
+from tests.stopping import stop_between_writes
 
 MakeSite = Callable[..., RunningSite]
 
@@ -148,7 +149,7 @@ def test_what_a_killed_run_left_is_removed_though_the_schedule_was_killed_too(
 def test_frozen_schedule_is_told_and_replaced(running_site: RunningSite) -> None:
     site = running_site
     first = wait_for(lambda: caretaker_of(site) or 0, "a caretaker")
-    os.kill(first, signal.SIGSTOP)
+    stop_between_writes(site.home / "marinemap.sqlite3", first)
     wait_for(lambda: site.health()["status"] == "no schedule", "the news")
     wait_for(lambda: caretaker_of(site) not in (None, first), "another caretaker")
     wait_for(lambda: site.health()["status"] == "ok", "a schedule that is followed again")

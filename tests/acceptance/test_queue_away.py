@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.running_site import Client, RunningSite, wait_for
+from tests.stopping import stop_between_writes
 
 MakeSite = Callable[..., RunningSite]
 
@@ -56,7 +57,7 @@ def test_worker_survives_a_disk_that_was_full(
         fill(small_disk / "filler")
         wait_for(lambda: site.health()["status"] == "no room", "the news")
         # Longer than anybody's lease lasts: the worker has to connect anew meanwhile.
-        os.kill(worker, signal.SIGSTOP)
+        stop_between_writes(home / "marinemap.sqlite3", worker)
         try:
             wait_for(lambda: has_lost_its_lease(home, worker), "the end of its lease")
         finally:

@@ -18,6 +18,8 @@ from marinemap.transport.database import Database, open_database, verify
 from marinemap.transport.database.schema import REVISION, step_statements
 from marinemap.transport.options import Options, read_options
 from tests.postgresql import Cluster, running_cluster
+from tests.process_tree import children_of
+from tests.stopping import stop_between_writes, stop_wholly
 from tests.transport.workers import Worker, WorkerStarter
 
 # What waits ends when its condition is true: a busy machine is no fault.
@@ -62,6 +64,14 @@ class Broker:
     @property
     def database(self) -> Database:
         return open_database(self.url, read_options(self.options))
+
+    def freeze(self, worker: Worker) -> None:
+        """Stop a worker and its pool; on SQLite where none of it holds the only write lock."""
+        processes = [worker.process.pid, *children_of(worker.process.pid)]
+        if self.dialect == "sqlite":
+            stop_between_writes(self.file, *processes)
+        else:
+            stop_wholly(*processes)
 
     def connect(self, **options: Any) -> Connection:
         connection = Connection(

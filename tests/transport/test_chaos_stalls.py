@@ -17,9 +17,7 @@ import pytest
 
 from marinemap.transport.database import verify
 from tests.postgresql import Cluster, free_port, running_cluster
-from tests.process_tree import children_of
-from tests.stopping import stop_between_writes, stop_wholly
-from tests.transport.conftest import Broker, Worker, WorkerStarter, wait_until
+from tests.transport.conftest import Broker, WorkerStarter, wait_until
 from tests.transport.interference import FakeClock, proxied
 from tests.transport.test_chaos import (
     TASKS_A_ROUND,
@@ -73,15 +71,6 @@ class Rounds:
         return repeated
 
 
-def freeze(worker: Worker, broker: Broker) -> None:
-    """Stop a worker and its pool; on SQLite where none of it holds the only write lock."""
-    processes = [worker.process.pid, *children_of(worker.process.pid)]
-    if broker.dialect == "sqlite":
-        stop_between_writes(broker.file, *processes)
-    else:
-        stop_wholly(*processes)
-
-
 def test_worker_stopped_for_longer_than_its_lease(broker: Broker, workers: WorkerStarter) -> None:
     """On PostgreSQL it is taken for dead; on SQLite its lock says that it lives."""
     started = [workers.start(*WORKER) for _ in range(2)]
@@ -89,7 +78,7 @@ def test_worker_stopped_for_longer_than_its_lease(broker: Broker, workers: Worke
     for number in range(STALLS):
         known = consumer_ids(broker)
         rounds.publish()
-        freeze(started[number % 2], broker)
+        broker.freeze(started[number % 2])
         try:
             wait_until(lambda: rounds.missing() <= 6, "the other's work", 60)
             if broker.dialect == "postgresql":

@@ -256,7 +256,7 @@ def test_rate_holds_with_early_acknowledgement_and_prefetch(
     started = [workers.start("-c", "2", *ALONE) for _ in range(2)]
     workers.call("[limited.delay(f'task{n}') for n in range(25)]")
     wait_until(lambda: len(workers.journal()) >= 4, "some")
-    stop_and_go(started[0], lambda: len(workers.journal()) >= 12)
+    stop_and_go(broker, started[0], lambda: len(workers.journal()) >= 12)
     wait_until(lambda: len(workers.journal()) == 25, "all")
     check_rate(starts_of(workers), 4, 1.0)
 
@@ -272,9 +272,9 @@ def pool_of(worker: Worker, size: int) -> list[int]:
     return found
 
 
-def stop_and_go(worker: Worker, until: Any) -> None:
+def stop_and_go(broker: Broker, worker: Worker, until: Any) -> None:
     """Stop a worker and its pool, until others have gone on."""
-    worker.send(signal.SIGSTOP)
+    broker.freeze(worker)
     try:
         wait_until(until, "going on without it")
     finally:
