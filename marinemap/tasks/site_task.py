@@ -14,11 +14,14 @@ from celery.result import AsyncResult
 from celery.signals import task_failure, task_postrun, task_prerun, task_received
 from django.db import connection
 
+from marinemap.errors import ServiceError
 from marinemap.logs import request_id
 from marinemap.tasks.progress import PROGRESS, as_meta
 
 logger = logging.getLogger(__name__)
 
+# As the table of results has it.
+_LONGEST_ID = 255
 # Celery tells of one killed process up to three times: as the limit is passed, as its process is
 # found gone, and as its result is.
 _told_killed: deque[str] = deque(maxlen=1_000)
@@ -60,12 +63,26 @@ class SiteTask(_Task):
             cls.name = f"{cls.__module__}.{cls.__name__}"
         _register_everywhere(cls)
 
-    def apply_async(self, *args: Any, **options: Any) -> AsyncResult[Any]:
-        """Publish it with the id of the request that this thread works for."""
+    def apply_async(
+        self,
+        args: Any = None,
+        kwargs: Any = None,
+        task_id: str | None = None,
+        *positional: Any,
+        **options: Any,
+    ) -> AsyncResult[Any]:
+        """Publish it with the id of the request that this thread works for.
+
+        Raises
+        ------
+        ServiceError
+            If the id that the caller gives is none that a result can be kept under.
+        """
+        _check_id(task_id)
         if number := request_id.current():
             headers = {request_id.MESSAGE_HEADER: number, **(options.get("headers") or {})}
             options["headers"] = headers
-        return super().apply_async(*args, **options)
+        return super().apply_async(args, kwargs, task_id, *positional, **options)
 
     def tell_progress(self, current: float, total: float, message: str = "") -> None:
         """Keep how far this task is, for whoever has its id; see ``jobs.progress``.
@@ -132,6 +149,17 @@ def forget_killed(request: Any, **_: Any) -> None:
     """Tell of a task again that comes again and is killed again."""
     if request.id in _told_killed:
         _told_killed.remove(request.id)
+
+
+def _check_id(task_id: Any) -> None:
+    if task_id is None:
+        return
+    if not isinstance(task_id, str) or not 0 < len(task_id) <= _LONGEST_ID or "\0" in task_id:
+        raise ServiceError(
+            f"a task's id is a text of 1 to {_LONGEST_ID} characters, such as str(uuid.uuid4())",
+            field="task_id",
+            value=task_id,
+        )
 
 
 def _tell(task: Any, error: BaseException, task_id: str, args: Any, kwargs: Any) -> None:
