@@ -39,7 +39,7 @@ from marinemap.jobs.repeats import KeyReusedError
 from marinemap.jobs.uploads import TooManyAreasError
 from marinemap.processes.registry import NoSuchProcessError
 from marinemap.sentences import recalled, say
-from marinemap.tasks.outages import DATABASE_AWAY
+from marinemap.tasks.outages import DATABASE_AWAY, is_database_full
 
 logger = logging.getLogger(__name__)
 
@@ -198,6 +198,11 @@ def _details(error: Exception, status: int) -> dict[str, Any]:
         most = max_body_bytes()
         return {"detail": say("The body is larger than the {most:,} bytes allowed.", most=most)}
     if status == 503:
+        if is_database_full(error):
+            return {
+                "detail": say("The disk of the service's database is full; nothing was stored."),
+                "hint": say("Who runs the service has to make room."),
+            }
         return {"detail": say("The database does not answer; try again in a moment.")}
     return {"detail": str(error) or None}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import logging
+import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from typing import TypeVar
@@ -22,6 +23,8 @@ T = TypeVar("T")
 DATABASE_AWAY = (OperationalError, InterfaceError, InternalError)
 _DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 _DISK_AWAY = _DISK_FULL | {errno.EROFS, errno.EIO, errno.ESTALE}
+# SQLSTATE of a server (PostgreSQL's manual, appendix A).
+_POSTGRESQL_DISK_FULL = "53100"
 # A share that went, or a folder that somebody removed, between a look and a write.
 _FOLDER_GONE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ENOTCONN})
 _FIRST_PAUSE_SECONDS = 0.1
@@ -78,6 +81,15 @@ def is_outage(error: BaseException) -> bool:
 def is_disk_full(error: BaseException) -> bool:
     """Tell whether an error comes from a disk without room."""
     return any(_number(cause) in _DISK_FULL for cause in _causes(error))
+
+
+def is_database_full(error: BaseException) -> bool:
+    """Tell whether the database could not write for want of room on its disk."""
+    return any(
+        getattr(cause, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
+        or getattr(cause, "sqlstate", None) == _POSTGRESQL_DISK_FULL
+        for cause in _causes(error)
+    )
 
 
 def is_folder_gone(error: BaseException) -> bool:

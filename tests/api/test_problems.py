@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+import shapely
 from django.db import OperationalError, connection
 from django.test import Client
 from django.utils import timezone
@@ -343,6 +344,22 @@ def test_request_waits_seconds_for_a_lock(
         assert time.monotonic() - begun < 20
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
     assert post(new_client(), asked).status_code == 201
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.skipif("connection.vendor != 'sqlite'", reason="which can be told to be full")
+def test_full_disk_of_the_database_is_told_as_such(new_client: NewClient) -> None:
+    area = shapely.Point(2, 42).buffer(1, quad_segs=20_000).wkt
+    with connection.cursor() as cursor:
+        cursor.execute("VACUUM")
+        cursor.execute("PRAGMA page_count")
+        cursor.execute(f"PRAGMA max_page_count = {cursor.fetchone()[0]}")
+    try:
+        answer = new_client().post("/api/areas", area, content_type="text/plain")
+    finally:
+        connection.close()
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
+    assert "is full" in answer.json()["detail"] and "make room" in answer.json()["hint"]
 
 
 @contextlib.contextmanager
