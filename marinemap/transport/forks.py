@@ -53,7 +53,7 @@ class ForkGuard:
         """Enter, or wait for the end of a fork; return who has to leave."""
         visitor = self._visitor
         with self._lock:
-            while self._is_forking and not visitor.depth:
+            while self._forks and not visitor.depth:
                 self._changed.wait()
             visitor.depth += 1
             self._inside.add(visitor)
@@ -88,11 +88,11 @@ class ForkGuard:
         self._changed = threading.Condition(self._lock)
         # A child has this thread alone.
         self._inside = {self._visitor} if self._visitor.depth else set()
-        self._is_forking = False
+        self._forks = 0
 
     def _begin_fork(self) -> None:
         with self._lock:
-            self._is_forking = True
+            self._forks += 1
             are_others_gone = self._changed.wait_for(self.is_alone, _LONGEST_WAIT_SECONDS)
         if not are_others_gone:
             logger.warning(
@@ -107,7 +107,7 @@ class ForkGuard:
 
     def _end_fork(self) -> None:
         with self._lock:
-            self._is_forking = False
+            self._forks -= 1
             self._changed.notify_all()
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from marinemap.transport.forks import GuardedConnection, sqlite_guard
+from marinemap.transport.forks import ForkGuard, GuardedConnection, sqlite_guard
 from tests.transport.conftest import Broker, Inbox, publish, wait_until
 
 
@@ -190,6 +190,25 @@ def test_child_forked_while_the_application_uses_the_file_writes(
     assert exit_code(process_id) == 0
     os.close(reader)
     os.close(writer)
+
+
+def test_guard_is_closed_until_the_last_of_two_forks_is_done() -> None:
+    """Of two threads that fork, the first to be done let others in amid the other's."""
+    guard, entered = ForkGuard(), threading.Event()
+
+    def enter() -> None:
+        with guard:
+            entered.set()
+
+    guard._begin_fork()
+    guard._begin_fork()
+    guard._end_fork()
+    entering = threading.Thread(target=enter)
+    entering.start()
+    assert not entered.wait(0.2)
+    guard._end_fork()
+    entering.join(120)
+    assert entered.is_set()
 
 
 def test_cursors_and_connections_that_nobody_has_any_more_hold_up_no_fork(tmp_path: Path) -> None:
