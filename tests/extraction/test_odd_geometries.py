@@ -230,3 +230,44 @@ def test_what_collapsed_on_the_edge_is_left_out_and_not_called_repaired(tmp_path
     assert (report.features_written, report.repaired, report.collapsed) == (2, 1, 2)
     assert [each.id for each in report.left_out] == [1, 3]
     assert any(note.endswith("cannot be cut: 1, 3.") for note in report.notes)
+
+
+@pytest.mark.parametrize("format_", ["shapefile", "geojson", "geopackage"])
+@pytest.mark.parametrize(
+    ("odd", "plain"),
+    [
+        ("MULTILINESTRING (EMPTY, (1 1, 2 2))", "MULTILINESTRING ((1 1, 2 2))"),
+        (f"MULTIPOLYGON (EMPTY, {SQUARE[8:]})", f"MULTIPOLYGON ({SQUARE[8:]})"),
+        (f"{SQUARE[:-1]}, EMPTY)", SQUARE),
+        (
+            f"GEOMETRYCOLLECTION (MULTILINESTRING ((1 1, 2 2), EMPTY), {SQUARE}, POLYGON EMPTY)",
+            f"GEOMETRYCOLLECTION (MULTILINESTRING ((1 1, 2 2)), {SQUARE})",
+        ),
+    ],
+    ids=["line", "polygon", "ring", "collection"],
+)
+def test_empty_parts_are_left_out_and_measure_nothing(
+    tmp_path: Path, odd: str, plain: str, format_: str
+) -> None:
+    source = write_layer(tmp_path / "odd.gpkg", [shapely.from_wkt(odd)])
+    asked = {"format": format_, "area": [0, 0, 10, 10]}
+    result = run(source, tmp_path, **asked)
+    folder = unpack(result)
+    same = run(write_layer(tmp_path / "plain.gpkg", [shapely.from_wkt(plain)]), tmp_path, **asked)
+    (found,), (expected,) = result.layers, same.layers
+    assert (found.length_m, found.area_m2) == (expected.length_m, expected.area_m2)
+    assert (found.repaired, expected.repaired) == (1, 0)
+    if format_ == "geojson":
+        (feature,) = json.loads((folder / "sea.geojson").read_text())["features"]
+        assert "[]" not in json.dumps(feature["geometry"])
+
+
+def test_track_with_an_empty_segment_is_extracted(tmp_path: Path) -> None:
+    points = '<trkpt lat="1" lon="1"/><trkpt lat="2" lon="2"/>'
+    source = tmp_path / "sea.gpx"
+    source.write_text(
+        '<gpx version="1.1" creator="us" xmlns="http://www.topografix.com/GPX/1/1"><trk><trkseg/>'
+        f"<trkseg>{points}</trkseg></trk></gpx>"
+    )
+    (line,), _ = read(unpack(run(source, tmp_path, layer="tracks")) / "sea.shp")
+    assert line.equals(shapely.LineString([(1, 1), (2, 2)]))

@@ -17,7 +17,7 @@ from marinemap.extraction.areas.local import LocalParts
 from marinemap.extraction.geometry.cut import cut
 from marinemap.extraction.geometry.plain_rows import PlainRows, other_rows, plain_rows
 from marinemap.extraction.geometry.raster import EDGE, INSIDE, OUTSIDE
-from marinemap.extraction.geometry.readable import read_column
+from marinemap.extraction.geometry.readable import read_column, without_empty_parts
 from marinemap.extraction.geometry.wkb import are_finite, to_column
 from marinemap.sentences import say
 
@@ -98,8 +98,9 @@ class Clipper:
         """Return the features of a batch that the area holds.
 
         A feature properly inside the area passes byte for byte, valid or not, but for rings that do
-        not end where they begin: they are closed. A feature that is cut keeps only parts of its own
-        dimension: where a polygon merely touches the area, nothing is left of it.
+        not end where they begin, which are closed, and for parts that are empty. A feature that is
+        cut keeps only parts of its own dimension: where a polygon merely touches the area, nothing
+        is left of it.
 
         Parameters
         ----------
@@ -110,14 +111,14 @@ class Clipper:
         inside, unclear = self._by_grid(groups)
         unclear.append(other_rows(len(column), groups))
         rows = np.sort(np.concatenate(unclear))
-        read = read_column(column, rows)
-        column, closed = read.column, read.closed
+        read = without_empty_parts(read_column(column, rows), rows)
+        column, mended = read.column, read.mended
         edge, not_finite = self._on_edge(rows, read.geometries)
         kept = np.sort(np.concatenate([*inside, edge.whole, edge.cut_rows]))
         picked = column if len(kept) == len(column) else column.take(pa.array(kept))
         # Of those that are cut, the others are among the repaired already.
-        sound = closed[shapely.is_valid(read.geometries[np.isin(rows, closed)])]
-        repaired = edge.repaired + _count_in(edge.whole, closed) + _count_in(edge.cut_rows, sound)
+        sound = mended[shapely.is_valid(read.geometries[np.isin(rows, mended)])]
+        repaired = edge.repaired + _count_in(edge.whole, mended) + _count_in(edge.cut_rows, sound)
         if len(edge.cut):
             is_cut = pa.array(np.isin(kept, edge.cut_rows, assume_unique=True))
             picked = pc.replace_with_mask(picked, is_cut, to_column(edge.cut))

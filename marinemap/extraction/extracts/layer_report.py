@@ -120,7 +120,10 @@ def _notes(
             "cut there."
         )
     if tally.repaired:
-        notes.append(f"{counted(tally.repaired)} on the edge not valid: repaired.")
+        notes.append(
+            f"{counted(tally.repaired)} on the edge not valid, or with an open ring or an empty "
+            "part: repaired."
+        )
     if tally.not_finite.count:
         notes.append(
             f"{counted(tally.not_finite.count)} left out, for a coordinate is no finite number: "

@@ -68,7 +68,7 @@ class PreparedLayer:
         read = read_column(column)
         there = np.flatnonzero(~shapely.is_missing(read.geometries))
         column = read.column.take(pa.array(there))
-        return Clipped(there, column, len(read.closed), unreadable=read.unreadable)
+        return Clipped(there, column, len(read.mended), unreadable=read.unreadable)
 
     def classify(self, boxes: Any) -> Any:
         """Tell of boxes (minx, miny, maxx, maxy) how they lie to the area; see ``AreaGrid``."""
