@@ -171,3 +171,30 @@ def test_reprojection_bends_long_edges_and_keeps_heights() -> None:
     back = pyproj.Transformer.from_crs("EPSG:3035", "OGC:CRS84", always_xy=True)
     longitudes, _ = back.transform(positions[:, 0], positions[:, 1])
     assert positions[:, 2] == pytest.approx(np.array(longitudes) + 30, abs=1e-6)
+
+
+# A line or a sliver along 180 degrees, to the micrometre by which both sides are missed.
+ALONG_180 = [
+    shapely.LineString([(1e-7, -1e6), (-1e-7, -2e6)]),
+    shapely.LineString([(-1e-6, -1e6), (1e-6, -2e6), (-1e-6, -3e6)]),
+    shapely.MultiLineString([[(1e-7, -1e6), (-1e-7, -2e6)], [(1e-7, -3e6), (-1e-7, -4e6)]]),
+    shapely.Polygon([(1e-7, -1e6), (-1e-7, -2e6), (-1e-7, -1e6)]),
+    shapely.Polygon([(1e-10, -5e5), (-1e-10, -5e5), (0, 0)]),
+]
+
+
+@pytest.mark.parametrize(("target", "end"), [("EPSG:4326", 180), ("EPSG:3857", HALF_WORLD_M)])
+@pytest.mark.parametrize("geometry", ALONG_180, ids=["line", "bent", "lines", "sliver", "to pole"])
+def test_what_runs_along_180_degrees_is_moved_to_there(
+    geometry: Any, target: str, end: float
+) -> None:
+    if target == "EPSG:3857":
+        # It has no pole.
+        geometry = shapely.transform(geometry, lambda corners: corners - [0, 1e6])
+    (moved,) = reproject(geometry, parse_crs("EPSG:3031"), parse_crs(target))
+    assert moved.geom_type == geometry.geom_type
+    to_target = pyproj.Transformer.from_crs("EPSG:3031", target, always_xy=True)
+    _, expected = to_target.transform(*shapely.get_coordinates(geometry).T)
+    x, y = shapely.get_coordinates(moved).T
+    assert x == pytest.approx(np.full(len(x), end), abs=1e-4)
+    assert (y.min(), y.max()) == pytest.approx((expected.min(), expected.max()))

@@ -130,9 +130,13 @@ class Reprojection:
         """Return one geometry moved in pieces, cut where the output's CRS ends."""
         assert self._seam is not None
         (geometry,) = to_geometries(column)
-        pieces = to_column(np.array([self._seam.divided(geometry)], object))
+        divided = self._seam.divided(geometry)
+        # A sliver or a line along the seam itself has nothing beside it.
+        is_within = divided.is_empty
+        pieces = column if is_within else to_column(np.array([divided], object))
         (group,) = ragged(pieces)
-        bent = self._bend(group, self._seam.move_to_end)
+        move = self._seam.move_to_one_end if is_within else self._seam.move_to_end
+        bent = self._bend(group, move)
         if len(bent.torn) and not self._seam.meets_pole(group.coordinates[:, :2]):
             raise does_not_fit(self._route.output)
         return group.replaced(bent.positions, bent.starts).to_column()

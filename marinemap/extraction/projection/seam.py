@@ -85,8 +85,18 @@ class Seam:
         degrees[at_end, 0] = (west + within)[at_end]
         return self._onto_plane(degrees)
 
+    def move_to_one_end(self, positions: Array) -> Array:
+        """Return the same for what all lies in the slit, and would go to both ends."""
+        degrees = self.route.to_degrees.move(positions)
+        end = 0.0 if self.route.output.is_geographic else _BESIDE_DEGREES
+        degrees[:, 0] = self.centre + self.turn / 2 - end
+        return self._onto_plane(degrees)
+
     def divided(self, geometry: Any) -> Any:
-        """Return a geometry of the data without what lies in the slit, as a multi-geometry."""
+        """Return a geometry of the data without what lies in the slit, as a multi-geometry.
+
+        It is empty where nothing lies beside the slit.
+        """
         if not shapely.is_valid(geometry):
             geometry = shapely.make_valid(geometry, method="structure")
         dimension = shapely.get_dimensions(geometry)
