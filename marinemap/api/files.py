@@ -91,6 +91,8 @@ def _handed_over(served: ServedFile, header: str) -> HttpResponse:
     path = Path(served.file.name)
     served.file.close()
     response = HttpResponse(content_type=served.headers.media_type)
+    # nginx makes a tag of its own. Apache takes this one: mod_xsendfile's would be "0" for all.
+    response.headers["ETag"] = _etag(served)
     if header == "X-Accel-Redirect":
         inside = path.relative_to(settings.MARINEMAP_HOME)
         response.headers[header] = quote_url(f"{_INTERNAL}{inside}")
@@ -101,7 +103,7 @@ def _handed_over(served: ServedFile, header: str) -> HttpResponse:
 
 def _sent(request: HttpRequest, served: ServedFile) -> HttpResponseBase:
     status = os.fstat(served.file.fileno())
-    etag, modified = f'"{served.tag}"', int(status.st_mtime)
+    etag, modified = _etag(served), int(status.st_mtime)
     response = _whole_or_part(request, served, status.st_size, etag, modified)
     response.headers["Accept-Ranges"] = "bytes"
     response.headers["ETag"] = etag
@@ -115,6 +117,10 @@ def _sent(request: HttpRequest, served: ServedFile) -> HttpResponseBase:
     if conditional is not response:
         served.file.close()
     return conditional
+
+
+def _etag(served: ServedFile) -> str:
+    return f'"{served.tag}"'
 
 
 def _whole_or_part(
