@@ -13,9 +13,13 @@ from django.http.response import HttpResponseBase
 from marinemap.api.declarations import Body
 from marinemap.api.problems import EncodedBodyError
 from marinemap.errors import RequestError
-from marinemap.extraction.json_objects import each_once
+from marinemap.extraction.json_objects import each_once, is_deeper
 from marinemap.processes.values import check_value
 from marinemap.sentences import say
+
+# A filter of the most levels takes 70. What is nested deeper than some hundred cannot be passed on
+# to another process: Python's pickle calls itself.
+_MOST_LEVELS = 100
 
 
 class BodyMiddleware:
@@ -65,7 +69,7 @@ def read_json_body(request: HttpRequest, hint: str | None = None) -> Any:
         raise RequestError(say("the body is empty, and should be JSON"), field="body", hint=hint)
     try:
         return read_json(request.body)
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise RequestError(
             say("the body is not JSON: {error}", error=error), field="body", hint=hint
         ) from error
@@ -85,17 +89,28 @@ def refuse_encoded(request: HttpRequest) -> None:
         )
 
 
-def read_json(content: str | bytes) -> Any:
+def read_json(content: str | bytes, field: str = "body") -> Any:
     """Return what JSON holds; NaN and Infinity, which Python reads, are none.
 
     Raises
     ------
-    ValueError, RecursionError
-        It is not JSON, or nested too deep.
+    ValueError
+        It is not JSON.
     RequestError
-        If a member stands twice in an object.
+        If it is nested too deep, or a member stands twice in an object.
     """
-    return json.loads(content, parse_constant=_refuse_constant, object_pairs_hook=each_once())
+    try:
+        value = json.loads(content, parse_constant=_refuse_constant, object_pairs_hook=each_once())
+    except RecursionError:
+        raise _too_deep(field) from None
+    if is_deeper(value, _MOST_LEVELS):
+        raise _too_deep(field)
+    return value
+
+
+def _too_deep(field: str) -> RequestError:
+    message = say("the JSON is nested more than {most} deep", most=_MOST_LEVELS)
+    return RequestError(message, field=field)
 
 
 def _refuse_constant(name: str) -> Any:

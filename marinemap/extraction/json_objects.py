@@ -1,4 +1,4 @@
-"""Objects of JSON that a stranger wrote: each member stands once.
+"""JSON that a stranger wrote: each member stands once, and nothing is nested without end.
 
 Python takes the last of two and says nothing, another reader the first (RFC 8259, section 4): what
 one of them checked is not what the other did.
@@ -28,6 +28,19 @@ def each_once(field: str | None = None) -> Callable[[list[tuple[str, Any]]], dic
         return found
 
     return made
+
+
+def is_deeper(value: Any, most: int) -> bool:
+    """Tell whether lists and objects are nested deeper than ``most``; it does not call itself."""
+    level = [value] if isinstance(value, list | dict) else []
+    for _ in range(most):
+        level = [
+            inner
+            for outer in level
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+            if isinstance(inner, list | dict)
+        ]
+    return bool(level)
 
 
 def _twice(names: list[str], field: str | None) -> RequestError:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -139,3 +141,34 @@ def test_what_nothing_would_come_of_is_refused(
     refused = post(new_client(), REQUEST | more)
     assert (refused.status_code, refused.json()["field"]) == (400, field)
     assert not Job.objects.exists()
+
+
+@pytest.mark.parametrize("levels", [102, 300, 600, 5_000])
+@pytest.mark.parametrize("member", ["area", "filter"])
+def test_json_nested_deep_is_refused(
+    reefs: Layer, client: Client, member: str, levels: int
+) -> None:
+    """Beyond some 300 levels it could not be passed to the process that looks at it: 500."""
+    inputs = json.dumps({**REQUEST["inputs"], member: "HERE"})
+    for opened, closed in ("[]", ('{"op": "not", "args": [', "]}")):
+        body = inputs.replace('"HERE"', opened * levels + "1" + closed * levels)
+        answer = client.post(
+            "/api/processes/estimate/execution",
+            f'{{"inputs": {body}}}',
+            content_type="application/json",
+        )
+        assert_too_deep(answer, "body")
+
+
+def test_deep_filter_of_a_page_is_refused_by_its_name(reefs: Layer, client: Client) -> None:
+    deep = "[" * 300 + "]" * 300
+    answer = client.get(
+        "/api/collections/reefs/items", {"filter": deep, "filter-lang": "cql2-json"}
+    )
+    assert_too_deep(answer, "filter")
+
+
+def assert_too_deep(answer: Any, field: str) -> None:
+    problem = assert_problem(answer, 400)
+    assert problem["field"] == field
+    assert "nested more than 100 deep" in problem["detail"]

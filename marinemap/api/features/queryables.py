@@ -132,8 +132,8 @@ def _parsed(text: str, language: str) -> Any:
     if language == "cql2-text":
         return text
     try:
-        return read_json(text)
-    except (ValueError, RecursionError) as error:
+        return read_json(text, "filter")
+    except ValueError as error:
         raise RequestError(
             say("not JSON: {error}", error=error),
             field="filter",

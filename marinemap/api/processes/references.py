@@ -71,7 +71,7 @@ def _fetched(name: str, href: Any, type_: Any) -> Any:
             say("many links are being followed just now"), hint=say("Try again in a few seconds.")
         )
     try:
-        return _read(fetch(uri, max_body_bytes()), type_)
+        return _read(fetch(uri, max_body_bytes()), type_, f"{name}.href")
     except NotOnInternetError as error:
         # What a name leads to in this network is its own business.
         logger.info("Not called: %s", error)
@@ -80,7 +80,7 @@ def _fetched(name: str, href: Any, type_: Any) -> Any:
             field=f"{name}.href",
             value=uri,
         ) from error
-    except (OSError, ValueError, RecursionError) as error:
+    except (OSError, ValueError) as error:
         raise RequestError(
             # An error of the system's begins with its number.
             say(
@@ -94,8 +94,8 @@ def _fetched(name: str, href: Any, type_: Any) -> Any:
         _fetching.release()
 
 
-def _read(content: bytes, type_: Any) -> Any:
+def _read(content: bytes, type_: Any, field: str) -> Any:
     """Return the value: a text where its type says so, JSON else."""
     is_text = isinstance(type_, str) and "json" not in type_
     text = content.decode()
-    return text if is_text else read_json(text)
+    return text if is_text else read_json(text, field)
