@@ -82,6 +82,25 @@ def test_heights_and_measures_are_kept(tmp_path: Path, kind: str, axes: str) -> 
     assert result.layers[0].losses == ()
 
 
+@pytest.mark.parametrize("axes", ["M", "ZM"])
+@pytest.mark.parametrize("kind", ["POINT", "MULTIPOINT", "LINESTRING", "POLYGON"])
+def test_measures_of_a_shapefile_count_where_the_first_feature_has_none(
+    tmp_path: Path, kind: str, axes: str
+) -> None:
+    geometry = made(kind, axes)
+    plain = unpack(run(write_layer(tmp_path / "sea.gpkg", [geometry] * 2), tmp_path))
+    (source,) = plain.glob("*.shp")
+    data = bytearray(source.read_bytes())
+    (words,) = struct.unpack_from(">i", data, 104)
+    count = shapely.get_num_coordinates(geometry)
+    struct.pack_into(f"<{count}d", data, 108 + 2 * words - 8 * count, *[-1e39] * count)
+    source.write_bytes(data)
+    folder = unpack(run(source, tmp_path, format="geopackage"))
+    _, second = geometries(folder / "sea.gpkg")
+    assert positions(second) == positions(geometry)
+    assert second.has_m
+
+
 @pytest.mark.parametrize("kind", ["POINT", "POLYGON", "MULTILINESTRING"])
 def test_rows_with_and_without_measures_share_a_file(tmp_path: Path, kind: str) -> None:
     rows = [made(kind, "ZM"), made(kind, "Z")]
