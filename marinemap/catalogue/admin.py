@@ -11,6 +11,7 @@ from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse
 
 from marinemap.catalogue.area_names import check_field
+from marinemap.catalogue.as_opened import as_opened, changed_meanwhile
 from marinemap.catalogue.data_admin import DataPages
 from marinemap.catalogue.models import Layer, SourceToRead
 from marinemap.catalogue.naming import check_name_field
@@ -36,6 +37,11 @@ _WORDS = ("title", "description", "theme", "licence", "attribution")
 _LIMITS = ("most_features", "most_megabytes", "most_area_km2", "most_corners")
 _HELD = (*READ_FROM_DATA, "created_at", "updated_at")
 _READ_ONLY = ("reading", *READ_FROM_DATA, "trouble", "created_at", "updated_at")
+
+_CHANGED = (
+    "Since you opened this form, somebody else has changed: {fields}. Nothing of yours is saved, "
+    "for it would undo that. Open the layer anew, in another tab, and enter your changes there."
+)
 
 
 class LayerForm(_LayerForm):
@@ -77,6 +83,8 @@ class LayerForm(_LayerForm):
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
+        if changed := changed_meanwhile(self):
+            self.add_error(None, _CHANGED.format(fields=", ".join(changed)))
         if cleaned.get("groups") and not cleaned.get("is_restricted"):
             self.add_error("is_restricted", "Groups are chosen, but the layer is for everyone.")
         if not self.errors:
@@ -158,7 +166,11 @@ class LayerAdmin(_LayerAdmin):
         """Show a layer on a map above its form, and whether new data of it are held."""
         layer: Layer | None = more.get("obj")
         held = getattr(layer, "to_read", None)
-        shown = {"map": map_of(layer) if layer else None, "held": bool(held and held.is_held)}
+        shown = {
+            "map": map_of(layer) if layer else None,
+            "held": bool(held and held.is_held),
+            "as_opened": as_opened(context["adminform"].form) if layer else "",
+        }
         return super().render_change_form(request, {**context, **shown}, *args, **more)
 
     def changeform_view(self, *args: Any, **kwargs: Any) -> HttpResponse:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import html
 import os
+import re
 import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import Permission, User
+from django.contrib.auth.models import Group, Permission, User
 from django.test import Client
 
 from marinemap.catalogue.models import Layer, SourceToRead
@@ -99,6 +100,52 @@ def test_field_of_names_has_to_be_one_of_the_data(
     assert "Did you mean 'name'?" in refused["name_field"][0]
     assert admin_client.post(address, form(marine_gpkg, name_field="name")).status_code == 302
     assert Layer.objects.get().name_field == "name"
+
+
+def opened(client: Client, **changes: Any) -> dict[str, Any]:
+    """Return what a browser sends of a layer's form that it has opened now, with changes."""
+    page = client.get("/admin/catalogue/layer/reefs/change/")
+    shown = page.context["adminform"].form
+    fields = {name: shown[name].value() for name in shown.fields}
+    hidden = re.search(r'name="as_opened" value="([^"]*)"', page.content.decode())
+    assert hidden
+    sent = {**fields, "as_opened": html.unescape(hidden[1]), **changes}
+    # A browser sends no box that is not ticked, and of what is empty nothing but its name.
+    return {
+        name: "" if value is None else value for name, value in sent.items() if value is not False
+    }
+
+
+def test_older_form_does_not_undo_what_somebody_else_changed(
+    admin_client: Client, reefs: Layer, marine_gpkg: Path
+) -> None:
+    """Each form sends all fields: a layer that was withdrawn was for everyone again."""
+    address = "/admin/catalogue/layer/reefs/change/"
+    first, second = (opened(admin_client) for _ in range(2))
+    assert admin_client.post(address, {**first, "is_published": ""}).status_code == 302
+    assert not Layer.objects.get().is_published
+    refused = admin_client.post(address, {**second, "description": "Of the west"})
+    assert "somebody else has changed: Published." in str(errors(refused))
+    # Sent again as it stands, it is as old as it was.
+    again = re.search(r'name="as_opened" value="([^"]*)"', refused.content.decode())
+    assert again and html.unescape(again[1]) == second["as_opened"]
+    layer = Layer.objects.get()
+    assert (layer.is_published, layer.description) == (False, "")
+    # Opened anew, it is saved; and saved twice by one person as well.
+    for words in ("Of the west", "Of the east"):
+        newer = opened(admin_client, description=words)
+        assert admin_client.post(address, newer).status_code == 302
+    assert Layer.objects.get().description == "Of the east"
+
+
+def test_older_form_does_not_undo_who_may_see_a_layer(admin_client: Client, reefs: Layer) -> None:
+    older = opened(admin_client, title="Western reefs")
+    reefs.is_restricted = True
+    reefs.save()
+    reefs.groups.add(Group.objects.create(name="divers"))
+    told = str(errors(admin_client.post("/admin/catalogue/layer/reefs/change/", older)))
+    assert "changed: For groups only, Groups." in told
+    assert Layer.objects.get().is_restricted
 
 
 def test_layer_can_be_hidden(admin_client: Client, reefs: Layer, marine_gpkg: Path) -> None:
