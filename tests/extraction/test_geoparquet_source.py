@@ -281,13 +281,28 @@ def test_points_on_the_globe_have_no_edges(tmp_path: Path) -> None:
     assert describe(path).geometry_type == "Point"
 
 
-def test_box_across_180_degrees_hides_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize("boxes", ["", "double"])
+def test_box_across_180_degrees_hides_nothing(tmp_path: Path, boxes: str) -> None:
     """RFC 7946: the west of such a box is the greater number."""
     geometries = shapely.box([179.0, -180.0], 0, [180.0, -179.0], 1)
-    path = write_parquet(
-        tmp_path / "reefs.parquet", geometries, column={"bbox": [179.0, 0.0, -179.0, 1.0]}
-    )
+    stated = {"bbox": [179.0, 0.0, -179.0, 1.0]}
+    path = write_parquet(tmp_path / "reefs.parquet", geometries, boxes=boxes, column=stated)
     assert describe(path).bounds == (-180.0, 0.0, 180.0, 1.0)
+
+
+@pytest.mark.parametrize("boxes", ["", "double"])
+@pytest.mark.parametrize("area", [[-180, -80, 180, 80], [4, -1, 6, 2]], ids=["world", "beyond"])
+def test_box_of_a_part_of_the_file_hides_nothing(
+    tmp_path: Path, area: list[int], boxes: str
+) -> None:
+    """Who puts files together by pyarrow keeps what the first one states."""
+    path = write_parquet(
+        tmp_path / "sea.parquet",
+        shapely.box([0, 500_000], 0, [1, 600_000], 1),
+        boxes=boxes,
+        column={"bbox": [0.0, 0.0, 1.0, 1.0], "crs": "EPSG:3857"},
+    )
+    assert run(path, tmp_path, area).features_written == (2 if area[0] < 0 else 1)
 
 
 @pytest.mark.parametrize("others", [[], [[0, 0, 1, 1]], [[-180, 0, -179, 1]], [[170, 0, 180, 1]]])

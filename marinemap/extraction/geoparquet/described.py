@@ -116,12 +116,17 @@ def _check_plain(file: GeoParquet, names: list[str]) -> None:
 
 
 def _bounds(file: GeoParquet, place: Path | Remote) -> Bounds | None:
-    """Return the box of all features: as stated, but no smaller than the columns of boxes say."""
+    """Return the box of all features: as stated, but no smaller than the columns of boxes say.
+
+    Without such columns the stated one is not believed: files that were put together have the
+    first one's, and hid what lies beyond.
+    """
+    if file.geometry.sides is None:
+        return _bounds_of_all(place)
     found = [_stated(file.geometry.box)] if file.geometry.box else []
-    if file.geometry.sides is not None:
-        groups = file.group_boxes
-        if not np.isnan(groups).any() and np.isfinite(groups).all():
-            found += [groups]
+    groups = file.group_boxes
+    if not np.isnan(groups).any() and np.isfinite(groups).all():
+        found += [groups]
     if not found:
         return _bounds_of_all(place)
     every = np.concatenate([each.reshape(-1, 4) for each in found])
