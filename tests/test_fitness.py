@@ -12,7 +12,7 @@ from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from pytest_django import DjangoDbBlocker
 
-from marinemap.management.fitness import find_unfit_encoding
+from marinemap.management.fitness import find_unfit_encoding, find_weak_durability
 
 Open = Callable[..., BaseDatabaseWrapper]
 
@@ -80,6 +80,13 @@ def test_search_path_that_names_no_schema_is_told(open_odd: Open) -> None:
         call_command("migrate", database="odd", verbosity=0)
 
 
+def test_database_that_forgets_at_a_power_cut_is_told(open_odd: Open) -> None:
+    """A worker refused to start; web servers went on taking requests."""
+    odd = open_odd("", "ALTER DATABASE odd SET synchronous_commit = off")
+    assert find_weak_durability(odd) == ["synchronous_commit"]
+
+
 @pytest.mark.django_db
 def test_database_of_the_site_is_fit() -> None:
     assert find_unfit_encoding(connections["default"]) is None
+    assert find_weak_durability(connections["default"]) == []

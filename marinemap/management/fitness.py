@@ -14,6 +14,9 @@ _REMEDY = (
     "(pg_dump, pg_restore), and name it in DATABASE_URL."
 )
 
+# Either of them off loses what was said to be stored.
+_DURABLE = ("fsync", "synchronous_commit")
+
 
 def find_unfit_encoding(of: BaseDatabaseWrapper) -> str | None:
     """Return in words that a database cannot hold all letters; None if it can.
@@ -53,3 +56,32 @@ def check_encoding(**_: Any) -> list[CheckMessage]:
     except DatabaseError:
         return []
     return [Error(unfit, hint=_REMEDY, id="marinemap.E011")] if unfit else []
+
+
+def find_weak_durability(of: BaseDatabaseWrapper) -> list[str]:
+    """Return the settings of a server by which a power cut takes what was said to be stored.
+
+    Raises
+    ------
+    django.db.Error
+        If the database is away.
+    """
+    if of.vendor != "postgresql":
+        return []
+    with of.cursor() as cursor:
+        cursor.execute("SELECT " + ", ".join(f"current_setting('{name}')" for name in _DURABLE))
+        values = cursor.fetchone()
+    return [name for name, value in zip(_DURABLE, values, strict=True) if value == "off"]
+
+
+@register(deploy=True)
+def check_durability(**_: Any) -> list[CheckMessage]:
+    """Report such settings: workers refuse them as they start, but requests are taken by then."""
+    try:
+        weak = find_weak_durability(connection)
+    except DatabaseError:
+        return []
+    words = "PostgreSQL runs with {} off: a power cut would lose requests that it said were stored."
+    return [
+        Error(words.format(name), hint=f"Set {name} = on.", id="marinemap.E012") for name in weak
+    ]
