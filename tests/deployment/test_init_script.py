@@ -101,6 +101,20 @@ def test_two_starts_at_once_give_one_worker(celeryd: InitScript, stub: Path) -> 
     assert celeryd.log.read_text() == "stub ready.\n", "one line a worker"
 
 
+def test_log_on_a_full_disk_is_named(
+    celeryd: InitScript, stub: Path, small_disk: Callable[[str], Path]
+) -> None:
+    folder = small_disk("64k")
+    with pytest.raises(OSError, match="No space left"):
+        (folder / "full").write_bytes(bytes(1 << 20))
+    stub.write_text(stub.read_text().replace("print(", "(lambda *said, **how: None)("))
+    celeryd.configure(CELERYD_LOG=str(folder / "celeryd.log"), CELERYD_START_SECONDS="1")
+    started = celeryd("start")
+    assert started.returncode == 0
+    assert "not ready within 1 s" in started.stdout
+    assert "the disk of that log is full" in started.stdout
+
+
 @pytest.mark.parametrize("action", ["try-restart", "force-reload"])
 def test_stopped_worker_stays_stopped(celeryd: InitScript, action: str) -> None:
     assert celeryd(action).returncode == 0

@@ -5,10 +5,12 @@ from __future__ import annotations
 import errno
 import json
 import logging
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core.management import call_command
 from django.db import OperationalError
 from django.test import Client
 
@@ -132,3 +134,28 @@ def test_id_goes_from_the_request_to_the_job_and_back(client: Client) -> None:
 @pytest.mark.django_db
 def test_job_without_a_request_has_no_id() -> None:
     assert submission.submit("echo", {"message": "x"}, Sender("browser:one")).request_id == ""
+
+
+def test_worker_whose_log_has_no_room_says_nothing_and_goes_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Celery's worker prints what it is, and ended where it could not."""
+    with open("/dev/full", "w") as full:
+        monkeypatch.setattr(sys, "stdout", full)
+        monkeypatch.setattr(sys, "__stdout__", full)
+        call_command("celeryd", "--try")
+        for stream in (sys.stdout, sys.__stdout__):
+            assert stream is not None
+            print("ready " * 10_000, file=stream, flush=True)
+
+
+def test_other_faults_of_a_log_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    written = tmp_path / "log"
+    with written.open("w") as log:
+        monkeypatch.setattr(sys, "stdout", log)
+        monkeypatch.setattr(sys, "__stdout__", log)
+        call_command("celeryd", "--try")
+        print("ready", flush=True)
+    assert written.read_text() == "ready\n"
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        print("ready", flush=True)

@@ -13,6 +13,7 @@ from django.db import DatabaseError, connection
 
 from marinemap.catalogue import moved_home
 from marinemap.jobs import again, caretaker
+from marinemap.logs import full_disk
 
 _LEVELS = [name for name in logging.getLevelNamesMapping() if name != "NOTSET"]
 _LEVELS_HELP = "DEBUG, INFO, WARNING ..."
@@ -57,6 +58,7 @@ class Command(BaseCommand):
         CommandError
             If the log or the pid file is to be in a folder that there is not.
         """
+        full_disk.outlive_full_disk()
         for name in ("logfile", "pidfile"):
             _check_folder(name, options[name])
         if options["try"]:
