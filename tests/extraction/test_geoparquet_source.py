@@ -291,7 +291,7 @@ def test_box_across_180_degrees_hides_nothing(tmp_path: Path, boxes: str) -> Non
 
 
 @pytest.mark.parametrize("boxes", ["", "double"])
-@pytest.mark.parametrize("area", [[-180, -80, 180, 80], [4, -1, 6, 2]], ids=["world", "beyond"])
+@pytest.mark.parametrize("area", [[-180, -90, 180, 90], [4, -1, 6, 2]], ids=["world", "beyond"])
 def test_box_of_a_part_of_the_file_hides_nothing(
     tmp_path: Path, area: list[int], boxes: str
 ) -> None:
