@@ -157,3 +157,54 @@ def test_value_of_a_gml_of_its_type_is_read(tmp_path: Path, type_: str, values: 
     elements = [nil, *(f"<ogr:v>{value}</ogr:v>" for value in values)]
     source = typed(tmp_path / "sea.gml", type_, *elements)
     check_servable(describe(source))
+
+
+ENVELOPE = (
+    '<gml:boundedBy><gml:Envelope srsName="{}"><gml:lowerCorner>0 0</gml:lowerCorner>'
+    "<gml:upperCorner>9 9</gml:upperCorner></gml:Envelope></gml:boundedBy>"
+)
+
+
+def bounded(path: Path, of_all: str, name: str, of_feature: str = "") -> Path:
+    """Write what a WFS sends, with an envelope of all and one of a feature.
+
+    Lines are in EPSG:4326, but the last one in a CRS of another name.
+    """
+    text = gml(path, SOUND).read_text().replace('gml/3.2">', f'gml/3.2">{of_all}')
+    text = text.replace("ogr:FeatureCollection", "wfs:FeatureCollection")
+    text = text.replace("xmlns:gml", 'xmlns:wfs="http://www.opengis.net/wfs/2.0" xmlns:gml')
+    # With a layer of no geometry GDAL finds no CRS.
+    text = "".join(line for line in text.splitlines(keepends=True) if "lake" not in line)
+    before, _, last = text.rpartition("EPSG:4326")
+    inner = ENVELOPE.format(of_feature) if of_feature else ""
+    path.write_text(
+        (before + name + last).replace(
+            "<ogr:n>0</ogr:n></ogr:sea>", f"{inner}<ogr:n>0</ogr:n></ogr:sea>"
+        )
+    )
+    return path
+
+
+@pytest.mark.parametrize(
+    ("of_all", "name"),
+    [("urn:ogc:def:crs:EPSG::25832", "EPSG:25832"), ("EPSG:4326", "urn:ogc:def:crs:EPSG::3035")],
+    ids=["all differ", "one differs"],
+)
+def test_geometry_in_another_crs_than_that_of_all_is_refused(
+    tmp_path: Path, of_all: str, name: str
+) -> None:
+    source = bounded(tmp_path / "sea.gml", ENVELOPE.format(of_all), name)
+    odd = ("2", "EPSG:4326") if "25832" in of_all else ("4", name)
+    refused = f"line {odd[0]} of sea.gml has a geometry in '{odd[1]}', where '{of_all}' is stated"
+    with pytest.raises(DatasetError, match=refused):
+        extract_sea(source)
+
+
+@pytest.mark.parametrize("name", ["EPSG:4326", "http://www.opengis.net/gml/srs/epsg.xml#4326"])
+@pytest.mark.parametrize(
+    "of_all",
+    ["", *map(ENVELOPE.format, ("EPSG:4326", "urn:ogc:def:crs:OGC:1.3:CRS84"))],
+)
+def test_same_crs_under_another_name_is_read(tmp_path: Path, of_all: str, name: str) -> None:
+    source = bounded(tmp_path / "sea.gml", of_all, name, of_feature="EPSG:25832")
+    assert extract_sea(source).features_written == 3

@@ -13,6 +13,7 @@ from pathlib import Path
 from urllib.parse import quote as quote_address
 
 from marinemap.errors import DatasetError, quote
+from marinemap.extraction.sources.gml_crs import check_one_crs
 from marinemap.extraction.sources.gml_features import find_odd_coordinates, passed_over
 from marinemap.extraction.sources.gml_values import check_values
 from marinemap.extraction.sources.source import SourceFormat, state_of, with_suffixes
@@ -52,6 +53,7 @@ def _check_gml(path: Path) -> None:
 def _check(path: Path, state: object) -> None:
     """Go through a file, once for each state of it and of what says its fields."""
     check_xml(path)
+    check_one_crs(path)
     odd = find_odd_coordinates(path)
     if odd is not None:
         line, text = odd
