@@ -22,6 +22,8 @@ _AWAY_BY_US = frozenset({"AwayError"})
 _STORAGE_AWAY = "StorageAwayError"
 _UNAVAILABLE = frozenset({503, 507})
 _NAME = "_quiet"
+# Asked by a name that is not the site's, which is an error with a traceback to Django.
+_REFUSED = "django.security.DisallowedHost"
 
 
 class OutageFilter(logging.Filter):
@@ -79,7 +81,12 @@ def find_outage(record: logging.LogRecord) -> str | None:
 
 
 def told_of(record: logging.LogRecord) -> logging.LogRecord:
-    """Return a record as it is written: one about an outage without its traceback, in a line."""
+    """Return a record as it is written: one about an outage without its traceback, in a line.
+
+    So is one about a request by a name that is not the site's.
+    """
+    if record.name == _REFUSED:
+        return _told_of_refused(record)
     if not hasattr(record, _NAME):
         return record
     told = copy.copy(record)
@@ -90,6 +97,14 @@ def told_of(record: logging.LogRecord) -> logging.LogRecord:
     untold = getattr(record, _NAME)
     more = f" ({untold} like it were not written since the last)" if untold else ""
     told.msg, told.args = " ".join(words.split()) + more, ()
+    told.exc_info = told.exc_text = None
+    return told
+
+
+def _told_of_refused(record: logging.LogRecord) -> logging.LogRecord:
+    told = copy.copy(record)
+    told.levelno, told.levelname = logging.WARNING, "WARNING"
+    told.msg, told.args = " ".join(record.getMessage().split()), ()
     told.exc_info = told.exc_text = None
     return told
 

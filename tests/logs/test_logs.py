@@ -103,6 +103,23 @@ def test_id_stands_in_text_and_json() -> None:
     assert "request_id" not in json.loads(JsonFormatter().format(told))
 
 
+def test_request_under_a_foreign_name_is_a_line_without_traceback(
+    client: Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whoever looks over all addresses asks so, day and night."""
+    logging.getLogger("django").addHandler(caplog.handler)
+    try:
+        assert client.get("/api/", HTTP_HOST="evil.example").status_code == 400
+    finally:
+        logging.getLogger("django").removeHandler(caplog.handler)
+    lines = [TextFormatter().format(told) for told in caplog.records]
+    assert any("evil.example" in line for line in lines), lines
+    assert not any("\n" in line or " ERROR " in line for line in lines), lines
+    objects = [json.loads(JsonFormatter().format(told)) for told in caplog.records]
+    assert {told["level"] for told in objects} == {"WARNING"}
+    assert not any("error" in told for told in objects)
+
+
 def test_key_of_a_link_is_in_no_line() -> None:
     """Who reads the log would have the files, of which only a digest of the key is kept."""
     address = f"/api/shared/{'k' * 43}"
