@@ -562,3 +562,13 @@ def test_number_of_an_extension_that_gdal_cuts_is_refused(tmp_path: Path) -> Non
     source = track(tmp_path, "<code>7</code>", "<code>99999999999</code>")
     with pytest.raises(DatasetError, match="has '99999999999' in 'code', which is no int"):
         run(source, tmp_path, WORLD, layer="track_points")
+
+
+@pytest.mark.parametrize(
+    "link", ["", "<NetworkLink>\n<Link><href>more.kml</href></Link></NetworkLink>"]
+)
+def test_links_of_a_kml_to_other_files_are_told(tmp_path: Path, link: str) -> None:
+    source = kml(placemark("1"), link)(tmp_path)
+    told = describe(source).assumed
+    assert ("links to other files (NetworkLink), which are not followed" in told) is bool(link)
+    assert (told in run(source, tmp_path, WORLD).layers[0].notes) is bool(link)

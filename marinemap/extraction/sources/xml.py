@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Collection
 from pathlib import Path
 from xml.parsers import expat
 
 from marinemap.errors import DatasetError
 from marinemap.extraction.sources.kml_values import check_values, mend_of
+from marinemap.extraction.sources.mapped import mapped
 from marinemap.extraction.sources.source import SourceFormat, damaged
 from marinemap.sentences import say
 
 # GDAL's driver (LIBKML, 3.12) keeps a file in memory as a whole, in seven to ten times its size: of
 # 255 MB it held 2.6 GB, and had not come to an end after nine minutes.
 _MOST_KML_BYTES = 100_000_000
+_LINK = re.compile(rb"<(?:\w+:)?NetworkLink[\s>]")
 
 
 def check_xml(path: Path) -> None:
@@ -28,6 +32,20 @@ def check_xml(path: Path) -> None:
 def _check_kml(path: Path) -> None:
     check_xml(path)
     check_values(path)
+
+
+def _links(path: Path, layer: str, read: Collection[str]) -> str:
+    """Return a sentence about links to other files; "" where there are none."""
+    with mapped(path) as file:
+        if file is None or not any(
+            _LINK.search(file.data, begin, end) for begin, end in file.windows(b"<")
+        ):
+            return ""
+    return say(
+        "{name} has links to other files (NetworkLink), which are not followed: what they hold "
+        "is not read.",
+        name=path.name,
+    )
 
 
 def _check_size(path: Path) -> None:
@@ -58,4 +76,5 @@ SOURCE = SourceFormat(
     is_held=True,
     opens_safely=True,
     mend=mend_of,
+    unread=_links,
 )
