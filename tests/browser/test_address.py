@@ -88,6 +88,33 @@ def test_what_cannot_be_read_of_an_address_is_told(page: Page, drawn_site: Runni
     expect(_tag(page, "problem-area")).to_be_hidden()
 
 
+def test_address_that_was_just_given_is_not_written_over(
+    page: Page, drawn_site: RunningSite
+) -> None:
+    """What was chosen before is written after a while, which may end before the new one is read."""
+    # Timers as they are, and each to be had early as well: when one ends is chance.
+    page.add_init_script(
+        """const begin = window.setTimeout;
+        window.begun = [];
+        window.setTimeout = (work, ...more) => {
+            window.begun.push(work);
+            return begin(work, ...more);
+        };"""
+    )
+    page.goto(f"{drawn_site.base}/#map=5/45/5&layers=reefs")
+    expect(_tag(page, "layer-reefs")).to_be_checked()
+    page.evaluate(
+        """() => {
+            const before = window.begun.length;
+            document.querySelector("[data-testid=layer-ports]").click();
+            location.hash = "#layers=ports&area=0,40,5,45";
+            for (const work of window.begun.slice(before)) work();
+        }"""
+    )
+    expect(page).to_have_url(re.compile("&layers=ports&area=0,40,5,45$"))
+    expect(_tag(page, "layer-reefs")).not_to_be_checked()
+
+
 def test_way_back_from_another_page_changes_no_choice(page: Page, drawn_site: RunningSite) -> None:
     page.goto(f"{drawn_site.base}/#map=5/45/5&layers=reefs&area=0,40,5,45")
     expect(_tag(page, "estimate-text")).to_contain_text("25 features")

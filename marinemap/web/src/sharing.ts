@@ -36,6 +36,8 @@ export class Sharing {
   readonly #map: Map;
   readonly #parts: SharedParts;
   #timer: number | undefined;
+  /** The address as it was written or read last. */
+  #known = "";
 
   constructor(map: Map, parts: SharedParts) {
     this.#map = map;
@@ -53,10 +55,18 @@ export class Sharing {
   keep(): void {
     window.clearTimeout(this.#timer);
     // The history would fill with every move of the map.
-    this.#timer = window.setTimeout(() => history.replaceState(null, "", writeAddress(this.#shared())), WAIT_MILLISECONDS);
+    this.#timer = window.setTimeout(() => this.#write(), WAIT_MILLISECONDS);
+  }
+
+  #write(): void {
+    // What a person has just given is read first: word of it is on its way.
+    if (location.hash !== this.#known) return this.keep();
+    history.replaceState(null, "", writeAddress(this.#shared()));
+    this.#known = location.hash;
   }
 
   #restore(): void {
+    this.#known = location.hash;
     // "#order" is the way past the map, and clears nothing.
     if (!location.hash.includes("=")) return;
     const shared = readAddress(location.hash);
