@@ -13,7 +13,7 @@ import { fieldsInWords } from "./fields.ts";
 import { IdentifyCard, type Found } from "./identifycard.tsx";
 import { element } from "./page.ts";
 import { problemInWords } from "./problems.ts";
-import { CROWD_ID, foundStyle } from "./symbols.ts";
+import { foundStyle, isCrowd } from "./symbols.ts";
 import { t } from "./words.ts";
 
 /** A fingertip or an unsteady hand misses a point by as much. */
@@ -98,8 +98,7 @@ export class Identify {
     const found = new globalThis.Map<string, Hit>();
     const take = (feature: { getId(): unknown }, layer: unknown): boolean => {
       const layerId = this.#parts.layerOf(layer)!;
-      const id = feature.getId();
-      const featureId = typeof id === "number" && id !== CROWD_ID ? id : undefined;
+      const featureId = isCrowd(feature) ? undefined : (feature.getId() as number);
       found.set(`${layerId}/${featureId}`, { layerId, featureId });
       return found.size >= MOST_FOUND;
     };

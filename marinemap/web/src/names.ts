@@ -11,7 +11,7 @@ import VectorSource from "ol/source/Vector.js";
 
 import { readNames } from "./api/layers.ts";
 import { viewOf } from "./map.ts";
-import { CROWD_ID, nameStyle } from "./symbols.ts";
+import { isCrowd, nameStyle } from "./symbols.ts";
 import { mapTurns } from "./turns.ts";
 import { t } from "./words.ts";
 
@@ -136,18 +136,13 @@ export class NamesOnMap {
   #inSight({ drawn }: NamedLayer): globalThis.Map<number, Place> | null {
     const found = new globalThis.Map<number, Place>();
     for (const extent of extentsIn(this.#map.getView().calculateExtent())) {
-      const pieces = (drawn.getFeaturesInExtent(extent) as RenderFeature[]).filter(hasOwnId);
+      const pieces = (drawn.getFeaturesInExtent(extent) as RenderFeature[]).filter((piece) => !isCrowd(piece));
       // Before places are looked for, which takes time.
       if (new Set(pieces.map((piece) => piece.getId())).size > MOST_NAMED) return null;
       for (const piece of pieces) takeBest(found, piece, extent);
     }
     return found.size > MOST_NAMED ? null : found;
   }
-}
-
-function hasOwnId(piece: RenderFeature): boolean {
-  const id = piece.getId();
-  return typeof id === "number" && id !== CROWD_ID;
 }
 
 /** Tiles cut a feature to pieces: its name stands where it has most room. */

@@ -2,6 +2,7 @@
 
 import type { FeatureLike } from "ol/Feature.js";
 import { getWidth } from "ol/extent.js";
+import RenderFeature from "ol/render/Feature.js";
 import CircleStyle from "ol/style/Circle.js";
 import Fill from "ol/style/Fill.js";
 import RegularShape from "ol/style/RegularShape.js";
@@ -54,8 +55,10 @@ const NAME_PIXELS = 11;
 /** From here outwards, whole oceans are seen: finer lines and dots. */
 const OVERVIEW_METRES_PER_PIXEL = 3000;
 
-/** The outline of polygons that are too many to be told apart has this in place of an id. */
-export const CROWD_ID = 0;
+/** Whether it is of many features that cannot be told apart: of a drawing only that bears no id. 0 is one, of many files' first row. */
+export function isCrowd(feature: unknown): boolean {
+  return feature instanceof RenderFeature && feature.getId() === undefined;
+}
 
 /** Of each mark; lines and outlines are told apart by it where there are more layers than colours. */
 export const DASHES: Record<Mark, number[]> = { 0: [], 1: [8, 4], 2: [2, 4], 3: [9, 3, 2, 3] };
@@ -68,7 +71,7 @@ export function layerStyle({ colour, mark }: Look): StyleFunction {
   const small = polygonStyle(`${colour}60`, 0, `${colour}60`);
   const polygon = polygonStyle(colour, mark, `${colour}30`);
   return (feature, resolution) => {
-    if (feature.getId() === CROWD_ID) return crowd;
+    if (isCrowd(feature)) return crowd;
     const geometry = feature.getGeometry();
     const kind = geometry?.getType() ?? "";
     const { line, point } = resolution > OVERVIEW_METRES_PER_PIXEL ? far : near;
