@@ -572,3 +572,12 @@ def test_links_of_a_kml_to_other_files_are_told(tmp_path: Path, link: str) -> No
     told = describe(source).assumed
     assert ("links to other files (NetworkLink), which are not followed" in told) is bool(link)
     assert (told in run(source, tmp_path, WORLD).layers[0].notes) is bool(link)
+
+
+@pytest.mark.parametrize(("values", "is_told"), [(["007", "12"], True), (["007", "x"], False)])
+def test_extension_of_which_a_number_keeps_no_zeros_is_told(
+    tmp_path: Path, values: list[str], is_told: bool
+) -> None:
+    found, notes = values_of(track(tmp_path, *(f"<code>{each}</code>" for each in values)), "code")
+    told = "'007' of 'code' comes without the zeros before it" in " ".join(notes)
+    assert (found, told) == (([7, 12], True) if is_told else (values, False))

@@ -51,6 +51,15 @@ def _unread(path: Path, layer: str, read: Collection[str]) -> str:
             names=_named(misread),
             file=path.name,
         )
+    if shortened := lost.shortened.get(layer):
+        name, text = next(iter(shortened.items()))
+        return say(
+            "Of {names} all values are numbers and are read as such: '{text}' of '{name}' comes "
+            "without the zeros before it.",
+            names=_named(list(shortened)),
+            text=quote(text),
+            name=quote(name),
+        )
     return ""
 
 

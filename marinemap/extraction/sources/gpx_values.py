@@ -7,6 +7,7 @@ a point of a track or route where no waypoint, route or track has any.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -38,6 +39,8 @@ _BITS = 32
 # Of gpx, wpt and extensions.
 _SEEN_DEPTH = 3
 _TYPES = {"OFTInteger": _WHOLE, "OFTReal": _REAL}
+# What a number does not keep, of a code such as 007.
+_ZEROS = re.compile(r"[+-]?0\d+")
 
 
 @dataclass(frozen=True)
@@ -66,11 +69,13 @@ class Lost:
     """What of the extensions of a file is lost: by layers, the columns that GDAL would make.
 
     ``unseen`` are those that it does not give, ``misread`` those of which it makes numbers though
-    they are elements.
+    they are elements. ``shortened`` are those of which it makes numbers though some begin with
+    zeros, with the first of these.
     """
 
     unseen: Mapping[str, tuple[str, ...]]
     misread: Mapping[str, tuple[str, ...]]
+    shortened: Mapping[str, Mapping[str, str]]
 
 
 @dataclass
@@ -84,6 +89,8 @@ class GpxValues:
     _value: _Value | None = None
     # The first value of each column of an extension that is none of a type.
     _odd: dict[tuple[str, str], dict[str, _Odd]] = field(default_factory=dict)
+    # By layers, the first value of each such column that begins with zeros.
+    _zeros: dict[str, dict[str, str]] = field(default_factory=dict)
 
     def begin(self, name: str, line: int) -> None:
         """See an element begin."""
@@ -129,7 +136,7 @@ class GpxValues:
             If a text is no number in a column of which GDAL makes numbers.
         """
         if not self._are_seen:
-            return Lost({layer: tuple(each) for layer, each in self._extensions.items()}, {})
+            return Lost({layer: tuple(each) for layer, each in self._extensions.items()}, {}, {})
         found: dict[str, tuple[str, ...]] = {}
         for layer in sorted({layer for layer, _ in self._odd}):
             types = _types_of(self.path, layer)
@@ -139,7 +146,11 @@ class GpxValues:
                     raise self._refused(first, column, types[column])
                 if first is not None:
                     found[layer] = (*found.get(layer, ()), column)
-        return Lost({}, found)
+        return Lost({}, found, {layer: self._shortened(layer) for layer in self._zeros})
+
+    def _shortened(self, layer: str) -> dict[str, str]:
+        types = _types_of(self.path, layer)
+        return {name: text for name, text in self._zeros[layer].items() if types.get(name)}
 
     def _see(self, value: _Value) -> None:
         text = "" if value.has_children else "".join(value.texts).strip()
@@ -152,6 +163,8 @@ class GpxValues:
             firsts = self._odd.setdefault((_LAYERS[self._within[-3]], value.column), {})
             for type_ in odd:
                 firsts.setdefault(type_, _Odd(value.line, text))
+        if value.type_ is None and _ZEROS.fullmatch(text):
+            self._zeros.setdefault(_LAYERS[self._within[-3]], {}).setdefault(value.column, text)
 
     def _refused(self, odd: _Odd, name: str, type_: str) -> DatasetError:
         hint = say("Mend the value, or take it out.")
