@@ -174,6 +174,22 @@ def test_layer_without_anything_to_draw_says_so(
     assert "nothing of it can be drawn" in problem["detail"]
 
 
+@pytest.mark.parametrize(
+    ("bounds", "told"),
+    [
+        ([150, -20, 225, 0], [-180, -20, 180, 0]),
+        ([-200, -20, -170, 0], [-180, -20, 180, 0]),
+        ([150, -20, 180, 0], [150, -20, 180, 0]),
+    ],
+)
+def test_tilejson_of_a_layer_that_counts_on_beyond_180_has_both_sides(
+    drawn: Layer, new_client: NewClient, bounds: list[float], told: list[float]
+) -> None:
+    """Maps cut bounds at 180 degrees, and would ask for no tile of what lies beyond."""
+    Layer.objects.filter(pk=drawn.pk).update(bounds_4326=bounds)
+    assert new_client().get(f"{SCHEME}/tilejson").json()["bounds"] == told
+
+
 def test_tilejson_leads_to_tiles(drawn: Layer, new_client: NewClient) -> None:
     client = new_client()
     found = client.get(f"{SCHEME}/tilejson").json()

@@ -72,8 +72,18 @@ def tilejson(request: HttpRequest, collection_id: str) -> Document:
         "vector_layers": layers,
     }
     if layer.bounds_4326 and layer.bounds_4326[0] <= layer.bounds_4326[2]:
-        body["bounds"] = layer.bounds_4326
+        body["bounds"] = _within_world(layer.bounds_4326)
     return Document(f"{layer.title}: TileJSON", body)
+
+
+def _within_world(bounds: list[float]) -> list[float]:
+    """Return bounds that end at 180 degrees: maps cut them there (MapLibre's do).
+
+    They ask for no tile outside of what is left, and of a layer that counts on beyond 180 some
+    of its tiles lie at the other side of the world.
+    """
+    west, south, east, north = bounds
+    return [-180.0, south, 180.0, north] if west < -180 or east > 180 else bounds
 
 
 def tile(
