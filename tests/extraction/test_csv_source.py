@@ -191,3 +191,14 @@ def test_all_ways_to_positions_give_the_same(tmp_path: Path) -> None:
     (report,) = run(source, tmp_path, area, fields=["n"], filter="n = '501'").layers
     assert report.features_written == 1
     assert any("are taken for longitudes" in note for note in report.notes)
+
+
+@pytest.mark.parametrize(
+    ("row", "line"), [('2,3,"a" b\n4,5,c\n', 3), ('2,3,"a\nb\n', 4)], ids=["closed", "open"]
+)
+def test_quotes_that_do_not_fit_are_refused_with_their_line(
+    tmp_path: Path, row: str, line: int
+) -> None:
+    source = csv_of(tmp_path, "lon,lat,name\n1,2,a\n" + row)
+    with pytest.raises(DatasetError, match=f"sea.csv is no CSV in line {line}: "):
+        check_servable(describe(source))

@@ -60,9 +60,11 @@ def _check_csv(path: Path) -> None:
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             lines = csv.reader(_without_nul(path, file), _dialect(path), strict=True)
-            _check_lines(path, lines, find_columns(path))
-    except csv.Error as error:
-        raise damaged(path, say("is no CSV: {error}", error=error)) from error
+            try:
+                _check_lines(path, lines, find_columns(path))
+            except csv.Error as error:
+                what = say("is no CSV in line {line:,}: {error}", line=lines.line_num, error=error)
+                raise damaged(path, what) from error
     except UnicodeDecodeError as error:
         raise _in_other_letters(path, *_first_odd_line(path)) from error
 
