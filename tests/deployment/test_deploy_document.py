@@ -58,6 +58,7 @@ SECTIONS = {
     "restore": (DEPLOY, "Back up", "install -m 640", "runuser -u postgres -- pg_restore"),
     "upgrade": (DEPLOY, "Upgrade", "cd /opt", "as_site"),
     "go back": (DEPLOY, "Upgrade", "git checkout", "make"),
+    "other database": (DEPLOY, "From SQLite to PostgreSQL", "as_site", ""),
 }
 
 
