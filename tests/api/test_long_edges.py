@@ -81,3 +81,34 @@ def test_feature_equals_what_is_answered_of_it(
     args = [{"property": "geometry"}, outline["geometry"]]
     same = json.dumps({"op": "s_equals", "args": args})
     assert ask(**{"filter": same, "filter-lang": "cql2-json"}) == {"outline"}
+
+
+@pytest.mark.parametrize("longitudes", [(-175, 20, 175), (20, 175, 185), (-185, -175, 20)])
+def test_box_beyond_180_finds_what_lies_there_whichever_way_it_counts(
+    tmp_path: Path, new_client: NewClient, longitudes: tuple[float, ...]
+) -> None:
+    """Of a layer that ends at 180 what lies at -175 was missing from a box of 170 to 190, and of
+    one that counts on to 190 what lies at 185 from a box of -180 to -170."""
+    points = [shapely.Point(x, 5) for x in longitudes]
+    names = [str((x + 180) % 360 - 180) for x in longitudes]
+    register("sea", write_layer(tmp_path / "sea.gpkg", points, {"name": names}))
+    for box, expected in {
+        "170,0,190,9": {"175", "-175"},
+        "170,0,-170,9": {"175", "-175"},
+        "-190,0,-170,9": {"175", "-175"},
+        "-180,0,-170,9": {"-175"},
+        "180,0,190,9": {"-175"},
+        "170,0,180,9": {"175"},
+        "10,0,30,9": {"20"},
+        "370,0,390,9": {"20"},
+        "-180,0,180,9": {"175", "-175", "20"},
+        "0,0,360,9": {"175", "-175", "20"},
+        "-540,0,540,9": {"175", "-175", "20"},
+        "30,0,160,9": set(),
+    }.items():
+        answer = new_client().get("/api/collections/sea/items", {"f": "json", "bbox": box})
+        found = [each["properties"]["name"] for each in answer.json()["features"]]
+        assert sorted(found) == sorted(expected), box
+    swapped = {"bbox": "0,170,9,190", "bbox-crs": "http://www.opengis.net/def/crs/EPSG/0/4326"}
+    answer = new_client().get("/api/collections/sea/items", {"f": "json", **swapped})
+    assert answer.json()["numberReturned"] == 2

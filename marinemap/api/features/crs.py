@@ -145,6 +145,27 @@ def boxes_of(bbox: Sequence[float], crs: FeatureCrs) -> list[Box]:
     return [(west, south, east, north)]
 
 
+def with_turns(boxes: Sequence[Box], layer: Layer, crs: FeatureCrs) -> list[Box]:
+    """Return boxes with themselves a turn further, where the layer has something there.
+
+    Longitudes count on beyond 180 in a layer (170 to 190) as well as in a box: -170 is 190.
+    """
+    if not crs.crs.is_geographic or not layer.bounds_4326:
+        return list(boxes)
+    first, _, last, _ = layer.bounds_4326
+    if first > last:
+        first, last = -180.0, 180.0
+    if any(west <= first and last <= east for west, _, east, _ in boxes):
+        return list(boxes)
+    further = [
+        (west + turn, south, east + turn, north)
+        for turn in (-360.0, 360.0)
+        for west, south, east, north in boxes
+        if west + turn < last and first < east + turn
+    ]
+    return [*boxes, *further]
+
+
 def box_in_layer(boxes: Sequence[Box], layer: Layer, crs: FeatureCrs) -> Box | None:
     """Return a box in the layer's CRS around all boxes; None where none can be told."""
     if len(boxes) > 1:

@@ -17,7 +17,15 @@ from marinemap.api.declarations import Document, Versioned
 from marinemap.api.declarations.negotiation import form_of
 from marinemap.api.declarations.pages import MOST_ON_A_PAGE
 from marinemap.api.declarations.serving import FORM
-from marinemap.api.features.crs import Box, FeatureCrs, box_in_layer, choose_crs, followed, moved
+from marinemap.api.features.crs import (
+    Box,
+    FeatureCrs,
+    box_in_layer,
+    choose_crs,
+    followed,
+    moved,
+    with_turns,
+)
 from marinemap.api.features.files import write_file
 from marinemap.api.features.forms import FILE_FORMS
 from marinemap.api.features.geojson import rows_of, write_features
@@ -231,7 +239,7 @@ def _in_bbox(
     if bbox is None:
         return None, None
     try:
-        boxes = checked_boxes(bbox, crs)
+        boxes = with_turns(checked_boxes(bbox, crs), layer, crs)
     except ValueError as error:
         raise RequestError(error.args[0], field="bbox", value=bbox) from error
 
