@@ -332,6 +332,15 @@ def test_odd_layers_are_drawn_without_complaint(tmp_path: Path, geometries: Any)
     assert bool(tiles) == any(g is not None and not g.is_empty for g in geometries)
 
 
+@pytest.mark.parametrize("others", [[], [shapely.Point(1e6, 1e6)]], ids=["alone", "beside"])
+def test_sliver_along_180_degrees_keeps_nothing_from_being_drawn(
+    tmp_path: Path, others: list[Any]
+) -> None:
+    cap = shapely.Polygon([(1e-10, -5e5), (-1e-10, -5e5), (-1e-10, 0), (1e-10, 0)])
+    path = write(tmp_path / "polar.gpkg", [cap, *others], crs="EPSG:3031")
+    assert bool(drawn(path, tmp_path)) == bool(others)
+
+
 def test_low_zooms_of_a_large_layer_come_first(tmp_path: Path) -> None:
     path = write(tmp_path / "s.gpkg", grid(200, 10, 40, 6.0))
     seen = []

@@ -116,9 +116,10 @@ def read(layer: SourceLayer, folder: Path, tell: Progress) -> list[Store]:
         read = read_column(batch.geometries)
         unreadable += LeftOut.of(batch.unreadable_with(read.unreadable))
         for shapes in from_geometries(_mended(read.geometries), batch.ids):
-            if shapes.kind not in stores:
-                stores[shapes.kind] = Store(shapes.kind, folder / f"{shapes.kind}.positions")
+            # Of some nothing has a place on the map, such as of a sliver along 180 degrees.
             for placed in place.place(shapes):
+                if shapes.kind not in stores:
+                    stores[shapes.kind] = Store(shapes.kind, folder / f"{shapes.kind}.positions")
                 stores[shapes.kind].add(placed)
         tell(min(1.0, count / max(1, dataset.feature_count)), "Reading")
     check_readable_share(prepared.source.name, unreadable, count)
