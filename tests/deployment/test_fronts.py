@@ -215,6 +215,25 @@ def test_download_is_sent_by_the_front_and_continues(front: Front) -> None:
     assert (rest.status_code, rest.content) == (206, whole.content[1_000_000:])
 
 
+def test_what_is_said_with_a_file_passes(front: Front) -> None:
+    """nginx drops most headers of an answer that names a file to it."""
+    said = front.get(front.results, Origin="https://other.example", X_Request_ID="abc-1").headers
+    assert said["Access-Control-Allow-Origin"] == "*"
+    assert "Link" in said["Access-Control-Expose-Headers"]
+    assert said["X-Request-ID"] == "abc-1"
+    document = front.get("/api/").headers
+    for name in (
+        "Content-Security-Policy",
+        "Cross-Origin-Opener-Policy",
+        "Referrer-Policy",
+        "X-Content-Type-Options",
+        "X-Frame-Options",
+    ):
+        assert sorted(said[name].split("; ")) == sorted(document[name].split("; ")), name
+    # What was not said is not there empty.
+    assert "Strict-Transport-Security" not in said and "Preference-Applied" not in said
+
+
 def test_files_cannot_be_asked_for_by_their_place(front: Front) -> None:
     for path in (
         "/marinemap-files/secret_key",
