@@ -172,7 +172,8 @@ def test_wkt_of_another_crs_lies_where_that_says(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("POLYGON ((3 43, 4 43", "not WKT"),
+        ("POLYGON ((3 43, 4 43", "not WKT: Expected"),
+        ("POLYGON ((3 43, 4 43, 4 44, 3 44))", "not WKT: a ring does not end where it begins"),
         ("GEOMETRYCOLLECTION (" * 50_000, "nested more than"),
         ("POLYGON ((3 43, 4 nan, 4 44, 3 43))", "not WKT|finite"),
         ("POLYGON EMPTY", "no area|empty"),

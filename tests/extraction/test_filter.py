@@ -290,3 +290,8 @@ def test_spatial_functions_hold_where_geos_says_so(name: str, literal: str) -> N
                 west <= box[2] and box[0] <= east and south <= box[3] and box[1] <= north
                 for box in compiled.boxes
             ), text
+
+
+def test_half_of_a_character_is_refused_as_such() -> None:
+    with pytest.raises(RequestError, match="it holds what cannot be kept"):
+        compile_filter("name = '\ud83d'", ROWS.schema)

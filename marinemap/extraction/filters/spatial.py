@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import shapely
 
+from marinemap.extraction.geometry.refused_text import why_no_geometry
 from marinemap.sentences import say
 
 Array = np.ndarray[Any, Any]
@@ -91,7 +92,7 @@ def _parsed(node: Mapping[str, Any]) -> shapely.Geometry:
     try:
         found = shapely.force_2d(shapely.from_geojson(json.dumps(node)))
     except (shapely.GEOSException, ValueError) as error:
-        raise ValueError(say("not a geometry: {error}", error=error)) from error
+        raise ValueError(say("not a geometry: {error}", error=why_no_geometry(error))) from error
     if shapely.is_empty(found) or not np.isfinite(shapely.get_coordinates(found)).all():
         raise ValueError(say("the geometry is empty, or has a coordinate that is no number"))
     if not shapely.is_valid(found):

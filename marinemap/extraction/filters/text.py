@@ -20,6 +20,9 @@ MAX_DEPTH = 32
 _QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
 # Numbers that a double cannot hold; the library's parser makes doubles of all.
 _LARGE_INTEGER = re.compile(r"(?<![\w.])-?\d{16,}(?![\w.])")
+# A double has no more than 309 before its point.
+_MAX_DIGITS = 400
+_ENDLESS = re.compile(rf"\d{{{_MAX_DIGITS + 1}}}")
 # Stands before such a number on its way through the parser, as a text; no text of a user begins so.
 _INTEGER_MARK = "\ue000integer:"
 # Where the library's parser stopped, by line and character.
@@ -68,6 +71,7 @@ def parse(text: Any, field: str) -> Any:
             field=field,
         )
     _check_nesting(text, field)
+    _check_signs(text, field)
     try:
         return _tree(text)
     except _UNREADABLE as error:
@@ -132,6 +136,15 @@ def _check_nesting(text: str, field: str) -> None:
     deepest = max(itertools.accumulate(steps), default=0)
     if deepest > MAX_DEPTH or len(_NESTING.findall(plain)) > MAX_NODES:
         raise too_large(field)
+
+
+def _check_signs(text: str, field: str) -> None:
+    """Refuse what the parser would call the end of the text."""
+    if any("\ud800" <= sign <= "\udfff" for sign in text):
+        raise RequestError(say("it holds what cannot be kept"), field=field, value=text)
+    if _ENDLESS.search(_QUOTED.sub("", text)):
+        message = say("a number has more than {most} digits", most=_MAX_DIGITS)
+        raise RequestError(message, field=field)
 
 
 def too_large(field: str) -> RequestError:

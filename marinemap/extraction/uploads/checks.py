@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import shapely
 
-from marinemap.errors import RequestError, quote
+from marinemap.errors import RequestError
+from marinemap.extraction.geometry.refused_text import why_no_geometry
 from marinemap.extraction.json_objects import each_once
 from marinemap.extraction.projection.crs import CRS84
 from marinemap.sentences import say
@@ -146,7 +147,7 @@ def read_wkt(path: Path, field: str) -> tuple[Any, str]:
             geometry = shapely.force_2d(shapely.from_wkt(text.decode("ascii")))
     except (shapely.errors.ShapelyError, UnicodeDecodeError) as error:
         raise RequestError(
-            say("the file is not WKT: {error}", error=quote(error)),
+            say("the file is not WKT: {error}", error=why_no_geometry(error)),
             field=field,
             hint=say("Write POLYGON ((5 42, 10 42, 10 45, 5 42)), longitude first."),
         ) from error
