@@ -106,7 +106,9 @@ def test_messages_of_a_batch_that_is_dismissed_are_taken_back(new_client: NewCli
     with connection.cursor() as cursor:
         cursor.execute("SELECT correlation_id FROM broker_messages")
         left = {name for (name,) in cursor.fetchall()}
-    assert left == {job["jobID"] for job in kept.json()["jobs"]}
+    of_kept, of_gone = ({job["jobID"] for job in made.json()["jobs"]} for made in (kept, gone))
+    # Messages of other tests that committed may lie there as well.
+    assert left & (of_kept | of_gone) == of_kept
 
 
 @pytest.mark.parametrize(
