@@ -282,7 +282,9 @@ def test_command_on_the_catalogue_alone_looks_at_its_own_variables(tmp_path: Pat
 def test_settings_and_their_reference_agree() -> None:
     reference = (ROOT / "docs/reference/settings.md").read_text()
     names = set(re.findall(r"`((?:MARINEMAP|DJANGO|CELERY|DATABASE)_[A-Z0-9_]+)`", reference))
-    assert {"MARINEMAP_MAX_RUN_FEATURES", "DATABASE_URL"} <= names
+    # Their clients read others of theirs, which the text beside names.
+    names |= set(re.findall(r"^\| `((?:SENTRY|OTEL)_[A-Z_]+)`", reference, re.MULTILINE))
+    assert {"MARINEMAP_MAX_RUN_FEATURES", "DATABASE_URL", "SENTRY_DSN"} <= names
     # The time zone is the system's as well.
     assert names == known_variables() - {"TZ"}
 
@@ -366,6 +368,8 @@ def test_command_whose_reader_has_gone_ends_without_a_word(tmp_path: Path) -> No
     [
         (("celeryd", "--try", "--concurrency=-1"), "'-1' is not a count"),
         (("celeryd", "--try", "--pool=nix"), "invalid choice: 'nix'"),
+        (("celeryd", "--try", "--pool=gevent"), "take prefork, solo or threads"),
+        (("celeryd", "--try", "--pool=eventlet"), "take prefork, solo or threads"),
         (("celeryd", "--try", "--logfile=/none/log"), "--logfile: there is no folder /none"),
         (("celeryd", "--try", "--pidfile=/none/pid"), "--pidfile: there is no folder /none"),
         (("web", "--port=99999"), "PORT: '99999' is not a port"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 import uuid
 import zipfile
 from datetime import timedelta
@@ -28,12 +29,17 @@ from marinemap.jobs import lifecycle, submission
 from marinemap.jobs.artifacts import link_to_stored, open_artifact, open_on_disk
 from marinemap.jobs.models import Job, JobDocuments
 from marinemap.jobs.owners import owner_of_user, user_of_owner
+from marinemap.jobs.states import FINISHED, UNFINISHED
 
 _README = "README.txt"
 # Characters of what was asked, and of a report; either may have megabytes.
 _MOST_SHOWN = 20_000
 
 _MOST_NAMED = 5
+# A proxy answers 504 after a minute, while the server goes on unseen: of 10,000 jobs for minutes.
+_MOST_SECONDS = 20.0
+# These stay in the list when they have been run again: what was done in part would be done twice.
+_MOST_AGAIN = 200
 # Whose names have some words; who seeks "a" seeks nobody.
 _MOST_PEOPLE = 100
 
@@ -211,29 +217,37 @@ class JobAdmin(_JobAdmin):
     @admin.action(description="Cancel", permissions=["change"])
     def cancel(self, request: HttpRequest, queryset: QuerySet[Job]) -> None:
         """Cancel those of the chosen jobs that wait or run; the files of others stay."""
-        ended = [job for job in queryset if job.is_finished or not _cancel(job)]
+        ended = list(queryset.filter(status__in=FINISHED).values_list("pk", flat=True))
+        unended = list(queryset.filter(status__in=UNFINISHED).only("pk"))
+        until = time.monotonic() + _MOST_SECONDS
+        for number, job in enumerate(unended):
+            if number and time.monotonic() > until:
+                told = f"{number:,} were cancelled in {_MOST_SECONDS:.0f} s; of those chosen "
+                told += f"{len(unended) - number:,} are left. Cancel them in the same way."
+                self.message_user(request, told, messages.WARNING)
+                break
+            # As it is now: it may have ended since the list was read.
+            if not lifecycle.cancel(job):
+                ended.append(job.pk)
         if ended:
-            told = ", ".join(str(job.pk) for job in ended[:_MOST_NAMED])
+            told = ", ".join(str(each) for each in ended[:_MOST_NAMED])
             more = f" and {len(ended) - _MOST_NAMED} more" if len(ended) > _MOST_NAMED else ""
             self.message_user(request, f"Ended already: {told}{more}", messages.WARNING)
 
     @admin.action(description="Run again, as new jobs of the same people", permissions=["change"])
     def run_again(self, request: HttpRequest, queryset: QuerySet[Job]) -> None:
         """Ask for the same again, telling of each that is refused by now."""
+        chosen = queryset.count()
+        if chosen > _MOST_AGAIN:
+            told = f"{_MOST_AGAIN:,} are run again at once at most, and {chosen:,} are chosen. "
+            told += "None was: choose fewer, such as a page of the list at a time."
+            self.message_user(request, told, messages.ERROR)
+            return
         for job in queryset:
             try:
                 submission.submit_again(job)
             except (MarineMapError, JobDocuments.DoesNotExist) as error:
                 self.message_user(request, f"{job.pk}: {error}", messages.ERROR)
-
-
-def _cancel(job: Job) -> bool:
-    """Cancel a job; tell whether it was still there."""
-    try:
-        lifecycle.dismiss(job)
-    except Job.DoesNotExist:
-        return False
-    return True
 
 
 def _pre(text: str) -> str:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
+from datetime import datetime
 from typing import Any
 
-from django.db import connection, transaction
+from django.db import Error, connection, transaction
 from django.utils import timezone
 from django_celery_beat.models import PeriodicTask
 from django_celery_beat.schedulers import DatabaseScheduler, ModelEntry
@@ -15,6 +17,8 @@ from marinemap.errors import UnavailableError
 from marinemap.jobs.belonging import is_orphan
 from marinemap.jobs.lease import ScheduleLease
 from marinemap.sentences import say
+
+logger = logging.getLogger(__name__)
 
 _STAND_BY_SECONDS = 5.0
 _LEAVE_WITHIN_SECONDS = 3.0
@@ -29,8 +33,19 @@ class SteppedEntry(ModelEntry):  # type: ignore[misc] # the library has no types
 
     def is_due(self) -> Any:
         """Tell whether it is to be set off, and in how many seconds to look again."""
-        self.last_run_at = min(self.last_run_at, timezone.now())
+        now = timezone.now()
+        if self.last_run_at > now:
+            self._set_back(now)
         return super().is_due()
+
+    def _set_back(self, now: datetime) -> None:
+        """Count its time from now on, in the database too: the schedule is read anew each 5 min.
+
+        In memory alone that would begin again with each reading, so that what is due less often
+        was never set off.
+        """
+        self.last_run_at = now
+        PeriodicTask.objects.filter(pk=self.model.pk, last_run_at__gt=now).update(last_run_at=now)
 
 
 class EditableScheduler(DatabaseScheduler):  # type: ignore[misc] # the library has no types
@@ -49,6 +64,30 @@ class EditableScheduler(DatabaseScheduler):  # type: ignore[misc] # the library 
         self._is_current = True
         self._clock_ahead = _clock_ahead()
         super().__init__(*args, **kwargs)
+
+    def all_as_schedule(self) -> dict[str, Any]:
+        """Return what is to be followed; what cannot be is left out, and the log names it.
+
+        The scheduler that this extends ends at the first such: one time by the sun, where the
+        package that reckons with it is not there, held up every other schedule for ever.
+        """
+        entries = {model.name: self._entry_of(model) for model in self.enabled_models()}
+        return {name: entry for name, entry in entries.items() if entry is not None}
+
+    def _entry_of(self, model: Any) -> Any:
+        try:
+            entry = self.Entry(model, app=self.app)
+            entry.is_due()
+        except Error:
+            raise
+        except Exception as error:
+            # Each kind of times raises what it likes: a package that is not there, a number
+            # beyond those that can be reckoned with, headers that are no JSON.
+            logger.error(
+                "The schedule %r cannot be followed, and is left out: %s", model.name, error
+            )
+            return None
+        return entry
 
     def tick(self, *args: Any, **kwargs: Any) -> float:
         """Set off what is due, unless another beat does; return the seconds until the next look.

@@ -59,6 +59,26 @@ def test_ticked_layers_look_unlike_and_lines_lie_on_polygons(
     wait_for(lambda: _nearest_to_indigo(page) < 12, "a line on the reefs")
 
 
+def test_tile_is_painted_once_for_all_copies_of_the_world(
+    page: Page, drawn_site: RunningSite
+) -> None:
+    page.add_init_script(_PAINTED)
+    # The reefs lie at 5 degrees east: at the left edge, of the world whose next copy is seen.
+    page.goto(f"{drawn_site.base}/#map=1.8/45/165&layers=reefs")
+    wait_for(lambda: _is_indigo_seen(page), "the reefs in one copy of the world")
+    page.evaluate("location.hash = '#map=1.8/45/195&layers=reefs'")
+    wait_for(lambda: _is_indigo_seen(page, is_right=True), "the reefs in the other copy")
+    assert page.evaluate("painted.size") == 1
+
+
+def test_browser_can_draw_between_the_map_and_the_form(page: Page, drawn_site: RunningSite) -> None:
+    page.add_init_script(_AT_THE_MAP)
+    page.goto(drawn_site.base)
+    expect(_tag(page, "layer-reefs")).to_be_visible()
+    assert page.evaluate("isFormThere") is False
+    assert page.evaluate("document.getElementById('estimate').childElementCount > 0")
+
+
 def test_lines_of_degrees_are_on_the_map_for_who_wishes_them(
     page: Page, drawn_site: RunningSite
 ) -> None:
@@ -257,13 +277,16 @@ def test_data_that_change_are_seen_without_a_reload(
     _zoom_to(page, "reefs")
     _tag(page, "layer-wrecks").check()
     wait_for(lambda: _is_tinted(page, longitude=1), "the first square")
-    _write_square(wrecks, west=6)
+    expect(_tag(page, "field-wrecks-wreck_id")).to_have_count(1)
+    _write_square(wrecks, west=6, field="hull_id")
     drawn_site.manage("refreshlayers")
     drawn_site.manage("drawlayers")
     # As for a person who comes back to the tab; else it takes a quarter of a minute.
     page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
     wait_for(lambda: _is_tinted(page, longitude=7), "the second square")
     wait_for(lambda: not _is_tinted(page, longitude=1), "a map without the first")
+    expect(_tag(page, "field-wrecks-hull_id")).to_have_count(1)
+    expect(_tag(page, "field-wrecks-wreck_id")).to_have_count(0)
     drawn_site.manage("removelayer", "wrecks")
     page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
     expect(_tag(page, "layer-wrecks")).to_have_count(0)
@@ -313,6 +336,15 @@ def _nearest_to_indigo(page: Page) -> float:
     return min(math.dist(colour, INDIGO) for colour in _colours_along(page, longitude=0.25))
 
 
+def _is_indigo_seen(page: Page, is_right: bool = False) -> bool:
+    """Tell whether anything of that colour is on the left half of the map, or the right one."""
+    frame = _tag(page, "map").bounding_box()
+    assert frame is not None
+    half, height = int(frame["width"]) // 2, int(frame["height"])
+    seen: bool = page.evaluate(f"({_INDIGO})({half if is_right else 0}, {half}, {height})")
+    return seen
+
+
 def _ink(page: Page) -> int:
     """Return how many pixels of the map are as dark as letters."""
     frame = _tag(page, "map").bounding_box()
@@ -355,6 +387,26 @@ _DRAWN = """(x, y, width, height) => {
     return Array.from(copy.getImageData(0, 0, width, height).data);
 }"""
 
+# Told at the end of the script that makes the map, before the browser does anything else.
+_AT_THE_MAP = """
+    const place = () => document.getElementById("estimate");
+    new MutationObserver((_, observer) => {
+        if (!document.querySelector("#map .ol-viewport")) return;
+        observer.disconnect();
+        window.isFormThere = place().childElementCount > 0;
+    }).observe(document, {childList: true, subtree: true});
+"""
+
+# The tiles that areas were painted on: unlike the map's own, their canvases are in no document.
+_PAINTED = """
+    window.painted = new Set();
+    const fill = CanvasRenderingContext2D.prototype.fill;
+    CanvasRenderingContext2D.prototype.fill = function (...given) {
+        if (!this.canvas.isConnected && this.canvas.width > 200) painted.add(this.canvas);
+        return fill.apply(this, given);
+    };
+"""
+
 _TINTED = f"""(colour) => {{
     const seen = ({_DRAWN})(300, 300, 300, 200);
     let tinted = 0;
@@ -370,6 +422,11 @@ _PLAIN = f"""(width, height) => {{
     return seen.every((part, at) => part === seen[at % 4]);
 }}"""
 
+_INDIGO = f"""(x, width, height) => {{
+    const seen = ({_DRAWN})(x, 0, width, height);
+    return seen.some((part, at) => at % 4 === 2 && part - seen[at - 1] > 20);
+}}"""
+
 # Counted there: a million numbers take their time on the way.
 _INK = f"""(width, height) => {{
     const seen = ({_DRAWN})(0, 0, width, height);
@@ -381,12 +438,12 @@ _INK = f"""(width, height) => {{
 }}"""
 
 
-def _write_square(path: Path, west: float) -> None:
+def _write_square(path: Path, west: float, field: str = "wreck_id") -> None:
     pyogrio.raw.write(
         path,
         shapely.to_wkb(np.array([shapely.box(west, 41, west + 3, 49)], object)),
         field_data=[np.array([1])],
-        fields=["wreck_id"],
+        fields=[field],
         geometry_type="Polygon",
         crs="EPSG:4326",
     )

@@ -10,6 +10,7 @@ import threading
 import time
 import zipfile
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,7 @@ from marinemap.extraction import (
     read_page,
 )
 from marinemap.extraction.pages.page import attributes_schema
+from marinemap.extraction.postgis.index import TableIndex
 from marinemap.extraction.sources.source_files import unchanged
 from marinemap.extraction.tiles import draw
 from tests.extraction.layers import read, run, unpack, write_layer
@@ -195,6 +197,80 @@ def test_one_run_reads_one_state(
         result = run(held, tmp_path, AREA)
         assert result.features_written == run_count(_rows(50))
     assert describe(table_of("reefs")).feature_count == 10
+
+
+_FILLED = "INSERT INTO sea.reefs SELECT * FROM kept"
+# What a load does in one transaction, in which the table is nobody else's.
+_LOADS = {
+    "truncate": f"TRUNCATE sea.reefs; {_FILLED}",
+    "alter": "ALTER TABLE sea.reefs ALTER depth TYPE real",
+    "swap": "ALTER TABLE sea.reefs RENAME TO old; "
+    f"CREATE TABLE sea.reefs (LIKE sea.old INCLUDING ALL); {_FILLED}",
+    "refresh": "REFRESH MATERIALIZED VIEW sea.made",
+}
+_MADE_OF_REEFS = {
+    "seen": "CREATE VIEW sea.seen AS SELECT * FROM sea.reefs",
+    "parted": f"CREATE TABLE sea.parted ({_COLUMNS}) PARTITION BY RANGE (fid); "
+    "ALTER TABLE sea.parted ATTACH PARTITION sea.reefs DEFAULT",
+    "made": "CREATE MATERIALIZED VIEW sea.made AS SELECT * FROM sea.reefs",
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "load"),
+    [
+        ("reefs", "truncate"),
+        ("reefs", "alter"),
+        ("reefs", "swap"),
+        ("seen", "truncate"),
+        ("parted", "truncate"),
+        ("made", "refresh"),
+    ],
+)
+def test_table_that_is_being_loaded_is_waited_for(
+    cluster: Cluster,
+    database: psycopg.Connection[Any],
+    table_of: Callable[..., Table],
+    tmp_path: Path,
+    name: str,
+    load: str,
+) -> None:
+    _fill(database, "reefs", _rows(50))
+    database.execute(_MADE_OF_REEFS.get(name, ""))
+    allow_servers([Server.parse(cluster.url("postgres"))], seconds=120)
+    with psycopg.connect(cluster.url("postgres")) as loader, ThreadPoolExecutor() as threads:
+        loader.execute("CREATE TEMPORARY TABLE kept AS SELECT * FROM sea.reefs")
+        loader.execute(_LOADS[load])
+        result = threads.submit(run, table_of(name, key="fid"), tmp_path, AREA)
+        _wait_until_blocked(database, result)
+        loader.commit()
+        assert result.result(180).features_written == run_count(_rows(50))
+    # Nothing is asked for that is refused each time, for each refusal stands in the server's log.
+    assert "cannot lock" not in (cluster.folder / "log").read_text()
+
+
+def _wait_until_blocked(database: psycopg.Connection[Any], result: Future[Any]) -> None:
+    blocked = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+    deadline = time.monotonic() + 120
+    while not result.done() and database.execute(blocked).fetchone() == (0,):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize("load", ["truncate", "swap"])
+def test_rows_that_a_state_has_no_more_are_not_taken_for_none(
+    database: psycopg.Connection[Any], table_of: Callable[..., Table], tmp_path: Path, load: str
+) -> None:
+    _fill(database, "reefs", _rows(50))
+    database.execute("CREATE TEMPORARY TABLE kept AS SELECT * FROM sea.reefs")
+    with unchanged(table_of("reefs")) as held:
+        assert describe(held).feature_count == 50
+        # Who loads waits for nobody who holds a state.
+        database.execute("SET lock_timeout = '60s'")
+        database.execute(_LOADS[load])
+        with pytest.raises(UnavailableError, match="changed while they were read"):
+            describe(held)
+    assert run(table_of("reefs"), tmp_path, AREA).features_written == run_count(_rows(50))
 
 
 def run_count(rows: list[tuple[Any, ...]]) -> int:
@@ -384,6 +460,40 @@ def test_writes_are_noticed_and_reads_are_not(
         assert content_version(places[0]) != versions[0]
 
 
+def test_what_may_be_read_is_part_of_the_mark(
+    cluster: Cluster, database: psycopg.Connection[Any], table_of: Callable[..., Table]
+) -> None:
+    _fill(database, "reefs", _rows(20))
+    database.execute(
+        "CREATE ROLE reader LOGIN; GRANT USAGE ON SCHEMA sea TO reader; "
+        "GRANT SELECT ON sea.reefs TO reader"
+    )
+    server = f"postgresql://reader@127.0.0.1:{cluster.port}/postgres"
+    allow_servers([Server.parse(server)], seconds=60)
+    table = table_of("reefs")
+    try:
+        assert describe(table).feature_count == 20
+        for change, count in (
+            ("ALTER TABLE sea.reefs ENABLE ROW LEVEL SECURITY", 0),
+            ("CREATE POLICY few ON sea.reefs TO reader USING (fid < 6)", 5),
+            ("ALTER POLICY few ON sea.reefs USING (fid < 3)", 2),
+            ("DROP POLICY few ON sea.reefs", 0),
+            ("ALTER TABLE sea.reefs DISABLE ROW LEVEL SECURITY", 20),
+        ):
+            mark = fingerprint(table)
+            assert fingerprint(table) == mark
+            database.execute(change)
+            assert fingerprint(table) != mark, change
+            assert describe(table).feature_count == count
+        mark = fingerprint(table)
+        database.execute("REVOKE SELECT ON sea.reefs FROM reader")
+        assert fingerprint(table) != mark
+        with pytest.raises(DatasetError, match="permission denied"):
+            describe(table)
+    finally:
+        database.execute("DROP OWNED BY reader; DROP ROLE reader")
+
+
 def test_addresses_hold_no_password_and_only_allowed_servers(
     database: psycopg.Connection[Any], cluster: Cluster
 ) -> None:
@@ -435,6 +545,17 @@ def test_end_of_a_day_as_a_time_is_refused_by_name(
         run(table_of("reefs"), tmp_path, AREA)
 
 
+def test_moment_that_wraps_round_is_refused_by_name(
+    database: psycopg.Connection[Any], table_of: Callable[..., Table], tmp_path: Path
+) -> None:
+    """PostgreSQL counts from 2000, Arrow from 1970."""
+    _fill(database, "reefs", _rows(20))
+    database.execute("ALTER TABLE sea.reefs ADD COLUMN until timestamp DEFAULT '294246-12-31'")
+    database.execute("UPDATE sea.reefs SET until = '294276-12-31 23:59:59' WHERE fid = 12")
+    with pytest.raises(DatasetError, match="field 'until' .* a moment after the year 294246"):
+        run(table_of("reefs"), tmp_path, AREA)
+
+
 def test_feature_with_a_coordinate_that_is_no_number_is_counted(
     database: psycopg.Connection[Any], table_of: Callable[..., Table], tmp_path: Path
 ) -> None:
@@ -448,8 +569,35 @@ def test_feature_with_a_coordinate_that_is_no_number_is_counted(
     check_servable(dataset)
     for kind in ("geometry", "geography"):
         database.execute(f"ALTER TABLE sea.odd ALTER geom TYPE {kind} USING geom::{kind}")
+        assert describe(table_of("odd")).placed_count == TableIndex.of(table_of("odd")).size()
         (report,) = run(table_of("odd"), tmp_path).layers
         assert (report.features_written, report.without_position + report.not_finite) == (1, 3)
+
+
+def test_progress_is_of_what_the_server_plans_where_that_is_near(
+    database: psycopg.Connection[Any],
+    table_of: Callable[..., Table],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    _fill(database, "reefs", _rows(700))
+    database.execute("ALTER TABLE sea.reefs SET (autovacuum_enabled = false)")
+    dataset = describe(table_of("reefs"))
+    west: tuple[float, float, float, float] = (0, 40, 3.5, 52)
+    index = TableIndex.of(dataset.path)
+
+    def expected() -> int:
+        return index.expect([west], dataset.bounds, dataset.feature_count)
+
+    true = index.count([west])
+    assert true == expected() == 280
+    database.execute("ANALYZE sea.reefs")
+    with monkeypatch.context() as patch:
+        patch.delattr(TableIndex, "count")
+        assert true / 2 < expected() < true * 2
+    # Statistics of other rows are worse than none.
+    database.execute("UPDATE sea.reefs SET geom = ST_Translate(geom, 40, 0)")
+    dataset = describe(table_of("reefs"))
+    assert expected() == index.count([west]) == 0
 
 
 def _backends(cluster: Cluster) -> list[int]:

@@ -17,9 +17,9 @@ import pytest
 from django.utils import timezone
 
 from marinemap.errors import RequestError, ServiceError
-from marinemap.jobs import egress, notify, runs, submission
+from marinemap.jobs import egress, lifecycle, notify, runs, submission
 from marinemap.jobs.models import Callback, Job
-from marinemap.jobs.notify import Subscriber
+from marinemap.jobs.notify import EVENTS, Subscriber
 from marinemap.jobs.owners import Sender
 from marinemap.jobs.periodic import call_back, clean_up_temp_files, requeue_stalled_jobs
 from marinemap.jobs.states import JobStatus
@@ -69,6 +69,23 @@ def submit(receiver: Receiver) -> Callable[..., Job]:
         return submission.submit("echo", {"message": message}, Sender(OWNER), subscriber=subscriber)
 
     return make
+
+
+@pytest.mark.parametrize("how", ["job", "batch"])
+def test_addresses_of_a_cancelled_job_are_forgotten(how: str) -> None:
+    addresses = dict.fromkeys(EVENTS.values(), "https://example.org/?key=1")
+    subscriber = Subscriber(addresses, "http://maps.example/api/")
+    asked = submission.prepare("echo", {"message": "x"}, subscriber=subscriber)
+    jobs = submission.submit_batch(Sender(OWNER), [asked, asked], subscriber=subscriber)
+    begin(jobs[1])
+    if how == "batch":
+        lifecycle.dismiss_batch(jobs[0].batch)
+    else:
+        lifecycle.dismiss(jobs[0])
+        lifecycle.cancel(jobs[1])
+    # The end of the batch is told.
+    kept = Callback.objects.values_list("is_of_batch", flat=True)
+    assert list(kept) == [True] * len(EVENTS)
 
 
 def test_receiver_is_told_what_became_of_a_job(
@@ -127,6 +144,52 @@ def test_failed_job_is_told(submit: Callable[..., Job], receiver: Receiver) -> N
     assert "/successful/200" not in told
 
 
+def test_batch_is_told_once_and_when_all_of_it_has_ended(receiver: Receiver) -> None:
+    def batch(*ends: JobStatus) -> list[Job]:
+        prepared = [submission.prepare("echo", {"message": str(n)}) for n in range(2)]
+        addresses = {end: f"{receiver.base}/{end}/200" for end in ends}
+        subscriber = Subscriber(addresses, "http://maps.example/api/")
+        return submission.submit_batch(Sender(OWNER), prepared, subscriber=subscriber)
+
+    both = (JobStatus.SUCCESSFUL, JobStatus.FAILED)
+    first, second = batch(*both)
+    run_job.apply(args=[str(first.pk)]).get()
+    assert notify.tell_due() == []
+    run_job.apply(args=[str(second.pk)]).get()
+    (told,) = notify.tell_due()
+    assert told == f"batch {first.batch} is successful: 127.0.0.1 was told"
+    (post,) = receiver.told()
+    assert post["path"] == "/successful/200"
+    assert post["headers"]["webhook-signature"]
+    assert post["body"] == {
+        "success": True,
+        "ids": [str(first.pk), str(second.pk)],
+        "operation": "echo",
+        "error": None,
+        "description": "2 of 2 requests are done.",
+        "links": [
+            {
+                "href": f"http://maps.example/api/batches/{first.batch}",
+                "rel": "monitor",
+                "type": "application/json",
+            }
+        ],
+    }
+    assert notify.tell_due() == []
+    for ends in (both, (JobStatus.SUCCESSFUL,)):
+        done, cancelled = batch(*ends)
+        lifecycle.dismiss(cancelled)
+        run_job.apply(args=[str(done.pk)]).get()
+        notify.tell_due()
+    # Of the last one nobody wanted to know that it was not successful.
+    (_, post) = receiver.told()
+    assert post["path"] == "/failed/200"
+    body = post["body"]
+    assert (body["success"], body["error"]) == (False, "Cancelled.")
+    assert body["description"] == "1 of 2 requests are done."
+    assert not Callback.objects.exists()
+
+
 @pytest.mark.parametrize("answer", [500, 404, 302])
 def test_receiver_that_does_not_take_it_is_told_again_later(
     submit: Callable[..., Job], receiver: Receiver, answer: int
@@ -143,6 +206,18 @@ def test_receiver_that_does_not_take_it_is_told_again_later(
     assert len(receiver.told()) == 4
     # A redirect leads nowhere.
     assert not any("redirected" in told["path"] for told in receiver.told())
+
+
+def test_what_a_clock_that_was_ahead_put_off_is_told(
+    submit: Callable[..., Job], receiver: Receiver
+) -> None:
+    job = submit()
+    run_job.apply(args=[str(job.pk)]).get()
+    ahead = timezone.now() + timedelta(days=10)
+    Callback.objects.filter(due_at__isnull=False).update(due_at=ahead)
+    told: list[str] = []
+    wait_for(lambda: told.extend(notify.tell_due()) or len(told) == 2, "both")
+    assert len(receiver.told()) == 2
 
 
 def test_receiver_that_answers_gone_is_told_no_more(

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, nullcontext
 from typing import Any
 
 import pytest
+from amqp.exceptions import NotFound
 from kombu import Exchange, Queue
 
 from marinemap.transport.consuming.clearing import clear_away
 from marinemap.transport.consuming.lease import Lease
+from marinemap.transport.consuming.rates import adopt
 from marinemap.transport.consuming.settlements import Returned, Settlements
 from marinemap.transport.database import Database
 from marinemap.transport.operating.position import withdraw
@@ -53,12 +56,57 @@ def test_who_subscribes_as_the_last_consumer_leaves_keeps_the_queue(broker: Brok
         with session.begin(), pytest.MonkeyPatch.context() as patched:
             patched.setattr(session, "begin", nullcontext)
             lease.subscribe(session, frozenset({"q"}))
-            queues.delete_unused(broker.database, {"q"})
+            leaving = waiting_thread(broker, lambda: leave(broker.database))
+    leaving.join(120)
     assert broker.count("broker_queues") == 1
     with broker.database.transaction() as session:
         session.run("DELETE FROM broker_subscriptions")
     queues.delete_unused(broker.database, {"q"})
     assert broker.count("broker_queues") == 0
+
+
+def waiting_thread(broker: Broker, act: Callable[[], None]) -> threading.Thread:
+    """Return a thread that acts, once it waits for the lock of another, or is done."""
+    thread = threading.Thread(target=act)
+    thread.start()
+    waits = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+    wait_until(lambda: broker.rows(waits) or not thread.is_alive(), "waiting")
+    return thread
+
+
+def test_queue_goes_though_another_who_leaves_has_it_locked(broker: Broker) -> None:
+    """It was passed by: the last two, leaving at once, each left it to the other for ever."""
+    if broker.dialect == "sqlite":
+        pytest.skip(ONE_WRITER)
+    declare(broker, auto_delete=True)
+    with broker.database.transaction() as session:
+        # As one does who has just seen that somebody consumes.
+        session.run("SELECT 1 AS one FROM broker_queues FOR UPDATE")
+        leaving = waiting_thread(broker, lambda: leave(broker.database))
+    leaving.join(120)
+    assert broker.count("broker_queues") == 0
+
+
+def test_queue_that_goes_meanwhile_is_not_bound(broker: Broker) -> None:
+    """The binding stayed, for whoever had a queue of that name next."""
+    if broker.dialect == "sqlite":
+        pytest.skip(ONE_WRITER)
+    declare(broker)
+    channel = broker.connect().default_channel
+    refused: list[NotFound] = []
+
+    def bind() -> None:
+        try:
+            channel.queue_bind("q", "amq.direct", "k")
+        except NotFound as error:
+            refused.append(error)
+
+    with broker.database.transaction() as session:
+        session.run("DELETE FROM broker_queues")
+        binding = waiting_thread(broker, bind)
+    binding.join(120)
+    assert broker.count("broker_bindings") == 0
+    assert len(refused) == 1
 
 
 def delete(database: Database) -> None:
@@ -155,6 +203,25 @@ def test_who_lost_the_lease_settles_nothing_of_the_next_who_has_it(
         settlements.give_back_unheard(session)
     found = broker.rows("SELECT claimed_by, attempts FROM broker_messages")
     assert found == [("the next", 2)] and not broker.count("broker_dead_letters")
+
+
+def test_who_lost_the_lease_takes_nothing_from_the_next_for_a_rate(broker: Broker) -> None:
+    """What it gave back to wait for a rate was in another's hands by then, and came again."""
+    if broker.dialect == "sqlite":
+        pytest.skip(ONE_WRITER)
+    send(broker, "wanted")
+    broker.rows("UPDATE broker_messages SET claimed_by = 'who was taken for dead', attempts = 1")
+    (number,) = broker.rows("SELECT id FROM broker_messages")[0]
+
+    def give_back() -> None:
+        with broker.database.session() as session:
+            adopt(broker.database, session, "who was taken for dead", [number])
+
+    with broker.database.transaction() as session:
+        session.run("UPDATE broker_messages SET claimed_by = 'the next', attempts = 2")
+        giving_back = waiting_thread(broker, give_back)
+    giving_back.join(120)
+    assert broker.rows("SELECT claimed_by, attempts FROM broker_messages") == [("the next", 2)]
 
 
 DIES_BEFORE_IT_TELLS = """

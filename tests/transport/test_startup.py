@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
 from contextlib import closing
 from pathlib import Path
 
@@ -15,8 +16,10 @@ from sqlalchemy import create_engine, inspect
 from marinemap.transport.database import open_database, postgresql_session, verify
 from marinemap.transport.database.schema import REVISION, step_statements, table_names
 from marinemap.transport.database.sqlite_session import durable_pragmas
-from marinemap.transport.errors import TransportError
+from marinemap.transport.errors import AwayError, TransportError
 from marinemap.transport.options import Options, read_options
+from marinemap.transport.publishing import publisher
+from marinemap.transport.publishing.routes import Routes
 from tests.postgresql import Cluster
 from tests.transport.conftest import Broker, publish, wait_until
 
@@ -140,6 +143,34 @@ def test_workers_that_start_at_once_make_the_tables_once(broker: Broker) -> None
     other.close()
 
 
+def test_upgrade_takes_as_long_as_it_needs(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The server was told to wait for it, and not the client: a long table never was upgraded."""
+    if broker.dialect == "sqlite":
+        pytest.skip("SQLite gives up no statement")
+    monkeypatch.setattr(Options, "statement_seconds", 1.0)
+    upgraded: list[str] = []
+
+    def upgrade() -> None:
+        database = broker.database
+        with closing(database.open_session()) as session, database.upgrading(session):
+            upgraded.append("yes")
+
+    with psycopg.connect(broker.url, autocommit=True) as other:
+        # As another does whose upgrade takes long.
+        other.execute("SELECT pg_advisory_lock(718281828)")
+        upgrading = threading.Thread(target=upgrade)
+        upgrading.start()
+        waits = (
+            "SELECT 1 FROM pg_stat_activity WHERE wait_event = 'advisory' "
+            "AND clock_timestamp() - query_start > interval '2.5 s'"
+        )
+        wait_until(
+            lambda: other.execute(waits).fetchone() or not upgrading.is_alive(), "a long wait"
+        )
+    upgrading.join(120)
+    assert upgraded == ["yes"]
+
+
 def test_sqlite_settings_survive_a_power_cut(broker: Broker) -> None:
     if broker.dialect != "sqlite":
         pytest.skip("SQLite's settings belong to each connection")
@@ -201,6 +232,21 @@ def test_unreachable_database_is_a_connection_error() -> None:
     connection = Connection("marinemap+postgresql://nobody@127.0.0.1:1/none")
     with pytest.raises(OperationalError, match="Connection refused"):
         connection.ensure_connection(max_retries=1, interval_start=0)
+
+
+def test_messages_given_up_while_the_database_is_away_do_not_add_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Each left its id in the process."""
+    monkeypatch.setattr(publisher, "_MOST_UNCERTAIN", 10)
+    database = open_database("postgresql://127.0.0.1:1/nothing", Options())
+    publishing = publisher.Publisher(database, Routes())
+    for number in range(25):
+        message = {"body": "x", "properties": {"correlation_id": str(number)}}
+        with pytest.raises(AwayError):
+            publishing.publish(message, "", "q")
+    # Those that may be published again within seconds are there still.
+    assert list(database.uncertain_ids) == [str(number) for number in range(15, 25)]
 
 
 def test_lost_backend_costs_a_publisher_no_message(broker: Broker) -> None:

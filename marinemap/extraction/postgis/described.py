@@ -10,18 +10,24 @@ from psycopg.sql import SQL, Composable, Literal
 
 from marinemap.errors import DatasetError
 from marinemap.extraction.geometry.type_names import TYPE_NAMES, common_type
+from marinemap.extraction.postgis.begin import PARTS, relation
 from marinemap.extraction.postgis.columns import Shape, shape_of
-from marinemap.extraction.postgis.session import Session, relation, session
+from marinemap.extraction.postgis.index import lies_somewhere
+from marinemap.extraction.postgis.session import Session, session
 from marinemap.extraction.postgis.table import Table
 from marinemap.sentences import say
 
 Bounds = tuple[float, float, float, float]
 
 _COUNT = """
-SELECT n, low, high, ST_XMin(e), ST_YMin(e), ST_XMax(e), ST_YMax(e) FROM (
-SELECT count(*) AS n, min(ST_SRID(g)) AS low, max(ST_SRID(g)) AS high, ST_Extent(g) AS e
+SELECT n, low, high, ST_XMin(e), ST_YMin(e), ST_XMax(e), ST_YMax(e), placed FROM (
+SELECT count(*) AS n, min(ST_SRID(g)) AS low, max(ST_SRID(g)) AS high, ST_Extent(g) AS e,
+       count(*) FILTER (WHERE {placed}) AS placed
   FROM (SELECT {geometry} AS g FROM {relation}) AS all_rows WHERE {which}) AS counted
 """
+# A number does not come in an order: the server may take several processes, as it is set up.
+_BY_MANY = "SET LOCAL max_parallel_workers_per_gather TO DEFAULT"
+_BY_ONE = "SET LOCAL max_parallel_workers_per_gather = 0"
 # One at infinity stretches the extent of all.
 _FINITE = (
     "abs(ST_XMin(g)) + abs(ST_XMax(g)) + abs(ST_YMin(g)) + abs(ST_YMax(g)) < 'Infinity'::float8"
@@ -52,13 +58,17 @@ _LINEAR = {
 
 @dataclass(frozen=True)
 class TableDescription:
-    """What a table holds; ``stated_crs`` is an authority's code or WKT, None where it has none."""
+    """What a table holds; ``stated_crs`` is an authority's code and WKT, as far as it has them.
+
+    ``placed_count`` is how many of its features lie somewhere.
+    """
 
     stated_crs: tuple[str, ...]
     bounds: Bounds | None
     geometry_type: str
     fields: tuple[tuple[str, str], ...]
     feature_count: int
+    placed_count: int
 
 
 def describe_table(table: Table) -> TableDescription:
@@ -93,12 +103,17 @@ def describe_table(table: Table) -> TableDescription:
             geometry_type=_geometry_type(opened, table, shape),
             fields=tuple((column.name, column.kind.word) for column in shape.fields),
             feature_count=count,
+            placed_count=int(counted[7] or 0),
         )
 
 
 def _counted(opened: Session, table: Table, shape: Shape, which: str) -> list[str | None]:
-    query = SQL(_COUNT).format(which=SQL(which), **_names(table, shape))
-    return opened.rows(query)[0]
+    placed = lies_somewhere(SQL("g"))
+    query = SQL(_COUNT).format(which=SQL(which), placed=placed, **_names(table, shape))
+    opened.rows(SQL(_BY_MANY))
+    found = opened.rows(query)[0]
+    opened.rows(SQL(_BY_ONE))
+    return found
 
 
 def _bounds(
@@ -157,20 +172,19 @@ def _crs(opened: Session, srid: int) -> tuple[str, ...]:
     return tuple(each for each in (f"{authority}:{code}" if code else "", text or "") if each)
 
 
-_PARTS = """
-WITH RECURSIVE parts(oid) AS (
-  SELECT {oid}::oid
-  UNION SELECT below.oid FROM parts, LATERAL (
-    SELECT d.refobjid AS oid FROM pg_rewrite r
-      JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid
-     WHERE r.ev_class = parts.oid AND d.refclassid = 'pg_class'::regclass
-    UNION SELECT inhrelid FROM pg_inherits WHERE inhparent = parts.oid) AS below)
+_MARKS = (
+    PARTS
+    + """
 SELECT c.oid, c.relfilenode, c.relkind, md5(pg_get_viewdef(c.oid)),
        pg_stat_get_tuples_inserted(c.oid), pg_stat_get_tuples_updated(c.oid),
        pg_stat_get_tuples_deleted(c.oid),
-       (SELECT max(a.xmin::text::bigint) FROM pg_attribute a WHERE a.attrelid = c.oid)
+       (SELECT max(a.xmin::text::bigint) FROM pg_attribute a WHERE a.attrelid = c.oid),
+       has_table_privilege(c.oid, 'SELECT'), c.relrowsecurity, c.relforcerowsecurity,
+       (SELECT string_agg(concat(p.oid, ' ', p.xmin), ',' ORDER BY p.oid)
+          FROM pg_policy p WHERE p.polrelid = c.oid)
   FROM parts JOIN pg_class c ON c.oid = parts.oid ORDER BY c.oid
 """
+)
 # Where a server counts no writes, or repeats those of another, each of them is a change of all.
 _LOG = """
 SELECT CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn()::text
@@ -181,6 +195,8 @@ SELECT CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn()::text
 
 def fingerprint_of(table: Table) -> str:
     """Return a cheap mark that changes when rows of a table are written, or the table is altered.
+
+    It changes as well with what the site may read of it: rights, and policies of rows.
 
     It is made of PostgreSQL's own counts of written rows, of the tables that a view is made of as
     well. A server tells them a second after a commit, and of a session that goes on writing within
@@ -193,7 +209,7 @@ def fingerprint_of(table: Table) -> str:
     """
     with session(table.as_it_is()) as opened:
         shape = shape_of(opened, table)
-        marks = opened.rows(SQL(_PARTS).format(oid=Literal(shape.oid)))
+        marks = opened.rows(SQL(_MARKS).format(oid=Literal(shape.oid)))
         marks += opened.rows(SQL(_LOG))
     return hashlib.sha256(repr((shape, marks)).encode()).hexdigest()[:16]
 

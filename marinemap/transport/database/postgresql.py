@@ -25,7 +25,7 @@ from .postgresql_watcher import (
     ALL_CHANNEL,
     DELAYED,
     IS_EXPECTED,
-    PooledWatcher,
+    UNHEARD_POLL_SECONDS,
     PostgresWatcher,
     channel_of,
 )
@@ -105,9 +105,8 @@ class PostgresDatabase(Database):
 
     @contextmanager
     def upgrading(self, session: Session) -> Iterator[None]:
-        with session.begin():
-            session.run("SET LOCAL statement_timeout TO 0")
-            session.run("SET LOCAL lock_timeout TO 0")
+        assert isinstance(session, PostgresSession)
+        with session.begin(), session.waiting_long():
             # Two workers may start at once; the number is the queue's own.
             session.run("SELECT pg_advisory_xact_lock(718281828)")
             yield
@@ -181,7 +180,8 @@ class PostgresDatabase(Database):
     def watch(self, session: Session) -> Watcher:
         assert isinstance(session, PostgresSession)
         if session.is_pooled:
-            return PooledWatcher(self.options.poll_seconds)
+            # There is no listening through a pooler.
+            return Watcher(min(self.options.poll_seconds, UNHEARD_POLL_SECONDS))
         return PostgresWatcher(session, self.options.poll_seconds)
 
     def make_life(self) -> Life:

@@ -17,25 +17,17 @@ from typing import Any
 import psycopg
 from psycopg import generators
 from psycopg.adapt import Transformer
-from psycopg.conninfo import conninfo_to_dict
 from psycopg.pq import ConnStatus, ExecStatus, TransactionStatus
 
 from .. import SCHEME
 from ..errors import AwayError, BusyError
+from .answers import make_row, refused_by_caller, without_tables
 from .contract import Row
-from .postgresql_limits import for_session, send_limited
+from .postgresql_limits import connect, for_session, send_limited
 from .postgresql_resuming import Resumption
 from .postgresql_words import as_text, write_sql
 from .signals import wait_for
-from .sqlite_session import make_row, refused_by_caller, without_tables
 
-_REACHED = {
-    # A peer that is gone without a word is noticed after some 11 s of idling.
-    "keepalives_idle": 5,
-    "keepalives_interval": 2,
-    "keepalives_count": 3,
-    "application_name": f"{SCHEME}-queue",
-}
 # Each statement of the queue finds its rows by an index, whatever its parameters and however
 # long the queue: so it is planned once. Left to itself the planner would plan a claim each
 # time, for half of its cost, or read the whole table by a plan made while that was empty.
@@ -47,6 +39,8 @@ _PLANNING = (
     # A role's own default might count with an old snapshot.
     "SET default_transaction_isolation TO 'read committed'",
 )
+# Some statement of an upgrade may have millions of rows to read.
+_LONGEST_SECONDS = 3600.0
 _DONE = (ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK, ExecStatus.PIPELINE_SYNC)
 
 
@@ -63,10 +57,11 @@ class PostgresSession:
     """
 
     def __init__(self, url: str, statement_seconds: float) -> None:
-        self._seconds = statement_seconds
+        # The server gives up first where it can; a mute one never answers.
+        self._answer_seconds = statement_seconds + 1
         self._ms = round(statement_seconds * 1000)
         with translating():
-            self.connection = _connect(url, statement_seconds)
+            self.connection = connect(url, self._ms)
             try:
                 self._make_ready()
             except BaseException:
@@ -102,6 +97,17 @@ class PostgresSession:
                 with suppress(AwayError):
                     self.run("ROLLBACK")
             raise
+
+    @contextmanager
+    def waiting_long(self) -> Iterator[None]:
+        """Let the statements of a transaction take as long as they need, up to an hour."""
+        self.run("SET LOCAL statement_timeout TO 0")
+        self.run("SET LOCAL lock_timeout TO 0")
+        seconds, self._answer_seconds = self._answer_seconds, _LONGEST_SECONDS
+        try:
+            yield
+        finally:
+            self._answer_seconds = seconds
 
     def is_usable(self) -> bool:
         """Tell whether nothing came while it was idle: that would be its end."""
@@ -157,8 +163,7 @@ class PostgresSession:
         return self._check(self._fetch(generators.execute(self.connection.pgconn)))
 
     def _fetch(self, waiting: Any) -> Any:
-        # The server gives up first where it can; a mute one never answers.
-        return self.connection.wait(waiting, timeout=self._seconds + 1)[-1]
+        return self.connection.wait(waiting, timeout=self._answer_seconds)[-1]
 
     def _check(self, result: Any) -> Any:
         if result.status not in _DONE:
@@ -209,16 +214,6 @@ class JoinedPostgresSession:
 
     def close(self) -> None:
         """The connection is the caller's."""
-
-
-def _connect(url: str, statement_seconds: float) -> psycopg.Connection:
-    ms = round(statement_seconds * 1000)
-    # libpq waits for 2 s at least.
-    waits = {"connect_timeout": max(2, round(statement_seconds)), "tcp_user_timeout": ms}
-    given = conninfo_to_dict(url)
-    reaching: dict[str, Any] = {n: v for n, v in (_REACHED | waits).items() if n not in given}
-    # In UTF-8 parameters are sent, whatever the database or PGCLIENTENCODING would have.
-    return psycopg.connect(url, autocommit=True, **{**reaching, "client_encoding": "UTF8"})
 
 
 _makers: dict[str, Callable[[Sequence[Any]], Row]] = {}
