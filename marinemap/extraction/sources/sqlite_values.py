@@ -93,7 +93,8 @@ class SqliteValues:
                 raise self._unreadable(error) from error
         rows: dict[str, dict[int, datetime | None]] = {}
         for key, name, value in found:
-            meant = None if value == "" else _cut_moment(value)
+            is_moment = pa.types.is_timestamp(batch.schema.field(name).type)
+            meant = _cut_moment(value) if is_moment else None
             if value != "" and meant is None:
                 raise self._refused(key, name, value)
             rows.setdefault(name, {})[key] = meant
