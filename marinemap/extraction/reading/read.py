@@ -40,14 +40,13 @@ from marinemap.extraction.reading.opening import (
 )
 from marinemap.extraction.reading.passed_over import finder_of, passed_over
 from marinemap.extraction.reading.prefetch import prefetched
+from marinemap.extraction.reading.sample import first_of
 from marinemap.extraction.sources import source_format_of
 from marinemap.extraction.sources.shapefile_check import check_rows
 from marinemap.extraction.sources.shapefile_records import Records, check_records
 from marinemap.sentences import say
 
 _BATCHES_AHEAD = 1
-# Of a sample, though it be one feature.
-_SAMPLED_BYTES = 8 << 20
 
 
 @dataclass(frozen=True)
@@ -184,13 +183,9 @@ class Source:
         DatasetError
             If GDAL cannot read the layer.
         """
-        found: list[Any] = []
         with self._some(features) as (_, reader):
-            for batch in reader:
-                found.append(batch)
-                if sum(each.num_rows for each in found) >= features or _are_large(found):
-                    return self._joined(found, reader.schema, features), False
-            return self._joined(found, reader.schema, features), True
+            found, is_all = first_of(reader, features)
+            return self._batch(found), is_all
 
     def attributes_of(self, keys: Sequence[int]) -> Any:
         """Return the attributes (pyarrow.Table) of features named by their keys in the R-tree.
@@ -312,11 +307,6 @@ class Source:
         except pa.ArrowInvalid as error:
             raise self._layer.unreadable(error) from error
 
-    def _joined(self, batches: Sequence[Any], schema: pa.Schema, most: int) -> Batch:
-        table = pa.Table.from_batches(batches, schema).slice(0, most).combine_chunks()
-        whole = table.to_batches() or [pa.RecordBatch.from_pylist([], schema=schema)]
-        return self._batch(whole[0])
-
     def _filters(self) -> Iterator[Wanted]:
         """Yield what to ask GDAL for, part by part, so that it begins to answer at once."""
         if self._is_read_whole or self.is_whole:
@@ -333,10 +323,6 @@ class Source:
         if self.rtree:
             return self._layer.open({"where": self.rtree.condition(self.boxes, features)}, features)
         return self._layer.open({"bbox": self.box}, features)
-
-
-def _are_large(batches: Sequence[Any]) -> bool:
-    return bool(sum(batch.nbytes for batch in batches) >= _SAMPLED_BYTES)
 
 
 def open_source(
