@@ -10,11 +10,10 @@ import hashlib
 from typing import Any
 
 from django.db.models import Model
+from django.http import HttpRequest
 
 # The name under which a page carries it, beside the form's fields.
 NAME = "as_opened"
-# The template of a page that carries it, and has nothing else of its own.
-GUARDED_FORM = "catalogue/guarded_form.html"
 _CHANGED = (
     "Since you opened this form, somebody else has changed: {fields}. Nothing of yours is saved, "
     "for it would undo that. Open it anew, in another tab, and enter your changes there."
@@ -38,10 +37,32 @@ def changed_meanwhile(form: Any) -> list[str]:
     return [str(form.fields[name].label) for name in changed]
 
 
-def refuse_older(form: Any) -> None:
-    """Give a form that was opened before a change an error that names what was changed."""
-    if changed := changed_meanwhile(form):
-        form.add_error(None, _CHANGED.format(fields=", ".join(changed)))
+class GuardedForm:
+    """Beside a form's class: refuses to undo what somebody else has changed since it was opened."""
+
+    def clean(self) -> Any:
+        """Add an error that names what was changed."""
+        cleaned = super().clean()  # type: ignore[misc] # of the class beside this one
+        if changed := changed_meanwhile(self):
+            form: Any = self
+            form.add_error(None, _CHANGED.format(fields=", ".join(changed)))
+        return cleaned
+
+
+class GuardedPage:
+    """Beside a ``ModelAdmin``: its page says what its form was opened with."""
+
+    change_form_template: Any = "catalogue/guarded_form.html"
+
+    def render_change_form(
+        self, request: HttpRequest, context: Any, *args: Any, **more: Any
+    ) -> Any:
+        """Have the page carry it, but where a row is added."""
+        opened = as_opened(context["adminform"].form) if more.get("obj") else ""
+        shown = {**context, "as_opened": opened}
+        return super().render_change_form(  # type: ignore[misc] # of the class beside this one
+            request, shown, *args, **more
+        )
 
 
 def _marks(form: Any) -> list[str]:

@@ -10,7 +10,7 @@ from django.utils import timezone
 from django_celery_beat.admin import PeriodicTaskForm
 from kombu.utils.json import loads
 
-from marinemap.catalogue.as_opened import refuse_older
+from marinemap.catalogue.as_opened import GuardedForm
 
 # The library has no types.
 _TaskForm: Any = forms.Form if TYPE_CHECKING else PeriodicTaskForm
@@ -51,12 +51,11 @@ class TimesForm(_TimesForm):  # type: ignore[misc] # the library has no types
         return self.cleaned_data
 
 
-class ScheduleForm(_TaskForm):  # type: ignore[misc] # the library has no types
+class ScheduleForm(GuardedForm, _TaskForm):  # type: ignore[misc] # the library has no types
     """A periodic task whose times can be followed, and whose arguments are such."""
 
     def clean(self) -> Any:
-        """Refuse times that cannot be followed, and to undo what somebody else has changed."""
-        refuse_older(self)
+        """Refuse times that cannot be followed."""
         if "task" in self.errors:
             return self.cleaned_data  # The library takes it for there.
         cleaned = super().clean()
