@@ -5,33 +5,17 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 
-import numpy as np
 from psycopg.sql import SQL, Composable, Literal
 
 from marinemap.errors import DatasetError
 from marinemap.extraction.geometry.type_names import TYPE_NAMES, common_type
 from marinemap.extraction.postgis.begin import PARTS, relation
 from marinemap.extraction.postgis.columns import Shape, shape_of
-from marinemap.extraction.postgis.index import lies_somewhere
+from marinemap.extraction.postgis.counted import Bounds, count_rows
 from marinemap.extraction.postgis.session import Session, session
 from marinemap.extraction.postgis.table import Table
 from marinemap.sentences import say
 
-Bounds = tuple[float, float, float, float]
-
-_COUNT = """
-SELECT n, low, high, ST_XMin(e), ST_YMin(e), ST_XMax(e), ST_YMax(e), placed FROM (
-SELECT count(*) AS n, min(ST_SRID(g)) AS low, max(ST_SRID(g)) AS high, ST_Extent(g) AS e,
-       count(*) FILTER (WHERE {placed}) AS placed
-  FROM (SELECT {geometry} AS g FROM {relation}) AS all_rows WHERE {which}) AS counted
-"""
-# A number does not come in an order: the server may take several processes, as it is set up.
-_BY_MANY = "SET LOCAL max_parallel_workers_per_gather TO DEFAULT"
-_BY_ONE = "SET LOCAL max_parallel_workers_per_gather = 0"
-# One at infinity stretches the extent of all.
-_FINITE = (
-    "abs(ST_XMin(g)) + abs(ST_XMax(g)) + abs(ST_YMin(g)) + abs(ST_YMax(g)) < 'Infinity'::float8"
-)
 _LOOKED_AT = 100
 _TYPES = """
 SELECT DISTINCT GeometryType(g), ST_Zmflag(g) FROM (
@@ -83,8 +67,9 @@ def describe_table(table: Table) -> TableDescription:
     """
     with session(table) as opened:
         shape = shape_of(opened, table)
-        counted = _counted(opened, table, shape, "true")
-        count, low, high = (int(number or 0) for number in counted[:3])
+        declared = int(_declared(opened, shape)[1] or 0)
+        counted = count_rows(opened, table, shape, declared)
+        low, high = counted.srids
         if low != high:
             raise DatasetError(
                 say(
@@ -98,38 +83,13 @@ def describe_table(table: Table) -> TableDescription:
             )
         return TableDescription(
             # Where no row has a geometry yet, the column says what they will have.
-            stated_crs=_crs(opened, low or int(_declared(opened, shape)[1] or 0)),
-            bounds=_bounds(opened, table, shape, counted) if count else None,
+            stated_crs=_crs(opened, low or declared),
+            bounds=counted.bounds,
             geometry_type=_geometry_type(opened, table, shape),
             fields=tuple((column.name, column.kind.word) for column in shape.fields),
-            feature_count=count,
-            placed_count=int(counted[7] or 0),
+            feature_count=counted.rows,
+            placed_count=counted.placed,
         )
-
-
-def _counted(opened: Session, table: Table, shape: Shape, which: str) -> list[str | None]:
-    placed = lies_somewhere(SQL("g"))
-    query = SQL(_COUNT).format(which=SQL(which), placed=placed, **_names(table, shape))
-    opened.rows(SQL(_BY_MANY))
-    found = opened.rows(query)[0]
-    opened.rows(SQL(_BY_ONE))
-    return found
-
-
-def _bounds(
-    opened: Session, table: Table, shape: Shape, counted: list[str | None]
-) -> Bounds | None:
-    found = _box(counted)
-    if found is None or np.isfinite(found).all():
-        return found
-    return _box(_counted(opened, table, shape, _FINITE))
-
-
-def _box(counted: list[str | None]) -> Bounds | None:
-    if counted[3] is None:
-        return None
-    west, south, east, north = (float(number or "nan") for number in counted[3:7])
-    return west, south, east, north
 
 
 def _geometry_type(opened: Session, table: Table, shape: Shape) -> str:
