@@ -193,6 +193,40 @@ def test_closed_gpx_track_is_an_area(tmp_path: Path) -> None:
     assert read_area_file(tmp_path / "upload").geometry.equals(SQUARE)
 
 
+def test_closed_track_that_crosses_itself_is_an_area_beside_another(tmp_path: Path) -> None:
+    """It was left out without a word; that of a boat often crosses its own wake."""
+    eight = "".join(
+        f'<trkpt lon="{x}" lat="{y}"/>' for x, y in [(5, 43), (7, 45), (7, 43), (5, 45), (5, 43)]
+    )
+    (tmp_path / "upload").write_text(GPX.replace("<trk>", f"<trk><trkseg>{eight}</trkseg>"))
+    area = read_area_file(tmp_path / "upload")
+    assert area.geometry.area == pytest.approx(1 + 2)
+    (note,) = area.notes
+    assert "it was repaired" in note
+
+
+def test_tracks_that_enclose_nothing_are_told(tmp_path: Path) -> None:
+    there = '<trkseg><trkpt lon="5" lat="43"/><trkpt lon="7" lat="45"/>'
+    back = f'{there}<trkpt lon="5" lat="43"/></trkseg>'
+    segments = f"<trk>{there}</trkseg>{back}"
+    (tmp_path / "upload").write_text(GPX.replace("<trk>", segments))
+    area = read_area_file(tmp_path / "upload")
+    assert area.geometry.equals(SQUARE)
+    (note,) = area.notes
+    assert "2 lines in the file enclose nothing" in note
+
+
+def test_polygons_in_collections_of_collections_are_areas(tmp_path: Path) -> None:
+    """Those of a GEOMETRYCOLLECTION in another's MULTIPOLYGON were left out without a word."""
+    inner = shapely.GeometryCollection([shapely.MultiPolygon([shapely.box(6, 43, 7, 44)])])
+    whole = shapely.GeometryCollection([SQUARE, inner])
+    (tmp_path / "upload").write_text(whole.wkt)
+    assert shapely.equals(
+        read_area_file(tmp_path / "upload").geometry,
+        shapely.union_all([SQUARE, shapely.box(6, 43, 7, 44)]),
+    )
+
+
 def test_track_of_many_points_is_an_area(tmp_path: Path) -> None:
     corners = shapely.Point(3, 43).buffer(1, quad_segs=3_000).exterior.coords
     points = "".join(f'<trkpt lon="{x!r}" lat="{y!r}"/>' for x, y in corners)

@@ -20,6 +20,7 @@ from marinemap.errors import DatasetError, RequestError, quote
 from marinemap.extraction.areas.area import REPAIRED, Area, parse_area
 from marinemap.extraction.areas.geojson import MAX_VERTICES
 from marinemap.extraction.areas.outline import join_outlines, repair_outline
+from marinemap.extraction.geometry.wkb import leaves
 from marinemap.extraction.left_out import LeftOut
 from marinemap.extraction.projection.crs import CRS84, is_on_earth, is_same_crs, parse_crs
 from marinemap.extraction.projection.degrees import to_degrees
@@ -33,6 +34,7 @@ from marinemap.sentences import say
 _CHILD = Path(__file__).with_name("upload_child.py")
 # GDAL 3.12's names; GeoJSON never reaches GDAL.
 _DRIVERS = {"ESRI Shapefile", "GPKG", "KML", "GPX"}
+_LEAST_CORNERS = 3
 _SUFFIXES = {"zip": ".shp", "gpkg": ".gpkg", "kml": ".kml", "kmz": ".kml", "gpx": ".gpx"}
 
 
@@ -112,7 +114,9 @@ def _geometries(wkb: list[str], field: str) -> Any:
 
 
 def _area(geometries: Any, crs_text: str | None, field: str) -> Area:
-    polygons = [polygon for geometry in geometries for polygon in _polygons(geometry)]
+    parts = [part for geometry in geometries for part in shapely.get_parts(leaves(geometry))]
+    found = [_polygon(part) for part in parts]
+    polygons = [each for each in found if each is not None]
     if not polygons:
         raise RequestError(
             say("the file holds no area: no polygon, and no closed track or route"), field=field
@@ -120,7 +124,7 @@ def _area(geometries: Any, crs_text: str | None, field: str) -> Area:
     crs = _crs(crs_text, field)
     _check_corners(polygons, field)
     joined = join_outlines(polygons, field)
-    notes = () if shapely.is_valid(joined) else (REPAIRED,)
+    notes = (*_left_out(parts, found), *(() if shapely.is_valid(joined) else (REPAIRED,)))
     joined = joined if shapely.is_valid(joined) else repair_outline(joined, field)
     degrees = parse_crs(CRS84)
     moved = joined if is_same_crs(crs, degrees) else to_degrees(joined, crs, degrees, field)
@@ -145,12 +149,24 @@ def _check_corners(polygons: list[Any], field: str) -> None:
         raise RequestError(say("a coordinate in the file is not a finite number"), field=field)
 
 
-def _polygons(geometry: Any) -> list[Any]:
-    parts = shapely.get_parts(shapely.get_parts(geometry))
-    closed = [part for part in parts if part.geom_type == "LineString" and part.is_ring]
-    polygons = [part for part in parts if part.geom_type == "Polygon"]
-    closed_ones = [shapely.Polygon(ring.coords) for ring in closed]
-    return [each for each in polygons + closed_ones if not each.is_empty]
+def _polygon(part: Any) -> Any:
+    """Return what a part encloses, a closed line as well; None where it is nothing."""
+    if part.geom_type == "LineString" and part.is_closed and len(part.coords) > _LEAST_CORNERS:
+        return shapely.Polygon(part.coords)
+    return part if part.geom_type == "Polygon" and not part.is_empty else None
+
+
+def _left_out(parts: list[Any], found: list[Any]) -> tuple[str, ...]:
+    pairs = zip(parts, found, strict=True)
+    count = sum(area is None and part.geom_type == "LineString" for part, area in pairs)
+    if not count:
+        return ()
+    return (
+        say(
+            "{count:,} lines in the file enclose nothing, and are left out of the area",
+            count=count,
+        ),
+    )
 
 
 def _crs(text: str | None, field: str) -> pyproj.CRS:
