@@ -7,7 +7,7 @@ import json
 import sqlite3
 import struct
 from contextlib import closing
-from datetime import date, datetime
+from datetime import date, datetime, time
 from pathlib import Path
 from typing import Any
 
@@ -345,6 +345,26 @@ def test_day_whose_slashes_are_escaped_stays_a_text(tmp_path: Path) -> None:
     source.write_text(source.read_text().replace("/", r"\/"))
     page = read_page(describe(source), fingerprint(source), Wanted(limit=5))
     assert page.parts[0].attributes.column("at").to_pylist() == ["2020/05/01", "2020/02/30"]
+
+
+@pytest.mark.parametrize("last", ["23:59:59.9995", "23:59:59.999999", " 23:59:59.9999 "])
+def test_last_moment_of_a_day_is_not_its_first(tmp_path: Path, last: str) -> None:
+    """Python's own last time of day was read as midnight."""
+    source = of_days(tmp_path / "sea.geojson", "12:00:00", last)
+    page = read_page(describe(source), fingerprint(source), Wanted(limit=5))
+    assert page.parts[0].attributes.column("at").to_pylist() == ["12:00:00", last]
+    lines = of_days(tmp_path / "sea.geojsonl", "12:00:00", last)
+    with pytest.raises(DatasetError, match=f"line 2 of sea.geojsonl has '{last}' in 'at'"):
+        check_servable(describe(lines))
+
+
+@pytest.mark.parametrize("suffix", ["geojson", "geojsonl"])
+def test_times_beside_the_last_moment_of_a_day_are_times(tmp_path: Path, suffix: str) -> None:
+    times = ["23:59:59.999", "23:59:59.9994", "00:00:00"]
+    source = of_days(tmp_path / f"sea.{suffix}", *times)
+    page = read_page(describe(source), fingerprint(source), Wanted(limit=5))
+    found = page.parts[0].attributes.column("at").to_pylist()
+    assert found == [time(23, 59, 59, 999_000), time(23, 59, 59, 999_000), time(0)]
 
 
 @pytest.mark.parametrize("day", ["2020-02-30", "2020/02/30"])

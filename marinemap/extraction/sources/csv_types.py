@@ -9,7 +9,7 @@ import math
 import re
 from collections.abc import Callable, Sequence
 
-from marinemap.extraction.sources.typed_texts import Column, is_date
+from marinemap.extraction.sources.typed_texts import Column, is_date, is_near_midnight
 
 Test = Callable[[str], bool]
 _WHOLE = re.compile(r" *[+-]?\d+")
@@ -54,7 +54,7 @@ def _is_moment(text: str) -> bool:
 
 
 def _is_time(text: str) -> bool:
-    return re.fullmatch(_TIME, text) is not None
+    return re.fullmatch(_TIME, text) is not None and not is_near_midnight(text)
 
 
 def _is_truth(text: str) -> bool:

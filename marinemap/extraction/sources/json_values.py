@@ -21,6 +21,7 @@ from marinemap.errors import DatasetError
 from marinemap.extraction.sources.impossible_days import IMPOSSIBLE_DAYS_OF_JSON
 from marinemap.extraction.sources.mapped import WINDOW_BYTES, mapped
 from marinemap.extraction.sources.source import state_of
+from marinemap.extraction.sources.typed_texts import NEAR_MIDNIGHT
 from marinemap.sentences import say
 
 # The numbers that GDAL gives as they are: in a file of one object, and in one of lines.
@@ -32,9 +33,14 @@ _REMEMBERED = 256
 _DIGITS = 19
 _NUMBER = re.compile(rb"-?\d+(?=\s*[,}\]])")
 _NUL = b"\\u0000"
-# Begins a text: of such alone GDAL makes a field of days or moments.
-_IMPOSSIBLE = [re.compile(day + rb'(?=[" T])') for day in IMPOSSIBLE_DAYS_OF_JSON]
-_YEAR = re.compile(rb'"\s*\d{4}$')
+# Begins a text: of such alone GDAL makes a field of days, moments or times. With what is before.
+_MISREAD = [
+    *(
+        (re.compile(day + rb'(?=[" T])'), re.compile(rb'"\s*\d{4}$').search)
+        for day in IMPOSSIBLE_DAYS_OF_JSON
+    ),
+    (re.compile(NEAR_MIDNIGHT + rb'\d*\s*"'), re.compile(rb'"\s*$').search),
+]
 _MOST_BLANKS = 16
 _PROPERTIES = re.compile(rb'"properties"\s*:\s*')
 # Of a feature; one whose fields are longer is not looked into.
@@ -50,37 +56,35 @@ def check_values(path: Path, kept: range) -> None:
 
 
 def as_texts(path: Path) -> Mapping[str, str]:
-    """Return what GDAL is told where a text looks like a day, and there is none such: all days and
-    moments stay texts. It would count on from the end of the month.
+    """Return what GDAL is told where it would misread one: all days, moments and times stay texts.
+
+    From a day that there is not it would count on from the end of the month.
     """
-    return {"DATE_AS_STRING": "YES"} if has_impossible_day(path) else {}
+    return {"DATE_AS_STRING": "YES"} if has_misread_time(path) else {}
 
 
-def has_impossible_day(path: Path) -> bool:
-    """Tell whether a text of a file begins with a day that there is not; of none that is gone."""
+def has_misread_time(path: Path) -> bool:
+    """Tell whether a text of a file begins with a day that there is not, or is a time of day that
+    becomes midnight; of a file that is gone, that none does.
+    """
     try:
-        return _has_impossible_day(path, state_of(path))
+        return _has_misread_time(path, state_of(path))
     except OSError:
         # It is told with more words when it is opened.
         return False
 
 
 @lru_cache(_REMEMBERED)
-def _has_impossible_day(path: Path, state: object) -> bool:
+def _has_misread_time(path: Path, state: object) -> bool:
     with mapped(path) as file:
         if file is None:
             return False
         return any(
-            _begins_a_text(file.data, found.start())
+            begins(file.data[max(0, found.start() - _MOST_BLANKS) : found.start()])
             for begin, end in file.windows(b'"')
-            for day in _IMPOSSIBLE
-            for found in day.finditer(file.data, begin, min(end + 1, len(file.data)))
+            for pattern, begins in _MISREAD
+            for found in pattern.finditer(file.data, begin, min(end + 1, len(file.data)))
         )
-
-
-def _begins_a_text(data: mmap.mmap, month: int) -> bool:
-    before = data[max(0, month - _MOST_BLANKS) : month]
-    return _YEAR.search(before) is not None
 
 
 @lru_cache(_REMEMBERED)

@@ -16,19 +16,26 @@ from marinemap.errors import quote
 from marinemap.extraction.sources.impossible_days import IMPOSSIBLE_DAYS_OF_JSON, is_impossible
 from marinemap.extraction.sources.json_ids import unread_ids
 from marinemap.extraction.sources.json_numbers import with_short_numbers
-from marinemap.extraction.sources.json_values import KEPT_IN_LINES, check_values, has_impossible_day
+from marinemap.extraction.sources.json_values import KEPT_IN_LINES, check_values, has_misread_time
 from marinemap.extraction.sources.source import (
     SourceFormat,
     damaged,
     of_other_type,
     state_of,
 )
+from marinemap.extraction.sources.typed_texts import NEAR_MIDNIGHT, is_near_midnight
 from marinemap.sentences import say
 
 # Of a line.
 _AROUND = b" \t\r\n\x1e"
 _REMEMBERED = 256
-_IMPOSSIBLE = re.compile(b"|".join(IMPOSSIBLE_DAYS_OF_JSON))
+_MISREAD = re.compile(b"|".join([*IMPOSSIBLE_DAYS_OF_JSON, NEAR_MIDNIGHT]))
+
+_IS_MISREAD = {"date": is_impossible, "time": is_near_midnight}
+_HINTS = {
+    "date": say("Mend the value, or take it out."),
+    "time": say("Times have milliseconds, and this rounds to midnight: write 23:59:59.999."),
+}
 
 
 def _check_json_lines(path: Path) -> None:
@@ -61,28 +68,33 @@ def ends_with_newline(path: Path) -> bool:
 
 
 def _mend_of(path: Path, layer: str) -> Callable[[Any], Any]:
-    return partial(_without_made_up_days, path) if has_impossible_day(path) else with_short_numbers
+    return partial(_without_misread, path) if has_misread_time(path) else with_short_numbers
 
 
-def _without_made_up_days(path: Path, rows: Any) -> Any:
-    """Refuse a day that there is not, in a field of days: here GDAL keeps no texts."""
-    days = frozenset(field.name for field in rows.schema if pa.types.is_date(field.type))
-    if days:
-        _check_days(path, days, state_of(path))
+def _without_misread(path: Path, rows: Any) -> Any:
+    """Refuse a day that there is not in a field of days, a time that becomes midnight in one of
+    times: here GDAL keeps no texts.
+    """
+    types = {
+        **{field.name: "date" for field in rows.schema if pa.types.is_date(field.type)},
+        **{field.name: "time" for field in rows.schema if pa.types.is_time(field.type)},
+    }
+    if types:
+        _check(path, tuple(sorted(types.items())), state_of(path))
     return with_short_numbers(rows)
 
 
 @lru_cache(_REMEMBERED)
-def _check_days(path: Path, names: frozenset[str], state: object) -> None:
+def _check(path: Path, types: tuple[tuple[str, str], ...], state: object) -> None:
     with path.open("rb") as file:
         for number, line in enumerate(file, 1):
-            if _IMPOSSIBLE.search(line) is None:
+            if _MISREAD.search(line) is None:
                 continue
             found = json.loads(line.strip(_AROUND)).get("properties") or {}
-            for name in sorted(names & found.keys()):
-                if isinstance(found[name], str) and is_impossible(found[name]):
-                    hint = say("Mend the value, or take it out.")
-                    raise of_other_type(path, number, name, found[name], "date", hint)
+            for name, type_name in types:
+                value = found.get(name)
+                if isinstance(value, str) and _IS_MISREAD[type_name](value):
+                    raise of_other_type(path, number, name, value, type_name, _HINTS[type_name])
 
 
 SOURCE = SourceFormat(

@@ -12,6 +12,10 @@ _WHOLE = re.compile(r"([+-]?\d{1,400})(\.0*)?")
 _REAL = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?inf(inity)?|nan", re.IGNORECASE)
 
 
+# Of a time of day GDAL keeps milliseconds: it rounds these to midnight, the day before.
+NEAR_MIDNIGHT = rb"23:59:59\.999[5-9]"
+
+
 @dataclass(frozen=True)
 class Column:
     """A column whose cells have to be of a type: its place and name, and what tells."""
@@ -33,6 +37,11 @@ def is_real(text: str) -> bool:
     if not _REAL.fullmatch(text):
         return False
     return not (text[-1].isdigit() or text[-1] == ".") or math.isfinite(float(text))
+
+
+def is_near_midnight(text: str) -> bool:
+    """Tell whether a text is a time of day that GDAL rounds to midnight."""
+    return re.match(NEAR_MIDNIGHT, text.strip().encode(errors="replace")) is not None
 
 
 def is_date(parts: Iterable[str]) -> bool:
