@@ -71,6 +71,27 @@ def test_tile_is_painted_once_for_all_copies_of_the_world(
     assert page.evaluate("painted.size") == 1
 
 
+def test_what_was_seen_is_there_again_without_being_painted(
+    page: Page, drawn_site: RunningSite
+) -> None:
+    """Two views aside it was read, taken apart and painted once more."""
+    page.add_init_script(_FILLED)
+    page.goto(f"{drawn_site.base}/#map=7/42/5&layers=reefs")
+    wait_for(lambda: _is_seen(page, "indigo"), "the reefs on the map")
+    for place in ("42/30", "42/55"):
+        _go_to(page, place)
+        wait_for(lambda: not _is_seen(page, "indigo"), "a map without the reefs")
+    filled = page.evaluate("filled")
+    _go_to(page, "42/5")
+    wait_for(lambda: _is_seen(page, "indigo"), "the reefs on the map again")
+    assert page.evaluate("filled") == filled
+
+
+def _go_to(page: Page, place: str) -> None:
+    page.evaluate(f"location.hash = '#map=7/{place}&layers=reefs'")
+    expect(_tag(page, "map")).not_to_have_attribute("aria-busy", "true")
+
+
 def test_browser_can_draw_between_the_map_and_the_form(page: Page, drawn_site: RunningSite) -> None:
     page.add_init_script(_AT_THE_MAP)
     page.goto(drawn_site.base)
@@ -403,6 +424,15 @@ _PAINTED = """
     const fill = CanvasRenderingContext2D.prototype.fill;
     CanvasRenderingContext2D.prototype.fill = function (...given) {
         if (!this.canvas.isConnected && this.canvas.width > 200) painted.add(this.canvas);
+        return fill.apply(this, given);
+    };
+"""
+
+_FILLED = """
+    window.filled = 0;
+    const fill = CanvasRenderingContext2D.prototype.fill;
+    CanvasRenderingContext2D.prototype.fill = function (...given) {
+        filled += !this.canvas.isConnected && this.canvas.width > 200;
         return fill.apply(this, given);
     };
 """

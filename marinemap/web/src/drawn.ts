@@ -11,6 +11,11 @@ import { mapTurns } from "./turns.ts";
 
 /** A tile two zooms further out, stretched to four times its size, tells of nothing that is there. */
 const MOST_ZOOMS_STRETCHED = 1;
+/**
+ * Of a layer: 48 MB of painted tiles. OpenLayers keeps twice those in view, which a step aside and one closer
+ * use up: who came back waited until they were read, taken apart and painted once more.
+ */
+const KEPT_TILES = Math.round(48 / window.devicePixelRatio ** 2);
 
 interface Source {
   url: string;
@@ -25,7 +30,7 @@ export class DrawnLayer {
   #source: Source | null = null;
 
   constructor(map: Map, onTrouble: () => void) {
-    this.layer = new SharpLayer({ visible: false, zIndex: 0 });
+    this.layer = new SharpLayer({ visible: false, zIndex: 0, cacheSize: KEPT_TILES });
     this.#onTrouble = onTrouble;
     map.addLayer(this.layer);
   }
