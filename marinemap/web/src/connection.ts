@@ -1,6 +1,6 @@
 /** Whether the service is reached, and works: looked at again and again, told for as long as it is not so. */
 
-import { UNREACHABLE } from "./api/call.ts";
+import { BUSY, UNREACHABLE } from "./api/call.ts";
 import { readHealth, type Health } from "./api/health.ts";
 import { announce, element } from "./page.ts";
 import { t } from "./words.ts";
@@ -8,6 +8,8 @@ import { t } from "./words.ts";
 /** While somebody uses the page, and while nobody does. */
 const USED_MILLISECONDS = 3000;
 const UNUSED_MILLISECONDS = 30_000;
+/** Who has no time now is not asked again at once. */
+const BUSY_MILLISECONDS = 10_000;
 const NO_WORKER =
   t("The service is not working on requests at the moment. Yours are kept and run when its worker is back.");
 const NO_ROOM =
@@ -19,6 +21,7 @@ export class Connection {
   readonly #onWorker: (isThere: boolean) => void;
   #timer: number | undefined;
   #isLost = false;
+  #makeUpTimer: number | undefined;
 
   constructor(onBack: () => void, onWorker: (isThere: boolean) => void) {
     this.#onBack = onBack;
@@ -26,7 +29,8 @@ export class Connection {
   }
 
   start(): void {
-    document.addEventListener(UNREACHABLE, () => void this.check());
+    document.addEventListener(UNREACHABLE, () => this.#heedMiss(USED_MILLISECONDS));
+    document.addEventListener(BUSY, () => this.#heedMiss(BUSY_MILLISECONDS));
     window.addEventListener("offline", () => this.#show(null));
     window.addEventListener("online", () => void this.check());
     window.addEventListener("focus", () => void this.check());
@@ -40,6 +44,15 @@ export class Connection {
     const isUsed = this.#isLost || (!document.hidden && document.hasFocus());
     window.clearTimeout(this.#timer);
     this.#timer = window.setTimeout(() => void this.check(), isUsed ? USED_MILLISECONDS : UNUSED_MILLISECONDS);
+  }
+
+  // One answer may be lost while all others come: what was to come with it would be missed for good.
+  #heedMiss(milliseconds: number): void {
+    void this.check();
+    this.#makeUpTimer ??= window.setTimeout(() => {
+      this.#makeUpTimer = undefined;
+      if (!this.#isLost) this.#onBack();
+    }, milliseconds);
   }
 
   #show(health: Health | null): void {

@@ -26,6 +26,10 @@ export class ProblemError extends Error {
 
 /** Told to the document when no answer came. */
 export const UNREACHABLE = "marinemap-unreachable";
+/** The same when the service, or a proxy in front of it, could not do it now. */
+export const BUSY = "marinemap-busy";
+const TOO_MANY = 429;
+const OWN_FAULT = 500;
 
 export const root = document.body.dataset["root"] ?? "/";
 export const api = `${root}api`;
@@ -49,7 +53,14 @@ export async function call<T>(url: string, init: RequestInit = {}): Promise<T> {
   setClock(response.headers.get("Date"));
   const body = await response.json().catch(() => null);
   if (response.ok && body !== null) return body as T;
-  throw new ProblemError(problemOf(response, body));
+  const problem = problemOf(response, body);
+  if (isForNow(problem)) document.dispatchEvent(new Event(BUSY));
+  throw new ProblemError(problem);
+}
+
+/** Whether the same may be answered later: nobody is told that it is not there, or not allowed. */
+export function isForNow({ status = 0, isUnreachable = false }: Problem): boolean {
+  return isUnreachable || status >= OWN_FAULT || status === TOO_MANY;
 }
 
 function problemOf(response: Response, body: unknown): Problem {

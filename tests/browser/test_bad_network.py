@@ -1,0 +1,72 @@
+"""A bad network: one answer of many is lost, late, or the service has no time for it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+from playwright.sync_api import Locator, Page, Route, expect
+
+from tests.running_site import RunningSite
+
+pytestmark = pytest.mark.parametrize("prepared", ["sqlite"], indirect=True)
+
+PORTS = "#map=5/45/5&layers=ports&area=0,40,5,45"
+AREA = f"zones:recif-5-{quote('珊瑚')}"
+FORMATS = "**/api/processes/extract"
+BUSY = {"title": "Busy", "detail": "the server is busy"}
+
+
+@pytest.fixture(scope="module")
+def named_site(drawn_site: RunningSite, marine_gpkg: Path) -> Iterator[RunningSite]:
+    """A site with areas that are known by their names."""
+    drawn_site.manage("addlayer", "zones", marine_gpkg, "--layer", "reefs", "--area-names", "name")
+    yield drawn_site
+
+
+@pytest.mark.parametrize("how", ["lost", "busy"])
+def test_what_one_answer_would_have_brought_is_asked_for_again(
+    page: Page, drawn_site: RunningSite, how: str
+) -> None:
+    page.goto(f"{drawn_site.base}/{PORTS}")
+    _tag(page, "submit").click()
+    expect(_tag(page, "request-row")).to_have_count(1)
+    for address in (FORMATS, "**/api/jobs?*"):
+        _fail_once(page, address, how)
+    page.goto(f"{drawn_site.base}/healthz")
+    page.goto(f"{drawn_site.base}/{PORTS}&format=geopackage")
+    # All others come: no word of a connection that is lost.
+    expect(_tag(page, "format")).to_have_value("geopackage")
+    expect(_tag(page, "request-row")).to_have_count(1)
+    expect(_tag(page, "offline")).to_be_hidden()
+
+
+def _choose(page: Page, words: str, title: str, before: Callable[[], object] = bool) -> None:
+    name = _tag(page, "area-name")
+    name.fill(words)
+    expect(_tag(page, "area-names").get_by_role("option").first).to_contain_text(title)
+    before()
+    name.press("Enter")
+
+
+def _hold_first(page: Page, address: str, held: list[Route]) -> None:
+    page.route(address, lambda route: route.continue_() if held else held.append(route))
+
+
+def _fail_once(page: Page, address: str | re.Pattern[str], how: str) -> None:
+    failed: list[str] = []
+
+    def fail(route: Route) -> None:
+        if failed:
+            return route.continue_()
+        failed.append(route.request.url)
+        return route.abort() if how == "lost" else route.fulfill(status=503, json=BUSY)
+
+    page.route(address, fail)
+
+
+def _tag(page: Page, name: str) -> Locator:
+    return page.get_by_test_id(name)
