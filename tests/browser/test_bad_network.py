@@ -44,6 +44,20 @@ def test_what_one_answer_would_have_brought_is_asked_for_again(
     expect(_tag(page, "offline")).to_be_hidden()
 
 
+def test_nothing_is_sent_in_another_format_than_the_address_names(
+    page: Page, drawn_site: RunningSite
+) -> None:
+    held: list[Route] = []
+    page.route(FORMATS, lambda route: held.append(route))
+    page.goto(f"{drawn_site.base}/{PORTS}&format=geopackage")
+    reason = _tag(page, "submit-reason")
+    expect(reason).to_have_text("One moment: it is not known yet which formats there are.")
+    expect(_tag(page, "submit")).to_be_disabled()
+    held.pop().continue_()
+    expect(_tag(page, "submit")).to_have_text("Get GeoPackage")
+    expect(_tag(page, "submit")).to_be_enabled()
+
+
 def _choose(page: Page, words: str, title: str, before: Callable[[], object] = bool) -> None:
     name = _tag(page, "area-name")
     name.fill(words)

@@ -60,6 +60,11 @@ export class FormatForm {
     return this.find(this.#select.value) ?? SHAPEFILE;
   }
 
+  /** What has to be known first; empty for nothing. */
+  get missing(): string {
+    return this.#awaited === null ? "" : t("One moment: it is not known yet which formats there are.");
+  }
+
   find(id: string): Format | undefined {
     return this.#formats.find((format) => format.id === id);
   }

@@ -76,7 +76,7 @@ export class OrderForm {
     if (!hasArea) return t("Choose an area first.");
     if (!hasLayer) return t("Tick at least one layer.");
     if (this.#parts.crs.choice === undefined) return t("Choose a coordinate system by its name, or type its EPSG code.");
-    return this.#parts.more.missing || this.#parts.letters.missing;
+    return this.#parts.format.missing || this.#parts.more.missing || this.#parts.letters.missing;
   }
 
   async #send(): Promise<void> {
