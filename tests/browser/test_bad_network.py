@@ -58,6 +58,16 @@ def test_nothing_is_sent_in_another_format_than_the_address_names(
     expect(_tag(page, "submit")).to_be_enabled()
 
 
+def test_proxy_without_the_service_behind_it_is_told(page: Page, drawn_site: RunningSite) -> None:
+    page.goto(f"{drawn_site.base}/{PORTS}")
+    expect(_tag(page, "estimate-text")).to_contain_text("features")
+    html = {"status": 502, "content_type": "text/html", "body": "<h1>502 Bad Gateway</h1>"}
+    page.route("**/healthz", lambda route: route.fulfill(**html))
+    expect(_tag(page, "offline")).to_be_visible()
+    page.unroute("**/healthz")
+    expect(_tag(page, "offline")).to_be_hidden()
+
+
 def _choose(page: Page, words: str, title: str, before: Callable[[], object] = bool) -> None:
     name = _tag(page, "area-name")
     name.fill(words)
