@@ -68,6 +68,20 @@ def test_proxy_without_the_service_behind_it_is_told(page: Page, drawn_site: Run
     expect(_tag(page, "offline")).to_be_hidden()
 
 
+def test_area_of_the_address_outlasts_a_busy_service(page: Page, named_site: RunningSite) -> None:
+    page.goto(f"{named_site.base}/{PORTS}")
+    expect(_tag(page, "estimate-text")).to_contain_text("25 features")
+    _fail_once(page, "**/api/areas/*", "busy")
+    page.evaluate("location.hash = '#map=5/45/5&layers=ports&area=" + AREA + "'")
+    expect(_tag(page, "problem-area")).to_have_text("The server is busy.")
+    # Nothing else is asked for in its name, and it is not forgotten.
+    expect(_tag(page, "area-size")).to_have_text("No area yet.")
+    _tag(page, "layer-reefs").check()
+    expect(page).to_have_url(re.compile(f"layers=ports,reefs&area={AREA}$"))
+    expect(_tag(page, "area-size")).to_contain_text("Récif 5")
+    expect(_tag(page, "problem-area")).to_be_hidden()
+
+
 def _choose(page: Page, words: str, title: str, before: Callable[[], object] = bool) -> None:
     name = _tag(page, "area-name")
     name.fill(words)

@@ -4,7 +4,7 @@ import type Map from "ol/Map.js";
 
 import type { Ring } from "./antimeridian.ts";
 import { readArea, type KnownArea } from "./api/areas.ts";
-import { ProblemError } from "./api/call.ts";
+import { isForNow, ProblemError } from "./api/call.ts";
 import type { AskedArea } from "./api/requests.ts";
 import { boundsOf, type Bounds } from "./area.ts";
 import { AreaFile } from "./areafile.ts";
@@ -93,7 +93,7 @@ export class AreaForm {
   restore(area: SharedArea | null): void {
     this.#awaitedId = null;
     if (!area) this.#drawing.clear();
-    else if ("id" in area) void this.#restoreKnown(area.id);
+    else if ("id" in area) this.#await(area.id);
     else this.#drawing.setArea({ kind: "drawn", ...area });
   }
 
@@ -106,6 +106,13 @@ export class AreaForm {
     }
     this.#drawing.setArea(area);
     this.#goThere();
+  }
+
+  // Until it is known, no other area is asked for in its name.
+  #await(id: string): void {
+    if (this.#area?.kind === "given" && this.#area.id === id) return;
+    this.#drawing.clear();
+    void this.#restoreKnown(id);
   }
 
   async #restoreKnown(id: string): Promise<void> {
@@ -125,10 +132,11 @@ export class AreaForm {
   }
 
   #heedUntold(id: string, error: unknown): void {
-    const { status, isUnreachable } = error instanceof ProblemError ? error.problem : {};
+    const problem = error instanceof ProblemError ? error.problem : {};
     // It stays in the address until somebody can tell.
-    if (isUnreachable) return;
-    this.#awaitedId = null;
+    if (problem.isUnreachable) return;
+    if (!isForNow(problem)) this.#awaitedId = null;
+    const { status } = problem;
     showAt("area", status === NOT_FOUND ? (isOfFile(id) ? NOT_YOURS : GONE) : problemInWords(error));
   }
 
