@@ -82,6 +82,51 @@ def test_area_of_the_address_outlasts_a_busy_service(page: Page, named_site: Run
     expect(_tag(page, "problem-area")).to_be_hidden()
 
 
+def test_area_whose_answer_is_lost_is_told_and_can_be_chosen_again(
+    page: Page, named_site: RunningSite
+) -> None:
+    page.goto(f"{named_site.base}/#map=5/45/5&layers=ports")
+    _choose(page, "recif 5", "Récif 5", lambda: _fail_once(page, "**/api/areas/*", "lost"))
+    expect(_tag(page, "problem-area")).to_contain_text("was not read: the connection was lost")
+    expect(_tag(page, "area-size")).to_have_text("No area yet.")
+    _fail_once(page, "**/api/areas?*", "lost")
+    _tag(page, "area-name").fill("recif 6")
+    options = _tag(page, "area-names").get_by_role("option")
+    expect(options).to_have_text("No answer came. Type on to search again.")
+    _choose(page, "recif 7", "Récif 7")
+    expect(_tag(page, "area-size")).to_contain_text("Récif 7")
+    expect(_tag(page, "problem-area")).to_be_hidden()
+
+
+def test_of_several_areas_the_one_that_was_chosen_last_counts(
+    page: Page, named_site: RunningSite
+) -> None:
+    held: list[Route] = []
+    page.goto(f"{named_site.base}/#map=5/45/5&layers=ports")
+    _hold_first(page, "**/api/areas/*", held)
+    with page.expect_request("**/api/areas/*"):
+        _choose(page, "recif 5", "Récif 5")
+    _choose(page, "recif 7", "Récif 7")
+    expect(_tag(page, "area-size")).to_contain_text("Récif 7")
+    with page.expect_response("**/api/areas/*") as late:
+        held[0].continue_()
+    late.value.finished()
+    held.clear()
+    page.evaluate("() => new Promise(requestAnimationFrame)")
+    expect(_tag(page, "area-size")).to_contain_text("Récif 7")
+    # A file that is refused by then says nothing of the area before.
+    page.route("**/api/areas?title*", lambda route: held.append(route))
+    rubbish = {"name": "notes.txt", "mimeType": "text/plain", "buffer": b"no area"}
+    with page.expect_request("**/api/areas?title*"):
+        _tag(page, "area-file").set_input_files(rubbish)
+    expect(_tag(page, "area-size")).to_have_text("Reading notes.txt …")
+    page.evaluate("location.hash = '#map=5/45/5&layers=ports&area=0,40,1,41'")
+    expect(_tag(page, "area-size")).to_have_text("Area: 9,413 km²")
+    held.pop().continue_()
+    expect(_tag(page, "problem-area")).to_contain_text("notes.txt: ")
+    expect(_tag(page, "area-size")).to_have_text("Area: 9,413 km²")
+
+
 def _choose(page: Page, words: str, title: str, before: Callable[[], object] = bool) -> None:
     name = _tag(page, "area-name")
     name.fill(words)

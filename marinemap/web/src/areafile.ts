@@ -1,22 +1,28 @@
 /** An area from a file, chosen or dropped on the map; the service reads it. */
 
 import { uploadArea, type KnownArea } from "./api/areas.ts";
-import { ProblemError } from "./api/call.ts";
 import { bytesInWords } from "./estimate.ts";
 import { element } from "./page.ts";
-import { isTold, problemInWords, showAt } from "./problems.ts";
+import { isLost, notRead, problemInWords, showAt } from "./problems.ts";
 import { t, tn } from "./words.ts";
 
 /** As the service takes them (docs/reference/api.md, "An area from a file"). */
 const MOST_BYTES = 5 * 1024 * 1024;
 
+export interface FileEvents {
+  /** An area is being read: return who is told of it when it is there. */
+  onWish: () => (area: KnownArea) => void;
+  /** None came of it: what was told of the area before is so again. */
+  onFailure: () => void;
+}
+
 export class AreaFile {
-  readonly #onArea: (area: KnownArea) => void;
+  readonly #events: FileEvents;
   readonly #input = element<HTMLInputElement>("area-file");
   readonly #status = element("area-size");
 
-  constructor(onArea: (area: KnownArea) => void) {
-    this.#onArea = onArea;
+  constructor(events: FileEvents) {
+    this.#events = events;
     element("choose-file").addEventListener("click", () => this.#input.click());
     this.#input.addEventListener("change", () => void this.#take(this.#input.files?.[0]));
     this.#takeDrops();
@@ -49,14 +55,13 @@ export class AreaFile {
     if (!file) return;
     const unfit = unfitness(file.size);
     if (unfit) return showAt("area", `${file.name}: ${unfit}`);
-    const before = this.#status.textContent;
+    const take = this.#events.onWish();
     this.#status.textContent = t("Reading {file} …", { file: file.name });
     try {
-      this.#onArea(await uploadArea(file));
+      take(await uploadArea(file));
     } catch (error) {
-      this.#status.textContent = before;
-      const isLost = error instanceof ProblemError && isTold(error.problem);
-      showAt("area", isLost ? t("{file} was not read: the connection was lost. Choose it once more.", { file: file.name }) : `${file.name}: ${problemInWords(error)}`);
+      this.#events.onFailure();
+      showAt("area", isLost(error) ? notRead(file.name) : `${file.name}: ${problemInWords(error)}`);
     }
   }
 }

@@ -48,6 +48,8 @@ export class AreaForm {
   /** An id that the address named, until the service has told of it. */
   #awaitedId: string | null = null;
   #isStepping = false;
+  /** What is being read for somebody who chose it last. */
+  #wish: object | null = null;
 
   constructor(map: Map, events: AreaEvents) {
     this.#map = map;
@@ -57,8 +59,8 @@ export class AreaForm {
       onSketch: (ring) => this.#showSketch(km2OfDrawn(ring)),
       onTool: (tool) => this.#heedTool(tool),
     });
-    offerAreas({ titleOfLayer: events.titleOfLayer, onArea: (area) => this.#takeKnown(area), onSea: (sea) => this.#goToSea(sea) });
-    new AreaFile((area) => this.#takeKnown(area));
+    offerAreas({ titleOfLayer: events.titleOfLayer, onWish: () => this.#wishFor(), onSea: (sea) => this.#goToSea(sea) });
+    new AreaFile({ onWish: () => this.#wishFor(), onFailure: () => this.refreshSize() });
     this.#listen();
   }
 
@@ -140,9 +142,16 @@ export class AreaForm {
     showAt("area", status === NOT_FOUND ? (isOfFile(id) ? NOT_YOURS : GONE) : problemInWords(error));
   }
 
-  #takeKnown(area: KnownArea): void {
-    this.#drawing.setArea(chosenOf(area));
-    this.#goThere();
+  /** Return who takes an area that is being read: of several the one that was wished for last, and none after another was set. */
+  #wishFor(): (area: KnownArea) => void {
+    const wish = (this.#wish = {});
+    // Who chooses another has no use for that of the address any more.
+    this.#awaitedId = null;
+    return (area) => {
+      if (this.#wish !== wish) return;
+      this.#drawing.setArea(chosenOf(area));
+      this.#goThere();
+    };
   }
 
   /** Nobody has told its limits: it is no area. */
@@ -214,6 +223,7 @@ export class AreaForm {
   #heed(area: ChosenArea | null): void {
     this.#area = area;
     this.#awaitedId = null;
+    this.#wish = null;
     if (!this.#isStepping && area !== this.#undo.now) this.#undo.push(area);
     clearProblem("area");
     this.#showArea(area);

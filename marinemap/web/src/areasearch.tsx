@@ -10,13 +10,14 @@ const MOST_SEAS = 4;
 
 export interface SearchParts {
   titleOfLayer: (id: string) => string;
-  onArea: (area: KnownArea) => void;
+  /** An area is being read: return who is told of it when it is there. */
+  onWish: () => (area: KnownArea) => void;
   onSea: (sea: Sea) => void;
 }
 
 type Found = NamedArea | (Sea & { id: string });
 
-export function offerAreas({ titleOfLayer, onArea, onSea }: SearchParts): void {
+export function offerAreas({ titleOfLayer, onWish, onSea }: SearchParts): void {
   const aboutOf = (found: Found): string => ("layer" in found ? titleOfLayer(found.layer) : t("Go there on the map"));
   new Combobox<Found>({
     field: "area-name",
@@ -25,7 +26,11 @@ export function offerAreas({ titleOfLayer, onArea, onSea }: SearchParts): void {
     find: async (text, signal) => [...(await searchAreas(text, signal)), ...(await findSeas(text))],
     textOf: ({ title }) => title,
     View: ({ found }) => <><bdi>{found.title}</bdi> <span class="small quiet-text" dir="auto">{aboutOf(found)}</span></>,
-    onChoice: async (found) => ("layer" in found ? onArea(await readArea(found.id)) : onSea(found)),
+    onChoice: async (found) => {
+      if (!("layer" in found)) return onSea(found);
+      const take = onWish();
+      take(await readArea(found.id));
+    },
     nothing: t("No area by that name here."),
     counted: (count) => tn("{count} place found.", "{count} places found.", count),
   });

@@ -3,7 +3,7 @@
 import { render, type JSX } from "preact";
 
 import { announce, element } from "./page.ts";
-import { clearProblem, showProblemAt, type FormPart } from "./problems.ts";
+import { clearProblem, isLost, notRead, showAt, showProblemAt, type FormPart } from "./problems.ts";
 import { t } from "./words.ts";
 
 /** Between two keys of who types. */
@@ -11,6 +11,7 @@ const WAIT_MILLISECONDS = 200;
 /** Then it is told that it takes time. */
 const SLOW_MILLISECONDS = 800;
 const SEARCHING = t("Searching …");
+const NO_ANSWER = t("No answer came. Type on to search again.");
 
 export interface Finding<T> {
   /** Ids of the field and of the list below it. */
@@ -69,6 +70,7 @@ export class Combobox<T extends { id: string }> {
       this.#offer(found, found.length > 0 ? counted(found.length) : nothing);
     } catch (error) {
       if (signal.aborted) return;
+      if (isLost(error)) return this.#offer([], NO_ANSWER);
       this.#show(false);
       showProblemAt(part, error);
       this.#hasTold = true;
@@ -108,7 +110,8 @@ export class Combobox<T extends { id: string }> {
     try {
       await this.#parts.onChoice(found);
     } catch (error) {
-      showProblemAt(this.#parts.part, error);
+      if (isLost(error)) showAt(this.#parts.part, notRead(this.#parts.textOf(found)));
+      else showProblemAt(this.#parts.part, error);
     }
   }
 

@@ -82,6 +82,15 @@ export function isTold({ isUnreachable }: Problem): boolean {
   return isUnreachable ?? false;
 }
 
+/** Whether no answer came to what somebody wished for: the connection may be there again by now, and the wish is not. */
+export function isLost(error: unknown): boolean {
+  return error instanceof ProblemError && isTold(error.problem);
+}
+
+export function notRead(what: string): string {
+  return t("{file} was not read: the connection was lost. Choose it once more.", { file: what });
+}
+
 export function clearProblems(): void {
   PARTS.forEach(clearProblem);
   hideBanner();
