@@ -127,6 +127,25 @@ def test_of_several_areas_the_one_that_was_chosen_last_counts(
     expect(_tag(page, "area-size")).to_have_text("Area: 9,413 km²")
 
 
+def test_enter_chooses_nothing_that_was_found_for_other_words(
+    page: Page, named_site: RunningSite
+) -> None:
+    held: list[Route] = []
+    page.goto(f"{named_site.base}/#map=5/45/5&layers=ports")
+    name, options = _tag(page, "area-name"), _tag(page, "area-names").get_by_role("option")
+    name.fill("recif 5")
+    expect(options.first).to_contain_text("Récif 5")
+    page.route("**/api/areas?*", lambda route: held.append(route))
+    with page.expect_request("**/api/areas?*"):
+        name.fill("recif 7")
+    name.press("Enter")
+    expect(name).to_have_value("recif 7")
+    held.pop().continue_()
+    expect(options.first).to_contain_text("Récif 7")
+    name.press("Enter")
+    expect(_tag(page, "area-size")).to_contain_text("Récif 7")
+
+
 def _choose(page: Page, words: str, title: str, before: Callable[[], object] = bool) -> None:
     name = _tag(page, "area-name")
     name.fill(words)

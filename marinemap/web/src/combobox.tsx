@@ -34,6 +34,8 @@ export class Combobox<T extends { id: string }> {
   readonly #input: HTMLInputElement;
   readonly #list: HTMLElement;
   #found: T[] = [];
+  /** For which text. */
+  #sought = "";
   #at = -1;
   #timer: number | undefined;
   #said = "";
@@ -67,6 +69,7 @@ export class Combobox<T extends { id: string }> {
       // What others told of this part is still so.
       if (this.#hasTold) clearProblem(part);
       this.#hasTold = false;
+      this.#sought = text;
       this.#offer(found, found.length > 0 ? counted(found.length) : nothing);
     } catch (error) {
       if (signal.aborted) return;
@@ -93,7 +96,8 @@ export class Combobox<T extends { id: string }> {
     if (event.key === "Enter") {
       // It chooses; it must not send the form.
       event.preventDefault();
-      if (isOpen) void this.#choose(this.#found[this.#at]);
+      // What is listed may be of what was typed before.
+      if (isOpen && this.#sought === this.#input.value.trim()) void this.#choose(this.#found[this.#at]);
     } else if (event.key === "Escape" && isOpen) {
       this.#close();
     } else if (isOpen && (event.key === "ArrowDown" || event.key === "ArrowUp")) {
