@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from playwright.sync_api import Browser, Locator, Page, Route, expect
@@ -208,6 +209,30 @@ def test_view_of_the_map_is_an_area(page: Page, named_site: RunningSite) -> None
     _tag(page, "use-view").click()
     expect(page).to_have_url(re.compile(r"area=-\d+\.\d+,\d+\.\d+,\d+\.\d+,\d+\.\d+"))
     expect(_tag(page, "area-size")).to_contain_text("km²")
+
+
+def test_keys_in_a_text_are_those_of_the_text(page: Page, named_site: RunningSite) -> None:
+    parts = quote(json.dumps([{"name": "reefs", "filter": "1=1"}]))
+    page.goto(f"{named_site.base}/#map=5/45/5&layers=reefs&area=0,40,5,45&parts={parts}")
+    _tag(page, "more").locator("summary").first.click()
+    written = _tag(page, "written-reefs")
+    written.press("End")
+    written.press("5")
+    expect(written).to_have_value("1=15")
+    written.press("Control+z")
+    expect(written).to_have_value("1=1")
+    expect(_tag(page, "area-size")).to_have_text("Area: 228,199 km²")
+
+
+def _paste(page: Page, text: str) -> None:
+    _tag(page, "bound-west").evaluate(
+        """(field, text) => {
+            const clipboardData = new DataTransfer();
+            clipboardData.setData("text", text);
+            field.dispatchEvent(new ClipboardEvent("paste", {clipboardData, cancelable: true}));
+        }""",
+        text,
+    )
 
 
 def _expect_one_reef(page: Page, number: str) -> None:

@@ -189,7 +189,8 @@ export class AreaForm {
   }
 
   #onKey(event: KeyboardEvent): void {
-    if (event.target instanceof HTMLInputElement || event.target instanceof HTMLSelectElement) return;
+    // There they are those of the text.
+    if (event.target instanceof Element && event.target.matches("input, select, textarea")) return;
     const { tool } = this.#drawing;
     const isUndo = event.key.toLowerCase() === "z" && (event.ctrlKey || event.metaKey);
     const arrow = tool === "move" ? ARROWS[event.key] : undefined;
