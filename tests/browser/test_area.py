@@ -211,6 +211,35 @@ def test_view_of_the_map_is_an_area(page: Page, named_site: RunningSite) -> None
     expect(_tag(page, "area-size")).to_contain_text("km²")
 
 
+def test_nothing_is_asked_for_but_the_area_that_is_seen(
+    page: Page, named_site: RunningSite
+) -> None:
+    page.goto(f"{named_site.base}/#map=5/45/5&layers=reefs&area=0,40,5,45")
+    submit, reason = _tag(page, "submit"), _tag(page, "submit-reason")
+    expect(submit).to_be_enabled()
+    page.get_by_text("Type coordinates instead").click()
+    north = _tag(page, "bound-north")
+    north.fill("50")
+    expect(reason).to_contain_text("Press “Use these coordinates”")
+    expect(submit).to_be_disabled()
+    north.fill("45")
+    expect(submit).to_be_enabled()
+    _paste(page, "1, 41, 5, 45")
+    expect(submit).to_be_disabled()
+    north.press("Enter")
+    expect(page).to_have_url(re.compile("area=1,41,5,45$"))
+    expect(submit).to_be_enabled()
+    # What is drawn hides it, and is none yet.
+    _tag(page, "draw-polygon").click()
+    _click_map(page, right=0, down=0)
+    expect(reason).to_have_text("Finish the drawing, or stop it.")
+    expect(submit).to_be_disabled()
+    _tag(page, "stop-drawing").click()
+    expect(submit).to_be_enabled()
+    _tag(page, "draw-move").click()
+    expect(submit).to_be_enabled()
+
+
 def test_keys_in_a_text_are_those_of_the_text(page: Page, named_site: RunningSite) -> None:
     parts = quote(json.dumps([{"name": "reefs", "filter": "1=1"}]))
     page.goto(f"{named_site.base}/#map=5/45/5&layers=reefs&area=0,40,5,45&parts={parts}")

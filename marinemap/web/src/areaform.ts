@@ -35,6 +35,8 @@ const LEAST_SKETCH_KM2 = 1e-6;
 
 export interface AreaEvents {
   onChange: () => void;
+  /** Drawing or typing has begun or ended: what is chosen is the same. */
+  onDraft: () => void;
   titleOfLayer: (id: string) => string;
 }
 
@@ -43,7 +45,7 @@ export class AreaForm {
   readonly #drawing: AreaDrawing;
   readonly #events: AreaEvents;
   readonly #undo = new Undo<ChosenArea | null>(null);
-  readonly #typed = new TypedBounds((bounds) => this.#setBounds(bounds));
+  readonly #typed = new TypedBounds((bounds) => this.#setBounds(bounds), () => this.#events.onDraft());
   #area: ChosenArea | null = null;
   /** An id that the address named, until the service has told of it. */
   #awaitedId: string | null = null;
@@ -75,6 +77,12 @@ export class AreaForm {
 
   get isDrawing(): boolean {
     return this.#drawing.tool !== null;
+  }
+
+  /** What has to be completed before the area is the one that is seen; empty for nothing. */
+  get missing(): string {
+    if (this.isDrawing && this.#drawing.tool !== "move") return t("Finish the drawing, or stop it.");
+    return this.#typed.isDraft ? t("Press “Use these coordinates”, or empty the four fields.") : "";
   }
 
   /** The area as the address can hold it. */
@@ -261,6 +269,7 @@ export class AreaForm {
     showTool(tool);
     // What was sketched and left does not count.
     if (tool === null) this.#showArea(this.#area);
+    this.#events.onDraft();
   }
 }
 

@@ -47,7 +47,7 @@ class Parts {
   readonly #letters = new LettersForm(() => this.#heed());
 
   constructor(map: Map) {
-    this.#area = new AreaForm(map, { onChange: () => this.#heedArea(), titleOfLayer: (id) => this.#layers.titleOf(id) });
+    this.#area = new AreaForm(map, { onChange: () => this.#heedArea(), onDraft: () => this.#form.refresh(), titleOfLayer: (id) => this.#layers.titleOf(id) });
     this.#layers = new LayerList(map, {
       onChange: () => this.#heedLayers(),
       onChoice: () => this.#sharing.keep(),

@@ -75,6 +75,7 @@ export class OrderForm {
     if (!hasArea && !hasLayer) return t("Choose an area and tick at least one layer.");
     if (!hasArea) return t("Choose an area first.");
     if (!hasLayer) return t("Tick at least one layer.");
+    if (this.#parts.area.missing) return this.#parts.area.missing;
     if (this.#parts.crs.choice === undefined) return t("Choose a coordinate system by its name, or type its EPSG code.");
     return this.#parts.format.missing || this.#parts.more.missing || this.#parts.letters.missing;
   }

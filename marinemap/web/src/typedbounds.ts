@@ -21,24 +21,33 @@ class TypingError extends Error {
 
 export class TypedBounds {
   readonly #onBounds: (bounds: Bounds) => void;
+  readonly #onTyping: () => void;
+  /** As they stand for the area that is chosen. */
+  #filled: string[] = SIDES.map(() => "");
 
-  constructor(onBounds: (bounds: Bounds) => void) {
+  constructor(onBounds: (bounds: Bounds) => void, onTyping: () => void) {
     this.#onBounds = onBounds;
+    this.#onTyping = onTyping;
     element("use-bounds").addEventListener("click", () => this.#use());
     element("typed-area").addEventListener("keydown", (event) => this.#onEnter(event));
-    for (const side of SIDES) input(side).addEventListener("paste", (event) => paste(event));
+    for (const side of SIDES) {
+      input(side).addEventListener("input", onTyping);
+      input(side).addEventListener("paste", (event) => this.#paste(event));
+    }
+  }
+
+  /** Whether something else is typed than the area that is chosen. */
+  get isDraft(): boolean {
+    const typed = texts();
+    return typed.some(Boolean) && typed.join(";") !== this.#filled.join(";");
   }
 
   /** Show the bounds of an area, where it is a rectangle. */
   fill(area: ChosenArea | null): void {
     mark([]);
-    for (const side of SIDES) input(side).value = "";
-    if (area?.kind !== "drawn" || !area.isRectangle) return;
-    const bounds = boundsOf(area.ring);
-    const shift = -360 * Math.floor((bounds.west + 180) / 360);
-    const east = bounds.east + shift;
-    const shown = { ...bounds, west: bounds.west + shift, east: east > 180 ? east - 360 : east };
-    for (const side of SIDES) input(side).value = String(Number(shown[side].toFixed(7)));
+    const bounds = area?.kind === "drawn" && area.isRectangle ? shown(boundsOf(area.ring)) : null;
+    for (const side of SIDES) input(side).value = bounds ? String(Number(bounds[side].toFixed(7))) : "";
+    this.#filled = texts();
   }
 
   // Enter in a coordinate sets the area; it must not send the form.
@@ -46,6 +55,14 @@ export class TypedBounds {
     if (event.key !== "Enter" || !(event.target instanceof HTMLInputElement)) return;
     event.preventDefault();
     this.#use();
+  }
+
+  #paste(event: ClipboardEvent): void {
+    const parts = splitBounds(event.clipboardData?.getData("text") ?? "");
+    if (!parts) return;
+    event.preventDefault();
+    SIDES.forEach((side, index) => (input(side).value = parts[index]!));
+    this.#onTyping();
   }
 
   #use(): void {
@@ -79,18 +96,23 @@ function readSide(side: Side): number {
   throw new TypingError(t("{side} must be degrees from -{most} to {most}, such as {example}.", { side: NAMES[side], most, example }), [side]);
 }
 
+/** Between -180 and 180; all of it where they go round the world. */
+function shown(bounds: Bounds): Bounds {
+  if (bounds.east - bounds.west >= 360) return { ...bounds, west: -180, east: 180 };
+  const shift = -360 * Math.floor((bounds.west + 180) / 360);
+  const east = bounds.east + shift;
+  return { ...bounds, west: bounds.west + shift, east: east > 180 ? east - 360 : east };
+}
+
+function texts(): string[] {
+  return SIDES.map((side) => input(side).value.trim());
+}
+
 function mark(sides: readonly Side[]): void {
   for (const side of SIDES) {
     if (sides.includes(side)) input(side).setAttribute("aria-invalid", "true");
     else input(side).removeAttribute("aria-invalid");
   }
-}
-
-function paste(event: ClipboardEvent): void {
-  const parts = splitBounds(event.clipboardData?.getData("text") ?? "");
-  if (!parts) return;
-  event.preventDefault();
-  SIDES.forEach((side, index) => (input(side).value = parts[index]!));
 }
 
 function input(side: Side): HTMLInputElement {
