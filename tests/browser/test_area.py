@@ -240,6 +240,29 @@ def test_nothing_is_asked_for_but_the_area_that_is_seen(
     expect(submit).to_be_enabled()
 
 
+def test_area_that_comes_while_another_is_moved_stays_as_it_is(
+    page: Page, named_site: RunningSite
+) -> None:
+    page.goto(f"{named_site.base}/#map=5/45/5&layers=reefs&area=0,40,5,45")
+    expect(_tag(page, "estimate-text")).to_contain_text("25 features")
+    for text in (
+        "MULTIPOLYGON (((1 41, 2 41, 2 42, 1 41)), ((5 41, 6 41, 6 42, 5 41)))",
+        "POLYGON ((1 41, 9 41, 9 49, 1 41), (5 42, 7 42, 7 44, 5 42))",
+    ):
+        _tag(page, "draw-move").click()
+        _choose_file(page, "area.wkt", text)
+        size = _tag(page, "area-size")
+        expect(size).to_contain_text("area.wkt: ")
+        told = size.inner_text()
+        expect(_tag(page, "draw-move")).to_have_attribute("aria-pressed", "false")
+        _tag(page, "map").press("ArrowRight")
+        _tag(page, "units").click()
+        _tag(page, "units").click()
+        expect(size).to_have_text(told)
+        _tag(page, "undo-area").click()
+        expect(size).to_have_text("Area: 228,199 km²")
+
+
 def test_keys_in_a_text_are_those_of_the_text(page: Page, named_site: RunningSite) -> None:
     parts = quote(json.dumps([{"name": "reefs", "filter": "1=1"}]))
     page.goto(f"{named_site.base}/#map=5/45/5&layers=reefs&area=0,40,5,45&parts={parts}")

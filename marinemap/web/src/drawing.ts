@@ -152,8 +152,8 @@ export class AreaDrawing {
   #finish(area: ChosenArea): void {
     this.#area = area;
     this.#events.onArea(area);
-    // Who moves it by keys goes on.
-    if (this.#tool === "move") return this.#showArea();
+    // Who moves it by keys goes on, where another that came in its place can be moved.
+    if (this.#tool === "move" && editableRing(area)) return this.#showArea();
     // The click that ends a drawing may be the second of a double click, which the
     // map still has to offer to the interaction: without the wait it would zoom.
     setTimeout(() => this.cancel());
