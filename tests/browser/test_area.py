@@ -276,6 +276,36 @@ def test_keys_in_a_text_are_those_of_the_text(page: Page, named_site: RunningSit
     expect(_tag(page, "area-size")).to_have_text("Area: 228,199 km²")
 
 
+def test_area_over_180_degrees_comes_back_in_one_piece(page: Page, named_site: RunningSite) -> None:
+    ports = [[178, 41], [-178, 42]]
+    points = [{"type": "Point", "coordinates": place} for place in ports]
+    path = named_site.home / "islands.geojson"
+    features = [{"type": "Feature", "properties": {}, "geometry": point} for point in points]
+    path.write_text(json.dumps({"type": "FeatureCollection", "features": features}))
+    named_site.manage("addlayer", "islands", path)
+    page.goto(f"{named_site.base}/#map=5/41/180&layers=islands&area=175,40,-175,43")
+    expect(_tag(page, "estimate-text")).to_contain_text("2 features")
+    size = _tag(page, "area-size")
+    _tag(page, "submit").click()
+    _tag(page, "clear-area").click()
+    _tag(page, "change").click()
+    expect(page).to_have_url(re.compile("area=175,40,185,43$"))
+    expect(_tag(page, "draw-move")).to_be_enabled()
+    slanting, hollow = "170,40;190,41;180,44", "170,40;190,40;190,44;181,42;170,44"
+    for count, corners in enumerate((slanting, hollow), 2):
+        before = size.inner_text()
+        page.evaluate(f"location.hash = '#map=5/41/180&layers=islands&area={corners}'")
+        expect(size).not_to_have_text(before)
+        told = size.inner_text()
+        _tag(page, "submit").click()
+        expect(_tag(page, "change")).to_have_count(count)
+        _tag(page, "clear-area").click()
+        expect(page).not_to_have_url(re.compile("area="))
+        _tag(page, "change").first.click()
+        expect(page).to_have_url(re.compile("area=170,40;"))
+        expect(size).to_have_text(told)
+
+
 def _paste(page: Page, text: str) -> None:
     _tag(page, "bound-west").evaluate(
         """(field, text) => {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { normaliseArea, splitAt, type AreaGeometry, type Position, type Ring } from "./antimeridian.ts";
+import { joinedAt, normaliseArea, splitAt, type AreaGeometry, type Position, type Ring } from "./antimeridian.ts";
 
 function rectangle(west: number, south: number, east: number, north: number): Ring {
   return [[west, south], [east, south], [east, north], [west, north]];
@@ -65,6 +65,20 @@ test("a rectangle over 180 becomes two that meet there", () => {
 test("an area that ends at 180 is not cut", () => {
   assert.equal(normaliseArea(rectangle(170, 0, 180, 10)).type, "Polygon");
   assert.deepEqual(extentOf(pieces(normaliseArea(rectangle(180, 0, 190, 10)))[0]!), [-180, 0, -170, 10]);
+});
+
+test("what was cut at 180 is put together again", () => {
+  const slanting: Ring = [[170, 0], [190, 3], [185.1234567, 10], [172, 12]];
+  for (const ring of [rectangle(175, 40, 185, 43), rectangle(179.9999999, -0.1, 180.0000001, 0.1), slanting]) {
+    const { west, east } = splitAt(ring, 180);
+    assert.deepEqual(joinedAt(west[0]!, east[0]!, 180), ring);
+    assert.deepEqual(joinedAt(east[0]!, west[0]!, 180), ring);
+  }
+});
+
+test("what no cut made is left apart", () => {
+  const [west, east] = [rectangle(170, 0, 180, 10), rectangle(180, 0, 190, 9)];
+  for (const other of [east, rectangle(190, 0, 200, 10), [[180, 5], [190, 0], [190, 10]] as Ring]) assert.equal(joinedAt(west, other, 180), null);
 });
 
 test("the whole world stays whole", () => {

@@ -44,6 +44,33 @@ export function splitAt(ring: Ring, meridian: number): { west: Ring[]; east: Rin
   };
 }
 
+/** Put two pieces together that a cut along a meridian made of one ring; null where they are none. */
+export function joinedAt(one: Ring, other: Ring, meridian: number): Ring | null {
+  const [first, second] = [cutIn(one, meridian), cutIn(other, meridian)];
+  if (!first || !second || String([first[0], first.at(-1)]) !== String([second.at(-1), second[0]])) return null;
+  const ring = [...first.slice(1), ...second.slice(1)].filter((corner, index, all) => {
+    return corner[0] !== meridian || !isBetween(all.at(index - 1)!, corner, all[(index + 1) % all.length]!);
+  });
+  const westmost = [...ring].sort(([x, y], [otherX, otherY]) => x - otherX || y - otherY)[0]!;
+  return begunAt(ring.indexOf(westmost), ring);
+}
+
+/** The ring from where it leaves its one edge along the meridian to where it comes back to it; null where there is not one. */
+function cutIn(ring: Ring, meridian: number): Ring | null {
+  const edges = ring.map((_, index) => index).filter((index) => ring[index]![0] === meridian && ring[(index + 1) % ring.length]![0] === meridian);
+  return edges.length === 1 ? begunAt(edges[0]! + 1, ring) : null;
+}
+
+function begunAt(index: number, ring: Ring): Ring {
+  return [...ring.slice(index), ...ring.slice(0, index)];
+}
+
+/** Whether a corner lies on the line between its neighbours, but for what was rounded: cuts leave such. */
+function isBetween([startX, startY]: Position, [x, y]: Position, [endX, endY]: Position): boolean {
+  const across = (endX - startX) * (y - startY) - (endY - startY) * (x - startX);
+  return Math.abs(across) <= (2 / DECIMALS) * Math.hypot(endX - startX, endY - startY);
+}
+
 interface Crossing {
   latitude: number;
   /** Orders crossings of one latitude as they lie just west of the meridian. */
@@ -71,7 +98,7 @@ function westOf(ring: Ring, meridian: number): Ring[] {
   const isWest = ([longitude]: Position): boolean => longitude < meridian;
   const entry = ring.findIndex((corner, index) => isWest(corner) && !isWest(ring.at(index - 1)!));
   if (entry < 0) return isWest(ring[0]!) ? [ring] : [];
-  const chains = chainsOf([...ring.slice(entry), ...ring.slice(0, entry)], meridian);
+  const chains = chainsOf(begunAt(entry, ring), meridian);
   rankNorthwards(chains.flatMap(({ enters, leaves }) => [enters, leaves]));
   return joined(chains, meridian).map(withoutRepeats);
 }

@@ -1,6 +1,6 @@
 /** The outline of an area that was asked for, in one piece where it lies over the 180th meridian. */
 
-import type { Position, Ring } from "../antimeridian.ts";
+import { joinedAt, type Position, type Ring } from "../antimeridian.ts";
 import type { AskedArea } from "../api/requests.ts";
 import { ringOfBounds } from "../area.ts";
 
@@ -34,5 +34,8 @@ function inOnePiece(polygons: Outline): Outline {
   if (!reaches(180) || !reaches(-180)) return polygons;
   const isEast = ([outer]: Ring[]): boolean => outer!.every(([longitude]) => longitude < 0);
   const shifted = ([longitude, latitude]: Position): Position => [longitude + 360, latitude];
-  return polygons.map((polygon) => (isEast(polygon) ? polygon.map((ring) => ring.map(shifted)) : polygon));
+  const placed = polygons.map((polygon) => (isEast(polygon) ? polygon.map((ring) => ring.map(shifted)) : polygon));
+  const [[west, ...holes], [east, ...others]] = placed.length === 2 ? (placed as [Ring[], Ring[]]) : [[], []];
+  const joined = west && east && holes.length + others.length === 0 ? joinedAt(west, east, 180) : null;
+  return joined ? [[joined]] : placed;
 }
