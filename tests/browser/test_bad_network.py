@@ -146,6 +146,58 @@ def test_enter_chooses_nothing_that_was_found_for_other_words(
     expect(_tag(page, "area-size")).to_contain_text("Récif 7")
 
 
+def test_older_requests_are_offered_however_late_the_first_come(
+    page: Page, drawn_site: RunningSite
+) -> None:
+    page.goto(f"{drawn_site.base}/{PORTS}")
+    asked = [{"process": "extract", "inputs": {"layers": ["reefs"], "area": [0, 40, 5, 45]}}] * 25
+    answer = page.evaluate(
+        """async (requests) => (await fetch("/api/batches", {
+            method: "POST",
+            headers: {"Content-Type": "application/json"},
+            body: JSON.stringify({requests}),
+        })).status""",
+        asked,
+    )
+    assert answer == 201
+    held: list[Route] | None = []
+
+    def hold(route: Route) -> None:
+        route.continue_() if held is None else held.append(route)
+
+    page.route("**/api/jobs?*", hold)
+    # Of all others the stream tells.
+    page.route("**/api/jobs/events", lambda route: route.abort())
+    page.reload()
+    _tag(page, "submit").click()
+    expect(_tag(page, "request-row")).to_have_count(1)
+    so_far, held = held, None
+    for route in so_far:
+        route.continue_()
+    older = _tag(page, "more-requests")
+    expect(older).to_be_visible()
+    # Not what else is asked of requests meanwhile.
+    _fail_once(page, re.compile(r"/api/jobs\?.*\bafter="), "busy")
+    older.click()
+    expect(_tag(page, "banner")).to_contain_text("The server is busy.")
+    older.click()
+    expect(_tag(page, "request-row")).to_have_count(26)
+
+
+def test_page_does_without_what_the_browser_forbids(page: Page, drawn_site: RunningSite) -> None:
+    page.add_init_script("""
+        const forbidden = () => { throw new DOMException("forbidden", "SecurityError"); };
+        window.BroadcastChannel = forbidden;
+        for (const name of ["localStorage", "sessionStorage"]) {
+            Object.defineProperty(window, name, {get: forbidden});
+        }
+    """)
+    page.goto(f"{drawn_site.base}/{PORTS}")
+    expect(_tag(page, "estimate-text")).to_contain_text("25 features")
+    _tag(page, "submit").click()
+    expect(_tag(page, "request-row")).to_have_count(1)
+
+
 def _choose(page: Page, words: str, title: str, before: Callable[[], object] = bool) -> None:
     name = _tag(page, "area-name")
     name.fill(words)

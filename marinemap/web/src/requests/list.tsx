@@ -6,7 +6,7 @@ import { ProblemError } from "../api/call.ts";
 import { cancelJob, listJobs, newKey, readFailure, readReport, readRequest, renewJob, revokeLinks, shareJob, submitOrder, type Asked, type Job } from "../api/requests.ts";
 import { now } from "../clock.ts";
 import { announce, element } from "../page.ts";
-import { ended, isTold, problemInWords } from "../problems.ts";
+import { ended, isTold, problemInWords, showBanner } from "../problems.ts";
 import { inOwnTime, isOver, isReady, stateInWords } from "../states.ts";
 import { Card, standingInWords, type CardEvents, type Entry } from "./card.tsx";
 import { reasonOf } from "./failure.ts";
@@ -35,15 +35,17 @@ export class RequestList {
     onJob: (job) => this.#take(job),
     isAnyOpen: () => this.#listed().some(({ job, isLost }) => !isOver(job) && !isLost),
   });
-  readonly #tabs = new BroadcastChannel(CHANNEL);
+  readonly #tabs = channel();
+  /** Whether it is known what was asked for before, and where the older of that is. */
+  #isLoaded = false;
   #next: string | undefined;
   #hasWorker = true;
   #expiryTimer: number | undefined;
 
   constructor(parts: RequestParts) {
     this.#parts = parts;
-    this.#tabs.addEventListener("message", () => void this.load().catch(() => {}));
-    element("more-requests").addEventListener("click", () => void this.#loadMore());
+    this.#tabs?.addEventListener("message", () => void this.load().catch(() => {}));
+    element("more-requests").addEventListener("click", () => void this.#loadMore().catch((error) => showBanner(problemInWords(error))));
   }
 
   /** Show what was asked for before, here or in another tab. */
@@ -51,7 +53,8 @@ export class RequestList {
     // Those that come while the service answers are not among what it tells.
     const known = [...this.#entries.values()];
     const { jobs, next } = await listJobs();
-    if (this.#entries.size === 0) this.#next = next;
+    if (!this.#isLoaded) this.#next = next;
+    this.#isLoaded = true;
     // The service answers again.
     for (const entry of this.#entries.values()) if (entry.isUnanswered) delete entry.problem;
     jobs.forEach((job) => this.#take(job));
@@ -86,7 +89,7 @@ export class RequestList {
   /** Take a new request into the list. */
   add(job: Job, layers: string[]): void {
     this.#take(job);
-    this.#tabs.postMessage(job.jobID);
+    this.#tabs?.postMessage(job.jobID);
     announce(t("Request sent: {layers}.", { layers: layers.map(this.#parts.titles.ofLayer).join(", ") }));
     this.#item(job.jobID)?.scrollIntoView({ block: "nearest" });
     // The keyboard goes on at what was asked for; between lie all layers.
@@ -234,7 +237,7 @@ export class RequestList {
     this.#show();
     try {
       await fulfil(entry);
-      this.#tabs.postMessage(entry.job.jobID);
+      this.#tabs?.postMessage(entry.job.jobID);
     } catch (error) {
       entry.problem = inOwnTime(problemInWords(error));
       entry.isUnanswered = error instanceof ProblemError && isTold(error.problem);
@@ -250,6 +253,15 @@ export class RequestList {
 
   #item(id: string): HTMLElement | null {
     return element("requests").querySelector(`[data-job="${CSS.escape(id)}"]`);
+  }
+}
+
+/** None where the browser forbids it, as it may where it keeps no cookies: other tabs look when they are shown. */
+function channel(): BroadcastChannel | null {
+  try {
+    return new BroadcastChannel(CHANNEL);
+  } catch {
+    return null;
   }
 }
 
