@@ -306,6 +306,19 @@ def test_area_over_180_degrees_comes_back_in_one_piece(page: Page, named_site: R
         expect(size).to_have_text(told)
 
 
+def test_area_beyond_the_map_is_taken(page: Page, named_site: RunningSite) -> None:
+    _open(page, named_site)
+    page.get_by_text("Type coordinates instead").click()
+    for side, text in {"south": "86", "north": "89", "west": "10", "east": "20"}.items():
+        _tag(page, f"bound-{side}").fill(text)
+    _tag(page, "use-bounds").click()
+    expect(page).to_have_url(re.compile("area=10,86,20,89$"))
+    # Round the world, from wherever.
+    page.evaluate("location.hash = '#layers=reefs&area=-130,-60,230,60'")
+    expect(_tag(page, "bound-west")).to_have_value("-180")
+    expect(_tag(page, "bound-east")).to_have_value("180")
+
+
 def _paste(page: Page, text: str) -> None:
     _tag(page, "bound-west").evaluate(
         """(field, text) => {

@@ -38,6 +38,15 @@ test("what is shown of layers that are not there is passed over", () => {
   assert.deepEqual(shown, { order: ["lanes", "ports"], names: ["lanes"] });
 });
 
+test("what lies many worlds away is written so that it can be read", () => {
+  const square = (west: number): [number, number][] => [[west, 40], [west + 5, 40], [west + 5, 45], [west, 45]];
+  const shared = { ...NOTHING, layers: ["ports"], view: { zoom: 5, latitude: 42, longitude: 1442 } };
+  for (const isRectangle of [true, false]) {
+    const { area, view } = readAddress(writeAddress({ ...shared, area: { ring: square(1440), isRectangle } }));
+    assert.deepEqual([area, view?.longitude], [{ ring: square(0), isRectangle }, 2]);
+  }
+});
+
 test("the good parts of a damaged address count", () => {
   assert.deepEqual(readAddress("#map=x&layers=ports,,%00,ports&crs=EPSG:4326"), { ...NOTHING, layers: ["ports"], crs: "EPSG:4326" });
 });

@@ -96,7 +96,7 @@ export function readAddress(fragment: string): Shared {
 
 export function writeAddress({ view, layers, shown, area, format, mode, crs, parts, hasCopy }: Shared): string {
   const members = [
-    view && `map=${Number(view.zoom.toFixed(2))}/${short(view.latitude)}/${short(view.longitude)}`,
+    view && `map=${Number(view.zoom.toFixed(2))}/${short(view.latitude)}/${short(view.longitude + worldsBack(view.longitude))}`,
     layers.length > 0 && `layers=${layers.join(",")}`,
     shown.order.length > 0 && `order=${shown.order.join(",")}`,
     shown.names.length > 0 && `names=${shown.names.join(",")}`,
@@ -161,10 +161,22 @@ function isPlace([longitude, latitude]: Position): boolean {
 
 function areaText(area: SharedArea): string {
   if ("id" in area) return encodeURIComponent(area.id).replaceAll("%3A", ":");
-  const { ring, isRectangle } = area;
+  const { isRectangle } = area;
+  const ring = brought(area.ring);
   const { west, south, east, north } = boundsOf(ring);
   if (isRectangle) return [west, south, east, north].map(exact).join(",");
   return ring.map((corner) => corner.map(exact).join(",")).join(";");
+}
+
+/** Back from copies of the world that no address is read of. */
+function brought(ring: Ring): Ring {
+  const { west, east } = boundsOf(ring);
+  const shift = worldsBack(west) || worldsBack(east);
+  return shift ? ring.map(([longitude, latitude]): Position => [longitude + shift, latitude]) : ring;
+}
+
+function worldsBack(longitude: number): number {
+  return Math.abs(longitude) > FARTHEST_DEGREES ? -360 * Math.round(longitude / 360) : 0;
 }
 
 /** A metre is enough for a view. */

@@ -33,8 +33,7 @@ export function createMap(): Map {
 
 export function zoomTo(map: Map, bounds: Bounds, milliseconds = 0): void {
   const { west, east } = bounds;
-  const south = Math.max(bounds.south, -MERCATOR_LIMIT);
-  const north = Math.min(bounds.north, MERCATOR_LIMIT);
+  const [south, north] = [bounds.south, bounds.north].map((latitude) => Math.max(-MERCATOR_LIMIT, Math.min(MERCATOR_LIMIT, latitude))) as [number, number];
   const extent = transformExtent([west, south, east, north], "EPSG:4326", "EPSG:3857");
   map.getView().fit(extent, { padding: [30, 30, 30, 30], maxZoom: 13, duration: isStill() ? 0 : milliseconds });
 }
