@@ -13,6 +13,8 @@ test("degrees are read as people write them", () => {
 });
 
 test("what is no place on an axis is refused", () => {
+  // East in German, west in French and Spanish.
+  assert.equal(parseDegrees("10 O", "longitude"), null);
   for (const text of ["", "x", "10N", "-10W", "181", "10 60", "10 5 60", "10.5 30", "1 2 3 4", "1e2", "0x10", "E"]) {
     assert.equal(parseDegrees(text, "longitude"), null, text);
   }

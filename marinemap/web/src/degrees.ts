@@ -1,11 +1,13 @@
 /** Degrees as people write them: 38.5, 38,5, 10E, 38°30'N, S 38 30 15, -38° 30.25'. */
 
-import { number, t } from "./words.ts";
+import { locale, number, t } from "./words.ts";
 
 export type Axis = "longitude" | "latitude";
 
+/** East is Ost for a German; for who writes French, Spanish or Italian an O is the west. */
+const EASTS = locale.startsWith("de") ? "EO" : "E";
 const LETTERS: Record<Axis, { positive: string; negative: string; most: number }> = {
-  longitude: { positive: "EO", negative: "W", most: 180 },
+  longitude: { positive: EASTS, negative: "W", most: 180 },
   latitude: { positive: "N", negative: "S", most: 90 },
 };
 /** Between bounds, the surest first: a comma may belong to a number, and a blank to degrees and minutes. */
