@@ -185,6 +185,24 @@ def test_the_keyboard_stays_when_the_map_comes_to_the_layer(
     expect(_tag(page, "layer-reefs")).to_be_focused()
 
 
+def test_buttons_bear_the_name_that_a_layer_has_now(page: Page, drawn_site: RunningSite) -> None:
+    page.goto(f"{drawn_site.base}/#map=1/45/5&layers=ports")
+    way = _tag(page, "go-ports")
+    expect(way).to_have_accessible_name("Go there: ports")
+    for title in ("Harbours", "ports"):
+        drawn_site.manage(
+            "shell",
+            "--command",
+            "from marinemap.catalogue.models import Layer\n"
+            "layer = Layer.objects.get(pk='ports')\n"
+            f"layer.title = {title!r}\n"
+            "layer.save()\n",
+        )
+        # As for a person who comes back to the tab.
+        page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+        expect(way).to_have_accessible_name(f"Go there: {title}")
+
+
 @pytest.mark.parametrize(
     "size", [(390, 780), (780, 390), (640, 400), (320, 256)], ids=lambda size: f"{size[0]}"
 )

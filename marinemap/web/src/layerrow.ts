@@ -40,6 +40,7 @@ export class LayerRow {
   readonly #moves = ([1, -1] as const).map((step) => this.#moveButton(step));
   readonly #options = make("div", { className: "layer-options", hidden: true });
   readonly #facts = make("div");
+  readonly #go: HTMLButtonElement;
   #collection: Collection;
 
   constructor(collection: Collection, events: RowEvents) {
@@ -54,7 +55,8 @@ export class LayerRow {
     this.#aboutButton.addEventListener("click", () => this.#toggleAbout());
     this.#fillOptions(id);
     this.#about.append(this.#options, this.#facts);
-    this.#place.append(this.#placeText, " ", this.#goButton(t("Go there"), `go-${id}`));
+    this.#go = this.#goButton(t("Go there"), `go-${id}`);
+    this.#place.append(this.#placeText, " ", this.#go);
     const line = make("p", { className: "layer-line" }, this.#count, this.#aboutButton);
     this.item = make("li", {}, this.#box, this.#swatch, this.#label, line, this.#place, this.#state, this.#about);
     this.describe(collection);
@@ -98,6 +100,7 @@ export class LayerRow {
     this.#title.textContent = title;
     this.#count.textContent = countInWords(collection);
     this.#aboutButton.setAttribute("aria-label", t("About {layer}", { layer: title }));
+    this.#go.setAttribute("aria-label", `${this.#go.textContent}: ${title}`);
     this.#aboutButton.setAttribute("aria-expanded", String(!this.#about.hidden));
     // Most are never opened, and a page of many layers is there sooner without.
     if (!this.#about.hidden) this.#fillAbout();
@@ -154,8 +157,9 @@ export class LayerRow {
     this.#moves.forEach((button) => button.setAttribute("aria-label", `${button.textContent}: ${title}`));
     // Made anew only when it says something else: the keyboard may be in it.
     const paragraphs = facts(this.#collection);
-    if (this.#about.dataset["says"] === paragraphs.join("\n")) return;
-    this.#about.dataset["says"] = paragraphs.join("\n");
+    const says = [title, ...paragraphs].join("\n");
+    if (this.#about.dataset["says"] === says) return;
+    this.#about.dataset["says"] = says;
     this.#facts.replaceChildren(...paragraphs.map((fact) => make("p", {}, fact)), this.#goButton(t("Zoom to"), `zoom-${id}`));
   }
 
