@@ -50,11 +50,13 @@ class CorsMiddleware:
 
 def _mark(response: HttpResponseBase, origin: str | None, is_preflight: bool) -> None:
     known = cors_origins()
-    if "*" not in known:
+    # Said to whoever asks, also to who names no origin: a cache keeps one answer for all.
+    allowed = "*" if "*" in known else origin
+    if allowed != "*":
         patch_vary_headers(response, ["Origin"])
-    if origin is None or not {"*", origin} & set(known):
+    if allowed is None or allowed not in known:
         return
-    response.headers["Access-Control-Allow-Origin"] = "*" if "*" in known else origin
+    response.headers["Access-Control-Allow-Origin"] = allowed
     response.headers["Access-Control-Expose-Headers"] = _EXPOSED
     if is_preflight:
         response.headers["Access-Control-Allow-Methods"] = _METHODS

@@ -41,6 +41,17 @@ def test_operator_says_which_origins(
     assert ("Origin" in response["Vary"]) == bool(origins)
 
 
+def test_answer_that_a_cache_keeps_for_all_may_be_read_by_pages_of_others(
+    new_client: NewClient,
+) -> None:
+    own = new_client().get("/api/collections")
+    other = new_client().get("/api/collections", headers=ORIGIN)
+    assert "Origin" not in own["Vary"]
+    assert own[ALLOW] == other[ALLOW] == "*"
+    exposed = "Access-Control-Expose-Headers"
+    assert own[exposed] == other[exposed]
+
+
 def test_preflight_is_answered(new_client: NewClient) -> None:
     asked = ORIGIN | {"Access-Control-Request-Method": "POST"}
     response = new_client().options("/api/processes/echo/execution", headers=asked)
