@@ -106,7 +106,10 @@ def claim_owner(job: Job) -> None:
     """
     own = Job.objects.filter(pk=job.pk) if job.batch is None else of_batch(job.batch)
     repeats.bind(own.order_by(), job.owner)
-    own.update(is_owner_known=True)
+    with transaction.atomic():
+        # In the order of dismiss_batch: else each of the two waits for what the other has.
+        list(own.order_by("pk").select_for_update().values_list("pk"))
+        own.update(is_owner_known=True)
 
 
 def of_batch(batch: uuid.UUID) -> QuerySet[Job]:

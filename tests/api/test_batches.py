@@ -254,7 +254,10 @@ def test_queries_of_a_poll_do_not_grow_with_the_batch(
 ) -> None:
     client = new_client(BROWSER)
     address = send(client, echoes(40))["Location"]
-    with django_assert_max_num_queries(6):
+    # The first look binds the batch to who asked, which takes some more.
+    with django_assert_max_num_queries(8):
+        client.get(address)
+    with django_assert_max_num_queries(4):
         assert client.get(address).json()["total"] == 40
 
 

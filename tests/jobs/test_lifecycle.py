@@ -19,6 +19,7 @@ from marinemap.jobs.repeats import KeyedRequest
 from marinemap.jobs.states import FINISHED, JobStatus
 from marinemap.processes.process import RunResult
 from tests.jobs.conftest import OWNER, Messages, age, begin, finish
+from tests.running_site import wait_for
 
 pytestmark = pytest.mark.django_db
 
@@ -96,6 +97,39 @@ def test_two_deliveries_at_once_start_one_run(job: Job) -> None:
         thread.join(180)
     assert len(begun) == 4
     assert [found.attempt for found in begun if found] == [1]
+
+
+@pytest.mark.skipif("connection.vendor != 'postgresql'", reason="SQLite has one writer at a time")
+@pytest.mark.django_db(transaction=True)
+def test_batch_is_bound_in_the_order_in_which_it_is_cancelled() -> None:
+    """Else a DELETE beside the first look at a batch was a deadlock, answered by 503."""
+    # The table has them in another order than their ids do.
+    last, first = (uuid.UUID(int=number) for number in (2, 1))
+    whose = {"owner": OWNER, "is_owner_known": False, "batch": uuid.uuid4()}
+    for place, number in enumerate((last, first)):
+        Job.objects.create(pk=number, process_id="echo", place_in_batch=place, **whose)
+    thread = threading.Thread(target=_claim, args=[last])
+    with transaction.atomic():
+        locked = Job.objects.select_for_update(nowait=True)
+        locked.get(pk=first)
+        thread.start()
+        wait_for(_is_anyone_kept_waiting, "the look at the batch waits for its first job")
+        locked.get(pk=last)
+    thread.join(180)
+    assert set(Job.objects.values_list("is_owner_known", flat=True)) == {True}
+
+
+def _claim(number: uuid.UUID) -> None:
+    try:
+        lifecycle.claim_owner(Job.objects.get(pk=number))
+    finally:
+        connection.close()
+
+
+def _is_anyone_kept_waiting() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
+        return bool(cursor.fetchone()[0])
 
 
 def test_message_of_a_dead_worker_is_taken_over_at_once(job: Job) -> None:
