@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pyogrio
 import pytest
+import shapely
 from django.test import Client
 
 from marinemap.catalogue.models import Layer
+from marinemap.catalogue.registration import register
 from marinemap.jobs.models import Job
 from tests.api.conftest import AREA, BROWSER, Post, run
 from tests.api.test_jobs import ECHO, assert_problem
@@ -51,6 +56,24 @@ def test_report_tells_of_each_layer_until_the_files_are_gone(owner: Client, job:
     owner.delete(job)
     assert_problem(owner.get(f"{job}/report"), 404)
     assert owner.get(f"{job}/request").status_code == 200
+
+
+def test_page_of_a_report_names_fields_as_the_layer_does(
+    owner: Client, post: Post, tmp_path: Path
+) -> None:
+    """Some are called as members of the site's documents are, such as a moment."""
+    path = tmp_path / "odd.gpkg"
+    names, texts = ["description", "earliestStart"], np.array(["x"], object)
+    point = shapely.to_wkb(shapely.points([[2.0, 42.0]]))
+    about = {"geometry_type": "Point", "crs": "EPSG:4326", "driver": "GPKG"}
+    pyogrio.raw.write(path, point, [texts, texts], names, **about)
+    register("odd", path)
+    job = post(owner, {"inputs": {"layers": ["odd"], "area": AREA}})["Location"]
+    run(job.rpartition("/")[2])
+    page = owner.get(f"{job}/report?f=html", headers={"Accept-Language": "de"})
+    assert page.status_code == 200, page.content
+    for name in names:
+        assert f"<dt>{name}</dt><dd>{name[:10]}</dd>" in page.content.decode()
 
 
 def test_what_was_asked_is_told_to_nobody_else(job: str, new_client: NewClient) -> None:

@@ -49,6 +49,12 @@ def values(client: Client, field: str, query: str = "") -> dict[str, Any]:
     return found
 
 
+def test_page_has_values_as_a_filter_takes_them(samples: Layer, client: Client) -> None:
+    address = "/api/collections/samples/values?field=depth&f=html"
+    page = client.get(address, headers={"Accept-Language": "de"}).content.decode()
+    assert "<td>1.5</td>" in page and "<dd>73.5</dd>" in page
+
+
 def test_values_are_counted_the_most_frequent_first(samples: Layer, client: Client) -> None:
     found = values(client, "kind")
     assert found["values"] == [

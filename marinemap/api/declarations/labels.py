@@ -90,8 +90,11 @@ LABELS = {
     "values": _("Values"),
     "version": _("Version"),
 }
-# Members whose own members a layer, or a standard, has named.
-OF_OTHERS = frozenset(("features", "inputs", "outputs", "request", "problem"))
+# Members that hold what a layer, or a standard, has named, or a layer's own values.
+OF_OTHERS = frozenset(
+    ("features", "inputs", "outputs", "request", "problem", "renamed_fields")
+    + ("value", "minimum", "maximum")
+)
 MOMENTS = frozenset(
     ("created", "earliestStart", "expires", "finished", "lastUsed", "started", "updated")
 )
