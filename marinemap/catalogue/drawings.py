@@ -57,10 +57,13 @@ def progress_of(layer: Layer, drawing: Drawing | None) -> int | None:
 
 def open_drawing(layer: Layer, name: str) -> BinaryIO | None:
     """Open a layer's drawing for reading; None if it has none of that name, or none any more."""
-    drawing = Drawing.objects.filter(pk=layer.pk, file=name).first()
+    # The name is the row's own: what a client sent names no file, and is not looked up, for
+    # databases refuse some texts, such as one with a NUL.
+    drawing = Drawing.objects.filter(pk=layer.pk).first()
+    if drawing is None or not drawing.file or drawing.file != name:
+        return None
     try:
-        # The name is the row's own: what a client sent names no file.
-        return (drawing_folder() / drawing.file).open("rb") if drawing and drawing.file else None
+        return (drawing_folder() / drawing.file).open("rb")
     except FileNotFoundError:
         return None
 

@@ -93,6 +93,13 @@ def test_odd_collection_is_not_found(
     assert not any("\0" in query["sql"] for query in asked)
 
 
+@pytest.mark.parametrize("name", ["%00", "a%00b.pmtiles", "x" * 9_000, "%F0%9F%90%9F"])
+def test_odd_drawing_is_not_found(reefs: Layer, new_client: NewClient, name: str) -> None:
+    # PostgreSQL takes no text with NUL, and answers by an error.
+    answer = new_client().get(f"/api/collections/reefs/drawings/{name}")
+    assert (answer.status_code, len(answer.content) < 2_000) == (404, True)
+
+
 @pytest.mark.parametrize(
     ("path", "field"),
     [
