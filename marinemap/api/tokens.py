@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
 from django.contrib.auth.models import User
-from django.db import DatabaseError
+from django.db import DatabaseError, IntegrityError, transaction
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
@@ -51,12 +51,7 @@ def make_token(
     check_name(name)
     own = PersonalToken.objects.filter(user=user)
     if own.filter(name=name).exists():
-        raise RequestError(
-            say("there is a token of this name"),
-            field="name",
-            value=name,
-            hint=say("Revoke it first."),
-        )
+        raise _name_taken(name)
     if own.count() >= MOST_TOKENS:
         raise RequestError(
             say("there are {most} tokens, as many as one may have", most=MOST_TOKENS),
@@ -64,7 +59,7 @@ def make_token(
             hint=say("Revoke one that is no longer used."),
         )
     text = f"{_PREFIX}{secrets.token_urlsafe(32)}"
-    token = PersonalToken.objects.create(
+    token = PersonalToken(
         user=user,
         name=name,
         digest=_digest(text),
@@ -73,7 +68,24 @@ def make_token(
         scopes=[scope for scope in SCOPES if scope in scopes],
         expires_at=expires_at,
     )
+    try:
+        with transaction.atomic():
+            token.save(force_insert=True)
+    except IntegrityError as error:
+        # Another of this name came at the same time.
+        if not own.filter(name=name).exists():
+            raise
+        raise _name_taken(name) from error
     return token, text
+
+
+def _name_taken(name: str) -> RequestError:
+    return RequestError(
+        say("there is a token of this name"),
+        field="name",
+        value=name,
+        hint=say("Revoke it first."),
+    )
 
 
 def check_name(name: str) -> None:

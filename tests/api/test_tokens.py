@@ -12,6 +12,7 @@ import pytest
 from django.contrib.auth.models import Permission, User
 from django.core.management import call_command
 from django.core.management.base import CommandError
+from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
@@ -255,6 +256,23 @@ def test_same_name_and_one_too_many_are_refused(diver: User, new_client: NewClie
     for number in range(1, MOST_TOKENS):
         token_of(diver, name=str(number))
     assert str(MOST_TOKENS) in assert_problem(send(person, NEW | {"name": "x"}), 400)["detail"]
+
+
+def test_same_name_at_the_same_time_is_refused(diver: User, new_client: NewClient) -> None:
+    person = new_client(BROWSER)
+    person.force_login(diver)
+    others = [PersonalToken(user=diver, name="QGIS", digest="another", scopes=[])]
+
+    def come_in_between(execute: Any, sql: str, *rest: Any) -> Any:
+        found = execute(sql, *rest)
+        if "COUNT" in sql and others:
+            others.pop().save()
+        return found
+
+    with connection.execute_wrapper(come_in_between):
+        problem = assert_problem(send(person), 400)
+    assert (problem["field"], problem["value"]) == ("name", "QGIS")
+    assert PersonalToken.objects.get().digest == "another"
 
 
 def test_use_is_noted_once_a_minute(
