@@ -16,6 +16,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.core.wsgi import get_wsgi_application
 from django.urls import get_resolver
 
+from marinemap.api.charsets import AllInUtf8
 from marinemap.api.kept import KeptAnswers
 from marinemap.api.mute import WhileMute, limit_waits
 from marinemap.errors import ServiceError
@@ -52,7 +53,7 @@ class Command(BaseCommand):
         _on_end(signal.SIG_DFL)
         collect_static()
         # Only now: it looks once which static files there are.
-        application = WhileMute(KeptAnswers(get_wsgi_application()))
+        application = WhileMute(KeptAnswers(AllInUtf8(get_wsgi_application())))
         limit_waits()
         keep_a_connection()
         _warm_up()
