@@ -17,6 +17,11 @@ def max_body_bytes() -> int:
     return int(settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
 
 
+def most_parameters() -> int:
+    """Return how many parameters an address or a form may have."""
+    return int(settings.DATA_UPLOAD_MAX_NUMBER_FIELDS)
+
+
 def most_in_a_batch() -> int:
     """Return how many requests a batch may have."""
     return int(settings.MARINEMAP_MAX_BATCH)

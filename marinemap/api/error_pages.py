@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 
-from django.core.exceptions import DisallowedHost
+from django.core.exceptions import DisallowedHost, TooManyFieldsSent
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.utils import translation
@@ -85,8 +85,16 @@ def page_with(request: HttpRequest, words: Words, response: HttpResponse) -> Htt
 def is_problem_for_a_person(request: HttpRequest, response: HttpResponseBase) -> bool:
     """Tell whether a problem document answers somebody who goes through the API's pages."""
     is_problem = 400 <= response.status_code < 500 and "json" in response.get("Content-Type", "")
-    is_followed = request.method in ("GET", "HEAD") and request.GET.get("f") != "json"
+    is_followed = request.method in ("GET", "HEAD") and not _asks_for_json(request)
     return is_problem and is_followed and is_api(request) and negotiation.wants_page(request)
+
+
+def _asks_for_json(request: HttpRequest) -> bool:
+    try:
+        return request.GET.get("f") == "json"
+    except TooManyFieldsSent:
+        # Which is the problem that is being told.
+        return False
 
 
 def problem_page(request: HttpRequest, response: HttpResponse) -> HttpResponse:

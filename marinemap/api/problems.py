@@ -7,12 +7,17 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
-from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
+from django.core.exceptions import (
+    PermissionDenied,
+    RequestDataTooBig,
+    SuspiciousOperation,
+    TooManyFieldsSent,
+)
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.utils import translation
 
 from marinemap.api.access import ScopeError, SignInNeededError, TokenRefusedError
-from marinemap.api.conf import max_body_bytes
+from marinemap.api.conf import max_body_bytes, most_parameters
 from marinemap.api.declarations.negotiation import NotAcceptableError
 from marinemap.api.error_pages import (
     is_api,
@@ -204,6 +209,8 @@ def _details(error: Exception, status: int) -> dict[str, Any]:
                 "hint": say("Who runs the service has to make room."),
             }
         return {"detail": say("The database does not answer; try again in a moment.")}
+    if isinstance(error, TooManyFieldsSent):
+        return {"detail": say("More than {most:,} parameters are given.", most=most_parameters())}
     return {"detail": str(error) or None}
 
 

@@ -118,6 +118,15 @@ def test_bow_tie_is_taken(reefs: Layer, new_client: NewClient, post: Post) -> No
     assert post(new_client(), body(area=bow_tie)).status_code == 201
 
 
+@pytest.mark.parametrize("accept", ["*/*", "text/html"])
+def test_very_many_parameters_are_refused_in_our_words(new_client: NewClient, accept: str) -> None:
+    query = "&".join(f"a{number}=1" for number in range(1_001))
+    answer = new_client().get(f"/api/collections?{query}", headers={"Accept": accept})
+    assert answer.status_code == 400
+    assert "More than 1,000 parameters are given." in answer.content.decode()
+    assert ("problem+json" in answer["Content-Type"]) == (accept == "*/*")
+
+
 def test_body_that_is_too_large_is_refused_with_the_limit(
     new_client: NewClient, post: Post
 ) -> None:
