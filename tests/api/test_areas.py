@@ -86,11 +86,15 @@ def test_file_becomes_an_area_that_an_extract_takes(
 def test_estimate_and_batch_take_the_id(new_client: NewClient, send: Any, reefs: Layer) -> None:
     client = new_client()
     area = send(client).json()["id"]
-    inputs = {"layers": ["reefs"], "area": {"value": area}}
-    told = client.post(
-        "/api/processes/estimate/execution", {"inputs": inputs}, content_type="application/json"
-    )
-    assert told.json()["features"] == 25, told.content
+    estimate = "/api/processes/estimate/execution"
+    for more in ({}, {"mediaType": "text/plain"}, {"format": {"mediaType": "text/plain"}}):
+        inputs = {"layers": ["reefs"], "area": {"value": area, **more}}
+        told = client.post(estimate, {"inputs": inputs}, content_type="application/json")
+        assert told.json()["features"] == 25, told.content
+    inputs["area"] = {"value": area, "mediaType": "image/png"}
+    told = client.post(estimate, {"inputs": inputs}, content_type="application/json")
+    assert assert_problem(told, 400)["field"] == "area.mediaType"
+    inputs["area"] = {"value": area}
     asked = {"requests": [{"process": "extract", "inputs": inputs}]}
     made = client.post("/api/batches", asked, content_type="application/json")
     assert made.status_code == 201, made.content

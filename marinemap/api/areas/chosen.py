@@ -30,12 +30,14 @@ def with_area(request: HttpRequest, inputs: Mapping[str, Any]) -> Mapping[str, A
     RequestError
         If there is no area of that id for who asks.
     """
-    value = inputs.get(_INPUT)
-    if isinstance(value, Mapping) and set(value) == {"value"}:
-        value = value["value"]
+    given = inputs.get(_INPUT)
+    value = given.get("value") if isinstance(given, Mapping) else given
     if not isinstance(value, str):
         return inputs
-    return {**inputs, _INPUT: _geometry(request, value)}
+    geometry = _geometry(request, value)
+    # What else a qualified value says of itself is looked at with the others.
+    found = {**given, "value": geometry} if isinstance(given, Mapping) else geometry
+    return {**inputs, _INPUT: found}
 
 
 def _geometry(request: HttpRequest, area_id: str) -> Any:
