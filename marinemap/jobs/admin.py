@@ -103,3 +103,7 @@ class LetterWishAdmin(_LookOnly, _LetterWishAdmin):
     fields = list_display = ("job", "batch", "language", "created_at", "end_told_at", "is_over")
     list_filter = ("is_over", "language")
     list_select_related = ("job",)
+
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
+        """Refuse to be asked by address: one that begins so would be found letter by letter."""
+        return not lookup.startswith("recipient") and super().lookup_allowed(lookup, value, request)

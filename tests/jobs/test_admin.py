@@ -25,7 +25,7 @@ from marinemap.catalogue.models import Layer
 from marinemap.catalogue.registration import register
 from marinemap.jobs import submission
 from marinemap.jobs.conf import job_settings
-from marinemap.jobs.models import Job
+from marinemap.jobs.models import Job, LetterWish
 from marinemap.jobs.owners import Sender, owner_of_user
 from marinemap.jobs.states import JobStatus
 from tests.jobs.conftest import AREA, OWNER, begin, finish, when_saved
@@ -344,3 +344,18 @@ def test_results_are_not_made_by_hand(admin_client: Client, table: str) -> None:
     address = f"/admin/django_celery_results/{table}/"
     assert f"{table}/add/" not in page(admin_client, address)
     assert admin_client.post(f"{address}add/", {"status": "SUCCESS"}).status_code == 403
+
+
+@pytest.mark.parametrize(
+    "asked", ["recipient__startswith=a", "recipient=ann@example.org", "recipient_key__startswith=0"]
+)
+def test_to_whom_letters_go_cannot_be_asked_for(job: Job, asked: str) -> None:
+    """Django lets each column of a table be looked up, also those that no page shows."""
+    key = "0" * 64
+    LetterWish.objects.create(job=job, recipient="ann@example.org", recipient_key=key)
+    looker = User.objects.create_user("looker", is_staff=True)
+    looker.user_permissions.add(Permission.objects.get(codename="view_letterwish"))
+    client, letters = Client(), "/admin/jobs/letterwish/"
+    client.force_login(looker)
+    assert str(job.pk) in page(client, f"{letters}?is_over__exact=0")
+    assert client.get(f"{letters}?{asked}").status_code == 400
