@@ -247,7 +247,8 @@ def _run_limits() -> RunLimits:
         memory_bytes=memory and memory * 1e6,
         features=_limit("MARINEMAP_MAX_RUN_FEATURES", 0),
         file_bytes=files and files * 1e6,
-        free_bytes=_number("MARINEMAP_MIN_FREE_MB", 32) * 1e6 or None,
+        # Less than 0 is refused with the other numbers, by its name.
+        free_bytes=max(0, _number("MARINEMAP_MIN_FREE_MB", 32)) * 1e6 or None,
     )
 
 

@@ -126,6 +126,7 @@ def test_settings_as_they_come_are_sound() -> None:
         ("MARINEMAP_MAX_RUN_SECONDS", "-1"),
         ("MARINEMAP_MAX_RUN_SECONDS", "1e12"),
         ("MARINEMAP_MAX_RUN_MB", "-0.5"),
+        ("MARINEMAP_MIN_FREE_MB", "-1"),
     ],
 )
 def test_setting_out_of_range_is_reported_by_name(settings: Any, name: str, value: str) -> None:
