@@ -115,6 +115,53 @@ def test_log_on_a_full_disk_is_named(
     assert "the disk of that log is full" in started.stdout
 
 
+def _fill_run(celeryd: InitScript, small_disk: Callable[[str], Path]) -> Path:
+    folder = small_disk("64k")
+    celeryd.pidfile.parent.symlink_to(folder)
+    with pytest.raises(OSError, match="No space left"):
+        (folder / "full").write_bytes(bytes(1 << 20))
+    return folder / "full"
+
+
+def _make_folder(celeryd: InitScript, small_disk: Callable[[str], Path]) -> Path:
+    celeryd.pidfile.mkdir(parents=True)
+    return celeryd.pidfile
+
+
+@pytest.mark.parametrize("spoil", [_fill_run, _make_folder])
+def test_no_worker_is_started_whose_pid_cannot_be_kept(
+    celeryd: InitScript,
+    stub: Path,
+    small_disk: Callable[[str], Path],
+    spoil: Callable[[InitScript, Callable[[str], Path]], Path],
+) -> None:
+    """It would run unseen, and cron (celeryd/README.md) put another beside it each minute."""
+    in_the_way = spoil(celeryd, small_disk)
+    for _ in range(2):
+        refused = celeryd("start")
+        assert refused.returncode == 1, refused.stdout + refused.stderr
+        assert "cannot be written, so no worker was started" in refused.stdout
+        assert celeryd("status").returncode == 1, "cron tries again"
+    in_the_way.rmdir() if in_the_way.is_dir() else in_the_way.unlink()
+    assert celeryd("start").returncode == 0
+    assert celeryd("status").returncode == 0
+    assert celeryd.log.read_text() == "stub ready.\n", "one line a worker"
+
+
+def test_worker_whose_pid_file_goes_meanwhile_is_stopped(celeryd: InitScript, stub: Path) -> None:
+    """Cron starts again what is dead, and somebody stops this one at that moment."""
+    goes = (
+        'is_trusted() { [ "$1" = "$PIDFILE" ] && rm "$PIDFILE" || [ -e "$1" ]; }\n'
+        ". /lib/lsb/init-functions"
+    )
+    text = replaced(celeryd.path.read_text(), {'must_be_trusted "$DEFAULTS"': ":"})
+    celeryd.path.write_text(replaced(text, {". /lib/lsb/init-functions": goes}))
+    celeryd.pidfile.parent.mkdir()
+    celeryd.pidfile.write_text("4194303\n")
+    told = celeryd("status")
+    assert (told.returncode, told.stderr) == (3, ""), told.stdout
+
+
 @pytest.mark.parametrize("action", ["try-restart", "force-reload"])
 def test_stopped_worker_stays_stopped(celeryd: InitScript, action: str) -> None:
     assert celeryd(action).returncode == 0
@@ -337,9 +384,11 @@ def test_log_in_a_folder_of_the_worker_is_refused(
     [
         ("CELERYD_USER", "root", 6, "not as root"),
         ("CELERYD_USER", "nobody-here", 6, "there is no user 'nobody-here'"),
+        ("CELERYD_GROUP", "nobody-here", 6, "there is no group 'nobody-here'"),
         ("CELERYD_STOP_SECONDS", "soon", 6, "'soon' is not a whole number"),
         ("CELERYD_SITE", "/nonexistent", 5, "/nonexistent/.venv/bin/python: no such file"),
         ("CELERYD_ENVIRONMENT", "/nonexistent", 6, "/nonexistent: no such file"),
+        ("CELERYD_ENVIRONMENT", "/etc", 6, "/etc: no such file"),
     ],
 )
 def test_mistake_in_the_defaults_is_named(
