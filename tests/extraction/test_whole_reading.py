@@ -9,6 +9,7 @@ import sqlite3
 import struct
 import subprocess
 import sys
+import threading
 import warnings
 from collections.abc import Callable
 from contextlib import closing
@@ -26,9 +27,11 @@ from marinemap.errors import DatasetError
 from marinemap.extraction import (
     ExtractionRequest,
     SourceLayer,
+    Wanted,
     describe,
     extract,
     fingerprint,
+    read_page,
 )
 from marinemap.extraction.reading.read import open_source
 from tests.extraction.layers import AREA, read, run, unpack, write_layer
@@ -112,6 +115,29 @@ def test_pipe_is_refused_at_once(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "sea.gpkg")
     with pytest.raises(DatasetError, match=r"sea\.gpkg is neither a file nor a folder"):
         describe(tmp_path / "sea.gpkg")
+
+
+@pytest.mark.parametrize(("suffix", "driver"), [("gpkg", "GPKG"), ("fgb", "FlatGeobuf")])
+def test_page_of_a_layer_that_became_a_pipe_is_refused(
+    tmp_path: Path, suffix: str, driver: str
+) -> None:
+    """Each request for one would hold a thread of the web server for ever."""
+    path = write_layer(tmp_path / f"sea.{suffix}", POINTS, driver=driver)
+    dataset = describe(path)
+    path.unlink()
+    os.mkfifo(path)
+    refused: list[str] = []
+
+    def ask() -> None:
+        with pytest.raises(DatasetError) as caught:
+            read_page(dataset, "", Wanted(limit=1))
+        refused.append(caught.value.message)
+
+    # Of its own: where it waits for whoever writes into the pipe, the test need not.
+    asking = threading.Thread(target=ask, daemon=True)
+    asking.start()
+    asking.join(60)
+    assert "is neither a file nor a folder" in "".join(refused)
 
 
 def in_wal_mode(path: Path) -> Path:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -23,7 +24,12 @@ from marinemap.extraction.postgis.table import Table
 from marinemap.extraction.reading.arrow_batches import geometry_place
 from marinemap.extraction.reading.opening import find_own_key, open_layer, rows_within
 from marinemap.extraction.remote.address import Remote
-from marinemap.extraction.sources.source_files import fingerprint, one_state, real_path
+from marinemap.extraction.sources.source_files import (
+    check_is_file,
+    fingerprint,
+    one_state,
+    real_path,
+)
 from marinemap.sentences import say
 
 # Layers of which something is known.
@@ -132,6 +138,8 @@ def opened(dataset: Dataset, mark: str | None = None) -> Iterator[PageSource]:
 
     Raises
     ------
+    DatasetError
+        If there is no file, or something else in its place.
     UnavailableError
         If somebody who writes to it lets nobody read.
     """
@@ -142,6 +150,9 @@ def opened(dataset: Dataset, mark: str | None = None) -> Iterator[PageSource]:
         if isinstance(place, Table):
             yield PageSource(dataset, mark or "")
             return
+        if isinstance(place, Path):
+            # A pipe that took its place would be waited for, by a thread of the web server.
+            check_is_file(place)
         mark = fingerprint(place) if mark is None else mark
         if isinstance(place, Remote) or place.suffix.lower() != ".gpkg":
             yield PageSource(dataset, mark, own_key=find_own_key(place, dataset.layer))
