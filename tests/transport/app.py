@@ -16,6 +16,7 @@ from celery.worker.consumer.mingle import Mingle
 # Replaces Celery's command `scheduled`.
 import marinemap.inspection  # noqa: F401
 from marinemap import transport
+from marinemap.transport.consuming import starts
 
 transport.register()
 Mingle.compatible_transports = {*Mingle.compatible_transports, transport.DRIVER_TYPE}
@@ -35,6 +36,19 @@ app.conf.update(
 )
 app.conf.update(json.loads(os.environ.get("CELERY_SETTINGS", "{}")))
 transport.bind(app, signals)
+
+_elapsed_ms = starts.elapsed_ms
+_last_look = 0.0
+
+
+def _note_look() -> int:
+    """Note when it was last looked whether a start still counts: it is after that."""
+    global _last_look
+    _last_look = time.time()
+    return _elapsed_ms()
+
+
+starts.elapsed_ms = _note_look
 
 
 _JOURNAL = Path(os.environ["RESULTS_FOLDER"]) / "journal"
@@ -63,7 +77,7 @@ def work(label: str) -> str:
 
 @app.task(name="limited", bind=True, rate_limit=os.environ.get("LIMITED_RATE", "4/s"))
 def limited(self: Any, label: str) -> str:
-    note(f"{label} {time.time():.6f}")
+    note(f"{label} {time.time():.6f} {_last_look:.6f}")
     return label
 
 
