@@ -204,6 +204,7 @@ def test_message_that_others_lock_and_leave_is_found_soon(
 
 
 @needs_server
+@pytest.mark.usefixtures("patient_statements")
 def test_one_slow_commit_holds_up_no_other_publisher(broker: Broker, cluster: Cluster) -> None:
     """NOTIFY's lock was held through the commit, and the site's commits waited for it (20)."""
     inbox = Inbox(broker.connect())
@@ -297,7 +298,6 @@ def test_any_number_of_expired_messages_is_cleared(broker: Broker, count: int) -
     wait_until(
         lambda: broker.rows("SELECT lease_expires_at_ms FROM broker_consumers")[0][0] > seen,
         "renewing",
-        5,
     )
 
 
@@ -356,8 +356,9 @@ def test_tidying_that_finds_nothing_to_do_asks_for_no_lock(broker: Broker) -> No
 def test_due_message_that_another_has_locked_costs_no_processor(broker: Broker) -> None:
     """It was asked for again and again without a pause."""
     inbox = Inbox(broker.connect())
-    publish(broker.connect(), "due", headers=eta(0.5))
     with psycopg.connect(broker.url) as other:
+        # So long that nobody has claimed it before it is locked.
+        publish(broker.connect(), "due", headers=eta(5))
         other.execute("SELECT 1 FROM broker_messages FOR UPDATE")
         now = "SELECT extract(epoch FROM now()) * 1000 > max(due_at_ms) FROM broker_messages"
         wait_until(lambda: broker.rows(now) == [(True,)], "its time")

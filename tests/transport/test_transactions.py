@@ -25,7 +25,7 @@ class Caller:
     def __init__(self, broker: Broker) -> None:
         self.connection: Any
         if broker.dialect == "sqlite":
-            self.connection = sqlite3.connect(broker.file, timeout=1, isolation_level=None)
+            self.connection = sqlite3.connect(broker.file, timeout=60, isolation_level=None)
         else:
             self.connection = psycopg.connect(broker.url, autocommit=True)
         self.url = broker.url
