@@ -9,6 +9,7 @@ import signal
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -81,7 +82,8 @@ def celeryd(site: Site, require: Callable[[str, str], str]) -> Iterator[InitScri
     # Not by way of the script: what it may have failed to stop must go, too.
     for process in Path("/proc").glob("[0-9]*"):
         if _is_worker_of(site, process):
-            os.kill(int(process.name), signal.SIGKILL)
+            with suppress(ProcessLookupError):
+                os.kill(int(process.name), signal.SIGKILL)
 
 
 def _is_worker_of(site: Site, process: Path) -> bool:

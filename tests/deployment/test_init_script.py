@@ -28,6 +28,11 @@ def _status_field(pid: int, name: str) -> list[str]:
     return next(line.split()[1:] for line in lines if line.startswith(f"{name}:"))
 
 
+def _lives(pid: int) -> bool:
+    """Tell whether a process sleeps, runs or waits for its disk; neither stopped nor dead."""
+    return _status_field(pid, "State")[0] in ("S", "R", "D")
+
+
 def test_worker_starts_and_stops(celeryd: InitScript, wait_until: Callable[..., None]) -> None:
     assert celeryd("status").returncode == 3
     started = celeryd("start", MARINEMAP_KEEP_DAYS="nonsense from the caller's shell")
@@ -198,10 +203,18 @@ def test_worker_that_dies_at_start_is_reported(celeryd: InitScript, stub: Path, 
     assert celeryd("status").returncode == 3
 
 
-def test_killed_worker_is_dead_and_can_be_started(celeryd: InitScript, stub: Path) -> None:
+def _kill(celeryd: InitScript, wait_until: Callable[..., None]) -> None:
+    """Kill the worker, and wait until it is dead: the signal's sender does not."""
+    os.kill(celeryd.pid, signal.SIGKILL)
+    wait_until(lambda: celeryd("status").returncode != 0, "the end of the worker")
+
+
+def test_killed_worker_is_dead_and_can_be_started(
+    celeryd: InitScript, stub: Path, wait_until: Callable[..., None]
+) -> None:
     celeryd("start")
     first = celeryd.pid
-    os.kill(first, signal.SIGKILL)
+    _kill(celeryd, wait_until)
     assert celeryd("status").returncode == 1
     assert celeryd("start").returncode == 0
     assert celeryd.pid != first
@@ -218,7 +231,7 @@ def test_worker_whose_pid_file_was_lost_is_found_and_left_running(
     started = celeryd("start")
     assert (started.returncode, celeryd.pid) == (0, pid), started.stdout
     assert f"already running (pid {pid})" in started.stdout
-    assert _status_field(pid, "State")[0] == "S"
+    assert _lives(pid)
 
 
 def test_mistake_in_the_environment_lets_a_running_worker_be(
@@ -264,7 +277,7 @@ def test_schedule_of_a_killed_worker_is_ended(
     wait_until(lambda: child.exists() and child.read_text(), "the child runs")
     pid = int(child.read_text())
     child.unlink()
-    os.kill(celeryd.pid, signal.SIGKILL)
+    _kill(celeryd, wait_until)
     assert Path(f"/proc/{pid}/exe").exists()
     assert celeryd(action).returncode == 0
     wait_until(lambda: not Path(f"/proc/{pid}").exists(), "the child is gone")
@@ -386,17 +399,18 @@ def test_log_in_a_folder_of_the_worker_is_refused(
         ("CELERYD_USER", "nobody-here", 6, "there is no user 'nobody-here'"),
         ("CELERYD_GROUP", "nobody-here", 6, "there is no group 'nobody-here'"),
         ("CELERYD_STOP_SECONDS", "soon", 6, "'soon' is not a whole number"),
-        ("CELERYD_SITE", "/nonexistent", 5, "/nonexistent/.venv/bin/python: no such file"),
-        ("CELERYD_ENVIRONMENT", "/nonexistent", 6, "/nonexistent: no such file"),
+        ("CELERYD_SITE", "{etc}/none", 5, "{etc}/none/.venv/bin/python: no such file"),
+        ("CELERYD_ENVIRONMENT", "{etc}/none", 6, "{etc}/none: no such file"),
         ("CELERYD_ENVIRONMENT", "/etc", 6, "/etc: no such file"),
     ],
 )
 def test_mistake_in_the_defaults_is_named(
-    celeryd: InitScript, setting: str, value: str, code: int, words: str
+    celeryd: InitScript, site: Site, setting: str, value: str, code: int, words: str
 ) -> None:
-    celeryd.configure(**{setting: value})
+    celeryd.configure(**{setting: value.format(etc=site.etc)})
     refused = celeryd("start")
-    assert (refused.returncode, words in refused.stderr) == (code, True), refused.stderr
+    told = words.format(etc=site.etc) in refused.stderr
+    assert (refused.returncode, told) == (code, True), refused.stdout + refused.stderr
 
 
 @pytest.mark.parametrize(("action", "code"), [("", 2), ("begin", 2), ("reload", 3)])
@@ -447,7 +461,7 @@ def test_worker_is_found_when_all_in_run_was_removed(
     shutil.rmtree(celeryd.pidfile.parent)
     assert celeryd(action).returncode == 0
     if action == "start":
-        assert _status_field(pid, "State")[0] == "S"
+        assert _lives(pid)
     else:
         wait_until(lambda: not Path(f"/proc/{pid}").exists(), "the worker is gone")
     if action != "stop":
@@ -456,7 +470,7 @@ def test_worker_is_found_when_all_in_run_was_removed(
 
 
 def test_two_sites_are_two_even_where_they_share_user_and_source(
-    celeryd: InitScript, stub: Path, site: Site
+    celeryd: InitScript, stub: Path, site: Site, wait_until: Callable[..., None]
 ) -> None:
     stub.write_text(stub.read_text().replace("signal.SIG_IGN", "signal.SIG_DFL"))
     second = _second_script(celeryd, site)
@@ -464,7 +478,7 @@ def test_two_sites_are_two_even_where_they_share_user_and_source(
     other = second.pid
     assert celeryd.pid != other
     # Its worker was killed, and its number is another's now.
-    os.kill(celeryd.pid, signal.SIGKILL)
+    _kill(celeryd, wait_until)
     shutil.rmtree(celeryd.pidfile.parent)
     assert celeryd("status").returncode == 3
     assert celeryd("stop").returncode == 0
