@@ -93,11 +93,12 @@ def test_run_over_a_limit_ends_alone(
     out = tmp_path / "out"
     out.mkdir()
     request = ExtractionRequest([SourceLayer("sea", source)], AREA, out / "out.zip")
-    before = threading.active_count()
+    before = set(threading.enumerate())
     with pytest.raises(RunLimitError, match=message) as caught:
         extract(request, work_folder=out, limits=limits)
     assert caught.value.hint and list(out.iterdir()) == []
-    assert threading.active_count() == before
+    # One that another test has left may end meanwhile.
+    assert set(threading.enumerate()) <= before
     assert extract(request, work_folder=out).features_written == len(BOXES)
 
 
