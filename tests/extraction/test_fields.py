@@ -70,7 +70,7 @@ def test_same_names_give_the_same_result_in_every_process() -> None:
             capture_output=True,
             text=True,
             check=True,
-            timeout=60,
+            timeout=600,
         )
         assert said.stdout.strip() == str(launder_names(names))
 

@@ -150,7 +150,7 @@ def by_ogr2ogr(path: Path) -> tuple[list[Any], dict[str, list[Any]], pyproj.CRS]
     out = path.with_name("by_ogr.geojsonl")
     options = ["-f", "GeoJSONSeq", "-lco", "COORDINATE_PRECISION=15", "-lco", "RFC7946=NO"]
     subprocess.run(
-        ["ogr2ogr", *options, str(out), str(path)], check=True, capture_output=True, timeout=60
+        ["ogr2ogr", *options, str(out), str(path)], check=True, capture_output=True, timeout=600
     )
     rows = [json.loads(line) for line in out.read_text().splitlines()]
     out.unlink()
@@ -159,7 +159,7 @@ def by_ogr2ogr(path: Path) -> tuple[list[Any], dict[str, list[Any]], pyproj.CRS]
         check=True,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=600,
     ).stdout
     wkt = info.partition("Layer SRS WKT:\n")[2].partition("\nData axis")[0]
     crs = None if wkt.startswith("(unknown)") else pyproj.CRS.from_wkt(wkt)
@@ -286,7 +286,7 @@ def test_types_of_a_shapefile_are_what_ogrinfo_says(made: Made) -> None:
         ["ogrinfo", "-ro", "-al", "-so", str(path)],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=600,
         check=True,
     )
     for words in (

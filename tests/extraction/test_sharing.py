@@ -151,7 +151,7 @@ def test_killed_helper_costs_its_piece_only(
     def help_and_die(pieces: int) -> None:
         code = KILLED_AMID_A_PIECE.replace("__AREA__", repr(AREA))
         command = [sys.executable, "-c", code, str(squares), str(parts_of(divided))]
-        done = subprocess.run(command, cwd=PROJECT, timeout=60, check=False)
+        done = subprocess.run(command, cwd=PROJECT, timeout=600, check=False)
         assert done.returncode == -signal.SIGKILL
         left.append({path.suffix for path in parts_of(divided).glob("*/*")})
 
@@ -167,7 +167,7 @@ def test_piece_that_another_makes_is_waited_for(ask: Callable[..., ExtractionReq
 
     def stay_until_asked() -> None:
         has_begun.set()
-        assert may_go_on.wait(60)
+        assert may_go_on.wait(600)
 
     def begin_to_help(pieces: int) -> None:
         has_begun.clear()
@@ -175,7 +175,7 @@ def test_piece_that_another_makes_is_waited_for(ask: Callable[..., ExtractionReq
         work = (divided, parts_of(divided), stay_until_asked)
         helpers.append(threading.Thread(target=help_extract, args=work, daemon=True))
         helpers[-1].start()
-        assert has_begun.wait(60)
+        assert has_begun.wait(600)
 
     def go_on_when_waited_for(fraction: float, message: str) -> None:
         # Told a few times while nothing is written: the piece is another's.
@@ -188,7 +188,7 @@ def test_piece_that_another_makes_is_waited_for(ask: Callable[..., ExtractionReq
     division = Division(parts_of(divided), 1, begin_to_help)
     extract(divided, division=division, progress=go_on_when_waited_for)
     for helper in helpers:
-        helper.join(60)
+        helper.join(600)
     assert divided.destination.read_bytes() == alone(plain)
 
 
