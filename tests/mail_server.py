@@ -20,12 +20,16 @@ class MailServer:
 
     def behave(self, mode: str) -> None:
         """Be sound, mute, trickling, refusing or cutting (it takes letters, and hangs up)."""
-        self._mode.write_text(mode)
+        # In one step: the server may be reading.
+        new = self._mode.with_name("mode-new")
+        new.write_text(mode)
+        new.rename(self._mode)
 
     def letters(self) -> list[dict[str, Any]]:
         """Return what was taken so far."""
         text = self._notes.read_text() if self._notes.exists() else ""
-        return [json.loads(line) for line in text.splitlines()]
+        # The last may still be being written.
+        return [json.loads(line) for line in text.split("\n")[:-1]]
 
     def stop(self) -> None:
         self._process.kill()

@@ -37,7 +37,10 @@ class Handler(BaseHTTPRequestHandler):
 
     def fault(self):
         with lock:
-            text = TOLD.read_text() if TOLD.exists() else "{}"
+            try:
+                text = TOLD.read_text()
+            except FileNotFoundError:
+                text = "{}"
             told = json.loads(text)
             first = int(re.match(r"bytes=(\d+)|", self.headers.get("Range", ""))[1] or 0)
             if first < told.get("beyond", 0):
@@ -131,7 +134,10 @@ class RangeServer:
 
         With ``beyond`` those for bytes from there on.
         """
-        self.told.write_text(json.dumps({"kind": kind, **details, "at": self._count()}))
+        # In one step: the server may be reading.
+        new = self.told.with_name("told-new")
+        new.write_text(json.dumps({"kind": kind, **details, "at": self._count()}))
+        new.rename(self.told)
 
     def mend(self) -> None:
         """Answer as is right."""
@@ -141,7 +147,9 @@ class RangeServer:
         """Return the paths and headers of all requests."""
         if not self.log.exists():
             return []
-        return [tuple(json.loads(line)) for line in self.log.read_text().splitlines()]
+        # The last may still be being written.
+        whole = self.log.read_text().split("\n")[:-1]
+        return [tuple(json.loads(line)) for line in whole]
 
     def _count(self) -> int:
         return len(self.requests())

@@ -41,7 +41,8 @@ class Receiver:
 
     def told(self) -> list[dict[str, Any]]:
         text = self._notes.read_text() if self._notes.exists() else ""
-        return [json.loads(line) for line in text.splitlines()]
+        # The last may still be being written.
+        return [json.loads(line) for line in text.split("\n")[:-1]]
 
     def stop(self) -> None:
         self._process.kill()
