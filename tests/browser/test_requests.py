@@ -58,12 +58,12 @@ def test_result_is_shared_kept_and_removed(page: Page, working_site: RunningSite
     said = page.locator("#announcer")
     expect(said).to_have_text("ports: the link for others is on the card.")
     # Whoever has it, without a cookie.
-    assert requests.get(link, timeout=30).headers["Content-Type"] == "application/zip"
+    assert requests.get(link, timeout=120).headers["Content-Type"] == "application/zip"
     _tag(page, "revoke").click()
     expect(_tag(page, "share-link")).to_have_count(0)
     expect(said).to_have_text("ports: all links are revoked.")
     expect(page.get_by_role("heading", name="ports")).to_be_focused()
-    refused = requests.get(link, headers={"Accept": "text/html"}, timeout=30)
+    refused = requests.get(link, headers={"Accept": "text/html"}, timeout=120)
     assert refused.status_code == 410 and "was revoked" in refused.text
     # Of a minute ago: there is nothing to add to the days that it has.
     held: list[Route] = []

@@ -27,7 +27,7 @@ from marinemap.errors import RequestError
 from marinemap.jobs import lifecycle, submission
 from marinemap.jobs.artifacts import open_artifact
 from marinemap.jobs.conf import job_settings
-from marinemap.jobs.models import Job
+from marinemap.jobs.models import Job, JobDocuments
 from marinemap.jobs.owners import Sender
 from marinemap.jobs.periodic import clear_sessions
 from marinemap.jobs.queue import RUN_JOB, RUN_SHORT_JOB, find_place
@@ -270,7 +270,9 @@ def test_short_jobs_take_no_start_and_no_place_from_extraction(
 
 @pytest.mark.django_db(transaction=True)
 def test_job_that_is_dismissed_while_it_runs_stops() -> None:
-    job = submission.submit("echo", {"message": "x", "pause": 5}, Sender(OWNER))
+    job = submission.submit("echo", {"message": "x"}, Sender(OWNER))
+    # Longer than anybody may ask for: it is not to end before it is cancelled.
+    JobDocuments.objects.filter(pk=job.pk).update(inputs={"message": "x", "pause": 300})
 
     def cancel_once_it_runs() -> None:
         deadline = time.monotonic() + 180

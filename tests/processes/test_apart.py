@@ -148,7 +148,7 @@ def test_killed_caller_leaves_no_process(tmp_path: Path) -> None:
         "from marinemap.processes.apart import call_apart\n"
         "call_apart(time.sleep, 50)\n"
     )
-    environment = {**os.environ, "MARK": str(tmp_path), "MARINEMAP_LOOK_SECONDS": "3"}
+    environment = {**os.environ, "MARK": str(tmp_path), "MARINEMAP_LOOK_SECONDS": "10"}
     environment["DJANGO_SETTINGS_MODULE"] = "marinemap.settings"
     with subprocess.Popen([sys.executable, "-c", code], env=environment) as caller:
         # Itself, the tracker of resources, the server of forks and the fork that sleeps.

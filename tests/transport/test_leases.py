@@ -141,10 +141,11 @@ def find_dead(broker: Broker) -> int:
 
 def test_living_consumer_keeps_its_message_beyond_a_lease(broker: Broker) -> None:
     publish(broker.connect(), "mine")
-    holder = start_holder(broker, lease_seconds=1)
+    # It may stand still for some seconds on a busy machine, and lose a shorter one.
+    holder = start_holder(broker, lease_seconds=5)
     try:
         inbox = Inbox(broker.connect())
-        assert inbox.receives_nothing(3)
+        assert inbox.receives_nothing(7)
     finally:
         stop(holder)
 
