@@ -62,6 +62,17 @@ def small_disk(tmp_path: Path, settings: Any) -> Iterator[Callable[[str], Path]]
     subprocess.run(["umount", "--lazy", str(folder)], capture_output=True)
 
 
+@pytest.fixture
+def patient_reading(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a page of features, a count of values and a search for zones take a minute.
+
+    They end with what they have after a second, which a busy machine may stand still for.
+    """
+    monkeypatch.setattr("marinemap.extraction.pages.page._MOST_SECONDS", 60.0)
+    monkeypatch.setattr("marinemap.extraction.layers.field_values._MOST_SECONDS", 60.0)
+    monkeypatch.setattr("marinemap.extraction.reading.described_source.ZONE_SECONDS", 60.0)
+
+
 @pytest.fixture(scope="session")
 def marine_gpkg(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A GeoPackage, EPSG:4326, of a small sea between 0 and 10 degrees east, 40 and 50 north.

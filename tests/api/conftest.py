@@ -24,6 +24,12 @@ Post = Callable[..., Any]
 
 
 @pytest.fixture(autouse=True)
+def patience(patient_reading: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let nothing be a part for a machine that is slow; see ``patient_reading``."""
+    monkeypatch.setattr("marinemap.catalogue.models.layer.ZONE_SECONDS", 60.0)
+
+
+@pytest.fixture(autouse=True)
 def home(settings: Any, tmp_path: Path) -> Path:
     """Give each test a home of its own, with the folder that WhiteNoise warns of if missing."""
     settings.MARINEMAP_HOME = tmp_path / "home"

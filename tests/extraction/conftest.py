@@ -16,6 +16,11 @@ WriteSource = Callable[..., Path]
 Unpack = Callable[[Path], Path]
 
 
+@pytest.fixture(autouse=True)
+def patience(patient_reading: None) -> None:
+    """Let nothing be a part for a machine that is slow; see ``patient_reading``."""
+
+
 @pytest.fixture
 def write_source(tmp_path: Path) -> WriteSource:
     """Write geometries and columns as one layer of a vector file; return its path."""
