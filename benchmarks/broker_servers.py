@@ -13,6 +13,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from benchmarks.processes import bound
+from tests.postgresql import free_port
 
 _START_SECONDS = 60
 _RABBITMQ = Path("/usr/lib/rabbitmq/bin")
@@ -24,10 +25,8 @@ class MissingServerError(Exception):
 
 
 def find_free_port() -> int:
-    """Return a port that nothing listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Return a port that nothing listens on, and that the kernel gives to nobody who connects."""
+    return free_port()
 
 
 @contextmanager

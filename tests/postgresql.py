@@ -155,7 +155,8 @@ class Cluster:
             check=True,
             stdout=subprocess.DEVNULL,
             cwd=self.folder,
-            env={**os.environ, **(environment or {})},
+            # pg_ctl waits for a minute by default.
+            env={"PGCTLTIMEOUT": "600", **os.environ, **(environment or {})},
             user=user,
             group=group,
             extra_groups=[] if user else None,
