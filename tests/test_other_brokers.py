@@ -114,8 +114,9 @@ def test_health_knows_the_broker(operated: dict[str, Any]) -> None:
 
 def test_rate_holds_over_both_workers(worked: dict[str, Any], site: RunningSite) -> None:
     starts = worked["starts"]
-    # One in two seconds; two workers that each keep their own begin the fifth after four.
-    assert starts[-1] - starts[0] > 6.5, starts
+    # One in two seconds; two workers that each keep their own begin the fifth after four. The
+    # first may have told so late.
+    assert starts[-1] - starts[0] > 5.0, starts
     assert all(site.log(name).count("rates hold over all workers") == 1 for name in ("one", "two"))
 
 

@@ -136,7 +136,7 @@ class Faults:
             time.sleep(self.chance.uniform(_SHORT_SECONDS, 4 * _SHORT_SECONDS))
         finally:
             beat.send_signal(self.chance.choice([signal.SIGTERM, signal.SIGKILL]))
-            beat.wait(60)
+            beat.wait(180)
 
     def _kill_web(self) -> None:
         self.site.signal("web", signal.SIGKILL)

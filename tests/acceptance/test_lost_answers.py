@@ -82,7 +82,8 @@ def test_request_whose_commit_was_done_unheard_is_answered_with_its_job(
     client = Client(site)
     proxy.lose_answer_to_commit_after(b'INSERT INTO "jobs_job"')
     answer = client.post_execution(REQUEST)
-    assert proxy.has_cut.is_set()
+    # It tells so once the server is done, which may be after the answer.
+    wait_for(proxy.has_cut.is_set, "the cut")
     assert answer.status_code == 201
     assert client.status(answer.headers["Location"])["status"] == "accepted"
 
@@ -171,7 +172,7 @@ def test_run_whose_start_was_written_unheard_goes_on(
     job = client.submit(layers=["reefs"], area=AREA)
     # Without a schedule nobody else would miss it.
     assert client.wait(job)["status"] == "successful"
-    assert proxy.has_cut.is_set()
+    wait_for(proxy.has_cut.is_set, "the cut")
 
 
 @on_sqlite

@@ -185,12 +185,10 @@ def test_fifth_job_of_a_burst_starts_no_sooner_than_the_rate_allows(make_site: M
     assert "Nobody is ahead; it starts in" in told["message"]
     wait_seconds = _seconds(told["created"], told["earliestStart"])
     assert 30 < wait_seconds < 65
-    starts = sorted(
-        datetime.fromisoformat(client.wait(job, seconds=300)["started"]) for job in jobs
-    )
-    # Four a minute: the fifth and the first are a whole window apart. The stamps are set a
-    # moment after the queue hands a job out, by up to half a second.
-    assert (starts[4] - starts[0]).total_seconds() > 59.5
+    last = client.wait(jobs[4], seconds=300)
+    # Four a minute: the fifth and the first are a whole window apart. The stamps are set after
+    # the queue has handed a job out, on a busy machine long after; the first was made before.
+    assert _seconds(client.status(jobs[0])["created"], last["started"]) > 59.5
 
 
 def test_job_of_a_killed_worker_is_run_by_the_next(running_site: RunningSite) -> None:

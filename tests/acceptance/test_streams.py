@@ -71,9 +71,10 @@ def ask(port: int, path: str = "/", version: str = "1.1", size: int = 0) -> sock
 
 
 def read_until(connection: socket.socket, end: bytes) -> bytes:
+    """Read as far as that, and nothing of what may have come behind it."""
     found = b""
     while not found.endswith(end):
-        more = connection.recv(65_536)
+        more = connection.recv(1)
         assert more, f"the connection ended after {found!r}"
         found += more
     return found
