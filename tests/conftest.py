@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +72,17 @@ def patient_reading(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("marinemap.extraction.pages.page._MOST_SECONDS", 60.0)
     monkeypatch.setattr("marinemap.extraction.layers.field_values._MOST_SECONDS", 60.0)
     monkeypatch.setattr("marinemap.extraction.reading.described_source.ZONE_SECONDS", 60.0)
+
+
+@pytest.fixture
+def patient_storage(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wait two minutes for what a storage answers, in place of a second and a half."""
+    from marinemap.jobs.storage.looking import trouble_of
+
+    patient = partial(trouble_of, seconds=120.0)
+    for room in ("jobs.storage.site", "jobs.watch", "metrics"):
+        monkeypatch.setattr(f"marinemap.{room}.trouble_of", patient)
+    monkeypatch.setattr("marinemap.jobs.health._ANSWER_WITHIN_SECONDS", 120.0)
 
 
 @pytest.fixture(scope="session")

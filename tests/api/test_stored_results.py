@@ -24,10 +24,10 @@ from marinemap.api.models import SharedResult
 from marinemap.api.processes.jobs import answer_results
 from marinemap.jobs import expiry, site_mark
 from marinemap.jobs.models import Job, JobDocuments
-from marinemap.jobs.storage import site_bucket
+from marinemap.jobs.storage import site_bucket, trouble_of
 from tests.storage_server import make_bucket, storage_at
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("patient_storage")]
 
 
 @pytest.fixture
@@ -164,9 +164,15 @@ def test_storage_that_is_away_is_no_file_that_is_gone(
 
 
 def test_mute_storage_holds_nobody_up(
-    client: Client, job: Job, settings: Any, storage: dict[str, Any]
+    client: Client,
+    job: Job,
+    settings: Any,
+    storage: dict[str, Any],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Each who asked waited for ten seconds by itself, in a thread of the web server."""
+    # No longer than a site waits.
+    monkeypatch.setattr("marinemap.jobs.storage.site.trouble_of", trouble_of)
     with socket.create_server(("127.0.0.1", 0)) as mute:
         endpoint = f"http://127.0.0.1:{mute.getsockname()[1]}"
         settings.MARINEMAP_STORAGE = storage | {"endpoint": endpoint}
