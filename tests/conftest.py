@@ -75,14 +75,15 @@ def patient_reading(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def patient_storage(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Wait two minutes for what a storage answers, in place of a second and a half."""
+def patient_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wait two minutes for what a storage or a database answers, not a second and a half."""
     from marinemap.jobs.storage.looking import trouble_of
 
     patient = partial(trouble_of, seconds=120.0)
     for room in ("jobs.storage.site", "jobs.watch", "metrics"):
         monkeypatch.setattr(f"marinemap.{room}.trouble_of", patient)
     monkeypatch.setattr("marinemap.jobs.health._ANSWER_WITHIN_SECONDS", 120.0)
+    monkeypatch.setattr("marinemap.jobs.health._database._seconds", 120.0)
 
 
 @pytest.fixture(scope="session")

@@ -27,7 +27,7 @@ from marinemap.jobs.models import Job, JobDocuments
 from marinemap.jobs.storage import site_bucket, trouble_of
 from tests.storage_server import make_bucket, storage_at
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("patient_storage")]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("patient_looks")]
 
 
 @pytest.fixture

@@ -61,6 +61,7 @@ def test_operator_is_told_what_to_do(elsewhere: Path, caplog: pytest.LogCaptureF
 
 
 @pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("patient_looks")
 def test_health_tells_of_it(elsewhere: Path) -> None:
     assert health.health_of_site()["disk"] == "the server's folder is not this site's"
 

@@ -58,7 +58,7 @@ from marinemap.processes.process import RunResult
 from tests.jobs.conftest import AREA, OWNER, Messages, begin, finish
 from tests.storage_server import FULL, OLD, SECRET_KEY, Gate, make_bucket, storage_at
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("patient_storage")]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("patient_looks")]
 PROJECT = Path(__file__).parents[2]
 PIECE = 5 * 1024 * 1024
 _LONG = 120.0
