@@ -159,12 +159,6 @@ class Channel(Sending):
             for name in list(self._exclusive):
                 self.queue_delete(name)
 
-    def settle_now(self) -> None:
-        self.connection.settle_now()
-
-    def note_declaration(self) -> None:
-        self.connection.note_declaration()
-
     # -- within
 
     def _cancel(self, tags: Collection[str]) -> None:

@@ -23,9 +23,10 @@ to_rabbitmq_queue_arguments: Any = vars(kombu_base)["to_rabbitmq_queue_arguments
 class Declarations(StdChannel):
     """The half of a channel that speaks of exchanges and queues."""
 
-    def __init__(self, database: Database, topology: Topology) -> None:
-        self._database = database
-        self._topology = topology
+    def __init__(self, connection: Any) -> None:
+        self.connection = connection
+        self._database: Database = connection.database
+        self._topology: Topology = connection.topology
         self._exclusive: set[str] = set()
 
     def exchange_declare(
@@ -77,7 +78,7 @@ class Declarations(StdChannel):
         )
         if exclusive:
             self._exclusive.add(name)
-        self.note_declaration()
+        self.connection.note_declaration()
         return queue_declare_ok_t(name, 0, 0)
 
     def prepare_queue_arguments(self, arguments: dict[str, Any] | None, **kwargs: Any) -> Any:
@@ -95,7 +96,7 @@ class Declarations(StdChannel):
         """Bind a queue to an exchange."""
         refuse("queue_bind", arguments=arguments)
         self._topology.bind(queue, exchange or "amq.direct", routing_key or "")
-        self.note_declaration()
+        self.connection.note_declaration()
 
     def queue_unbind(
         self,
@@ -118,7 +119,7 @@ class Declarations(StdChannel):
     ) -> int:
         """Delete a queue with its messages; return how many waited."""
         # Or they would find their messages gone with the queue, and be reported as refused.
-        self.settle_now()
+        self.connection.settle_now()
         deleted = queues.delete_queue(self._database, queue, if_unused=if_unused, if_empty=if_empty)
         self._topology.routes.forget_queue(queue)
         self._exclusive.discard(queue)
@@ -148,22 +149,10 @@ class Declarations(StdChannel):
         with self._database.session() as session:
             return has_message(session, correlation_id)
 
-    def withdraw(self, correlation_id: str) -> bool:
-        """Delete a waiting message, by its task's id; tell whether nobody had claimed it."""
-        return bool(self.withdraw_all([correlation_id]))
-
     def withdraw_all(self, correlation_ids: Collection[str]) -> int:
         """Delete waiting messages, by their tasks' ids; return how many nobody had claimed."""
         with self._database.session() as session:
             return withdraw(session, correlation_ids)
-
-    def settle_now(self) -> None:
-        """Write what is acknowledged; see `Channel`."""
-        raise NotImplementedError
-
-    def note_declaration(self) -> None:
-        """Remember that something was declared; see `Channel`."""
-        raise NotImplementedError
 
     def _describe(self, name: str) -> queue_declare_ok_t:
         if not self._topology.has_queue(name):

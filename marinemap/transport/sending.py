@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 class Sending(Declarations):
     """Stores messages; what it returns from is durable."""
 
+    connection: Transport
     supports_batch_publish = True
 
     def __init__(self, connection: Transport) -> None:
-        super().__init__(connection.database, connection.topology)
-        self.connection = connection
+        super().__init__(connection)
         # kombu's producers add their `on_return` here.
         self.events: dict[str, set[Callable[..., Any]]] = {"basic_return": set()}
 

@@ -25,7 +25,7 @@ from .database import open_database, verify
 from .errors import AwayError, LeaseLostError
 from .inbox import Inbox
 from .options import read_options
-from .providers import find_exit_code
+from .providers import find_caller_transaction, find_exit_code
 from .publishing.publisher import Publisher
 from .publishing.topology import Topology
 from .refusals import refuse
@@ -213,7 +213,7 @@ class Transport(KombuTransport):
 
     def note_declaration(self) -> None:
         """Remember a declaration that the caller's transaction may yet roll back."""
-        if self.database.declares_with_caller and self.database.is_in_callers_transaction:
+        if self.database.declares_with_caller and find_caller_transaction(self.database.url):
             self._has_unsure_declarations = True
 
     def forget_rolled_back_declarations(self) -> None:

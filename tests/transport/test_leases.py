@@ -323,9 +323,9 @@ def test_message_is_withdrawn_while_nobody_has_it(broker: Broker) -> None:
         publish(broker.connect(), name, correlation_id=name)
     inbox = Inbox(broker.connect(), prefetch_count=1)
     assert inbox.receive(1) == ["held"]
-    assert not channel.withdraw("held")
-    assert channel.withdraw("waiting")
-    assert not channel.withdraw("waiting")
+    assert not channel.withdraw_all(["held"])
+    assert channel.withdraw_all(["waiting"])
+    assert not channel.withdraw_all(["waiting"])
     inbox.messages.pop().ack()
     assert inbox.receive(1) == ["another"]
 

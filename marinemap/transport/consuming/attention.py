@@ -17,7 +17,8 @@ class Attention:
 
     def __init__(self, watcher: Watcher) -> None:
         self._watcher = watcher
-        self._followed: frozenset[str] = frozenset()
+        # The queues that are attended to.
+        self.followed: frozenset[str] = frozenset()
         self._hot: set[str] = set()
         self._expected: set[str] = set()
         # Since when each hot queue has had messages at every look.
@@ -25,24 +26,19 @@ class Attention:
 
     def follow(self, queue_names: frozenset[str]) -> None:
         """Attend to these queues; new ones are hot."""
-        if queue_names == self._followed:
+        if queue_names == self.followed:
             return
         self._watcher.follow(queue_names)
         gone = self._expected - queue_names
         if gone:
             self._watcher.dismiss(gone)
-        self._hot = (self._hot & queue_names) | (queue_names - self._followed)
+        self._hot = (self._hot & queue_names) | (queue_names - self.followed)
         self._expected -= gone
-        self._followed = queue_names
-
-    @property
-    def followed(self) -> frozenset[str]:
-        """The queues that are attended to."""
-        return self._followed
+        self.followed = queue_names
 
     def heat(self, queue_names: Iterable[str] | None = None) -> None:
         """Look at queues soon; at all of them by default."""
-        self._hot |= self._followed if queue_names is None else self._followed & set(queue_names)
+        self._hot |= self.followed if queue_names is None else self.followed & set(queue_names)
 
     def is_hot(self, queue_name: str) -> bool:
         """Tell whether a queue may hold messages."""
@@ -62,7 +58,7 @@ class Attention:
         """
         for name in queue_names:
             self._busy_since.pop(name, None)
-        new = (queue_names & self._followed) - self._expected
+        new = (queue_names & self.followed) - self._expected
         needs_look = bool(new) and self._watcher.expect(new)
         self._hot -= queue_names if not needs_look else queue_names - new
         self._expected |= new

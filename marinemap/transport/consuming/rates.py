@@ -53,8 +53,7 @@ _ADOPT = (
     "claimed_at_ms = NULL, attempts = attempts - 1 FROM numbered "
     "WHERE broker_messages.id = numbered.id RETURNING queue_name"
 )
-_PAGE = "SELECT id, task_name FROM broker_messages WHERE id > :after ORDER BY id LIMIT {batch}"
-_PAGE = _PAGE.replace("{batch}", str(_BATCH))
+_PAGE = f"SELECT id, task_name FROM broker_messages WHERE id > :after ORDER BY id LIMIT {_BATCH}"
 _BEGIN_LIMITING = (
     f"WITH {NUMBERED % {'which': _READY_BY_ID}} "
     "UPDATE broker_messages SET rate_key = task_name, turn = numbered.turn FROM numbered "

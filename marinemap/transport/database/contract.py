@@ -96,6 +96,8 @@ class Database(ABC):
     """A queue's database, shared by all connections of this process to it."""
 
     name: str
+    # Whether a caller's transaction holds a lock that keeps us from declaring beside it.
+    declares_with_caller: bool
     # For so long after its start the database gives out no messages: consumers that lived
     # through it say first what they hold.
     settling_seconds: float = 0.0
@@ -141,19 +143,9 @@ class Database(ABC):
             with self.session() as session:
                 yield session
 
-    @property
-    def is_in_callers_transaction(self) -> bool:
-        """Whether a message published now would be stored by the caller's transaction."""
-        return find_caller_transaction(self.url) is not None
-
     def declaring(self) -> AbstractContextManager[Session]:
         """Lend a session to declare in, which outlasts the caller's transaction if it can."""
         return self.publishing() if self.declares_with_caller else self.session()
-
-    @property
-    @abstractmethod
-    def declares_with_caller(self) -> bool:
-        """Whether the caller holds a lock that keeps us from declaring beside it."""
 
     @abstractmethod
     def verify(self, session: Session) -> None:

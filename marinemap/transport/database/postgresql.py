@@ -25,7 +25,7 @@ from .postgresql_watcher import (
     ALL_CHANNEL,
     DELAYED,
     IS_EXPECTED,
-    PooledWatcher,
+    UNHEARD_POLL_SECONDS,
     PostgresWatcher,
     channel_of,
 )
@@ -181,7 +181,8 @@ class PostgresDatabase(Database):
     def watch(self, session: Session) -> Watcher:
         assert isinstance(session, PostgresSession)
         if session.is_pooled:
-            return PooledWatcher(self.options.poll_seconds)
+            # There is no listening through a pooler.
+            return Watcher(min(self.options.poll_seconds, UNHEARD_POLL_SECONDS))
         return PostgresWatcher(session, self.options.poll_seconds)
 
     def make_life(self) -> Life:

@@ -1,11 +1,33 @@
-"""How long the server may take: for a session of one's own, or behind a pooler each time anew."""
+"""How long the server may take: to be reached, and for what it is asked."""
 
 from __future__ import annotations
 
 from typing import Any
 
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
+
+from .. import SCHEME
+
+_REACHED = {
+    # A peer that is gone without a word is noticed after some 11 s of idling.
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "application_name": f"{SCHEME}-queue",
+}
 _LIMITS = ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout")
 _FOR_TRANSACTION = "SELECT " + ", ".join(f"set_config('{name}', $1, true)" for name in _LIMITS)
+
+
+def connect(url: str, ms: int) -> psycopg.Connection:
+    """Connect within a time, but for what the address says otherwise."""
+    # libpq waits for 2 s at least.
+    waits = {"connect_timeout": max(2, round(ms / 1000)), "tcp_user_timeout": ms}
+    given = conninfo_to_dict(url)
+    reaching: dict[str, Any] = {n: v for n, v in (_REACHED | waits).items() if n not in given}
+    # In UTF-8 parameters are sent, whatever the database or PGCLIENTENCODING would have.
+    return psycopg.connect(url, autocommit=True, **{**reaching, "client_encoding": "UTF8"})
 
 
 def for_session(ms: int) -> list[str]:

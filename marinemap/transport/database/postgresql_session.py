@@ -17,25 +17,17 @@ from typing import Any
 import psycopg
 from psycopg import generators
 from psycopg.adapt import Transformer
-from psycopg.conninfo import conninfo_to_dict
 from psycopg.pq import ConnStatus, ExecStatus, TransactionStatus
 
 from .. import SCHEME
 from ..errors import AwayError, BusyError
+from .answers import make_row, refused_by_caller, without_tables
 from .contract import Row
-from .postgresql_limits import for_session, send_limited
+from .postgresql_limits import connect, for_session, send_limited
 from .postgresql_resuming import Resumption
 from .postgresql_words import as_text, write_sql
 from .signals import wait_for
-from .sqlite_session import make_row, refused_by_caller, without_tables
 
-_REACHED = {
-    # A peer that is gone without a word is noticed after some 11 s of idling.
-    "keepalives_idle": 5,
-    "keepalives_interval": 2,
-    "keepalives_count": 3,
-    "application_name": f"{SCHEME}-queue",
-}
 # Each statement of the queue finds its rows by an index, whatever its parameters and however
 # long the queue: so it is planned once. Left to itself the planner would plan a claim each
 # time, for half of its cost, or read the whole table by a plan made while that was empty.
@@ -66,7 +58,7 @@ class PostgresSession:
         self._seconds = statement_seconds
         self._ms = round(statement_seconds * 1000)
         with translating():
-            self.connection = _connect(url, statement_seconds)
+            self.connection = connect(url, self._ms)
             try:
                 self._make_ready()
             except BaseException:
@@ -209,16 +201,6 @@ class JoinedPostgresSession:
 
     def close(self) -> None:
         """The connection is the caller's."""
-
-
-def _connect(url: str, statement_seconds: float) -> psycopg.Connection:
-    ms = round(statement_seconds * 1000)
-    # libpq waits for 2 s at least.
-    waits = {"connect_timeout": max(2, round(statement_seconds)), "tcp_user_timeout": ms}
-    given = conninfo_to_dict(url)
-    reaching: dict[str, Any] = {n: v for n, v in (_REACHED | waits).items() if n not in given}
-    # In UTF-8 parameters are sent, whatever the database or PGCLIENTENCODING would have.
-    return psycopg.connect(url, autocommit=True, **{**reaching, "client_encoding": "UTF8"})
 
 
 _makers: dict[str, Callable[[Sequence[Any]], Row]] = {}

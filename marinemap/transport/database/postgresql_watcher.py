@@ -14,10 +14,10 @@ import zlib
 from .. import SCHEME
 from .postgresql_session import PostgresSession, translating
 from .signals import Signal, wait_for
-from .watching import Notice
+from .watching import Notice, Watcher
 
-# Behind a pooler, where no notification arrives, an idle consumer looks this often.
-_POOLED_POLL_SECONDS = 0.5
+# Where no notification arrives, as behind a pooler, an idle consumer looks this often.
+UNHEARD_POLL_SECONDS = 0.5
 # Locks are of the server's shared memory, of which it has some thousands for all: whoever
 # consumes from more queues than this takes none, and looks as often as behind a pooler.
 _MOST_EXPECTED = 500
@@ -50,11 +50,11 @@ def channel_of(queue_name: str) -> str:
     return f"{SCHEME}_{zlib.crc32(queue_name.encode()):08x}"
 
 
-class PostgresWatcher:
+class PostgresWatcher(Watcher):
     """Listens on the session that claims: its statements are short, and each commits."""
 
     def __init__(self, session: PostgresSession, poll_seconds: float) -> None:
-        self.poll_seconds = poll_seconds
+        super().__init__(poll_seconds)
         self._is_crowded = False
         self._session = session
         self._queues: dict[str, set[str]] = {}
@@ -75,7 +75,7 @@ class PostgresWatcher:
         self._queues = wanted
         if len(queue_names) > _MOST_EXPECTED:
             self._is_crowded = True
-            self.poll_seconds = min(self.poll_seconds, _POOLED_POLL_SECONDS)
+            self.poll_seconds = min(self.poll_seconds, UNHEARD_POLL_SECONDS)
 
     def expect(self, queue_names: set[str]) -> bool:
         if self._is_crowded:
@@ -107,29 +107,3 @@ class PostgresWatcher:
             queue_names=names,
             is_delayed=any(payload == DELAYED for _, payload in notes),
         )
-
-    def close(self) -> None:
-        """It ends with its session."""
-
-
-class PooledWatcher:
-    """Knows of nothing but its own process: behind a pooler there is no listening."""
-
-    def __init__(self, poll_seconds: float) -> None:
-        self.poll_seconds = min(poll_seconds, _POOLED_POLL_SECONDS)
-
-    def follow(self, queue_names: frozenset[str]) -> None:
-        """Nothing would come."""
-
-    def expect(self, queue_names: set[str]) -> bool:
-        return False
-
-    def dismiss(self, queue_names: set[str]) -> None:
-        """Nothing was expected."""
-
-    def wait(self, seconds: float, signal: Signal) -> Notice:
-        signal.wait(seconds)
-        return Notice()
-
-    def close(self) -> None:
-        """Nothing is open."""

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections import namedtuple
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any
 
-from ..errors import AwayError, BusyError, NotStoredError
+from ..errors import AwayError, BusyError
 from ..forks import GuardedConnection, sqlite_guard
+from .answers import make_row, refused_by_caller, without_tables
 from .contract import Row
 from .words import make_words
 
@@ -159,14 +159,6 @@ def write_sql(statement: str) -> str:
     return statement.format_map(WORDS)
 
 
-@lru_cache(maxsize=500)
-def make_row(columns: tuple[str, ...]) -> Any:
-    """Return what makes rows with these columns from sequences."""
-    # The columns are known when the statement has run.
-    made: Any = namedtuple("Row", columns, rename=True)  # type: ignore[misc]
-    return made._make
-
-
 @contextmanager
 def translating() -> Iterator[None]:
     """Raise the queue's own errors in place of the driver's."""
@@ -181,22 +173,3 @@ def translating() -> Iterator[None]:
         if isinstance(error, sqlite3.IntegrityError | sqlite3.ProgrammingError):
             raise
         raise AwayError(f"SQLite: {error}") from error
-
-
-def without_tables(error: Exception) -> AwayError:
-    """Return the error for tables that are not there: workers wait for them, as for a server."""
-    return AwayError(
-        f"the queue's tables are missing or of another version ({str(error).strip()}); migrate "
-        "the database, and this goes on by itself"
-    )
-
-
-def refused_by_caller(error: Exception) -> NotStoredError:
-    """Return the error for a caller's transaction that the database has given up.
-
-    Not `AwayError`: kombu would try again in a transaction that can only be rolled back.
-    """
-    return NotStoredError(
-        f"the message could not be stored in the caller's transaction: {error}",
-        hint="Roll the transaction back and try again.",
-    )

@@ -11,7 +11,7 @@ from ..options import Options
 from .bells import bell_of, open_listener
 from .signals import Signal, wait_for
 from .sqlite_session import translating
-from .watching import Notice
+from .watching import Notice, Watcher
 
 # Who rings no bell: a worker of the release before, a transaction whose end we are not told of.
 _LISTENING_POLL_SECONDS = 1.0
@@ -20,7 +20,7 @@ ALL_BELL = "all"
 DELAYED_BELL = "delayed"
 
 
-class SqliteWatcher:
+class SqliteWatcher(Watcher):
     """Listens to the bells of its queues; asks for the file's version once a second.
 
     The version changes with each commit by another. Where the system has no bells it is asked
@@ -28,7 +28,7 @@ class SqliteWatcher:
     """
 
     def __init__(self, connection: sqlite3.Connection, path: Path, options: Options) -> None:
-        self.poll_seconds = options.poll_seconds
+        super().__init__(options.poll_seconds)
         self._cursor = connection.cursor()
         self._listener = open_listener(path)
         self._ask_seconds = (
@@ -44,12 +44,6 @@ class SqliteWatcher:
         self._queue_names = queue_names
         self._bells = frozenset({ALL_BELL, DELAYED_BELL, *map(bell_of, queue_names)})
         self._listen()
-
-    def expect(self, queue_names: set[str]) -> bool:
-        return False
-
-    def dismiss(self, queue_names: set[str]) -> None:
-        """Nobody was asked to tell."""
 
     def wait(self, seconds: float, signal: Signal) -> Notice:
         deadline = monotonic() + seconds

@@ -3,27 +3,33 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
 
 from .signals import Signal
 
 
-class Watcher(Protocol):
-    """Waits until other connections may have stored messages. It may miss some."""
+class Watcher:
+    """Waits until other connections may have stored messages. It may miss some.
 
-    poll_seconds: float
+    This one hears of none: where nobody can be listened to, its consumer has to look by itself.
+    """
+
+    def __init__(self, poll_seconds: float) -> None:
+        self.poll_seconds = poll_seconds
 
     def follow(self, queue_names: frozenset[str]) -> None:
         """Hear of these queues from now on."""
 
     def expect(self, queue_names: set[str]) -> bool:
         """Ask to be woken for queues; true where they must be looked at once more after it."""
+        return False
 
     def dismiss(self, queue_names: set[str]) -> None:
         """Ask not to be woken for queues that are looked at anyway."""
 
     def wait(self, seconds: float, signal: Signal) -> Notice:
         """Wait for a change, the signal or the end of the time."""
+        signal.wait(seconds)
+        return Notice()
 
     def close(self) -> None:
         """Watch no more."""

@@ -30,12 +30,10 @@ _START_OF_PAYLOAD = (
 _LAST_ID = "SELECT max(id) AS id FROM broker_dead_letters"
 _PAGE = (
     "SELECT id FROM broker_dead_letters WHERE id > CAST(:after_id AS BIGINT) "
-    "AND id <= CAST(:last_id AS BIGINT){of_task} ORDER BY id LIMIT {batch}"
+    f"AND id <= CAST(:last_id AS BIGINT)%s ORDER BY id LIMIT {_BATCH}"
 )
-_PAGE_OF_ALL = _PAGE.replace("{of_task}", "").replace("{batch}", str(_BATCH))
-_PAGE_OF_TASK = _PAGE.replace("{of_task}", " AND task_name = :task_name").replace(
-    "{batch}", str(_BATCH)
-)
+_PAGE_OF_ALL = _PAGE % ""
+_PAGE_OF_TASK = _PAGE % " AND task_name = :task_name"
 _PAYLOADS = "SELECT id, payload FROM broker_dead_letters WHERE id {in_ids} ORDER BY id"
 # Locked in the same order by everybody, or two operators could each wait for the other.
 _TAKE = """
