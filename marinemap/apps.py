@@ -32,10 +32,12 @@ class MarineMapConfig(AppConfig):
 
     def ready(self) -> None:
         # Imported here: settings and models are not ready when this module is.
+        from marinemap import telemetry
         from marinemap.celery import app
         from marinemap.jobs import overdue, periodic
         from marinemap.management import fitness
 
+        telemetry.start()
         connection_created.connect(_prepare, dispatch_uid="prepare")
         gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
         app.set_default()

@@ -49,6 +49,9 @@ from marinemap.settings_catalogue import MARINEMAP_SOURCE_PREFIXES as MARINEMAP_
 from marinemap.settings_catalogue import MARINEMAP_SOURCE_SECONDS as MARINEMAP_SOURCE_SECONDS
 from marinemap.settings_catalogue import USE_TZ as USE_TZ
 from marinemap.settings_schedule import CELERY_BEAT_SCHEDULE as CELERY_BEAT_SCHEDULE
+from marinemap.settings_telemetry import OTEL_EXPORTER_OTLP_ENDPOINT as OTEL_EXPORTER_OTLP_ENDPOINT
+from marinemap.settings_telemetry import OTEL_SERVICE_NAME as OTEL_SERVICE_NAME
+from marinemap.settings_telemetry import SENTRY_DSN as SENTRY_DSN
 
 # --- Who may reach the site --------------------------------------------------------------
 

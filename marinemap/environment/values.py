@@ -115,6 +115,7 @@ TRUSTED_ORIGIN = Shape(
     "https://maps.example.org, or https://*.example.org for all names below it",
 )
 
+_DSN = re.compile(r"https?://[0-9A-Za-z]+(:[0-9A-Za-z]+)?@[^\s/@:]+(:\d{1,5})?/(\S*/)?\d+/?")
 FOLDER = Shape(re.compile(r"/.*"), "folder", "its whole path, such as /srv/layers")
 
 
@@ -208,6 +209,40 @@ def read_uris(name: str) -> list[str]:
                 "https://receiver.example.org/path, with commas between several"
             )
     return found
+
+
+def read_uri(name: str) -> str:
+    """Return a variable that is an http(s) address, without user and password; or empty.
+
+    Raises
+    ------
+    ImproperlyConfigured
+        If it is none. It is not repeated: it may hold a secret.
+    """
+    text = read_text(name, "").strip()
+    if text and not is_http(text):
+        raise ImproperlyConfigured(
+            f"{name}: write the address of a program without user and password, such as "
+            "http://127.0.0.1:4318"
+        )
+    return text
+
+
+def read_dsn(name: str) -> str:
+    """Return a variable that is the address of a Sentry's project, with its key; or empty.
+
+    Raises
+    ------
+    ImproperlyConfigured
+        If it is none. It is not repeated, for its key.
+    """
+    text = read_text(name, "").strip()
+    if text and not _DSN.fullmatch(text):
+        raise ImproperlyConfigured(
+            f"{name}: write it as the project's page of client keys has it, such as "
+            "https://key@sentry.example.org/7"
+        )
+    return text
 
 
 def is_http(uri: str) -> bool:

@@ -22,6 +22,8 @@ _AWAY_BY_US = frozenset({"AwayError"})
 _STORAGE_AWAY = "StorageAwayError"
 _UNAVAILABLE = frozenset({503, 507})
 _NAME = "_quiet"
+# What sends traces says at each try that nobody takes them.
+COLLECTORS = "opentelemetry"
 # Asked by a name that is not the site's, which is an error with a traceback to Django.
 _REFUSED = "django.security.DisallowedHost"
 
@@ -61,12 +63,14 @@ class OutageFilter(logging.Filter):
 
 
 def find_outage(record: logging.LogRecord) -> str | None:
-    """Return what is away, by a record about it: database, disk, storage, service.
+    """Return what is away, by a record about it: database, disk, storage, service, collector.
 
     Whoever writes it may say so: ``extra={"outage": "disk"}``.
     """
     if said := getattr(record, "outage", None):
         return str(said)
+    if record.name.partition(".")[0] == COLLECTORS:
+        return "collector"
     for error in _errors_of(record):
         if isinstance(error, OSError) and error.errno in _FULL:
             return "disk"

@@ -32,6 +32,8 @@ def make_config(format_name: str) -> dict[str, Any]:
         "loggers": {
             "marinemap": {"handlers": ["console"], "level": "INFO"},
             "django": {"handlers": ["console"], "level": "WARNING", "propagate": False},
+            # Of a collector that is away: else Celery's handlers would tell it as well.
+            quiet.COLLECTORS: {"handlers": ["console"], "level": "WARNING", "propagate": False},
             **{name: {"level": "WARNING"} for name in _TALKATIVE},
         },
     }
