@@ -205,6 +205,23 @@ def test_nothing_runs_out_of_a_small_screen(
     assert covered is not None and covered["height"] <= 0.6 * size[1]
 
 
+def test_map_stays_where_the_form_is_longer_than_the_window(
+    page: Page, drawn_site: RunningSite
+) -> None:
+    page.set_viewport_size({"width": 1280, "height": 600})
+    page.goto(f"{drawn_site.base}/#map=4/45/5&layers=reefs&area=0,40,5,45")
+    expect(_tag(page, "estimate-text")).to_contain_text("25 features")
+    assert page.evaluate("document.querySelector('.panel').scrollHeight") > 600
+    assert page.evaluate("document.documentElement.scrollHeight") == 600
+    # On paper what would scroll is there as a whole, below the map.
+    page.emulate_media(media="print")
+    assert page.evaluate("""() => {
+        const {bottom} = document.querySelector(".map-pane").getBoundingClientRect();
+        const panel = document.querySelector(".panel");
+        return panel.scrollHeight === panel.clientHeight && panel.offsetTop >= bottom;
+    }""")
+
+
 def test_nothing_that_is_seen_moves_while_the_page_arrives(
     page: Page, drawn_site: RunningSite
 ) -> None:
