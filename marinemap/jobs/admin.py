@@ -6,11 +6,23 @@ from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
 from django.http import HttpRequest
-from django_celery_beat.models import PeriodicTask
+from django_celery_beat.models import (
+    CrontabSchedule,
+    IntervalSchedule,
+    PeriodicTask,
+    SolarSchedule,
+)
+from django_celery_results.admin import GroupResultAdmin, TaskResultAdmin
+from django_celery_results.models import GroupResult, TaskResult
 
 from marinemap.jobs.job_admin import JobAdmin
 from marinemap.jobs.models import Alarm, Delivery, Job, LetterWish
-from marinemap.jobs.schedule_admin import ScheduleAdmin
+from marinemap.jobs.schedule_admin import (
+    CrontabsAdmin,
+    IntervalsAdmin,
+    ScheduleAdmin,
+    SolarsAdmin,
+)
 
 # Django's own class takes a type parameter in its stubs only.
 if TYPE_CHECKING:
@@ -39,8 +51,32 @@ class _LookOnly:
 
 admin.site.register(Job, JobAdmin)
 # Registered by the library, whose app comes before this one.
-admin.site.unregister(PeriodicTask)
+admin.site.unregister([PeriodicTask, CrontabSchedule, IntervalSchedule, SolarSchedule])
 admin.site.register(PeriodicTask, ScheduleAdmin)
+admin.site.register(CrontabSchedule, CrontabsAdmin)
+admin.site.register(IntervalSchedule, IntervalsAdmin)
+admin.site.register(SolarSchedule, SolarsAdmin)
+
+
+class _NotAdded:
+    """Only what was run has a result: one that is made by hand would stand for nothing."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Refuse."""
+        return False
+
+
+class ResultsAdmin(_NotAdded, TaskResultAdmin):
+    """Look at the results of tasks, and remove them."""
+
+
+class GroupsAdmin(_NotAdded, GroupResultAdmin):
+    """Look at the results of groups of tasks, and remove them."""
+
+
+admin.site.unregister([TaskResult, GroupResult])
+admin.site.register(TaskResult, ResultsAdmin)
+admin.site.register(GroupResult, GroupsAdmin)
 
 
 @admin.register(Delivery)

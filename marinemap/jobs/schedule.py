@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from typing import Any
 
-from django.db import connection, transaction
+from django.db import Error, connection, transaction
 from django.utils import timezone
 from django_celery_beat.models import PeriodicTask
 from django_celery_beat.schedulers import DatabaseScheduler, ModelEntry
@@ -15,6 +16,8 @@ from marinemap.errors import UnavailableError
 from marinemap.jobs.belonging import is_orphan
 from marinemap.jobs.lease import ScheduleLease
 from marinemap.sentences import say
+
+logger = logging.getLogger(__name__)
 
 _STAND_BY_SECONDS = 5.0
 _LEAVE_WITHIN_SECONDS = 3.0
@@ -49,6 +52,30 @@ class EditableScheduler(DatabaseScheduler):  # type: ignore[misc] # the library 
         self._is_current = True
         self._clock_ahead = _clock_ahead()
         super().__init__(*args, **kwargs)
+
+    def all_as_schedule(self) -> dict[str, Any]:
+        """Return what is to be followed; what cannot be is left out, and the log names it.
+
+        The scheduler that this extends ends at the first such: one time by the sun, where the
+        package that reckons with it is not there, held up every other schedule for ever.
+        """
+        entries = {model.name: self._entry_of(model) for model in self.enabled_models()}
+        return {name: entry for name, entry in entries.items() if entry is not None}
+
+    def _entry_of(self, model: Any) -> Any:
+        try:
+            entry = self.Entry(model, app=self.app)
+            entry.is_due()
+        except Error:
+            raise
+        except Exception as error:
+            # Each kind of times raises what it likes: a package that is not there, a number
+            # beyond those that can be reckoned with, headers that are no JSON.
+            logger.error(
+                "The schedule %r cannot be followed, and is left out: %s", model.name, error
+            )
+            return None
+        return entry
 
     def tick(self, *args: Any, **kwargs: Any) -> float:
         """Set off what is due, unless another beat does; return the seconds until the next look.

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.http import HttpRequest
-from django_celery_beat.admin import PeriodicTaskAdmin
+from django_celery_beat.admin import (
+    CrontabScheduleAdmin,
+    IntervalScheduleAdmin,
+    PeriodicTaskAdmin,
+    SolarScheduleAdmin,
+)
 from django_celery_beat.models import CrontabSchedule, IntervalSchedule, PeriodicTask
 
+from marinemap.jobs.schedule_forms import ScheduleForm, TimesForm, why_not
 from marinemap.jobs.schedule_words import words_of, words_of_crontab, words_of_interval
 
 # The library has no types.
@@ -19,6 +25,7 @@ _WORDS = {CrontabSchedule: words_of_crontab, IntervalSchedule: words_of_interval
 class ScheduleAdmin(_ScheduleAdmin):  # type: ignore[misc] # the library has no types
     """List what is done when, switch it off and on, change its times, run it now."""
 
+    form = ScheduleForm
     list_display = ("name", "enabled", "due", "last_run_at", "total_run_count")
     list_filter = ("enabled",)
     date_hierarchy = None
@@ -46,6 +53,22 @@ class ScheduleAdmin(_ScheduleAdmin):  # type: ignore[misc] # the library has no 
         """Tell when it is due."""
         return words_of(task)
 
+    @admin.action(description="Run selected tasks")
+    def run_tasks(self, request: HttpRequest, queryset: Any) -> None:
+        """Send tasks to the queue; tell of arguments that one does not take."""
+        try:
+            super().run_tasks(request, queryset)
+        except TypeError as error:
+            told = f"Not all were run, for one does not take its arguments: {error}"
+            self.message_user(request, told, level=messages.ERROR)
+
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        """Offer nobody who may only look to run a task or to switch it: the library asks nobody."""
+        offered: dict[str, Any] = super().get_actions(request)
+        if self.has_change_permission(request):
+            return offered
+        return {name: action for name, action in offered.items() if name not in self.actions}
+
     def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         """Offer times in words."""
         field: Any = super().formfield_for_foreignkey(db_field, request, **kwargs)
@@ -54,3 +77,26 @@ class ScheduleAdmin(_ScheduleAdmin):  # type: ignore[misc] # the library has no 
             # Of this field alone; a class of its own would say no more.
             field.label_from_instance = words
         return field
+
+
+class CrontabsAdmin(CrontabScheduleAdmin):  # type: ignore[misc] # the library has no types
+    """Times of days that can be followed."""
+
+    form = TimesForm
+
+    @admin.display(description="when")
+    def human_readable(self, crontab: CrontabSchedule) -> str:
+        """Tell when it is due, where it can be; the library's own ends in an error else."""
+        return "" if why_not(crontab) else str(crontab.human_readable)
+
+
+class IntervalsAdmin(IntervalScheduleAdmin):  # type: ignore[misc] # the library has no types
+    """Intervals that can be followed."""
+
+    form = TimesForm
+
+
+class SolarsAdmin(SolarScheduleAdmin):  # type: ignore[misc] # the library has no types
+    """Times by the sun, where the package that reckons them is there."""
+
+    form = TimesForm

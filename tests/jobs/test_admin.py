@@ -16,6 +16,7 @@ from django_celery_beat.models import (
     CrontabSchedule,
     IntervalSchedule,
     PeriodicTask,
+    SolarSchedule,
 )
 
 from marinemap.catalogue.models import Layer
@@ -180,3 +181,94 @@ def test_schedule_is_changed_by_its_form(admin_client: Client) -> None:
     assert admin_client.post(address, filled).status_code == 302
     task.refresh_from_db()
     assert (task.interval, task.crontab) == (None, night)
+
+
+@pytest.mark.parametrize(
+    ("table", "given", "named"),
+    [
+        ("crontabschedule", {"minute": "-1"}, "No enumeration for Minutes"),
+        ("crontabschedule", {"hour": "*/-5"}, "No enumeration for Hours"),
+        ("intervalschedule", {"every": "99999999999", "period": "days"}, "beyond what can be"),
+        ("solarschedule", {"event": "sunset", "latitude": "0", "longitude": "0"}, "ephem"),
+    ],
+)
+def test_times_that_cannot_be_followed_are_refused(
+    admin_client: Client, table: str, given: dict[str, str], named: str
+) -> None:
+    inline = {f"periodictask_set-{name}_FORMS": "0" for name in ("TOTAL", "INITIAL")}
+    every = dict.fromkeys(("minute", "hour", "day_of_month", "month_of_year", "day_of_week"), "*")
+    filled = (every if table == "crontabschedule" else {}) | {"timezone": "UTC"} | given | inline
+    address = f"/admin/django_celery_beat/{table}/add/"
+    assert named in str(admin_client.post(address, filled).content)
+    right = filled | {"minute": "0", "hour": "*/5", "every": "3"}
+    if table != "solarschedule":
+        assert admin_client.post(address, right).status_code == 302
+
+
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        ({"kwargs": "[]"}, "an object in JSON, such as {&quot;days&quot;: 3}"),
+        ({"args": "{}"}, "a list in JSON"),
+        ({"args": "[1,"}, "Unable to parse JSON"),
+        ({"headers": "[]"}, "an object in JSON, such as {}"),
+        ({"task": "x" * 201}, "at most 200 characters"),
+    ],
+)
+def test_odd_arguments_of_a_schedule_are_refused(
+    admin_client: Client, given: dict[str, str], named: str
+) -> None:
+    minute = IntervalSchedule.objects.create(every=60, period="seconds")
+    filled = {"name": "clean", "task": "x", "interval": str(minute.pk), "enabled": "on"}
+    filled |= {"args": "[]", "kwargs": "{}", "headers": "{}"}
+    address = "/admin/django_celery_beat/periodictask/add/"
+    assert named in str(admin_client.post(address, filled | given).content)
+    assert admin_client.post(address, filled).status_code == 302
+
+
+def test_schedule_by_times_that_cannot_be_followed_is_refused(admin_client: Client) -> None:
+    sunset = SolarSchedule.objects.create(event="sunset", latitude=0, longitude=0)
+    filled = {"name": "clean", "task": "x", "solar": str(sunset.pk), "args": "[]", "kwargs": "{}"}
+    answer = admin_client.post("/admin/django_celery_beat/periodictask/add/", filled)
+    assert "This cannot be followed" in str(answer.content)
+    assert not PeriodicTask.objects.filter(name="clean").exists()
+
+
+@pytest.mark.parametrize("action", ["enable", "disable", "toggle", "run"])
+def test_who_may_only_look_leaves_the_schedule(action: str) -> None:
+    minute = IntervalSchedule.objects.create(every=60, period="seconds")
+    task = PeriodicTask.objects.create(name="clean", task="no.such", interval=minute)
+    PeriodicTask.objects.filter(pk=task.pk).update(enabled=action != "enable")
+    looker = User.objects.create_user("looker", is_staff=True)
+    looker.user_permissions.add(Permission.objects.get(codename="view_periodictask"))
+    client, before = Client(), PeriodicTask.objects.filter(pk=task.pk).values().get()
+    client.force_login(looker)
+    asked = {"action": f"{action}_tasks", "_selected_action": str(task.pk), "index": "0"}
+    address = "/admin/django_celery_beat/periodictask/"
+    answer = client.post(address, asked, follow=True)
+    assert "clean" in page(client, address) and f"{action}_tasks" not in str(answer.content)
+    # Of a task that is none, "run" tells so to whoever may run it.
+    assert "no.such" not in str(answer.content)
+    assert PeriodicTask.objects.filter(pk=task.pk).values().get() == before
+
+
+def test_task_that_does_not_take_its_arguments_is_told(admin_client: Client) -> None:
+    minute = IntervalSchedule.objects.create(every=60, period="seconds")
+    task = PeriodicTask.objects.create(
+        name="clean",
+        task="marinemap.jobs.periodic.clean_up_temp_files",
+        interval=minute,
+        kwargs='{"days": 3}',
+    )
+    asked = {"action": "run_tasks", "_selected_action": str(task.pk), "index": "0"}
+    address = "/admin/django_celery_beat/periodictask/"
+    answer = admin_client.post(address, asked, follow=True)
+    assert "does not take its arguments" in str(answer.content)
+    assert "&#x27;days&#x27;" in str(answer.content)
+
+
+@pytest.mark.parametrize("table", ["taskresult", "groupresult"])
+def test_results_are_not_made_by_hand(admin_client: Client, table: str) -> None:
+    address = f"/admin/django_celery_results/{table}/"
+    assert f"{table}/add/" not in page(admin_client, address)
+    assert admin_client.post(f"{address}add/", {"status": "SUCCESS"}).status_code == 403

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from django.conf import settings
-from django_celery_beat.models import IntervalSchedule, PeriodicTask
+from django_celery_beat.models import IntervalSchedule, PeriodicTask, SolarSchedule
 
 from marinemap.celery import app
 from marinemap.errors import ServiceError
@@ -52,6 +52,23 @@ def test_edited_entries_stay_as_they_were_edited() -> None:
     edited = PeriodicTask.objects.get(name="clean up temporary files")
     assert (edited.interval, edited.enabled) == (hourly, False)
     assert PeriodicTask.objects.filter(name="clear old sessions").exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_one_that_cannot_be_followed_holds_up_no_other(caplog: pytest.LogCaptureFixture) -> None:
+    start_beat()
+    sunset = SolarSchedule.objects.create(event="sunset", latitude=0, longitude=0)
+    ages = IntervalSchedule.objects.create(every=10**11, period="days")
+    minute = IntervalSchedule.objects.create(every=1, period="minutes")
+    PeriodicTask.objects.create(name="by the sun", task="x", solar=sunset)
+    PeriodicTask.objects.create(name="in ages", task="x", interval=ages)
+    PeriodicTask.objects.create(name="headed", task="x", interval=minute, headers="[]")
+    scheduler = EditableScheduler(app=app)
+    names = set(scheduler.schedule)
+    assert names >= NAMES - {"clear old sessions"}
+    for left_out in ("by the sun", "in ages", "headed"):
+        assert left_out not in names
+        assert f"The schedule '{left_out}' cannot be followed" in caplog.text
 
 
 def test_settings_as_they_come_are_sound() -> None:
