@@ -157,7 +157,7 @@ def _headers(callback: Callback, body: bytes) -> dict[str, str]:
 def _due() -> list[Callback]:
     """Return what is due, in the order in which hosts have their turns."""
     by_age = Window(RowNumber(), partition_by="host", order_by=["due_at", "pk"])
-    due = Callback.objects.filter(due_at__lte=timezone.now()).annotate(turn=by_age)
+    due = Callback.objects.filter(_outbox.is_due()).annotate(turn=by_age)
     first = due.order_by("turn", "attempts", "due_at").select_related("job")[:_MOST_LOOKED_AT]
     loads = _posts.under_way
     places = []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from datetime import datetime
 from typing import Any
 
 from django.db import Error, connection, transaction
@@ -32,8 +33,19 @@ class SteppedEntry(ModelEntry):  # type: ignore[misc] # the library has no types
 
     def is_due(self) -> Any:
         """Tell whether it is to be set off, and in how many seconds to look again."""
-        self.last_run_at = min(self.last_run_at, timezone.now())
+        now = timezone.now()
+        if self.last_run_at > now:
+            self._set_back(now)
         return super().is_due()
+
+    def _set_back(self, now: datetime) -> None:
+        """Count its time from now on, in the database too: the schedule is read anew each 5 min.
+
+        In memory alone that would begin again with each reading, so that what is due less often
+        was never set off.
+        """
+        self.last_run_at = now
+        PeriodicTask.objects.filter(pk=self.model.pk, last_run_at__gt=now).update(last_run_at=now)
 
 
 class EditableScheduler(DatabaseScheduler):  # type: ignore[misc] # the library has no types

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from celery.exceptions import OperationalError
 from django.db.models import Q
+from django.utils import timezone
 
 from marinemap.errors import UnavailableError
 from marinemap.jobs import lifecycle, runs
@@ -26,6 +27,8 @@ _PATIENCE = {False: _SILENT, True: timedelta(minutes=5), None: runs.STALLED_AFTE
 # A message is sent with its job, in one transaction; other brokers take it a moment later.
 _YOUNG = timedelta(seconds=15)
 _UNSERVED = timedelta(minutes=10)
+# Beyond what the clocks of two machines differ by.
+_FAR_AHEAD = timedelta(minutes=10)
 _LOOKED_AT_IN_A_ROUND = 500
 
 _pace = Pace()
@@ -41,8 +44,8 @@ def requeue_stalled() -> list[str]:
     if not _pace.is_even(now):
         logger.warning("No job is called dead in this round: the database's clock has jumped")
         return []
-    stalled = [*_dead(now), *_lost(now)]
-    return list(_queued_again(stalled))
+    stalled = {job.pk: job for job in (*_dead(now), *_lost(now), *_due_late())}
+    return list(_queued_again(list(stalled.values())))
 
 
 def _queued_again(jobs: list[Job]) -> Iterator[str]:
@@ -79,6 +82,17 @@ def _lost(now: datetime) -> list[Job]:
         unsent = waiting.filter(is_unsent=True)[:_LOOKED_AT_IN_A_ROUND]
         return list({job.pk: job for job in (*unsent, *_unserved(now))}.values())
     return [job for job in looked_at if not has_message(job)]
+
+
+def _due_late() -> list[Job]:
+    """Return jobs that were put off by a clock that was ahead and is right again.
+
+    Their messages are due a minute after that, by the clock as it was then: that of a worker's
+    machine, as here.
+    """
+    ahead = timezone.now() + _FAR_AHEAD
+    late = Job.objects.filter(status=JobStatus.ACCEPTED, attempt__gt=0, updated_at__gt=ahead)
+    return list(late[:_LOOKED_AT_IN_A_ROUND])
 
 
 def _unserved(now: datetime) -> list[Job]:

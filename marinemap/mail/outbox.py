@@ -11,10 +11,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.db.models import Q
 from django.utils import timezone
 
 # Of powers of two; whatever the longest pause is, it comes sooner.
 _MOST_DOUBLINGS = 20
+# By how much the clocks of two machines may differ, so that none takes what another is at.
+_CLOCKS_DIFFER = timedelta(hours=1)
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,16 @@ class Outbox:
     first_pause: timedelta
     longest_pause: timedelta
     tried_for: timedelta
+
+    def is_due(self) -> Q:
+        """Return the condition for rows that are due.
+
+        So are those that are due later than any is put off: they are of a clock that was ahead
+        and is right again, and would wait for as long as it was ahead.
+        """
+        now = timezone.now()
+        latest = now + max(self.lease, self.longest_pause) + _CLOCKS_DIFFER
+        return Q(due_at__lte=now) | Q(due_at__gt=latest)
 
     def take(self, row: Any) -> bool:
         """Have a row for a while, unless another has it by now."""

@@ -15,7 +15,6 @@ from django.conf import settings
 from django.core.mail import EmailMessage, get_connection
 from django.core.mail.backends.base import BaseEmailBackend
 from django.db import connection
-from django.utils import timezone
 
 from marinemap.mail.models import Letter
 from marinemap.mail.outbox import Outbox
@@ -52,7 +51,7 @@ def send_due() -> None:
 
 
 def _find_due() -> list[Letter]:
-    due = Letter.objects.filter(due_at__lte=timezone.now())
+    due = Letter.objects.filter(_outbox.is_due())
     # What was never tried goes first: one that no server takes delays no other.
     return list(due.order_by("attempts", "due_at")[:_AT_A_TIME])
 

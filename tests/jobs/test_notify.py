@@ -145,6 +145,18 @@ def test_receiver_that_does_not_take_it_is_told_again_later(
     assert not any("redirected" in told["path"] for told in receiver.told())
 
 
+def test_what_a_clock_that_was_ahead_put_off_is_told(
+    submit: Callable[..., Job], receiver: Receiver
+) -> None:
+    job = submit()
+    run_job.apply(args=[str(job.pk)]).get()
+    ahead = timezone.now() + timedelta(days=10)
+    Callback.objects.filter(due_at__isnull=False).update(due_at=ahead)
+    told: list[str] = []
+    wait_for(lambda: told.extend(notify.tell_due()) or len(told) == 2, "both")
+    assert len(receiver.told()) == 2
+
+
 def test_receiver_that_answers_gone_is_told_no_more(
     submit: Callable[..., Job], receiver: Receiver
 ) -> None:

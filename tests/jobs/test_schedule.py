@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.conf import settings
+from django.utils import timezone
 from django_celery_beat.models import IntervalSchedule, PeriodicTask, SolarSchedule
 
 from marinemap.celery import app
@@ -25,6 +27,12 @@ NAMES = {
 
 def start_beat() -> None:
     EditableScheduler(app=app, lazy=True).setup_schedule()
+
+
+def read_schedule() -> set[str]:
+    """Read the schedule anew, as beat does; return the names of what is due."""
+    entries = EditableScheduler(app=app, lazy=True).all_as_schedule().items()
+    return {name for name, entry in entries if entry.is_due().is_due}
 
 
 @pytest.mark.django_db(transaction=True)
@@ -52,6 +60,33 @@ def test_edited_entries_stay_as_they_were_edited() -> None:
     edited = PeriodicTask.objects.get(name="clean up temporary files")
     assert (edited.interval, edited.enabled) == (hourly, False)
     assert PeriodicTask.objects.filter(name="clear old sessions").exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_run_of_a_clock_that_was_ahead_is_counted_from_now_on() -> None:
+    start_beat()
+    ahead = timezone.now() + timedelta(days=400)
+    PeriodicTask.objects.update(last_run_at=ahead)
+    before = timezone.now()
+    read_schedule()
+    # Beat reads the schedule anew every five minutes: a wait that is in its memory alone would
+    # begin again each time.
+    # What is due at an hour of the day is only read within two hours of it.
+    often = PeriodicTask.objects.filter(name__in=NAMES, crontab=None)
+    runs = list(often.values_list("last_run_at", flat=True))
+    assert runs and all(before <= run <= timezone.now() for run in runs)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_is_due_after_longer_than_the_schedule_is_kept_is_set_off() -> None:
+    start_beat()
+    PeriodicTask.objects.update(last_run_at=timezone.now() + timedelta(days=10))
+    read_schedule()
+    # Time goes on: what was last set off, as the database has it, is ten minutes ago.
+    for run in PeriodicTask.objects.all():
+        run.last_run_at -= timedelta(minutes=10)
+        run.save(update_fields=["last_run_at"])
+    assert "remove expired artifacts" in read_schedule()
 
 
 @pytest.mark.django_db(transaction=True)

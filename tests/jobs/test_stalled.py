@@ -95,6 +95,20 @@ def test_lost_message_is_found_after_the_clock_was_set_back(job: Job, messages: 
     assert stalled.requeue_stalled() == [str(job.pk)]
 
 
+def test_job_that_a_clock_put_off_that_was_ahead_is_queued_again(
+    job: Job, messages: Messages, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    messages()
+    right = timezone.now
+    with monkeypatch.context() as before:
+        before.setattr(timezone, "now", lambda: right() + timedelta(days=10))
+        runs.put_off(begin(job), "the disk is full", is_own_doing=False)
+    assert stalled.requeue_stalled() == [str(job.pk)]
+    assert stalled.requeue_stalled() == []
+    # Beside the message that is due at its time one that is due at once.
+    assert [message["eta"] is None for message in messages()] == [False, True]
+
+
 def test_job_of_a_living_run_is_left_alone(job: Job, messages: Messages) -> None:
     begin(job)
     messages()

@@ -148,3 +148,18 @@ def test_administrators_are_those_of_the_settings(settings: Any) -> None:
     }
     letter = Letter.objects.first()
     assert letter and letter.subject == "[MarineMap] fault" and len(letter.body) < 101_000
+
+
+def test_letter_of_a_clock_that_was_ahead_is_sent_once_it_is_right(server: MailServer) -> None:
+    write(["ann@example.org"], "Ready", "")
+    Letter.objects.update(due_at=timezone.now() + timedelta(days=10))
+    # As long as one is put off that a server does not take.
+    write(["bob@example.org"], "Ready", "")
+    Letter.objects.filter(recipient="bob@example.org").update(
+        due_at=timezone.now() + timedelta(hours=1)
+    )
+    sending.send_due()
+    (letter,) = wait_for(server.letters, "the letter")
+    assert letter["to"] == "ann@example.org"
+    wait_for(lambda: Letter.objects.count() == 1, "that it is forgotten")
+    assert Letter.objects.get().attempts == 0
