@@ -12,7 +12,6 @@ from kombu.exceptions import ConnectionError as KombuConnectionError
 from .consuming.demand import Claimed, Demand
 from .consuming.held import Held
 from .consuming.settlements import Returned
-from .publishing.queues import delete_unused
 from .received import ReceivedMessage, read_message
 from .refusals import refuse
 from .sending import Sending
@@ -63,7 +62,11 @@ class Channel(Sending):
         refuse("basic_consume", arguments=arguments, exclusive=exclusive, no_local=no_local)
         consumer_tag = consumer_tag or f"amq.ctag-{uuid4()}"
         self._subscriptions.add(consumer_tag, Subscription(queue, callback, no_ack))
-        self.connection.start_consuming()
+        try:
+            self.connection.start_consuming()
+        except BaseException:
+            self._subscriptions.remove([consumer_tag])
+            raise
         return consumer_tag
 
     def basic_cancel(self, consumer_tag: str) -> None:
@@ -147,13 +150,16 @@ class Channel(Sending):
         if self.closed:
             return
         self.closed = True
-        if self.connection.is_alive:
-            self._cancel(self._subscriptions.tags)
-            self.connection.inbox.return_undelivered(self)
-            self.basic_recover(requeue=True)
-            self.connection.retire_if_idle()
-        self._subscriptions.remove(self._subscriptions.tags)
-        self.connection.close_channel(self)
+        try:
+            if self.connection.is_alive:
+                self._cancel(self._subscriptions.tags)
+        finally:
+            # What is given back is written when it can be, whoever keeps the database busy now.
+            if self.connection.is_alive:
+                self.basic_recover(requeue=True)
+                self.connection.retire_if_idle()
+            self._subscriptions.remove(self._subscriptions.tags)
+            self.connection.close_channel(self)
         # Last: with the database away it fails, and the channel is closed all the same.
         if not self.connection.is_inherited:
             for name in list(self._exclusive):
@@ -172,7 +178,6 @@ class Channel(Sending):
             self.connection.inbox.return_undelivered(self)
         for name in names & self._exclusive:
             self.queue_delete(name)
-        delete_unused(self._database, names)
         self.connection.retire_if_idle()
 
     def _make_demand(self, queue_name: str, no_ack: bool) -> Demand:

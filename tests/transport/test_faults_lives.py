@@ -17,7 +17,8 @@ import psycopg
 import pytest
 from kombu import Queue
 
-from marinemap.transport.errors import LeaseLostError
+from marinemap.transport.consuming.janitor import reclaim
+from marinemap.transport.errors import AwayError, LeaseLostError
 from tests.transport.conftest import Broker, Inbox, publish, wait_until
 from tests.transport.interference import (
     count_waiting_at_gate,
@@ -272,6 +273,21 @@ def test_subscription_of_one_who_was_taken_for_dead_keeps_no_queue(broker: Broke
     janitor = Inbox(broker.connect(lease_seconds=1.0))
     wait_until(lambda: not broker.count("broker_queues", "queue_name = 'brief'"), "expiring")
     janitor.connection.release()
+
+
+@needs_server
+def test_queue_of_one_who_died_goes_though_it_is_locked_at_first(broker: Broker) -> None:
+    """It stayed for ever: nothing was left by which a later round would have found it."""
+    Queue("brief", auto_delete=True)(broker.connect().default_channel).declare()
+    broker.rows(
+        "INSERT INTO broker_subscriptions (consumer_id, queue_name) VALUES ('gone', 'brief')"
+    )
+    with psycopg.connect(broker.url) as other:
+        other.execute("SELECT 1 FROM broker_queues FOR UPDATE")
+        with pytest.raises(AwayError):
+            reclaim(broker.database, [])
+    reclaim(broker.database, [])
+    assert broker.count("broker_queues") == 0
 
 
 @needs_server

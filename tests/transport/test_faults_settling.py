@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 
 import psycopg
 import pytest
-from kombu import Producer, Queue
+from kombu import Exchange, Producer, Queue
 
 from marinemap.transport.consuming.settlements import Settlements
+from marinemap.transport.errors import AwayError
 from tests.transport.conftest import TASKS, Broker, Inbox, publish, wait_until
 from tests.transport.interference import (
     count_waiting_at_gate,
@@ -308,3 +312,31 @@ def test_acknowledgements_outlast_the_loss_of_every_connection(broker: Broker) -
         message.ack()
     wait_until(lambda: broker.count("broker_messages") == 0, "writing the acknowledgements")
     assert rival.messages == []
+
+
+@contextmanager
+def busy(broker: Broker) -> Iterator[None]:
+    """Keep everybody from writing who consumes from what."""
+    if broker.dialect == "sqlite":
+        with closing(sqlite3.connect(broker.file)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            yield
+    else:
+        with psycopg.connect(broker.url) as other:
+            other.execute("LOCK TABLE broker_subscriptions IN EXCLUSIVE MODE")
+            yield
+
+
+def test_channel_closed_while_the_database_is_busy_keeps_nothing(broker: Broker) -> None:
+    """What it held stayed with its connection, and its auto-delete queue for ever."""
+    connection = broker.connect(busy_timeout_seconds=0.1)
+    # Another channel consumes on: the connection's consumer stays.
+    other = Inbox(connection, Queue("others", Exchange("others"), "others"))
+    inbox = Inbox(connection, TASKS, Queue("own", Exchange("own"), "own", auto_delete=True))
+    publish(broker.connect(), "held")
+    inbox.receive(1)
+    with busy(broker), pytest.raises(AwayError):
+        inbox.channel.close()
+    assert other.receives_nothing(0.01)
+    wait_until(lambda: not broker.count("broker_messages", "claimed_by IS NOT NULL"), "its return")
+    wait_until(lambda: not broker.count("broker_queues", "queue_name = 'own'"), "its end")

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, nullcontext
 from typing import Any
 
 import pytest
+from amqp.exceptions import NotFound
 from kombu import Exchange, Queue
 
 from marinemap.transport.consuming.clearing import clear_away
@@ -53,12 +55,57 @@ def test_who_subscribes_as_the_last_consumer_leaves_keeps_the_queue(broker: Brok
         with session.begin(), pytest.MonkeyPatch.context() as patched:
             patched.setattr(session, "begin", nullcontext)
             lease.subscribe(session, frozenset({"q"}))
-            queues.delete_unused(broker.database, {"q"})
+            leaving = waiting_thread(broker, lambda: leave(broker.database))
+    leaving.join(120)
     assert broker.count("broker_queues") == 1
     with broker.database.transaction() as session:
         session.run("DELETE FROM broker_subscriptions")
     queues.delete_unused(broker.database, {"q"})
     assert broker.count("broker_queues") == 0
+
+
+def waiting_thread(broker: Broker, act: Callable[[], None]) -> threading.Thread:
+    """Return a thread that acts, once it waits for the lock of another, or is done."""
+    thread = threading.Thread(target=act)
+    thread.start()
+    waits = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+    wait_until(lambda: broker.rows(waits) or not thread.is_alive(), "waiting")
+    return thread
+
+
+def test_queue_goes_though_another_who_leaves_has_it_locked(broker: Broker) -> None:
+    """It was passed by: the last two, leaving at once, each left it to the other for ever."""
+    if broker.dialect == "sqlite":
+        pytest.skip(ONE_WRITER)
+    declare(broker, auto_delete=True)
+    with broker.database.transaction() as session:
+        # As one does who has just seen that somebody consumes.
+        session.run("SELECT 1 AS one FROM broker_queues FOR UPDATE")
+        leaving = waiting_thread(broker, lambda: leave(broker.database))
+    leaving.join(120)
+    assert broker.count("broker_queues") == 0
+
+
+def test_queue_that_goes_meanwhile_is_not_bound(broker: Broker) -> None:
+    """The binding stayed, for whoever had a queue of that name next."""
+    if broker.dialect == "sqlite":
+        pytest.skip(ONE_WRITER)
+    declare(broker)
+    channel = broker.connect().default_channel
+    refused: list[NotFound] = []
+
+    def bind() -> None:
+        try:
+            channel.queue_bind("q", "amq.direct", "k")
+        except NotFound as error:
+            refused.append(error)
+
+    with broker.database.transaction() as session:
+        session.run("DELETE FROM broker_queues")
+        binding = waiting_thread(broker, bind)
+    binding.join(120)
+    assert broker.count("broker_bindings") == 0
+    assert len(refused) == 1
 
 
 def delete(database: Database) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from typing import Any
 
 import psycopg
@@ -12,7 +13,7 @@ from kombu import Exchange, Producer, Queue
 
 from marinemap.transport import CallerTransaction, use_caller_transaction
 from marinemap.transport.database.postgresql import PostgresDatabase
-from marinemap.transport.errors import TransportError
+from marinemap.transport.errors import AwayError, TransportError
 from tests.transport.conftest import Broker, Inbox, publish, wait_until
 
 pytestmark = pytest.mark.usefixtures("patient_statements")
@@ -127,6 +128,23 @@ def test_publish_raises_when_sqlite_stays_locked(broker: Broker) -> None:
     other.close()
     publish(connection, "after")
     assert Inbox(broker.connect()).receive(2) == ["before", "after"]
+
+
+def test_consumer_that_could_not_begin_may_try_again(broker: Broker) -> None:
+    """Its tag was taken, by itself."""
+    if broker.dialect != "sqlite":
+        pytest.skip("only SQLite has one lock for all writers")
+    publish(broker.connect(), "waits")
+    connection = broker.connect(busy_timeout_seconds=0.1)
+    channel, got = connection.channel(), list[Any]()
+    with closing(sqlite3.connect(broker.file)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(AwayError):
+            channel.basic_consume("tasks", False, got.append, "mine")
+    assert not channel.is_consuming
+    channel.basic_consume("tasks", False, got.append, "mine")
+    connection.drain_events(timeout=120)
+    assert len(got) == 1
 
 
 def test_publish_waits_for_another_writer(broker: Broker, caller: Caller) -> None:

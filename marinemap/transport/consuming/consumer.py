@@ -13,6 +13,7 @@ from ..database import Database
 from ..database.contract import Session
 from ..database.signals import Signal
 from ..errors import AwayError, LeaseLostError
+from ..publishing.queues import delete_unused
 from .demand import Demand
 from .janitor import Janitor
 from .outage import Outage
@@ -100,18 +101,20 @@ class Consumer:
     def settle_now(self) -> None:
         """Write what is settled, in the caller's thread."""
         with self._work.begin(), self._database.session() as session:
-            self._work.settlements.write(session)
+            self._work.settle(session)
 
     def leave_queues(self, find_left: Callable[[], set[str]]) -> None:
-        """Let it be known, when this returns, which queues are consumed no more."""
+        """Consume from some queues no more; those that are auto-delete go with the last one."""
         with self._work.begin(), self._database.session() as session:
-            self._work.lease.unsubscribe(session, find_left())
+            left = find_left()
+            self._work.leave(session, left)
+        # There may be thousands, and the lease has to be renewed meanwhile.
+        delete_unused(self._database, left)
 
     def claim_now(self, demand: Demand) -> None:
         """Look for a message in the caller's thread, for one that it has just given back too."""
         with self._work.begin(), self._database.session() as session:
-            self._work.make_sure(session)
-            self._work.settlements.write(session)
+            self._work.settle(session)
             self._work.claim(session, demand)
 
     def stop(self) -> None:

@@ -51,8 +51,8 @@ _OF_DEAD = (
     "FROM broker_subscriptions WHERE NOT EXISTS (SELECT 1 FROM broker_consumers AS c "
     "WHERE c.consumer_id = broker_subscriptions.consumer_id)"
 )
-_HAS_DEAD_SUBSCRIPTIONS = f"SELECT 1 AS one {_OF_DEAD} LIMIT 1"
-_UNSUBSCRIBE_DEAD = f"DELETE {_OF_DEAD} RETURNING queue_name"
+_QUEUES_OF_DEAD = f"SELECT DISTINCT queue_name {_OF_DEAD}"
+_UNSUBSCRIBE_DEAD = f"DELETE {_OF_DEAD} AND queue_name {{in_names}}"
 _OLDEST = (
     "SELECT s.queue_name, {now} - (SELECT published_at_ms FROM broker_messages AS m "
     "WHERE m.queue_name = s.queue_name AND m.claimed_by IS NULL AND m.due_at_ms IS NULL "
@@ -193,10 +193,12 @@ def _remove(session: Session, consumer: Row) -> int:
 def _unsubscribe_dead(database: Database) -> None:
     """Also of those that wrote it after they were taken for dead."""
     with database.session() as session:
-        if not session.run(_HAS_DEAD_SUBSCRIPTIONS):
-            return
+        names = [row.queue_name for row in session.run(_QUEUES_OF_DEAD)]
+    if not names:
+        return
+    # First: where this fails, the next round finds them again.
+    delete_unused(database, names)
     with database.transaction() as session:
-        names = sorted({row.queue_name for row in session.run(_UNSUBSCRIBE_DEAD)})
+        session.run(_UNSUBSCRIBE_DEAD, names=names)
         # Their time to expire begins now.
         session.run(TOUCH, names=names)
-    delete_unused(database, names)

@@ -11,7 +11,7 @@ from time import monotonic
 from ..database import Database
 from ..database.contract import Session
 from ..errors import LeaseLostError
-from ..publishing.queues import LOCK_IN_USE, SUBSCRIBE, TOUCH, UNSUBSCRIBE
+from ..publishing.queues import LOCK_IN_USE, SUBSCRIBE, TOUCH, UNSUBSCRIBE, delete_unused
 from .settlements import give_back_or_bury
 
 logger = logging.getLogger(__name__)
@@ -91,9 +91,12 @@ class Lease:
         if self._subscribed:
             session.run(TOUCH, names=sorted(self._subscribed))
 
+    def find_left(self, queue_names: Set[str]) -> set[str]:
+        """Return the queues that are noted, and not among those that are consumed from."""
+        return self._subscribed - queue_names
+
     def subscribe(self, session: Session, queue_names: frozenset[str]) -> None:
-        """Note which queues are consumed from; such a queue never expires."""
-        self.unsubscribe(session, self._subscribed - queue_names)
+        """Note that queues are consumed from; such a queue never expires."""
         if new := queue_names - self._subscribed:
             self._write(session, new, LOCK_IN_USE, SUBSCRIBE)
             self._subscribed |= new
@@ -114,6 +117,8 @@ class Lease:
             for statement in _REMOVE:
                 session.run(statement, consumer_id=self._consumer_id)
         self._database.notify(session, names)
+        if self._subscribed:
+            delete_unused(self._database, self._subscribed)
 
     def end_life(self) -> None:
         """Show no more signs of life."""

@@ -11,6 +11,7 @@ from ..database.contract import Session
 from ..database.signals import Signal
 from ..database.watching import Notice
 from ..errors import BusyError
+from ..publishing.queues import delete_unused
 from .attention import Attention
 from .claims import find_waiting
 from .delayed import promote, seconds_until_due
@@ -122,6 +123,7 @@ class Rounds:
         demands = list(self._find_demands())
         names = frozenset(demand.queue_name for demand in demands)
         self._attention.follow(names)
+        self._leave(self._work.lease.find_left(names))
         self._work.lease.subscribe(self._session, names)
         self._attention.heat(self._work.claims.take_freed())
         empty: set[str] = set()
@@ -135,6 +137,14 @@ class Rounds:
         if empty and self._attention.note_empty(empty):
             self._poll_pause = _FIRST_POLL_SECONDS
             self._poll_at = min(self._poll_at, monotonic() + self._poll_pause)
+
+    def _leave(self, queue_names: set[str]) -> None:
+        """Leave what another thread leaves now, or could not while the database was busy."""
+        if queue_names:
+            self._work.leave(self._session, queue_names)
+        for name in queue_names:
+            self._renew_when_due()
+            delete_unused(self._database, {name})
 
     def _should_look(self, demand: Demand) -> bool:
         if not self._attention.is_hot(demand.queue_name) or demand.room() <= 0:

@@ -78,6 +78,16 @@ class Work:
             demand.hand_over(look.claimed)
         return look
 
+    def settle(self, session: Session) -> None:
+        """Write what was settled, and make sure of what may have been written before."""
+        self.make_sure(session)
+        self.settlements.write(session)
+
+    def leave(self, session: Session, queue_names: set[str]) -> None:
+        """Note which queues are consumed from no more: now they may go, with their messages."""
+        self.settle(session)
+        self.lease.unsubscribe(session, queue_names)
+
     def _look_for_unheard(self, session: Session) -> None:
         goes_on = monotonic() < self._goes_on_until
         self.settlements.give_back_unheard(session)
@@ -85,6 +95,5 @@ class Work:
 
     def release(self, session: Session) -> None:
         """Write what was settled, give back the rest, be a consumer no more."""
-        self.make_sure(session)
-        self.settlements.write(session)
+        self.settle(session)
         self.lease.release(session)

@@ -43,7 +43,11 @@ _IDLE = (
     "expires_after_ms IS NOT NULL AND last_used_at_ms + expires_after_ms < {now_once} "
     f"AND {_LEFT}"
 )
-_UNUSED = f"is_auto_delete AND {_LEFT}"
+# What the dead have written counts for nothing; the janitor deletes it when their queues are gone.
+_UNUSED = (
+    "is_auto_delete AND NOT EXISTS (SELECT 1 FROM broker_subscriptions AS s JOIN broker_consumers "
+    "AS c ON c.consumer_id = s.consumer_id WHERE s.queue_name = q.queue_name)"
+)
 IDLE_QUEUES = f"SELECT queue_name FROM broker_queues AS q WHERE {_IDLE}"
 _UNUSED_QUEUES = (
     f"SELECT queue_name FROM broker_queues AS q WHERE queue_name {{in_names}} AND {_UNUSED}"
@@ -54,7 +58,7 @@ _DELETE_WHERE = (
 # Who deletes locks the queue first and looks then for consumers, by another statement; who
 # subscribes locks it too. So one of both sees the other.
 _LOCK = "SELECT 1 AS one FROM broker_queues WHERE queue_name = :queue_name {lock}"
-# What another has locked now is passed by: tidying must not wait.
+# What another has locked now is passed by: who tidies comes again.
 _LOCK_IF_FREE = "SELECT 1 AS one FROM broker_queues WHERE queue_name = :queue_name {skip_locked}"
 LOCK_IN_USE = "SELECT 1 AS one FROM broker_queues WHERE queue_name {in_names} {lock_in_use}"
 TOUCH = (
@@ -114,7 +118,7 @@ def delete_queue(database: Database, queue_name: str, *, if_unused: bool, if_emp
 
 def delete_if_idle(database: Database, queue_name: str) -> bool:
     """Delete a queue that nobody has used for its time; tell whether it was."""
-    return _delete_where(database, _IDLE, queue_name)
+    return _delete_where(database, _LOCK_IF_FREE, _IDLE, queue_name)
 
 
 def delete_unused(database: Database, queue_names: Iterable[str]) -> None:
@@ -122,7 +126,7 @@ def delete_unused(database: Database, queue_names: Iterable[str]) -> None:
     with database.session() as session:
         unused = session.run(_UNUSED_QUEUES, names=sorted(queue_names))
     for row in unused:
-        _delete_where(database, _UNUSED, row.queue_name)
+        _delete_where(database, _LOCK, _UNUSED, row.queue_name)
 
 
 def _unbind_all(session: Session, queue_name: str) -> None:
@@ -131,9 +135,9 @@ def _unbind_all(session: Session, queue_name: str) -> None:
         session.run(DELETE_UNBOUND, names=sorted(unbound))
 
 
-def _delete_where(database: Database, which: str, queue_name: str) -> bool:
+def _delete_where(database: Database, lock: str, which: str, queue_name: str) -> bool:
     with database.transaction() as session:
-        if not session.run(_LOCK_IF_FREE, queue_name=queue_name):
+        if not session.run(lock, queue_name=queue_name):
             return False
         if not session.run(_DELETE_WHERE % which, queue_name=queue_name):
             return False

@@ -49,6 +49,8 @@ _BIND = (
     "INSERT INTO broker_bindings (exchange_name, routing_key, queue_name) "
     "VALUES (:exchange_name, :routing_key, :queue_name) ON CONFLICT DO NOTHING"
 )
+# Until it is bound: who deletes it waits for that, and so finds the binding.
+_LOCK_QUEUE = "SELECT 1 AS one FROM broker_queues WHERE queue_name = :queue_name {lock_in_use}"
 _FIND_BINDING = (
     "SELECT 1 AS one FROM broker_bindings WHERE exchange_name = :exchange_name "
     "AND routing_key = :routing_key AND queue_name = :queue_name"
@@ -164,9 +166,10 @@ class Topology:
                 return
             if read_type(session, exchange_name) is None:
                 raise not_found("exchange", exchange_name, "Channel.queue_bind")
-            if not session.run(FIND_QUEUE, queue_name=queue_name):
-                raise not_found("queue", queue_name, "Channel.queue_bind")
-            session.run(_BIND, routing_key=routing_key, **names)
+            with session.begin():
+                if not session.run(_LOCK_QUEUE, queue_name=queue_name):
+                    raise not_found("queue", queue_name, "Channel.queue_bind")
+                session.run(_BIND, routing_key=routing_key, **names)
 
     def unbind(self, queue_name: str, exchange_name: str, routing_key: str) -> None:
         """Undo `bind`."""
