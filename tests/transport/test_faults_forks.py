@@ -12,9 +12,12 @@ import traceback
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
+from sqlalchemy.pool import QueuePool
 
+from marinemap.transport.database import pool
 from marinemap.transport.forks import ForkGuard, GuardedConnection, sqlite_guard
 from tests.transport.conftest import Broker, Inbox, publish, wait_until
 
@@ -53,6 +56,38 @@ def test_children_of_a_process_that_has_published_publish(broker: Broker) -> Non
     assert [exit_code(process_id) for process_id in children] == [0, 0]
     publish(connection, "parent again")
     assert broker.count("broker_messages") == 62
+
+
+def test_two_threads_of_a_child_take_nothing_of_their_parents(
+    broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second took the parent's session while the first still made the child's pool."""
+    sessions = broker.database.pool
+    with sessions.lend() as session:
+        parents = id(session.connection)
+    making, made = threading.Event(), threading.Event()
+
+    def make_slowly(*given: Any, **options: Any) -> QueuePool:
+        if not making.is_set():
+            making.set()
+            made.wait(120)
+        return QueuePool(*given, **options)
+
+    def use() -> None:
+        with sessions.lend() as session:
+            session.run("SELECT 1 AS one")
+
+    def child() -> None:
+        monkeypatch.setattr(pool, "QueuePool", make_slowly)
+        first = threading.Thread(target=use)
+        first.start()
+        making.wait(120)
+        with sessions.lend() as session:
+            assert id(session.connection) != parents
+        made.set()
+        first.join(120)
+
+    assert exit_code(fork(child)) == 0
 
 
 def test_child_forked_amid_a_transaction_reads_and_writes(broker: Broker) -> None:

@@ -29,8 +29,7 @@ class Pool:
     @contextmanager
     def lend(self) -> Iterator[Any]:
         """Lend a session; one that is no longer sound afterwards is closed."""
-        self._leave_parents_sessions()
-        pool = self._pool
+        pool = self._find_pool()
         lent: Any = pool.connect()
         while not lent.dbapi_connection.is_usable():
             lent.invalidate()
@@ -41,28 +40,32 @@ class Pool:
             yield session
         finally:
             # Those lent out while the pool was closed have nobody else to close them.
-            if not session.is_sound() or pool is not self._pool:
+            if not session.is_sound() or pool is not self._own[1]:
                 lent.invalidate()
             lent.close()
 
     def close(self) -> None:
         """Close what is idle now, and what is lent out when it comes back."""
-        self._leave_parents_sessions()
-        self._pool.dispose()
+        pool = self._find_pool()
         self._begin()
+        pool.dispose()
 
-    def _begin(self) -> None:
-        self._process_id = os.getpid()
-        self._pool = QueuePool(
+    def _find_pool(self) -> QueuePool:
+        process_id, pool = self._own
+        if process_id == os.getpid():
+            return pool
+        # Kept, or garbage collection would close its sessions.
+        self._inherited.append(pool)
+        return self._begin()
+
+    def _begin(self) -> QueuePool:
+        pool = QueuePool(
             self._open,
             pool_size=_KEPT,
             max_overflow=-1,
             reset_on_return=None,
             use_lifo=True,
         )
-
-    def _leave_parents_sessions(self) -> None:
-        if self._process_id != os.getpid():
-            # Kept, or garbage collection would close them.
-            self._inherited.append(self._pool)
-            self._begin()
+        # With whose it is, at once: meanwhile other threads of a child still see its parent's.
+        self._own = os.getpid(), pool
+        return pool
