@@ -6,12 +6,16 @@ import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from typing import Any
 
 import psycopg
 import pytest
 from kombu import Exchange, Producer, Queue
 
+from marinemap.transport.consuming.demand import Claimed, Demand
 from marinemap.transport.consuming.settlements import Settlements
+from marinemap.transport.consuming.work import Work
+from marinemap.transport.database.postgresql_watcher import channel_of
 from marinemap.transport.errors import AwayError
 from tests.transport.conftest import TASKS, Broker, Inbox, publish, wait_until
 from tests.transport.interference import (
@@ -340,3 +344,43 @@ def test_channel_closed_while_the_database_is_busy_keeps_nothing(broker: Broker)
     assert other.receives_nothing(0.01)
     wait_until(lambda: not broker.count("broker_messages", "claimed_by IS NOT NULL"), "its return")
     wait_until(lambda: not broker.count("broker_queues", "queue_name = 'own'"), "its end")
+
+
+@needs_server
+def test_message_published_again_that_was_stored_is_told_and_not_returned(broker: Broker) -> None:
+    """It counted for nothing: nobody was woken, and `mandatory` had it go nowhere."""
+    properties = {"correlation_id": "it"}
+    with proxied(broker) as (far, proxy), psycopg.connect(broker.url, autocommit=True) as listener:
+        listener.execute(f"LISTEN {channel_of('wanted')}")
+        channel = far.connect().default_channel
+        returned: list[Any] = []
+        channel.events["basic_return"].add(lambda *what: returned.append(what))
+        message = channel.prepare_message("x", properties=properties)
+        proxy.lose_answer(b"wanted")
+        with pytest.raises(AwayError):
+            channel.basic_publish(message, "", "wanted", mandatory=True)
+        channel.basic_publish(message, "", "wanted", mandatory=True)
+        assert broker.count("broker_messages") == 1 and not returned
+        assert next(listener.notifies(timeout=120)).channel == channel_of("wanted")
+
+
+@needs_server
+def test_acknowledgement_whose_answer_was_lost_is_not_told_as_refused(
+    broker: Broker, caplog: pytest.LogCaptureFixture
+) -> None:
+    """After each cut the log said of what was done that it would be delivered again."""
+    publish(broker.connect(), "done")
+    with proxied(broker) as (far, proxy):
+        work, got = Work(far.database), list[Claimed]()
+        with far.database.session() as session:
+            work.lease.acquire(session)
+            work.claim(session, Demand("tasks", False, lambda: 1, lambda: False, got.extend))
+            work.settlements.acknowledge(got[0].message_id)
+            proxy.lose_answer(b"acknowledged")
+            with pytest.raises(AwayError), work.begin():
+                work.settlements.write(session)
+        with far.database.session() as session, work.begin():
+            work.make_sure(session)
+            work.release(session)
+    assert broker.count("broker_messages") == 0
+    assert "refused" not in caplog.text

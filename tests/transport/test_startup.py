@@ -15,8 +15,10 @@ from sqlalchemy import create_engine, inspect
 from marinemap.transport.database import open_database, postgresql_session, verify
 from marinemap.transport.database.schema import REVISION, step_statements, table_names
 from marinemap.transport.database.sqlite_session import durable_pragmas
-from marinemap.transport.errors import TransportError
+from marinemap.transport.errors import AwayError, TransportError
 from marinemap.transport.options import Options, read_options
+from marinemap.transport.publishing import publisher
+from marinemap.transport.publishing.routes import Routes
 from tests.postgresql import Cluster
 from tests.transport.conftest import Broker, publish, wait_until
 
@@ -201,6 +203,21 @@ def test_unreachable_database_is_a_connection_error() -> None:
     connection = Connection("marinemap+postgresql://nobody@127.0.0.1:1/none")
     with pytest.raises(OperationalError, match="Connection refused"):
         connection.ensure_connection(max_retries=1, interval_start=0)
+
+
+def test_messages_given_up_while_the_database_is_away_do_not_add_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Each left its id in the process."""
+    monkeypatch.setattr(publisher, "_MOST_UNCERTAIN", 10)
+    database = open_database("postgresql://127.0.0.1:1/nothing", Options())
+    publishing = publisher.Publisher(database, Routes())
+    for number in range(25):
+        message = {"body": "x", "properties": {"correlation_id": str(number)}}
+        with pytest.raises(AwayError):
+            publishing.publish(message, "", "q")
+    # Those that may be published again within seconds are there still.
+    assert list(database.uncertain_ids) == [str(number) for number in range(15, 25)]
 
 
 def test_lost_backend_costs_a_publisher_no_message(broker: Broker) -> None:

@@ -107,7 +107,7 @@ class Claims:
         except BaseException:
             self._settlements.put_back(ids)
             raise
-        self._settlements.report(ids, claim.acknowledged)
+        self._settlements.report(ids, len(ids) - claim.acknowledged)
         return claim
 
     def _claim_limited(self, session: Session, demand: Demand, room: int) -> list[Claimed]:

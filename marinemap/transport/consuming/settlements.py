@@ -137,28 +137,27 @@ class Settlements:
         )
         self._database.notify(session, {row.queue_name for row in rows})
 
-    def report(self, ids: list[int], done: int) -> None:
+    def report(self, ids: list[int], refused: int) -> None:
         """Take acknowledgements for written; say if others had the messages by then."""
         self._held.difference_update(ids)
         self._written.extend((monotonic(), message_id) for message_id in ids)
         self._forget_written()
-        said = len(ids)
-        if done < said:
+        if refused:
             logger.warning(
                 "%d acknowledgements were refused: the messages no longer belong to this "
                 "consumer and will be, or have been, delivered again",
-                said - done,
+                refused,
             )
 
-    def write(self, session: Session) -> None:
-        """Write all that was said so far."""
+    def write(self, session: Session, *, is_again: bool = False) -> None:
+        """Write all that was said so far, perhaps again: what is gone then was written before."""
         while ids := self.take_acknowledged():
             try:
                 done = self._database.acknowledge(session, self._consumer_id, ids)
             except BaseException:
                 self.put_back(ids)
                 raise
-            self.report(ids, done)
+            self.report(ids, 0 if is_again else len(ids) - done)
         while returned := [self._returned.popleft() for _ in range(self._returned_count())]:
             try:
                 self._write_returned(session, returned)

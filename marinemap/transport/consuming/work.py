@@ -58,7 +58,7 @@ class Work:
     def make_sure(self, session: Session) -> None:
         """After a failure let the table say what is known here, before anything is claimed."""
         if self._is_unsure:
-            self.settlements.write(session)
+            self.settlements.write(session, is_again=True)
             self.settlements.say_again(session)
             self._look_for_unheard(session)
             self._is_unsure = False

@@ -106,8 +106,8 @@ class Database(ABC):
         self.url = url
         self.options = options
         self.pool = Pool(self.open_session)
-        # Of messages that a lost connection left nobody knows whether stored.
-        self.uncertain_ids: set[str] = set()
+        # Of messages that a lost connection left nobody knows whether stored; the latest last.
+        self.uncertain_ids: dict[str, None] = {}
 
     # -- sessions
 

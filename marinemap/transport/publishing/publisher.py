@@ -18,6 +18,8 @@ from .payloads import MOST, read_expiration_ms, read_time_ms, write_payload
 from .routes import Route, Routes
 
 _PRIORITIES = range(10)
+# Whoever publishes a message again does so within seconds: what was given up must not add up.
+_MOST_UNCERTAIN = 1000
 _PUBLISH = "Channel.basic_publish"
 
 
@@ -94,16 +96,24 @@ class Publisher:
         """Store messages in one transaction; return in how many queues they are together."""
         ids = {one.outgoing.correlation_id for one in messages if one.outgoing.correlation_id}
         try:
-            count = self._publish_all(messages, is_again=bool(ids & self._database.uncertain_ids))
+            is_again = not ids.isdisjoint(self._database.uncertain_ids)
+            count = self._publish_all(messages, is_again=is_again)
         except BusyError as error:
             raise _not_stored(error, self._database.options.busy_timeout_seconds) from error
         except AwayError:
             # The connection may have been lost after the commit. Whoever publishes the same
             # again, as Celery does, does not store what is there.
-            self._database.uncertain_ids |= ids
+            self._note_uncertain(ids)
             raise
-        self._database.uncertain_ids -= ids
+        for one in ids:
+            self._database.uncertain_ids.pop(one, None)
         return count
+
+    def _note_uncertain(self, ids: set[str]) -> None:
+        uncertain = self._database.uncertain_ids
+        uncertain.update(dict.fromkeys(ids))
+        for one in list(uncertain)[:-_MOST_UNCERTAIN]:
+            uncertain.pop(one, None)
 
     def store_in_queue(self, session: Session, outgoing: list[Outgoing], queue_name: str) -> Stored:
         """Store messages straight in a queue; run it in a transaction.
@@ -157,18 +167,18 @@ class Publisher:
         self, session: Session, one: Outgoing, routes: list[Route], *, is_again: bool = False
     ) -> Stored:
         names = one.parameters(routes)
+        turn_ms = self._database.options.turn_ms
         if is_again:
-            insert = statements.INSERT_UNLESS_STORED
-        elif one.task_name in self._limited_tasks:
-            insert = statements.INSERT_IN_TURN
-        else:
+            self._database.store(session, statements.INSERT_UNLESS_STORED, turn_ms=turn_ms, **names)
+            # Whoever stored it before could tell nobody.
+            told = frozenset(names["queue_names"])
+            return Stored(len(told), told, told, one.due_at_ms is not None)
+        if one.task_name not in self._limited_tasks:
             stored = self._database.store(session, statements.INSERT, **names)
             if stored.count:
                 return stored
             self._limited_tasks.add(one.task_name)
-            insert = statements.INSERT_IN_TURN
-        turn_ms = self._database.options.turn_ms
-        return self._database.store(session, insert, turn_ms=turn_ms, **names)
+        return self._database.store(session, statements.INSERT_IN_TURN, turn_ms=turn_ms, **names)
 
     def _tell(self, session: Session, stored: Stored) -> None:
         """Wake who expects the messages, once they are committed."""
