@@ -222,6 +222,9 @@ def test_full_queue_refuses_what_is_published(channel: Any) -> None:
     with pytest.raises(QueueFullError, match="'q' is full"):
         send(channel, "second")
     assert get(channel) == "first"
+    channel.queue_declare("none", arguments={"x-max-length": 0})
+    with pytest.raises(QueueFullError, match="'none' is full"):
+        send(channel, "first", routing_key="none")
 
 
 def test_what_waits_for_its_time_counts_in_a_queue_with_a_limit(channel: Any) -> None:

@@ -224,7 +224,9 @@ class Publisher:
             )
 
     def _find_limit(self, route: Route) -> int | None:
-        return route.max_length or self._database.options.max_queue_length
+        if route.max_length is not None:
+            return route.max_length
+        return self._database.options.max_queue_length
 
 
 def _not_stored(error: BusyError, seconds: float) -> NotStoredError:
