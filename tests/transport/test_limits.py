@@ -16,8 +16,10 @@ from marinemap.transport import (
     use_caller_transaction,
     use_task_rates,
 )
+from marinemap.transport.consuming.demand import Demand
 from marinemap.transport.consuming.starts import PERMIT_HEADER
 from marinemap.transport.consuming.window import Rate, parse_rate
+from marinemap.transport.consuming.work import Work
 from marinemap.transport.errors import TransportError
 from tests.transport.conftest import DEADLINE_SECONDS, Broker, Inbox, publish, wait_until
 
@@ -151,6 +153,23 @@ def test_message_that_passed_the_setting_of_its_rate_is_limited(broker: Broker) 
     assert inbox.receives_nothing(0.5)
     assert broker.count("broker_messages", "rate_key = 'clip' AND claimed_by IS NULL") == 2
     assert broker.count("broker_messages", "attempts > 0") == 1
+
+
+def test_look_that_finds_what_passed_its_rate_is_followed_by_another(broker: Broker) -> None:
+    """The queue was taken for empty: what had just been put in turns waited for the next poll."""
+    send(broker, "a")
+    set_rate = "INSERT INTO broker_rates (task_name, rate, max_starts, window_ms) VALUES "
+    broker.rows(f"{set_rate} ('clip', '1/h', 1, 3600000)")
+    got: list[Any] = []
+    demand = Demand("tasks", False, lambda: 2, lambda: False, got.extend)
+    work = Work(broker.database)
+    with broker.database.session() as session:
+        work.lease.acquire(session)
+        while not work.claim(session, demand).is_empty:
+            pass
+        assert len(got) == 1
+        work.release(session)
+    work.lease.end_life()
 
 
 def test_changed_rate_counts_at_once_and_outlives_a_restart(broker: Broker) -> None:

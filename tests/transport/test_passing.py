@@ -15,6 +15,7 @@ from kombu import Exchange, Queue
 
 from marinemap.transport.consuming.clearing import clear_away
 from marinemap.transport.consuming.lease import Lease
+from marinemap.transport.consuming.rates import adopt
 from marinemap.transport.consuming.settlements import Returned, Settlements
 from marinemap.transport.database import Database
 from marinemap.transport.operating.position import withdraw
@@ -202,6 +203,25 @@ def test_who_lost_the_lease_settles_nothing_of_the_next_who_has_it(
         settlements.give_back_unheard(session)
     found = broker.rows("SELECT claimed_by, attempts FROM broker_messages")
     assert found == [("the next", 2)] and not broker.count("broker_dead_letters")
+
+
+def test_who_lost_the_lease_takes_nothing_from_the_next_for_a_rate(broker: Broker) -> None:
+    """What it gave back to wait for a rate was in another's hands by then, and came again."""
+    if broker.dialect == "sqlite":
+        pytest.skip(ONE_WRITER)
+    send(broker, "wanted")
+    broker.rows("UPDATE broker_messages SET claimed_by = 'who was taken for dead', attempts = 1")
+    (number,) = broker.rows("SELECT id FROM broker_messages")[0]
+
+    def give_back() -> None:
+        with broker.database.session() as session:
+            adopt(broker.database, session, "who was taken for dead", [number])
+
+    with broker.database.transaction() as session:
+        session.run("UPDATE broker_messages SET claimed_by = 'the next', attempts = 2")
+        giving_back = waiting_thread(broker, give_back)
+    giving_back.join(120)
+    assert broker.rows("SELECT claimed_by, attempts FROM broker_messages") == [("the next", 2)]
 
 
 DIES_BEFORE_IT_TELLS = """

@@ -67,11 +67,11 @@ class Claims:
         self._limited_first = not self._limited_first
         if self._limited_first:
             claimed += self._claim_limited(session, demand, room)
-        found: list[Claimed] = []
+        is_others_empty = False
         if len(claimed) < room:
-            found = self._claim_others(session, demand, room - len(claimed))
-        is_others_empty = len(claimed) + len(found) < room
-        claimed += found
+            others = self._claim_others(session, demand, room - len(claimed))
+            claimed += others.claimed
+            is_others_empty = others.is_empty
         if not self._limited_first and len(claimed) < room:
             claimed += self._claim_limited(session, demand, room - len(claimed))
         return Look(claimed, is_others_empty and not self._may_start_more(demand.queue_name))
@@ -88,7 +88,7 @@ class Claims:
             del self._blocked_until[task]
         return {task.queue_name for task in freed}
 
-    def _claim_others(self, session: Session, demand: Demand, room: int) -> list[Claimed]:
+    def _claim_others(self, session: Session, demand: Demand, room: int) -> Look:
         name, consumer_id = demand.queue_name, self._consumer_id
         if demand.no_ack:
             claim = self._database.take(session, consumer_id, name, room)
@@ -98,7 +98,9 @@ class Claims:
         strays = [row.id for row in claim.messages if row.is_stray]
         if strays:
             adopt(self._database, session, consumer_id, strays)
-        return [_make_claimed(row, demand) for row in claim.messages if not row.is_stray]
+        claimed = [_make_claimed(row, demand) for row in claim.messages if not row.is_stray]
+        # Of the tasks of strays only the next look tells.
+        return Look(claimed, is_empty=not strays and len(claimed) < room)
 
     def _claim_and_acknowledge(self, session: Session, queue_name: str, room: int) -> Claim:
         ids = self._settlements.take_acknowledged()

@@ -46,12 +46,13 @@ NUMBERED = (
 )
 _HELD_BY_ID = "(SELECT * FROM broker_messages WHERE id {in_ids} AND claimed_by = :consumer_id)"
 _READY_BY_ID = "(SELECT * FROM broker_messages WHERE id {in_ids} AND {ready})"
-# Given back by who claimed them by mistake.
+# Given back by who claimed them by mistake, and has them still: another may have taken him for
+# dead while this waited for the rows.
 _ADOPT = (
     f"WITH {NUMBERED % {'which': _HELD_BY_ID}} "
     "UPDATE broker_messages SET rate_key = task_name, turn = numbered.turn, claimed_by = NULL, "
     "claimed_at_ms = NULL, attempts = attempts - 1 FROM numbered "
-    "WHERE broker_messages.id = numbered.id RETURNING queue_name"
+    "WHERE broker_messages.id = numbered.id AND claimed_by = :consumer_id RETURNING queue_name"
 )
 _PAGE = f"SELECT id, task_name FROM broker_messages WHERE id > :after ORDER BY id LIMIT {_BATCH}"
 _BEGIN_LIMITING = (
