@@ -6,6 +6,7 @@ import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from importlib import import_module
 from typing import Any
 
@@ -54,11 +55,12 @@ class TransactionalTask(SiteTask):
     def apply_async(self, *args: Any, **options: Any) -> AsyncResult[Any]:
         is_open = _is_in_transaction()
         if not is_open or (not self.app.conf.task_always_eager and _is_broker_in_transaction()):
+            publish = partial(super().apply_async, *args, **options)
             with telling_of_transport():
-                return super().apply_async(*args, **options)
+                return other_brokers.publish_in_time(publish, options)
         options["task_id"] = options.get("task_id") or uuid()
-        publish = super().apply_async
-        transaction.on_commit(lambda: publish(*args, **options))
+        publish = partial(super().apply_async, *args, **options)
+        transaction.on_commit(lambda: other_brokers.publish_in_time(publish, options))
         return self.AsyncResult(options["task_id"])
 
 

@@ -8,11 +8,15 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, wait
 from contextlib import contextmanager
-from typing import Any
+from contextvars import copy_context
+from threading import Thread
+from typing import Any, TypeVar
 
-from celery import current_app
+from celery import current_app, current_task
+from celery.exceptions import OperationalError
 from django.conf import settings
 
 from marinemap import transport
@@ -21,11 +25,15 @@ from marinemap.errors import quote
 
 logger = logging.getLogger(__name__)
 
+T = TypeVar("T")
+
 # A task that may start sooner than this holds its worker; another goes back to the broker.
 _HOLDS_SECONDS = 30.0
 # Rates may be changed meanwhile, and others may be faster.
 _LONGEST_SLEEP_SECONDS = 5.0
 _AWAY_SECONDS = 1.0
+# One that is well takes a message in milliseconds.
+_TAKES_SECONDS = 5.0
 
 # What this process has said of its tasks' rates; of a process of the pool its own.
 _statements: Any = None
@@ -36,9 +44,72 @@ def is_other() -> bool:
     return not str(current_app.conf.broker_url).startswith(f"{transport.SCHEME}+")
 
 
+class Sending:
+    """Messages on their way to a broker that may be mute.
+
+    Its client waits without end for one that is stopped, whose disk hangs, that takes nothing for
+    want of room (RabbitMQ's alarms), or lies behind a firewall that drops: each request would
+    hold a thread of the web server, until there is none for pages that need no broker.
+
+    Parameters
+    ----------
+    seconds : float
+        How long whoever sends waits for the broker.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self._unanswered: Future[Any] | None = None
+
+    def send(self, publish: Callable[[], T]) -> T:
+        """Return what publishing returns; it is done in a thread of its own.
+
+        Raises
+        ------
+        OperationalError
+            If the broker gives no answer in time, or has yet to answer another: then nothing is
+            sent. What was sent without an answer may arrive late, beside what is sent again.
+        """
+        if self._unanswered is None or self._unanswered.done():
+            answer: Future[T] = Future()
+            work = copy_context().run
+            Thread(
+                target=work, args=[_answer, publish, answer], name="sending", daemon=True
+            ).start()
+            if wait([answer], self.seconds).done:
+                return answer.result()
+            self._unanswered = answer
+        raise OperationalError(f"the broker has given no answer for {self.seconds:g} s")
+
+
+def _answer(publish: Callable[[], T], answer: Future[T]) -> None:
+    try:
+        answer.set_result(publish())
+    except BaseException as error:
+        answer.set_exception(error)
+
+
+sending = Sending(_TAKES_SECONDS)
+
+
+def publish_in_time(publish: Callable[[], T], options: dict[str, Any]) -> T:
+    """Publish a task; a request's does not wait for a broker that is mute.
+
+    A task that sends others, and beat, wait: they use what belongs to their own thread.
+    """
+    is_of_a_thread = bool(current_task) or not options.keys().isdisjoint({"producer", "connection"})
+    if is_of_a_thread or current_app.conf.task_always_eager or not is_other():
+        return publish()
+    return sending.send(publish)
+
+
 @contextmanager
 def open_queue() -> Iterator[Any]:
     """Give the database of the site's queue; None where another broker carries the messages."""
+    if is_other():
+        # Nothing to ask it, and it may not answer.
+        yield None
+        return
     with current_app.connection_or_acquire() as connection:
         is_own = connection.transport.driver_type == transport.DRIVER_TYPE
         yield connection.transport.database if is_own else None

@@ -16,8 +16,10 @@ django.setup()
 from django.core.management import CommandError, call_command  # noqa: E402
 from django.utils import timezone  # noqa: E402
 
+from marinemap import other_brokers  # noqa: E402
 from marinemap.jobs import submission  # noqa: E402
 from marinemap.jobs.health import health_of_site  # noqa: E402
+from marinemap.jobs.lifecycle import dismiss  # noqa: E402
 from marinemap.jobs.models import Job  # noqa: E402
 from marinemap.jobs.owners import Sender  # noqa: E402
 from marinemap.jobs.queue import find_place  # noqa: E402
@@ -88,6 +90,17 @@ def outage() -> dict[str, Any]:
     return told
 
 
+def mute() -> dict[str, Any]:
+    """Submit and cancel while the broker takes connections and answers nothing."""
+    other_brokers.sending.seconds = 1.0
+    Job.objects.all().delete()
+    # Each by itself: how long the broker is mute, nobody knows.
+    waiting = [submit() for _ in range(3)]
+    dismiss(waiting.pop())
+    jobs = Job.objects.order_by("created_at")
+    return {"jobs": [[job.status, job.is_unsent] for job in jobs]}
+
+
 def back() -> dict[str, Any]:
     """Let what was stored be found, now that the broker is back."""
     Job.objects.update(updated_at=timezone.now() - timedelta(minutes=1))
@@ -99,5 +112,5 @@ def back() -> dict[str, Any]:
     return told
 
 
-PARTS = {"operate": operate, "work": work, "outage": outage, "back": back}
+PARTS = {"operate": operate, "work": work, "outage": outage, "mute": mute, "back": back}
 print(json.dumps(PARTS[PART]()))

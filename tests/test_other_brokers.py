@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -127,3 +128,14 @@ def test_request_while_the_broker_is_away_is_sent_at_its_return(
     assert told == {"unsent": 3, "ahead": [0, 1, 2], "while away": []}
     back = tell(site, "back")
     assert back == {"sent": 3, "again": [], "unsent": 0}
+
+
+def test_request_does_not_wait_for_a_broker_that_is_mute(
+    site: RunningSite, broker_url: str
+) -> None:
+    # Connections to it come about, for the system accepts them, and nobody ever answers.
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        url = f"{broker_url.partition('://')[0]}://127.0.0.1:{server.getsockname()[1]}/"
+        told = tell(site, "mute", CELERY_BROKER_URL=url)
+    accepted, unsent = "accepted", True
+    assert told == {"jobs": [[accepted, unsent], [accepted, unsent], ["dismissed", unsent]]}

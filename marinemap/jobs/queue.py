@@ -135,12 +135,15 @@ def has_message(job: Job) -> bool | None:
 def withdraw(jobs: Iterable[Job]) -> None:
     """Take the messages of jobs back, so that they take none of the starts that the rate allows.
 
-    Where one cannot be taken back, it is delivered and finds nothing to run.
+    Where one cannot be taken back, it is delivered and finds nothing to run: so are all of another
+    broker, which is not asked, for it may be mute.
     """
-    names = [str(job.pk) for job in jobs]
+    names = [str(job.pk) for job in jobs] if _can_be_asked() else []
+    if not names:
+        return
     try:
         with _ask("withdraw_all") as ask:
-            if ask is not None and names:
+            if ask is not None:
                 ask(names)
     except Exception:
         logger.warning("Messages could not be taken back: %s", ", ".join(names[:5]), exc_info=True)
