@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
 from contextlib import closing
 from pathlib import Path
 
@@ -140,6 +141,34 @@ def test_workers_that_start_at_once_make_the_tables_once(broker: Broker) -> None
         assert found is not None
         assert one.read_revision(first) is not None
     other.close()
+
+
+def test_upgrade_takes_as_long_as_it_needs(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The server was told to wait for it, and not the client: a long table never was upgraded."""
+    if broker.dialect == "sqlite":
+        pytest.skip("SQLite gives up no statement")
+    monkeypatch.setattr(Options, "statement_seconds", 1.0)
+    upgraded: list[str] = []
+
+    def upgrade() -> None:
+        database = broker.database
+        with closing(database.open_session()) as session, database.upgrading(session):
+            upgraded.append("yes")
+
+    with psycopg.connect(broker.url, autocommit=True) as other:
+        # As another does whose upgrade takes long.
+        other.execute("SELECT pg_advisory_lock(718281828)")
+        upgrading = threading.Thread(target=upgrade)
+        upgrading.start()
+        waits = (
+            "SELECT 1 FROM pg_stat_activity WHERE wait_event = 'advisory' "
+            "AND clock_timestamp() - query_start > interval '2.5 s'"
+        )
+        wait_until(
+            lambda: other.execute(waits).fetchone() or not upgrading.is_alive(), "a long wait"
+        )
+    upgrading.join(120)
+    assert upgraded == ["yes"]
 
 
 def test_sqlite_settings_survive_a_power_cut(broker: Broker) -> None:

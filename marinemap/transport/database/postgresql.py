@@ -105,9 +105,8 @@ class PostgresDatabase(Database):
 
     @contextmanager
     def upgrading(self, session: Session) -> Iterator[None]:
-        with session.begin():
-            session.run("SET LOCAL statement_timeout TO 0")
-            session.run("SET LOCAL lock_timeout TO 0")
+        assert isinstance(session, PostgresSession)
+        with session.begin(), session.waiting_long():
             # Two workers may start at once; the number is the queue's own.
             session.run("SELECT pg_advisory_xact_lock(718281828)")
             yield

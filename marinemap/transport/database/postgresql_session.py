@@ -39,6 +39,8 @@ _PLANNING = (
     # A role's own default might count with an old snapshot.
     "SET default_transaction_isolation TO 'read committed'",
 )
+# Some statement of an upgrade may have millions of rows to read.
+_LONGEST_SECONDS = 3600.0
 _DONE = (ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK, ExecStatus.PIPELINE_SYNC)
 
 
@@ -55,7 +57,8 @@ class PostgresSession:
     """
 
     def __init__(self, url: str, statement_seconds: float) -> None:
-        self._seconds = statement_seconds
+        # The server gives up first where it can; a mute one never answers.
+        self._answer_seconds = statement_seconds + 1
         self._ms = round(statement_seconds * 1000)
         with translating():
             self.connection = connect(url, self._ms)
@@ -94,6 +97,17 @@ class PostgresSession:
                 with suppress(AwayError):
                     self.run("ROLLBACK")
             raise
+
+    @contextmanager
+    def waiting_long(self) -> Iterator[None]:
+        """Let the statements of a transaction take as long as they need, up to an hour."""
+        self.run("SET LOCAL statement_timeout TO 0")
+        self.run("SET LOCAL lock_timeout TO 0")
+        seconds, self._answer_seconds = self._answer_seconds, _LONGEST_SECONDS
+        try:
+            yield
+        finally:
+            self._answer_seconds = seconds
 
     def is_usable(self) -> bool:
         """Tell whether nothing came while it was idle: that would be its end."""
@@ -149,8 +163,7 @@ class PostgresSession:
         return self._check(self._fetch(generators.execute(self.connection.pgconn)))
 
     def _fetch(self, waiting: Any) -> Any:
-        # The server gives up first where it can; a mute one never answers.
-        return self.connection.wait(waiting, timeout=self._seconds + 1)[-1]
+        return self.connection.wait(waiting, timeout=self._answer_seconds)[-1]
 
     def _check(self, result: Any) -> Any:
         if result.status not in _DONE:
