@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Locator, Page, Route, expect
+from playwright.sync_api import Browser, Locator, Page, Route, expect
 
 from tests.running_site import RunningSite
 
@@ -154,11 +154,28 @@ def test_circle_is_drawn_moved_by_keys_and_undone(page: Page, named_site: Runnin
     expect(size).to_have_text(circle)
 
 
+def test_fingers_are_told_to_tap(browser: Browser, named_site: RunningSite) -> None:
+    phone = browser.new_context(
+        viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True
+    ).new_page()
+    phone.goto(named_site.base)
+    told = phone.locator("#drawing-help-text")
+    for tool, text in {
+        "rectangle": "Drag from one corner to the opposite one, or tap both.",
+        "polygon": "Tap each corner; tap the last one twice to finish.",
+        "circle": "Tap the middle, then how far it reaches.",
+    }.items():
+        _tag(phone, f"draw-{tool}").tap()
+        expect(told).to_have_text(text)
+
+
 def test_size_is_told_in_nautical_miles_on_wish(page: Page, named_site: RunningSite) -> None:
     page.goto(f"{named_site.base}/#area=0,40,1,41")
     expect(_tag(page, "area-size")).to_have_text("Area: 9,413 km²")
     _tag(page, "units").click()
     expect(_tag(page, "area-size")).to_have_text("Area: 2,744 nmi²")
+    # Said where it stands, and not once more.
+    expect(page.locator("#announcer")).to_be_empty()
     page.reload()
     expect(_tag(page, "area-size")).to_have_text("Area: 2,744 nmi²")
     _tag(page, "units").click()
@@ -168,10 +185,14 @@ def test_size_is_told_in_nautical_miles_on_wish(page: Page, named_site: RunningS
 def test_bounds_are_typed_as_people_write_them(page: Page, named_site: RunningSite) -> None:
     _open(page, named_site)
     page.get_by_text("Type coordinates instead").click()
+    north = _tag(page, "bound-north")
+    for side, text in {"south": "41", "north": "43", "west": "180", "east": "180 W"}.items():
+        _tag(page, f"bound-{side}").fill(text)
+    north.press("Enter")
+    expect(_tag(page, "problem-area")).to_contain_text("West and east must differ.")
     for side, text in {"west": "1°30'E", "south": "41 N", "east": "3,5", "north": "43x"}.items():
         _tag(page, f"bound-{side}").fill(text)
-    _tag(page, "bound-north").press("Enter")
-    north = _tag(page, "bound-north")
+    north.press("Enter")
     expect(_tag(page, "problem-area")).to_contain_text("North must be degrees")
     expect(north).to_be_focused()
     expect(north).to_have_attribute("aria-invalid", "true")

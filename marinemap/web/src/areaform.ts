@@ -14,7 +14,7 @@ import { isOfFile, type SharedArea } from "./address.ts";
 import { askedBefore, cornersOf, editableRing, given, km2OfChosen, km2OfDrawn, type ChosenArea } from "./chosenarea.ts";
 import { AreaDrawing, type Tool } from "./drawing.ts";
 import { goTo, viewOf, zoomTo } from "./map.ts";
-import { announce, element, make } from "./page.ts";
+import { element, make } from "./page.ts";
 import { clearProblem, problemInWords, showAt } from "./problems.ts";
 import type { Sea } from "./seanames.ts";
 import { TypedBounds } from "./typedbounds.ts";
@@ -87,7 +87,6 @@ export class AreaForm {
   /** Tell the size anew, as when it is wished in other units. */
   refreshSize(): void {
     this.#showArea(this.#area);
-    announce(element("area-size").textContent ?? "");
   }
 
   /** Set the area that an address holds; null clears it. */
@@ -136,7 +135,6 @@ export class AreaForm {
   #takeKnown(area: KnownArea): void {
     this.#drawing.setArea(chosenOf(area));
     this.#goThere();
-    announce(element("area-size").textContent ?? "");
   }
 
   /** Nobody has told its limits: it is no area. */
@@ -203,7 +201,6 @@ export class AreaForm {
     if (area) this.#drawing.setArea(area);
     else this.#drawing.clear();
     this.#isStepping = false;
-    announce(element("area-size").textContent ?? "");
   }
 
   #heed(area: ChosenArea | null): void {

@@ -24,7 +24,15 @@ test("four bounds in one text are parted", () => {
   for (const text of ["5, 42, 10, 45", "5 42 10 45", "[5,42,10,45]", "5;42;10;45"]) {
     assert.deepEqual(splitBounds(text), ["5", "42", "10", "45"], text);
   }
+  for (const text of ["5,5; 42,25; 10,1; 45,5", "5,5\t42,25\t10,1\t45,5", "5,5 42,25 10,1 45,5", "5,5, 42,25, 10,1, 45,5"]) {
+    assert.deepEqual(splitBounds(text), ["5,5", "42,25", "10,1", "45,5"], text);
+  }
+  assert.deepEqual(splitBounds("5,5 42 10,1 45,5"), ["5,5", "42", "10,1", "45,5"]);
+  for (const text of ["5 30 0 W, 42 N, 10 E, 45 N", "5 30 0 W,42 N,10 E,45 N", "5 30 0 W ,42 N ,10 E ,45 N"]) {
+    assert.deepEqual(splitBounds(text), ["5 30 0 W", "42 N", "10 E", "45 N"], text);
+  }
   assert.equal(splitBounds("38°30'15\"N"), null);
+  assert.equal(splitBounds("5,5,42,1,10,2,45,3"), null);
   assert.equal(splitBounds("5,5"), null);
 });
 

@@ -8,6 +8,8 @@ const LETTERS: Record<Axis, { positive: string; negative: string; most: number }
   longitude: { positive: "EO", negative: "W", most: 180 },
   latitude: { positive: "N", negative: "S", most: 90 },
 };
+/** Between bounds, the surest first: a comma may belong to a number, and a blank to degrees and minutes. */
+const SEPARATORS = [/\s*[;\t\n]\s*/, /\s*,\s+|\s+,/, /\s+/, /,/];
 const NUMBER = /^\d+(?:[.,]\d+)?$/;
 
 /** Return degrees, negative in the west and south; null where the text is none, or beyond the axis. */
@@ -45,8 +47,9 @@ export function longitudeInWords(longitude: number, digits?: number): string {
 
 /** Take four texts in one, as of a list of bounds that was copied: west, south, east, north. */
 export function splitBounds(text: string): [string, string, string, string] | null {
-  const parts = text.trim().replace(/^[[(]|[\])]$/g, "").split(/\s*[;,\t]\s*|\s+/).filter(Boolean);
-  return parts.length === 4 ? (parts as [string, string, string, string]) : null;
+  const bare = text.trim().replace(/^[[(]|[\])]$/g, "");
+  const split = SEPARATORS.map((separator) => bare.split(separator).filter(Boolean)).find((parts) => parts.length === 4);
+  return split ? (split as [string, string, string, string]) : null;
 }
 
 function written(degrees: number, digits?: number): string {

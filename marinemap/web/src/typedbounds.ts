@@ -66,8 +66,10 @@ export class TypedBounds {
 function readBounds(): Bounds {
   const [west, south, east, north] = SIDES.map(readSide) as [number, number, number, number];
   if (south >= north) throw new TypingError(t("South must be less than north."), ["south", "north"]);
-  if (west === east) throw new TypingError(t("West and east must differ."), ["west", "east"]);
-  return { west, south, east: east < west ? east + 360 : east, north };
+  const beyond = east < west ? east + 360 : east;
+  // 180 and -180 are one meridian.
+  if (west === beyond) throw new TypingError(t("West and east must differ."), ["west", "east"]);
+  return { west, south, east: beyond, north };
 }
 
 function readSide(side: Side): number {
