@@ -74,6 +74,8 @@ def test_what_cannot_be_read_of_an_address_is_told(page: Page, drawn_site: Runni
     expect(_tag(page, "problem-area")).to_contain_text("cannot be read")
     expect(_tag(page, "problem-crs")).to_contain_text("cannot be read")
     expect(_tag(page, "problem-more")).to_contain_text("cannot be read")
+    page.evaluate("location.hash = '#layers=ports&layer=reefs&zoom=5'")
+    expect(_tag(page, "banner")).to_contain_text("passed over: layer, zoom.")
     page.evaluate("location.hash = '#layers=ports&area=ports:nowhere'")
     expect(_tag(page, "problem-area")).to_contain_text("is not here any more")
     # One from a file is there, but for another browser.

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { readAddress, unreadIn, writeAddress, type Shared } from "./address.ts";
+import { readAddress, strangeIn, unreadIn, writeAddress, type Shared } from "./address.ts";
 
 const NOTHING: Shared = { view: null, layers: [], shown: { order: [], names: [] }, area: null, format: null, mode: "clip", crs: null, parts: [], hasCopy: true };
 
@@ -27,7 +27,7 @@ test("what is written is read", () => {
 test("what is odd is passed over", () => {
   const odd = [
     "map=1/2", "map=99/0/0", "map=3/91/0", "map=3/NaN/0", "map=//", "map=3/1e1/2", "map=3/0/99999",
-    "layers=<script>,../x,A", "area=1,2,3", "area=5,1,2,3", "area=0,0,400,1", "area=1,2;3,4", "area=1,2;3,4;x,5",
+    "layers=<script>,../x,_a", "area=1,2,3", "area=5,1,5,3", "area=0,0,400,1", "area=1,2;3,4", "area=1,2;3,4;x,5",
     `area=${"1,2;".repeat(501)}1,2`, "format=a b", "crs=EPSG:1", "crs=urn:x", "mode=other", "mode=clipped", "parts=[", "parts={}", "parts=[{\"name\":\"ports\"}]", "copy=maybe", "parts=[{\"name\":\"ports\",\"fields\":[]}]", "%", "%E0%A4%A", "=&=&&",
   ];
   for (const fragment of odd) assert.deepEqual(readAddress(`#${fragment}`), NOTHING, fragment);
@@ -49,10 +49,28 @@ test("an address is read as letters and sentences have it", () => {
   }
 });
 
+test("layers are read in capitals, and in parts", () => {
+  assert.deepEqual(readAddress("#layers=Ports, reefs&layers=LANES").layers, ["ports", "reefs", "lanes"]);
+});
+
+test("bounds whose west is greater than their east go over 180 degrees", () => {
+  const ring = [[170, -10], [190, -10], [190, 10], [170, 10]];
+  assert.deepEqual(readAddress("#area=170,-10,-170,10").area, { ring, isRectangle: true });
+});
+
 test("what is there and cannot be read is named", () => {
   assert.deepEqual(unreadIn("#area=0,40;5,45;6&crs=EPSG:&parts=%5B%7B%22name"), ["area", "crs", "parts"]);
   assert.deepEqual(unreadIn('#map=x&area=0,40,5,45&crs=EPSG:4326&parts=[{"name":"ports","fields":["a"]}]'), []);
-  assert.deepEqual(unreadIn("#area=&layers=%00&format=a b&mode=cut"), ["format", "mode"]);
+  assert.deepEqual(unreadIn("#area=&layers=%00&format=a b&mode=cut"), ["layers", "format", "mode"]);
+  assert.deepEqual(unreadIn("#layers=ports,<img src=x>&area=180,-10,-180,10"), ["layers", "area"]);
+  assert.deepEqual(unreadIn("#layers=&layers=Ports,,ports"), []);
   assert.deepEqual(unreadIn("#format=csv&mode=clip"), []);
   assert.deepEqual(unreadIn("#format=csv&mode=within"), []);
+});
+
+test("what means nothing here is named, once, whatever it holds", () => {
+  assert.deepEqual(strangeIn("#map=3/1/2&layer=ports&crs=EPSG:4326&layer=reefs&zoom=5"), ["layer", "zoom"]);
+  // The way past the map, and what is left of a damaged address.
+  for (const usual of ["#order", "#", "#layers=&&=5&%E0%A4%A", "#area=0,40,5,45&amp;copy=no"]) assert.deepEqual(strangeIn(usual), [], usual);
+  assert.equal(strangeIn(`#${"a".repeat(500)}=1&b=1&c=1&d=1&e=1&f=1`).join().length, 40 + 8);
 });

@@ -37,8 +37,11 @@ export interface Shared {
 }
 
 /** What an address may have that cannot be read. */
-export type Unread = "area" | "format" | "mode" | "crs" | "parts";
+export type Unread = "layers" | "area" | "format" | "mode" | "crs" | "parts";
 
+const MEMBERS = ["map", "layers", "order", "names", "area", "format", "mode", "crs", "parts", "copy"];
+const MOST_STRANGE = 5;
+const MOST_OF_A_NAME = 40;
 const MOST_CORNERS = 500;
 const MOST_LAYERS = 200;
 const FARTHEST_DEGREES = 720;
@@ -59,15 +62,22 @@ export function isOfFile(id: string): boolean {
 export function unreadIn(fragment: string): Unread[] {
   const members = membersOf(fragment);
   const { area, format, mode, crs } = readAddress(fragment);
-  const isRead = { area, format, mode: members.get("mode") === mode, crs, parts: readParts(members.get("parts") ?? "").length > 0 };
+  const layers = listed(members, "layers").every((id) => LAYER_ID.test(id)) || null;
+  const isRead = { layers, area, format, mode: members.get("mode") === mode, crs, parts: readParts(members.get("parts") ?? "").length > 0 };
   return (Object.keys(isRead) as Unread[]).filter((name) => members.get(name) && !isRead[name]);
+}
+
+/** Return the names in an address that mean nothing here: who wrote them meant something by them. */
+export function strangeIn(fragment: string): string[] {
+  const named = [...membersOf(fragment)].filter(([name, value]) => name && value && !MEMBERS.includes(name));
+  return [...new Set(named.map(([name]) => name.slice(0, MOST_OF_A_NAME)))].slice(0, MOST_STRANGE);
 }
 
 /** Read a fragment as it may come from anywhere: what is odd in it is passed over. */
 export function readAddress(fragment: string): Shared {
   const parts = membersOf(fragment);
   const text = (name: string, pattern: RegExp): string | null => pattern.exec(parts.get(name) ?? "")?.[0] ?? null;
-  const ids = (name: string): string[] => (parts.get(name) ?? "").split(",").filter((id) => LAYER_ID.test(id));
+  const ids = (name: string): string[] => listed(parts, name).filter((id) => LAYER_ID.test(id));
   const layers = ids("layers");
   const chosen = (name: string): string[] => ids(name).filter((id) => layers.includes(id)).slice(0, MOST_LAYERS);
   return {
@@ -105,6 +115,11 @@ function membersOf(fragment: string): URLSearchParams {
   return new URLSearchParams(fragment.replace(/^#/, "").replaceAll("&amp;", "&").replace(/[.,;:!?)>"'’”»]+$/, ""));
 }
 
+/** Ids as people type them: capitals are small ones, and a list may come in parts. */
+function listed(members: URLSearchParams, name: string): string[] {
+  return members.getAll(name).join(",").toLowerCase().split(",").map((id) => id.trim()).filter(Boolean);
+}
+
 function readView(text: string): SharedView | null {
   const [zoom, latitude, longitude] = numbers(text, "/", 3) ?? [];
   if (zoom === undefined || zoom < 0 || zoom > DEEPEST_ZOOM || !isPlace([longitude!, latitude!])) return null;
@@ -119,10 +134,12 @@ function readArea(text: string): SharedArea | null {
 }
 
 function readRectangle(text: string): SharedArea | null {
-  const [west, south, east, north] = numbers(text, ",", 4) ?? [];
-  if (west === undefined || !isPlace([west, south!]) || !isPlace([east!, north!])) return null;
-  if (west >= east! || east! - west > 360 || south! >= north!) return null;
-  return { ring: ringOfBounds({ west, south: south!, east: east!, north: north! }), isRectangle: true };
+  const [west, south, given, north] = numbers(text, ",", 4) ?? [];
+  if (west === undefined || !isPlace([west, south!]) || !isPlace([given!, north!])) return null;
+  // Over 180 degrees, as the service takes it.
+  const east = given! < west ? given! + 360 : given!;
+  if (west >= east || east - west > 360 || south! >= north!) return null;
+  return { ring: ringOfBounds({ west, south: south!, east, north: north! }), isRectangle: true };
 }
 
 function readPolygon(corners: string[]): SharedArea | null {

@@ -3,20 +3,21 @@
 import type Map from "ol/Map.js";
 import { fromLonLat, transform } from "ol/proj.js";
 
-import { readAddress, unreadIn, writeAddress, type Shared, type SharedView, type Unread } from "./address.ts";
+import { readAddress, strangeIn, unreadIn, writeAddress, type Shared, type SharedView, type Unread } from "./address.ts";
 import type { AreaForm } from "./areaform.ts";
 import type { CrsForm } from "./crsform.ts";
 import type { FormatForm } from "./formatform.ts";
 import { SHAPEFILE } from "./formats.ts";
 import type { LayerList } from "./layers.ts";
 import type { MoreForm } from "./parts/form.tsx";
-import { showAt, type FormPart } from "./problems.ts";
+import { showAt, showBanner, type FormPart } from "./problems.ts";
 import { t } from "./words.ts";
 
 /** Browsers refuse an address that changes too often. */
 const WAIT_MILLISECONDS = 300;
 
 const UNREAD: Record<Unread, [part: FormPart, text: string]> = {
+  layers: ["layers", t("Not all layers in this page’s address can be read. Tick those that you want.")],
   area: ["area", t("The area in this page’s address cannot be read: a part of it may be missing. Choose it anew.")],
   format: ["format", t("The format in this page’s address cannot be read. Choose it anew.")],
   mode: ["format", t("What this page’s address says of the edge of the area cannot be read. Choose it anew.")],
@@ -80,6 +81,8 @@ export class Sharing {
     // Last: which are offered depends on the area.
     crs.choose(shared.crs);
     for (const name of unreadIn(location.hash)) showAt(...UNREAD[name]);
+    const strange = strangeIn(location.hash);
+    if (strange.length > 0) showBanner(t("This page’s address has words that mean nothing here, and were passed over: {names}.", { names: strange.join(", ") }));
   }
 
   #show({ zoom, latitude, longitude }: SharedView): void {
