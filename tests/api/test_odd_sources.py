@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
 
+import numpy as np
+import pyarrow as pa
 import pytest
 import shapely
 from django.core.management import CommandError, call_command
@@ -19,6 +21,7 @@ from marinemap.catalogue.registration import register
 from marinemap.errors import DatasetError
 from tests.api.conftest import Post, run
 from tests.extraction.layers import write_layer
+from tests.extraction.parquet_files import write_parquet
 from tests.extraction.s57_cell import write_chart
 from tests.extraction.test_odd_sources import (
     ARABIC,
@@ -119,6 +122,29 @@ def test_what_is_accepted_is_served_alike(
     call_command("extract", "odd", box, out=tmp_path / "odd.zip", stdout=told)
     assert f"odd: {count} features" in told.getvalue()
     assert f"{count} feature" in job.message
+
+
+def test_years_before_the_first_and_a_polygon_of_nothing_are_json(
+    tmp_path: Path, new_client: Callable[..., Client]
+) -> None:
+    ticks = np.array(["-0043-03-15T10:00", "NaT", "2020-01-01T12:00"], "datetime64[s]")
+    columns = {
+        "day": pa.array(ticks.astype("datetime64[D]")),
+        "moment": pa.array(ticks),
+        "zoned": pa.array(ticks).cast(pa.timestamp("s", "UTC")),
+    }
+    places = [shapely.box(0, 0, 1, 1), shapely.Polygon(), shapely.box(2, 2, 3, 3)]
+    register("odd", write_parquet(tmp_path / "sea.parquet", np.array(places), columns))
+    answer = new_client().get("/api/collections/odd/items", {"f": "json"})
+    first, second, third = answer.json()["features"]
+    assert first["properties"] == {
+        "day": "-0043-03-15",
+        "moment": "-0043-03-15T10:00:00.000000",
+        "zoned": "-0043-03-15T10:00:00.000000Z",
+    }
+    assert second["properties"] == {"day": None, "moment": None, "zoned": None}
+    assert second["geometry"] == {"type": "Polygon", "coordinates": []}
+    assert third["properties"]["day"] == "2020-01-01"
 
 
 @pytest.mark.parametrize("name", list(REFUSED))

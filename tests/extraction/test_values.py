@@ -6,6 +6,7 @@ import json
 import math
 import re
 import zipfile
+from datetime import time
 from pathlib import Path
 from typing import Any
 
@@ -249,6 +250,42 @@ def test_last_microsecond_of_a_day_is_written(tmp_path: Path, name: str, zone: s
     if name == "csv":
         zoned = "+00:00" if zone else ""
         assert f'"2020-01-01T23:59:59.999999{zoned}"' in written.path.read_text()
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["2020-02-30", "0000-01-01", "10000-01-01", "23:59:59.999999", "2016-12-31T23:59:60Z"],
+)
+@pytest.mark.parametrize("name", sorted(FORMATS))
+def test_text_that_looks_like_no_day_or_moment_is_written(
+    tmp_path: Path, name: str, text: str
+) -> None:
+    (written,) = written_alone(tmp_path, name, {"v": pa.array([text])})
+    if name == "geojson":
+        (feature,) = json.loads(written.path.read_text())["features"]
+        assert feature["properties"] == {"v": text}
+
+
+@pytest.mark.parametrize("name", sorted(FORMATS))
+def test_last_microsecond_as_a_time_of_day_is_written(tmp_path: Path, name: str) -> None:
+    until = pa.array([time(23, 59, 59, 999_999)], pa.time64("us"))
+    (written,) = written_alone(tmp_path, name, {"v": until})
+    if name == "geojson":
+        (feature,) = json.loads(written.path.read_text())["features"]
+        assert feature["properties"] == {"v": "23:59:59.999999"}
+
+
+@pytest.mark.parametrize("zone", [None, "UTC", "+05:30"])
+def test_moments_beyond_the_calendar_are_texts_of_a_shapefile(
+    tmp_path: Path, zone: str | None
+) -> None:
+    ticks = np.array(["-0043-03-15T10:00", "12345-01-01", "NaT"], "datetime64[ms]")
+    column = pa.array(ticks).cast(pa.timestamp("ms", zone))
+    (written,) = written_alone(tmp_path, "shapefile", {"v": column})
+    _, _, _, (found,) = pyogrio.raw.read(written.path)
+    after = "+00:00" if zone else ""
+    first, second = f"-0043-03-15T10:00:00.000{after}", f"12345-01-01T00:00:00.000{after}"
+    assert found.tolist() == [first, second, None]
 
 
 def test_moment_whose_clock_shows_the_year_10000_becomes_null(tmp_path: Path) -> None:

@@ -12,11 +12,13 @@ from json.encoder import encode_basestring
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import shapely
 from pyarrow import types
 
 from marinemap.api.features.crs import FeatureCrs, moved, swapped
 from marinemap.catalogue.models import Layer
+from marinemap.extraction.formats.fields import beyond_python
 from marinemap.extraction.geometry.wkb import are_finite
 from marinemap.extraction.pages.rows import Features
 
@@ -24,6 +26,8 @@ from marinemap.extraction.pages.rows import Features
 _PLAIN = (types.is_integer, types.is_string, types.is_large_string, types.is_boolean)
 # Made once: json.dumps makes one for each call that has options.
 _ENCODE = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
+# GEOS gives an empty polygon a ring of no position, which is no ring (RFC 7946, section 3.1.6).
+_RING_OF_NONE = '"coordinates":[[]]', '"coordinates":[]'
 _OF_ONE_WORD = {int, float, bool, type(None)}
 
 
@@ -41,7 +45,7 @@ def write_features(
     texts = shapely.to_geojson(swapped(geometries) if crs.is_swapped else geometries)
     numbers = features.ids.tolist()
     for number, text, row in zip(numbers, texts, _written_rows(features), strict=True):
-        yield number, "null" if text is None else text, row
+        yield number, "null" if text is None else text.replace(*_RING_OF_NONE), row
 
 
 def _written_rows(features: Features) -> Iterable[str]:
@@ -110,9 +114,8 @@ def _plain_column(column: Any) -> list[Any]:
 
 def _days(column: Any) -> list[str | None]:
     """Return days as RFC 3339 has them; those beyond the year 9999, too."""
-    days = column.to_numpy()
-    texts = np.datetime_as_string(days).tolist()
-    return [None if is_none else text for text, is_none in zip(texts, np.isnat(days), strict=True)]
+    texts: list[str | None] = column.cast(pa.string()).to_pylist()
+    return texts
 
 
 def _is_finite(column: Any) -> bool:
@@ -121,10 +124,11 @@ def _is_finite(column: Any) -> bool:
 
 
 def _distant_times(column: Any) -> list[Any]:
-    """Return days or moments as texts, which Python has of the years 1 to 9999 only."""
-    times = column.to_numpy()
-    zone = "Z" if getattr(column.type, "tz", None) else ""
-    return [None if np.isnat(each) else f"{each}{zone}" for each in times]
+    """Return moments as texts, which Python has of the years 1 to 9999 only."""
+    if not types.is_timestamp(column.type):
+        return [None if np.isnat(each) else str(each) for each in column.to_numpy()]
+    texts: list[Any] = beyond_python(column, utc="Z").to_pylist()
+    return texts
 
 
 def plain(value: Any) -> Any:

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -224,18 +223,22 @@ def _as_text(column: Any) -> Any:
     try:
         values = column.to_pylist()
     except (OverflowError, ValueError):
-        return _beyond_python(column)
+        return beyond_python(column)
     return pa.array([None if value is None else as_text(value) for value in values], pa.string())
 
 
-def _beyond_python(column: Any) -> Any:
-    """Return dates and times as ISO 8601 where Python's end: before the year 1, after 9999."""
-    unit = getattr(column.type, "unit", "D")
-    numbers = np.asarray(column.cast(pa.int32() if unit == "D" else pa.int64()).fill_null(0))
-    texts = np.datetime_as_string(numbers.astype(f"datetime64[{unit}]"))
-    zone = "+00:00" if getattr(column.type, "tz", None) else ""
-    plain = pc.binary_join_element_wise(pa.array(texts.astype(object), pa.string()), zone, "")
-    return pc.if_else(pc.is_null(column), pa.scalar(None, pa.string()), plain)
+def beyond_python(column: Any, utc: str = "+00:00") -> Any:
+    """Return days or moments as ISO 8601 where Python's end: before the year 1, after 9999.
+
+    Behind a moment that has a zone stands ``utc``.
+    """
+    zone = ""
+    if pa.types.is_timestamp(column.type):
+        zone = utc if column.type.tz else ""
+        column = column.cast(pa.int64()).cast(pa.timestamp(column.type.unit))
+    # numpy's years before 0 have three digits.
+    texts = pc.replace_substring(column.cast(pa.string()), " ", "T")
+    return pc.binary_join_element_wise(texts, zone, "")
 
 
 def _writer_of(type_: Any) -> Callable[[Any], str]:

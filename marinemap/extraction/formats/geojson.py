@@ -12,7 +12,7 @@ from marinemap.extraction.formats.moments import BEFORE_1970, CALENDAR, MILLISEC
 from marinemap.extraction.formats.ogr import MeasureCount, OgrWriter
 from marinemap.extraction.formats.one_turn import within_one_turn
 from marinemap.extraction.formats.plan import WritePlan
-from marinemap.extraction.formats.read_back import loosely
+from marinemap.extraction.formats.read_back import with_texts
 from marinemap.extraction.formats.rfc7946 import keep_types, plain_collections
 from marinemap.extraction.formats.weight import Texts, Weight
 from marinemap.extraction.formats.written import WrittenLayer
@@ -66,7 +66,7 @@ FORMAT = Format(
     "infinite numbers.",
     writer=GeoJSONWriter,
     weigh=Weight(empty=200, feature=85, number=5, digits=_digits, values=Texts(frame=7, names=1)),
-    read_back=loosely,
+    read_back=with_texts,
     # RFC 7946, section 4, knows no other CRS.
     crs="OGC:CRS84",
 )
