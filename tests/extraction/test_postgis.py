@@ -10,6 +10,7 @@ import threading
 import time
 import zipfile
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -195,6 +196,80 @@ def test_one_run_reads_one_state(
         result = run(held, tmp_path, AREA)
         assert result.features_written == run_count(_rows(50))
     assert describe(table_of("reefs")).feature_count == 10
+
+
+_FILLED = "INSERT INTO sea.reefs SELECT * FROM kept"
+# What a load does in one transaction, in which the table is nobody else's.
+_LOADS = {
+    "truncate": f"TRUNCATE sea.reefs; {_FILLED}",
+    "alter": "ALTER TABLE sea.reefs ALTER depth TYPE real",
+    "swap": "ALTER TABLE sea.reefs RENAME TO old; "
+    f"CREATE TABLE sea.reefs (LIKE sea.old INCLUDING ALL); {_FILLED}",
+    "refresh": "REFRESH MATERIALIZED VIEW sea.made",
+}
+_MADE_OF_REEFS = {
+    "seen": "CREATE VIEW sea.seen AS SELECT * FROM sea.reefs",
+    "parted": f"CREATE TABLE sea.parted ({_COLUMNS}) PARTITION BY RANGE (fid); "
+    "ALTER TABLE sea.parted ATTACH PARTITION sea.reefs DEFAULT",
+    "made": "CREATE MATERIALIZED VIEW sea.made AS SELECT * FROM sea.reefs",
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "load"),
+    [
+        ("reefs", "truncate"),
+        ("reefs", "alter"),
+        ("reefs", "swap"),
+        ("seen", "truncate"),
+        ("parted", "truncate"),
+        ("made", "refresh"),
+    ],
+)
+def test_table_that_is_being_loaded_is_waited_for(
+    cluster: Cluster,
+    database: psycopg.Connection[Any],
+    table_of: Callable[..., Table],
+    tmp_path: Path,
+    name: str,
+    load: str,
+) -> None:
+    _fill(database, "reefs", _rows(50))
+    database.execute(_MADE_OF_REEFS.get(name, ""))
+    allow_servers([Server.parse(cluster.url("postgres"))], seconds=120)
+    with psycopg.connect(cluster.url("postgres")) as loader, ThreadPoolExecutor() as threads:
+        loader.execute("CREATE TEMPORARY TABLE kept AS SELECT * FROM sea.reefs")
+        loader.execute(_LOADS[load])
+        result = threads.submit(run, table_of(name, key="fid"), tmp_path, AREA)
+        _wait_until_blocked(database, result)
+        loader.commit()
+        assert result.result(180).features_written == run_count(_rows(50))
+    # Nothing is asked for that is refused each time, for each refusal stands in the server's log.
+    assert "cannot lock" not in (cluster.folder / "log").read_text()
+
+
+def _wait_until_blocked(database: psycopg.Connection[Any], result: Future[Any]) -> None:
+    blocked = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+    deadline = time.monotonic() + 120
+    while not result.done() and database.execute(blocked).fetchone() == (0,):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize("load", ["truncate", "swap"])
+def test_rows_that_a_state_has_no_more_are_not_taken_for_none(
+    database: psycopg.Connection[Any], table_of: Callable[..., Table], tmp_path: Path, load: str
+) -> None:
+    _fill(database, "reefs", _rows(50))
+    database.execute("CREATE TEMPORARY TABLE kept AS SELECT * FROM sea.reefs")
+    with unchanged(table_of("reefs")) as held:
+        assert describe(held).feature_count == 50
+        # Who loads waits for nobody who holds a state.
+        database.execute("SET lock_timeout = '60s'")
+        database.execute(_LOADS[load])
+        with pytest.raises(UnavailableError, match="changed while they were read"):
+            describe(held)
+    assert run(table_of("reefs"), tmp_path, AREA).features_written == run_count(_rows(50))
 
 
 def run_count(rows: list[tuple[Any, ...]]) -> int:

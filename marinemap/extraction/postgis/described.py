@@ -10,8 +10,9 @@ from psycopg.sql import SQL, Composable, Literal
 
 from marinemap.errors import DatasetError
 from marinemap.extraction.geometry.type_names import TYPE_NAMES, common_type
+from marinemap.extraction.postgis.begin import PARTS, relation
 from marinemap.extraction.postgis.columns import Shape, shape_of
-from marinemap.extraction.postgis.session import Session, relation, session
+from marinemap.extraction.postgis.session import Session, session
 from marinemap.extraction.postgis.table import Table
 from marinemap.sentences import say
 
@@ -157,20 +158,16 @@ def _crs(opened: Session, srid: int) -> tuple[str, ...]:
     return tuple(each for each in (f"{authority}:{code}" if code else "", text or "") if each)
 
 
-_PARTS = """
-WITH RECURSIVE parts(oid) AS (
-  SELECT {oid}::oid
-  UNION SELECT below.oid FROM parts, LATERAL (
-    SELECT d.refobjid AS oid FROM pg_rewrite r
-      JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid
-     WHERE r.ev_class = parts.oid AND d.refclassid = 'pg_class'::regclass
-    UNION SELECT inhrelid FROM pg_inherits WHERE inhparent = parts.oid) AS below)
+_MARKS = (
+    PARTS
+    + """
 SELECT c.oid, c.relfilenode, c.relkind, md5(pg_get_viewdef(c.oid)),
        pg_stat_get_tuples_inserted(c.oid), pg_stat_get_tuples_updated(c.oid),
        pg_stat_get_tuples_deleted(c.oid),
        (SELECT max(a.xmin::text::bigint) FROM pg_attribute a WHERE a.attrelid = c.oid)
   FROM parts JOIN pg_class c ON c.oid = parts.oid ORDER BY c.oid
 """
+)
 # Where a server counts no writes, or repeats those of another, each of them is a change of all.
 _LOG = """
 SELECT CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn()::text
@@ -193,7 +190,7 @@ def fingerprint_of(table: Table) -> str:
     """
     with session(table.as_it_is()) as opened:
         shape = shape_of(opened, table)
-        marks = opened.rows(SQL(_PARTS).format(oid=Literal(shape.oid)))
+        marks = opened.rows(SQL(_MARKS).format(oid=Literal(shape.oid)))
         marks += opened.rows(SQL(_LOG))
     return hashlib.sha256(repr((shape, marks)).encode()).hexdigest()[:16]
 

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 from psycopg.sql import SQL, Composable, Identifier, Literal
 
+from marinemap.extraction.postgis.begin import relation
 from marinemap.extraction.postgis.columns import Shape, shape_of
 from marinemap.extraction.postgis.condition import necessary
-from marinemap.extraction.postgis.session import relation, session
+from marinemap.extraction.postgis.session import session
 from marinemap.extraction.postgis.table import Table
 
 Box = tuple[float, float, float, float]

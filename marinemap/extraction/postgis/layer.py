@@ -14,10 +14,11 @@ from psycopg.sql import SQL, Composable, Identifier, Literal
 
 from marinemap.errors import DatasetError
 from marinemap.extraction.own_layer import OwnLayer, Reader, schema_of
+from marinemap.extraction.postgis.begin import relation
 from marinemap.extraction.postgis.columns import Column, Kind, Shape, shape_of
 from marinemap.extraction.postgis.index import TableIndex
 from marinemap.extraction.postgis.rows import batches
-from marinemap.extraction.postgis.session import relation, session
+from marinemap.extraction.postgis.session import session
 from marinemap.extraction.postgis.table import Table
 from marinemap.sentences import say
 

@@ -11,9 +11,10 @@ from typing import Any
 
 import psycopg
 from psycopg import pq
-from psycopg.sql import SQL, Composable, Identifier, Literal
+from psycopg.sql import SQL, Composable
 
 from marinemap.errors import DatasetError, MarineMapError, UnavailableError, quote
+from marinemap.extraction.postgis.begin import begin
 from marinemap.extraction.postgis.connections import away, connect, end, idle
 from marinemap.extraction.postgis.servers import Server, server_of, silent_seconds
 from marinemap.extraction.postgis.table import Table
@@ -21,18 +22,6 @@ from marinemap.sentences import say
 
 # While a server thinks, so often whoever waits may look whether the work is still wanted.
 _TICK_SECONDS = 1.0
-# Rows come in the order of the key, or of the table: not of whichever process was first. Functions
-# are PostGIS's own, whatever others of the same name there are.
-_BEGIN = """
-SELECT set_config('statement_timeout', {timeout}, true),
-       set_config('idle_in_transaction_session_timeout', '0', true),
-       set_config('synchronize_seqscans', 'off', true),
-       set_config('max_parallel_workers_per_gather', '0', true),
-       set_config('TimeZone', 'UTC', true), set_config('DateStyle', 'ISO', true),
-       set_config('search_path', 'pg_catalog, ' || quote_ident(n.nspname), true)
-  FROM pg_catalog.pg_extension e JOIN pg_catalog.pg_namespace n ON n.oid = e.extnamespace
- WHERE e.extname = 'postgis'
-"""
 # What a statement fails by where the server, not the statement, is the cause.
 _AWAY = (psycopg.OperationalError, psycopg.InterfaceError, psycopg.InternalError)
 # What a server says of a connection that it has ended.
@@ -63,7 +52,8 @@ class Session:
         """
         with self._named():
             found: list[list[str | None]] = []
-            for result in self._results(statement):
+            # Of one that is refused all is taken too: the connection is free for the next.
+            for result in list(self._results(statement)):
                 self._check(result)
                 found = [_texts(result, row) for row in range(result.ntuples)]
             return found
@@ -137,18 +127,20 @@ class Session:
 
 
 @contextmanager
-def session(table: Table) -> Iterator[Session]:
+def session(table: Table, *, stays: bool = True) -> Iterator[Session]:
     """Open a transaction that reads a table, of its snapshot where it has one.
+
+    Until its end nobody replaces all rows of the table at once, unless ``stays`` is false.
 
     Raises
     ------
     UnavailableError
-        If the server is away, or the snapshot is no longer held.
+        If the server is away, or the snapshot is no longer held or has no rows of the table.
     DatasetError
         If the site may not read it, or the database has no PostGIS.
     """
     server = server_of(table)
-    connection = _begun(server, table)
+    connection = _begun(server, table, stays)
     opened = Session(connection, table)
     try:
         yield opened
@@ -167,54 +159,35 @@ def session(table: Table) -> Iterator[Session]:
 
 @contextmanager
 def held(table: Table) -> Iterator[Table]:
-    """Hold the state of a database as it is now; yield the table as it is in that state."""
+    """Hold the state of a database as it is now; yield the table as it is in that state.
+
+    Who replaces all rows of the table meanwhile does not wait: what is read then is refused.
+    """
     if table.snapshot:
         yield table
         return
-    with session(table) as opened:
+    with session(table, stays=False) as opened:
         ((snapshot,),) = opened.rows(SQL("SELECT pg_export_snapshot()"))
         yield replace(table, snapshot=snapshot or "")
 
 
-def relation(table: Table) -> Composable:
-    """Return the name of a table in SQL."""
-    return Identifier(table.schema, table.relation)
-
-
-def _begun(server: Server, table: Table) -> psycopg.Connection[Any]:
+def _begun(server: Server, table: Table, stays: bool) -> psycopg.Connection[Any]:
     """Return a connection in a transaction, one that was kept if it has outlasted its rest."""
     kept = idle.take(server)
     connection = kept or connect(server, table)
     try:
-        _begin(Session(connection, table), table)
+        begin(Session(connection, table), table, stays=stays)
     except UnavailableError as error:
         is_told = isinstance(error.__cause__, _ENDED)
         is_lost = is_told or connection.pgconn.status != pq.ConnStatus.OK
         end(connection)
         if kept is None or not is_lost:
             raise
-        return _begun(server, table)
+        return _begun(server, table, stays)
     except BaseException:
         end(connection)
         raise
     return connection
-
-
-def _begin(opened: Session, table: Table) -> None:
-    opened.rows(SQL("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"))
-    if table.snapshot:
-        try:
-            opened.rows(SQL("SET TRANSACTION SNAPSHOT {}").format(Literal(table.snapshot)))
-        except DatasetError as error:
-            # Whoever held it has lost the server.
-            raise away(table) from error
-    timeout = Literal(str(round(1000 * silent_seconds())))
-    if not opened.rows(SQL(_BEGIN).format(timeout=timeout)):
-        raise DatasetError(
-            say("the {name} has no PostGIS", name=table.name),
-            field="source",
-            hint=say("Its owner adds it: CREATE EXTENSION postgis."),
-        )
 
 
 def _texts(result: Any, row: int) -> list[str | None]:
