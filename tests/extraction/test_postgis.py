@@ -459,6 +459,40 @@ def test_writes_are_noticed_and_reads_are_not(
         assert content_version(places[0]) != versions[0]
 
 
+def test_what_may_be_read_is_part_of_the_mark(
+    cluster: Cluster, database: psycopg.Connection[Any], table_of: Callable[..., Table]
+) -> None:
+    _fill(database, "reefs", _rows(20))
+    database.execute(
+        "CREATE ROLE reader LOGIN; GRANT USAGE ON SCHEMA sea TO reader; "
+        "GRANT SELECT ON sea.reefs TO reader"
+    )
+    server = f"postgresql://reader@127.0.0.1:{cluster.port}/postgres"
+    allow_servers([Server.parse(server)], seconds=60)
+    table = table_of("reefs")
+    try:
+        assert describe(table).feature_count == 20
+        for change, count in (
+            ("ALTER TABLE sea.reefs ENABLE ROW LEVEL SECURITY", 0),
+            ("CREATE POLICY few ON sea.reefs TO reader USING (fid < 6)", 5),
+            ("ALTER POLICY few ON sea.reefs USING (fid < 3)", 2),
+            ("DROP POLICY few ON sea.reefs", 0),
+            ("ALTER TABLE sea.reefs DISABLE ROW LEVEL SECURITY", 20),
+        ):
+            mark = fingerprint(table)
+            assert fingerprint(table) == mark
+            database.execute(change)
+            assert fingerprint(table) != mark, change
+            assert describe(table).feature_count == count
+        mark = fingerprint(table)
+        database.execute("REVOKE SELECT ON sea.reefs FROM reader")
+        assert fingerprint(table) != mark
+        with pytest.raises(DatasetError, match="permission denied"):
+            describe(table)
+    finally:
+        database.execute("DROP OWNED BY reader; DROP ROLE reader")
+
+
 def test_addresses_hold_no_password_and_only_allowed_servers(
     database: psycopg.Connection[Any], cluster: Cluster
 ) -> None:

@@ -164,7 +164,10 @@ _MARKS = (
 SELECT c.oid, c.relfilenode, c.relkind, md5(pg_get_viewdef(c.oid)),
        pg_stat_get_tuples_inserted(c.oid), pg_stat_get_tuples_updated(c.oid),
        pg_stat_get_tuples_deleted(c.oid),
-       (SELECT max(a.xmin::text::bigint) FROM pg_attribute a WHERE a.attrelid = c.oid)
+       (SELECT max(a.xmin::text::bigint) FROM pg_attribute a WHERE a.attrelid = c.oid),
+       has_table_privilege(c.oid, 'SELECT'), c.relrowsecurity, c.relforcerowsecurity,
+       (SELECT string_agg(concat(p.oid, ' ', p.xmin), ',' ORDER BY p.oid)
+          FROM pg_policy p WHERE p.polrelid = c.oid)
   FROM parts JOIN pg_class c ON c.oid = parts.oid ORDER BY c.oid
 """
 )
@@ -178,6 +181,8 @@ SELECT CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn()::text
 
 def fingerprint_of(table: Table) -> str:
     """Return a cheap mark that changes when rows of a table are written, or the table is altered.
+
+    It changes as well with what the site may read of it: rights, and policies of rows.
 
     It is made of PostgreSQL's own counts of written rows, of the tables that a view is made of as
     well. A server tells them a second after a commit, and of a session that goes on writing within
