@@ -12,6 +12,7 @@ import random
 import resource
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from waitress.adjustments import Adjustments
@@ -157,13 +158,15 @@ def stay_on_one_processor() -> None:
 
     Only one thread runs Python at a time. Where the next one waits on another processor, that has
     to be woken for each hand-over of the interpreter's lock, which takes longer than most answers
-    do; see docs/decisions/0004-web-server.md. What runs already stays where it is.
+    do; see docs/decisions/0004-web-server.md. What runs already stays where it is. Where the
+    system lets no process choose, as a filter of system calls may, all runs as it would.
     """
     # Not everywhere: macOS has none.
     if hasattr(os, "sched_setaffinity"):
         allowed = sorted(os.sched_getaffinity(0))
         # Several web servers of one machine share several; in containers all have the same number.
-        os.sched_setaffinity(0, {random.choice(allowed)})
+        with suppress(PermissionError):
+            os.sched_setaffinity(0, {random.choice(allowed)})
 
 
 def open_listener(host: str, port: int) -> socket.socket:
