@@ -15,6 +15,8 @@ _COMF, _SOMF = 10_000_000, 10
 _DEPARE, _SOUNDG, _BOYLAT = 42, 129, 17
 _DRVAL1, _DRVAL2, _OBJNAM, _NOBJNM = 87, 88, 116, 301
 _POINT, _LINE, _AREA = 1, 2, 3
+# How one object belongs to another: it is its master, its slave or its peer.
+_PEER = 3
 
 _DESCRIPTIONS = {
     b"0001": (b"0500;&   ISO 8211 Record Identifier", b"", b"(b12)"),
@@ -41,6 +43,11 @@ _DESCRIPTIONS = {
     b"FOID": (b"1600;&   Feature object identifier field", b"AGEN!FIDN!FIDS", b"(b12,b14,b12)"),
     b"ATTF": (b"2600;&-A Feature record attribute field", b"*ATTL!ATVL", b"(b12,A)"),
     b"NATF": (b"2600;&%/ANational attribute field", b"*ATTL!ATVL", b"(b12,A)"),
+    b"FFPT": (
+        b"2600;&   Feature record to feature object pointer field",
+        b"*LNAM!RIND!COMT",
+        b"(B(64),b11,A)",
+    ),
     b"FSPT": (
         b"2600;&   Feature to spatial record pointer",
         b"*NAME!ORNT!USAG!MASK",
@@ -60,7 +67,15 @@ _DESCRIPTIONS = {
     b"SG3D": (b"2500;&   3-D coordinate field", b"*YCOO!XCOO!VE3D", b"(3b24)"),
 }
 _PAIRS = [b"0001DSID", b"DSIDDSSI", b"0001DSPM", b"0001FRID", b"FRIDFOID", b"FRIDATTF"]
-_PAIRS += [b"FRIDNATF", b"FRIDFSPT", b"0001VRID", b"VRIDVRPT", b"VRIDSG2D", b"VRIDSG3D"]
+_PAIRS += [
+    b"FRIDNATF",
+    b"FRIDFFPT",
+    b"FRIDFSPT",
+    b"0001VRID",
+    b"VRIDVRPT",
+    b"VRIDSG2D",
+    b"VRIDSG3D",
+]
 
 
 def write_chart(path: Path) -> Path:
@@ -82,7 +97,9 @@ def write_chart(path: Path) -> Path:
         _node(1, 1.0, 1.0),
         _edge(1, 1, [(3.0, 1.0), (3.0, 3.0), (1.0, 3.0)]),
         _feature(1, _DEPARE, _AREA, 130, 1, [(_DRVAL1, "5"), (_DRVAL2, "20")]),
-        _feature(2, _BOYLAT, _POINT, 110, 1, [(_OBJNAM, "Récif Sud")], [(_NOBJNM, "南礁")]),
+        _feature(
+            2, _BOYLAT, _POINT, 110, 1, [(_OBJNAM, "Récif Sud")], [(_NOBJNM, "南礁")], [(1, _PEER)]
+        ),
         _feature(3, _SOUNDG, _POINT, 110, 2, []),
     ]
     data = _first_record()
@@ -130,6 +147,7 @@ def _feature(
     vector: int,
     attributes: list[tuple[int, str]],
     national: list[tuple[int, str]] | None = None,
+    others: list[tuple[int, int]] | None = None,
 ) -> list[tuple[bytes, bytes]]:
     frid = struct.pack("<BIBBHHB", 100, number, primitive, 1, object_class, 1, 1)
     fields = [(b"FRID", frid), (b"FOID", struct.pack("<HIH", 540, number, 1))]
@@ -142,6 +160,9 @@ def _feature(
             for n, text in national
         )
         fields.append((b"NATF", b"".join(wide)))
+    if others:
+        pointers = (struct.pack("<HIHB", 540, n, 1, how) + UNIT for n, how in others)
+        fields.append((b"FFPT", b"".join(pointers)))
     usage = 1 if primitive == _AREA else 255
     orient = 1 if primitive == _AREA else 255
     pointer = struct.pack("<BI3B", vector_kind, vector, orient, usage, 255)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 
 from marinemap.errors import DatasetError
@@ -56,6 +57,17 @@ def test_chart_is_cut_to_an_area(chart: Path, tmp_path: Path, name: str) -> None
     polygons, columns = read(depare)
     assert (columns["DRVAL1"], columns["DRVAL2"]) == ([5.0], [20.0])
     assert polygons[0].area == pytest.approx(2 * 1.4, rel=1e-7)
+
+
+def test_objects_say_which_they_belong_to(chart: Path, tmp_path: Path) -> None:
+    layers = [SourceLayer(c.lower(), chart, c) for c in ("BOYLAT", "DEPARE")]
+    request = ExtractionRequest(layers, AREA, tmp_path / "out.zip", format="geoparquet")
+    folder = unpack(extract(request))
+    buoy, area = (pq.read_table(folder / f"{n}.parquet").to_pylist() for n in ("boylat", "depare"))
+    # Agency, number and subdivision of the object (S-57 part 3, 4.3).
+    assert [row["LNAM"] for row in (*buoy, *area)] == ["021C000000020001", "021C000000010001"]
+    assert [(row["LNAM_REFS"], row["FFPT_RIND"]) for row in buoy] == [(["021C000000010001"], [3])]
+    assert [(row["LNAM_REFS"], row["FFPT_RIND"]) for row in area] == [(None, None)]
 
 
 @pytest.mark.parametrize("percent", [5, 50, 95, 99])

@@ -9,12 +9,12 @@ from marinemap.sentences import say
 
 _LEADER_BYTES = 24
 # A sounding is a point with its depth, not one of a cloud; names are read in the letters that the
-# chart declares.
+# chart declares. Which objects belong together, a light to its buoy, is in fields of their own.
 _OPTIONS = {
     "SPLIT_MULTIPOINT": "ON",
     "ADD_SOUNDG_DEPTH": "ON",
     "RECODE_BY_DSSI": "ON",
-    "LNAM_REFS": "OFF",
+    "LNAM_REFS": "ON",
 }
 
 
