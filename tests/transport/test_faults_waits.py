@@ -343,11 +343,13 @@ def test_any_number_of_forgotten_messages_is_buried_in_pieces(broker: Broker) ->
 def test_tidying_that_finds_nothing_to_do_asks_for_no_lock(broker: Broker) -> None:
     """Each idle worker waited for the only write lock, every 5 s, to free messages of no rate."""
     publish(broker.connect(), "waits")
+    publish(broker.connect(), "in no declared queue", exchange="", routing_key="q", declare=[])
     with closing(sqlite3.connect(broker.file)) as writer:
         writer.execute("BEGIN IMMEDIATE")
         options = replace(broker.database.options, busy_timeout_seconds=0.1)
         with closing(open_database(broker.url, options)) as database:
             Janitor(database, "nobody").tidy()
+            bury_forgotten(database)
 
 
 @needs_server

@@ -47,11 +47,13 @@ WITH RECURSIVE names(queue_name) AS (
 SELECT queue_name FROM names WHERE queue_name IS NOT NULL AND NOT EXISTS
     (SELECT 1 FROM broker_queues AS q WHERE q.queue_name = names.queue_name)
 """
-_FORGOTTEN = (
-    "SELECT id FROM broker_messages WHERE queue_name = :queue_name AND {ready} "
+_OLD = (
+    "FROM broker_messages WHERE queue_name = :queue_name AND {ready} "
     "AND published_at_ms < {now_once} - CAST(:forgotten_ms AS BIGINT) "
-    f"ORDER BY priority DESC, (id + 0) LIMIT {_BATCH} {{skip_locked}}"
+    "ORDER BY priority DESC, (id + 0)"
 )
+_HAS_FORGOTTEN = f"SELECT 1 AS one {_OLD} LIMIT 1"
+_FORGOTTEN = f"SELECT id {_OLD} LIMIT {_BATCH} {{skip_locked}}"
 
 
 def clear_away(database: Database) -> None:
@@ -78,10 +80,14 @@ def bury_forgotten(database: Database) -> None:
 
 
 def _bury_some(database: Database, queue_name: str) -> int:
-    with database.transaction() as session:
-        found = session.run(_FORGOTTEN, queue_name=queue_name, forgotten_ms=_DAY_MS)
-        reason = f"nobody has declared queue '{queue_name}' for a day"
-        dead = database.bury(session, "id {in_ids}", reason, ids=[row.id for row in found])
+    which = {"queue_name": queue_name, "forgotten_ms": _DAY_MS}
+    reason = f"nobody has declared queue '{queue_name}' for a day"
+    with database.session() as session:
+        if not session.run(_HAS_FORGOTTEN, **which):
+            return 0
+        with session.begin():
+            ids = [row.id for row in session.run(_FORGOTTEN, **which)]
+            dead = database.bury(session, "id {in_ids}", reason, ids=ids)
     report_dead((row.message_id for row in dead), reason)
     return len(dead)
 
