@@ -33,7 +33,7 @@ else:
 _READ = ("source", "source_layer")
 # What the engine calls some of the fields.
 _FIELDS = {"layer": "source_layer"}
-_WORDS = ("title", "description", "theme", "licence", "attribution")
+_WORDS = ("title", "description", "theme", "position", "licence", "attribution")
 _LIMITS = ("most_features", "most_megabytes", "most_area_km2", "most_corners")
 _HELD = (*READ_FROM_DATA, "created_at", "updated_at")
 _READ_ONLY = ("reading", *READ_FROM_DATA, "trouble", "created_at", "updated_at")
@@ -54,6 +54,7 @@ class LayerForm(_LayerForm):
             "title",
             "description",
             "theme",
+            "position",
             "source",
             "source_layer",
             "licence",
@@ -136,10 +137,11 @@ class LayerAdmin(_LayerAdmin):
 
     form = LayerForm
     list_display = (
-        *("id", "title", "theme", "geometry_type", "feature_count"),
+        *("id", "title", "theme", "position", "geometry_type", "feature_count"),
         *("is_published", "is_restricted"),
         *("reading", "drawn", "trouble", "updated_at"),
     )
+    list_editable = ("position",)
     list_select_related = ("drawing", "to_read")
     list_filter = ("is_published", "is_restricted", "groups", ThemeFilter, "geometry_type")
     filter_horizontal = ("groups",)
@@ -189,6 +191,10 @@ class LayerAdmin(_LayerAdmin):
 
     def save_model(self, request: HttpRequest, obj: Layer, form: Any, change: bool) -> None:
         """Save what was typed, and have a source read that is not served yet."""
+        if change and not isinstance(form, LayerForm):
+            # Of the list, where positions are typed, and nothing else is.
+            obj.save(update_fields=["position", "updated_at"])
+            return
         with transaction.atomic():
             if change:
                 # Nothing else: the schedule may have read the layer meanwhile.

@@ -17,8 +17,8 @@ from marinemap.extraction import fingerprint
 
 # What is read from the data changes with these, and the words are few.
 _OF_LAYERS = (
-    "id, title, description, theme, licence, attribution, source, source_layer, is_published, "
-    "is_restricted, name_field, version, fingerprint, updated_at, "
+    "id, title, description, theme, position, licence, attribution, source, source_layer, "
+    "is_published, is_restricted, name_field, version, fingerprint, updated_at, "
     "most_features, most_megabytes, most_area_km2, most_corners"
 )
 _OF_DRAWINGS = "key, file, progress, is_finished"

@@ -255,3 +255,41 @@ def test_refused_form_changes_nothing(
     )
     assert Layer.objects.get().title == "reefs"
     assert not SourceToRead.objects.exists()
+
+
+def test_layers_are_placed_in_their_list(
+    admin_client: Client, reefs: Layer, marine_gpkg: Path
+) -> None:
+    register("ports", marine_gpkg, "ports")
+    before = Layer.objects.get(pk="reefs")
+
+    def place(**positions: str) -> Any:
+        page = admin_client.get("/admin/catalogue/layer/")
+        rows = {row.instance.pk: row for row in page.context["cl"].formset}
+        sent: dict[str, Any] = {
+            field.html_name: field.value() or ""
+            for row in (*rows.values(), page.context["cl"].formset.management_form)
+            for field in row
+        }
+        sent |= {rows[name]["position"].html_name: value for name, value in positions.items()}
+        return admin_client.post("/admin/catalogue/layer/", {**sent, "_save": "Save"})
+
+    assert list(Layer.objects.values_list("pk", flat=True)) == ["ports", "reefs"]
+    assert place(reefs="1").status_code == 302
+    assert list(Layer.objects.values_list("pk", flat=True)) == ["reefs", "ports"]
+    listed = admin_client.get("/api/collections?f=json").json()["collections"]
+    assert [(each["id"], each.get("position")) for each in listed] == [
+        ("reefs", 1),
+        ("ports", None),
+    ]
+    # Nothing else of a layer is in that list, or is saved by it.
+    after = Layer.objects.get(pk="reefs")
+    assert (after.title, after.source, after.is_published) == (
+        before.title,
+        before.source,
+        before.is_published,
+    )
+    refused = place(ports="70000")
+    assert "32767" in str(refused.context["cl"].formset.errors)
+    assert place(reefs="").status_code == 302
+    assert list(Layer.objects.values_list("pk", flat=True)) == ["ports", "reefs"]

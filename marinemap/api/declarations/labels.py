@@ -76,6 +76,7 @@ LABELS = {
     "succeeded": _("Successful"),
     "tileMatrixSets": _("Tiling schemes"),
     "theme": _("Theme"),
+    "position": _("Position"),
     "tilesets": _("Tilesets"),
     "title": _("Title"),
     "tokens": _("Tokens"),

@@ -91,6 +91,7 @@ def described(request: HttpRequest, layer: Layer) -> dict[str, Any]:
         "title": layer.title,
         "description": layer.description,
         "theme": layer.theme,
+        "position": layer.position,
         "itemType": "feature",
         "storageCrs": crs_uri(layer.crs),
         "crs": offered(layer),

@@ -24,6 +24,10 @@ _COLLECTION = {
         "id": {"type": "string"},
         "title": {"type": "string"},
         "theme": {"type": "string", "description": "The heading under which people find it."},
+        "position": {
+            "type": "integer",
+            "description": "Its place in lists, smaller numbers first; without one by title.",
+        },
         "nameField": {"type": "string", "description": "The field that names its features."},
         "itemType": {"type": "string"},
         "crs": {"type": "array", "items": {"type": "string"}},

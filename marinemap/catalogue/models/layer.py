@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from django.contrib.auth.models import Group
-from django.core.validators import MinValueValidator, RegexValidator
+from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 from django.db.models import Exists, OuterRef, Q
 
@@ -24,6 +24,8 @@ from marinemap.extraction import (
 )
 from marinemap.sentences import say
 
+# The same on each database.
+_LAST_POSITION = 32_767
 ID_PATTERN = r"[a-z0-9][a-z0-9_-]{0,62}"
 
 
@@ -101,6 +103,13 @@ class Layer(models.Model):
         blank=True,
         help_text="The heading under which people find it, among other layers of it, such as "
         "Habitats.",
+    )
+    position = models.PositiveSmallIntegerField(
+        null=True,
+        blank=True,
+        validators=[MaxValueValidator(_LAST_POSITION)],
+        help_text="Its place in lists: smaller numbers stand first, and themes by the smallest of "
+        "their layers; those without one follow by title.",
     )
     source = models.CharField(
         max_length=1000,
@@ -188,7 +197,7 @@ class Layer(models.Model):
     objects = LayerQuerySet.as_manager()
 
     class Meta:
-        ordering = ["title", "id"]
+        ordering = [models.F("position").asc(nulls_last=True), "title", "id"]
 
     def __str__(self) -> str:
         return f"{self.title} ({self.id})"

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { byTheme, byTitle, isMeant, mayTouch } from "./layerorder.ts";
+import { byTheme, inOrder, isMeant, mayTouch } from "./layerorder.ts";
 
 test("a layer is meant by the beginnings of its words, without accents and case", () => {
   const layer = { id: "reefs_2024", title: "Récifs de corail", description: "Habitats of the survey" };
@@ -28,6 +28,13 @@ test("layers stand below their themes: those near first, those without any last"
 
 test("layers stand as words do, whatever their first letter is", () => {
   const titles = ["Shipping lanes", "Zones", "greek islands", "Ärmelkanal", "Layer 10", "Layer 9"];
-  const sorted = byTitle(titles.map((title) => ({ title }))).map(({ title }) => title);
+  const sorted = inOrder(titles.map((title) => ({ title }))).map(({ title }) => title);
   assert.deepEqual(sorted, ["Ärmelkanal", "greek islands", "Layer 9", "Layer 10", "Shipping lanes", "Zones"]);
+});
+
+test("layers that were placed stand first, and so do their themes", () => {
+  const layers = [["a", undefined], ["b", 2], ["c", 0], ["d", undefined], ["e", 2]].map(([title, position]) => ({ title: String(title), ...(position !== undefined && { position: Number(position) }) }));
+  assert.deepEqual(inOrder(layers).map(({ title }) => title), ["c", "b", "e", "a", "d"]);
+  const themed = [["Birds", undefined], ["Wrecks", 5], ["Habitats", 7], ["Habitats", undefined], ["", 1]].map(([theme, position]) => ({ collection: { theme: String(theme), ...(position !== undefined && { position: Number(position) }) } }));
+  assert.deepEqual(byTheme(themed, () => false).map(({ theme }) => theme), ["Wrecks", "Habitats", "Birds", ""]);
 });

@@ -14,10 +14,13 @@ export function isMeant({ id, title, theme = "", description = "" }: Pick<Collec
   return plainWords(text).every((sought) => words.some((word) => word.startsWith(sought)));
 }
 
-/** Order layers as the reader looks for words and numbers; of a database capitals may come first, and Ä after Z. */
-export function byTitle<T extends Pick<Collection, "title">>(layers: readonly T[]): T[] {
+/**
+ * Order layers as their operator placed them, the others behind as the reader looks for words and
+ * numbers; of a database capitals may come first, and Ä after Z.
+ */
+export function inOrder<T extends Pick<Collection, "title" | "position">>(layers: readonly T[]): T[] {
   const words = new Intl.Collator(locale, { numeric: true });
-  return [...layers].sort((one, other) => words.compare(one.title, other.title));
+  return [...layers].sort((one, other) => compared(one.position, other.position) || words.compare(one.title, other.title));
 }
 
 export interface Themed<T> {
@@ -26,8 +29,8 @@ export interface Themed<T> {
   members: T[];
 }
 
-/** Put layers below their themes: by name, those with nothing near after the others, layers without a theme last. */
-export function byTheme<T extends { collection: Pick<Collection, "theme"> }>(layers: readonly T[], isFar: (layer: T) => boolean): Themed<T>[] {
+/** Put layers below their themes: by the first place in each, then by name; those with nothing near after the others, layers without a theme last. */
+export function byTheme<T extends { collection: Pick<Collection, "theme" | "position"> }>(layers: readonly T[], isFar: (layer: T) => boolean): Themed<T>[] {
   const themes = new Map<string, T[]>();
   for (const layer of layers) {
     const { theme = "" } = layer.collection;
@@ -35,7 +38,15 @@ export function byTheme<T extends { collection: Pick<Collection, "theme"> }>(lay
   }
   const rank = ({ theme, members }: Themed<T>): number => (theme === "" ? 2 : members.every(isFar) ? 1 : 0);
   const groups = [...themes].map(([theme, members]) => ({ theme, members }));
-  return groups.sort((one, other) => rank(one) - rank(other) || one.theme.localeCompare(other.theme, locale));
+  return groups.sort((one, other) => rank(one) - rank(other) || compared(firstOf(one), firstOf(other)) || one.theme.localeCompare(other.theme, locale));
+}
+
+function firstOf<T extends { collection: Pick<Collection, "position"> }>({ members }: Themed<T>): number {
+  return Math.min(...members.map(({ collection: { position = Infinity } }) => position));
+}
+
+function compared(one = Infinity, other = Infinity): number {
+  return one === other ? 0 : one - other;
 }
 
 /** Whether a layer has anything near an area; what does not say where it lies may. */

@@ -7,7 +7,7 @@ import { drawingUrl, type Collection } from "./api/layers.ts";
 import { boundsOfCollection, levelOf, placeOf, stateInWords } from "./collection.ts";
 import type { Bounds } from "./area.ts";
 import { DrawnLayer } from "./drawn.ts";
-import { byTitle } from "./layerorder.ts";
+import { inOrder } from "./layerorder.ts";
 import { LayerPanel } from "./layerpanel.ts";
 import { LayerRow } from "./layerrow.ts";
 import { viewOf, zoomTo } from "./map.ts";
@@ -68,7 +68,7 @@ export class LayerList {
   show(collections: Collection[]): void {
     const ticked = this.ticked().join();
     // The ground comes last.
-    const sorted = byTitle(collections).sort((a, b) => Number(a.id === BASE_COLLECTION) - Number(b.id === BASE_COLLECTION));
+    const sorted = inOrder(collections).sort((a, b) => Number(a.id === BASE_COLLECTION) - Number(b.id === BASE_COLLECTION));
     const gone = this.#entries.filter(({ collection: { id } }) => !sorted.some((each) => each.id === id));
     for (const { drawn } of gone) this.#map.removeLayer(drawn.layer);
     this.#entries = sorted.map((collection) => this.#find(collection.id) ?? this.#entry(collection));

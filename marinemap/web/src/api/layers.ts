@@ -11,6 +11,8 @@ export interface Collection {
   description?: string;
   /** The heading under which it stands. */
   theme?: string;
+  /** Its place in lists, smaller numbers first; those without one come after. */
+  position?: number;
   extent?: { spatial: { bbox: [west: number, south: number, east: number, north: number][] } };
   geometryType?: string;
   featureCount?: number;
