@@ -249,6 +249,28 @@ def test_media_type_of_each_answer_of_a_process_is_described(
     assert media_type in {**of_results["200"]["content"], **of_results["404"]["content"]}
 
 
+@pytest.mark.parametrize(
+    ("path", "address"),
+    [
+        ("/collections/{collectionId}", "/api/collections/nothing"),
+        ("/jobs/{jobId}", "/api/jobs/nothing"),
+        ("/processes", "/api/processes?nonsense=1"),
+    ],
+)
+def test_error_that_is_a_page_to_a_browser_is_described(
+    new_client: NewClient, path: str, address: str
+) -> None:
+    answer = new_client().get(address, headers={"Accept": "text/html"})
+    assert answer.status_code in (400, 404)
+    assert answer["Content-Type"].startswith("text/html")
+    described = new_client().get("/api/openapi.json").json()["paths"][path]
+    responses = described["get"]["responses"]
+    declared = responses.get(str(answer.status_code), responses["default"])["content"]
+    assert declared["text/html"] == {"schema": {"type": "string"}}
+    for method in set(described) & {"post", "delete"}:
+        assert "text/html" not in described[method]["responses"]["default"]["content"]
+
+
 def test_answers_that_are_no_json_are_described_as_texts_and_files(new_client: NewClient) -> None:
     paths = new_client().get("/api/openapi.json").json()["paths"]
     file, text = {"type": "string", "format": "binary"}, {"type": "string"}

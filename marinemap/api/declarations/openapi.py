@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy
 from marinemap.api.access import Access
 from marinemap.api.declarations.operation import (
     FORM_DATA,
+    HTML,
     JSON,
     Answer,
     Body,
@@ -128,12 +129,13 @@ def _operation(
         "parameters": [_parameter(each) for each in declared],
         "security": list(_SECURITY.get(operation.access, _OPTIONAL)),
         "responses": {
-            str(status): _answer(status, answer) for status, answer in operation.answers.items()
+            str(status): _answer(operation, status, answer)
+            for status, answer in operation.answers.items()
         },
     }
     described["responses"]["default"] = {
         "description": "What is wrong, in words, with the field at fault.",
-        "content": _problem_content(),
+        "content": _problem_content(operation),
     }
     if operation.body:
         described["requestBody"] = _body(operation.body)
@@ -169,15 +171,16 @@ def _parameter(parameter: Parameter) -> dict[str, Any]:
     return described
 
 
-def _problem_content() -> dict[str, Any]:
-    # As plain JSON it comes to who takes nothing else.
-    return {kind: {"schema": {"$ref": _REF}} for kind in (PROBLEM, JSON)}
+def _problem_content(operation: Operation) -> dict[str, Any]:
+    # As plain JSON it comes to who takes nothing else, as a page to who follows links.
+    page = {HTML: {"schema": _text_or_bytes(HTML)}} if operation.method == "GET" else {}
+    return {kind: {"schema": {"$ref": _REF}} for kind in (PROBLEM, JSON)} | page
 
 
-def _answer(status: int, answer: Answer) -> dict[str, Any]:
+def _answer(operation: Operation, status: int, answer: Answer) -> dict[str, Any]:
     described: dict[str, Any] = {"description": answer.description}
     if status >= HTTPStatus.BAD_REQUEST:
-        return described | {"content": _problem_content()}
+        return described | {"content": _problem_content(operation)}
     schema = {} if answer.schema is None else copy.deepcopy(dict(answer.schema))
     if answer.media_types:
         described["content"] = {
