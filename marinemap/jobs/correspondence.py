@@ -19,6 +19,7 @@ from marinemap.catalogue.models import Layer
 from marinemap.jobs.allowance import DayIsSpentError
 from marinemap.jobs.conf import job_settings, most_letters_day
 from marinemap.jobs.letter_texts import Story, Told, tell_end, tell_expiry
+from marinemap.jobs.lifecycle import of_batch
 from marinemap.jobs.models import Job, LetterWish
 from marinemap.jobs.owners import Sender
 from marinemap.jobs.states import FINISHED, JobStatus
@@ -173,7 +174,7 @@ def _tell(each: LetterWish, jobs: list[Job], *, is_end: bool) -> int:
 def _jobs_of(each: LetterWish) -> list[Job]:
     if each.batch is None:
         return [each.job]
-    return list(Job.objects.filter(batch=each.batch).order_by("place_in_batch"))
+    return list(of_batch(each.batch))
 
 
 def _story(each: LetterWish, jobs: list[Job], stop: Stop) -> Story:

@@ -23,6 +23,7 @@ from django.db.models.functions import Coalesce, RowNumber
 from django.utils import timezone
 
 from marinemap.errors import MarineMapError
+from marinemap.jobs import batch_callbacks
 from marinemap.jobs.models import Callback, Delivery, Job
 from marinemap.jobs.posting import GONE, Call, Posts
 from marinemap.jobs.signing import sign
@@ -64,10 +65,11 @@ class Subscriber:
     addresses: Mapping[JobStatus, str]
     api: str
 
-    def callbacks(self, job: Job) -> list[Callback]:
-        """Return the rows of a job; none is due before its state is reached."""
+    def callbacks(self, job: Job, *, is_of_batch: bool = False) -> list[Callback]:
+        """Return the rows of a job, or of all that came with it; none is due before its state."""
+        common = {"job": job, "api": self.api, "is_of_batch": is_of_batch}
         return [
-            Callback(job=job, status=status, uri=uri, host=host_of(uri), api=self.api)
+            Callback(status=status, uri=uri, host=host_of(uri), **common)
             for status, uri in self.addresses.items()
         ]
 
@@ -75,11 +77,11 @@ class Subscriber:
 def announce(job: Job, status: JobStatus) -> None:
     """Let it be told that a job has reached a state; within the transaction that says so."""
     now = timezone.now()
-    awaited = Callback.objects.filter(job_id=job.pk, status=status, reached_at=None)
-    awaited.update(due_at=now, reached_at=now)
+    own = Callback.objects.filter(job_id=job.pk, is_of_batch=False)
+    own.filter(status=status, reached_at=None).update(due_at=now, reached_at=now)
     if status in FINISHED:
         # Of the other end, and of steps that it never made, nothing will be told.
-        Callback.objects.filter(job_id=job.pk, due_at=None).delete()
+        own.filter(due_at=None).delete()
 
 
 def forget_old() -> None:
@@ -100,6 +102,7 @@ def tell_due() -> list[str]:
     """
     told: list[str] = []
     _let_steps_be_due()
+    batch_callbacks.let_be_due()
     until = time.monotonic() + _ROUND_SECONDS
     begun: set[int] = set()
     with _one_round:

@@ -157,11 +157,12 @@ def submit_batch(
     prepared: Sequence[Prepared],
     keyed: KeyedRequest | None = None,
     correspondent: Correspondent | None = None,
+    subscriber: Subscriber | None = None,
 ) -> list[Job]:
     """Keep requests that were checked as the jobs of one batch, and queue them: all or nothing.
 
     Where another batch with the same key came at the same time, its jobs are returned. Of all of
-    it one letter is written, to ``correspondent``.
+    it one letter is written, to ``correspondent``, and ``subscriber`` is told once.
 
     Raises
     ------
@@ -184,6 +185,8 @@ def submit_batch(
                 _store(sender, job, each, has_room=True)
             if correspondent:
                 wish(sender, jobs[0], correspondent)
+            if subscriber:
+                Callback.objects.bulk_create(subscriber.callbacks(jobs[0], is_of_batch=True))
             if keyed:
                 keyed.keep(jobs[0])
     except IntegrityError:

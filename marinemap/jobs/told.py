@@ -1,9 +1,10 @@
-"""What a callback tells: the results of a job, its state, or an event of the site."""
+"""What a callback tells: results of a job, its state, the end of a batch, an event of the site."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from marinemap.jobs.batch_callbacks import report_of
 from marinemap.jobs.models import Callback, Job, JobDocuments
 from marinemap.jobs.states import JobStatus
 from marinemap.processes.registry import get_process
@@ -20,6 +21,8 @@ def body_of(callback: Callback) -> dict[str, Any]:
     job = callback.job
     if job is None:
         return dict(callback.document or {})
+    if callback.is_of_batch:
+        return report_of(callback)
     address = f"{callback.api}jobs/{job.pk}"
     if callback.status == JobStatus.SUCCESSFUL and not job.has_outputs:
         process = get_process(job.process_id)

@@ -13,7 +13,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from marinemap.catalogue.models import Layer
-from marinemap.jobs.models import Job
+from marinemap.jobs.models import Callback, Job
 from tests.api.conftest import AREA, BROWSER, run
 from tests.api.test_jobs import assert_problem
 
@@ -137,6 +137,33 @@ def test_one_wrong_request_keeps_nothing_and_is_named(
     new_client: NewClient, wrong: Any, field: str
 ) -> None:
     refused = send(new_client(), [*echoes(2), wrong])
+    assert assert_problem(refused, 400)["field"] == field
+    assert not Job.objects.exists()
+
+
+def test_batch_takes_whom_to_tell_of_all_of_it(new_client: NewClient) -> None:
+    addresses = {end: f"https://receiver.example.org/{end}" for end in ("successUri", "failedUri")}
+    made = send(new_client(), {"requests": echoes(2), "subscriber": addresses})
+    assert made.status_code == 201
+    kept = Callback.objects.values_list("uri", "status", "is_of_batch", "job__place_in_batch")
+    assert set(kept) == {
+        ("https://receiver.example.org/successUri", "successful", True, 0),
+        ("https://receiver.example.org/failedUri", "failed", True, 0),
+    }
+
+
+@pytest.mark.parametrize(
+    ("subscriber", "field"),
+    [
+        ({"successUri": "http://127.0.0.1/"}, "subscriber.successUri"),
+        ({"inProgressUri": "https://receiver.example.org/"}, "body.subscriber.inProgressUri"),
+        ("https://receiver.example.org/", "body.subscriber"),
+    ],
+)
+def test_batch_that_nobody_can_be_told_of_is_refused(
+    new_client: NewClient, subscriber: Any, field: str
+) -> None:
+    refused = send(new_client(), {"requests": echoes(2), "subscriber": subscriber})
     assert assert_problem(refused, 400)["field"] == field
     assert not Job.objects.exists()
 

@@ -17,7 +17,7 @@ import pytest
 from django.utils import timezone
 
 from marinemap.errors import RequestError, ServiceError
-from marinemap.jobs import egress, notify, runs, submission
+from marinemap.jobs import egress, lifecycle, notify, runs, submission
 from marinemap.jobs.models import Callback, Job
 from marinemap.jobs.notify import Subscriber
 from marinemap.jobs.owners import Sender
@@ -125,6 +125,52 @@ def test_failed_job_is_told(submit: Callable[..., Job], receiver: Receiver) -> N
     told = {each["path"]: each["body"] for each in receiver.told()}
     assert (told["/failed/200"]["status"], told["/failed/200"]["message"]) == ("failed", "it broke")
     assert "/successful/200" not in told
+
+
+def test_batch_is_told_once_and_when_all_of_it_has_ended(receiver: Receiver) -> None:
+    def batch(*ends: JobStatus) -> list[Job]:
+        prepared = [submission.prepare("echo", {"message": str(n)}) for n in range(2)]
+        addresses = {end: f"{receiver.base}/{end}/200" for end in ends}
+        subscriber = Subscriber(addresses, "http://maps.example/api/")
+        return submission.submit_batch(Sender(OWNER), prepared, subscriber=subscriber)
+
+    both = (JobStatus.SUCCESSFUL, JobStatus.FAILED)
+    first, second = batch(*both)
+    run_job.apply(args=[str(first.pk)]).get()
+    assert notify.tell_due() == []
+    run_job.apply(args=[str(second.pk)]).get()
+    (told,) = notify.tell_due()
+    assert told == f"batch {first.batch} is successful: 127.0.0.1 was told"
+    (post,) = receiver.told()
+    assert post["path"] == "/successful/200"
+    assert post["headers"]["webhook-signature"]
+    assert post["body"] == {
+        "success": True,
+        "ids": [str(first.pk), str(second.pk)],
+        "operation": "echo",
+        "error": None,
+        "description": "2 of 2 requests are done.",
+        "links": [
+            {
+                "href": f"http://maps.example/api/batches/{first.batch}",
+                "rel": "monitor",
+                "type": "application/json",
+            }
+        ],
+    }
+    assert notify.tell_due() == []
+    for ends in (both, (JobStatus.SUCCESSFUL,)):
+        done, cancelled = batch(*ends)
+        lifecycle.dismiss(cancelled)
+        run_job.apply(args=[str(done.pk)]).get()
+        notify.tell_due()
+    # Of the last one nobody wanted to know that it was not successful.
+    (_, post) = receiver.told()
+    assert post["path"] == "/failed/200"
+    body = post["body"]
+    assert (body["success"], body["error"]) == (False, "Cancelled.")
+    assert body["description"] == "1 of 2 requests are done."
+    assert not Callback.objects.exists()
 
 
 @pytest.mark.parametrize("answer", [500, 404, 302])

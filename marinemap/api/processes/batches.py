@@ -32,7 +32,12 @@ from marinemap.api.processes.letters import NOTIFY, correspondent_of
 from marinemap.api.processes.preferences import is_fresh
 from marinemap.api.processes.references import is_link
 from marinemap.api.processes.repeats import keyed_request
-from marinemap.api.processes.requests import SCHEMA, execute_request
+from marinemap.api.processes.requests import (
+    SCHEMA,
+    addresses_of,
+    execute_request,
+    subscriber_schema,
+)
 from marinemap.catalogue.viewers import Viewer
 from marinemap.errors import RequestError
 from marinemap.jobs import lifecycle
@@ -66,11 +71,12 @@ BODY = Body(
         "properties": {
             "requests": {"type": "array", "items": _REQUEST, "minItems": 1, "maxItems": _MOST},
             "notify": NOTIFY,
+            "subscriber": subscriber_schema("successUri", "failedUri"),
         },
         "additionalProperties": False,
     },
-    "Requests, each as that of an execution with the id of its process; who is written to when "
-    "all have ended.",
+    "Requests, each as that of an execution with the id of its process; who is written to, and "
+    "told, when all have ended: that all were successful, or that one was not.",
     {
         "requests": [
             {"process": "extract", "inputs": {"layers": ["reefs"], "area": [0, 40, 5, 45]}},
@@ -118,7 +124,9 @@ def make(request: HttpRequest, idempotency_key: str | None, cache_control: str) 
         jobs = list(lifecycle.of_batch(first.batch))
     else:
         correspondent = correspondent_of(request, body.get("notify"))
-        jobs = submit_batch(sender, _prepared(asked, made_for), keyed, correspondent)
+        subscriber = Subscriber(addresses_of(body.get("subscriber", {})), made_for.api)
+        prepared = _prepared(asked, made_for)
+        jobs = submit_batch(sender, prepared, keyed, correspondent, subscriber)
     document = _document(request, jobs, status=201)
     response = respond(request, document, "json")
     response.headers["Location"] = _address(request, jobs[0])

@@ -38,18 +38,25 @@ _OUTPUT = {
 }
 # The standard requires a member "successUrl" that it does not describe; some clients send it.
 _ADDRESSES = (*EVENTS, "successUrl")
-_SUBSCRIBER = {
-    "type": "object",
-    "properties": {name: {"type": "string", "maxLength": 2_000} for name in _ADDRESSES},
-    "additionalProperties": False,
-}
+
+
+def subscriber_schema(*names: str) -> dict[str, Any]:
+    """Return what a subscriber may have: an address under each of some names."""
+    address = {"type": "string", "maxLength": 2_000}
+    return {
+        "type": "object",
+        "properties": dict.fromkeys(names, address),
+        "additionalProperties": False,
+    }
+
+
 SCHEMA: dict[str, Any] = {
     "type": "object",
     "properties": {
         "inputs": {"type": "object"},
         "outputs": {"type": "object"},
         "response": {"type": "string", "enum": ["raw", "document"]},
-        "subscriber": _SUBSCRIBER,
+        "subscriber": subscriber_schema(*_ADDRESSES),
         "notify": NOTIFY,
         "mode": {"type": "string", "enum": ["async", "sync", "auto"]},
         "id": {"type": "string"},
@@ -80,18 +87,7 @@ class ExecuteRequest:
     @property
     def addresses(self) -> dict[JobStatus, str]:
         """Whom to tell that the job has reached a state; what cannot be called is refused."""
-        given = self.members.get("subscriber", {})
-        found: dict[JobStatus, str] = {}
-        for name, uri in given.items():
-            status = EVENTS["successUri" if name == "successUrl" else name]
-            if found.setdefault(status, uri) != uri:
-                raise RequestError(
-                    say("successUri and successUrl are one: the address that is told"),
-                    field=f"subscriber.{name}",
-                    value=uri,
-                )
-            found[status] = check_uri(uri, f"subscriber.{name}")
-        return found
+        return addresses_of(self.members.get("subscriber", {}))
 
     @property
     def notify(self) -> Mapping[str, str] | None:
@@ -102,6 +98,27 @@ class ExecuteRequest:
     def wanted(self) -> dict[str, Any]:
         """How the results are to be answered, as it is kept with a job."""
         return {"response": self.response, "outputs": dict(self.outputs)}
+
+
+def addresses_of(subscriber: Mapping[str, str]) -> dict[JobStatus, str]:
+    """Return whom to tell of which state; what cannot be called is refused.
+
+    Raises
+    ------
+    RequestError
+        If an address may not be called, or two are given for one state.
+    """
+    found: dict[JobStatus, str] = {}
+    for name, uri in subscriber.items():
+        status = EVENTS["successUri" if name == "successUrl" else name]
+        if found.setdefault(status, uri) != uri:
+            raise RequestError(
+                say("successUri and successUrl are one: the address that is told"),
+                field=f"subscriber.{name}",
+                value=uri,
+            )
+        found[status] = check_uri(uri, f"subscriber.{name}")
+    return found
 
 
 def read_execute_request(request: HttpRequest, process: Process) -> ExecuteRequest:

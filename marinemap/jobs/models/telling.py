@@ -15,11 +15,13 @@ class Callback(models.Model):
     ``due_at`` is null until the job is in that state; then when to tell, or to try again.
     ``reached_at`` is when it was: it is tried for a day from then. While a job runs, its row stays
     for the next step of its progress. Of no job are those for the operator, of an ``event`` that
-    ``document`` tells.
+    ``document`` tells. One of a whole batch has the batch's first job, and the end of all for its
+    state.
     """
 
     job = models.ForeignKey(Job, on_delete=models.CASCADE, related_name="callbacks", null=True)
     status = models.CharField(max_length=10, choices=JobStatus.choices, blank=True)
+    is_of_batch = models.BooleanField(default=False, db_default=False)
     event = models.CharField(max_length=30, blank=True)
     document = models.JSONField(null=True, blank=True)
     told_progress = models.PositiveSmallIntegerField(default=0, help_text="Percent.")
@@ -37,13 +39,19 @@ class Callback(models.Model):
     @property
     def subject(self) -> str:
         """What it is about, for the log."""
-        return self.event if self.job_id is None else f"job {self.job_id} is {self.status}"
+        if self.job is None:
+            return self.event
+        if self.is_of_batch:
+            return f"batch {self.job.batch} is {self.status}"
+        return f"job {self.job_id} is {self.status}"
 
     @property
     def message_id(self) -> str:
         """By which a receiver knows what it has been told already, however often it is sent."""
         if self.job_id is None:
             return f"msg_{self.event}_{self.pk}"
+        if self.is_of_batch:
+            return f"msg_{self.job_id.hex}_batch_{self.status}_{self.pk}"
         step = f"_{self.told_progress}" if self.told_progress else ""
         return f"msg_{self.job_id.hex}_{self.status}_{self.pk}{step}"
 
