@@ -18,6 +18,8 @@ const LEFT_OUT = {
   // A layer's own getFeatures(); features at a place are asked of the map.
   "ol/render/canvas/hitdetect.js":
     "export { leftOut as createHitDetectionImageData, leftOut as hitDetect }; export const HIT_DETECT_RESOLUTION = 1;",
+  // Unpacking drawings where the browser cannot do it; all have learnt it by 2023.
+  "fflate/esm/browser.js": "export { leftOut as decompressSync };",
   // A map that brings its own buttons.
   "ol/control/defaults.js": "export { leftOut as defaults };",
 };
@@ -27,7 +29,7 @@ const leavingOut = {
   setup({ onStart, onLoad, onEnd }) {
     const met = new Set();
     onStart(() => met.clear());
-    onLoad({ filter: /\/node_modules\/ol\// }, ({ path }) => {
+    onLoad({ filter: /\/node_modules\/(ol|fflate)\// }, ({ path }) => {
       const name = relative("node_modules", path).replaceAll("\\", "/");
       if (!(name in LEFT_OUT)) return undefined;
       met.add(name);

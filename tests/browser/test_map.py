@@ -59,6 +59,26 @@ def test_ticked_layers_look_unlike_and_lines_lie_on_polygons(
     wait_for(lambda: _nearest_to_indigo(page) < 12, "a line on the reefs")
 
 
+def test_tile_is_painted_once_for_all_copies_of_the_world(
+    page: Page, drawn_site: RunningSite
+) -> None:
+    page.add_init_script(_PAINTED)
+    # The reefs lie at 5 degrees east: at the left edge, of the world whose next copy is seen.
+    page.goto(f"{drawn_site.base}/#map=1.8/45/165&layers=reefs")
+    wait_for(lambda: _is_indigo_seen(page), "the reefs in one copy of the world")
+    page.evaluate("location.hash = '#map=1.8/45/195&layers=reefs'")
+    wait_for(lambda: _is_indigo_seen(page, is_right=True), "the reefs in the other copy")
+    assert page.evaluate("painted.size") == 1
+
+
+def test_browser_can_draw_between_the_map_and_the_form(page: Page, drawn_site: RunningSite) -> None:
+    page.add_init_script(_AT_THE_MAP)
+    page.goto(drawn_site.base)
+    expect(_tag(page, "layer-reefs")).to_be_visible()
+    assert page.evaluate("isFormThere") is False
+    assert page.evaluate("document.getElementById('estimate').childElementCount > 0")
+
+
 def test_lines_of_degrees_are_on_the_map_for_who_wishes_them(
     page: Page, drawn_site: RunningSite
 ) -> None:
@@ -313,6 +333,15 @@ def _nearest_to_indigo(page: Page) -> float:
     return min(math.dist(colour, INDIGO) for colour in _colours_along(page, longitude=0.25))
 
 
+def _is_indigo_seen(page: Page, is_right: bool = False) -> bool:
+    """Tell whether anything of that colour is on the left half of the map, or the right one."""
+    frame = _tag(page, "map").bounding_box()
+    assert frame is not None
+    half, height = int(frame["width"]) // 2, int(frame["height"])
+    seen: bool = page.evaluate(f"({_INDIGO})({half if is_right else 0}, {half}, {height})")
+    return seen
+
+
 def _ink(page: Page) -> int:
     """Return how many pixels of the map are as dark as letters."""
     frame = _tag(page, "map").bounding_box()
@@ -355,6 +384,26 @@ _DRAWN = """(x, y, width, height) => {
     return Array.from(copy.getImageData(0, 0, width, height).data);
 }"""
 
+# Told at the end of the script that makes the map, before the browser does anything else.
+_AT_THE_MAP = """
+    const place = () => document.getElementById("estimate");
+    new MutationObserver((_, observer) => {
+        if (!document.querySelector("#map .ol-viewport")) return;
+        observer.disconnect();
+        window.isFormThere = place().childElementCount > 0;
+    }).observe(document, {childList: true, subtree: true});
+"""
+
+# The tiles that areas were painted on: unlike the map's own, their canvases are in no document.
+_PAINTED = """
+    window.painted = new Set();
+    const fill = CanvasRenderingContext2D.prototype.fill;
+    CanvasRenderingContext2D.prototype.fill = function (...given) {
+        if (!this.canvas.isConnected && this.canvas.width > 200) painted.add(this.canvas);
+        return fill.apply(this, given);
+    };
+"""
+
 _TINTED = f"""(colour) => {{
     const seen = ({_DRAWN})(300, 300, 300, 200);
     let tinted = 0;
@@ -368,6 +417,11 @@ _TINTED = f"""(colour) => {{
 _PLAIN = f"""(width, height) => {{
     const seen = ({_DRAWN})(0, 0, width, height);
     return seen.every((part, at) => part === seen[at % 4]);
+}}"""
+
+_INDIGO = f"""(x, width, height) => {{
+    const seen = ({_DRAWN})(x, 0, width, height);
+    return seen.some((part, at) => at % 4 === 2 && part - seen[at - 1] > 20);
 }}"""
 
 # Counted there: a million numbers take their time on the way.

@@ -6,6 +6,7 @@ import type { StyleLike } from "ol/style/Style.js";
 import { PMTilesVectorSource } from "ol-pmtiles";
 import { FetchSource, type RangeResponse } from "pmtiles";
 
+import { shareCopies } from "./copies.ts";
 import { mapTurns } from "./turns.ts";
 
 /** A tile two zooms further out, stretched to four times its size, tells of nothing that is there. */
@@ -118,6 +119,7 @@ class SharpLayer extends VectorTileLayer {
     const find = looking.findAltTiles_;
     looking.findAltTiles_ = (grid, at, zoom, found) =>
       zoom >= at[0]! - MOST_ZOOMS_STRETCHED && find.call(renderer, grid, at, zoom, found);
+    shareCopies(renderer, this);
     return renderer;
   }
 }

@@ -94,19 +94,13 @@ export class LayerRow {
   }
 
   describe(collection: Collection): void {
-    const { id, title } = (this.#collection = collection);
+    const { title } = (this.#collection = collection);
     this.#title.textContent = title;
     this.#count.textContent = countInWords(collection);
     this.#aboutButton.setAttribute("aria-label", t("About {layer}", { layer: title }));
     this.#aboutButton.setAttribute("aria-expanded", String(!this.#about.hidden));
-    // Made anew only when it says something else: the keyboard may be in it.
-    const paragraphs = facts(collection);
-    this.#names.setAttribute("aria-label", t("Names on the map: {layer}", { layer: title }));
-    this.#moves.forEach((button) => button.setAttribute("aria-label", `${button.textContent}: ${title}`));
-    this.#names.parentElement!.hidden = collection.nameField === undefined;
-    if (this.#about.dataset["says"] === paragraphs.join("\n")) return;
-    this.#about.dataset["says"] = paragraphs.join("\n");
-    this.#facts.replaceChildren(...paragraphs.map((fact) => make("p", {}, fact)), this.#goButton(t("Zoom to"), `zoom-${id}`));
+    // Most are never opened, and a page of many layers is there sooner without.
+    if (!this.#about.hidden) this.#fillAbout();
   }
 
   showLook(look: Look | null): void {
@@ -153,8 +147,21 @@ export class LayerRow {
     return button;
   }
 
+  #fillAbout(): void {
+    const { id, title, nameField } = this.#collection;
+    this.#names.setAttribute("aria-label", t("Names on the map: {layer}", { layer: title }));
+    this.#names.parentElement!.hidden = nameField === undefined;
+    this.#moves.forEach((button) => button.setAttribute("aria-label", `${button.textContent}: ${title}`));
+    // Made anew only when it says something else: the keyboard may be in it.
+    const paragraphs = facts(this.#collection);
+    if (this.#about.dataset["says"] === paragraphs.join("\n")) return;
+    this.#about.dataset["says"] = paragraphs.join("\n");
+    this.#facts.replaceChildren(...paragraphs.map((fact) => make("p", {}, fact)), this.#goButton(t("Zoom to"), `zoom-${id}`));
+  }
+
   #toggleAbout(): void {
     this.#about.hidden = !this.#about.hidden;
+    if (!this.#about.hidden) this.#fillAbout();
     this.#aboutButton.setAttribute("aria-expanded", String(!this.#about.hidden));
   }
 }

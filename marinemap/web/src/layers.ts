@@ -178,8 +178,9 @@ export class LayerList {
   }
 
   #heed(entry: Entry, collection: Collection): void {
+    // A new row has described itself.
+    if (entry.collection !== collection) entry.row.describe(collection);
     entry.collection = collection;
-    entry.row.describe(collection);
     entry.drawn.setDrawing(drawingUrl(collection));
     this.#refreshState(entry);
   }
