@@ -277,13 +277,16 @@ def test_data_that_change_are_seen_without_a_reload(
     _zoom_to(page, "reefs")
     _tag(page, "layer-wrecks").check()
     wait_for(lambda: _is_tinted(page, longitude=1), "the first square")
-    _write_square(wrecks, west=6)
+    expect(_tag(page, "field-wrecks-wreck_id")).to_have_count(1)
+    _write_square(wrecks, west=6, field="hull_id")
     drawn_site.manage("refreshlayers")
     drawn_site.manage("drawlayers")
     # As for a person who comes back to the tab; else it takes a quarter of a minute.
     page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
     wait_for(lambda: _is_tinted(page, longitude=7), "the second square")
     wait_for(lambda: not _is_tinted(page, longitude=1), "a map without the first")
+    expect(_tag(page, "field-wrecks-hull_id")).to_have_count(1)
+    expect(_tag(page, "field-wrecks-wreck_id")).to_have_count(0)
     drawn_site.manage("removelayer", "wrecks")
     page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
     expect(_tag(page, "layer-wrecks")).to_have_count(0)
@@ -435,12 +438,12 @@ _INK = f"""(width, height) => {{
 }}"""
 
 
-def _write_square(path: Path, west: float) -> None:
+def _write_square(path: Path, west: float, field: str = "wreck_id") -> None:
     pyogrio.raw.write(
         path,
         shapely.to_wkb(np.array([shapely.box(west, 41, west + 3, 49)], object)),
         field_data=[np.array([1])],
-        fields=["wreck_id"],
+        fields=[field],
         geometry_type="Polygon",
         crs="EPSG:4326",
     )

@@ -66,7 +66,7 @@ export class LayerList {
 
   /** Show what the service has by now; what is ticked stays so while it is there. */
   show(collections: Collection[]): void {
-    const ticked = this.ticked().join();
+    const ticked = this.#tickedData();
     // The ground comes last.
     const sorted = inOrder(collections).sort((a, b) => Number(a.id === BASE_COLLECTION) - Number(b.id === BASE_COLLECTION));
     const gone = this.#entries.filter(({ collection: { id } }) => !sorted.some((each) => each.id === id));
@@ -77,7 +77,7 @@ export class LayerList {
     this.#ground.setDrawing(drawingUrl(sorted.find(({ id }) => id === BASE_COLLECTION) ?? {}));
     const strange = this.#takeAwaited();
     this.#refreshMap();
-    if (this.ticked().join() !== ticked) this.#events.onChange();
+    if (this.#tickedData() !== ticked) this.#events.onChange();
     // After the change, which clears what was told of the layers before.
     tellStrange(strange);
     const missed = gone.filter(({ row }) => row.isTicked).map(({ collection: { title } }) => title);
@@ -97,6 +97,11 @@ export class LayerList {
   /** The ticked layers, as the service describes them. */
   tickedCollections(): Collection[] {
     return this.#entries.filter(({ row }) => row.isTicked).map(({ collection }) => collection);
+  }
+
+  /** What an estimate and the lists of fields were made of. */
+  #tickedData(): string {
+    return JSON.stringify(this.tickedCollections().map(({ id, version, updated, fields }) => [id, version, updated, fields]));
   }
 
   /** Tick exactly these, as soon as it is known which there are. */

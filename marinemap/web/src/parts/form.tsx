@@ -36,6 +36,10 @@ export class MoreForm {
 
   /** Show the choices of these layers: those that are ticked. */
   show(layers: Collection[]): void {
+    for (const { id, version, updated } of this.#layers) {
+      const now = layers.find((layer) => layer.id === id);
+      if (now && (now.version !== version || now.updated !== updated)) this.#known.forget(id);
+    }
     this.#layers = layers;
     for (const layer of layers) this.#startDraft(layer);
     this.#render();

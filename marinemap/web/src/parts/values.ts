@@ -20,6 +20,11 @@ export class KnownValues {
     return this.#found.get(key) ?? null;
   }
 
+  /** Ask anew for the values of a layer: its data changed. */
+  forget(layerId: string): void {
+    for (const key of this.#found.keys()) if (key.startsWith(`${layerId}/`)) this.#found.delete(key);
+  }
+
   async #ask(key: string, layerId: string, field: string): Promise<void> {
     this.#found.set(key, null);
     try {

@@ -58,7 +58,7 @@ function Fields({ layerId, title, fields, kept, events }: PartProps): JSX.Elemen
         {names.map((name) => (
           <li key={name}>
             <label class="choice">
-              <input type="checkbox" checked={kept === null || kept.includes(name)} data-testid={`field-${layerId}-${name}`} onChange={(event) => choose(name, event.currentTarget.checked)} /> {name}
+              <input type="checkbox" checked={kept === null || kept.includes(name)} data-testid={`field-${layerId}-${name}`} onChange={(event) => choose(name, event.currentTarget.checked)} /> {fields.some((field) => field.name === name) ? name : t("{field} (not in this layer)", { field: name })}
             </label>
           </li>
         ))}
