@@ -55,10 +55,13 @@ def test_result_is_shared_kept_and_removed(page: Page, working_site: RunningSite
     _tag(page, "submit").click()
     _tag(page, "share").click()
     link = _tag(page, "share-link").locator("input").input_value()
+    said = page.locator("#announcer")
+    expect(said).to_have_text("ports: the link for others is on the card.")
     # Whoever has it, without a cookie.
     assert requests.get(link, timeout=30).headers["Content-Type"] == "application/zip"
     _tag(page, "revoke").click()
     expect(_tag(page, "share-link")).to_have_count(0)
+    expect(said).to_have_text("ports: all links are revoked.")
     expect(page.get_by_role("heading", name="ports")).to_be_focused()
     refused = requests.get(link, headers={"Accept": "text/html"}, timeout=30)
     assert refused.status_code == 410 and "was revoked" in refused.text
@@ -73,8 +76,49 @@ def test_result_is_shared_kept_and_removed(page: Page, working_site: RunningSite
     expect(_tag(page, "request-row")).to_have_attribute("aria-busy", "true")
     held.pop().continue_()
     expect(_tag(page, "request-state")).to_contain_text("No longer kept")
+    expect(said).to_contain_text("ports: No longer kept")
     expect(_tag(page, "download")).to_have_count(0)
     expect(page.get_by_role("heading", name="ports")).to_be_focused()
+
+
+def test_card_whose_cookie_is_gone_says_so(page: Page, working_site: RunningSite) -> None:
+    _open(page, working_site, f"layers=ports&{SOUTH_WEST}")
+    _tag(page, "submit").click()
+    expect(_tag(page, "download")).to_have_count(1)
+    page.context.clear_cookies()
+    _come_back(page)
+    expect(_tag(page, "request-state")).to_contain_text("Not shown to this browser any more")
+    expect(page.locator("#announcer")).to_contain_text("Not shown to this browser any more")
+    for what in ("download", "report", "share", "remove"):
+        expect(_tag(page, what)).to_have_count(0)
+    # What was asked for is known here, and is asked for anew.
+    _tag(page, "askAgain").click()
+    expect(_tag(page, "download")).to_have_count(1)
+    expect(_tag(page, "request-row")).to_have_count(2)
+
+
+def test_card_that_no_worker_works_on_says_so(page: Page, drawn_site: RunningSite) -> None:
+    _open(page, drawn_site, f"layers=ports&{SOUTH_WEST}")
+    _tag(page, "submit").click()
+    expect(_tag(page, "request-state")).to_have_text("Waiting")
+    # As a worker leaves it that is killed.
+    drawn_site.manage(
+        "shell",
+        "--command",
+        "from django.utils import timezone\n"
+        "from marinemap.jobs.models import Job\n"
+        "now = timezone.now()\n"
+        "waiting = Job.objects.filter(status='accepted')\n"
+        "waiting.update(status='running', progress=0, updated_at=now, alive_at=now)\n",
+    )
+    _come_back(page)
+    expect(_tag(page, "request-state")).to_contain_text("Interrupted: no worker is there")
+    expect(page.get_by_role("progressbar")).to_have_count(0)
+
+
+def _come_back(page: Page) -> None:
+    """Have the page look again, as for a person who comes back to its tab."""
+    page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
 
 
 def test_request_is_changed_and_asked_again(page: Page, drawn_site: RunningSite) -> None:

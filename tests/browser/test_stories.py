@@ -65,6 +65,8 @@ def test_each_state_of_a_component_stands_without_a_service(
     assert "3 requests are ahead; it starts in 30 s" in told["waits behind others"]
     assert "Working 42 %" in told["runs"]
     assert "Failed: The file of 'reefs' is damaged. Ask" in told["has failed, and it is known why"]
+    assert "Interrupted: no worker is there" in told["was interrupted"]
+    assert "Not shown to this browser any more" in told["is lost to this browser"]
     assert "1 layer is missing" in told["is ready, with a report"]
     assert "Lies elsewhere on the map." in told["lies elsewhere"]
     assert "Layer by layer, 2 notes" in told["several layers, one with warnings"]

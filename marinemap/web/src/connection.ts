@@ -16,11 +16,13 @@ const BACK = t("The connection is back.");
 
 export class Connection {
   readonly #onBack: () => void;
+  readonly #onWorker: (isThere: boolean) => void;
   #timer: number | undefined;
   #isLost = false;
 
-  constructor(onBack: () => void) {
+  constructor(onBack: () => void, onWorker: (isThere: boolean) => void) {
     this.#onBack = onBack;
+    this.#onWorker = onWorker;
   }
 
   start(): void {
@@ -44,6 +46,7 @@ export class Connection {
     const wasLost = this.#isLost;
     this.#isLost = health === null;
     element("offline").hidden = !this.#isLost;
+    if (health) this.#onWorker(health.workers !== 0);
     if (health) tellPause(health.workers === 0 ? NO_WORKER : health.status === "no room" ? NO_ROOM : "");
     if (!wasLost || this.#isLost) return;
     announce(BACK);

@@ -67,7 +67,7 @@ class Parts {
       isDrawing: () => this.#area.isDrawing,
     });
     this.#form = this.#orderForm();
-    this.#connection = new Connection(() => this.#makeUp());
+    this.#connection = new Connection(() => this.#makeUp(), (isThere) => this.#requests.heedWorker(isThere));
     this.#sharing = new Sharing(map, { area: this.#area, layers: this.#layers, format: this.#format, crs: this.#crs, more: this.#more });
   }
 

@@ -27,6 +27,10 @@ export interface Entry {
   problem?: string;
   /** Whether that was the connection, which is told elsewhere for as long as it is so. */
   isUnanswered?: boolean;
+  /** Whether the service does not list it any more. */
+  isLost?: boolean;
+  /** Whether no worker is there, while it is said to run. */
+  isInterrupted?: boolean;
   /** What the service is at work on, or will be last. */
   wish?: { name: keyof CardEvents; ended: Promise<void> };
 }
@@ -52,23 +56,31 @@ export function Card({ entry, titles, events }: CardProps): JSX.Element {
   const title = asked ? titleOf(asked, titles) : t("Request");
   const reason = reasonOf(entry);
   const headingId = `request-${job.jobID}`;
+  const isHere = isReady(job) && !entry.isLost;
   return (
-    <li class="card" data-testid="request-row" data-job={job.jobID} data-status={job.status} data-ready={isReady(job)} aria-labelledby={headingId} aria-busy={entry.wish !== undefined}>
+    <li class="card" data-testid="request-row" data-job={job.jobID} data-status={job.status} data-ready={isHere} aria-labelledby={headingId} aria-busy={entry.wish !== undefined}>
       {asked ? <AreaPicture area={asked.area} /> : <span class="area-picture" />}
       <div class="card-what">
         <h3 id={headingId} tabIndex={-1}>{asked ? <Names of={layerIds(asked).map(titles.ofLayer)} /> : title}</h3>
         <p class="small" data-testid="request-choices">{asked ? choicesOf(asked, titles).join(" · ") : t("Reading what was asked for …")}</p>
         <p class="small quiet-text">{timeInWords(job.created)}</p>
       </div>
-      <p class="state" data-testid="request-state">{stateInWords({ ...job, message: "" })}{reason.text && <span lang={reason.language}>: {reason.text}</span>}</p>
-      {isOver(job) || <Progress job={job} />}
-      {isReady(job) && <Ready job={job} title={title} />}
-      {isReady(job) && report && <ReportView report={report} titles={titles} />}
-      {link && <Link link={link} onRevoke={() => events.revoke(entry)} />}
+      <p class="state" data-testid="request-state">{standingInWords(entry)}{reason.text && <span lang={reason.language}>: {reason.text}</span>}</p>
+      {isOver(job) || entry.isLost || entry.isInterrupted || <Progress job={job} />}
+      {isHere && <Ready job={job} title={title} />}
+      {isHere && report && <ReportView report={report} titles={titles} />}
+      {link && !entry.isLost && <Link link={link} onRevoke={() => events.revoke(entry)} />}
       <Actions entry={entry} title={title} events={events} />
       {problem && <p class="problem" role="alert" data-testid="request-problem">{problem}</p>}
     </li>
   );
+}
+
+/** How it stands, as far as the service still tells. */
+export function standingInWords({ job, isLost, isInterrupted }: Pick<Entry, "job" | "isLost" | "isInterrupted">): string {
+  if (isLost) return t("Not shown to this browser any more: its cookie was cleared, or the time is over for which requests are kept");
+  if (isInterrupted) return t("Interrupted: no worker is there. It begins again when one is");
+  return stateInWords({ ...job, message: "" });
 }
 
 /** Each for itself: letters of one that run from right to left must not turn the others. */
@@ -143,11 +155,12 @@ async function copy(input: HTMLInputElement): Promise<boolean> {
 
 function Actions({ entry, title, events }: { entry: Entry; title: string; events: CardEvents }): JSX.Element {
   const [isRemoving, setRemoving] = useState(false);
-  const { job, asked } = entry;
+  const { job, asked, isLost } = entry;
+  const isHere = isReady(job) && !isLost;
   const action = (name: keyof CardEvents, text: string): ComponentChild => (
     <button key={name} type="button" class="quiet" aria-label={`${text}: ${title}`} data-testid={name} onClick={() => events[name](entry)}>{text}</button>
   );
-  if (isRemoving && isReady(job)) {
+  if (isRemoving && isHere) {
     return (
       <div class="card-actions">
         <span>{t("Remove the files now?")}</span>
@@ -158,12 +171,12 @@ function Actions({ entry, title, events }: { entry: Entry; title: string; events
   }
   return (
     <div class="card-actions">
-      {isOver(job) || action("cancel", t("Cancel"))}
-      {isReady(job) && action("renew", t("Keep for longer"))}
-      {isReady(job) && action("share", t("Share"))}
-      {isOver(job) && asked && action("askAgain", t("Ask again"))}
+      {isOver(job) || isLost || action("cancel", t("Cancel"))}
+      {isHere && action("renew", t("Keep for longer"))}
+      {isHere && action("share", t("Share"))}
+      {(isOver(job) || isLost) && asked && action("askAgain", t("Ask again"))}
       {asked && action("change", t("Change and ask again"))}
-      {isReady(job) && <button key="remove" type="button" class="quiet" aria-label={t("Remove: {title}", { title })} data-testid="remove" onClick={() => setRemoving(true)}>{t("Remove")}</button>}
+      {isHere && <button key="remove" type="button" class="quiet" aria-label={t("Remove: {title}", { title })} data-testid="remove" onClick={() => setRemoving(true)}>{t("Remove")}</button>}
     </div>
   );
 }

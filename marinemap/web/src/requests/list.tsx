@@ -8,7 +8,7 @@ import { now } from "../clock.ts";
 import { announce, element } from "../page.ts";
 import { ended, isTold, problemInWords } from "../problems.ts";
 import { inOwnTime, isOver, isReady, stateInWords } from "../states.ts";
-import { Card, type CardEvents, type Entry } from "./card.tsx";
+import { Card, standingInWords, type CardEvents, type Entry } from "./card.tsx";
 import { reasonOf } from "./failure.ts";
 import { Following } from "./following.ts";
 import { notify } from "./notifying.ts";
@@ -33,10 +33,11 @@ export class RequestList {
   readonly #questions = new Map<string, Promise<void>>();
   readonly #following = new Following({
     onJob: (job) => this.#take(job),
-    isAnyOpen: () => this.#listed().some(({ job }) => !isOver(job)),
+    isAnyOpen: () => this.#listed().some(({ job, isLost }) => !isOver(job) && !isLost),
   });
   readonly #tabs = new BroadcastChannel(CHANNEL);
   #next: string | undefined;
+  #hasWorker = true;
   #expiryTimer: number | undefined;
 
   constructor(parts: RequestParts) {
@@ -47,12 +48,39 @@ export class RequestList {
 
   /** Show what was asked for before, here or in another tab. */
   async load(): Promise<void> {
+    // Those that come while the service answers are not among what it tells.
+    const known = [...this.#entries.values()];
     const { jobs, next } = await listJobs();
     if (this.#entries.size === 0) this.#next = next;
     // The service answers again.
     for (const entry of this.#entries.values()) if (entry.isUnanswered) delete entry.problem;
     jobs.forEach((job) => this.#take(job));
+    this.#heedLost(known, jobs, next === undefined);
     this.refresh();
+  }
+
+  /** Heed whether anybody works: what is said to run while nobody does was interrupted. */
+  heedWorker(isThere: boolean): void {
+    if (this.#hasWorker === isThere) return;
+    this.#hasWorker = isThere;
+    for (const entry of this.#entries.values()) this.#heedInterruption(entry);
+    this.#show();
+  }
+
+  #heedInterruption(entry: Entry): void {
+    const was = entry.isInterrupted ?? false;
+    entry.isInterrupted = !this.#hasWorker && entry.job.status === "running";
+    if (entry.isInterrupted && !was) this.#sayState(entry);
+  }
+
+  /** Mark what the service lists no more, though it lists what is as new: it tells each browser by its cookie what is its own. */
+  #heedLost(known: Entry[], jobs: Job[], isAll: boolean): void {
+    const listed = new Set(jobs.map(({ jobID }) => jobID));
+    const oldest = isAll ? "" : (jobs.at(-1)?.created ?? "");
+    const lost = known.filter(({ job, isLost }) => !isLost && !listed.has(job.jobID) && (job.created ?? "") > oldest);
+    for (const entry of lost) entry.isLost = true;
+    if (lost.length > 0) announce(ended(`${lost.map((entry) => this.#titleOf(entry)).join("; ")}: ${standingInWords(lost[0]!)}`));
+    this.#following.heed();
   }
 
   /** Take a new request into the list. */
@@ -104,10 +132,12 @@ export class RequestList {
   #take(job: Job): void {
     // The stream tells of all that this browser asked for; cards are of extracts.
     if (job.processID !== "extract") return;
-    const entry = this.#entries.get(job.jobID) ?? { job };
+    const entry: Entry = this.#entries.get(job.jobID) ?? { job };
+    delete entry.isLost;
     if (entry.job.updated && job.updated && job.updated < entry.job.updated) return;
     const before = entry.job;
     this.#entries.set(job.jobID, Object.assign(entry, { job }));
+    this.#heedInterruption(entry);
     if (isReady(job) && !entry.report) void this.#ask(entry, "report", () => readReport(job.jobID).then((report) => ({ report })));
     const named = entry.asked ?? this.#ask(entry, "request", () => readRequest(job.jobID).then((asked) => ({ asked })));
     const explained = this.#askWhy(entry);
@@ -116,11 +146,6 @@ export class RequestList {
     this.#following.heed();
     this.#heedExpiry();
     this.#show();
-  }
-
-  #takeRenewed(job: Job): void {
-    this.#take(job);
-    announce(`${stateInWords(job)}.`);
   }
 
   /** Ask once of each failure: what is run again may fail for another reason. Without a connection it is asked at the next news. */
@@ -147,11 +172,19 @@ export class RequestList {
   }
 
   #tell(entry: Entry): void {
-    const { job, asked } = entry;
-    const title = asked ? titleOf(asked, this.#parts.titles) : t("Your request");
+    const { job } = entry;
+    const title = this.#titleOf(entry);
     const state = stateInWords({ ...job, message: reasonOf(entry).text });
     announce(ended(`${title}: ${state}`));
     notify(job.jobID, title, state);
+  }
+
+  #sayState(entry: Entry): void {
+    announce(ended(`${this.#titleOf(entry)}: ${standingInWords(entry)}`));
+  }
+
+  #titleOf({ asked }: Entry): string {
+    return asked ? titleOf(asked, this.#parts.titles) : t("Your request");
   }
 
   // What is no longer kept must not be offered.
@@ -167,10 +200,21 @@ export class RequestList {
     cancel: (entry) => this.#wish("cancel", entry, async ({ job }) => this.#take(await cancelJob(job.jobID))),
     askAgain: (entry) => this.#wish("askAgain", entry, async ({ asked }) => this.add(await submitOrder(asked!, newKey()), layerIds(asked!))),
     change: ({ asked }) => this.#parts.onChange(asked!),
-    renew: (entry) => this.#wish("renew", entry, async ({ job }) => this.#takeRenewed(await renewJob(job.jobID))),
-    share: (entry) => this.#wish("share", entry, async ({ job }) => Object.assign(entry, { link: await shareJob(job.jobID) })),
-    revoke: (entry) => this.#wish("revoke", entry, async ({ job }) => (await revokeLinks(job.jobID), delete entry.link)),
-    remove: (entry) => this.#wish("remove", entry, async ({ job }) => (await cancelJob(job.jobID), this.load())),
+    renew: (entry) => this.#wish("renew", entry, async ({ job }) => (this.#take(await renewJob(job.jobID)), this.#sayState(entry))),
+    share: (entry) => this.#wish("share", entry, async ({ job }) => {
+      entry.link = await shareJob(job.jobID);
+      announce(t("{title}: the link for others is on the card.", { title: this.#titleOf(entry) }));
+    }),
+    revoke: (entry) => this.#wish("revoke", entry, async ({ job }) => {
+      await revokeLinks(job.jobID);
+      delete entry.link;
+      announce(t("{title}: all links are revoked.", { title: this.#titleOf(entry) }));
+    }),
+    remove: (entry) => this.#wish("remove", entry, async ({ job }) => {
+      await cancelJob(job.jobID);
+      await this.load();
+      this.#sayState(entry);
+    }),
   };
 
   /** Do one wish after the other; the same again is a double click. */
