@@ -7,9 +7,11 @@ import json
 import sqlite3
 import struct
 from contextlib import closing
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import shapely
@@ -29,6 +31,10 @@ MISREAD: list[tuple[str, Any]] = [
     ("DATE", "20200229"),
     ("DATE", "29.02.2020"),
     ("DATE", "1970-13-01"),
+    ("DATE", "2020-02-30"),
+    ("DATE", "1900/2/29"),
+    ("DATETIME", "2020-06-31T12:00:00-05:00"),
+    ("DATETIME", "12:00:00"),
     ("DATETIME", "2020-01-01T25:00:00Z"),
     ("DATETIME", "01.01.2020 12:00"),
     ("BOOLEAN", "true"),
@@ -265,6 +271,94 @@ def test_reals_beside_texts_have_no_needless_digits(tmp_path: Path, suffix: str)
     assert page.attributes.column("at").to_pylist()[0] in ("0.1", 0.1)
 
 
+def of_days(path: Path, *days: str) -> Path:
+    """Write a GeoJSON, or one of lines, of a field of these days and one of another."""
+    features = [
+        {
+            "type": "Feature",
+            "properties": {"at": day, "other": "2020-01-01"},
+            "geometry": {"type": "Point", "coordinates": [1, 1]},
+        }
+        for day in days
+    ]
+    lines = "".join(f"{json.dumps(each)}\n" for each in features)
+    whole = json.dumps({"type": "FeatureCollection", "features": features})
+    path.write_text(whole if path.suffix == ".geojson" else lines)
+    return path
+
+
+@pytest.mark.parametrize(
+    "day",
+    ["2020-02-30", "1900-02-29", "2020-06-31T12:00:00Z", "2020/02/30", "2021/02/29 12:00:00"],
+)
+def test_day_that_there_is_not_stays_a_text(tmp_path: Path, day: str) -> None:
+    """GDAL counts on, to 1 March."""
+    source = of_days(tmp_path / "sea.geojson", "2020-05-01", day)
+    page = read_page(describe(source), fingerprint(source), Wanted(limit=5))
+    assert page.parts[0].attributes.column("at").to_pylist() == ["2020-05-01", day]
+    _, columns = read(unpack(run(source, tmp_path, WORLD, format="geopackage")) / "sea.gpkg")
+    assert columns["at"] == ["2020-05-01", day]
+
+
+@pytest.mark.parametrize(
+    ("column", "values"),
+    [
+        (
+            "DATE",
+            ["1967-04-07", "2000-02-29", "2020-03-01", "2020-01-02 00:00:00.000", "2020-01-02 "],
+        ),
+        ("DATETIME", ["1969-12-31T23:59:59Z", "2020-02-29T23:00:00-05:00", "1970-01-01T23:59:59Z"]),
+    ],
+)
+def test_days_like_those_of_odd_texts_are_read(
+    tmp_path: Path, column: str, values: list[str]
+) -> None:
+    check_servable(describe(with_values(tmp_path, column, values)))
+
+
+@pytest.mark.parametrize("suffix", ["geojson", "geojsonl"])
+def test_leap_days_are_days(tmp_path: Path, suffix: str) -> None:
+    source = of_days(tmp_path / f"sea.{suffix}", "2000-02-29", "2020-02-29")
+    page = read_page(describe(source), fingerprint(source), Wanted(limit=5))
+    found = page.parts[0].attributes.column("at").to_pylist()
+    assert found == [date(2000, 2, 29), date(2020, 2, 29)]
+
+
+def test_day_whose_slashes_are_escaped_stays_a_text(tmp_path: Path) -> None:
+    source = of_days(tmp_path / "sea.geojson", "2020/05/01", "2020/02/30")
+    source.write_text(source.read_text().replace("/", r"\/"))
+    page = read_page(describe(source), fingerprint(source), Wanted(limit=5))
+    assert page.parts[0].attributes.column("at").to_pylist() == ["2020/05/01", "2020/02/30"]
+
+
+@pytest.mark.parametrize("day", ["2020-02-30", "2020/02/30"])
+def test_day_in_a_line_that_there_is_not_is_refused(tmp_path: Path, day: str) -> None:
+    source = of_days(tmp_path / "sea.geojsonl", "2020-05-01", day)
+    words = f"line 2 of sea.geojsonl has '{day}' in 'at', which is no date"
+    with pytest.raises(DatasetError, match=words):
+        check_servable(describe(source))
+    with pytest.raises(DatasetError, match=words):
+        run(source, tmp_path, WORLD)
+
+
+@pytest.mark.parametrize("suffix", ["fgb", "gpx"])
+def test_moment_of_a_day_that_there_is_not_is_refused(tmp_path: Path, suffix: str) -> None:
+    source = tmp_path / f"sea.{suffix}"
+    if suffix == "fgb":
+        moments = pa.array([datetime(2020, 3, 1, 12)], pa.timestamp("ms"))
+        write_layer(source, [shapely.Point(1, 1)], {"time": moments}, driver="FlatGeobuf")
+        source.write_bytes(source.read_bytes().replace(b"2020-03-01", b"2020-02-30"))
+    else:
+        space = "http://www.topografix.com/GPX/1/1"
+        time = "<time>2020-02-30T12:00:00Z</time>"
+        point = f'<wpt lat="1" lon="1">{time}</wpt>'
+        source.write_text(f'<gpx version="1.1" creator="x" xmlns="{space}">{point}</gpx>')
+    words = "time: '2020-02-30T12:00:00Z?' is no moment"
+    with pytest.raises(DatasetError, match=words) as failure:
+        check_servable(describe(source, None if suffix == "fgb" else "waypoints"))
+    assert "Mend the value" in (failure.value.hint or "")
+
+
 def with_table(folder: Path, kind: str, width: int, values: list[bytes]) -> Path:
     """Write a shapefile of points whose table is one column, ``v``, with values as they stand."""
     points = [shapely.Point(number, 1) for number in range(1, len(values) + 1)]
@@ -365,7 +459,8 @@ def in_sqlite(folder: Path, column: str, values: list[Any]) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("column", "value"), [("integer", 2**40), ("integer", "word"), ("float", "1,5")]
+    ("column", "value"),
+    [("integer", 2**40), ("integer", "word"), ("float", "1,5"), ("date", "2021-02-29")],
 )
 def test_value_of_an_sqlite_database_that_gdal_misreads_is_refused(
     tmp_path: Path, column: str, value: Any

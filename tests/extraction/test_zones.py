@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 import pyarrow as pa
@@ -127,3 +128,15 @@ def test_zones_of_changed_data_are_sought_for_a_limited_time(tmp_path: Path) -> 
     layer = SourceLayer("sea", source, fingerprint="of other data", zones={})
     found = prepare(layer, None).selection.schema
     assert found.field("seen").type == pa.timestamp("ms", "UTC")
+
+
+@pytest.mark.parametrize("others", [[".5Z", ".000499Z"], [".000123Z", ".000499Z"]])
+def test_fraction_below_half_a_millisecond_keeps_its_zone(
+    tmp_path: Path, others: list[str]
+) -> None:
+    """GDAL leaves such a fraction out of its text, and its bytes behind it."""
+    source = csv_of(tmp_path, [f"{NOON}{text}" for text in (".000123Z", *others)])
+    times = read_page(describe(source), "", Wanted(limit=5)).parts[0].attributes.column("seen")
+    milliseconds = [500 if text == ".5Z" else 0 for text in ("", *others)]
+    expected = [datetime.fromisoformat(f"{NOON}.{each:03}+00:00") for each in milliseconds]
+    assert times.to_pylist() == expected

@@ -15,25 +15,19 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyogrio
 
-from marinemap.errors import DatasetError, UnavailableError, quote
+from marinemap.errors import DatasetError, UnavailableError
 from marinemap.extraction.dataset import Dataset
 from marinemap.extraction.memory import return_what_was_freed
 from marinemap.extraction.reading.layer_names import quietly
+from marinemap.extraction.reading.moment_texts import moments_of, zones_in
 from marinemap.extraction.sources import source_format_of
 from marinemap.extraction.sources.source_files import fingerprint
 from marinemap.extraction.sources.table_encoding import encoding_of
 from marinemap.sentences import say
 
-# ISO 8601 as GDAL writes it; years may have a sign, and a second may be the 60th.
-_MOMENT = (
-    r"^(?P<year>-?\d+)-(?P<month>\d+)-(?P<day>\d+)T(?P<hour>\d+):(?P<minute>\d+)"
-    r":(?P<second>\d+)(?:\.(?P<milli>\d+))?(?P<zone>Z|[+-]\d\d:?\d\d)?$"
-)
 _UTC = "UTC"
 Zones = Mapping[str, str]
 # Of those who may look for a limited time only one does: the others wait for what it finds.
@@ -113,7 +107,7 @@ def in_their_zones(batch: Any, zones: Zones, title: str) -> Any:
     """
     for at, field in enumerate(batch.schema):
         if _is_moment(field):
-            column = _moments(batch.column(at), zones.get(field.name), f"{title}: {field.name}")
+            column = moments_of(batch.column(at), zones.get(field.name), f"{title}: {field.name}")
             batch = batch.set_column(at, pa.field(field.name, column.type), column)
     return batch
 
@@ -159,7 +153,12 @@ def _found(path: Path, layer: str, state: str, seconds: float) -> Zones:
         names = [name for name, type_ in types if type_ == "OFTDateTime"]
         if source_format_of(path).is_held:
             return_what_was_freed()
-        found = _read(path, names, of_layer, time.monotonic() + seconds) if names else {}
+        try:
+            found = _read(path, names, of_layer, time.monotonic() + seconds) if names else {}
+        except DatasetError:
+            # Of some formats it is told with the line as well.
+            source_format_of(path).check(path)
+            raise
     return _common_of(found)
 
 
@@ -182,13 +181,9 @@ def _read(
             if time.monotonic() > deadline:
                 raise TimeoutError(f"{path.name} has more moments than can be read in time")
             for name in names:
-                found[name] |= _zones_in(batch.column(batch.schema.get_field_index(name)))
+                texts = batch.column(batch.schema.get_field_index(name))
+                found[name] |= zones_in(texts, f"{path.name}: {name}")
     return found
-
-
-def _zones_in(texts: Any) -> set[str | None]:
-    parts = pc.extract_regex(texts.drop_null(), _MOMENT)
-    return {zone or None for zone in pc.unique(pc.struct_field(parts, "zone")).to_pylist()}
 
 
 def _common(zones: Iterable[str | None]) -> str:
@@ -198,57 +193,3 @@ def _common(zones: Iterable[str | None]) -> str:
 
 def _is_moment(field: Any) -> bool:
     return (field.metadata or {}).get(b"GDAL:OGR:type") == b"DateTime"
-
-
-def _moments(texts: Any, zone: str | None, title: str) -> Any:
-    parts = pc.extract_regex(texts, _MOMENT)
-    wrong = pc.and_not(pc.is_valid(texts), pc.is_valid(parts))
-    if pc.any(wrong).as_py():
-        found = texts.filter(wrong)[0].as_py()
-        raise DatasetError(
-            say("{title}: '{found}' is no moment", title=title, found=quote(found)),
-            field="source",
-            value=found,
-        )
-    numbers = _milliseconds(parts)
-    return pa.array(numbers, pa.timestamp("ms", zone), mask=np.asarray(pc.is_null(texts)))
-
-
-def _milliseconds(parts: Any) -> Any:
-    """Return moments since 1970, less their offset where they bear one.
-
-    By arithmetic: a second of 60, which GDAL takes, is beyond what libraries of time read.
-    """
-    part = {name: _integers(parts, name) for name in ("year", "month", "day")}
-    months = (part["year"] - 1970) * 12 + part["month"] - 1
-    days = months.astype("datetime64[M]").astype("datetime64[D]").astype(np.int64) + part["day"] - 1
-    seconds = days * 86_400
-    for name, each in (("hour", 3_600), ("minute", 60), ("second", 1)):
-        seconds = seconds + _integers(parts, name) * each
-    milli = pc.utf8_rpad(pc.struct_field(parts, "milli"), 3, "0")
-    fractions = _as_integers(pc.utf8_slice_codeunits(milli, 0, 3))
-    return (seconds - _offsets(parts)) * 1000 + fractions
-
-
-def _offsets(parts: Any) -> Any:
-    """Return the offsets from UTC in seconds; 0 where there is none."""
-    zones = pc.struct_field(parts, "zone").dictionary_encode()
-    zones = zones.combine_chunks() if isinstance(zones, pa.ChunkedArray) else zones
-    seconds = np.array([_seconds(zone) for zone in zones.dictionary.to_pylist()] or [0], np.int64)
-    return seconds[np.asarray(zones.indices.fill_null(0))]
-
-
-def _seconds(zone: str | None) -> int:
-    if not zone or zone == "Z":
-        return 0
-    sign = -1 if zone[0] == "-" else 1
-    return sign * (int(zone[1:3]) * 3_600 + int(zone[-2:]) * 60)
-
-
-def _integers(parts: Any, name: str) -> Any:
-    return _as_integers(pc.struct_field(parts, name))
-
-
-def _as_integers(texts: Any) -> Any:
-    plain = pc.if_else(pc.equal(texts, ""), "0", texts).fill_null("0")
-    return np.asarray(plain.cast(pa.int64()))

@@ -15,7 +15,7 @@ from pyproj.exceptions import CRSError
 from marinemap.errors import DatasetError, quote
 from marinemap.extraction.sources.json_ids import unread_ids
 from marinemap.extraction.sources.json_numbers import with_short_numbers
-from marinemap.extraction.sources.json_values import KEPT, check_values
+from marinemap.extraction.sources.json_values import KEPT, as_texts, check_values
 from marinemap.extraction.sources.mapped import mapped
 from marinemap.extraction.sources.source import SourceFormat
 from marinemap.sentences import say
@@ -137,6 +137,7 @@ SOURCE = SourceFormat(
     look=_look,
     check=lambda path: check_values(path, KEPT),
     unread=unread_ids,
+    options=as_texts,
     mend=lambda path, layer: with_short_numbers,
     opens_safely=True,
 )

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import mmap
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from marinemap.errors import DatasetError
+from marinemap.extraction.sources.impossible_days import IMPOSSIBLE_DAYS_OF_JSON
 from marinemap.extraction.sources.mapped import WINDOW_BYTES, mapped
 from marinemap.extraction.sources.source import state_of
 from marinemap.sentences import say
@@ -31,6 +32,10 @@ _REMEMBERED = 256
 _DIGITS = 19
 _NUMBER = re.compile(rb"-?\d+(?=\s*[,}\]])")
 _NUL = b"\\u0000"
+# Begins a text: of such alone GDAL makes a field of days or moments.
+_IMPOSSIBLE = [re.compile(day + rb'(?=[" T])') for day in IMPOSSIBLE_DAYS_OF_JSON]
+_YEAR = re.compile(rb'"\s*\d{4}$')
+_MOST_BLANKS = 16
 _PROPERTIES = re.compile(rb'"properties"\s*:\s*')
 # Of a feature; one whose fields are longer is not looked into.
 _MOST_BYTES = 1 << 20
@@ -42,6 +47,40 @@ def check_values(path: Path, kept: range) -> None:
     It is gone through once for each of its states, for that takes half as long as GDAL's opening.
     """
     _check(path, kept, state_of(path))
+
+
+def as_texts(path: Path) -> Mapping[str, str]:
+    """Return what GDAL is told where a text looks like a day, and there is none such: all days and
+    moments stay texts. It would count on from the end of the month.
+    """
+    return {"DATE_AS_STRING": "YES"} if has_impossible_day(path) else {}
+
+
+def has_impossible_day(path: Path) -> bool:
+    """Tell whether a text of a file begins with a day that there is not; of none that is gone."""
+    try:
+        return _has_impossible_day(path, state_of(path))
+    except OSError:
+        # It is told with more words when it is opened.
+        return False
+
+
+@lru_cache(_REMEMBERED)
+def _has_impossible_day(path: Path, state: object) -> bool:
+    with mapped(path) as file:
+        if file is None:
+            return False
+        return any(
+            _begins_a_text(file.data, found.start())
+            for begin, end in file.windows(b'"')
+            for day in _IMPOSSIBLE
+            for found in day.finditer(file.data, begin, min(end + 1, len(file.data)))
+        )
+
+
+def _begins_a_text(data: mmap.mmap, month: int) -> bool:
+    before = data[max(0, month - _MOST_BLANKS) : month]
+    return _YEAR.search(before) is not None
 
 
 @lru_cache(_REMEMBERED)

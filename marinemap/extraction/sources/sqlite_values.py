@@ -1,7 +1,8 @@
 """Values of a GeoPackage, or another SQLite database, that GDAL gives as others, without a word.
 
 SQLite lets a column hold anything. GDAL 3.12 cuts a whole number to the bits of its column, takes
-a text for 0 and what is no day for the first of 1970, and ends a text where the sign NUL stands.
+a text for 0 and what is no day for the first of 1970 or for another day, and ends a text where the
+sign NUL stands.
 """
 
 from __future__ import annotations
@@ -22,11 +23,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from marinemap.errors import DatasetError, quote
+from marinemap.extraction.sources.impossible_days import condition_of, is_impossible
 from marinemap.extraction.sources.sqlite_source import open_unwritten
 from marinemap.sentences import say
 
-# What GDAL gives of what is no day and no moment, and the texts that it reads as that rightly.
-_FIRST = 0
+# What GDAL gives of what is no day, and of what is no moment (of a time of day alone the second
+# before 1970); and the texts that it reads as that rightly.
+_FIRST_DAY, _FIRST_MOMENTS = [0], [0, -1_000]
 _DAYS = re.compile(r"1970[-/]0?1[-/]0?1([T ].*)?", re.ASCII)
 _MOMENTS = re.compile(
     r"(1970[-/]0?1[-/]0?1|1969[-/]12[-/]31)"
@@ -113,8 +116,9 @@ class SqliteValues:
             pattern = _pattern_of(type_)
             if name not in self._columns or pattern is None:
                 continue
-            first = pc.equal(batch.column(name), pa.scalar(_FIRST, type_))
-            suspects = ids[np.asarray(first.fill_null(False))]
+            firsts = _FIRST_DAY if pa.types.is_date(type_) else _FIRST_MOMENTS
+            found = pc.is_in(batch.column(name), pa.array(firsts, type_))
+            suspects = ids[np.asarray(found)]
             if not len(suspects):
                 continue
             for key, value in self._rows(database, [name], suspects, "1"):
@@ -211,6 +215,8 @@ def _kind_of(type_: Any, name: str) -> _Kind | None:
         )
     if pa.types.is_string(type_) or pa.types.is_large_string(type_):
         return _Kind(f"instr({column}, char(0))", _has_nul)
+    if pa.types.is_date(type_) or pa.types.is_timestamp(type_):
+        return _Kind(condition_of(column), lambda value: is_impossible(str(value)))
     return None
 
 
