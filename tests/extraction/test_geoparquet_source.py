@@ -323,6 +323,39 @@ def test_kept_box_across_180_degrees_hides_nothing(tmp_path: Path, others: list[
         assert run(path, tmp_path / name, area).features_written == expected
 
 
+def test_feature_across_180_degrees_is_found_beyond_its_row_group(tmp_path: Path) -> None:
+    """Neither the least nor the greatest of its group's sides are its own."""
+    across = shapely.MultiPolygon([shapely.box(172, 0, 180, 1), shapely.box(-180, 0, -172, 1)])
+    boxes = [[170, 2, 175, 3], [-180, 2, -175, 3], [172, 0, -172, 1]]
+    sides = [pa.array([float(box[n]) for box in boxes]) for n in range(4)]
+    path = write_parquet(
+        tmp_path / "sea.parquet",
+        [*(shapely.box(*box) for box in boxes[:2]), across],
+        {"bbox": pa.StructArray.from_arrays(sides, SIDES)},
+        types=["Polygon", "MultiPolygon"],
+        column={"covering": {"bbox": {side: ["bbox", side] for side in SIDES}}},
+    )
+    page = read_page(describe(path), "", Wanted(limit=5, box=(177.0, 0.0, 178.0, 1.0)))
+    assert sum(len(part.geometries) for part in page.parts) == 1
+    assert run(path, tmp_path, [177, 0, 178, 1]).features_written == 1
+
+
+def test_feature_without_a_box_is_looked_at(tmp_path: Path) -> None:
+    points = [shapely.Point(0, 0), shapely.Point(50, 50), None]
+    sides = [pa.array([0.0, None, None]) for _ in SIDES]
+    path = write_parquet(
+        tmp_path / "sea.parquet",
+        np.array(points, object),
+        {"bbox": pa.StructArray.from_arrays(sides, SIDES)},
+        types=["Point"],
+        column={
+            "bbox": [0.0, 0.0, 50.0, 50.0],
+            "covering": {"bbox": {side: ["bbox", side] for side in SIDES}},
+        },
+    )
+    assert run(path, tmp_path, [49, 49, 51, 51]).features_written == 1
+
+
 def test_big_endian_and_postgis_forms_are_read(tmp_path: Path) -> None:
     geometries = squares(4)[:3]
     forms = pa.array([

@@ -16,6 +16,7 @@ from marinemap.errors import DatasetError, quote
 from marinemap.extraction.geoparquet.columns import Column
 from marinemap.extraction.geoparquet.failures import reading
 from marinemap.extraction.geoparquet.metadata import GeoColumn, Leaf
+from marinemap.extraction.geoparquet.statistics import limits_of, nulls_in, with_reach
 from marinemap.sentences import say
 
 # Rows are decoded so many at a time, fewer where they are large.
@@ -80,11 +81,25 @@ class GeoParquet:
 
         An index of the file's own is needed (``geometry.sides``).
         """
-        places = self.side_places
-        whole = range(self.groups)
-        sides = [self._limits(g, places) for g in whole]
-        found = np.array(sides, float).reshape(-1, 4)
-        return np.where(np.isnan(found).any(axis=1)[:, None], np.nan, self._outward(found))
+        found = self._limits[:, :4]
+        is_unknown = np.isnan(found).any(axis=1, keepdims=True)
+        return np.where(is_unknown, np.nan, self._outward(found))
+
+    @cached_property
+    def group_reach(self) -> Array:
+        """The same, but no feature lies beyond: NaN too where one may lie anywhere."""
+        found = with_reach(self.group_boxes, self._limits)
+        without_box = self._limits[:, 6].tolist()
+        for group, count in enumerate(without_box):
+            if count and count > self._nowhere_in(group):
+                found[group] = np.nan
+        return found
+
+    @cached_property
+    def _limits(self) -> Array:
+        groups = (self.parquet.metadata.row_group(group) for group in range(self.groups))
+        found = [limits_of(group, self.side_places) for group in groups]
+        return np.array(found, float).reshape(-1, 7)
 
     @cached_property
     def side_places(self) -> list[int]:
@@ -111,13 +126,14 @@ class GeoParquet:
 
     def without_geometry(self) -> int:
         """Return how many features have no geometry, by the statistics; 0 where they are silent."""
+        return sum(self._nowhere_in(group) for group in range(self.groups))
+
+    def _nowhere_in(self, group: int) -> int:
         name = self.geometry.name
         place = next((n for leaf, n in self.leaves.items() if leaf[0] == name), None)
         if place is None or self.geometry.encoding not in ("WKB", "point"):
             return 0
-        metadata = self.parquet.metadata
-        found = (metadata.row_group(g).column(place).statistics for g in range(self.groups))
-        return sum(int(s.null_count) for s in found if s is not None and s.has_null_count)
+        return nulls_in(self.parquet.metadata.row_group(group), place)
 
     def boxes(self, group: int) -> Iterator[tuple[int, Array]]:
         """Yield the boxes (minx, miny, maxx, maxy) of a group's features, NaN for none.
@@ -206,17 +222,6 @@ class GeoParquet:
         row_group = self.parquet.metadata.row_group(group)
         each = row_group.total_byte_size / max(1, row_group.num_rows)
         return int(min(_MOST_ROWS, max(1, _BATCH_BYTES // max(1, each))))
-
-    def _limits(self, group: int, places: Sequence[int]) -> list[float]:
-        columns = [self.parquet.metadata.row_group(group).column(place) for place in places]
-        found = [column.statistics for column in columns]
-        if any(each is None or not each.has_min_max for each in found):
-            return [np.nan] * 4
-        minx, miny, maxx, maxy = found
-        if minx.min > maxx.min or minx.max > maxx.max:
-            # A feature across 180 degrees begins east of where it ends (RFC 7946, 5.2).
-            return [np.nan] * 4
-        return [minx.min, miny.min, maxx.max, maxy.max]
 
     def _outward(self, boxes: Array) -> Array:
         """Return boxes that surely hold their features: 32-bit numbers may be rounded inward."""

@@ -111,9 +111,9 @@ def _boxes_near(file: GeoParquet, near: Near) -> Iterator[tuple[int, Array]]:
 
     Each time with the place in the file of the first.
     """
-    wanted = are_unknown(file.group_boxes)
+    wanted = are_unknown(file.group_reach)
     known = np.flatnonzero(~wanted)
-    wanted[known[near(file.group_boxes[known])]] = True
+    wanted[known[near(file.group_reach[known])]] = True
     for group in np.flatnonzero(wanted).tolist():
         for start, boxes in file.boxes(group):
             yield int(file.starts[group]) + start, boxes

@@ -142,7 +142,7 @@ def _picks(file: GeoParquet, wanted: Mapping[str, Any]) -> Iterator[tuple[int, P
         if condition is None:
             yield group, None
         elif isinstance(condition, Touching):
-            if condition.near(file.group_boxes[group : group + 1]).any():
+            if condition.near(file.group_reach[group : group + 1]).any():
                 yield group, _rows_touching(file, group, condition)
         else:
             low, high = np.searchsorted(condition.places, [first, end])
