@@ -28,6 +28,7 @@ from marinemap.jobs import lifecycle, submission
 from marinemap.jobs.artifacts import link_to_stored, open_artifact, open_on_disk
 from marinemap.jobs.models import Job, JobDocuments
 from marinemap.jobs.owners import owner_of_user, user_of_owner
+from marinemap.jobs.states import FINISHED, UNFINISHED
 
 _README = "README.txt"
 # Characters of what was asked, and of a report; either may have megabytes.
@@ -211,9 +212,13 @@ class JobAdmin(_JobAdmin):
     @admin.action(description="Cancel", permissions=["change"])
     def cancel(self, request: HttpRequest, queryset: QuerySet[Job]) -> None:
         """Cancel those of the chosen jobs that wait or run; the files of others stay."""
-        ended = [job for job in queryset if job.is_finished or not _cancel(job)]
+        ended = list(queryset.filter(status__in=FINISHED).values_list("pk", flat=True))
+        for job in list(queryset.filter(status__in=UNFINISHED).only("pk")):
+            # As it is now: it may have ended since the list was read.
+            if not lifecycle.cancel(job):
+                ended.append(job.pk)
         if ended:
-            told = ", ".join(str(job.pk) for job in ended[:_MOST_NAMED])
+            told = ", ".join(str(each) for each in ended[:_MOST_NAMED])
             more = f" and {len(ended) - _MOST_NAMED} more" if len(ended) > _MOST_NAMED else ""
             self.message_user(request, f"Ended already: {told}{more}", messages.WARNING)
 
@@ -225,15 +230,6 @@ class JobAdmin(_JobAdmin):
                 submission.submit_again(job)
             except (MarineMapError, JobDocuments.DoesNotExist) as error:
                 self.message_user(request, f"{job.pk}: {error}", messages.ERROR)
-
-
-def _cancel(job: Job) -> bool:
-    """Cancel a job; tell whether it was still there."""
-    try:
-        lifecycle.dismiss(job)
-    except Job.DoesNotExist:
-        return False
-    return True
 
 
 def _pre(text: str) -> str:

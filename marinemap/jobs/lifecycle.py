@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Collection
 
 from django.db import transaction
 from django.db.models import QuerySet
@@ -13,7 +14,7 @@ from marinemap.jobs.artifacts import remove_artifact, remove_artifacts
 from marinemap.jobs.conf import job_settings
 from marinemap.jobs.models import Job, JobDocuments
 from marinemap.jobs.queue import publish, withdraw
-from marinemap.jobs.states import FINISHED, JobStatus
+from marinemap.jobs.states import FINISHED, UNFINISHED, JobStatus
 
 # What says of a job that nothing has become of it since somebody looked.
 _SEEN = ("status", "attempt", "alive_at")
@@ -26,23 +27,41 @@ def dismiss(job: Job) -> Job:
 
     A run notices within a second or so and stops.
     """
-    now = timezone.now()
     with transaction.atomic():
         job = Job.objects.select_for_update().get(pk=job.pk)
         artifact = job.artifact
-        if job.status == JobStatus.ACCEPTED:
-            transaction.on_commit(lambda: withdraw([job]))
-        if not job.is_finished:
-            job.status = JobStatus.DISMISSED
-            job.message = "Cancelled."
-            job.finished_at = now
-            job.expires_at = now + job_settings().keep_results
-        job.artifact = ""
-        job.has_outputs = False
-        job.save()
-        JobDocuments.objects.filter(pk=job.pk).update(outputs=None)
+        _dismiss(job)
     remove_artifact(artifact)
     return job
+
+
+def cancel(job: Job, states: Collection[JobStatus] = UNFINISHED) -> bool:
+    """Cancel a job if it is in one of some states still; tell whether it was.
+
+    One that has ended since it was read keeps its files.
+    """
+    with transaction.atomic():
+        locked = Job.objects.select_for_update()
+        found = locked.filter(pk=job.pk, status__in=states).first()
+        if found is not None:
+            _dismiss(found)
+    return found is not None
+
+
+def _dismiss(job: Job) -> None:
+    """Cancel a job whose row is locked, or let it have no results any more."""
+    if job.status == JobStatus.ACCEPTED:
+        transaction.on_commit(lambda: withdraw([job]))
+    if not job.is_finished:
+        now = timezone.now()
+        job.status = JobStatus.DISMISSED
+        job.message = "Cancelled."
+        job.finished_at = now
+        job.expires_at = now + job_settings().keep_results
+    job.artifact = ""
+    job.has_outputs = False
+    job.save()
+    JobDocuments.objects.filter(pk=job.pk).update(outputs=None)
 
 
 def dismiss_batch(batch: uuid.UUID) -> list[Job]:

@@ -15,13 +15,11 @@ from marinemap.jobs.states import JobStatus
 
 
 def cancel_waiting(queue_name: str) -> int:
-    """Cancel the jobs that wait in a queue; return how many. Running ones go on."""
-    count = 0
-    for job in Job.objects.filter(status=JobStatus.ACCEPTED).iterator(chunk_size=200):
-        if queue_of(job) == queue_name:
-            lifecycle.dismiss(job)
-            count += 1
-    return count
+    """Cancel the jobs that wait in a queue; return how many. What has begun by now goes on."""
+    # Read whole: SQLite refuses to write where a list is read still, once another has written.
+    waiting = list(Job.objects.filter(status=JobStatus.ACCEPTED).only("process_id"))
+    here = (job for job in waiting if queue_of(job) == queue_name)
+    return sum(lifecycle.cancel(job, {JobStatus.ACCEPTED}) for job in here)
 
 
 def queue_of(job: Job) -> str:

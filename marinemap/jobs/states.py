@@ -26,3 +26,4 @@ NEXT: dict[JobStatus, frozenset[JobStatus]] = {
     JobStatus.DISMISSED: frozenset(),
 }
 FINISHED = frozenset(status for status, following in NEXT.items() if not following)
+UNFINISHED = frozenset(NEXT) - FINISHED

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.db import connection
+from django.db.models.signals import post_save
 from django.utils import timezone
 
 from marinemap.catalogue.models import Layer
@@ -104,6 +106,21 @@ def finish(job: Job, content: bytes = b"zip") -> Job:
     artifacts.artifact_path(job).write_bytes(content)
     runs.succeed(job, RunResult("Done.", media_type="application/zip", file_name="a.zip"))
     return Job.objects.get(pk=job.pk)
+
+
+@contextmanager
+def when_saved(job: Job, act: Callable[[], object]) -> Iterator[None]:
+    """Do something as soon as a job's row is written, within that transaction; once."""
+
+    def receive(instance: Job, **_: Any) -> None:
+        if instance.pk == job.pk and post_save.disconnect(receive, sender=Job):
+            act()
+
+    post_save.connect(receive, sender=Job)
+    try:
+        yield
+    finally:
+        post_save.disconnect(receive, sender=Job)
 
 
 def empty_queue() -> None:

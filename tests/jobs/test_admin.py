@@ -26,7 +26,7 @@ from marinemap.jobs.conf import job_settings
 from marinemap.jobs.models import Job
 from marinemap.jobs.owners import Sender, owner_of_user
 from marinemap.jobs.states import JobStatus
-from tests.jobs.conftest import AREA, OWNER
+from tests.jobs.conftest import AREA, OWNER, begin, finish, when_saved
 
 pytestmark = pytest.mark.django_db(transaction=True)
 LIST = "/admin/jobs/job/"
@@ -111,6 +111,22 @@ def test_cancelling_leaves_the_files_of_those_that_ended(
     kept = Job.objects.get(pk=extracted.pk)
     assert kept.artifact == extracted.artifact
     assert (job_settings().artifacts / kept.artifact).is_file()
+
+
+def test_cancelling_leaves_the_files_of_one_that_ends_meanwhile(
+    admin_client: Client, job: Job
+) -> None:
+    waits = submission.submit("echo", {"message": "x"}, Sender(OWNER))
+    running = begin(job)
+    chosen = [str(running.pk), str(waits.pk)]
+    # The newest is cancelled first.
+    with when_saved(waits, lambda: finish(running)):
+        form = {"action": "cancel", "_selected_action": chosen}
+        answer = admin_client.post(LIST, form, follow=True)
+    assert [str(each) for each in answer.context["messages"]] == [f"Ended already: {job.pk}"]
+    states = dict(Job.objects.values_list("pk", "status"))
+    assert states == {job.pk: "successful", waits.pk: "dismissed"}
+    assert Job.objects.get(pk=job.pk).artifact
 
 
 @pytest.mark.parametrize("action", ["cancel", "run_again"])
