@@ -7,6 +7,7 @@ same name; one that is found on the disk all the same was made before the site h
 from __future__ import annotations
 
 import errno
+import logging
 import math
 import os
 import stat
@@ -32,6 +33,8 @@ from marinemap.jobs.storage import (
 from marinemap.processes.registry import get_process
 from marinemap.sentences import say
 from marinemap.tasks.outages import patiently
+
+logger = logging.getLogger(__name__)
 
 # Then the job is put off, and its archive made again.
 _SENDS_AGAIN_FOR_SECONDS = 60
@@ -208,8 +211,12 @@ def remove_artifacts(names: Iterable[str], seconds: float = math.inf) -> bool:
 
 
 def _is_unlinked(name: str) -> bool:
+    """Remove an archive from the disk; tell whether it was there."""
     try:
         (job_settings().artifacts / name).unlink()
     except FileNotFoundError:
         return False
+    except OSError as error:
+        # No job has it any more, and the others are to go; it is tried again with the orphans.
+        logger.warning("Archive %s could not be removed: %s", name, error)
     return True

@@ -60,13 +60,12 @@ def remove_abandoned() -> list[str]:
 def remove_orphans() -> list[str]:
     """Remove archives, whole or partial, that no job lays claim to; return their names.
 
-    A storage that does not answer is looked at the next time.
+    One that cannot be removed keeps no other from it. A storage that does not answer is looked at
+    the next time.
     """
     folder = job_settings().artifacts
     files = [file.name for file in _children(folder, _NAME) if _is_plain(file) and _is_old(file)]
-    removed = list(_unclaimed(files))
-    for name in removed:
-        (folder / name).unlink(missing_ok=True)
+    removed = [name for name in _unclaimed(files) if _is_removed(folder / name)]
     bucket = site_bucket()
     return removed + (_remove_stored(bucket) if bucket else [])
 
@@ -125,6 +124,15 @@ def _children(folder: Path, named: re.Pattern[str]) -> list[Path]:
 
 def _is_plain(file: Path) -> bool:
     return file.is_file() and not file.is_symlink()
+
+
+def _is_removed(file: Path) -> bool:
+    try:
+        file.unlink(missing_ok=True)
+    except OSError as error:
+        logger.warning("%s cannot be removed: %s", file, error)
+        return False
+    return True
 
 
 def _is_old(file: Path) -> bool:

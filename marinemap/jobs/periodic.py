@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from celery import shared_task
 from celery.utils.log import get_task_logger
 from django.core.management import call_command
@@ -32,6 +34,7 @@ from marinemap.jobs import (
 from marinemap.mail.letters import write_to_admins
 from marinemap.mail.sending import send_due
 from marinemap.tasks.faults import tell_rest
+from marinemap.tasks.outages import DATABASE_AWAY
 
 logger = get_task_logger(__name__)
 
@@ -48,23 +51,65 @@ def remove_expired_artifacts() -> None:
     """Remove archives, jobs, keys and areas whose time is over, orphaned files, old drawings.
 
     By a clock that has jumped nothing is removed until it has gone on evenly for an hour; nor
-    anything of a folder that is another site's.
+    anything of a folder that is another site's. What cannot be done, such as for a file that the
+    disk does not give up, keeps nothing else from being done, and fails the task in the end.
     """
     if doubt := clock.find_doubt() or site_mark.claim():
         logger.warning("Nothing is removed for now: %s", doubt)
         return
-    for name in [*expiry.expire_artifacts(), *orphans.remove_orphans()]:
+    failures = [error for each in _CLEANING if (error := _failure_of(each)) is not None]
+    if failures:
+        raise failures[0]
+
+
+def _failure_of(cleaning: Callable[[], object]) -> Exception | None:
+    try:
+        cleaning()
+    except DATABASE_AWAY:
+        # So would all that follows.
+        raise
+    except Exception as error:
+        logger.warning("The cleaning goes on, although: %s", error)
+        return error
+    return None
+
+
+def _remove_archives() -> None:
+    for name in expiry.expire_artifacts():
         logger.info("Removed archive %s", name)
+
+
+def _remove_orphans() -> None:
+    for name in orphans.remove_orphans():
+        logger.info("Removed archive %s, which is no job's", name)
+
+
+def _remove_jobs() -> None:
     if count := expiry.expire_jobs():
         logger.info("Removed %d jobs, for their time was over", count)
-    repeats.forget_old()
-    notify.forget_old()
-    correspondence.forget_over()
-    uploads.forget_old()
+
+
+def _remove_layer_uploads() -> None:
     for name in layer_uploads.forget_old():
         logger.info("Removed what an operator pointed at, %s, which no layer uses", name)
+
+
+def _remove_drawings() -> None:
     for name in drawings.remove_stale():
         logger.info("Removed the drawing %s, whose layer changed", name)
+
+
+_CLEANING: tuple[Callable[[], object], ...] = (
+    _remove_archives,
+    _remove_orphans,
+    _remove_layer_uploads,
+    _remove_drawings,
+    _remove_jobs,
+    repeats.forget_old,
+    notify.forget_old,
+    correspondence.forget_over,
+    uploads.forget_old,
+)
 
 
 @shared_task(ignore_result=True)

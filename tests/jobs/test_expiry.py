@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from django.utils import timezone
 
 from marinemap.errors import ServiceError
-from marinemap.jobs import artifacts, expiry, lifecycle, runs, submission
-from marinemap.jobs.models import Job, JobDocuments
+from marinemap.jobs import artifacts, expiry, lifecycle, periodic, runs, submission
+from marinemap.jobs.conf import job_settings
+from marinemap.jobs.models import Job, JobDocuments, RequestKey
 from marinemap.jobs.owners import Sender
+from marinemap.jobs.repeats import KeyedRequest
 from marinemap.jobs.states import JobStatus
 from tests.jobs.conftest import OWNER, begin, finish
 
@@ -38,6 +42,43 @@ def test_download_that_has_begun_outlives_expiry(job: Job) -> None:
         expiry.expire_artifacts()
         assert len(archive.read()) == 100_000
     assert artifacts.open_artifact(done) is None
+
+
+def in_the_way(path: Path) -> None:
+    """Put something in a file's place that is not removed as a file is."""
+    path.unlink(missing_ok=True)
+    path.mkdir(parents=True)
+
+
+def test_archive_that_cannot_be_removed_keeps_no_other(job: Job) -> None:
+    more = [submission.submit("echo", {"message": "x"}, Sender(OWNER)) for _ in range(2)]
+    first, between, last = (finish(begin(each)) for each in (job, *more))
+    for each in (first, last):
+        in_the_way(job_settings().artifacts / each.artifact)
+    Job.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
+    assert len(expiry.expire_artifacts()) == 3
+    assert not (job_settings().artifacts / between.artifact).exists()
+    assert not Job.objects.exclude(artifact="").exists()
+
+
+def test_job_is_cancelled_whose_archive_cannot_be_removed(job: Job) -> None:
+    done = finish(begin(job))
+    in_the_way(job_settings().artifacts / done.artifact)
+    assert lifecycle.dismiss(done).artifact == ""
+
+
+def test_cleaning_goes_on_where_a_part_of_it_fails(job: Job) -> None:
+    done = finish(begin(job))
+    in_the_way(job_settings().artifacts / done.artifact)
+    Job.objects.update(expires_at=timezone.now())
+    KeyedRequest("key", "echo", OWNER).keep(job)
+    RequestKey.objects.update(created_at=timezone.now() - timedelta(days=3))
+    drawing = job_settings().home / "drawings" / "reefs.pmtiles"
+    in_the_way(drawing)
+    os.utime(drawing, (0, 0))
+    with pytest.raises(OSError, match="directory|permitted"):
+        periodic.remove_expired_artifacts()
+    assert not RequestKey.objects.exists()
 
 
 def test_finished_jobs_go_when_their_time_is_over(job: Job, settings: Any) -> None:
