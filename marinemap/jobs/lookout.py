@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from queue import SimpleQueue
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from django.db import connection
 
@@ -51,10 +51,9 @@ class Lookout(Generic[T]):
         """
         with self._lock:
             if self._asked is None:
-                self._asked = SimpleQueue()
-                threading.Thread(
-                    target=self._answer_all, args=[self._asked], name=self._name, daemon=True
-                ).start()
+                asked: SimpleQueue[Future[T] | None] = SimpleQueue()
+                self._start(self._answer_all, asked)
+                self._asked = asked
 
     def end(self) -> None:
         """Let the thread that is kept go, and its connection."""
@@ -85,10 +84,15 @@ class Lookout(Generic[T]):
         if self._asked is not None:
             self._asked.put(answer)
             return
+        try:
+            self._start(self._answer_once, answer)
+        except RuntimeError as error:
+            # Too many threads for the system: without an answer nobody would ever look again.
+            answer.set_exception(TimeoutError(f"{self._name}: {error}"))
+
+    def _start(self, work: Callable[[Any], None], given: object) -> None:
         # A daemon: the end of the process does not wait for the database.
-        threading.Thread(
-            target=self._answer_once, args=[answer], name=self._name, daemon=True
-        ).start()
+        threading.Thread(target=work, args=[given], name=self._name, daemon=True).start()
 
     def _is_kept(self) -> bool:
         return time.monotonic() - self._ended_at < self._keep_seconds

@@ -37,6 +37,7 @@ from marinemap.tasks.outages import (
     drop_connection,
     is_disk_full,
     is_folder_gone,
+    is_machine_spent,
     is_outage,
     patiently,
 )
@@ -191,11 +192,12 @@ def _asked(job: Job, process: Process) -> tuple[Mapping[str, Any], str, Viewer]:
 def _end_without_result(job: Job, error: Exception) -> str:
     """Try a job again later where the site lacked something; fail it where the work did."""
     shortage = None if isinstance(error, RequestError | DatasetError) else find_shortage()
-    if shortage is not None or is_outage(error) or is_folder_gone(error):
+    may_be_its_own = is_folder_gone(error) or is_machine_spent(error)
+    if shortage is not None or is_outage(error) or may_be_its_own:
         logger.warning("Job %s is put off: %s", job.pk, shortage or error, exc_info=True)
         # Room that is there again once its own files are gone was taken by the job itself.
-        # A folder that is there again may have been its own as well.
-        is_own_doing = shortage is None and (_is_for_its_size(error) or is_folder_gone(error))
+        # A folder that is there again may have been its own as well, and so may threads.
+        is_own_doing = shortage is None and (_is_for_its_size(error) or may_be_its_own)
         why = shortage or _lack(error, is_own_doing)
         return runs.put_off(job, why, is_own_doing=is_own_doing)
     if isinstance(error, RunLimitError):
@@ -224,4 +226,6 @@ def _lack(error: Exception, is_own_doing: bool) -> str:
         return error.message
     if is_folder_gone(error):
         return "a folder on the server was gone"
+    if is_machine_spent(error):
+        return "the server had too few threads or open files left"
     return "the disk ran full" if is_own_doing else "the site lacks something"

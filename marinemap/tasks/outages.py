@@ -27,6 +27,9 @@ _DISK_AWAY = _DISK_FULL | {errno.EROFS, errno.EIO, errno.ESTALE}
 _POSTGRESQL_DISK_FULL = "53100"
 # A share that went, or a folder that somebody removed, between a look and a write.
 _FOLDER_GONE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ENOTCONN})
+# Open files, processes or memory, of which the process or the machine had no more.
+_SPENT = frozenset({errno.EAGAIN, errno.EMFILE, errno.ENFILE, errno.ENOMEM})
+_NO_THREAD = "can't start new thread"
 _FIRST_PAUSE_SECONDS = 0.1
 _LONGEST_PAUSE_SECONDS = 5.0
 
@@ -97,6 +100,13 @@ def is_folder_gone(error: BaseException) -> bool:
     if isinstance(error, RequestError | DatasetError):
         return False
     return any(_number(cause) in _FOLDER_GONE for cause in _causes(error))
+
+
+def is_machine_spent(error: BaseException) -> bool:
+    """Tell whether there were too few threads, open files, processes or memory just then."""
+    if isinstance(error, RequestError | DatasetError):
+        return False
+    return any(_number(each) in _SPENT or _NO_THREAD in str(each) for each in _causes(error))
 
 
 def _pauses() -> Iterator[float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -26,6 +27,9 @@ from marinemap.transport.publishing.payloads import read_payload
 
 OWNER = "browser:one"
 AREA = {"type": "Polygon", "coordinates": [[[0, 40], [5, 40], [5, 45], [0, 45], [0, 40]]]}
+
+# More than any processor has addresses for.
+_TOO_LARGE = 1 << 50
 
 Messages = Callable[[], list[dict[str, Any]]]
 
@@ -106,6 +110,16 @@ def finish(job: Job, content: bytes = b"zip") -> Job:
     artifacts.artifact_path(job).write_bytes(content)
     runs.succeed(job, RunResult("Done.", media_type="application/zip", file_name="a.zip"))
     return Job.objects.get(pk=job.pk)
+
+
+@contextmanager
+def no_new_threads() -> Iterator[None]:
+    """Let the system refuse new threads, as where it has as many as it may have."""
+    before = threading.stack_size(_TOO_LARGE)
+    try:
+        yield
+    finally:
+        threading.stack_size(before)
 
 
 @contextmanager

@@ -29,7 +29,7 @@ from marinemap.jobs.states import JobStatus
 from marinemap.jobs.tasks import run_job
 from marinemap.tasks import outages
 from tests.extraction.layers import write_layer
-from tests.jobs.conftest import AREA, OWNER, Messages
+from tests.jobs.conftest import AREA, OWNER, Messages, no_new_threads
 from tests.range_server import RangeServer, running_server
 from tests.running_site import wait_for
 
@@ -227,6 +227,16 @@ def test_full_disk_delays_a_job_as_often_as_it_takes(
         assert (told.status, told.put_off) == (JobStatus.ACCEPTED, number + 1)
         assert told.message == "Waiting for another try: the server's disk is full."
     filler.unlink()
+    assert run(job) == "successful"
+
+
+def test_machine_without_threads_delays_a_job(messages: Messages) -> None:
+    job = submission.submit("echo", {"message": "x"}, Sender(OWNER))
+    with no_new_threads():
+        assert run(job) == "put off"
+    told = Job.objects.get()
+    assert (told.status, told.put_off) == (JobStatus.ACCEPTED, 0)
+    assert told.message.startswith("Waiting for another try: the server had too few threads")
     assert run(job) == "successful"
 
 
