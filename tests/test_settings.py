@@ -368,6 +368,8 @@ def test_command_whose_reader_has_gone_ends_without_a_word(tmp_path: Path) -> No
     [
         (("celeryd", "--try", "--concurrency=-1"), "'-1' is not a count"),
         (("celeryd", "--try", "--pool=nix"), "invalid choice: 'nix'"),
+        (("celeryd", "--try", "--pool=gevent"), "take prefork, solo or threads"),
+        (("celeryd", "--try", "--pool=eventlet"), "take prefork, solo or threads"),
         (("celeryd", "--try", "--logfile=/none/log"), "--logfile: there is no folder /none"),
         (("celeryd", "--try", "--pidfile=/none/pid"), "--pidfile: there is no folder /none"),
         (("web", "--port=99999"), "PORT: '99999' is not a port"),

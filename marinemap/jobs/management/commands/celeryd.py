@@ -17,7 +17,8 @@ from marinemap.logs import full_disk
 
 _LEVELS = [name for name in logging.getLevelNamesMapping() if name != "NOTSET"]
 _LEVELS_HELP = "DEBUG, INFO, WARNING ..."
-_POOLS = ("prefork", "solo", "threads", "gevent", "eventlet")
+_POOLS = ("prefork", "solo", "threads")
+_GREEN = ("gevent", "eventlet")
 
 
 class Command(BaseCommand):
@@ -36,7 +37,7 @@ class Command(BaseCommand):
         parser.add_argument("-f", "--logfile", help="log here instead of to the terminal")
         parser.add_argument("-c", "--concurrency", type=_count, default=1, help="work at a time")
         parser.add_argument(
-            "-P", "--pool", choices=_POOLS, help="what works: processes (prefork) ..."
+            "-P", "--pool", type=_pool, choices=_POOLS, help="what works: processes (prefork) ..."
         )
         parser.add_argument("-n", "--hostname", help="the worker's name, such as one@%%h")
         parser.add_argument("-Q", "--queues", help="serve these queues only, with commas between")
@@ -82,6 +83,16 @@ def _count(text: str) -> int:
     if not text.isdigit():
         raise ArgumentTypeError(f"'{text}' is not a count: a whole number; 0 is one a processor")
     return int(text)
+
+
+def _pool(text: str) -> str:
+    """Refuse pools whose patches come too late here: such a worker took jobs and ran none."""
+    if text in _GREEN:
+        raise ArgumentTypeError(
+            f"'{text}' is for tasks that wait, and an extract computes: take prefork, solo or "
+            f"threads; for tasks of your own start celery -A marinemap worker -P {text} -Q QUEUE"
+        )
+    return text
 
 
 def _check_folder(name: str, given: str | None) -> None:
