@@ -101,6 +101,11 @@ def quote(value: Any) -> str:
     return plain
 
 
+def storable(text: str) -> str:
+    """Return a text that every database takes: without NUL, and halves of pairs written out."""
+    return text.replace("\0", "\\0").encode(errors="backslashreplace").decode()
+
+
 def _rebuild(
     cls: type[MarineMapError], message: str, field: str | None, value: Any, hint: str | None
 ) -> MarineMapError:

@@ -8,11 +8,10 @@ import logging
 from django.db import transaction
 
 from marinemap.catalogue.models import Layer
-from marinemap.errors import RequestError
+from marinemap.errors import RequestError, storable
 from marinemap.jobs.models import Job, JobDocuments
 from marinemap.jobs.watch import JOB_FAILED, tell_operator
 from marinemap.tasks.faults import Failure, tell_admins
-from marinemap.tasks.outages import DATABASE_AWAY
 
 logger = logging.getLogger(__name__)
 
@@ -42,14 +41,14 @@ def _tell_operator(job: Job, error: Exception, reference: str) -> None:
         "jobID": str(job.pk),
         "processID": job.process_id,
         "error": type(error).__name__,
-        "description": str(error)[:_MOST_OF_AN_ERROR],
+        "description": storable(str(error))[:_MOST_OF_AN_ERROR],
         "reference": reference,
     }
     try:
         with transaction.atomic():
             tell_operator(JOB_FAILED, told)
-    except DATABASE_AWAY as away:
-        logger.warning("The operator could not be told of job %s: %s", job.pk, away)
+    except Exception as wrong:
+        logger.warning("The operator could not be told of job %s: %s", job.pk, wrong)
 
 
 def describe_layer(layer: Layer) -> str:

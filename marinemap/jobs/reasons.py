@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from marinemap.errors import DatasetError, MarineMapError, RequestError, ServiceError
+from marinemap.errors import DatasetError, MarineMapError, RequestError, ServiceError, storable
 from marinemap.extraction import RunLimitError
 from marinemap.sentences import kept, say
 
@@ -68,7 +68,7 @@ def with_setting(error: RunLimitError) -> RunLimitError:
 def as_problem(error: MarineMapError) -> dict[str, Any]:
     """Return an error as JSON values; its kind is by who can do something about it.
 
-    Texts in it are as :func:`storable` gives them.
+    Texts in it are as :func:`marinemap.errors.storable` gives them.
     """
     said = {"detail": kept(error.message), "hint": kept(error.hint)}
     branches = (RequestError, DatasetError, ServiceError)
@@ -85,12 +85,9 @@ def as_problem(error: MarineMapError) -> dict[str, Any]:
     return {name: _all_storable(value) for name, value in whole.items()}
 
 
-def storable(text: str) -> str:
-    """Return a text that every database takes: without NUL, and halves of pairs written out."""
-    return text.replace("\0", "\\0").encode(errors="backslashreplace").decode()
-
-
 def _all_storable(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: _all_storable(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_all_storable(each) for each in value]
     return storable(value) if isinstance(value, str) else value

@@ -12,14 +12,14 @@ from django.db.models import QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from marinemap.errors import MarineMapError
+from marinemap.errors import MarineMapError, storable
 from marinemap.jobs.alarms import tell_of
 from marinemap.jobs.artifacts import artifact_path, remove_artifact
 from marinemap.jobs.conf import job_settings
 from marinemap.jobs.models import Job, JobDocuments
 from marinemap.jobs.notify import announce
 from marinemap.jobs.queue import publish
-from marinemap.jobs.reasons import as_problem, interrupted, lacking, storable, took_too_long
+from marinemap.jobs.reasons import as_problem, interrupted, lacking, took_too_long
 from marinemap.jobs.states import JobStatus
 from marinemap.jobs.tally import count_end
 from marinemap.processes.process import RunResult
@@ -72,7 +72,8 @@ def report(job: Job, progress: int, message: str) -> None:
     JobStoppedError
         If the job was cancelled or another run took it over: the run should stop.
     """
-    _write(job, progress=progress, message=message, alive_at=Now(), updated_at=timezone.now())
+    words = storable(message)
+    _write(job, progress=progress, message=words, alive_at=Now(), updated_at=timezone.now())
 
 
 def keep_alive(job: Job) -> None:
@@ -121,7 +122,7 @@ def succeed(
             result.outputs,
             status=JobStatus.SUCCESSFUL,
             progress=100,
-            message=result.message,
+            message=storable(result.message),
             has_outputs=not has_archive,
             artifact=archive.name if has_archive else "",
             artifact_bytes=artifact_bytes,
@@ -176,7 +177,7 @@ def put_off(job: Job, why: str, *, is_own_doing: bool) -> str:
                 job,
                 status=JobStatus.ACCEPTED,
                 progress=0,
-                message=f"Waiting for another try: {why}.",
+                message=storable(f"Waiting for another try: {why}."),
                 put_off=job.put_off + (not is_own_doing),
                 updated_at=timezone.now(),
             )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from django.conf import settings
 
+from marinemap.errors import storable
 from marinemap.mail.models import Letter
 
 _MOST_CHARACTERS = 100_000
@@ -47,10 +48,8 @@ def write(
     stop : Stop, optional
         How whoever gets it stops further ones; for people who did not ask here themselves.
     """
-    line = " ".join(subject.split())[:_MOST_OF_A_SUBJECT]
-    text = body if len(body) <= _MOST_CHARACTERS else body[:_MOST_CHARACTERS] + _CUT
-    # NUL is no character of a text for PostgreSQL.
-    line, text = line.replace("\0", ""), text.replace("\0", "")
+    line = storable(" ".join(subject.split()))[:_MOST_OF_A_SUBJECT]
+    text = storable(body if len(body) <= _MOST_CHARACTERS else body[:_MOST_CHARACTERS] + _CUT)
     key, uri = (stop.key, stop.uri) if stop else ("", "")
     return Letter.objects.bulk_create(
         Letter(recipient=each, subject=line, body=text, recipient_key=key, stop_uri=uri)

@@ -14,6 +14,7 @@ from django.db import connection, transaction
 from django.db.models import Q
 from django.utils import timezone
 
+from marinemap.errors import storable
 from marinemap.logs import request_id
 from marinemap.mail.letters import write_to_admins
 from marinemap.tasks.models import Fault
@@ -55,7 +56,7 @@ class Failure:
     @property
     def subject(self) -> str:
         """One line."""
-        return f"{self.what} failed: {self.error}"[:_MOST_OF_A_SUBJECT]
+        return storable(f"{self.what} failed: {self.error}")[:_MOST_OF_A_SUBJECT]
 
     @property
     def digest(self) -> str:
@@ -66,12 +67,12 @@ class Failure:
         frames = traceback.extract_tb(self.error.__traceback__)
         place = f"{frames[-1].filename}:{frames[-1].name}" if frames else str(self.error)
         kind = f"{type(self.error).__module__}.{type(self.error).__qualname__}"
-        return hashlib.sha256(f"{self.what}\n{kind}\n{place}".encode()).hexdigest()
+        return hashlib.sha256(storable(f"{self.what}\n{kind}\n{place}").encode()).hexdigest()
 
     def describe(self) -> str:
         """Return all of it as a letter's text."""
         shown = "".join(traceback.format_exception(self.error))
-        return "\n".join(
+        told = "\n".join(
             [
                 f"What failed:  {self.what}",
                 f"Its id:       {self.id}",
@@ -88,6 +89,8 @@ class Failure:
                 shown[-_MOST_OF_A_TRACEBACK:],
             ]
         )
+        # An error names what it met: a file whose name is no UTF-8, a NUL.
+        return storable(told)
 
 
 def tell_admins(describe: Callable[[], Failure]) -> None:
