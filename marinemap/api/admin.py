@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Group, User
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
 from marinemap.api.access import SCOPES
 from marinemap.api.models import PersonalToken
+from marinemap.api.people_admin import GroupsAdmin, PeopleAdmin
 from marinemap.api.tokens import MOST_TOKENS, check_name, make_token
 from marinemap.errors import RequestError
 
@@ -26,6 +27,11 @@ else:
     _TokenAdmin = admin.ModelAdmin
 
 _USUAL_DAYS = 365
+
+# Registered by Django, whose app comes before this one.
+admin.site.unregister([User, Group])
+admin.site.register(User, PeopleAdmin)
+admin.site.register(Group, GroupsAdmin)
 
 
 def _own(request: HttpRequest) -> User:

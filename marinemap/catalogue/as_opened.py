@@ -1,4 +1,4 @@
-"""Whether a layer is still as it was when its form was opened.
+"""Whether a row (a layer, a schedule, a person) is still as it was when its form was opened.
 
 A form sends all of its fields: saved over what somebody else has changed meanwhile, it would bring
 back what they had taken away, and show everyone a layer that was withdrawn.
@@ -13,6 +13,12 @@ from django.db.models import Model
 
 # The name under which a page carries it, beside the form's fields.
 NAME = "as_opened"
+# The template of a page that carries it, and has nothing else of its own.
+GUARDED_FORM = "catalogue/guarded_form.html"
+_CHANGED = (
+    "Since you opened this form, somebody else has changed: {fields}. Nothing of yours is saved, "
+    "for it would undo that. Open it anew, in another tab, and enter your changes there."
+)
 
 
 def as_opened(form: Any) -> str:
@@ -32,11 +38,18 @@ def changed_meanwhile(form: Any) -> list[str]:
     return [str(form.fields[name].label) for name in changed]
 
 
+def refuse_older(form: Any) -> None:
+    """Give a form that was opened before a change an error that names what was changed."""
+    if changed := changed_meanwhile(form):
+        form.add_error(None, _CHANGED.format(fields=", ".join(changed)))
+
+
 def _marks(form: Any) -> list[str]:
     return [
         f"{name}:{hashlib.sha256(_text(form.initial[name]).encode()).hexdigest()[:16]}"
         for name in form.fields
-        if name in form.initial
+        # What is shown and not taken, as a password's digest is, undoes nothing.
+        if name in form.initial and not form.fields[name].disabled
     ]
 
 

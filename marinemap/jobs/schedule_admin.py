@@ -14,6 +14,7 @@ from django_celery_beat.admin import (
 )
 from django_celery_beat.models import CrontabSchedule, IntervalSchedule, PeriodicTask
 
+from marinemap.catalogue.as_opened import GUARDED_FORM, as_opened
 from marinemap.jobs.schedule_forms import ScheduleForm, TimesForm, why_not
 from marinemap.jobs.schedule_words import words_of, words_of_crontab, words_of_interval
 
@@ -30,7 +31,7 @@ class ScheduleAdmin(_ScheduleAdmin):  # type: ignore[misc] # the library has no 
     list_filter = ("enabled",)
     date_hierarchy = None
     # The library's own has a script within the page, which the site's policy forbids.
-    change_form_template = None
+    change_form_template = GUARDED_FORM
     readonly_fields = ("due", "last_run_at", "total_run_count")
     fieldsets = (
         (None, {"fields": ("name", "enabled", "due", "interval", "crontab", "description")}),
@@ -47,6 +48,13 @@ class ScheduleAdmin(_ScheduleAdmin):  # type: ignore[misc] # the library has no 
             },
         ),
     )
+
+    def render_change_form(
+        self, request: HttpRequest, context: Any, *args: Any, **more: Any
+    ) -> Any:
+        """Have the page say what its form was opened with: one may have been switched off since."""
+        opened = as_opened(context["adminform"].form) if more.get("obj") else ""
+        return super().render_change_form(request, {**context, "as_opened": opened}, *args, **more)
 
     @admin.display(description="when")
     def due(self, task: PeriodicTask) -> str:

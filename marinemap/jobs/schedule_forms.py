@@ -10,6 +10,8 @@ from django.utils import timezone
 from django_celery_beat.admin import PeriodicTaskForm
 from kombu.utils.json import loads
 
+from marinemap.catalogue.as_opened import refuse_older
+
 # The library has no types.
 _TaskForm: Any = forms.Form if TYPE_CHECKING else PeriodicTaskForm
 _TimesForm: Any = forms.Form if TYPE_CHECKING else forms.ModelForm
@@ -53,7 +55,8 @@ class ScheduleForm(_TaskForm):  # type: ignore[misc] # the library has no types
     """A periodic task whose times can be followed, and whose arguments are such."""
 
     def clean(self) -> Any:
-        """Refuse times that cannot be followed."""
+        """Refuse times that cannot be followed, and to undo what somebody else has changed."""
+        refuse_older(self)
         if "task" in self.errors:
             return self.cleaned_data  # The library takes it for there.
         cleaned = super().clean()

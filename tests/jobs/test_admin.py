@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import html
 import io
+import re
 import zipfile
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -197,6 +199,31 @@ def test_schedule_is_changed_by_its_form(admin_client: Client) -> None:
     assert admin_client.post(address, filled).status_code == 302
     task.refresh_from_db()
     assert (task.interval, task.crontab) == (None, night)
+
+
+def test_older_form_does_not_switch_a_schedule_on_again(admin_client: Client) -> None:
+    """Each form sends all fields: whoever saved new words undid what another had switched off."""
+    minute = IntervalSchedule.objects.create(every=60, period="seconds")
+    task = PeriodicTask.objects.create(name="clean", task="x", interval=minute)
+    address = f"/admin/django_celery_beat/periodictask/{task.pk}/change/"
+
+    def opened() -> dict[str, str]:
+        hidden = re.search(r'name="as_opened" value="([^"]*)"', page(admin_client, address))
+        assert hidden
+        filled = {"name": "clean", "task": "x", "interval": str(minute.pk), "enabled": "on"}
+        filled |= {"args": "[]", "kwargs": "{}", "headers": "{}"}
+        return filled | {"as_opened": html.unescape(hidden[1])}
+
+    first, second = opened(), opened()
+    del first["enabled"]
+    assert admin_client.post(address, first).status_code == 302
+    refused = admin_client.post(address, {**second, "description": "By day"})
+    assert "somebody else has changed: Enabled." in refused.content.decode()
+    task.refresh_from_db()
+    assert (task.enabled, task.description) == (False, "")
+    assert admin_client.post(address, {**opened(), "description": "By day"}).status_code == 302
+    task.refresh_from_db()
+    assert (task.enabled, task.description) == (True, "By day")
 
 
 @pytest.mark.parametrize(
