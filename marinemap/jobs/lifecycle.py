@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
 from django.db import transaction
 from django.db.models import QuerySet
@@ -12,7 +12,7 @@ from django.utils import timezone
 from marinemap.jobs import repeats
 from marinemap.jobs.artifacts import remove_artifact, remove_artifacts
 from marinemap.jobs.conf import job_settings
-from marinemap.jobs.models import Job, JobDocuments
+from marinemap.jobs.models import Callback, Job, JobDocuments
 from marinemap.jobs.queue import publish, withdraw
 from marinemap.jobs.states import FINISHED, UNFINISHED, JobStatus
 
@@ -58,10 +58,17 @@ def _dismiss(job: Job) -> None:
         job.message = "Cancelled."
         job.finished_at = now
         job.expires_at = now + job_settings().keep_results
+        _tell_nothing_more([job])
     job.artifact = ""
     job.has_outputs = False
     job.save()
     JobDocuments.objects.filter(pk=job.pk).update(outputs=None)
+
+
+def _tell_nothing_more(cancelled: Iterable[Job]) -> None:
+    """Forget whom to tell of jobs: their addresses may hold keys. Of a batch its end is told."""
+    numbers = [job.pk for job in cancelled]
+    Callback.objects.filter(job__in=numbers, is_of_batch=False).delete()
 
 
 def dismiss_batch(batch: uuid.UUID) -> list[Job]:
@@ -77,6 +84,7 @@ def dismiss_batch(batch: uuid.UUID) -> list[Job]:
         # In one order, so that two who do this do not wait for each other.
         jobs = list(own.order_by("pk").select_for_update())
         waiting = [job for job in jobs if job.status == JobStatus.ACCEPTED]
+        _tell_nothing_more(job for job in jobs if not job.is_finished)
         transaction.on_commit(lambda: withdraw(waiting))
         own.filter(status__in=FINISHED).update(**empty)
         own.exclude(status__in=FINISHED).update(

@@ -96,7 +96,10 @@ def _shown(fingerprint: str) -> str:
 
 def bind(jobs: QuerySet[Job], owner: str) -> None:
     """Let the key of a job or a batch count for its owner only, who has now shown a cookie."""
-    RequestKey.objects.filter(job__in=jobs).update(scope=owner)
+    own = RequestKey.objects.filter(job__in=jobs)
+    # One that counts no more: its owner may have used the same again.
+    own.filter(created_at__lte=timezone.now() - KEPT).delete()
+    own.update(scope=owner)
 
 
 def forget_old() -> int:

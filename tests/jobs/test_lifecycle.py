@@ -9,11 +9,13 @@ from typing import Any
 
 import pytest
 from django.db import connection, transaction
+from django.utils import timezone
 
 from marinemap.errors import RequestError, ServiceError
-from marinemap.jobs import artifacts, lifecycle, pulse, queue, runs, submission
-from marinemap.jobs.models import Job
+from marinemap.jobs import artifacts, lifecycle, pulse, queue, repeats, runs, submission
+from marinemap.jobs.models import Job, RequestKey
 from marinemap.jobs.owners import Sender
+from marinemap.jobs.repeats import KeyedRequest
 from marinemap.jobs.states import FINISHED, JobStatus
 from marinemap.processes.process import RunResult
 from tests.jobs.conftest import OWNER, Messages, age, begin, finish
@@ -48,6 +50,18 @@ def test_request_that_is_rolled_back_queues_nothing(messages: Messages) -> None:
         raise RuntimeError("rolled back")
     assert not Job.objects.exists()
     assert messages() == []
+
+
+def test_job_is_bound_whose_key_was_used_again_a_day_later(job: Job) -> None:
+    Job.objects.update(is_owner_known=False)
+    KeyedRequest("key", "echo", "address:one").keep(job)
+    RequestKey.objects.update(created_at=timezone.now() - repeats.KEPT)
+    again = KeyedRequest("key", "echo", OWNER, [OWNER])
+    second = submission.submit("echo", {"message": "x"}, Sender(OWNER), keyed=again)
+    assert second.pk != job.pk
+    lifecycle.claim_owner(Job.objects.get(pk=job.pk))
+    assert Job.objects.get(pk=job.pk).is_owner_known
+    assert again.find_job() == second
 
 
 def test_started_job_runs_its_first_attempt(job: Job) -> None:

@@ -19,7 +19,7 @@ from django.utils import timezone
 from marinemap.errors import RequestError, ServiceError
 from marinemap.jobs import egress, lifecycle, notify, runs, submission
 from marinemap.jobs.models import Callback, Job
-from marinemap.jobs.notify import Subscriber
+from marinemap.jobs.notify import EVENTS, Subscriber
 from marinemap.jobs.owners import Sender
 from marinemap.jobs.periodic import call_back, clean_up_temp_files, requeue_stalled_jobs
 from marinemap.jobs.states import JobStatus
@@ -69,6 +69,23 @@ def submit(receiver: Receiver) -> Callable[..., Job]:
         return submission.submit("echo", {"message": message}, Sender(OWNER), subscriber=subscriber)
 
     return make
+
+
+@pytest.mark.parametrize("how", ["job", "batch"])
+def test_addresses_of_a_cancelled_job_are_forgotten(how: str) -> None:
+    addresses = dict.fromkeys(EVENTS.values(), "https://example.org/?key=1")
+    subscriber = Subscriber(addresses, "http://maps.example/api/")
+    asked = submission.prepare("echo", {"message": "x"}, subscriber=subscriber)
+    jobs = submission.submit_batch(Sender(OWNER), [asked, asked], subscriber=subscriber)
+    begin(jobs[1])
+    if how == "batch":
+        lifecycle.dismiss_batch(jobs[0].batch)
+    else:
+        lifecycle.dismiss(jobs[0])
+        lifecycle.cancel(jobs[1])
+    # The end of the batch is told.
+    kept = Callback.objects.values_list("is_of_batch", flat=True)
+    assert list(kept) == [True] * len(EVENTS)
 
 
 def test_receiver_is_told_what_became_of_a_job(
