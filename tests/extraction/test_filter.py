@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -64,6 +66,51 @@ def passing(text: Any) -> list[int]:
 )
 def test_filter_lets_exactly_these_rows_through(text: Any, rows: list[int]) -> None:
     assert passing(text) == rows
+
+
+def moment(text: str) -> dict[str, str]:
+    return {"timestamp": text}
+
+
+@pytest.fixture
+def machine_in_tokyo(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    with monkeypatch.context() as patched:
+        patched.setenv("TZ", "Asia/Tokyo")
+        time.tzset()
+        yield
+    time.tzset()
+
+
+@pytest.mark.usefixtures("machine_in_tokyo")
+@pytest.mark.parametrize(
+    ("name", "text"), [("local", "2026-01-02T00:00:00"), ("moment", "2026-01-02T23:59:00")]
+)
+def test_moment_without_a_zone_is_of_utc_wherever_the_machine_is(name: str, text: str) -> None:
+    for operator in ("=", "t_equals"):
+        assert passing({"op": operator, "args": [{"property": name}, moment(text)]}) == [1]
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "rows"),
+    [
+        ({"property": "day"}, moment("2026-01-02T05:00:00+09:00"), [0]),
+        ({"property": "day"}, moment("2026-01-01T23:00:00-05:00"), [1]),
+        (moment("2026-01-02T23:00:00Z"), {"property": "day"}, [1]),
+        ({"property": "day"}, {"property": "seen"}, [0, 2]),
+        ({"property": "seen"}, {"property": "day"}, [0, 2]),
+        ({"property": "day"}, {"property": "local"}, [0, 1, 2]),
+    ],
+)
+def test_day_is_compared_with_a_moment_by_its_day_in_utc(
+    left: Any, right: Any, rows: list[int]
+) -> None:
+    days = [date(2026, 1, day) for day in (1, 2, 3)]
+    seen = [datetime(2026, 1, day, 23, 59, tzinfo=UTC) for day in (1, 3, 3)]
+    local = [datetime(2026, 1, day, 12) for day in (1, 2, 3)]
+    table = pa.RecordBatch.from_pydict({"day": days, "seen": seen, "local": local})
+    for operator in ("=", "t_equals"):
+        mask = compile_filter({"op": operator, "args": [left, right]}, table.schema).passes(table)
+        assert [number for number, passes in enumerate(mask.to_pylist()) if passes] == rows
 
 
 @pytest.mark.parametrize("wanted", ["STRASSE", "straße", "Strasse"])

@@ -17,7 +17,8 @@ from marinemap.extraction.filters.values import (
     family,
     how_to_write,
     in_words,
-    is_date,
+    is_day,
+    is_moment,
     is_text,
     plain_value,
     scalar_of,
@@ -42,13 +43,15 @@ class Operands:
 
     def pair(self, left: Any, right: Any) -> tuple[Computed, Computed]:
         """Compile two operands of one type, each literal read as the other's field needs."""
-        type_ = self._type_of(left) or self._type_of(right) or type_of_literal(left)
+        own = [self._type_of(each) for each in (left, right)]
+        type_ = own[0] or own[1] or type_of_literal(left)
         if type_ is None:
             self._check_gives_value(left)
             raise self.refuse(say("{left} is no value for a filter", left=quote(left)))
-        if pa.types.is_timestamp(type_) and (is_date(left) or is_date(right)):
+        times = [own[n] or type_of_literal(each) for n, each in enumerate((left, right))]
+        if any(map(is_day, times)) and any(map(is_moment, times)):
             # A moment is compared with a day by the day on which it is, in UTC.
-            return self._as_day(left), self._as_day(right)
+            return self._as_day(left, times[0]), self._as_day(right, times[1])
         return self.operand(left, type_)[0], self.operand(right, type_)[0]
 
     def operand(self, node: Any, wanted: Any, depth: int = 0) -> tuple[Computed, Any]:
@@ -155,12 +158,12 @@ class Operands:
             lambda columns: compute(as_numbers(left(columns)), as_numbers(right(columns)))
         ), pa.float64()
 
-    def _as_day(self, node: Any) -> Computed:
-        if is_date(node):
-            return self.operand(node, pa.date32())[0]
-        moment, type_ = self.operand(node, None)
+    def _as_day(self, node: Any, type_: Any) -> Computed:
+        found, type_ = self.operand(node, type_)
+        if not is_moment(type_):
+            return found
         unit = pa.timestamp(type_.unit)
-        return lambda columns: moment(columns).cast(unit).cast(pa.date32(), safe=False)
+        return lambda columns: found(columns).cast(unit).cast(pa.date32(), safe=False)
 
     def _literal(self, node: Any, wanted: Any) -> Any:
         self._check_gives_value(node)

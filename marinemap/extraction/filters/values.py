@@ -35,15 +35,22 @@ def plain_value(node: Any) -> Any:
         if isinstance(node.get("date"), str):
             return date.fromisoformat(node["date"])
         if isinstance(node.get("timestamp"), str):
-            return datetime.fromisoformat(node["timestamp"])
+            moment = datetime.fromisoformat(node["timestamp"])
+            # As everywhere; by itself Python takes it for one of the machine's zone.
+            return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     except ValueError:
         return None
     return None
 
 
-def is_date(node: Any) -> bool:
-    """Tell whether a literal is a day."""
-    return isinstance(node, Mapping) and isinstance(node.get("date"), str)
+def is_day(type_: Any) -> bool:
+    """Tell whether a type of Arrow, if any, is one of days."""
+    return type_ is not None and bool(pa.types.is_date(type_))
+
+
+def is_moment(type_: Any) -> bool:
+    """Tell whether a type of Arrow, if any, is one of moments."""
+    return type_ is not None and bool(pa.types.is_timestamp(type_))
 
 
 def suits(value: Any, type_: Any) -> bool:
