@@ -9,6 +9,8 @@ from django.http import HttpRequest
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, URLResolver, path
 
+from marinemap.console.deleting import delete_selected
+
 _FIRST = ("catalogue", "jobs", "mail", "api", "tasks", "auth")
 # Tables that Celery keeps for itself; a schedule in words shows what is in most of them.
 _INNER = ("django_celery_results", "django_celery_beat")
@@ -22,6 +24,10 @@ class Console(AdminSite):
     site_title = "MarineMap"
     index_title = "The service"
     index_template = "console/index.html"
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.add_action(delete_selected)
 
     def index(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None

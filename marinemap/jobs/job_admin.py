@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 import uuid
 import zipfile
 from datetime import timedelta
@@ -35,6 +36,10 @@ _README = "README.txt"
 _MOST_SHOWN = 20_000
 
 _MOST_NAMED = 5
+# A proxy answers 504 after a minute, while the server goes on unseen: of 10,000 jobs for minutes.
+_MOST_SECONDS = 20.0
+# These stay in the list when they have been run again: what was done in part would be done twice.
+_MOST_AGAIN = 200
 # Whose names have some words; who seeks "a" seeks nobody.
 _MOST_PEOPLE = 100
 
@@ -213,7 +218,14 @@ class JobAdmin(_JobAdmin):
     def cancel(self, request: HttpRequest, queryset: QuerySet[Job]) -> None:
         """Cancel those of the chosen jobs that wait or run; the files of others stay."""
         ended = list(queryset.filter(status__in=FINISHED).values_list("pk", flat=True))
-        for job in list(queryset.filter(status__in=UNFINISHED).only("pk")):
+        unended = list(queryset.filter(status__in=UNFINISHED).only("pk"))
+        until = time.monotonic() + _MOST_SECONDS
+        for number, job in enumerate(unended):
+            if number and time.monotonic() > until:
+                told = f"{number:,} were cancelled in {_MOST_SECONDS:.0f} s; of those chosen "
+                told += f"{len(unended) - number:,} are left. Cancel them in the same way."
+                self.message_user(request, told, messages.WARNING)
+                break
             # As it is now: it may have ended since the list was read.
             if not lifecycle.cancel(job):
                 ended.append(job.pk)
@@ -225,6 +237,12 @@ class JobAdmin(_JobAdmin):
     @admin.action(description="Run again, as new jobs of the same people", permissions=["change"])
     def run_again(self, request: HttpRequest, queryset: QuerySet[Job]) -> None:
         """Ask for the same again, telling of each that is refused by now."""
+        chosen = queryset.count()
+        if chosen > _MOST_AGAIN:
+            told = f"{_MOST_AGAIN:,} are run again at once at most, and {chosen:,} are chosen. "
+            told += "None was: choose fewer, such as a page of the list at a time."
+            self.message_user(request, told, messages.ERROR)
+            return
         for job in queryset:
             try:
                 submission.submit_again(job)

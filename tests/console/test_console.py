@@ -13,6 +13,7 @@ from django.contrib.auth.models import Permission, User
 from django.db import connection
 from django.test import Client
 from django.utils import timezone
+from django_celery_results.models import TaskResult
 
 from marinemap.console.figures import HOURS, Hour
 from marinemap.console.plots import plot_jobs
@@ -160,6 +161,24 @@ def test_who_may_only_look_reads_dead_letters_and_leaves_them(looker: Client) ->
     form = {"chosen": [str(number)], "action": "discard"}
     assert looker.post("/admin/queue/dead/", form).status_code == 403
     assert execute("SELECT count(*) FROM broker_dead_letters")[0][0] == 1
+
+
+def test_more_than_an_answer_may_hold_are_not_deleted_at_once(
+    admin_client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of 100,000 the page that asks had 22 MB; to delete them took longer than a proxy waits."""
+    monkeypatch.setattr("marinemap.console.deleting._MOST", 2)
+    many = [TaskResult.objects.create(task_id=f"task-{number}").pk for number in range(3)]
+    address = "/admin/django_celery_results/taskresult/"
+    form: dict[str, Any] = {"action": "delete_selected", "post": "yes"}
+    form |= {"_selected_action": many, "select_across": "1"}
+    refused = admin_client.post(address, form, follow=True)
+    (told,) = map(str, refused.context["messages"])
+    assert told.startswith("2 are deleted at once at most, and 3 are chosen. None was deleted")
+    assert TaskResult.objects.count() == 3
+    # A page of the list at a time.
+    admin_client.post(address, {**form, "_selected_action": many[:2], "select_across": "0"})
+    assert [each.pk for each in TaskResult.objects.all()] == many[2:]
 
 
 def test_failed_jobs_stand_upon_successful_ones() -> None:

@@ -131,6 +131,35 @@ def test_cancelling_leaves_the_files_of_one_that_ends_meanwhile(
     assert Job.objects.get(pk=job.pk).artifact
 
 
+def test_cancelling_many_ends_in_time_and_goes_on_when_asked_again(
+    admin_client: Client, job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of 8,000 that waited it took minutes, and a proxy had answered 504 long before."""
+    monkeypatch.setattr("marinemap.jobs.job_admin._MOST_SECONDS", 0.0)
+    submission.submit("echo", {"message": "x"}, Sender(OWNER))
+    every: dict[str, Any] = {"action": "cancel", "select_across": "1"}
+    every |= {"_selected_action": [str(job.pk)]}
+    answer = admin_client.post(LIST, every, follow=True)
+    (told,) = map(str, answer.context["messages"])
+    assert told.startswith("1 were cancelled in 0 s; of those chosen 1 are left.")
+    assert Job.objects.filter(status=JobStatus.DISMISSED).count() == 1
+    admin_client.post(LIST, every)
+    assert Job.objects.filter(status=JobStatus.DISMISSED).count() == 2
+
+
+def test_more_than_an_answer_may_take_are_not_run_again(
+    admin_client: Client, job: Job, extracted: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of 10,000 it took minutes; who saw the proxy's 504 asked for all of them once more."""
+    monkeypatch.setattr("marinemap.jobs.job_admin._MOST_AGAIN", 1)
+    every: dict[str, Any] = {"action": "run_again", "select_across": "1"}
+    every |= {"_selected_action": [str(extracted.pk)]}
+    answer = admin_client.post(LIST, every, follow=True)
+    (told,) = map(str, answer.context["messages"])
+    assert told.startswith("1 are run again at once at most, and 2 are chosen. None was")
+    assert Job.objects.count() == 2
+
+
 @pytest.mark.parametrize("action", ["cancel", "run_again"])
 def test_who_may_only_look_changes_nothing(job: Job, action: str) -> None:
     user = User.objects.create_user("looker", is_staff=True)
