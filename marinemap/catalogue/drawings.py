@@ -10,11 +10,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from django.conf import settings
+from django.utils import timezone
 
 from marinemap.catalogue import begun, undrawn
 from marinemap.catalogue.models import Drawing, Layer, SourceToRead
 from marinemap.catalogue.only_one import only_one
+from marinemap.catalogue.undrawn import drawing_folder
 from marinemap.errors import MarineMapError
 from marinemap.extraction.tiles import Drawing as Drawn
 from marinemap.extraction.tiles import draw
@@ -24,6 +25,10 @@ _REPORT_EVERY_SECONDS = 1.0
 _GRACE_SECONDS = 600
 # Told whenever a drawing has come on.
 Alive = Callable[[], object]
+
+
+class _OvertakenError(MarineMapError):
+    """What is being drawn is not what the layer's row is about any more; nobody reads it."""
 
 
 def draw_missing(alive: Alive = lambda: None) -> Iterator[str]:
@@ -36,7 +41,7 @@ def draw_missing(alive: Alive = lambda: None) -> Iterator[str]:
     alive : callable
         Called before each drawing, and whenever one has come on.
     """
-    with only_one(_folder() / ".drawing") as is_first:
+    with only_one(drawing_folder() / ".drawing") as is_first:
         while is_first and (found := undrawn.find_next()) is not None:
             alive()
             told = _draw(found, alive) if isinstance(found, Layer) else _draw_held(found, alive)
@@ -55,7 +60,7 @@ def open_drawing(layer: Layer, name: str) -> BinaryIO | None:
     drawing = Drawing.objects.filter(pk=layer.pk, file=name).first()
     try:
         # The name is the row's own: what a client sent names no file.
-        return (_folder() / drawing.file).open("rb") if drawing and drawing.file else None
+        return (drawing_folder() / drawing.file).open("rb") if drawing and drawing.file else None
     except FileNotFoundError:
         return None
 
@@ -63,7 +68,7 @@ def open_drawing(layer: Layer, name: str) -> BinaryIO | None:
 def open_held(given: SourceToRead) -> BinaryIO | None:
     """Open the drawing of data that are held; None if they have none."""
     try:
-        return (_folder() / given.drawing).open("rb") if given.drawing else None
+        return (drawing_folder() / given.drawing).open("rb") if given.drawing else None
     except FileNotFoundError:
         return None
 
@@ -77,9 +82,10 @@ def put(layer: Layer, file: str, message: str) -> None:
 
 def remove_stale() -> list[str]:
     """Remove the files that no drawing names any more; return their names."""
-    named = set(Drawing.objects.exclude(file="").values_list("file", flat=True))
-    named |= set(SourceToRead.objects.exclude(drawing="").values_list("drawing", flat=True))
-    files = _folder().glob("*.p*") if _folder().is_dir() else ()
+    # In this order: what is held becomes the layer's while this looks.
+    named = set(SourceToRead.objects.exclude(drawing="").values_list("drawing", flat=True))
+    named |= set(Drawing.objects.exclude(file="").values_list("file", flat=True))
+    files = drawing_folder().glob("*.p*") if drawing_folder().is_dir() else ()
     stale = [file for file in files if file.name not in named and _is_old(file)]
     for file in stale:
         file.unlink(missing_ok=True)
@@ -87,31 +93,34 @@ def remove_stale() -> list[str]:
 
 
 def _draw(layer: Layer, alive: Alive) -> str:
-    key = undrawn.key_of(layer)
-    drawing, _ = Drawing.objects.get_or_create(pk=layer.pk)
-    name = f"{key}.pmtiles"
-    _note(drawing, key=key, progress=0, message="Reading", is_finished=False)
+    drawing = _begun(layer)
+    name = f"{drawing.key}.pmtiles"
     try:
-        with begun.noted(layer.pk, begun.Kind.DRAWING, key):
+        with begun.noted(layer.pk, begun.Kind.DRAWING, drawing.key):
             drawn = draw(
                 layer.to_source(),
-                _folder() / name,
-                work_folder=_folder(),
+                drawing_folder() / name,
+                work_folder=drawing_folder(),
                 progress=_Report(drawing, alive),
                 on_first_picture=lambda low: _note(drawing, file=low.name),
             )
+        file, told = name if drawn.tiles else "", _told(drawn)
+        _note(drawing, file=file, progress=100, message=told, is_finished=True)
+    except _OvertakenError:
+        return "left, for it is gone or has another drawing by now"
     except MarineMapError as error:
+        told = f"Not drawn: {error}"
         # Finished, so that it is not tried again until the data are others.
-        _note(drawing, message=f"Not drawn: {error}", is_finished=True)
-        return drawing.message
-    _note(
-        drawing,
-        file=name if drawn.tiles else "",
-        progress=100,
-        message=_told(drawn),
-        is_finished=True,
-    )
-    return drawing.message
+        _update(drawing, message=told, is_finished=True)
+    return told
+
+
+def _begun(layer: Layer) -> Drawing:
+    drawing, _ = Drawing.objects.get_or_create(pk=layer.pk)
+    drawing.key = undrawn.key_of(layer)
+    drawing.progress, drawing.message, drawing.is_finished = 0, "Reading", False
+    drawing.save(update_fields=["key", "progress", "message", "is_finished", "updated_at"])
+    return drawing
 
 
 def _told(drawn: Drawn) -> str:
@@ -130,7 +139,8 @@ def _draw_held(given: SourceToRead, alive: Alive) -> str:
 
     try:
         with begun.noted(layer.pk, begun.Kind.HELD_DRAWING, undrawn.state_of(given)):
-            drawn = draw(layer.to_source(), _folder() / name, work_folder=_folder(), progress=note)
+            folder = drawing_folder()
+            drawn = draw(layer.to_source(), folder / name, work_folder=folder, progress=note)
         made = {"drawing": name if drawn.tiles else "", "drawing_message": _told(drawn)}
     except MarineMapError as error:
         made = {"drawing_message": f"Not drawn: {error}"}
@@ -155,14 +165,16 @@ class _Report:
 
 
 def _note(drawing: Drawing, **values: object) -> None:
-    for name, value in values.items():
-        setattr(drawing, name, value)
-    # An update, so that the row of a layer that was deleted meanwhile does not come back.
-    drawing.save(update_fields=[*values, "updated_at"])
+    """Write how a drawing is, or end it if nobody waits for it any more."""
+    if not _update(drawing, **values):
+        raise _OvertakenError(drawing.key)
 
 
-def _folder() -> Path:
-    return Path(settings.MARINEMAP_HOME) / "drawings"
+def _update(drawing: Drawing, **values: object) -> bool:
+    # The row of a layer that was deleted meanwhile does not come back, and one that was given
+    # another drawing since keeps that.
+    same = Drawing.objects.filter(pk=drawing.pk, key=drawing.key)
+    return bool(same.update(**values, updated_at=timezone.now()))
 
 
 def _is_old(file: Path) -> bool:

@@ -60,6 +60,11 @@ def withdraw(layer: Layer) -> None:
     SourceToRead.objects.filter(pk=layer.pk).delete()
 
 
+def discard(given: SourceToRead) -> bool:
+    """Forget a source that was looked at; tell whether it was the one that is given still."""
+    return bool(_same(given).delete()[0])
+
+
 def is_any_waiting() -> bool:
     """Tell whether there is a source to be read that was not begun yet."""
     return _waiting(_NEW).exists()
@@ -134,11 +139,12 @@ def _read(given: SourceToRead) -> str:
 def serve_held(given: SourceToRead) -> bool:
     """Serve a layer from what was read and held; tell whether it was still wanted."""
     layer, held = given.to_layer(), given.found
-    if held is None or not _take_over(given, held):
-        return False
-    if given.drawing:
-        drawings.put(layer, given.drawing, given.drawing_message)
-    return True
+    # Together: of a drawing that no row names the file is removed.
+    with transaction.atomic():
+        is_served = held is not None and _take_over(given, held)
+        if is_served and given.drawing:
+            drawings.put(layer, given.drawing, given.drawing_message)
+    return is_served
 
 
 def _hold(given: SourceToRead, values: dict[str, Any]) -> bool:

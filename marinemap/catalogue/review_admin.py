@@ -20,7 +20,7 @@ from django.urls import NoReverseMatch, URLPattern, path, reverse
 from marinemap.catalogue import drawings
 from marinemap.catalogue.changes import compare
 from marinemap.catalogue.models import Layer, SourceToRead
-from marinemap.catalogue.new_sources import serve_held, withdraw
+from marinemap.catalogue.new_sources import discard, serve_held
 
 # What the map page is built with.
 _SCRIPT, _STYLE = "marinemap/pagemap.js", "marinemap/pagemap.css"
@@ -77,11 +77,11 @@ class ReviewPages:
 
     def _act(self, request: HttpRequest, layer: Layer, given: SourceToRead) -> HttpResponse:
         # Of another source, which somebody gave meanwhile, nothing was seen.
-        if request.POST.get("asked") != given.asked_at.isoformat():
+        is_seen = request.POST.get("asked") == given.asked_at.isoformat()
+        if not is_seen or ("discard" in request.POST and not discard(given)):
             messages.warning(request, "Another source was given meanwhile; look at that.")
             return HttpResponseRedirect(reverse("admin:catalogue_layer_review", args=[layer.pk]))
         if "discard" in request.POST:
-            withdraw(layer)
             messages.success(request, "Discarded: the layer is served as it was.")
         elif serve_held(given):
             messages.success(request, "The new data are served from now on.")

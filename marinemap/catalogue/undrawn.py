@@ -1,14 +1,18 @@
 """What is to be drawn, and which comes next.
 
-Derived: a layer whose drawing is not of its present data, and data that are held and have none. The
-smallest come first, so that a large one keeps few from their turn; last come those whose drawing
-was begun and had no end, the one of longest ago first: it may have none again.
+Derived: a layer whose drawing is not of its present data, or whose file is gone, and data that are
+held and have none. The smallest come first, so that a large one keeps few from their turn; last
+come those whose drawing was begun and had no end, the one of longest ago first: it may have none
+again.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from pathlib import Path
+
+from django.conf import settings
 
 from marinemap.catalogue import begun
 from marinemap.catalogue.models import BegunWork, Drawing, Layer, SourceToRead
@@ -36,8 +40,16 @@ def state_of(given: SourceToRead) -> str:
     return given.asked_at.isoformat()
 
 
+def drawing_folder() -> Path:
+    """Return where the files of drawings lie."""
+    return Path(settings.MARINEMAP_HOME) / "drawings"
+
+
 def _new_layers() -> Iterator[tuple[int, Layer]]:
-    begun_ = set(Drawing.objects.values_list("layer_id", "key"))
+    # Of one that is done the file may be gone: removed for room, or not in a backup.
+    there = {"", *(file.name for file in drawing_folder().glob("*.p*"))}
+    rows = Drawing.objects.values_list("layer_id", "key", "file", "is_finished")
+    begun_ = {(pk, key) for pk, key, file, is_done in rows if file in there or not is_done}
     layers = Layer.objects.served().order_by("feature_count")
     found = next((layer for layer in layers if (layer.pk, key_of(layer)) not in begun_), None)
     if found is not None:

@@ -172,7 +172,10 @@ def read_layers() -> None:
 
 @shared_task(ignore_result=True)
 def draw_layers() -> None:
-    """Draw the layers whose data changed, in a process of its own."""
+    """Draw the layers that have no drawing of their present data, in a process of its own."""
+    if site_mark.find_mismatch() is not None:
+        # In a folder that is another site's none would be found.
+        return
     if undrawn.find_next() is not None and background.drawing.begin():
         logger.info("Layers are being drawn")
 

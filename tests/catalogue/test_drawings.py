@@ -55,6 +55,17 @@ def test_other_data_are_drawn_again_and_the_old_drawing_stays_until_then(
     assert files(home) == {Drawing.objects.get().file}
 
 
+def test_drawing_whose_file_is_gone_is_made_anew(reefs: Layer, home: Path) -> None:
+    list(drawings.draw_missing())
+    before = files(home)
+    for name in before:
+        (home / "drawings" / name).unlink()
+    assert undrawn.find_next() == reefs
+    list(drawings.draw_missing())
+    assert files(home) == before
+    assert undrawn.find_next() is None
+
+
 def test_layer_that_cannot_be_drawn_is_told_of_and_not_tried_again(
     reefs: Layer, marine_gpkg: Path
 ) -> None:

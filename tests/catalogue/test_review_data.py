@@ -10,12 +10,13 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import Permission, User
+from django.db import connection
 from django.test import Client
 
 from marinemap.catalogue import drawings, undrawn
 from marinemap.catalogue.changes import compare
 from marinemap.catalogue.models import Drawing, Layer, SourceToRead
-from marinemap.catalogue.new_sources import give, is_any_waiting, read_waiting
+from marinemap.catalogue.new_sources import give, is_any_waiting, read_waiting, serve_held
 from tests.catalogue.test_admin import form
 
 pytestmark = pytest.mark.django_db
@@ -49,6 +50,59 @@ def test_layer_is_served_as_it_was_until_somebody_has_looked(
     layer = Layer.objects.get()
     assert (layer.source_layer, layer.geometry_type) == ("ports", "Point")
     assert not SourceToRead.objects.exists()
+
+
+def test_what_is_given_while_another_is_discarded_stays(
+    admin_client: Client, held: SourceToRead, marine_gpkg: Path
+) -> None:
+    def give_another(execute: Any, sql: str, *rest: Any) -> Any:
+        if sql.startswith("DELETE") and "sourcetoread" in sql and not given:
+            given.append(True)
+            give(held.layer, str(marine_gpkg), "coastline", is_held=True)
+        return execute(sql, *rest)
+
+    given: list[bool] = []
+    with connection.execute_wrapper(give_another):
+        answer = answer_to(admin_client, discard="1")
+    assert SourceToRead.objects.get().source_layer == "coastline"
+    assert "Another source was given meanwhile" in answer.content.decode()
+
+
+def test_drawing_that_was_served_meanwhile_is_kept(held: SourceToRead, home: Path) -> None:
+    list(drawings.draw_missing())
+    # As after an upgrade of the way of drawing: what is served is drawn anew.
+    Drawing.objects.update(key="before", is_finished=False)
+
+    def serve() -> None:
+        if Drawing.objects.exclude(key="before").exists() and SourceToRead.objects.exists():
+            assert serve_held(SourceToRead.objects.get())
+
+    list(drawings.draw_missing(serve))
+    drawing, layer = Drawing.objects.get(), Layer.objects.get()
+    assert layer.source_layer == "ports"
+    assert (drawing.key, drawing.is_finished) == (undrawn.key_of(layer), True)
+    assert drawing.file == f"{drawing.key}.pmtiles"
+    assert undrawn.find_next() is None
+
+
+def test_drawing_that_is_served_amid_the_cleaning_stays(held: SourceToRead, home: Path) -> None:
+    list(drawings.draw_missing())
+    file = SourceToRead.objects.get().drawing
+    for each in (home / "drawings").glob("*.pmtiles"):
+        os.utime(each, (time.time() - 3600,) * 2)
+
+    def serve(execute: Any, *asked: Any) -> Any:
+        found = execute(*asked)
+        if not served:
+            served.append(True)
+            serve_held(SourceToRead.objects.get())
+        return found
+
+    served: list[bool] = []
+    with connection.execute_wrapper(serve):
+        drawings.remove_stale()
+    assert Drawing.objects.get().file == file
+    assert (home / "drawings" / file).is_file()
 
 
 def test_drawing_of_held_data_is_the_layers_once_they_are_served(
