@@ -48,11 +48,16 @@ def source(tmp_path: Path) -> Path:
 @pytest.mark.parametrize("name", FORMATS)
 def test_same_request_gives_the_same_bytes(source: Path, tmp_path: Path, name: str) -> None:
     made_at = datetime(2026, 11, 21, 12, tzinfo=UTC)
-    digests = set()
+    contents, archives = [], []
     for _ in range(2):
         result = run(source, tmp_path, format=name, made_at=made_at)
-        digests.add(hashlib.sha256(result.archive.read_bytes()).hexdigest())
-    assert len(digests) == 1
+        with zipfile.ZipFile(result.archive) as archive:
+            members = [(info, archive.read(info)) for info in archive.infolist()]
+        contents.append({info.filename: hashlib.sha256(held).hexdigest() for info, held in members})
+        packed = [(info.filename, info.compress_size) for info, _ in members]
+        archives.append((packed, hashlib.sha256(result.archive.read_bytes()).hexdigest()))
+    assert contents[0] == contents[1]
+    assert archives[0] == archives[1]
 
 
 @pytest.mark.parametrize("name", FORMATS)
