@@ -209,8 +209,12 @@ def test_values_of_other_types_are_brought_to_those_of_fields(tmp_path: Path) ->
     }  # fmt: skip
 
 
-def test_number_beyond_64_bits_is_named(tmp_path: Path) -> None:
-    large = pa.array([1, 2**63], pa.uint64())
+@pytest.mark.parametrize(
+    ("type_", "value"), [(pa.uint64(), 2**63), (pa.timestamp("ms", "UTC"), 2**63 - 1)], ids=str
+)
+def test_number_beyond_64_bits_is_named(tmp_path: Path, type_: Any, value: int) -> None:
+    """Of microseconds, which moments are counted in."""
+    large = pa.array([1, value], type_)
     path = write_parquet(tmp_path / "reefs.parquet", squares(4)[:2], {"large": large})
     with pytest.raises(DatasetError, match="field 'large'"):
         read_page(describe(path), "state", Wanted(limit=10))

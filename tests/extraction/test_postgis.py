@@ -544,6 +544,17 @@ def test_end_of_a_day_as_a_time_is_refused_by_name(
         run(table_of("reefs"), tmp_path, AREA)
 
 
+def test_moment_that_wraps_round_is_refused_by_name(
+    database: psycopg.Connection[Any], table_of: Callable[..., Table], tmp_path: Path
+) -> None:
+    """PostgreSQL counts from 2000, Arrow from 1970."""
+    _fill(database, "reefs", _rows(20))
+    database.execute("ALTER TABLE sea.reefs ADD COLUMN until timestamp DEFAULT '294246-12-31'")
+    database.execute("UPDATE sea.reefs SET until = '294276-12-31 23:59:59' WHERE fid = 12")
+    with pytest.raises(DatasetError, match="field 'until' .* a moment after the year 294246"):
+        run(table_of("reefs"), tmp_path, AREA)
+
+
 def test_feature_with_a_coordinate_that_is_no_number_is_counted(
     database: psycopg.Connection[Any], table_of: Callable[..., Table], tmp_path: Path
 ) -> None:

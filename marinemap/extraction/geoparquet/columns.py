@@ -129,8 +129,8 @@ def _converted(values: Any, target: Any) -> Any:
         counted = pc.cast(pc.cast(values, pa.int64()), pa.string())
         return pc.binary_join_element_wise(counted, pa.scalar(stored.unit), pa.scalar(" "))
     # Nanoseconds are cut off; all else that would be lost is an error.
-    is_time = pa.types.is_temporal(stored)
-    return pc.cast(values, target, safe=not is_time)
+    is_cut = pa.types.is_temporal(stored) and getattr(stored, "unit", "ns") == "ns"
+    return pc.cast(values, target, safe=not is_cut)
 
 
 def _as_json(value: Any) -> str | None:

@@ -233,7 +233,8 @@ def since_1970(values: Array, kind: Kind) -> Array:
     Raises
     ------
     ValueError
-        If one is infinite, or the end of a day, as PostgreSQL has them.
+        If one is infinite, the end of a day, or later than 64 bits tell of 1970, as PostgreSQL has
+        them.
     """
     if pa.types.is_time(kind.arrow) and (values == _DAY).any():
         raise ValueError("holds '24:00:00', which elsewhere is no time of day")
@@ -243,4 +244,6 @@ def since_1970(values: Array, kind: Kind) -> Array:
     limits = np.iinfo(values.dtype)
     if ((values == limits.max) | (values == limits.min)).any():
         raise ValueError("holds 'infinity', which is no date")
+    if (values > limits.max - begin).any():
+        raise ValueError("holds a moment after the year 294246, which elsewhere is none")
     return values + begin
