@@ -33,6 +33,7 @@ MISREAD: list[tuple[str, Any]] = [
     ("DATE", "1970-13-01"),
     ("DATE", "2020-02-30"),
     ("DATE", "1900/2/29"),
+    ("DATE", "2020-01-02T10:00:00Z"),
     ("DATETIME", "2020-06-31T12:00:00-05:00"),
     ("DATETIME", "12:00:00"),
     ("DATETIME", "2020-01-01T25:00:00Z"),
@@ -269,6 +270,19 @@ def test_reals_beside_texts_have_no_needless_digits(tmp_path: Path, suffix: str)
     assert "'at' (JSON) is kept as text" in result.layers[0].notes
     (page,) = read_page(describe(source), fingerprint(source), Wanted(limit=2)).parts
     assert page.attributes.column("at").to_pylist()[0] in ("0.1", 0.1)
+
+
+def test_moments_finer_than_a_millisecond_are_cut_to_it(tmp_path: Path) -> None:
+    """GDAL makes 30.000 of 30.9996."""
+    seconds = ["30.9996", "30.9999999", "59.9995", "59.999999", "30.9994", "30.9996+05:00"]
+    source = with_values(tmp_path, "DATETIME", [f"2020-01-02T12:00:{each}" for each in seconds])
+    page = read_page(describe(source), fingerprint(source), Wanted(limit=10))
+    _, *found = page.parts[0].attributes.column("at").to_pylist()
+    assert [str(each)[11:23] for each in found] == [
+        *("12:00:30.999", "12:00:30.999", "12:00:59.999"),
+        *("12:00:59.999", "12:00:30.999", "07:00:30.999"),
+    ]
+    check_servable(describe(source))
 
 
 def of_days(path: Path, *days: str) -> Path:

@@ -14,6 +14,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,11 @@ _MOMENTS = re.compile(
     re.ASCII,
 )
 _MOST_LETTERS = 60
+# GDAL makes a thousand milliseconds of what is rounded to them, and then none.
+_FINE = re.compile(r"\.999[5-9]")
+# Behind a day: in a column of days GDAL leaves it out.
+_TIME = re.compile(r"\d[T ]\s*(\d.*)", re.DOTALL)
+_MIDNIGHT = re.compile(r"00?:00(:00(\.0*)?)?\s*(Z|[+-]\d\d(:?\d\d)?)?\s*", re.ASCII)
 # What is larger is infinite in 32 bits.
 _MOST_SINGLE = float(np.finfo(np.float32).max)
 # Going through a range of keys takes less than half of going to each.
@@ -69,7 +75,8 @@ class SqliteValues:
     def mended(self, batch: Any) -> Any:
         """Return features (pyarrow), whose ids come first, as the file has them.
 
-        An empty text in a column of numbers, truth values, days or moments is null.
+        An empty text in a column of numbers, truth values, days or moments is null; a moment finer
+        than a millisecond is cut to it.
 
         Raises
         ------
@@ -84,12 +91,13 @@ class SqliteValues:
                 found = [*self._misread(database, batch, ids), *self._days(database, batch, ids)]
             except sqlite3.Error as error:
                 raise self._unreadable(error) from error
-        rows: dict[str, set[int]] = {}
+        rows: dict[str, dict[int, datetime | None]] = {}
         for key, name, value in found:
-            if value != "":
+            meant = None if value == "" else _cut_moment(value)
+            if value != "" and meant is None:
                 raise self._refused(key, name, value)
-            rows.setdefault(name, set()).add(key)
-        return _with_nulls(batch, ids, rows)
+            rows.setdefault(name, {})[key] = meant
+        return _with_values(batch, ids, rows)
 
     def _misread(
         self, database: sqlite3.Connection, batch: Any, ids: Array
@@ -215,9 +223,34 @@ def _kind_of(type_: Any, name: str) -> _Kind | None:
         )
     if pa.types.is_string(type_) or pa.types.is_large_string(type_):
         return _Kind(f"instr({column}, char(0))", _has_nul)
-    if pa.types.is_date(type_) or pa.types.is_timestamp(type_):
-        return _Kind(condition_of(column), lambda value: is_impossible(str(value)))
+    if pa.types.is_date(type_):
+        condition = f"{condition_of(column)} OR length({column}) > {len('2026-01-31')}"
+        return _Kind(condition, lambda value: is_impossible(str(value)) or _has_time(str(value)))
+    if pa.types.is_timestamp(type_):
+        condition = f"{condition_of(column)} OR instr({column}, '.999') > 0"
+        return _Kind(condition, lambda value: is_impossible(str(value)) or _is_cut(str(value)))
     return None
+
+
+def _has_time(text: str) -> bool:
+    found = _TIME.search(text)
+    return found is not None and _MIDNIGHT.fullmatch(found[1]) is None
+
+
+def _is_cut(text: str) -> bool:
+    return _FINE.search(text) is not None
+
+
+def _cut_moment(value: Any) -> datetime | None:
+    """Return a moment cut to the millisecond, where GDAL would leave out all of the fraction."""
+    if not isinstance(value, str) or not _is_cut(value) or is_impossible(value):
+        return None
+    try:
+        moment = datetime.fromisoformat(value.replace("/", "-"))
+    except ValueError:
+        return None
+    moment = moment.replace(microsecond=moment.microsecond // 1_000 * 1_000)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _quoted(name: str) -> str:
@@ -229,11 +262,12 @@ def _has_nul(value: Any) -> bool:
     return isinstance(value, str) and "\0" in value
 
 
-def _with_nulls(batch: Any, ids: Array, rows: dict[str, set[int]]) -> Any:
-    for name, keys in rows.items():
+def _with_values(batch: Any, ids: Array, rows: dict[str, dict[int, datetime | None]]) -> Any:
+    for name, values in rows.items():
         at = batch.schema.get_field_index(name)
-        is_null = pa.array(np.isin(ids, list(keys)))
+        are_odd = np.isin(ids, list(values))
         column = batch.column(at)
-        nothing = pa.scalar(None, column.type)
-        batch = batch.set_column(at, batch.schema.field(at), pc.if_else(is_null, nothing, column))
+        meant = pa.array([values[key] for key in ids[are_odd].tolist()], column.type)
+        column = pc.replace_with_mask(column, pa.array(are_odd), meant)
+        batch = batch.set_column(at, batch.schema.field(at), column)
     return batch
