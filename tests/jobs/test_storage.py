@@ -11,6 +11,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import uuid
 import zipfile
 from collections.abc import Callable, Iterator
@@ -47,6 +48,7 @@ from marinemap.jobs.storage import (
     Bucket,
     StorageAwayError,
     clients,
+    looking,
     removing,
     site_bucket,
     uploading,
@@ -58,6 +60,7 @@ from tests.storage_server import FULL, OLD, SECRET_KEY, Gate, make_bucket, stora
 pytestmark = pytest.mark.django_db
 PROJECT = Path(__file__).parents[2]
 PIECE = 5 * 1024 * 1024
+_LONG = 120.0
 UPLOAD = """
 import json, sys
 from pathlib import Path
@@ -411,6 +414,37 @@ def test_archive_that_could_not_be_removed_is_an_orphan(
     assert all_of_it() == []
 
 
+@pytest.mark.parametrize(
+    ("written", "is_removed"),
+    [
+        # As where a proxy adds one of its own, or does not know the zone.
+        ("Sun, 06 Nov 2044 08:49:37 GMT, Sun, 06 Nov 2044 08:49:37 GMT", True),
+        ("Sun, 06 Nov 2044 08:49:37 -0000", True),
+        ("2044-11-06T08:49:37Z", False),
+    ],
+)
+def test_time_of_the_storage_is_read_however_it_is_written(
+    bucket: Bucket,
+    all_of_it: Callable[[], list[str]],
+    tmp_path: Path,
+    written: str,
+    is_removed: bool,
+) -> None:
+    """The cleaning ended in a TypeError, each time."""
+    (name,) = uploaded(bucket, tmp_path, 1)
+
+    def write(parsed: dict[str, Any], **_: Any) -> None:
+        parsed["ResponseMetadata"]["HTTPHeaders"]["date"] = written
+
+    events = clients.work_client(bucket.settings).meta.events
+    events.register("after-call.s3", write)
+    try:
+        assert orphans.remove_orphans() == [name] * is_removed
+    finally:
+        events.unregister("after-call.s3", write)
+    assert len(all_of_it()) == (not is_removed)
+
+
 def test_cleaning_leaves_what_others_wrote(
     bucket: Bucket,
     all_of_it: Callable[[], list[str]],
@@ -609,6 +643,22 @@ def test_site_without_its_storage_is_not_ready_and_tells(bucket: Bucket, gate: G
         found = health.health_of_site()
         assert found["storage"] == "the storage of results does not answer"
         assert [words for _, words in watch._away_storage()] != []
+
+
+def test_loading_the_client_is_not_taken_for_a_storage_that_is_away(
+    bucket: Bucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a busy machine it took longer than the storage may take to answer."""
+    made_in = []
+
+    def watched(settings: Any) -> Any:
+        made_in.append(threading.current_thread())
+        return clients.look_client(settings)
+
+    monkeypatch.setattr(looking, "look_client", watched)
+    assert looking.trouble_of(looking.begin_look(), _LONG) is None
+    # By whoever asks, before the time of the look begins.
+    assert made_in[0] is threading.current_thread()
 
 
 def test_site_on_the_disk_says_nothing_of_a_storage(db: None) -> None:

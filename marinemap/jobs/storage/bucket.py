@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 
 from marinemap.jobs.conf import StorageSettings
 from marinemap.jobs.storage.clients import link_client, look_client, work_client
-from marinemap.jobs.storage.errors import code_of, in_words
+from marinemap.jobs.storage.errors import code_of, in_words, told_away
 from marinemap.jobs.storage.reading import StoredFile
 from marinemap.jobs.storage.removing import remove_each
 from marinemap.jobs.storage.uploading import upload
@@ -172,4 +172,10 @@ class Bucket:
 def _time_of(page: dict[str, Any]) -> datetime:
     """Return when the storage answered, by its own clock."""
     stamp = page["ResponseMetadata"]["HTTPHeaders"].get("date")
-    return parsedate_to_datetime(stamp) if stamp else datetime.now(UTC)
+    try:
+        told = parsedate_to_datetime(stamp) if stamp else datetime.now(UTC)
+    except ValueError as error:
+        # Nothing is removed by a clock that cannot be read.
+        raise told_away("the storage of results does not tell the time", error) from error
+    # Of two, as where a proxy adds its own, the zone is not read. All are in UTC (RFC 9110, 6.6.1).
+    return told if told.tzinfo else told.replace(tzinfo=UTC)

@@ -59,14 +59,14 @@ def in_words() -> Iterator[None]:
     try:
         yield
     except ClientError as error:
-        raise _told(_WORDS.get(code_of(error), _AWAY), error) from error
+        raise told_away(_WORDS.get(code_of(error), _AWAY), error) from error
     except NoCredentialsError as error:
-        raise _told(f"{_REFUSED}: it has no key", error) from error
+        raise told_away(f"{_REFUSED}: it has no key", error) from error
     except (BotoCoreError, Boto3Error, OSError) as error:
-        raise _told(_AWAY, error) from error
+        raise told_away(_AWAY, error) from error
 
 
-def _told(words: str, error: Exception) -> StorageAwayError:
+def told_away(words: str, error: Exception) -> StorageAwayError:
     """Return the error for people; the operator finds in the log what was answered to what."""
     away = StorageAwayError(words)
     # The error itself, for the log is to tell of an outage once a minute (logs.quiet).

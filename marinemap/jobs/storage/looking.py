@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import Future
+from contextlib import suppress
 from functools import lru_cache
 
 from marinemap.jobs.conf import StorageSettings, storage_settings
@@ -19,6 +20,10 @@ def begin_look() -> Future[str | None]:
     """Look how the storage of results is; :func:`trouble_of` tells what was found."""
     settings = storage_settings()
     if settings is not None:
+        # Made before the storage's time runs: on a busy machine the first takes longer than that,
+        # and a storage that is well would be told to be away. The look tells why it cannot be made.
+        with suppress(StorageAwayError), in_words():
+            look_client(settings)
         return _lookout(settings).begin()
     nothing: Future[str | None] = Future()
     nothing.set_result(None)
