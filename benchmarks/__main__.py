@@ -10,6 +10,7 @@ from importlib.util import find_spec
 BENCHMARKS = (
     "extraction",
     "memory",
+    "postgis",
     "dear_areas",
     "drawings",
     "page",

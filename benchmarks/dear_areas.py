@@ -25,6 +25,7 @@ from typing import Any
 import numpy as np
 import shapely
 
+from benchmarks.choices import several_of
 from benchmarks.machine import describe_load, describe_machine
 from marinemap.errors import RequestError
 from marinemap.extraction import parse_area, parse_crs
@@ -195,21 +196,13 @@ def _exponent(before: tuple[int, float], after: tuple[int, float]) -> float:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="benchmarks dear_areas", description=__doc__)
-    parser.add_argument("--kinds", type=_kinds, default=list(KINDS))
+    parser.add_argument("--kinds", type=several_of(KINDS, "kind"), default=list(KINDS))
     parser.add_argument(
         "--corners",
         type=lambda text: [int(part) for part in text.split(",")],
         default=[1_000, 10_000, 100_000],
     )
     return parser.parse_args()
-
-
-def _kinds(text: str) -> list[str]:
-    chosen = text.split(",")
-    unknown = sorted(set(chosen) - set(KINDS))
-    if unknown:
-        raise argparse.ArgumentTypeError(f"no kind '{unknown[0]}'; there are {', '.join(KINDS)}")
-    return chosen
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ from typing import Any
 
 import shapely
 
+from benchmarks.choices import several_of
 from benchmarks.extraction_layers import (
     make_coast,
     make_grown_layer,
@@ -160,19 +161,11 @@ def _options() -> argparse.Namespace:
     features = int(os.environ.get("BENCH_FEATURES", "1000000"))
     parser.add_argument("--features", type=int, default=features)
     parser.add_argument("--rounds", type=int, default=int(os.environ.get("BENCH_ROUNDS", "3")))
-    parser.add_argument("--only", type=_parts, default=list(_PARTS), metavar="PART,...")
+    parser.add_argument("--only", type=several_of(_PARTS), default=list(_PARTS), metavar="PART,...")
     parser.add_argument("--sample", type=int, default=100_000, help="for peers on the complex area")
     parser.add_argument("--slow-peers", action="store_true", help="all features for them, once")
     parser.add_argument("--folder", default=str(Path(tempfile.gettempdir()) / "marinemap-bench"))
     return parser.parse_args()
-
-
-def _parts(text: str) -> list[str]:
-    parts = text.split(",")
-    unknown = [part for part in parts if part not in _PARTS]
-    if unknown:
-        raise argparse.ArgumentTypeError(f"no part '{unknown[0]}'; there are {', '.join(_PARTS)}")
-    return parts
 
 
 if __name__ == "__main__":

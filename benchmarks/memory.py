@@ -23,6 +23,8 @@ import pyarrow as pa
 import pyogrio
 import shapely
 
+from benchmarks.choices import several_of
+from benchmarks.engine_run import own_peak_megabytes
 from benchmarks.machine import describe_load, describe_machine
 from benchmarks.targets import Target
 from marinemap.extraction import ExtractionRequest, SourceLayer, extract
@@ -105,9 +107,7 @@ def _make(kind: str, layer: Path) -> None:
 def _run(layer: Path) -> None:
     source = SourceLayer("sea", layer)
     extract(ExtractionRequest([source], _AREA, layer.with_suffix(".zip"), crs=_CRS))
-    status = Path("/proc/self/status").read_text()
-    (line,) = (line for line in status.splitlines() if line.startswith("VmHWM"))
-    print(json.dumps({"megabytes": int(line.split()[1]) / 1024}))
+    print(json.dumps({"megabytes": own_peak_megabytes()}))
 
 
 def main() -> None:
@@ -127,16 +127,9 @@ def main() -> None:
     print(describe_load())
 
 
-def _kinds(text: str) -> list[str]:
-    unknown = [kind for kind in text.split(",") if kind not in KINDS]
-    if unknown:
-        raise argparse.ArgumentTypeError(f"no '{unknown[0]}'; there are {', '.join(KINDS)}")
-    return text.split(",")
-
-
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="benchmarks memory", description=__doc__)
-    parser.add_argument("--kinds", type=_kinds, default=list(KINDS))
+    parser.add_argument("--kinds", type=several_of(KINDS, "kind"), default=list(KINDS))
     parser.add_argument("--child", nargs=3, help=argparse.SUPPRESS)
     return parser.parse_args()
 

@@ -21,6 +21,7 @@ from typing import Any
 
 import shapely
 
+from benchmarks.choices import several_of
 from benchmarks.jobs import databases
 from benchmarks.machine import describe_load, describe_machine
 from benchmarks.scale_model import Demand, fit, simulate
@@ -220,20 +221,13 @@ _PARTS = {"shares": measure_shares, "many": measure_many, "huge": measure_huge, 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog=sys.argv[0])
-    parser.add_argument("--only", type=_names, default=list(_PARTS), metavar="PART,...")
+    parser.add_argument("--only", type=several_of(_PARTS), default=list(_PARTS), metavar="PART,...")
     parser.add_argument("--workers", type=_numbers, default=[1, 2, 4, 8], metavar="N,...")
     parser.add_argument("--database", choices=["sqlite", "postgresql"], help="this one only")
     parser.add_argument("--jobs", type=int, default=100, help="small ones, by default 100")
     parser.add_argument("--features", type=int, default=_HUGE_FEATURES, help="of the huge one")
     parser.add_argument("--rounds", type=int, default=3, help="the fastest counts, by default of 3")
     return parser.parse_args()
-
-
-def _names(text: str) -> list[str]:
-    unknown = [name for name in text.split(",") if name not in _PARTS]
-    if unknown:
-        raise argparse.ArgumentTypeError(f"no part '{unknown[0]}'; there are {', '.join(_PARTS)}")
-    return text.split(",")
 
 
 def _numbers(text: str) -> list[int]:

@@ -45,6 +45,7 @@ class Dataset:
     layer is empty or no feature has a geometry. ``crs`` is an authority code such as
     ``EPSG:4326``, or WKT where the CRS has none. Without ``known_zones`` whoever needs the zones
     of its moments reads them all. ``assumed`` is a sentence about what the data leave unsaid.
+    ``placed_count`` is of how many features it was seen that they lie somewhere, if it was.
     """
 
     path: Place
@@ -56,6 +57,7 @@ class Dataset:
     feature_count: int
     known_zones: KnownZones | None = None
     assumed: str = ""
+    placed_count: int | None = None
 
     @property
     def may_hold_collections(self) -> bool:

@@ -41,6 +41,7 @@ from marinemap.extraction import (
     read_page,
 )
 from marinemap.extraction.pages.page import attributes_schema
+from marinemap.extraction.postgis.index import TableIndex
 from marinemap.extraction.sources.source_files import unchanged
 from marinemap.extraction.tiles import draw
 from tests.extraction.layers import read, run, unpack, write_layer
@@ -568,8 +569,35 @@ def test_feature_with_a_coordinate_that_is_no_number_is_counted(
     check_servable(dataset)
     for kind in ("geometry", "geography"):
         database.execute(f"ALTER TABLE sea.odd ALTER geom TYPE {kind} USING geom::{kind}")
+        assert describe(table_of("odd")).placed_count == TableIndex.of(table_of("odd")).size()
         (report,) = run(table_of("odd"), tmp_path).layers
         assert (report.features_written, report.without_position + report.not_finite) == (1, 3)
+
+
+def test_progress_is_of_what_the_server_plans_where_that_is_near(
+    database: psycopg.Connection[Any],
+    table_of: Callable[..., Table],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    _fill(database, "reefs", _rows(700))
+    database.execute("ALTER TABLE sea.reefs SET (autovacuum_enabled = false)")
+    dataset = describe(table_of("reefs"))
+    west: tuple[float, float, float, float] = (0, 40, 3.5, 52)
+    index = TableIndex.of(dataset.path)
+
+    def expected() -> int:
+        return index.expect([west], dataset.bounds, dataset.feature_count)
+
+    true = index.count([west])
+    assert true == expected() == 280
+    database.execute("ANALYZE sea.reefs")
+    with monkeypatch.context() as patch:
+        patch.delattr(TableIndex, "count")
+        assert true / 2 < expected() < true * 2
+    # Statistics of other rows are worse than none.
+    database.execute("UPDATE sea.reefs SET geom = ST_Translate(geom, 40, 0)")
+    dataset = describe(table_of("reefs"))
+    assert expected() == index.count([west]) == 0
 
 
 def _backends(cluster: Cluster) -> list[int]:

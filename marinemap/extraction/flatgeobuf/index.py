@@ -70,6 +70,10 @@ class PackedIndex:
         with opened(self.place) as (ranges, layout):
             return count_touching(ranges, layout, list(boxes))
 
+    def expect(self, boxes: Sequence[Box], bounds: Box | None, features: int) -> int:
+        """Return how many features the condition lets through: the file says it at once."""
+        return self.count(boxes)
+
     def size(self) -> int:
         """Return how many features there are: each has a place in the index."""
         with opened(self.place) as (_, layout):

@@ -149,6 +149,10 @@ class RTree:
             (count,) = database.execute(f"SELECT count(*) FROM ({self._ids(boxes)})").fetchone()
         return int(count)
 
+    def expect(self, boxes: Sequence[Box], bounds: Box | None, features: int) -> int:
+        """Return how many features the condition lets through: the file says it at once."""
+        return self.count(boxes)
+
     def size(self) -> int:
         """Return how many features the index holds: those without a position are not in it."""
         # SQLite keeps a row for each entry of an R-tree beside it; counting there is cheap.

@@ -12,6 +12,7 @@ from marinemap.errors import DatasetError
 from marinemap.extraction.geometry.type_names import TYPE_NAMES, common_type
 from marinemap.extraction.postgis.begin import PARTS, relation
 from marinemap.extraction.postgis.columns import Shape, shape_of
+from marinemap.extraction.postgis.index import lies_somewhere
 from marinemap.extraction.postgis.session import Session, session
 from marinemap.extraction.postgis.table import Table
 from marinemap.sentences import say
@@ -19,10 +20,14 @@ from marinemap.sentences import say
 Bounds = tuple[float, float, float, float]
 
 _COUNT = """
-SELECT n, low, high, ST_XMin(e), ST_YMin(e), ST_XMax(e), ST_YMax(e) FROM (
-SELECT count(*) AS n, min(ST_SRID(g)) AS low, max(ST_SRID(g)) AS high, ST_Extent(g) AS e
+SELECT n, low, high, ST_XMin(e), ST_YMin(e), ST_XMax(e), ST_YMax(e), placed FROM (
+SELECT count(*) AS n, min(ST_SRID(g)) AS low, max(ST_SRID(g)) AS high, ST_Extent(g) AS e,
+       count(*) FILTER (WHERE {placed}) AS placed
   FROM (SELECT {geometry} AS g FROM {relation}) AS all_rows WHERE {which}) AS counted
 """
+# A number does not come in an order: the server may take several processes, as it is set up.
+_BY_MANY = "SET LOCAL max_parallel_workers_per_gather TO DEFAULT"
+_BY_ONE = "SET LOCAL max_parallel_workers_per_gather = 0"
 # One at infinity stretches the extent of all.
 _FINITE = (
     "abs(ST_XMin(g)) + abs(ST_XMax(g)) + abs(ST_YMin(g)) + abs(ST_YMax(g)) < 'Infinity'::float8"
@@ -53,13 +58,17 @@ _LINEAR = {
 
 @dataclass(frozen=True)
 class TableDescription:
-    """What a table holds; ``stated_crs`` is an authority's code or WKT, None where it has none."""
+    """What a table holds; ``stated_crs`` is an authority's code and WKT, as far as it has them.
+
+    ``placed_count`` is how many of its features lie somewhere.
+    """
 
     stated_crs: tuple[str, ...]
     bounds: Bounds | None
     geometry_type: str
     fields: tuple[tuple[str, str], ...]
     feature_count: int
+    placed_count: int
 
 
 def describe_table(table: Table) -> TableDescription:
@@ -94,12 +103,17 @@ def describe_table(table: Table) -> TableDescription:
             geometry_type=_geometry_type(opened, table, shape),
             fields=tuple((column.name, column.kind.word) for column in shape.fields),
             feature_count=count,
+            placed_count=int(counted[7] or 0),
         )
 
 
 def _counted(opened: Session, table: Table, shape: Shape, which: str) -> list[str | None]:
-    query = SQL(_COUNT).format(which=SQL(which), **_names(table, shape))
-    return opened.rows(query)[0]
+    placed = lies_somewhere(SQL("g"))
+    query = SQL(_COUNT).format(which=SQL(which), placed=placed, **_names(table, shape))
+    opened.rows(SQL(_BY_MANY))
+    found = opened.rows(query)[0]
+    opened.rows(SQL(_BY_ONE))
+    return found
 
 
 def _bounds(

@@ -90,7 +90,8 @@ def _described_table(table: Table, layer: str | None) -> Dataset:
     # Imported here: PostgreSQL's client takes long to import, and files need none of it.
     from marinemap.extraction.postgis.described import describe_table
 
-    return _as_told(table, table.layer, describe_table(table))
+    found = describe_table(table)
+    return replace(_as_told(table, table.layer, found), placed_count=found.placed_count)
 
 
 def _described_parquet(path: Path, name: str) -> Dataset:

@@ -81,6 +81,12 @@ class SpatialIndex(Protocol):
     def count(self, boxes: Sequence[Box]) -> int:
         """Return about how many features the condition lets through, never too few."""
 
+    def expect(self, boxes: Sequence[Box], bounds: Box | None, features: int) -> int:
+        """Return about how many of so many features, which lie within bounds, that are.
+
+        At once, so that it may be wrong.
+        """
+
     def size(self) -> int:
         """Return how many features lie somewhere."""
 

@@ -100,7 +100,9 @@ class Source:
         """About how many features will be read, where the source's index can tell."""
         if self._keys is not None:
             return len(self._keys)
-        return self.rtree.count(self.boxes) if self.rtree else None
+        if self.rtree is None:
+            return None
+        return self.rtree.expect(self.boxes, self.dataset.bounds, self.dataset.feature_count)
 
     @property
     def without_position(self) -> int:
@@ -116,7 +118,12 @@ class Source:
         """
         if self._layer.is_shapefile:
             return self._records.nowhere
-        return max(0, self.dataset.feature_count - self.rtree.size()) if self.rtree else 0
+        if self.rtree is None:
+            return 0
+        placed = self.dataset.placed_count
+        if placed is None:
+            placed = self.rtree.size()
+        return max(0, self.dataset.feature_count - placed)
 
     @property
     def counts_not_finite(self) -> bool:
