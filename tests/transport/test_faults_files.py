@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-import shutil
 import threading
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
+from time import monotonic
+from uuid import uuid4
 
 import pytest
 
@@ -22,17 +23,40 @@ from tests.transport.test_leases import start_holder, stop
 pytestmark = pytest.mark.parametrize("broker", ["sqlite"], indirect=True)
 
 
+def take_away(folder: Path) -> None:
+    """In one step: whoever listens hangs up each bell that is missing, at any moment."""
+    folder.rename(folder.with_name(f"{folder.name}-{uuid4()}"))
+
+
+def replace(folder: Path, new: Path) -> None:
+    """Let something stand in a folder's place before a listener has made the folder again."""
+    deadline = monotonic() + 60
+    while monotonic() < deadline:
+        take_away(folder)
+        # It was made again in between.
+        with suppress(OSError):
+            new.rename(folder)
+            return
+    raise TimeoutError(folder)
+
+
 def become_file(folder: Path) -> None:
-    folder.write_text("")
+    new = folder.with_name("new")
+    new.touch()
+    replace(folder, new)
 
 
 def become_loop(folder: Path) -> None:
-    folder.symlink_to(folder)
+    new = folder.with_name("new")
+    new.symlink_to(folder)
+    replace(folder, new)
 
 
 def become_folders(folder: Path) -> None:
+    new = folder.with_name("new")
     for number in range(256):
-        (folder / f"{number:02x}").mkdir(parents=True)
+        (new / f"{number:02x}").mkdir(parents=True)
+    replace(folder, new)
 
 
 @pytest.mark.parametrize("become", [become_file, become_loop, become_folders])
@@ -43,7 +67,6 @@ def test_publish_is_no_failure_whatever_became_of_the_bells(
     folder = tmp_path / "broker.sqlite3-bells"
     inbox = Inbox(broker.connect())
     assert inbox.receives_nothing(0.1)
-    shutil.rmtree(folder)
     become(folder)
     publish(broker.connect(), "stored")
     assert inbox.receive(1) == ["stored"]
@@ -54,7 +77,7 @@ def test_bells_that_were_deleted_are_hung_up_again(broker: Broker, tmp_path: Pat
     bell = tmp_path / "broker.sqlite3-bells" / "all"
     inbox = Inbox(broker.connect())
     assert inbox.receives_nothing(0.1)
-    shutil.rmtree(bell.parent)
+    take_away(bell.parent)
     wait_until(bell.exists, "hanging up the bells")
 
 
