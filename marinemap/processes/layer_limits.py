@@ -24,7 +24,12 @@ def check_area(layers: Sequence[Layer], area: Area) -> None:
     for layer in layers:
         if layer.most_corners is not None and corners > layer.most_corners:
             raise _refused(
-                layer, f"an area of {layer.most_corners:,} corners at most; this has {corners:,}"
+                layer,
+                say(
+                    "an area of {most:,} corners at most; this has {corners:,}",
+                    most=layer.most_corners,
+                    corners=corners,
+                ),
             )
         if layer.most_area_km2 is None:
             continue
@@ -32,8 +37,13 @@ def check_area(layers: Sequence[Layer], area: Area) -> None:
         if size > layer.most_area_km2:
             raise _refused(
                 layer,
-                f"an area of {layer.most_area_km2:,} km² at most; this has {size:,.0f} km²: "
-                f"{layer.most_area_km2 / size:.0%} of it would fit",
+                say(
+                    "an area of {most:,} km² at most; this has {size:,.0f} km²: {part:.0%} of it "
+                    "would fit",
+                    most=layer.most_area_km2,
+                    size=size,
+                    part=layer.most_area_km2 / size,
+                ),
             )
 
 

@@ -44,6 +44,22 @@ def test_refusal_says_limit_and_what_would_fit(
 @pytest.mark.parametrize(
     ("limit", "words"),
     [
+        ({"most_area_km2": 100_000}, "ein Gebiet von höchstens 100.000 km²; dieses hat 22"),
+        ({"most_corners": 4}, "ein Gebiet von höchstens 4 Ecken; dieses hat 5"),
+        ({"most_features": 2}, "höchstens 2 Objekte"),
+    ],
+)
+def test_refusal_is_in_the_readers_language_throughout(
+    reefs: Layer, new_client: NewClient, post: Post, limit: dict[str, int], words: str
+) -> None:
+    Layer.objects.filter(pk="reefs").update(**limit)
+    refused = post(new_client(), REQUEST, headers={"Accept-Language": "de"})
+    assert words in assert_problem(refused, 400)["detail"]
+
+
+@pytest.mark.parametrize(
+    ("limit", "words"),
+    [
         ({"most_features": 2}, "of layer 'reefs' has over 2 features, the most that the layer"),
         ({"most_area_km2": 5}, "layer 'reefs' gives an area of 5 km² at most"),
         ({"most_corners": 4}, "layer 'reefs' gives an area of 4 corners at most"),
