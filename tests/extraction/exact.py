@@ -5,10 +5,22 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import Any
 
+import numpy as np
 import shapely
 
 Point = tuple[Fraction, Fraction]
 Edge = tuple[Point, Point]
+
+
+def covered(area: Any, features: Any) -> Any:
+    """Tell which features lie within; where GEOS differs from itself, rational numbers do."""
+    once = shapely.covers(area, features)
+    prepared = shapely.from_wkb(shapely.to_wkb(area))
+    shapely.prepare(prepared)
+    often = shapely.covers(prepared, features)
+    for row in np.flatnonzero((once != often) & (shapely.get_dimensions(features) == 2)):
+        once[row] = covers(area, features[row])
+    return once
 
 
 def covers(area: Any, polygon: Any) -> bool:

@@ -17,7 +17,7 @@ from marinemap.extraction.areas.local import LocalParts
 from marinemap.extraction.geometry.plain_rows import plain_rows
 from marinemap.extraction.geometry.raster import EDGE, INSIDE, OUTSIDE
 from marinemap.extraction.geometry.wkb import promoted, to_column, to_geometries
-from tests.extraction.exact import covers
+from tests.extraction.exact import covered, covers
 from tests.extraction.generated import areas, features, of_dimension, rounding
 from tests.extraction.sizes import unhurried
 
@@ -52,7 +52,7 @@ def test_whole_features_are_chosen_as_geos_chooses(data: st.DataObject) -> None:
     assert (
         touching.rows.tolist() == np.flatnonzero(shapely.intersects(area, given_features)).tolist()
     )
-    assert within.rows.tolist() == np.flatnonzero(_covered(area, given_features)).tolist()
+    assert within.rows.tolist() == np.flatnonzero(covered(area, given_features)).tolist()
     assert touching.column.equals(column.take(touching.rows))
 
 
@@ -154,17 +154,6 @@ def test_single_parts_become_multi_without_a_change_of_coordinates() -> None:
     assert [shapely.get_num_geometries(m) for m in multis] == [1, 1, 1, 2, 1]
     assert shapely.equals(multis, to_geometries(column)).all()
     assert sum(len(group.rows) for group in plain_rows(column)) == 4
-
-
-def _covered(area: Any, features: Any) -> Any:
-    """Tell which features lie within; where GEOS differs from itself, rational numbers do."""
-    once = shapely.covers(area, features)
-    prepared = shapely.from_wkb(shapely.to_wkb(area))
-    shapely.prepare(prepared)
-    often = shapely.covers(prepared, features)
-    for row in np.flatnonzero((once != often) & (shapely.get_dimensions(features) == 2)):
-        once[row] = covers(area, features[row])
-    return once
 
 
 def _assert_same(kept: Any, expected: Any, feature: Any, dimension: int) -> None:
