@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ from psycopg.sql import SQL, Composable, Identifier, Literal
 from marinemap.extraction.postgis.begin import relation
 from marinemap.extraction.postgis.columns import Shape, shape_of
 from marinemap.extraction.postgis.condition import necessary
+from marinemap.extraction.postgis.plan import plan_of
 from marinemap.extraction.postgis.session import session
 from marinemap.extraction.postgis.table import Table
 
@@ -20,6 +20,17 @@ Box = tuple[float, float, float, float]
 Array = np.ndarray[Any, Any]
 # A plan that is as many times off for all rows says nothing of some.
 _FAR_OFF = 2
+
+
+@dataclass(frozen=True)
+class Condition:
+    """Which features are wanted, in SQL.
+
+    ``around``, where there is one, holds of all of them and is told at once of most others.
+    """
+
+    sql: Composable
+    around: Composable = field(default_factory=lambda: SQL("true"))
 
 
 @dataclass(frozen=True)
@@ -51,7 +62,7 @@ class TableIndex:
         found = [each for tree in trees if (each := necessary(tree, columns))]
         return replace(self, also=SQL(" AND ").join(found)) if found else self
 
-    def condition(self, boxes: Sequence[Box], most: int | None = None) -> Composable:
+    def condition(self, boxes: Sequence[Box], most: int | None = None) -> Condition:
         """Return a condition for the features whose box touches one of the boxes.
 
         How many, the query says: ``most`` is that of files.
@@ -60,15 +71,16 @@ class TableIndex:
         type_ = self.shape.geometry.type
         near = SQL(" OR ").join(_touching(geometry, type_, box) for box in boxes)
         found = SQL("({})").format(near)
-        return found if self.also is None else SQL("{} AND ({})").format(found, self.also)
+        asked = found if self.also is None else SQL("{} AND ({})").format(found, self.also)
+        return Condition(asked, _touching(geometry, type_, _around(boxes)))
 
-    def condition_of(self, keys: Sequence[int]) -> Composable:
+    def condition_of(self, keys: Sequence[int]) -> Condition:
         """Return a condition for the features of these keys."""
-        return SQL("{} = ANY({}::int8[])").format(
-            Identifier(self.shape.key), Literal([int(key) for key in keys])
-        )
+        among = SQL("{} = ANY({}::int8[])")
+        found = [int(key) for key in keys]
+        return Condition(among.format(Identifier(self.shape.key), Literal(found)))
 
-    def conditions(self, keys: Any, first: int = 0, end: int | None = None) -> Iterator[Composable]:
+    def conditions(self, keys: Any, first: int = 0, end: int | None = None) -> Iterator[Condition]:
         """Yield nothing: no keys are gathered beforehand."""
         yield from ()
 
@@ -81,7 +93,7 @@ class TableIndex:
 
     def count(self, boxes: Sequence[Box]) -> int:
         """Return how many features the condition lets through."""
-        return self._number("count(*)", self.condition(boxes))
+        return self._number("count(*)", self.condition(boxes).sql)
 
     def size(self) -> int:
         """Return how many features lie somewhere."""
@@ -117,7 +129,7 @@ class TableIndex:
             g=self.shape.geometry_sql(),
             relation=relation(self.table),
             every=Literal(int(every)),
-            condition=self.condition(boxes),
+            condition=self.condition(boxes).sql,
         )
         with session(self.table) as opened:
             found = opened.rows(query)
@@ -153,11 +165,10 @@ class TableIndex:
         )
 
     def _planned(self, boxes: Sequence[Box]) -> int:
-        query = SQL("EXPLAIN (FORMAT JSON) SELECT 1 FROM {} WHERE {}")
+        query = SQL("SELECT 1 FROM {} WHERE {}")
         with session(self.table) as opened:
-            ((plan,),) = opened.rows(query.format(relation(self.table), self.condition(boxes)))
-        rows: float = json.loads(plan or "")[0]["Plan"]["Plan Rows"]
-        return int(rows)
+            plan = plan_of(opened, query.format(relation(self.table), self.condition(boxes).sql))
+        return int(plan["Plan Rows"])
 
     def _number(self, what: str, condition: Composable) -> int:
         query = SQL("SELECT {} FROM {} WHERE {}").format(SQL(what), relation(self.table), condition)
@@ -172,6 +183,11 @@ def lies_somewhere(geometry: Composable) -> Composable:
     What touches not even its own box, for a coordinate is no number, is never read.
     """
     return SQL("NOT ST_IsEmpty({geometry}) AND {geometry} && {geometry}").format(geometry=geometry)
+
+
+def _around(boxes: Sequence[Box]) -> Box:
+    west, south, east, north = zip(*boxes, strict=True)
+    return min(west), min(south), max(east), max(north)
 
 
 def _touching(geometry: Composable, type_: str, box: Box) -> Composable:

@@ -17,8 +17,6 @@ from marinemap.sentences import say
 # holds one row (PostgreSQL, message flow, COPY operations).
 _HEAD_BYTES = 19
 _END = b"\xff\xff"
-# A batch ends with the row that reaches either.
-_BATCH_ROWS, _BATCH_BYTES = 8_192, 6 << 20
 # What is read of no value is read somewhere, so that all columns are of one length.
 _FILLER = b"\0" * 8
 
@@ -26,14 +24,14 @@ Array = np.ndarray[Any, Any]
 
 
 def batches(
-    messages: Iterator[Any], kinds: Sequence[Kind], schema: Any, title: str
+    messages: Iterator[list[Any] | None], kinds: Sequence[Kind], schema: Any, title: str
 ) -> Generator[Any]:
     """Yield the rows of a COPY as batches, and one without rows each second that none comes.
 
     Parameters
     ----------
-    messages : iterator of bytes or None
-        As the server sends them; None while it is silent.
+    messages : iterator of lists of bytes, or None
+        As the server sends them, those of a batch at once; None while it is silent.
     kinds : sequence of Kind
         How the columns come.
     schema : pyarrow.Schema
@@ -46,23 +44,18 @@ def batches(
     DatasetError
         If a value cannot be held.
     """
-    rows: list[Any] = []
-    size, is_first = 0, True
-    for message in messages:
-        if message is None:
+    is_first = True
+    for rows in messages:
+        if rows is None:
             yield empty(schema)
             continue
-        row = message[_HEAD_BYTES:] if is_first else message
-        is_first = False
-        if row == _END:
-            continue
-        rows.append(row)
-        size += len(row)
-        if len(rows) == _BATCH_ROWS or size >= _BATCH_BYTES:
+        if is_first:
+            rows[0] = rows[0][_HEAD_BYTES:]
+            is_first = False
+        if rows[-1] == _END:
+            del rows[-1]
+        if rows:
             yield _batch(rows, kinds, schema, title)
-            rows, size = [], 0
-    if rows:
-        yield _batch(rows, kinds, schema, title)
 
 
 def empty(schema: Any) -> Any:

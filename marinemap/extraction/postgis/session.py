@@ -22,6 +22,8 @@ from marinemap.sentences import say
 
 # While a server thinks, so often whoever waits may look whether the work is still wanted.
 _TICK_SECONDS = 1.0
+# Rows are passed on with the one that reaches either.
+_MOST_MESSAGES, _MOST_BYTES = 8_192, 6 << 20
 # What a statement fails by where the server, not the statement, is the cause.
 _AWAY = (psycopg.OperationalError, psycopg.InterfaceError, psycopg.InternalError)
 # What a server says of a connection that it has ended.
@@ -58,8 +60,8 @@ class Session:
                 found = [_texts(result, row) for row in range(result.ntuples)]
             return found
 
-    def copy(self, statement: Composable) -> Generator[Any]:
-        """Yield the rows of a query in COPY's binary form, and None while the server thinks.
+    def copy(self, statement: Composable) -> Generator[list[Any] | None]:
+        """Yield the rows of a query in COPY's binary form, many at once, and None while none come.
 
         Raises
         ------
@@ -76,15 +78,22 @@ class Session:
                     continue
                 yield from self._copied()
 
-    def _copied(self) -> Iterator[Any]:
+    def _copied(self) -> Iterator[list[Any] | None]:
+        more = self._pg.get_copy_data
+        messages: list[Any] = []
+        total = 0
         while True:
-            size, data = self._pg.get_copy_data(1)
+            size, data = more(1)
             if size > 0:
-                yield data
+                messages.append(data)
+                total += size
             elif size == 0:
                 for _ in self._waiting():
                     yield None
-            else:
+            if messages and (size < 0 or total >= _MOST_BYTES or len(messages) == _MOST_MESSAGES):
+                yield messages
+                messages, total = [], 0
+            if size < 0:
                 return
 
     def _results(self, statement: Composable) -> Iterator[Any]:

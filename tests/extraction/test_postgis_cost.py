@@ -1,4 +1,4 @@
-"""What is counted of a table, and where it lies, by a look at the corners of a few rows."""
+"""How little a server does: it reads the corners of a few rows, and sorts what is not in order."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ import psycopg
 import pytest
 
 from marinemap.extraction import Server, Table, allow_servers
-from marinemap.extraction.postgis import counted
+from marinemap.extraction.postgis import counted, layer
 from marinemap.extraction.postgis.columns import shape_of
 from marinemap.extraction.postgis.counted import Counted, count_rows
+from marinemap.extraction.postgis.index import TableIndex
 from marinemap.extraction.postgis.session import session
 from tests.postgis import running_postgis, schema_of_test
 from tests.postgresql import Cluster
@@ -36,12 +37,15 @@ def database(cluster: Cluster) -> Iterator[psycopg.Connection[Any]]:
 
 
 @pytest.fixture
-def count(cluster: Cluster) -> Count:
+def table(cluster: Cluster) -> Table:
+    return Table.parse(f"postgresql://127.0.0.1:{cluster.port}/postgres?table=sea.reefs")
+
+
+@pytest.fixture
+def count(table: Table) -> Count:
     """Count the rows of a test's table as the column declares an SRID, and as if it did not."""
 
     def both() -> tuple[Counted, Counted]:
-        address = f"postgresql://127.0.0.1:{cluster.port}/postgres?table=sea.reefs"
-        table = Table.parse(address)
         with session(table) as opened:
             shape = shape_of(opened, table)
             ((srid,),) = opened.rows(counted.SQL("SELECT ST_SRID(geom) FROM sea.reefs LIMIT 1"))
@@ -151,3 +155,47 @@ def test_bounds_are_of_what_is_finite(database: psycopg.Connection[Any], count: 
     assert few == every
     assert every.bounds is not None
     assert every.bounds[2] < 40
+
+
+# Of two areas, one of them small: two boxes each, with much between them that is not wanted.
+BOXES = {
+    "much": [(-6.1, 30.3, 12.0, 50.0), (20.0, 50.0, 33.9, 70.3)],
+    "little": [(0.0, 40.0, 0.4, 40.4), (0.8, 40.8, 1.2, 41.2)],
+}
+
+
+@pytest.mark.parametrize(
+    ("keys", "wanted", "is_sorted"),
+    [
+        ("as they were loaded", "much", False),
+        ("as they were loaded", "little", True),
+        ("mixed", "much", True),
+    ],
+)
+def test_rows_are_sorted_only_where_an_index_of_keys_costs_much_more(
+    database: psycopg.Connection[Any],
+    table: Table,
+    monkeypatch: pytest.MonkeyPatch,
+    keys: str,
+    wanted: str,
+    is_sorted: bool,
+) -> None:
+    fill(database, 4326, 20_000)
+    if keys == "mixed":
+        database.execute("ALTER TABLE sea.reefs DROP CONSTRAINT reefs_pkey")
+        database.execute("UPDATE sea.reefs SET fid = (fid * 7919::bigint) % 20011")
+        database.execute("ALTER TABLE sea.reefs ADD PRIMARY KEY (fid)")
+    index(database)
+    told = []
+    ask = layer.can_spare_sorting
+    monkeypatch.setattr(
+        layer, "can_spare_sorting", lambda *each: told.append(ask(*each)) or told[-1]
+    )
+    condition = TableIndex.of(table).condition(BOXES[wanted])
+    batches = layer.TableLayer(table).stream({"where": condition})
+    found = [key for batch in batches for key in batch.column(batch.num_columns - 1).to_pylist()]
+    near = " OR ".join(f"geom && ST_MakeEnvelope{box}" for box in BOXES[wanted])
+    query = f"SELECT fid FROM sea.reefs WHERE {near} ORDER BY fid"
+    assert found == [key for (key,) in database.execute(query)]
+    assert found
+    assert told == [not is_sorted]
