@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -125,6 +126,36 @@ def test_file_is_read_and_what_was_repaired_is_told(page: Page, named_site: Runn
     _choose_file(page, "ים" * 90 + ".wkt", "POLYGON ((1 41, 2 41, 2 42, 1 42, 1 41))")
     expect(_tag(page, "area-size").locator("bdi")).to_contain_text("ים.wkt")
     assert _tag(page, "area-size").evaluate("(line) => line.scrollWidth <= line.clientWidth")
+
+
+def test_circle_around_a_pole_and_area_up_to_one_hold_it(
+    page: Page, named_site: RunningSite
+) -> None:
+    # So far in the north the map begins at its edge.
+    _open(page, named_site, "3/70/20")
+    size = _tag(page, "area-size")
+    _tag(page, "draw-circle").click()
+    _click_map(page, 0, -250)
+    _click_map(page, 350, -250)
+    expect(size).to_have_text(re.compile(r"^Area: [0-9,]{9,} km²$"))
+    latitude, longitude = _place(page, 0, -250)
+    _, east = _place(page, 350, -250)
+    half = math.radians(east - longitude) / 2
+    angle = 2 * math.asin(math.cos(math.radians(latitude)) * math.sin(half))
+    assert math.degrees(angle) > 90 - latitude
+    wanted = 2 * math.pi * 6371.0**2 * (1 - math.cos(angle))
+    km2 = float(size.inner_text().removeprefix("Area: ").removesuffix(" km²").replace(",", ""))
+    # Of 64 corners some are many degrees of longitude apart, so near to the pole.
+    assert km2 == pytest.approx(wanted, rel=0.02)
+    page.locator("#typed-area summary").click()
+    for side, degrees in {"west": "0", "south": "80", "east": "30", "north": "90"}.items():
+        _tag(page, f"bound-{side}").fill(degrees)
+    _tag(page, "use-bounds").click()
+    _tag(page, "draw-move").click()
+    _tag(page, "map").press("ArrowRight")
+    expect(_tag(page, "bound-west")).not_to_have_value("0")
+    expect(_tag(page, "bound-north")).to_have_value("90")
+    expect(_tag(page, "bound-south")).to_have_value("80")
 
 
 def test_circle_is_drawn_moved_by_keys_and_undone(page: Page, named_site: RunningSite) -> None:
@@ -336,8 +367,8 @@ def _expect_one_reef(page: Page, number: str) -> None:
     expect(page).to_have_url(re.compile("area=zones:"))
 
 
-def _open(page: Page, site: RunningSite) -> None:
-    page.goto(f"{site.base}/#map=5/45/5&layers=reefs")
+def _open(page: Page, site: RunningSite, view: str = "5/45/5") -> None:
+    page.goto(f"{site.base}/#map={view}&layers=reefs")
     expect(_tag(page, "layer-reefs")).to_be_checked()
 
 
@@ -366,6 +397,17 @@ def _click_map(page: Page, right: int, down: int) -> None:
 def _move_mouse(page: Page, right: int, down: int) -> None:
     x, y = _middle(page)
     page.mouse.move(x + right, y + down, steps=3)
+
+
+def _place(page: Page, right: int, down: int) -> tuple[float, float]:
+    """Return latitude and longitude of a place on the map, by the view in the address."""
+    found = re.search(r"#map=([-\d.]+)/([-\d.]+)/([-\d.]+)", page.url)
+    assert found is not None
+    zoom, latitude, longitude = map(float, found.groups())
+    # In radians on the sphere of Web Mercator.
+    pixel = 2 * math.pi / 256 / 2**zoom
+    y = math.asinh(math.tan(math.radians(latitude))) - down * pixel
+    return math.degrees(math.atan(math.sinh(y))), longitude + math.degrees(right * pixel)
 
 
 def _middle(page: Page) -> tuple[float, float]:

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { joinedAt, normaliseArea, splitAt, type AreaGeometry, type Position, type Ring } from "./antimeridian.ts";
+import { joinedAt, normaliseArea, splitAt, withPole, type AreaGeometry, type Position, type Ring } from "./antimeridian.ts";
 
 function rectangle(west: number, south: number, east: number, north: number): Ring {
   return [[west, south], [east, south], [east, north], [west, north]];
@@ -115,4 +115,23 @@ test("cutting keeps the area and puts every piece on its side", () => {
     assert.ok(Math.abs(total - planarArea(ring)) < 1e-4, `seed ${seed}: ${total}, ${planarArea(ring)}`);
     assert.ok(west.flat().every(([x]) => x <= 180) && east.flat().every(([x]) => x >= 180));
   }
+});
+
+test("a circle around a pole encloses it", () => {
+  // Ten degrees around 85 north, 20 east, corner by corner: over the pole their longitudes jump.
+  const circle = Array.from({ length: 72 }, (_, index): Position => {
+    const [turn, far, from] = [(index * 5 * Math.PI) / 180, (10 * Math.PI) / 180, (85 * Math.PI) / 180];
+    const sine = Math.sin(from) * Math.cos(far) + Math.cos(from) * Math.sin(far) * Math.cos(turn);
+    const aside = Math.atan2(Math.sin(turn) * Math.sin(far) * Math.cos(from), Math.cos(far) - Math.sin(from) * sine);
+    return [20 + (aside * 180) / Math.PI, (Math.asin(sine) * 180) / Math.PI];
+  });
+  for (const [ring, pole] of [[withPole(circle, [20, 85]), 90], [withPole(circle.map(([x, y]) => [x, -y]), [20, -85]), -90]] as const) {
+    const places = pieces(normaliseArea(ring)).flat();
+    assert.deepEqual(extentOf(places), [-180, Math.min(75, pole), 180, Math.max(-75, pole)].map((n) => Math.round(n * 1e7) / 1e7));
+    const longitudes = ring.slice(0, -3).map(([longitude]) => longitude);
+    assert.deepEqual(longitudes, [...longitudes].sort((one, other) => one - other));
+    assert.deepEqual(ring.slice(-2), [[200, pole], [-160, pole]]);
+  }
+  const small = rectangle(10, 80, 20, 85);
+  assert.equal(withPole(small, [15, 82]), small);
 });

@@ -36,6 +36,17 @@ export function normaliseArea(drawn: Ring): AreaGeometry {
   return { type: "MultiPolygon", coordinates: pieces.map((piece) => [closed(piece)]) };
 }
 
+/** Return the ring of all that a circle encloses: where that is a pole, its corners go round the world, and it has two more there. */
+export function withPole(circle: Ring, [middle, latitude]: Position): Ring {
+  const isAround = circle.some(([longitude], index) => Math.abs(longitude - circle.at(index - 1)![0]) > 180);
+  if (!isAround) return circle;
+  const ring = [...circle].sort(([one], [other]) => one - other);
+  const [west, east] = [middle - 180, middle + 180];
+  const edge = ring[0]![1];
+  const pole = latitude < 0 ? -90 : 90;
+  return [[west, edge], ...ring.filter(([longitude]) => west < longitude && longitude < east), [east, edge], [east, pole], [west, pole]];
+}
+
 /** Cut a simple ring along a meridian into the pieces on either side. */
 export function splitAt(ring: Ring, meridian: number): { west: Ring[]; east: Ring[] } {
   return {

@@ -18,7 +18,7 @@ import VectorSource from "ol/source/Vector.js";
 import { getDistance } from "ol/sphere.js";
 import Style from "ol/style/Style.js";
 
-import type { Position, Ring } from "./antimeridian.ts";
+import { withPole, type Position, type Ring } from "./antimeridian.ts";
 import { ringOfBounds, type Bounds } from "./area.ts";
 import { drawn, editableRing, outlineOfChosen, type ChosenArea } from "./chosenarea.ts";
 import { MERCATOR_LIMIT } from "./map.ts";
@@ -39,6 +39,8 @@ const FINISH_PIXELS = 12;
 /** By an arrow key. */
 const NUDGE_PIXELS = 20;
 const CIRCLE_CORNERS = 64;
+/** Where a geometry keeps its corners as they are on Earth. */
+const IN_DEGREES = "inDegrees";
 
 export class AreaDrawing {
   readonly #map: Map;
@@ -135,11 +137,9 @@ export class AreaDrawing {
   }
 
   #finishMove(): void {
+    const ring = editableRing(this.#area);
     const polygon = this.#feature.getGeometry();
-    if (!polygon || !this.#area) return;
-    const isRectangle = this.#area.kind === "drawn" && this.#area.isRectangle;
-    if (isRectangle) this.#takeRectangle(polygon.getExtent());
-    else this.#finish(drawn(ringIn(polygon)));
+    if (ring && polygon) this.#finish(drawn(movedAs(polygon, ring)));
   }
 
   #takeRectangle([minX, minY, maxX, maxY]: Extent): void {
@@ -194,15 +194,29 @@ function shown(area: ChosenArea): MultiPolygon | Polygon {
 }
 
 function ringIn(geometry: Geometry): Ring {
-  return (geometry as Polygon).getCoordinates()[0]!.slice(0, -1).map(([x, y]) => degrees(x!, y!));
+  return (geometry.get(IN_DEGREES) as Ring | undefined) ?? (geometry as Polygon).getCoordinates()[0]!.slice(0, -1).map(([x, y]) => degrees(x!, y!));
+}
+
+/** A ring, moved as what the map shows of it was: beyond its edge it reaches as far as before. */
+function movedAs(shown: MultiPolygon | Polygon, ring: Ring): Ring {
+  const [before, after] = [mercatorRing(ring)[0]!, shown.getFirstCoordinate()];
+  return ring.map(([longitude, latitude]) => {
+    const isPole = Math.abs(latitude) === 90;
+    const [x, y] = mercator([longitude, isPole ? 0 : latitude]);
+    const [movedLongitude, movedLatitude] = degrees(x! + after[0]! - before[0]!, y! + after[1]! - before[1]!);
+    return [movedLongitude, isPole ? latitude : movedLatitude];
+  });
 }
 
 /** All that is as far from the middle, on the ground, as a second place. */
 function circleAround(places: SketchCoordType, sketch?: Geometry): Polygon {
   const [middle, edge] = (places as Coordinate[]).map(([x, y]) => degrees(x!, y!)) as [Position, Position];
-  const ring = circular(middle, Math.max(1, getDistance(middle, edge)), CIRCLE_CORNERS).getCoordinates()[0]!;
+  const around = circular(middle, Math.max(1, getDistance(middle, edge)), CIRCLE_CORNERS).getCoordinates()[0]!;
+  const ring = withPole(around.slice(0, -1) as Ring, middle);
   const polygon = (sketch as Polygon | undefined) ?? new Polygon([]);
-  polygon.setCoordinates([mercatorRing(ring.slice(0, -1) as Ring)]);
+  // The map ends before the poles.
+  polygon.set(IN_DEGREES, ring, true);
+  polygon.setCoordinates([mercatorRing(ring)]);
   return polygon;
 }
 
@@ -215,6 +229,10 @@ function degrees(x: number, y: number): Position {
 function mercatorRing(ring: Ring): number[][] {
   return [...ring, ring[0]!].map(([longitude, latitude]) => {
     const shown = Math.max(-MERCATOR_LIMIT, Math.min(MERCATOR_LIMIT, latitude));
-    return transform([longitude, shown], "EPSG:4326", "EPSG:3857");
+    return mercator([longitude, shown]);
   });
+}
+
+function mercator(place: Position): number[] {
+  return transform(place, "EPSG:4326", "EPSG:3857");
 }
