@@ -327,6 +327,25 @@ def test_site_for_others_is_refused_what_it_must_not_have(
     assert told in output
 
 
+@pytest.mark.parametrize(
+    ("variables", "told"),
+    [
+        ({"MARINEMAP_LAYER_FOLDERS": "/no/such"}, "MARINEMAP_LAYER_FOLDERS: /no/such is no folder"),
+        (
+            {"MARINEMAP_LAYER_FOLDERS": "/etc/passwd"},
+            "MARINEMAP_LAYER_FOLDERS: /etc/passwd is no folder",
+        ),
+        ({"MARINEMAP_HSTS_SUBDOMAINS": "1"}, "does nothing without MARINEMAP_HSTS_DAYS"),
+    ],
+)
+def test_site_for_others_is_told_what_has_no_effect(
+    tmp_path: Path, variables: dict[str, str], told: str
+) -> None:
+    code, output = run("manage.py", "check", "--deploy", home=tmp_path, **variables)
+    assert code == 0
+    assert told in " ".join(output.split())
+
+
 def test_missing_client_of_a_broker_is_told(tmp_path: Path) -> None:
     # As where redis is not installed.
     (tmp_path / "redis.py").write_text("raise ImportError('no redis here')")

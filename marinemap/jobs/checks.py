@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, register
+from django.core.checks import Warning as Caution
 from kombu import Connection
 
 from marinemap.errors import ServiceError
@@ -89,7 +91,7 @@ def check_public(**_: Any) -> list[CheckMessage]:
                 id="marinemap.E007",
             )
         )
-    return found + _check_links()
+    return found + _check_links() + _check_folders() + _check_subdomains()
 
 
 def _check_links() -> list[CheckMessage]:
@@ -104,5 +106,31 @@ def _check_links() -> list[CheckMessage]:
             "refuse such a download from a page of HTTPS.",
             hint="Name the https:// address under which people reach the storage.",
             id="marinemap.E009",
+        )
+    ]
+
+
+def _check_folders() -> list[CheckMessage]:
+    """Report folders for layers that there are not; the admin site would offer nothing of them."""
+    missing = [folder for folder in settings.MARINEMAP_LAYER_FOLDERS if not Path(folder).is_dir()]
+    return [
+        Caution(
+            f"MARINEMAP_LAYER_FOLDERS: {folder} is no folder that this user can see.",
+            hint="Write it as it is on this machine, or leave it out.",
+            id="marinemap.W001",
+        )
+        for folder in missing
+    ]
+
+
+def _check_subdomains() -> list[CheckMessage]:
+    """Report a word for all subdomains that no browser is ever told."""
+    if not settings.SECURE_HSTS_INCLUDE_SUBDOMAINS or settings.SECURE_HSTS_SECONDS:
+        return []
+    return [
+        Caution(
+            "MARINEMAP_HSTS_SUBDOMAINS does nothing without MARINEMAP_HSTS_DAYS.",
+            hint="Set for how many days browsers keep to HTTPS, or leave both out.",
+            id="marinemap.W002",
         )
     ]

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.core.management import call_command
 from django.core.management.base import CommandError
+from django.db import OperationalError
+from django.db.models.signals import pre_delete
 
 from marinemap.catalogue.models import Layer
 from marinemap.catalogue.registration import register
@@ -84,3 +87,18 @@ def test_layer_is_removed_and_its_data_stay(ports: Path, reefs: Layer) -> None:
     assert run("removelayer", "ports", "ports") == [f"Removed: ports; its data stay in {ports}"]
     assert list(Layer.objects.values_list("pk", flat=True)) == ["reefs"]
     assert ports.exists()
+
+
+def test_all_layers_are_removed_or_none(ports: Path, reefs: Layer) -> None:
+    def refuse(instance: Layer, **_: Any) -> None:
+        if instance.pk == "reefs":
+            raise OperationalError("database is locked")
+
+    pre_delete.connect(refuse, sender=Layer)
+    try:
+        with pytest.raises(OperationalError):
+            call_command("removelayer", "ports", "reefs", stdout=(out := StringIO()))
+    finally:
+        pre_delete.disconnect(refuse, sender=Layer)
+    assert sorted(Layer.objects.values_list("pk", flat=True)) == ["ports", "reefs"]
+    assert out.getvalue() == ""

@@ -84,7 +84,7 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from error
         except AwayError as error:
             raise CommandError(
-                f"the queue's database does not answer: {error}. Is it running, and are "
+                f"the queue's database does not answer ({error}). Is it running, and are "
                 "DATABASE_URL and CELERY_BROKER_URL right?"
             ) from error
         except TransportError as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import transaction
 
 from marinemap.catalogue.models import find_layer
 from marinemap.catalogue.uploads import is_uploaded
@@ -30,8 +31,10 @@ class Command(BaseCommand):
             layers = [find_layer(each) for each in dict.fromkeys(options["ids"])]
         except MarineMapError as error:
             raise CommandError(str(error)) from error
-        for layer in layers:
-            layer_id, (source, _) = layer.pk, layer.given_source
-            layer.delete()
+        removed = [(layer.pk, layer.given_source[0]) for layer in layers]
+        with transaction.atomic():
+            for layer in layers:
+                layer.delete()
+        for layer_id, source in removed:
             stay = "go within two days from" if is_uploaded(source) else "stay in"
             self.stdout.write(f"Removed: {layer_id}; its data {stay} {source}")
